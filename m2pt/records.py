@@ -1,0 +1,206 @@
+"""What a run leaves behind, and reading many of them into one table.
+
+A run's folder holds, for good and equal between identical executions on the same kind of hardware:
+
+- `spec.json`: the run id, `RECIPE_VERSION` and the spec; written first.
+- `history.jsonl`: one JSON object per epoch (losses, metrics, every scale).
+- `merged.safetensors` (fine-tuning) or `encoder.safetensors` (pretraining): the weights.
+- `record.json`: the scores; written last, by rename. A run is complete when it stands.
+
+and in `local/` what differs from one execution to the next: `inputs.json` (where data and weights lie here), `times.jsonl` (when
+each epoch ended), `execution.json` (seconds, device, versions, git commit of each attempt), `checkpoint.pt`, `log.txt`, `lock`,
+and `failure.json` where the last attempt failed.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from m2pt.config import UserError
+from m2pt.identity import RECIPE_VERSION, PretrainSpec, RunSpec, Spec, run_id
+
+Status = Literal["complete", "failed", "interrupted", "missing"]
+
+SPEC = "spec.json"
+HISTORY = "history.jsonl"
+RECORD = "record.json"
+MERGED = "merged.safetensors"
+ENCODER = "encoder.safetensors"
+RECONSTRUCTIONS = "reconstructions.png"
+INPUTS = "local/inputs.json"
+TIMES = "local/times.jsonl"
+EXECUTION = "local/execution.json"
+FAILURE = "local/failure.json"
+CHECKPOINT = "local/checkpoint.pt"
+LOG = "local/log.txt"
+LOCK = "local/lock"
+
+COLUMNS = (
+    "run_id", "target", "auxiliary", "method", "setting", "tuning", "seed", "metric", "val_score", "test_score", "status",
+    "scale_abs_mean", "score", "epoch", "effective_size_mean", "parameters", "trainable_parameters",
+    "merge_max_logit_difference", "data_sha256", "target_weights", "auxiliary_weights", "error",
+)  # fmt: skip
+"""The columns of the table of runs, in order; identical executions give identical rows."""
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that it is either whole or not there, also when the disk is full or the process is killed.
+
+    Raises:
+        UserError: the file cannot be written (no space, no permission); the path and the system's reason are named.
+
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); free space or permissions, then run again.") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain data as readable JSON with sorted keys, by `write_atomic`."""
+    write_atomic(path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: it is missing, unreadable or no JSON.
+
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise UserError(f"{path}: is no valid JSON ({error}); delete the folder {path.parent} and run again.") from error
+
+
+def create_run(folder: Path, spec: Spec) -> Path:
+    """Make a run's folder below `folder` with its `spec.json`, or check the one that stands; returns it.
+
+    Raises:
+        UserError: a folder of this id stands there with another spec.
+
+    """
+    run_dir = folder / run_id(spec)
+    document = {"run_id": run_id(spec), "recipe_version": RECIPE_VERSION, "spec": spec.model_dump(mode="json")}
+    path = run_dir / SPEC
+    if not path.exists():
+        write_json(path, document)
+    elif read_json(path) != document:
+        raise UserError(f"{path}: holds another run than {document['run_id']}; delete the folder and run again.")
+    return run_dir
+
+
+def read_spec(run_dir: Path) -> Spec:
+    """The spec of a run's folder.
+
+    Raises:
+        UserError: there is none, or it is not one of this version, or the folder is not named after it.
+
+    """
+    document = read_json(run_dir / SPEC)
+    try:
+        kind = PretrainSpec if document["spec"]["kind"] == "pretrain" else RunSpec
+        spec: Spec = kind.model_validate_json(json.dumps(document["spec"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{run_dir / SPEC}: is not a run of this version of m2pt; delete the folder and run again.") from error
+    if document["run_id"] != run_id(spec) or document["recipe_version"] != RECIPE_VERSION:
+        raise UserError(f"{run_dir / SPEC}: its id does not follow from its spec; delete the folder and run again.")
+    return spec
+
+
+def status(run_dir: Path) -> Status:
+    """Where a run stands, by what lies in its folder."""
+    if (run_dir / RECORD).is_file():
+        return "complete"
+    if (run_dir / FAILURE).is_file():
+        return "failed"
+    return "interrupted" if (run_dir / HISTORY).is_file() or (run_dir / CHECKPOINT).is_file() else "missing"
+
+
+def read_record(run_dir: Path) -> dict[str, Any]:
+    """The record of a complete run. Raises `UserError` as `read_json`."""
+    record: dict[str, Any] = read_json(run_dir / RECORD)
+    return record
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON-lines file; a last line that is still being written is left out, a missing file is empty."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [json.loads(line) for line in lines if line]
+
+
+def read_history(run_dir: Path) -> list[dict[str, Any]]:
+    """The epochs of a run so far, oldest first."""
+    return read_lines(run_dir / HISTORY)
+
+
+def table(specs: Sequence[RunSpec], folder: Path) -> pd.DataFrame:
+    """One row per planned run, in the order of `specs`, with the columns `COLUMNS`; scores are percentages.
+
+    A run that is not complete has its status and empty scores; a run whose weights do not exist yet has an empty id.
+    """
+    return pd.DataFrame([_row(spec, folder) for spec in specs], columns=list(COLUMNS))
+
+
+def _row(spec: RunSpec, folder: Path) -> dict[str, Any]:
+    identifier = run_id(spec) if spec.ready else ""
+    row: dict[str, Any] = {
+        "run_id": identifier,
+        "target": spec.target,
+        "auxiliary": spec.auxiliary,
+        "method": spec.method,
+        "setting": spec.setting,
+        "tuning": spec.tuning,
+        "seed": spec.seed,
+        "metric": "accuracy",
+        "status": status(folder / identifier) if identifier else "missing",
+        "score": spec.finetune.score,
+        "data_sha256": spec.data_sha256,
+        "target_weights": spec.target_weights.sha256 if spec.target_weights else None,
+        "auxiliary_weights": spec.auxiliary_weights.sha256 if spec.auxiliary_weights else None,
+    }
+    if row["status"] == "complete":
+        row |= _scores(read_record(folder / identifier))
+    elif row["status"] == "failed":
+        row["error"] = read_json(folder / identifier / FAILURE)["error"]
+    return row
+
+
+def _scores(record: Mapping[str, Any]) -> dict[str, Any]:
+    keys = (
+        "metric",
+        "val_score",
+        "test_score",
+        "epoch",
+        "scale_abs_mean",
+        "effective_size_mean",
+        "parameters",
+        "trainable_parameters",
+    )
+    merge = record["merge"] or {}
+    return {key: record[key] for key in keys} | {"merge_max_logit_difference": merge.get("max_logit_difference")}
+
+
+def histories(run_dirs: Iterable[Path]) -> pd.DataFrame:
+    """The histories of many runs as one long table: `run_id`, `epoch` and one column per metric."""
+    return pd.DataFrame([{"run_id": run_dir.name, **line} for run_dir in run_dirs for line in read_history(run_dir)])
