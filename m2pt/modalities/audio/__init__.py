@@ -1,0 +1,1 @@
+"""Sounds: tokenizer, augmentations, readers, embedded data set and pretraining target."""

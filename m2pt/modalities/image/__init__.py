@@ -1,0 +1,1 @@
+"""Images: tokenizer, augmentations, readers, embedded data set and pretraining target."""

@@ -1,0 +1,1 @@
+"""Point clouds: tokenizer, augmentations, readers, embedded data set and pretraining target."""

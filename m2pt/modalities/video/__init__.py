@@ -1,0 +1,1 @@
+"""Videos: tokenizer, augmentations, readers, embedded data set and pretraining target."""
