@@ -1,0 +1,84 @@
+"""Where jobs can run: one slot per CUDA device (or a declared number per device), otherwise one per usable core."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from m2pt.config import ExecutionConfig, UserError
+
+_DEVICE_NAME = re.compile(r"[0-9]+|GPU-[0-9A-Za-z-]+|MIG-[0-9A-Za-z/-]+")
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one job at a time; `env` is set in its process before that starts, so the job sees its own device alone."""
+
+    name: str
+    device: Literal["cpu", "cuda"]
+    env: Mapping[str, str] = field(hash=False)
+
+
+def slots(execution: ExecutionConfig) -> list[Slot]:
+    """The slots that `execution` asks for; CUDA is not initialised by asking.
+
+    Devices that are named in `execution.devices` are taken at their word, in the form `CUDA_VISIBLE_DEVICES` takes (an index, a
+    `GPU-...` or `MIG-...` identifier).
+
+    Raises:
+        UserError: `execution.devices` names no device, one twice, or one in no known form.
+
+    """
+    match execution.devices:
+        case "cpu":
+            names: tuple[str, ...] = ()
+        case "auto":
+            names = _cuda_devices()
+        case _:
+            names = _checked(execution.devices)
+    if not names:
+        return [_cpu_slot(index) for index in range(usable_cores() if execution.slots == "auto" else execution.slots)]
+    return [_cuda_slot(name, job, execution.jobs_per_device) for job in range(execution.jobs_per_device) for name in names]
+
+
+def usable_cores() -> int:
+    """How many cores this process may use: its affinity, bounded by the quota of its control group (a container's limit)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+    except (OSError, ValueError):  # no control groups of version 2 here
+        return cores
+
+
+def _cuda_devices() -> tuple[str, ...]:
+    """The CUDA devices that torch can use, by name; a `CUDA_VISIBLE_DEVICES` that is set already limits them."""
+    count = torch.cuda.device_count()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [str(index) for index in range(count)] if visible is None else [name.strip() for name in visible.split(",")]
+    return tuple(names[:count])
+
+
+def _checked(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise UserError("execution.devices: the list is empty; name CUDA devices, or write auto or cpu.")
+    if len(set(names)) != len(names):
+        raise UserError("execution.devices: a device stands twice; use jobs_per_device for several jobs on one device.")
+    for name in names:
+        if not _DEVICE_NAME.fullmatch(name):
+            raise UserError(f"execution.devices: {name!r} is no CUDA device; write an index, GPU-<uuid> or MIG-<uuid>.")
+    return names
+
+
+def _cpu_slot(index: int) -> Slot:
+    return Slot(f"cpu{index}", "cpu", {"CUDA_VISIBLE_DEVICES": "", **_ONE_THREAD})
+
+
+def _cuda_slot(name: str, job: int, jobs: int) -> Slot:
+    label = f"cuda{name}" if name.isdecimal() else name.replace("/", "-")
+    return Slot(label if jobs == 1 else f"{label}.{job}", "cuda", {"CUDA_VISIBLE_DEVICES": name, **_ONE_THREAD})
