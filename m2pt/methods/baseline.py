@@ -1,0 +1,12 @@
+"""No auxiliary: plain fine-tuning, the reference of every gain."""
+
+from m2pt.encoder import Encoder
+from m2pt.identity import RunSpec
+from m2pt.model import Classifier
+
+
+def baseline(model: Classifier, spec: RunSpec, auxiliary: Encoder | None) -> None:
+    """Leave the model as it is."""
+    if auxiliary is not None or spec.pathway is not None:
+        raise ValueError("a baseline takes no auxiliary")
+    del model

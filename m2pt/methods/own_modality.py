@@ -1,0 +1,13 @@
+"""Control: a pathway from an encoder of the target's own modality. It must win, or the study cannot detect useful weights."""
+
+from m2pt.encoder import Encoder
+from m2pt.identity import RunSpec
+from m2pt.methods.pathway import pathway
+from m2pt.model import Classifier
+
+
+def own_modality(model: Classifier, spec: RunSpec, auxiliary: Encoder | None) -> None:
+    """Join the auxiliary of the target's own modality."""
+    if spec.auxiliary != spec.target:
+        raise ValueError(f"own_modality needs an auxiliary of the modality {spec.target}, not {spec.auxiliary!r}")
+    pathway(model, spec, auxiliary)

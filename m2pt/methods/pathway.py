@@ -1,0 +1,23 @@
+"""The Multimodal Pathway with an auxiliary of another modality (CVPR 2024, arXiv 2401.14405, section 3)."""
+
+from m2pt.encoder import Encoder
+from m2pt.identity import RunSpec, derived_seed
+from m2pt.model import Classifier
+from m2pt.pathway import attach
+
+
+def pathway(model: Classifier, spec: RunSpec, auxiliary: Encoder | None) -> None:
+    """Join the auxiliary's blocks to the model's as the spec's `pathway` section says."""
+    if auxiliary is None or spec.pathway is None:
+        raise ValueError(f"{spec.method} needs an auxiliary encoder and a pathway section")
+    attach(
+        model,
+        auxiliary,
+        layers=spec.pathway.layers,
+        granularity=spec.pathway.granularity,
+        scale_init=spec.pathway.scale_init,
+        scale_trainable=spec.pathway.scale_trainable,
+        auxiliary_trainable=spec.pathway.auxiliary_trainable and spec.tuning == "full",
+        order=spec.pathway.order,
+        order_seed=derived_seed(spec.seed, "order"),
+    )

@@ -1,0 +1,13 @@
+"""Control: a pathway from an encoder that has learned nothing. It must not win if auxiliaries carry knowledge."""
+
+from m2pt.encoder import Encoder, random_encoder
+from m2pt.identity import RunSpec, derived_seed
+from m2pt.methods.pathway import pathway
+from m2pt.model import Classifier
+
+
+def random_auxiliary(model: Classifier, spec: RunSpec, auxiliary: Encoder | None) -> None:
+    """Join a freshly initialised encoder, drawn from the run's seed."""
+    if auxiliary is not None:
+        raise ValueError("random_auxiliary draws its own encoder")
+    pathway(model, spec, random_encoder(spec.model, derived_seed(spec.seed, "random auxiliary")))

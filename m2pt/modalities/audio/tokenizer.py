@@ -1,0 +1,21 @@
+"""Filterbanks to tokens: patches over time and frequency, projected linearly (AudioMAE, arXiv 2207.06405)."""
+
+from torch import Tensor
+
+from m2pt.config import AudioInput
+from m2pt.modalities.patches import PatchGrid
+from m2pt.modalities.tokenizer import GridTokenizer
+
+
+class AudioTokenizer(GridTokenizer):
+    """Log-mel filterbanks (B, 1, frames, mels), normalised with AudioMAE's constants: (x + 4.2677) / (2 * 4.5690)."""
+
+    mean = -4.2677
+    std = 2 * 4.5690
+
+    def __init__(self, config: AudioInput, width: int) -> None:
+        super().__init__(PatchGrid(1, (1, config.frames, config.mels), (1, config.patch, config.patch)), width)
+
+    def to_grid(self, x: Tensor) -> Tensor:
+        """Filterbanks as clips of one frame."""
+        return x.unsqueeze(2)

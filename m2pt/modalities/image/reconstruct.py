@@ -1,0 +1,20 @@
+"""The pretraining target of images: the normalised pixels of hidden patches (MAE, arXiv 2111.06377)."""
+
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from m2pt.modalities.patches import normalised_patch_loss, restore
+from m2pt.modalities.tokenizer import GridTokenizer
+
+__all__ = ["draw", "loss", "restore"]
+
+loss = normalised_patch_loss
+
+
+def draw(axes: Axes, tokenizer: GridTokenizer, values_NP: Tensor, coordinates_N3: Tensor, hidden_N: Tensor | None) -> None:
+    """Draw one image from its patches; hidden ones are left grey."""
+    del coordinates_N3  # the grid knows its places
+    if hidden_N is not None:
+        values_NP = values_NP.masked_fill(hidden_N[:, None], 0.0)
+    image_CHW = tokenizer.grid.join(values_NP[None])[0, :, 0]
+    axes.imshow(image_CHW.mean(0).numpy(), cmap="gray", vmin=-1, vmax=1)

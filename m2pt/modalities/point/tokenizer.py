@@ -1,0 +1,58 @@
+"""Point clouds to tokens: groups around farthest points, each embedded by a small PointNet (Point-MAE, arXiv 2203.06604).
+
+Shapes: B batch, P points, N groups (tokens), K neighbours, D width.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from m2pt.config import PointInput
+from m2pt.modalities.patches import Patches
+from m2pt.modalities.tokenizer import Tokenizer
+
+
+def farthest_points(x_BP3: Tensor, count: int) -> Tensor:
+    """Indices (B, count) of farthest-point sampling, starting from the point farthest from the origin."""
+    rows = torch.arange(len(x_BP3), device=x_BP3.device)
+    latest = x_BP3.square().sum(-1).argmax(dim=1)
+    chosen = [latest]
+    distance = torch.full(x_BP3.shape[:2], torch.inf, device=x_BP3.device, dtype=x_BP3.dtype)
+    for _ in range(count - 1):
+        distance = torch.minimum(distance, (x_BP3 - x_BP3[rows, latest].unsqueeze(1)).square().sum(-1))
+        latest = distance.argmax(dim=1)
+        chosen.append(latest)
+    return torch.stack(chosen, dim=1)
+
+
+def nearest_neighbours(x_BP3: Tensor, centres_BN3: Tensor, count: int) -> Tensor:
+    """Indices (B, N, count) of the points nearest to each centre, nearest first."""
+    distance = (centres_BN3.unsqueeze(2) - x_BP3.unsqueeze(1)).square().sum(-1)
+    return distance.topk(count, dim=-1, largest=False, sorted=True).indices
+
+
+class PointTokenizer(Tokenizer):
+    """Clouds (B, P, 3) in the unit sphere; a patch is the K neighbours of a centre, relative to it: (B, N, K * 3)."""
+
+    def __init__(self, config: PointInput, width: int) -> None:
+        super().__init__()
+        self.num_tokens = config.groups
+        self.num_values = config.neighbours * 3
+        self.local = nn.Sequential(nn.Linear(3, width), nn.GELU(), nn.Linear(width, width))
+        self.joint = nn.Sequential(nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, width))
+
+    def patchify(self, x: Tensor) -> Patches:
+        """Group clouds around farthest points."""
+        rows = torch.arange(len(x), device=x.device)
+        centres_BN3 = x[rows[:, None], farthest_points(x, self.num_tokens)]
+        neighbours = nearest_neighbours(x, centres_BN3, self.num_values // 3)
+        groups = x[rows[:, None, None], neighbours] - centres_BN3.unsqueeze(2)
+        return Patches(groups.flatten(2), centres_BN3)
+
+    def forward(self, values_BNP: Tensor) -> Tensor:
+        """Embed groups: points are lifted, joined with their group's maximum, lifted again and pooled."""
+        points = values_BNP.unflatten(-1, (-1, 3)) * 4.0  # groups reach about a quarter of the sphere
+        features_BNKD = self.local(points)
+        group_BN1D = features_BNKD.amax(dim=2, keepdim=True)
+        joined = torch.cat([features_BNKD, group_BN1D.expand_as(features_BNKD)], dim=-1)
+        tokens: Tensor = self.joint(joined).amax(dim=2)
+        return tokens

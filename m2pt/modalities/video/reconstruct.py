@@ -1,0 +1,23 @@
+"""The pretraining target of clips: the normalised pixels of hidden tubelets (VideoMAE, arXiv 2203.12602)."""
+
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from m2pt.modalities.patches import normalised_patch_loss, restore
+from m2pt.modalities.tokenizer import GridTokenizer
+
+__all__ = ["draw", "loss", "restore"]
+
+loss = normalised_patch_loss
+
+
+def draw(axes: Axes, tokenizer: GridTokenizer, values_NP: Tensor, coordinates_N3: Tensor, hidden_N: Tensor | None) -> None:
+    """Draw four frames of one clip side by side from its tubelets; hidden ones are left grey."""
+    del coordinates_N3  # the grid knows its places
+    if hidden_N is not None:
+        values_NP = values_NP.masked_fill(hidden_N[:, None], 0.0)
+    clip_THW = tokenizer.grid.join(values_NP[None])[0].mean(0)
+    chosen = torch.linspace(0, len(clip_THW) - 1, 4).round().long()
+    strip = torch.cat([torch.nn.functional.pad(frame, (0, 1), value=1.0) for frame in clip_THW[chosen]], dim=1)
+    axes.imshow(strip.numpy(), cmap="gray", vmin=-1, vmax=1)

@@ -1,0 +1,38 @@
+"""Checkpoints from which an interrupted run goes on to the very bits it would have reached.
+
+Training draws every random number from a generator seeded by (seed, purpose, epoch), so a checkpoint at the end of an epoch
+needs no generator state.
+"""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from m2pt.records import CHECKPOINT, write_atomic
+
+
+def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint of tensors and plain data, atomically. Raises `UserError` where there is no space."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomic(run_dir / CHECKPOINT, buffer.getvalue())
+
+
+def load_checkpoint(run_dir: Path, device: torch.device) -> dict[str, Any] | None:
+    """The last checkpoint of a run; None where there is none, or none that is whole (the run then starts over)."""
+    path = run_dir / CHECKPOINT
+    if not path.is_file():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError):
+        path.unlink()
+        return None
+    return state
+
+
+def remove_checkpoint(run_dir: Path) -> None:
+    """Remove the checkpoint of a complete run."""
+    (run_dir / CHECKPOINT).unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""The history of a run while it is written: one line per epoch, flushed at once, rewound to the checkpoint on resuming."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from m2pt.config import UserError
+from m2pt.records import HISTORY, TIMES, write_atomic
+
+
+class Journal:
+    """Appends epochs to `history.jsonl`, and when each ended to `local/times.jsonl`."""
+
+    def __init__(self, run_dir: Path, lines: list[dict[str, Any]]) -> None:
+        self.lines = list(lines)
+        self._history = run_dir / HISTORY
+        self._times = run_dir / TIMES
+        write_atomic(self._history, "".join(_line(line) for line in lines).encode())
+        if not lines:
+            self._times.unlink(missing_ok=True)
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Add one epoch.
+
+        Raises:
+            UserError: there is no space, or a loss is not finite.
+
+        """
+        try:
+            text = _line(line)
+        except ValueError as error:
+            raise UserError(f"{self._history.parent}: a metric of epoch {line['epoch']} is not finite: {line}.") from error
+        self.lines.append(line)
+        self._append(self._history, text)
+        self._append(self._times, _line({"epoch": line["epoch"], "time_ms": time.time_ns() // 1_000_000}))
+
+    @staticmethod
+    def _append(path: Path, text: str) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written ({error.strerror}); free space, then run again.") from error
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json.dumps(value, allow_nan=False) + "\n"

@@ -1,0 +1,215 @@
+"""Making an encoder: masked autoencoding without labels, or further training with the labels of its own modality.
+
+Sources: MAE (arXiv 2111.06377), AudioMAE (2207.06405), Point-MAE (2203.06604), VideoMAE (2203.12602): encode the visible
+tokens only, decode with a mask token in the hidden places, predict the content of the hidden patches.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from m2pt.config import InputConfig, LabelPretrain, MaePretrain, Modality, ModelConfig
+from m2pt.encoder import Encoder, fourier_positions, initialise
+from m2pt.identity import PretrainSpec, derived_seed, run_id
+from m2pt.modalities.patches import Patches
+from m2pt.modalities.rooms import ROOMS
+from m2pt.modalities.samples import Samples
+from m2pt.model import Classifier, embed
+from m2pt.records import ENCODER
+from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
+from m2pt.training.evaluate import evaluate
+from m2pt.training.journal import Journal
+from m2pt.training.optim import build_optimizer, clip_gradients
+from m2pt.training.reconstructions import save_reconstructions
+from m2pt.training.stopwatch import Stopwatch
+from m2pt.weights import load_into, read_weights, save_weights
+
+STEPS_PER_LINE = 50
+"""Steps between two lines of the history of a pretraining; such a stretch is called an epoch there."""
+
+
+class MaskedAutoencoder(nn.Module):
+    """An encoder with its tokenizer, and the light decoder that is thrown away after pretraining."""
+
+    def __init__(self, modality: Modality, input_config: InputConfig, config: ModelConfig, decoder_depth: int) -> None:
+        super().__init__()
+        self.tokenizer = ROOMS[modality].tokenizer(input_config, config.width)
+        self.encoder = Encoder(config)
+        self.bridge = nn.Linear(config.width, config.width)
+        self.mask_token = nn.Parameter(torch.zeros(config.width))
+        self.decoder = Encoder(config.model_copy(update={"depth": decoder_depth}))
+        self.prediction = nn.Linear(config.width, self.tokenizer.num_values)
+        nn.init.normal_(self.mask_token, std=0.02)
+        initialise(self.bridge)
+        initialise(self.prediction)
+
+    def forward(self, patches: Patches, hidden_BN: Tensor) -> Tensor:
+        """Predict the hidden patches (B, M, P), in the order of their places; each sample hides the same number M."""
+        batch = len(hidden_BN)
+        tokens_BND = embed(self.tokenizer, patches)
+        width = tokens_BND.shape[-1]
+        visible_BKD = self.bridge(self.encoder(tokens_BND[~hidden_BN].view(batch, -1, width)))
+        everywhere = self.mask_token.expand_as(tokens_BND).clone()
+        everywhere[~hidden_BN] = visible_BKD.reshape(-1, width)
+        decoded = self.decoder(everywhere + fourier_positions(patches.coordinates_BN3, width))
+        predicted: Tensor = self.prediction(decoded[hidden_BN].view(batch, -1, width))
+        return predicted
+
+
+class PretrainedEncoder(nn.Module):
+    """What is kept of a pretraining, under the keys of a weights file: `tokenizer.*`, `blocks.*`, `norm.*`."""
+
+    def __init__(self, tokenizer: nn.Module, blocks: nn.Module, norm: nn.Module) -> None:
+        super().__init__()
+        self.tokenizer = tokenizer
+        self.blocks = blocks
+        self.norm = norm
+
+
+def pretrain(
+    spec: PretrainSpec, splits: dict[str, Samples], start: Path | None, device: torch.device, run_dir: Path, watch: Stopwatch
+) -> dict[str, Any]:
+    """Pretrain one encoder for a fixed number of steps; returns the record (not yet written).
+
+    `splits` holds `pretrain` and `val`; `start` is the weights file that a `labels` source goes on from.
+
+    Raises:
+        UserError: weights do not fit, a loss is not finite, or there is no space.
+
+    """
+    torch.manual_seed(derived_seed(spec.seed, "pretraining", spec.modality, spec.source))
+    if isinstance(spec.pretrain, MaePretrain):
+        return _masked(spec, spec.pretrain, splits, device, run_dir, watch)
+    if start is None or spec.start is None:
+        raise ValueError(f"{spec.name}: training with labels needs an encoder to start from")
+    return _labelled(spec, spec.pretrain, splits, read_weights(start, spec.start.sha256), device, run_dir, watch)
+
+
+def _masked(
+    spec: PretrainSpec, recipe: MaePretrain, splits: dict[str, Samples], device: torch.device, run_dir: Path, watch: Stopwatch
+) -> dict[str, Any]:
+    model = MaskedAutoencoder(spec.modality, spec.input, spec.model, recipe.decoder_depth).to(device)
+    rooms = ROOMS[spec.modality]
+
+    def loss_of(x: Tensor, y: Tensor, noise: torch.Generator) -> Tensor:
+        del y
+        return _reconstruction_loss(model, spec, recipe.mask_ratio, x.to(device), noise)
+
+    @torch.no_grad()
+    def validate() -> dict[str, float]:
+        model.eval()
+        noise = torch.Generator().manual_seed(derived_seed(spec.seed, "validation masks"))
+        parts = splits["val"].x.split(recipe.batch_size)
+        total = sum(
+            float(_reconstruction_loss(model, spec, recipe.mask_ratio, part.to(device), noise)) * len(part) for part in parts
+        )
+        model.train()
+        return {"val/loss": total / len(splits["val"].x)}
+
+    history = _steps(spec, model, recipe, splits["pretrain"], loss_of, validate, device, run_dir, watch)
+    with watch.measure("evaluate"):
+        save_reconstructions(run_dir, spec, model, rooms, splits["val"].x, recipe.mask_ratio, device)
+    kept = PretrainedEncoder(model.tokenizer, model.encoder.blocks, model.encoder.norm)
+    return _record(spec, "reconstruction_loss", history[-1]["val/loss"], kept, run_dir)
+
+
+def _reconstruction_loss(model: MaskedAutoencoder, spec: PretrainSpec, ratio: float, x: Tensor, noise: torch.Generator) -> Tensor:
+    patches = model.tokenizer.patchify(x)
+    hidden_BN = model.tokenizer.hidden(len(x), ratio, noise).to(x.device)
+    target = patches.values_BNP[hidden_BN].view(len(x), -1, patches.values_BNP.shape[-1])
+    return ROOMS[spec.modality].loss(model(patches, hidden_BN), target)
+
+
+def _labelled(
+    spec: PretrainSpec,
+    recipe: LabelPretrain,
+    splits: dict[str, Samples],
+    tensors: dict[str, Tensor],
+    device: torch.device,
+    run_dir: Path,
+    watch: Stopwatch,
+) -> dict[str, Any]:
+    model = Classifier(spec.modality, spec.input, spec.model, len(splits["pretrain"].classes))
+    load_into(model.tokenizer, tensors, "tokenizer.", f"encoder {spec.source}")
+    load_into(model.blocks, tensors, "blocks.", f"encoder {spec.source}")
+    model.to(device)
+    cross_entropy = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+
+    def loss_of(x: Tensor, y: Tensor, noise: torch.Generator) -> Tensor:
+        del noise
+        loss: Tensor = cross_entropy(model(x.to(device)), y.to(device))
+        return loss
+
+    def validate() -> dict[str, float]:
+        scored = evaluate(model, splits["val"], device)
+        return {"val/loss": scored.loss, "val/accuracy": scored.accuracy}
+
+    history = _steps(spec, model, recipe, splits["pretrain"], loss_of, validate, device, run_dir, watch)
+    kept = PretrainedEncoder(model.tokenizer, model.blocks, model.fc_norm)
+    return _record(spec, "accuracy", history[-1]["val/accuracy"], kept, run_dir)
+
+
+def _steps(
+    spec: PretrainSpec,
+    model: nn.Module,
+    recipe: MaePretrain | LabelPretrain,
+    pool: Samples,
+    loss_of: Any,
+    validate: Any,
+    device: torch.device,
+    run_dir: Path,
+    watch: Stopwatch,
+) -> list[dict[str, Any]]:
+    """Train for the fixed number of steps, one history line and one checkpoint per stretch; returns the history."""
+    optimizer, schedule = build_optimizer(model, recipe, recipe.steps)
+    state = load_checkpoint(run_dir, device)
+    if state is not None:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    journal = Journal(run_dir, state["history"] if state else [])
+    first = journal.lines[-1]["step"] if journal.lines else 0
+    for stretch_start in range(first, recipe.steps, STEPS_PER_LINE):
+        stretch = range(stretch_start, min(stretch_start + STEPS_PER_LINE, recipe.steps))
+        with watch.measure("train"):
+            total = sum(_step(spec, model, recipe, pool, loss_of, optimizer, schedule, step) for step in stretch)
+        with watch.measure("evaluate"):
+            scores = validate()
+        line = {"epoch": len(journal.lines) + 1, "step": stretch.stop, "learning_rate": optimizer.param_groups[0]["lr"]}
+        journal.append(line | {"train/loss": total / len(stretch)} | scores)
+        save_checkpoint(run_dir, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": journal.lines})
+    return journal.lines
+
+
+def _step(
+    spec: PretrainSpec,
+    model: nn.Module,
+    recipe: MaePretrain | LabelPretrain,
+    pool: Samples,
+    loss_of: Any,
+    optimizer: torch.optim.Optimizer,
+    schedule: Any,
+    step: int,
+) -> float:
+    schedule.step_update(step)
+    noise = torch.Generator().manual_seed(derived_seed(spec.seed, "batch", spec.modality, step))
+    chosen = torch.randint(len(pool.y), (recipe.batch_size,), generator=noise)
+    x = ROOMS[spec.modality].augment(pool.x[chosen], noise)
+    loss = loss_of(x, pool.y[chosen], noise)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    clip_gradients(model.parameters(), recipe.clip_norm)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def _record(spec: PretrainSpec, metric: str, score: float, kept: nn.Module, run_dir: Path) -> dict[str, Any]:
+    return {
+        "run_id": run_id(spec),
+        "kind": spec.kind,
+        "metric": metric,
+        "val_score": score,
+        "parameters": sum(p.numel() for p in kept.parameters()),
+        "files": {ENCODER: save_weights(run_dir / ENCODER, kept)},
+    }

@@ -1,0 +1,64 @@
+"""Pretrained weights from files into modules: strict and safe.
+
+Files are safetensors, which cannot execute code. Keys are timm's (`blocks.0.attn.qkv.weight`), a tokenizer's stand under
+`tokenizer.`. Every tensor that a module needs is matched, or the load fails with the list of keys.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from m2pt.config import UserError
+from m2pt.identity import file_sha256
+from m2pt.records import write_atomic
+
+
+def save_weights(path: Path, module: nn.Module) -> str:
+    """Write a module's tensors as safetensors, atomically; returns the SHA-256 of the file."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    write_atomic(path, save(tensors))
+    return file_sha256(path)
+
+
+def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
+    """Read a safetensors file, checking its content against `sha256` where that is given.
+
+    Raises:
+        UserError: the file is missing, truncated, of another format, or not the one that was planned with.
+
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: the weights file is missing; pretrain the encoders first or correct the path.")
+    if sha256 is not None and file_sha256(path) != sha256:
+        raise UserError(f"{path}: its content has changed since the run was planned; plan the study again.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: is no whole safetensors file ({error}); make or fetch it again.") from error
+
+
+def load_into(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str, source: str) -> None:
+    """Copy the tensors below `prefix` into a module, all of them and nothing else.
+
+    Raises:
+        UserError: keys are missing or left over, or shapes differ; the sentence lists them and names `source`.
+
+    """
+    found = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    wanted = module.state_dict()
+    faults = [f"missing {prefix}{name}" for name in wanted.keys() - found.keys()]
+    faults += [f"not expected {prefix}{name}" for name in found.keys() - wanted.keys()]
+    faults += [
+        f"{prefix}{name} is {tuple(found[name].shape)} instead of {tuple(wanted[name].shape)}"
+        for name in wanted.keys() & found.keys()
+        if found[name].shape != wanted[name].shape
+    ]
+    if faults:
+        raise UserError(f"{source}: does not fit the model: {'; '.join(sorted(faults))}.")
+    with torch.no_grad():
+        module.load_state_dict(found)
