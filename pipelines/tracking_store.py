@@ -1,0 +1,181 @@
+"""Where runs are tracked: the SQLite file of this project or a server, made once, locked, and checked before it is used."""
+
+import fcntl
+import os
+import sqlite3
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from m2pt.config import UserError
+
+DATABASE = "mlflow.db"
+ARTIFACTS = "mlartifacts"
+
+_LOCK_LIMIT_S = 60.0
+_BUSY_LIMIT_S = 5.0
+_PROBE_LIMIT_S = 3.0
+
+
+class OutageError(UserError):
+    """The tracking store cannot be used now; a run is never at fault and never fails for it."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A place for tracked runs. `database` is its SQLite file and `artifacts` the folder for files; both None for a server."""
+
+    uri: str
+    database: Path | None
+    artifacts: Path | None
+    lock_file: Path
+
+
+def tracking_uri() -> str:
+    """`MLFLOW_TRACKING_URI` where it is set, else the SQLite file `mlflow.db` of the project (the current folder)."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / DATABASE}"
+
+
+def locate(uri: str | None = None) -> Store:
+    """What lies behind a tracking URI (default: `tracking_uri()`).
+
+    Raises:
+        UserError: runs cannot be tracked there.
+
+    """
+    uri = uri or tracking_uri()
+    scheme, separator, rest = uri.partition("://")
+    if scheme == "file" or not (separator or scheme == "databricks"):
+        raise UserError(f"MLFLOW_TRACKING_URI: {uri!r} is a plain folder; give sqlite:///FILE or the address of a server.")
+    if scheme != "sqlite":
+        local = None if scheme.startswith(("http", "databricks")) else Path.cwd() / ARTIFACTS
+        return Store(uri, None, local, Path.cwd() / f"{DATABASE}.lock")
+    database = Path.cwd() / rest.removeprefix("/")
+    if "?" in str(database):
+        raise UserError(
+            f"{database}: MLflow cannot open a database with '?' in its path; set MLFLOW_TRACKING_URI to another place."
+        )
+    lock_file = database.with_name(f"{database.name}.lock")
+    return Store(f"sqlite:///{database}", database, database.parent / ARTIFACTS, lock_file)
+
+
+@contextmanager
+def store_lock(store: Store) -> Iterator[None]:
+    """Keep other processes of this machine from publishing at the same time.
+
+    Raises:
+        UserError: another process keeps the lock for a minute, or the lock file cannot be made.
+
+    """
+    try:
+        file = store.lock_file.open("a")
+    except OSError as error:
+        raise OutageError(f"{store.lock_file}: cannot be opened ({error.strerror}); make its folder writable.") from error
+    with file:
+        until = time.monotonic() + _LOCK_LIMIT_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > until:
+                    raise OutageError(f"{store.lock_file}: is held by another process; end it and publish again.") from error
+                time.sleep(0.02)
+        yield
+
+
+def ensure_database(store: Store, make_tables: Callable[[str], None]) -> None:
+    """Make the SQLite file of a store where it is missing; call with the lock held.
+
+    `make_tables` gets the URI of a new file. The file takes its name when it is whole: a kill leaves no half-made database.
+
+    Raises:
+        UserError: the database that stands there is damaged, or none can be made.
+
+    """
+    path = store.database
+    if path is None:
+        return
+    try:
+        if path.is_file() and path.stat().st_size > 0:
+            check_database(path)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in path.parent.glob(f"{path.name}.new*"):
+            leftover.unlink()
+        new = path.with_name(f"{path.name}.new")
+        make_tables(f"sqlite:///{new}")
+        with closing(sqlite3.connect(new)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        # The log of a database that was deleted would be replayed into the new one.
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        new.replace(path)
+    except (OSError, sqlite3.Error) as error:
+        raise OutageError(f"{path}: cannot be made ({error}); free space or permissions, then publish again.") from error
+
+
+def check_database(path: Path) -> None:
+    """Look whether a SQLite file is whole enough to be opened.
+
+    Raises:
+        UserError: it is damaged, locked or no tracking database.
+
+    """
+    try:
+        with closing(sqlite3.connect(path, timeout=_BUSY_LIMIT_S)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            complete = {"alembic_version", "experiments", "runs", "metrics"} <= tables
+            connection.execute("SELECT version_num FROM alembic_version").fetchall() if complete else None
+    except sqlite3.OperationalError as error:
+        raise OutageError(f"{path}: cannot be used ({error}); end what holds it, then publish again.") from error
+    except sqlite3.DatabaseError as error:
+        raise damaged(path) from error
+    if not complete:
+        raise damaged(path)
+
+
+def damaged(path: Path) -> OutageError:
+    """The sentence for a tracking database that cannot be read."""
+    return OutageError(f"{path}: is damaged or no MLflow database; delete it and publish again, every run has its own folder.")
+
+
+def check_server(store: Store) -> None:
+    """Look whether a tracking server answers, so that a dead one costs seconds instead of minutes of retries.
+
+    Raises:
+        UserError: it does not answer.
+
+    """
+    if not store.uri.startswith(("http://", "https://")):
+        return
+    try:
+        urllib.request.urlopen(f"{store.uri.rstrip('/')}/health", timeout=_PROBE_LIMIT_S).close()
+    except urllib.error.HTTPError:
+        return  # something answers; what it refuses is told by the first real request
+    except (OSError, ValueError) as error:
+        server = urlsplit(store.uri).netloc.rpartition("@")[2]  # without a password
+        reason = getattr(error, "reason", error)
+        raise OutageError(f"MLFLOW_TRACKING_URI: {server} does not answer ({reason}); start it, then publish again.") from error
+
+
+def outage(store: Store, error: Exception) -> OutageError:
+    """One sentence for whatever MLflow or the system said."""
+    text = " ".join(str(error).split("\n")[0].split())[:300]
+    if store.database is None:
+        return OutageError(f"MLFLOW_TRACKING_URI: the tracking store refused a run ({text}); mend it, then publish again.")
+    if "malformed" in text or "not a database" in text or "no such table" in text:
+        return damaged(store.database)
+    if "out-of-date database schema" in text:
+        return OutageError(f"{store.database}: is of another version of MLflow; delete it and publish again.")
+    return OutageError(f"{store.database}: cannot be written ({text}); free space or the lock, then publish again.")
+
+
+def ui_environment() -> dict[str, str]:
+    """What to add to the environment of `ui_command`: no background jobs (eight processes), no telemetry."""
+    return {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
