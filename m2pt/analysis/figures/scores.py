@@ -1,0 +1,122 @@
+"""Figures of scores and gains: the target × auxiliary matrix, test accuracy per arm, gains with their intervals."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from m2pt.analysis.figures.style import GRID, INK, MUTED, NEGATIVE, PAPER, POSITIVE, arm_colour, figure, label_rows
+from m2pt.analysis.headline import signed
+from m2pt.analysis.shading import colour_limit, intensity
+from m2pt.analysis.tables import Against, Arm, Comparison, Summary
+from m2pt.config import RANDOM
+
+
+def matrix(summary: Summary) -> Figure:
+    """Gains over the baseline and, beside them, over the random control: target in rows, auxiliary in columns."""
+    rows, columns = len(summary.targets), len(summary.auxiliaries)
+    drawn = figure(0.62 * rows + 1.2, width=1.05 * (2 * columns + 1) + 1.6)
+    left, right = drawn.subplots(1, 2, width_ratios=[columns + 1.15, columns], sharey=True)
+    limit = colour_limit(summary)
+    _heat(left, summary, "baseline", [*summary.auxiliaries, RANDOM], limit)
+    _heat(right, summary, "random", list(summary.auxiliaries), limit)
+    left.set_title("Gain over no auxiliary, points")
+    right.set_title("Gain over random weights, points")
+    left.set_ylabel("target")
+    drawn.supxlabel("auxiliary (dashed: controls; bold: interval excludes 0)", fontsize=9, color=MUTED)
+    return drawn
+
+
+def _heat(axes: Axes, summary: Summary, against: Against, auxiliaries: Sequence[str], limit: float) -> None:
+    offsets = [column + (0.15 if name == RANDOM else 0) for column, name in enumerate(auxiliaries)]
+    for row, target in enumerate(summary.targets):
+        for offset, auxiliary in zip(offsets, auxiliaries, strict=True):
+            _cell(axes, offset, row, summary.cell(target, auxiliary, against), limit)
+    axes.set_xlim(-0.03, offsets[-1] + 1.03 if offsets else 1)
+    axes.set_ylim(len(summary.targets) + 0.03, -0.03)
+    axes.set_xticks([offset + 0.5 for offset in offsets], list(auxiliaries))
+    axes.set_yticks([row + 0.5 for row in range(len(summary.targets))], summary.targets)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _cell(axes: Axes, x: float, y: float, item: Comparison | None, limit: float) -> None:
+    value = item.estimate.mean if item else None
+    colour = to_rgba(POSITIVE if (value or 0) > 0 else NEGATIVE, intensity(value or 0, limit))
+    control = item is not None and item.role != "pair"
+    edge, line = (MUTED, (0, (3.0, 2.0))) if control else (GRID, "solid")
+    axes.add_patch(Rectangle((x + 0.02, y + 0.02), 0.96, 0.96, facecolor=colour, edgecolor=edge, linestyle=line, linewidth=0.9))
+    if item is None or value is None:
+        axes.text(x + 0.5, y + 0.5, item.estimate.note if item else "–", ha="center", va="center", color=MUTED, fontsize=8)
+        return
+    weight = "bold" if item.estimate.sign else "normal"
+    axes.text(x + 0.5, y + 0.36, signed(value), ha="center", va="center", fontsize=10, fontweight=weight)
+    half_width = item.estimate.half_width
+    spread = f"± {half_width:.2f}, n={item.estimate.n}" if half_width is not None else item.estimate.note.replace(", no", "\nno")
+    axes.text(x + 0.5, y + 0.72, spread, ha="center", va="center", fontsize=7, linespacing=0.9)
+
+
+def accuracy(arms: Sequence[Arm]) -> Figure:
+    """Test accuracy of one target's arms: a dot per seed, the mean with its interval; the baseline's interval shaded."""
+    drawn = figure(0.27 * len(arms) + 0.75)
+    axes = drawn.subplots()
+    reference = next((arm.mean_test for arm in arms if arm.role == "baseline"), None)
+    if reference and reference.mean is not None:
+        axes.axvline(reference.mean, color=MUTED, linewidth=0.8, zorder=0)
+        if reference.low is not None and reference.high is not None:
+            axes.axvspan(reference.low, reference.high, facecolor=MUTED, alpha=0.12, linewidth=0, zorder=0)
+    for row, arm in enumerate(arms):
+        scores = [score for score in arm.test.values() if score is not None]
+        colour = arm_colour(arm)
+        axes.scatter(scores, [row + 0.17] * len(scores), s=9, color=colour, alpha=0.55, linewidths=0)
+        _interval(axes, row - 0.1, arm.mean_test.mean, arm.mean_test.half_width, colour, filled=arm.role not in ("random", "own"))
+    label_rows(axes, [arm.label for arm in arms])
+    axes.set_xlabel("test accuracy, %")
+    axes.grid(axis="x")
+    return drawn
+
+
+def gains(comparisons: Sequence[Comparison], arms: Sequence[Arm], limits: tuple[float, float]) -> Figure:
+    """One target's gains with their intervals: over no auxiliary, and beside it over random weights."""
+    shown = [arm for arm in arms if arm.role != "baseline"]
+    drawn = figure(0.27 * len(shown) + 0.95)
+    titles: dict[Against, str] = {"baseline": "over no auxiliary", "random": "over random weights"}
+    panels = drawn.subplots(1, 2, sharey=True, sharex=True)
+    for axes, (against, title) in zip(panels, titles.items(), strict=True):
+        axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
+        for row, arm in enumerate(shown):
+            for item in comparisons:
+                if item.against == against and item.auxiliary == arm.auxiliary:
+                    value, filled = item.estimate, arm.role == "pair"
+                    _interval(axes, row, value.mean, value.half_width, arm_colour(arm), filled=filled)
+        axes.set_title(title)
+        axes.grid(axis="x")
+        axes.set_xlim(*limits)
+    label_rows(panels[0], [arm.label for arm in shown])
+    panels[1].tick_params(axis="y", length=0)
+    panels[1].spines["left"].set_visible(False)
+    drawn.supxlabel("gain in test accuracy, points", fontsize=9)
+    return drawn
+
+
+def gain_limits(summary: Summary) -> tuple[float, float]:
+    """One range for the gains of all targets, so that figures side by side can be compared."""
+    ends = [0.0]
+    for item in summary.comparisons:
+        if item.estimate.mean is not None:
+            reach = item.estimate.half_width or 0.0
+            ends += [item.estimate.mean - reach, item.estimate.mean + reach]
+    margin = max(0.25, 0.05 * (max(ends) - min(ends)))
+    return min(ends) - margin, max(ends) + margin
+
+
+def _interval(axes: Axes, y: float, mean: float | None, half_width: float | None, colour: str, *, filled: bool) -> None:
+    """A mean with its interval; hollow for a control."""
+    if mean is None:
+        return
+    if half_width is not None:
+        axes.hlines(y, mean - half_width, mean + half_width, color=colour, linewidth=1.6)
+    axes.plot(mean, y, marker="o", markersize=5, color=colour, markerfacecolor=colour if filled else PAPER, linestyle="none")

@@ -1,0 +1,142 @@
+"""One look for all figures: colours that colour-blind readers tell apart, and files that are equal byte for byte."""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from m2pt.analysis.tables import Arm
+from m2pt.config import LAYERS
+
+# Stand-ins for the page's own colours: `inline` replaces them so that an embedded figure follows the page into the dark.
+INK, MUTED, GRID, PAPER = "#1b1f24", "#646b75", "#dcdfe3", "#fefefe"
+_PAGE = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--line)", PAPER: "var(--paper)"}
+
+POSITIVE, NEGATIVE = "#0072b2", "#d55e00"
+MODALITY = {"image": "#0072b2", "audio": "#d55e00", "point": "#009e73", "video": "#c0639a"}
+
+# Of nearly constant lightness, so that every line is seen on white and on black; blue to orange survives colour blindness.
+DEPTHS = LinearSegmentedColormap.from_list("depths", ["#2f74d0", "#9a63c4", "#dc662c"])
+
+WIDTH = 4.2  # inches: fills a phone without shrinking the letters
+
+LineStyle = Literal["solid"] | tuple[float, Sequence[float]]
+
+# Typed loosely: matplotlib wants each of its several hundred keys as a literal.
+_RC: Any = {
+    "svg.hashsalt": "m2pt",
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "axes.axisbelow": True,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "figure.facecolor": "#ffffff",
+    "savefig.facecolor": "#ffffff",
+    "lines.linewidth": 1.4,
+    "lines.solid_capstyle": "round",
+}
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Draw and save within this, whatever the user's matplotlib settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
+        yield
+
+
+def figure(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure, in inches, that arranges its axes by itself."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def arrange(drawn: Figure) -> None:
+    """Settle where everything stands, once: a layout is costly, and every later drawing would do it anew."""
+    engine = drawn.get_layout_engine()
+    if engine is not None:
+        engine.execute(drawn)
+        drawn.set_layout_engine("none")
+
+
+def png(drawn: Figure) -> bytes:
+    """The figure as PNG, without a date or a version in it."""
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png", dpi=140, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def svg(drawn: Figure) -> bytes:
+    """The figure as SVG, without a date or a version in it."""
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def inline(document: bytes, prefix: str, alternative: str) -> str:
+    """An SVG of ours as an element of an HTML page: its own ids, the page's colours and letters, a text alternative.
+
+    `prefix` must differ between the figures of a page.
+    """
+    text = document.decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r"url\(#", f"url(#{prefix}-", text)
+    text = re.sub(r'xlink:href="#', f'href="#{prefix}-', text)
+    text = text.replace("fill: #ffffff", "fill: none").replace("'DejaVu Sans'", "system-ui, 'DejaVu Sans'")
+    for stand_in, colour in _PAGE.items():
+        text = text.replace(stand_in, colour)
+    label = alternative.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return re.sub(
+        r'<svg ([^>]*?)width="([\d.]+)pt" height="[\d.]+pt"', rf'<svg role="img" aria-label="{label}" \1', text, count=1
+    )
+
+
+def label_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """One row per label, the first on top."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def arm_colour(arm: Arm) -> str:
+    """The colour of an arm: that of its auxiliary's modality; ink for none, grey for random weights."""
+    return MODALITY.get(arm.auxiliary, INK if arm.role == "baseline" else MUTED)
+
+
+def arm_line(arm: Arm) -> LineStyle:
+    """The line style of an arm: controls are broken."""
+    styles: dict[str, LineStyle] = {"random": (0, (1.2, 1.2)), "own": (0, (4.0, 1.6))}
+    return styles.get(arm.role, "solid")
+
+
+def layers_in_order(layers: set[str]) -> list[str]:
+    """Layer types in the order of the forward pass."""
+    return [layer for layer in LAYERS if layer in layers]

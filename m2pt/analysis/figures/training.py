@@ -1,0 +1,91 @@
+"""Figures over training time: the scales per layer type and depth, and the curves with their bands."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from m2pt.analysis.figures.style import DEPTHS, INK, LineStyle, arm_colour, arm_line, figure, layers_in_order
+from m2pt.analysis.tables import Arm
+
+_SERIES = {"scale": "mean |λ|", "effective_size": "effective size"}
+_CURVES = {"train/loss": "training loss", "val/accuracy": "validation accuracy, %"}
+_STYLES: dict[str, LineStyle] = {"pathway": "solid", "random_auxiliary": (0, (1.0, 1.2))}
+_MOST_IN_LEGEND = 6
+
+
+def scales(means: pd.DataFrame) -> Figure:
+    """One target's scales: a row per layer type, a line per depth; pairs solid, the random control dotted.
+
+    Args:
+        means: rows of `m2pt.analysis.trajectories.scales` of one target and condition.
+
+    """
+    layers = layers_in_order(set(means["layer"]))
+    depths = sorted(int(depth) for depth in set(means["depth"]))
+    drawn = figure(1.15 * len(layers) + 1.1)
+    panels = drawn.subplots(len(layers), 2, sharex=True, sharey="col", squeeze=False)
+    for (left, right), layer in zip(panels, layers, strict=True):
+        rows = means[means["layer"] == layer]
+        for axes, series in zip((left, right), _SERIES, strict=True):
+            for method, style in _STYLES.items():
+                _depth_lines(axes, rows[rows["method"] == method], series, depths, style)
+            axes.grid()
+            axes.set_ylim(bottom=0)
+        left.set_ylabel(layer)
+    for axes, title in zip(panels[0], _SERIES.values(), strict=True):
+        axes.set_title(title)
+    for axes in panels[-1]:
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    drawn.legend(handles=_depth_legend(depths), loc="outside lower center", ncols=4, handlelength=1.6, columnspacing=1.2)
+    return drawn
+
+
+def _depth_lines(axes: Axes, rows: pd.DataFrame, series: str, depths: Sequence[int], style: LineStyle) -> None:
+    averaged = rows.groupby(["depth", "epoch"])[series].mean().unstack("epoch")
+    for depth, line in averaged.iterrows():
+        axes.plot(line.index, line.to_numpy(), color=_depth_colour(int(str(depth)), depths), linestyle=style)
+
+
+def _depth_colour(depth: int, depths: Sequence[int]) -> str:
+    return to_hex(DEPTHS(depths.index(depth) / max(1, len(depths) - 1)))
+
+
+def _depth_legend(depths: Sequence[int]) -> list[Line2D]:
+    step = -(-len(depths) // _MOST_IN_LEGEND)
+    shown = [*depths[:-1:step], depths[-1]]
+    handles = [Line2D([], [], color=_depth_colour(depth, depths), label=f"block {depth}") for depth in shown]
+    handles.append(Line2D([], [], color=INK, label="other modalities"))
+    return [*handles, Line2D([], [], color=INK, linestyle=_STYLES["random_auxiliary"], label="random weights")]
+
+
+def curves(means: pd.DataFrame, arms: Sequence[Arm]) -> Figure:
+    """One target's training loss and validation accuracy: a line per arm, a band for its interval over seeds.
+
+    Args:
+        means: rows of `m2pt.analysis.trajectories.curves` of one target and condition.
+        arms: its arms, in the order of the legend.
+
+    """
+    drawn = figure(4.6)
+    panels = drawn.subplots(2, 1, sharex=True)
+    groups = {key: rows for key, rows in means.groupby(["metric", "method", "auxiliary"], sort=False)}
+    for axes, (metric, title) in zip(panels, _CURVES.items(), strict=True):
+        for arm in arms:
+            rows = groups.get((metric, arm.method, arm.auxiliary))
+            if rows is not None:
+                colour, low, high = arm_colour(arm), rows["mean"] - rows["half_width"], rows["mean"] + rows["half_width"]
+                axes.fill_between(rows["epoch"], low, high, facecolor=colour, alpha=0.1, linewidth=0)
+                axes.plot(rows["epoch"], rows["mean"], color=colour, linestyle=arm_line(arm))
+        axes.set_title(title, loc="left")
+        axes.grid()
+    panels[-1].set_xlabel("epoch")
+    panels[-1].xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    handles = [Line2D([], [], color=arm_colour(arm), linestyle=arm_line(arm), label=arm.label) for arm in arms]
+    drawn.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.2)
+    return drawn

@@ -1,0 +1,118 @@
+"""What a study is made from, and what of it is not there: data, encoders, and the runs that did not end well."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from m2pt import records
+from m2pt.config import RANDOM, FileSource, Study
+from m2pt.identity import PretrainSpec, RunSpec, Spec, WeightsRef, cell_key, run_id
+
+_STATES = {
+    "failed": "no reason was recorded",
+    "interrupted": "stopped before its end; running the study again goes on from its last checkpoint",
+    "missing": "not run yet",
+}
+
+
+def datasets(study: Study, specs: Sequence[Spec]) -> list[dict[str, str]]:
+    """The data of each modality that the specs use, with the fingerprint of its content."""
+    prints: dict[str, str] = {}
+    for spec in specs:
+        prints[spec.target if isinstance(spec, RunSpec) else spec.modality] = spec.data_sha256
+    made = "made here (embedded)" if study.data.embedded else "the user's own"
+    return [{"modality": name, "folder": f"{study.data.root}/{name}", "origin": made, "sha256": prints[name]} for name in prints]
+
+
+def encoders(study: Study, specs: Sequence[RunSpec], pretraining: Sequence[PretrainSpec], folder: Path) -> list[dict[str, Any]]:
+    """The encoders of the study: those trained here with their scores, those from files with their fingerprints."""
+    rows = [_trained(study, spec, folder) for spec in pretraining]
+    references = {ref for spec in specs for ref in (spec.target_weights, spec.auxiliary_weights) if ref is not None}
+    for reference in sorted(references, key=lambda ref: (ref.source, ref.modality)):
+        source = study.encoders.get(reference.source)
+        if isinstance(source, FileSource):
+            rows.append(_from_file(source, reference))
+    return rows
+
+
+def _trained(study: Study, spec: PretrainSpec, folder: Path) -> dict[str, Any]:
+    identifier = run_id(spec) if spec.ready else ""
+    state = records.status(folder / identifier) if identifier else "missing"
+    record = records.read_record(folder / identifier) if state == "complete" else {}
+    source = study.encoders.get(spec.source)
+    return {
+        "source": spec.source,
+        "modality": spec.modality,
+        "kind": source.kind if source else spec.source,
+        "seed": spec.seed,
+        "run_id": identifier,
+        "status": state,
+        "metric": record.get("metric"),
+        "val_score": record.get("val_score"),
+        "sha256": (record.get("files") or {}).get(records.ENCODER),
+        "steps": spec.pretrain.steps,
+    }
+
+
+def _from_file(source: FileSource, reference: WeightsRef) -> dict[str, Any]:
+    path = source.paths.get(reference.modality, "")
+    return {
+        "source": reference.source,
+        "modality": reference.modality,
+        "kind": "file",
+        "seed": None,
+        "metric": None,
+        "val_score": None,
+        "steps": None,
+        "run_id": Path(path).name,
+        "status": "file",
+        "sha256": reference.sha256,
+    }
+
+
+def reconstructions(pretraining: Sequence[PretrainSpec], folder: Path) -> list[tuple[PretrainSpec, Path]]:
+    """The drawn reconstructions of the encoders that have them."""
+    paths = [(spec, folder / run_id(spec) / records.RECONSTRUCTIONS) for spec in pretraining if spec.ready]
+    return [(spec, path) for spec, path in paths if path.is_file() and records.status(path.parent) == "complete"]
+
+
+def gaps(specs: Sequence[Spec], folder: Path) -> list[dict[str, Any]]:
+    """Every run that is not complete, by name; runs of one cell that miss for the same reason share a row with their seeds."""
+    rows: dict[tuple[str, str, str], list[int]] = {}
+    for spec in specs:
+        run_dir = folder / run_id(spec) if spec.ready else None
+        state = records.status(run_dir) if run_dir else "missing"
+        if state != "complete":
+            reason = _STATES[state] if spec.ready else "not run yet: an encoder that it needs is not made"
+            if run_dir and state == "failed":
+                reason = " ".join(str(records.read_json(run_dir / records.FAILURE).get("error") or reason).split())
+            name = cell_key(spec) if isinstance(spec, RunSpec) else spec.name.rpartition("-s")[0]
+            rows.setdefault((name, state, reason), []).append(spec.seed)
+    return [{"name": name, "status": state, "reason": reason, "seeds": seeds} for (name, state, reason), seeds in rows.items()]
+
+
+def caveats(study: Study, specs: Sequence[RunSpec]) -> list[str]:
+    """What a reader must know about the auxiliaries to judge the controls."""
+    found = []
+    name = study.sweep.auxiliary_encoder
+    source = study.encoders.get(name)
+    if source is not None and source.kind == "labels":
+        found.append(
+            f"The auxiliaries come from the source `{name}`, which was trained with labels: an own-modality auxiliary has seen "
+            "labels of the target's own pretraining split, with the same classes. That makes it a positive control, not a rival."
+        )
+    elif name == RANDOM:
+        found.append("The auxiliaries are random weights themselves: no pair can carry knowledge.")
+    own = [spec for spec in specs if spec.method == "own_modality" and spec.target_weights and spec.auxiliary_weights]
+    if any(spec.target_weights == spec.auxiliary_weights for spec in own):
+        found.append("The own-modality auxiliary is the very encoder that the target starts from: it brings nothing new to it.")
+    return found
+
+
+def merges(documents: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """How exactly the pathways were merged into plain models; None where no complete run has been merged."""
+    merged = [document["merge"] for document in documents if document.get("merge")]
+    if not merged:
+        return None
+    unequal = sum(item.get("parameters") != item.get("plain_parameters") for item in merged)
+    return {"runs": len(merged), "largest": max(item["max_logit_difference"] for item in merged), "unequal": unequal}

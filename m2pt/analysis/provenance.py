@@ -1,0 +1,68 @@
+"""Where, when and with what the runs were executed: what differs from one execution to the next, and is never hashed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from m2pt import records
+
+PACKAGES = ("python", "torch", "timm", "numpy", "m2pt")
+SECONDS = ("load", "train", "evaluate", "total")
+TIMINGS = (
+    "run_id", "kind", "attempts", "started", *(f"{part}_seconds" for part in SECONDS), "device", "device_name", "threads",
+    "peak_memory_bytes", "git_commit", *PACKAGES,
+)  # fmt: skip
+"""The columns of the table of timings. Seconds are summed over the attempts of a run; the device is that of its last one."""
+
+_ENVIRONMENT = ["device", "device_name", "git_commit", *PACKAGES]
+
+
+def timings(run_dirs: Iterable[tuple[str, Path]]) -> pd.DataFrame:
+    """One row per run with a record of its execution; a run that has none has no row.
+
+    Args:
+        run_dirs: kind of run (`finetune`, `pretrain`) and its folder.
+
+    """
+    rows = []
+    for kind, run_dir in run_dirs:
+        if (run_dir / records.EXECUTION).is_file():
+            attempts = records.read_json(run_dir / records.EXECUTION).get("attempts") or []
+            if attempts:
+                rows.append({"run_id": run_dir.name, "kind": kind, **_row(attempts)})
+    return pd.DataFrame(rows, columns=list(TIMINGS))
+
+
+def _row(attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    last = attempts[-1]
+    row: dict[str, Any] = {"attempts": len(attempts), "started": attempts[0].get("started")}
+    for part in SECONDS:
+        measured = [seconds[part] for attempt in attempts if part in (seconds := attempt.get("seconds") or {})]
+        row[f"{part}_seconds"] = round(sum(measured), 3) if measured else None
+    memory = [attempt["peak_memory_bytes"] for attempt in attempts if attempt.get("peak_memory_bytes") is not None]
+    versions = last.get("versions") or {}
+    row |= {key: last.get(key) for key in ("device", "device_name", "threads", "git_commit")}
+    return row | {"peak_memory_bytes": max(memory, default=None)} | {name: versions.get(name) for name in PACKAGES}
+
+
+def environments(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The distinct devices, commits and versions of the table of timings, with the number of runs of each."""
+    if table.empty:
+        return []
+    counts = table[_ENVIRONMENT].astype(object).where(table[_ENVIRONMENT].notna(), None)
+    grouped = counts.groupby(_ENVIRONMENT, dropna=False, sort=False).size().reset_index(name="runs")
+    return [{str(key): value for key, value in row.items()} for row in grouped.to_dict("records")]
+
+
+def totals(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Number of runs and sum and median of their seconds, per kind of run."""
+    return {
+        str(kind): {
+            "runs": len(rows),
+            "seconds": float(rows["total_seconds"].sum()),
+            "median_seconds": float(rows["total_seconds"].median()),
+        }
+        for kind, rows in table.dropna(subset="total_seconds").groupby("kind")
+    }

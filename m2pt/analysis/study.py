@@ -1,0 +1,57 @@
+"""All that is computed from the folders of one study, read once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from m2pt import records
+from m2pt.analysis import provenance, tables, trajectories
+from m2pt.analysis.tables import Summary
+from m2pt.identity import PretrainSpec, RunSpec, run_id
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The results of a study.
+
+    `table` holds every planned run (`m2pt.records.table`), `documents` the records of the complete ones, `summaries` one
+    comparison per condition, `curves` and `scales` the means per epoch, `timings` what differs between identical executions.
+    """
+
+    table: pd.DataFrame
+    documents: dict[str, dict[str, Any]]
+    summaries: list[Summary]
+    curves: pd.DataFrame
+    scales: pd.DataFrame
+    timings: pd.DataFrame
+
+
+def analyse(specs: Sequence[RunSpec], runs: Path, pretraining: Sequence[PretrainSpec], encoders: Path) -> Analysis:
+    """Read and compare all runs of a study.
+
+    Args:
+        specs: the planned runs.
+        runs: the folder that holds their folders.
+        pretraining: the planned pretraining runs.
+        encoders: the folder that holds theirs.
+
+    Raises:
+        UserError: a record cannot be read; the file is named.
+
+    """
+    table = records.table(specs, runs)
+    complete = [str(name) for name in table.loc[table["status"] == "complete", "run_id"]]
+    lines = trajectories.history(table, runs)
+    folders = [("finetune", runs / run_id(spec)) for spec in specs if spec.ready]
+    folders += [("pretrain", encoders / run_id(spec)) for spec in pretraining if spec.ready]
+    return Analysis(
+        table=table,
+        documents={name: records.read_record(runs / name) for name in complete},
+        summaries=tables.summaries(table),
+        curves=trajectories.curves(lines),
+        scales=trajectories.scales(lines),
+        timings=provenance.timings(folders),
+    )

@@ -1,0 +1,189 @@
+"""The table of runs, compared: each target's arms, their gains over the baseline and over the random control."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import pandas as pd
+
+from m2pt.analysis.statistics import Estimate, differences, estimate, holm, paired
+from m2pt.config import MODALITIES, RANDOM, MethodName
+
+Role = Literal["baseline", "pair", "random", "own"]
+Against = Literal["baseline", "random"]
+
+ROLES: dict[MethodName, Role] = {
+    "baseline": "baseline",
+    "pathway": "pair",
+    "random_auxiliary": "random",
+    "own_modality": "own",
+}
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True, order=True)
+class Condition:
+    """What every comparison holds fixed: how the target starts and what is tuned."""
+
+    setting: str
+    tuning: str
+
+    @property
+    def slug(self) -> str:
+        """For file names and keys."""
+        return f"{self.setting}-{self.tuning}"
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        start = "pretrained target" if self.setting == "pretrained" else "target from scratch"
+        return f"{start}, {'everything tuned' if self.tuning == 'full' else 'only scales and head tuned'}"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """The runs of one target and one auxiliary: scores in percent per planned seed, None where a run is not complete."""
+
+    target: str
+    auxiliary: str
+    method: MethodName
+    val: dict[int, float | None]
+    test: dict[int, float | None]
+
+    @property
+    def role(self) -> Role:
+        """What the arm is for."""
+        return ROLES[self.method]
+
+    @property
+    def label(self) -> str:
+        """For people, where the target is known."""
+        names = {"baseline": "no auxiliary", "random": "random (control)", "own": f"{self.auxiliary} (own, control)"}
+        return names.get(self.role, self.auxiliary)
+
+    @property
+    def mean_val(self) -> Estimate:
+        """Mean validation score."""
+        return _mean(self.val)
+
+    @property
+    def mean_test(self) -> Estimate:
+        """Mean test score."""
+        return _mean(self.test)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The gain of one arm in test score, in percentage points, and its p-value after Holm's correction over its family.
+
+    A family is what is asked at once: all pairs against the baseline, all pairs against the random control, and so on.
+    """
+
+    target: str
+    auxiliary: str
+    role: Role
+    against: Against
+    estimate: Estimate
+    adjusted_p: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the difference stands after the correction."""
+        return self.adjusted_p is not None and self.adjusted_p <= SIGNIFICANT
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All that is compared within one condition. `averages` is over all pairs at once, seed by seed."""
+
+    condition: Condition
+    targets: tuple[str, ...]
+    auxiliaries: tuple[str, ...]
+    arms: tuple[Arm, ...]
+    comparisons: tuple[Comparison, ...]
+    averages: dict[Against, Estimate]
+
+    def arm(self, target: str, role: Role) -> Arm | None:
+        """The only arm of this role (not for pairs), or None where it is not planned."""
+        return next((arm for arm in self.arms if arm.target == target and arm.role == role), None)
+
+    def select(self, against: Against, role: Role) -> list[Comparison]:
+        """The comparisons of one family."""
+        return [item for item in self.comparisons if item.against == against and item.role == role]
+
+    def cell(self, target: str, auxiliary: str, against: Against) -> Comparison | None:
+        """The comparison in one cell of a matrix, or None where it is not planned."""
+        key = (target, auxiliary, against)
+        return next((item for item in self.comparisons if (item.target, item.auxiliary, item.against) == key), None)
+
+
+def summaries(table: pd.DataFrame) -> list[Summary]:
+    """One summary per condition, in the order of the table (`m2pt.records.table`)."""
+    groups = table.groupby(["setting", "tuning"], sort=False)
+    return [_summary(Condition(str(setting), str(tuning)), rows) for (setting, tuning), rows in groups]
+
+
+def _summary(condition: Condition, rows: pd.DataFrame) -> Summary:
+    arms = _arms(rows)
+    targets = _in_order({arm.target for arm in arms})
+    comparisons: list[Comparison] = []
+    averages: dict[Against, Estimate] = {}
+    references: tuple[Against, ...] = ("baseline", "random")
+    for against in references:
+        references_of = {arm.target: arm for arm in arms if arm.role == against}
+        for role in dict.fromkeys(ROLES.values()):
+            if role not in ("baseline", against):
+                members = [arm for arm in arms if arm.role == role and arm.target in references_of]
+                comparisons += _family(members, references_of, against)
+        pairs = [arm for arm in arms if arm.role == "pair" and arm.target in references_of]
+        averages[against] = _average(pairs, references_of)
+    auxiliaries = _in_order({arm.auxiliary for arm in arms if arm.role in ("pair", "own")})
+    return Summary(condition, targets, auxiliaries, tuple(arms), tuple(comparisons), averages)
+
+
+def _arms(rows: pd.DataFrame) -> list[Arm]:
+    grouped = rows.groupby(["target", "method", "auxiliary"], sort=False)
+    arms = []
+    names: dict[str, MethodName] = {name: name for name in ROLES}
+    for (target, method, auxiliary), group in grouped:
+        seeds = [int(seed) for seed in group["seed"]]
+        val, test = (dict(zip(seeds, _scores(group[key]), strict=True)) for key in ("val_score", "test_score"))
+        arms.append(Arm(str(target), str(auxiliary), names[str(method)], val, test))
+    ranks = list(dict.fromkeys(ROLES.values()))
+    return sorted(arms, key=lambda arm: (_rank(arm.target), ranks.index(arm.role), _rank(arm.auxiliary)))
+
+
+def _family(arms: Sequence[Arm], references: dict[str, Arm], against: Against) -> list[Comparison]:
+    found = [
+        Comparison(arm.target, arm.auxiliary, arm.role, against, paired(arm.test, references[arm.target].test)) for arm in arms
+    ]
+    adjusted = holm([item.estimate.p_value for item in found])
+    return [replace(item, adjusted_p=p) for item, p in zip(found, adjusted, strict=True)]
+
+
+def _average(arms: Sequence[Arm], references: dict[str, Arm]) -> Estimate:
+    """The mean gain over all arms, one number per seed, from the seeds that are complete in every one of them."""
+    gains = [differences(arm.test, references[arm.target].test) for arm in arms]
+    if not gains:
+        return Estimate(0)
+    whole = set.intersection(*(set(gain) for gain in gains))
+    planned = len(set().union(*(arm.test for arm in arms)))
+    return estimate([sum(gain[seed] for gain in gains) / len(gains) for seed in sorted(whole)], planned)
+
+
+def _mean(scores: dict[int, float | None]) -> Estimate:
+    return estimate([score for score in scores.values() if score is not None], planned=len(scores))
+
+
+def _scores(column: "pd.Series[Any]") -> list[float | None]:
+    return [None if pd.isna(value) else float(value) for value in column]
+
+
+def _in_order(modalities: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(modalities, key=_rank))
+
+
+def _rank(name: str) -> int:
+    names = ["", *MODALITIES, RANDOM]
+    return names.index(name)
