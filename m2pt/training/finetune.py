@@ -102,9 +102,7 @@ def finetune(spec: RunSpec, splits: dict[str, Samples], places: Places, run_dir:
     best = _train(spec, model, pool, splits["val"], places, run_dir, watch)
     with watch.measure("evaluate"):
         _refuse_still_scales(spec, model)
-        scales = {
-            name: float(scale.detach().abs().mean() if scale.ndim else scale) for name, scale in pathway.scales(model).items()
-        }
+        scales = {name: _summary(scale) for name, scale in pathway.scales(model).items()}
         sizes = pathway.effective_sizes(model)
         merged = _merge(spec, model, splits["val"], places)
         val, test = (evaluate(model, splits[split], places.device) for split in ("val", "test"))
@@ -129,6 +127,11 @@ def finetune(spec: RunSpec, splits: dict[str, Samples], places: Places, run_dir:
         "merge": merged,
         "files": {MERGED: save_weights(run_dir / MERGED, model)},
     }
+
+
+def _summary(scale: nn.Parameter) -> float:
+    """One number for a scale: its value, or the mean size of its entries where it has several."""
+    return float(scale.detach().abs().mean() if scale.ndim else scale.detach())
 
 
 def _mean(values: list[float]) -> float | None:
@@ -211,7 +214,7 @@ def _epoch_line(
     line: dict[str, Any] = {"epoch": epoch, "step": epoch * steps, "learning_rate": rate}
     line |= {"train/loss": loss, "train/accuracy": accuracy, "val/loss": val.loss, "val/accuracy": val.accuracy}
     for name, scale in pathway.scales(model).items():
-        line[f"scale/{name}"] = float(scale.detach().abs().mean() if scale.ndim else scale)
+        line[f"scale/{name}"] = _summary(scale)
     for name, size in pathway.effective_sizes(model).items():
         line[f"effective_size/{name}"] = size
     return line

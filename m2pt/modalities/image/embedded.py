@@ -21,10 +21,10 @@ ANGLE = 0.3  # radians, to either side
 SCALE = (1.35, 1.7)  # canvas pixels per pixel of the 8 × 8 digit
 SHEAR = 0.2
 SHIFT = 1.4  # pixels from the middle, along each axis
-CONTRAST = (0.55, 1.0)
+CONTRAST = (0.7, 1.0)
 CLUTTER_SIDE = 4  # a fragment of another digit, in pixels of the 8 × 8 digit
-CLUTTER_DISTANCE = (5.0, 7.5)  # pixels of the fragment's middle from the canvas's middle, along one axis
-NOISE = 0.05
+CLUTTER_DISTANCE = (6.0, 7.5)  # pixels of the fragment's middle from the canvas's middle, along one axis
+NOISE = 0.04
 
 SOURCE = [
     "Handwritten digits on 16 x 16 pixels: turned, scaled, sheared and shifted, with a fragment of another digit and noise.",
