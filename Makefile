@@ -1,0 +1,57 @@
+# Everything runs from .venv, by relative paths alone, so the folder may have any name. Another Python: make PYTHON=python3.13 study
+
+PYTHON ?= python3
+ARGS ?=
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PY := .venv/bin/python
+STAMP := .venv/.installed
+
+.PHONY: help setup study test lint format ui lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+setup: $(STAMP) ## install everything into .venv, from Python, git and make alone
+
+study: setup ## reproduce the study of params.yaml; ends with the path of the report
+	@$(PY) -m pipelines study $(ARGS)
+
+test: setup ## run the tests, e.g. make test ARGS='-k pathway'
+	@$(PY) -m pytest $(ARGS)
+
+lint: setup ## check style and types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+format: setup ## format the code and mend what can be mended
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+ui: setup ## show the runs in a browser, on this machine alone
+	@$(PY) -m pipelines ui $(ARGS)
+
+# What the builds of torch need beyond the others is pinned by torch itself.
+lock: setup ## write requirements.lock from what is installed in .venv
+	@{ sed '/^#/!d' requirements.lock; $(PY) -m pip freeze --all --exclude-editable | sed 's/+[a-z0-9.]*$$//' \
+	  | grep -viE '^(m2pt|pip|wheel|triton|(nvidia|cuda)-[a-z0-9-]+)(==| @)'; } > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+
+clean: ## remove caches; runs, encoders and data stay
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dvc_plots
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "m2pt needs Python 3.11 or newer as '$(PYTHON)'; name another with: make PYTHON=python3.13 setup" >&2; exit 1; }
+	@$(PY) -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear .venv \
+	  || { echo "m2pt needs Python's venv module (Debian and Ubuntu: the package python3-venv)" >&2; exit 1; }
+	@echo "Installing $$(grep -c == requirements.lock) packages into .venv; this takes some minutes once."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
