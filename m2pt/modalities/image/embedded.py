@@ -17,10 +17,10 @@ VERSION = 1
 """Raise this with every change that changes a file."""
 
 SIZE = 16
-ANGLE = 0.3  # radians, to either side
+ANGLE = 0.18  # radians, to either side
 SCALE = (1.35, 1.7)  # canvas pixels per pixel of the 8 × 8 digit
-SHEAR = 0.2
-SHIFT = 1.4  # pixels from the middle, along each axis
+SHEAR = 0.15
+SHIFT = 1.0  # pixels from the middle, along each axis
 CONTRAST = (0.7, 1.0)
 CLUTTER_SIDE = 4  # a fragment of another digit, in pixels of the 8 × 8 digit
 CLUTTER_DISTANCE = (6.0, 7.5)  # pixels of the fragment's middle from the canvas's middle, along one axis
