@@ -73,7 +73,9 @@ def test_values_and_all_gradients_equal_those_of_two_branches():
         own = target.get_submodule(name).parametrizations.weight.original.grad
         torch.testing.assert_close(own, branch.own.weight.grad, rtol=1e-10, atol=1e-10)
         torch.testing.assert_close(target.get_submodule(name).bias.grad, branch.own.bias.grad, rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(target.patch_embed.proj.weight.grad, reference.patch_embed.proj.weight.grad, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        target.patch_embed.proj.weight.grad, reference.patch_embed.proj.weight.grad, rtol=1e-10, atol=1e-10
+    )
 
 
 @pytest.mark.parametrize("granularity", ["layer", "block", "head", "channel"])

@@ -1,0 +1,80 @@
+"""Reading study files: what is accepted, and the one sentence for what is not."""
+
+import pytest
+
+from m2pt.config import UserError, load_study, parse_study
+
+MINIMAL = """
+study: tiny
+encoders:
+  mae: {kind: mae}
+  mae+labels: {kind: labels, start: mae}
+sweep: {seeds: [0, 1]}
+"""
+
+
+def test_a_minimal_study_gets_its_defaults():
+    study = parse_study(MINIMAL, "params.yaml")
+    assert study.sweep.targets == ("image", "audio", "point", "video")
+    assert study.pathway.layers == ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+    assert study.encoders["mae+labels"].start == "mae"
+
+
+def test_exponents_without_a_point_are_numbers():
+    assert parse_study(MINIMAL + "finetune: {learning_rate: 1e-3}", "p").finetune.learning_rate == 0.001
+
+
+def test_a_study_cannot_be_changed():
+    study = parse_study(MINIMAL, "params.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        study.study = "other"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (MINIMAL + "finetuning: {}", "params.yaml: finetuning: unknown key"),
+        (MINIMAL + "finetune: {lr: 1}", "params.yaml: finetune.lr: unknown key"),
+        (MINIMAL + "finetune: {epochs: many}", 'finetune.epochs: input should be a valid integer (got "many")'),
+        (MINIMAL + "finetune: {epochs: 2.5}", "finetune.epochs: input should be a valid integer (got 2.5)"),
+        (MINIMAL + "finetune: {epochs: true}", "finetune.epochs: input should be a valid integer"),
+        (MINIMAL + "finetune: {learning_rate: -1}", "finetune.learning_rate: input should be greater than 0 (got -1)"),
+        (MINIMAL + "finetune: {learning_rate: .nan}", "finetune.learning_rate: input should be a finite number"),
+        (MINIMAL + "model: {width: 10, heads: 4}", "model: width (10) must be a multiple of heads (4)"),
+        (MINIMAL + "inputs: {point: {points: 8}}", "inputs.point: groups (16) must not exceed points (8)"),
+        (MINIMAL + "pathway: {layers: [attn.qkv, attn.qkv]}", "pathway: layers must not repeat"),
+        (MINIMAL.replace("[0, 1]", "[0, 0]"), "sweep: seeds must not repeat"),
+        (MINIMAL.replace("[0, 1]", "[]"), "sweep.seeds:"),
+        (MINIMAL.replace("[0, 1]", "[0], targets: [smell]"), "sweep.targets.0: input should be 'image', 'audio'"),
+        (MINIMAL.replace("[0, 1]", "[0], target_encoder: may"), "sweep.target_encoder: there is no encoder named 'may'"),
+        (MINIMAL.replace("start: mae", "start: mea"), "encoders.mae+labels.start: 'mea' must name an encoder of kind mae"),
+        (MINIMAL.replace("kind: mae}", "kind: mae, seeds: 1}"), "encoders.mae.seeds: unknown key"),
+        (MINIMAL.replace("  mae:", "  random: {kind: mae}\n  mae:"), "encoders.random: the name is taken"),
+        (MINIMAL + "study: other", "line 7: the key 'study' stands twice"),
+        ("[1, 2", "line 1:"),
+        ("", "a study file is a mapping of sections, this one is empty"),
+        ("- 1", "this one is a list"),
+        ("study: x\nencoders: {}", "sweep: is missing"),
+    ],
+)
+def test_a_fault_is_one_sentence_with_file_and_key(text, sentence):
+    with pytest.raises(UserError) as caught:
+        parse_study(text, "params.yaml")
+    message = str(caught.value)
+    assert message.startswith("params.yaml: ")
+    assert sentence in message
+    assert "\n" not in message
+    assert message.endswith(".")
+
+
+def test_all_faults_are_told_at_once():
+    with pytest.raises(UserError, match=r"finetune\.epochs.*; pretrain\.mae\.steps|pretrain\.mae\.steps.*; finetune\.epochs"):
+        parse_study(MINIMAL + "finetune: {epochs: 0}\npretrain: {mae: {steps: 0}}", "params.yaml")
+
+
+def test_a_missing_file_and_a_binary_file_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"absent\.yaml: cannot be read \(No such file or directory\)"):
+        load_study(tmp_path / "absent.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match=r"binary\.yaml: is not a text file"):
+        load_study(tmp_path / "binary.yaml")
