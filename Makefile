@@ -47,9 +47,9 @@ clean: ## remove caches; runs, encoders and data stay
 	@find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "m2pt needs Python 3.11 or newer as '$(PYTHON)'; name another with: make PYTHON=python3.13 setup" >&2; exit 1; }
-	@$(PY) -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear .venv \
+	@$(PY) -c 'import pip' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv \
 	  || { echo "m2pt needs Python's venv module (Debian and Ubuntu: the package python3-venv)" >&2; exit 1; }
 	@echo "Installing $$(grep -c == requirements.lock) packages into .venv; this takes some minutes once."
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
