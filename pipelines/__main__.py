@@ -1,0 +1,97 @@
+"""The command line: `python -m pipelines COMMAND --study FILE`, also installed as `m2pt`.
+
+Exit codes: 0 all is well; 1 some runs failed; 2 the user can mend it (one sentence says how); 3 an error of m2pt itself;
+130 and 143 interrupted.
+"""
+
+import argparse
+import importlib
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from pipelines import environment
+
+EPILOG = "Exit codes: 0 all is well, 1 some runs failed, 2 a fault that you can mend (one sentence says how), 3 an error of m2pt."
+
+COMMANDS = {
+    "plan": ("look", "show what would run, what is done, and what it will cost"),
+    "status": ("look", "show how many runs are in each state, and every failed one by name"),
+    "data": ("execute", "make the embedded data of a study"),
+    "study": ("execute", "do the whole study: data, encoders, runs, report"),
+    "pretrain": ("execute", "make the encoders of a study"),
+    "sweep": ("execute", "do the fine-tuning runs of a study"),
+    "report": ("execute", "render the report of a study as it stands"),
+    "publish": ("publish", "publish what the runs left behind to MLflow; twice is as good as once"),
+    "serve": ("serve", "put a study on a schedule on a Prefect server"),
+    "ui": ("serve", "show the pages of MLflow, and of Prefect with --prefect"),
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command line; imports nothing of the commands."""
+    parser = argparse.ArgumentParser(prog="m2pt", description="Studies of cross-modal transfer, end to end.", epilog=EPILOG)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    each = {name: commands.add_parser(name, help=line, description=line, epilog=EPILOG) for name, (_, line) in COMMANDS.items()}
+    for command in each.values():
+        command.add_argument("--study", type=Path, default=Path("params.yaml"), metavar="FILE", help="study file (params.yaml)")
+    each["plan"].add_argument("--json", action="store_true", help="print one JSON document")
+    each["data"].add_argument("--out", type=Path, metavar="FOLDER", help="where to make them (the study's data.root)")
+    each["report"].add_argument("--out", type=Path, metavar="FOLDER", help="where to render it (reports, or build/STUDY/reports)")
+    schedule = each["serve"].add_mutually_exclusive_group(required=True)
+    schedule.add_argument("--cron", metavar="EXPRESSION", help='for instance "0 2 * * *": every night at two')
+    schedule.add_argument("--every", type=float, metavar="SECONDS", help="start again and again after so many seconds")
+    for name in ("serve", "ui"):
+        each[name].add_argument("--port", type=int, metavar="PORT", help="preferred port of the pages")
+    each["ui"].add_argument("--prefect", action="store_true", help="show the pages of Prefect too")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do one command; returns its exit code. A fault is told in one sentence on standard error, never by a traceback."""
+    options = build_parser().parse_args(arguments)
+    environment.prepare()
+    environment.follow_parent()
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        from m2pt.config import UserError
+    except ImportError as error:
+        return _tell(f"{error.name or error} is not installed; install m2pt with its requirements.", 2)
+    try:
+        module = importlib.import_module(f"pipelines.commands.{COMMANDS[options.command][0]}")
+        return int(getattr(module, options.command)(options))
+    except UserError as error:
+        return _tell(str(error), 2)
+    except KeyboardInterrupt:
+        return _tell("interrupted; start again and it goes on.", 130)
+    except ModuleNotFoundError as error:
+        return _tell(f"{error.name} is not installed; install m2pt with its extra requirements `pipelines` and `embedded`.", 2)
+    except Exception as error:  # the last resort, so that no traceback reaches a user
+        return _tell(f"unexpected {type(error).__name__}: {error} ({_keep_traceback()} says where).", 3)
+
+
+def _tell(sentence: str, code: int) -> int:
+    print(f"m2pt: {sentence}", file=sys.stderr)
+    return code
+
+
+def _keep_traceback() -> str:
+    path = environment.LOGS / time.strftime("error-%Y%m%d-%H%M%S.txt")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(traceback.format_exc(), encoding="utf-8")
+    except OSError as error:
+        return f"no log, for {error.strerror},"
+    return str(path)
+
+
+def _terminated(_: int, __: FrameType | None) -> None:
+    raise SystemExit(143)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""`data`, `pretrain`, `sweep`, `report` and `study`: do a study, or a part of it."""
+
+from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+from m2pt.config import Study, UserError, load_study
+from pipelines import reproduce, server
+from pipelines.environment import LOGS
+from pipelines.plan import write_embedded
+from pipelines.progress import Display
+from pipelines.rendering import is_default, is_whole, report_folder
+from pipelines.session import FINE_TUNING, PRETRAINING, Outcome, Session
+
+Body = Callable[[Session], list[Outcome]]
+
+
+def data(options: Namespace) -> int:
+    """Make the embedded data of a study."""
+    declared = load_study(options.study)
+    if declared.data.embedded is None:
+        raise UserError(f"{options.study}: data.embedded is missing, so there are no data to make; add it, or use your own data.")
+    out = options.out or Path(declared.data.root)
+    write_embedded(out, declared.data.embedded)
+    print(f"{declared.study}: the data are in {out}.")
+    return 0
+
+
+def pretrain(options: Namespace) -> int:
+    """Make the encoders of a study."""
+    with Session(load_study(options.study), Display()) as session:
+        session.require_data()
+        session.tidy()
+        if not session.plan.unfinished(session.plan.pretrain):
+            print(f"{session.study.study}: {session.outcome(PRETRAINING).sentence()}; nothing to run.")
+            return 0
+        return _in_flow("pretrain", session, lambda flows: flows.pretrain)
+
+
+def sweep(options: Namespace) -> int:
+    """Do the fine-tuning runs of a study."""
+    with Session(load_study(options.study), Display()) as session:
+        session.require_data()
+        session.tidy()
+        left = session.plan.unfinished(session.plan.runs)
+        if not left:
+            print(f"{session.study.study}: {session.outcome(FINE_TUNING).sentence()}; nothing to run.")
+            return 0
+        if not any(session.plan.is_ready(spec) for spec in left):
+            raise UserError(f"{options.study}: the runs wait for encoders that are not made; run `m2pt pretrain` first.")
+        return _in_flow("sweep", session, lambda flows: flows.sweep)
+
+
+def report(options: Namespace) -> int:
+    """Render the report of a study as it stands."""
+    declared = load_study(options.study)
+    out = options.out or report_folder(options.study, declared)
+    session = Session(declared, Display())  # its lock is not taken: a report may be made while runs go on
+    session.require_data()
+    _in_flow("report", session, lambda flows: partial(flows.report, out=out), warm=False)
+    print(f"{declared.study}: the report is {out / 'index.html'}")
+    return 0
+
+
+def study(options: Namespace) -> int:
+    """Do the whole study: the default one through DVC, any other in one flow."""
+    declared = load_study(options.study)
+    out = report_folder(options.study, declared)
+    if is_default(options.study):
+        return reproduce.reproduce(declared, options.study, out)
+    with Session(declared, Display()) as session:
+        if _is_done(session, declared, out):
+            print(f"{declared.study}: everything is done, nothing to run.")
+            code = 0
+        else:
+            code = _in_flow("study", session, lambda flows: partial(flows.whole, out=out))
+    print(f"{declared.study}: the report is {out / 'index.html'}")
+    return code
+
+
+def _is_done(session: Session, declared: Study, out: Path) -> bool:
+    plan = session.plan
+    if plan.missing_data or plan.unfinished(plan.specs):
+        return False
+    newest = max((path.stat().st_mtime for spec in plan.runs if (path := plan.run_dir(spec))), default=0.0)
+    return is_whole(out) and (out / "index.html").stat().st_mtime >= newest
+
+
+def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], warm: bool = True) -> int:
+    """Do a flow on a Prefect server; the workers start while the server does."""
+    with server.used(LOGS / "prefect-server.log") as ready:
+        if warm:
+            session.warm()
+        from pipelines import flows
+
+        ready()
+        outcomes = flows.run(kind, session, body(flows))
+    return 0 if all(outcome.ok for outcome in outcomes) else 1

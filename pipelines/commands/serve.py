@@ -1,0 +1,59 @@
+"""`serve` and `ui`: a study on a schedule, and the pages of MLflow and Prefect."""
+
+import os
+import subprocess
+import time
+from argparse import Namespace
+from contextlib import ExitStack
+
+from m2pt.config import UserError, load_study
+from pipelines import server
+from pipelines.environment import LOGS
+
+PREFECT_PORT = 4200
+MLFLOW_PORT = 5000
+
+
+def serve(options: Namespace) -> int:
+    """Put a study on a schedule and do its runs until interrupted."""
+    study = load_study(options.study)
+    if options.every is not None and options.every < 1:
+        raise UserError(f"--every: {options.every:g} is no number of seconds of at least 1.")
+    with server.used(LOGS / "prefect-server.log", options.port or PREFECT_PORT, schedules=True) as ready:
+        from pipelines import flows
+
+        api_url = ready()
+        when = f"by the cron schedule {options.cron}" if options.cron else f"every {options.every:g} s"
+        print(f"{study.study}: runs {when}; Prefect shows it at {api_url.removesuffix('/api')} (Ctrl-C ends it).", flush=True)
+        flows.serve(options.study, study, options.cron, options.every)
+    return 0
+
+
+def ui(options: Namespace) -> int:
+    """Show the pages of MLflow, and of Prefect with `--prefect`, until interrupted."""
+    from pipelines import tracking
+
+    with ExitStack() as stack:
+        port = server.free_port(options.port or MLFLOW_PORT)
+        LOGS.mkdir(parents=True, exist_ok=True)
+        log = stack.enter_context((LOGS / "mlflow-server.log").open("ab"))
+        variables = os.environ | tracking.ui_environment()
+        command = tracking.ui_command(server.HOST, port)
+        mlflow = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
+        stack.callback(_end, mlflow)
+        print(f"MLflow:  http://{server.HOST}:{port}", flush=True)
+        if options.prefect:
+            prefect = stack.enter_context(server.used(LOGS / "prefect-server.log", PREFECT_PORT, schedules=True))
+            print(f"Prefect: {prefect().removesuffix('/api')}", flush=True)
+        print("Ctrl-C ends.", flush=True)
+        while mlflow.poll() is None:
+            time.sleep(0.2)
+    raise UserError(f"the MLflow server ended by itself; {LOGS / 'mlflow-server.log'} says why.")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()

@@ -1,0 +1,248 @@
+"""Where a study stands: what it holds, what of that is on the disk, and where a job finds what it needs."""
+
+import fcntl
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from m2pt import data
+from m2pt.config import EmbeddedData, FileSource, Modality, Study, UserError
+from m2pt.identity import PretrainSpec, RunSpec, Spec, WeightsRef, canonical, file_sha256, run_id
+from m2pt.records import ENCODER, EXECUTION, LOCK, read_json, read_record, status, write_json
+from pipelines.environment import DECODED
+from pipelines.grid import EncoderKey, Fingerprints, encoders_used, modalities_used, pretrain_specs, run_specs
+
+State = Literal["complete", "failed", "interrupted", "missing", "running", "waiting"]
+"""A status of m2pt.records, or `running` somewhere right now, or `waiting` for data or weights that do not exist yet."""
+
+SIZES = "embedded.json"
+"""Beside the folders of embedded data: the sizes they were made with."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a study as things stand; `weights` says where each encoder that exists lies."""
+
+    study: Study
+    prints: Fingerprints
+    weights: Mapping[EncoderKey, Path]
+    missing_data: tuple[Modality, ...]
+    pretrain: Sequence[PretrainSpec]
+    runs: Sequence[RunSpec]
+
+    def run_dir(self, spec: Spec) -> Path | None:
+        """The folder of a run, None while the run has no id."""
+        if not self.is_ready(spec):
+            return None
+        folder = encoders_folder(self.study) if isinstance(spec, PretrainSpec) else runs_folder(self.study)
+        return folder / run_id(spec)
+
+    def is_ready(self, spec: Spec) -> bool:
+        """Whether all that a run needs exists."""
+        modality = spec.modality if isinstance(spec, PretrainSpec) else spec.target
+        return spec.ready and modality not in self.missing_data
+
+    def state(self, spec: Spec) -> State:
+        """Where a run stands."""
+        run_dir = self.run_dir(spec)
+        if run_dir is None:
+            return "waiting"
+        found = status(run_dir)
+        return "running" if found != "complete" and _is_locked(run_dir / LOCK) else found
+
+    @property
+    def specs(self) -> list[Spec]:
+        """All runs, the pretraining ones first."""
+        return [*self.pretrain, *self.runs]
+
+    def unfinished(self, specs: Sequence[Spec]) -> list[Spec]:
+        """Those of `specs` that are not complete."""
+        return [spec for spec in specs if self.state(spec) != "complete"]
+
+    def counts(self) -> Counter[State]:
+        """How many runs, pretraining and fine-tuning, are in each state."""
+        return Counter(self.state(spec) for spec in self.specs)
+
+
+def runs_folder(study: Study) -> Path:
+    """The folder of a study's fine-tuning runs."""
+    return Path("runs") / study.study
+
+
+def encoders_folder(study: Study) -> Path:
+    """The folder of a study's pretraining runs."""
+    return Path("encoders") / study.study
+
+
+def data_folder(study: Study, modality: Modality) -> Path:
+    """The folder of a study's data of one modality."""
+    return Path(study.data.root) / modality
+
+
+def resolve(study: Study, known_data: Mapping[Modality, str] | None = None) -> Plan:
+    """Look at the disk. `known_data` spares looking at the data again.
+
+    Raises:
+        UserError: data or a file of weights cannot be read, or the embedded data there were made with other sizes.
+
+    """
+    missing, prints = ((), dict(known_data)) if known_data is not None else _data(study)
+    weights = _files(study)
+    prints |= dict.fromkeys(missing, "")
+    fingerprints = Fingerprints(prints, {key: file_sha256(path) for key, path in weights.items()})
+    for _ in range(2):  # an encoder that goes on from another has its id only once that one is there
+        for spec in pretrain_specs(study, fingerprints):
+            run_dir = encoders_folder(study) / run_id(spec) if spec.ready and spec.modality not in missing else None
+            if run_dir is not None and status(run_dir) == "complete":
+                key = (spec.source, spec.modality)
+                weights[key] = run_dir / ENCODER
+                made = {key: read_record(run_dir)["files"][ENCODER]}
+                fingerprints = Fingerprints(prints, {**fingerprints.weights, **made})
+    return Plan(study, fingerprints, weights, missing, pretrain_specs(study, fingerprints), run_specs(study, fingerprints))
+
+
+def _data(study: Study) -> tuple[tuple[Modality, ...], dict[Modality, str]]:
+    check_sizes(study)
+    used = modalities_used(study)
+    missing = tuple(modality for modality in used if not data_folder(study, modality).is_dir())
+    return missing, {modality: data.fingerprint(data_folder(study, modality)) for modality in used if modality not in missing}
+
+
+def _files(study: Study) -> dict[EncoderKey, Path]:
+    found = {}
+    for name, modality in encoders_used(study):
+        source = study.encoders[name]
+        if isinstance(source, FileSource):
+            if modality not in source.paths:
+                raise UserError(f"encoders.{name}.paths.{modality}: is missing, but the sweep uses this encoder; add its path.")
+            path = Path(source.paths[modality])
+            if not path.is_file():
+                raise UserError(f"encoders.{name}.paths.{modality}: there is no file {path}; correct the path.")
+            found[name, modality] = path
+    return found
+
+
+def check_sizes(study: Study) -> None:
+    """Refuse embedded data that were made with other sizes than the study declares.
+
+    Raises:
+        UserError: they were; the folder is named.
+
+    """
+    path = Path(study.data.root) / SIZES
+    if study.data.embedded is None or not path.is_file():
+        return
+    if read_json(path) != study.data.embedded.model_dump(mode="json"):
+        raise UserError(
+            f"{path}: the data in {study.data.root} were made with other sizes than data.embedded declares; delete that folder,"
+            " or give the study another data.root."
+        )
+
+
+def write_embedded(root: Path, sizes: EmbeddedData) -> None:
+    """Make the embedded data in `root`, which appears only when it is whole.
+
+    Raises:
+        UserError: `root` is there already, or cannot be written.
+
+    """
+    if root.exists():
+        raise UserError(f"{root}: is there already; delete it to have the embedded data made anew.")
+    unfinished = root.with_name(f".{root.name}.unfinished")
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
+    data.write_embedded(unfinished, sizes)
+    write_json(unfinished / SIZES, sizes.model_dump(mode="json"))
+    unfinished.rename(root)
+
+
+def job_inputs(plan: Plan, spec: Spec) -> dict[str, Any]:
+    """What a job must be told about this machine: where its data and weights lie, and what changes no number."""
+
+    def path(reference: WeightsRef | None) -> str | None:
+        return None if reference is None else str(plan.weights[reference.source, reference.modality])
+
+    modality = spec.modality if isinstance(spec, PretrainSpec) else spec.target
+    return {
+        "data": str(data_folder(plan.study, modality)),
+        "cache": str(DECODED),
+        "start_weights": path(spec.start) if isinstance(spec, PretrainSpec) else None,
+        "target_weights": path(spec.target_weights) if isinstance(spec, RunSpec) else None,
+        "auxiliary_weights": path(spec.auxiliary_weights) if isinstance(spec, RunSpec) else None,
+        "threads": 1,
+        "checkpoint_every_epochs": plan.study.execution.checkpoint_every_epochs,
+    }
+
+
+def put_aside(plan: Plan, specs: Sequence[Spec], folder: Path) -> tuple[int, int]:
+    """Keep in `folder` exactly the runs of the study: others move to `<parent>/.aside/<study>` and come back when wanted.
+
+    Without this, what a study leaves behind would depend on what its file said before. Does nothing while some run has no id.
+    Returns how many moved out and how many came back.
+    """
+    wanted = {run_dir.name for spec in specs if (run_dir := plan.run_dir(spec)) is not None}
+    if len(wanted) < len(specs):
+        return 0, 0
+    aside = folder.parent / ".aside" / folder.name
+    out = list(_move((path for path in _folders(folder) if path.name not in wanted), aside))
+    back = list(_move((path for path in _folders(aside) if path.name in wanted), folder))
+    return len(out), len(back)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def _move(paths: Iterator[Path], to: Path) -> Iterator[Path]:
+    for path in paths:
+        to.mkdir(parents=True, exist_ok=True)
+        if not (to / path.name).exists():
+            path.rename(to / path.name)
+            yield path
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no lock: no job was ever here
+        return False
+    return False
+
+
+def cost_s(plan: Plan, slots: int) -> float | None:
+    """Estimated seconds until everything is done, from what complete runs of the same method took; None where none is known."""
+    seconds: dict[str, list[float]] = {}
+    for spec in plan.specs:
+        run_dir = plan.run_dir(spec)
+        if run_dir is not None and status(run_dir) == "complete" and (taken := run_seconds(run_dir)) is not None:
+            seconds.setdefault(method_of(spec), []).append(taken)
+    left = Counter(method_of(spec) for spec in plan.unfinished(plan.specs))
+    if not left.keys() <= seconds.keys():
+        return None
+    return sum(count * sum(seconds[method]) / len(seconds[method]) for method, count in left.items()) / slots
+
+
+def method_of(spec: Spec) -> str:
+    """What makes runs cost about the same."""
+    return spec.source if isinstance(spec, PretrainSpec) else spec.method
+
+
+def run_seconds(run_dir: Path) -> float | None:
+    """How long a run took here, all attempts together; None where it was done elsewhere."""
+    path = run_dir / EXECUTION
+    if not path.is_file():
+        return None
+    return float(sum(attempt["seconds"]["total"] for attempt in read_json(path)["attempts"]))
+
+
+def sweep_id(study: Study) -> str:
+    """Equal for all starts of one sweep: a hash of everything in the study that can change a number."""
+    form = canonical(study.model_dump(mode="json", exclude={"execution"}))
+    return hashlib.sha256(form.encode()).hexdigest()[:8]

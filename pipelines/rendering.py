@@ -1,0 +1,33 @@
+"""Where the report of a study lies, and rendering it from a plan."""
+
+from pathlib import Path
+
+from m2pt.config import Study
+from pipelines.plan import Plan, encoders_folder, runs_folder
+
+DEFAULT_STUDY = Path("params.yaml")
+FILES = ("index.html", "report.md", "results.csv", "metrics.json")
+"""What a whole report has at the least."""
+
+
+def is_default(file: Path) -> bool:
+    """Whether a study file is the one that DVC reproduces."""
+    return file.resolve() == DEFAULT_STUDY.resolve()
+
+
+def report_folder(file: Path, study: Study) -> Path:
+    """Where the report of the study in `file` goes: `reports` for the default one, `build/<study>/reports` for others."""
+    return Path("reports") if is_default(file) else Path("build") / study.study / "reports"
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether no file of a report is missing."""
+    return all((folder / name).is_file() for name in FILES)
+
+
+def render_report(plan: Plan, out: Path) -> Path:
+    """Render the report of a study as it stands; returns the path of its page. Raises `UserError` as `report.render`."""
+    from pipelines.report import render
+
+    study = plan.study
+    return render(study, plan.runs, runs_folder(study), plan.pretrain, encoders_folder(study), out)

@@ -1,0 +1,217 @@
+"""One execution of a study: lock, slots, tracking, display, and what became of each run. Knows nothing of Prefect."""
+
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from m2pt.config import Study, UserError
+from m2pt.identity import PretrainSpec, Spec
+from m2pt.records import FAILURE, create_run, read_json, read_record
+from pipelines.environment import LOGS
+from pipelines.launch import SlotPool, slots, study_lock
+from pipelines.live import LiveTracking
+from pipelines.plan import Plan, encoders_folder, job_inputs, put_aside, resolve, runs_folder, sweep_id, write_embedded
+from pipelines.progress import Display
+
+PRETRAINING = "pretraining"
+FINE_TUNING = "fine-tuning"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one run ended: `result` says it in words; `died` where its worker did, and another attempt is worth while."""
+
+    ok: bool
+    result: str
+    died: bool = False
+
+
+@dataclass
+class Outcome:
+    """What became of a set of runs of one kind; `failed` and `waiting` say why, by name."""
+
+    kind: str
+    total: int
+    complete: int
+    failed: dict[str, str] = field(default_factory=dict)
+    waiting: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every run is complete."""
+        return self.complete == self.total
+
+    def sentence(self) -> str:
+        """The outcome in one sentence."""
+        parts = [f"{self.complete} of {self.total} {self.kind} runs are complete"]
+        parts += [f"{len(self.failed)} failed"] if self.failed else []
+        parts += [f"{len(self.waiting)} wait for encoders that are not made"] if self.waiting else []
+        return ", ".join(parts)
+
+
+class Session:
+    """Holds the lock of a study and does its runs. Only one session of a study can be open.
+
+    Raises:
+        UserError: the study is running already (on entering).
+
+    """
+
+    def __init__(self, study: Study, display: Display, worker_command: Sequence[str] | None = None) -> None:
+        self.study = study
+        self.display = display
+        self.slots = slots(study.execution)
+        self._worker_command = worker_command
+        self._open = ExitStack()
+        self._guard = threading.RLock()
+        self._pool: SlotPool | None = None
+        self._tracking: LiveTracking | None = None
+        self._plan: Plan | None = None
+        self._ended: dict[str, Ended] = {}
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            opening.enter_context(self.display)
+            opening.enter_context(study_lock(runs_folder(self.study)))
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan as it stood when it was last looked at."""
+        if self._plan is None:
+            self._plan = resolve(self.study)
+        return self._plan
+
+    def look_again(self) -> Plan:
+        """The plan as it stands now, the data taken as they were."""
+        known = self.plan.prints.data if not self.plan.missing_data else None
+        self._plan = resolve(self.study, known)
+        return self._plan
+
+    def make_data(self) -> bool:
+        """Make the study's embedded data where its folder is absent; whether it was.
+
+        Raises:
+            UserError: data are missing and the study does not say how to make them, or only some are missing.
+
+        """
+        root = Path(self.study.data.root)
+        if self.study.data.embedded is not None and not root.exists():
+            write_embedded(root, self.study.data.embedded)
+            self._plan = None
+            return True
+        self.require_data()
+        return False
+
+    def require_data(self) -> None:
+        """Raise `UserError` where the study's data are not there."""
+        if missing := self.plan.missing_data:
+            folders = ", ".join(str(Path(self.study.data.root) / modality) for modality in missing)
+            way_out = (
+                f"delete {self.study.data.root} and run `python -m pipelines study` again"
+                if self.study.data.embedded is not None
+                else "put the data there, or correct data.root"
+            )
+            raise UserError(f"data.root: there is no folder {folders}; {way_out}.")
+
+    def warm(self) -> None:
+        """Start workers and tracking now, without waiting for them."""
+        self.pool.warm(len(self.plan.unfinished(self.plan.specs)))  # a run that waits for data or encoders counts too
+        self._start_tracking()
+
+    def stop(self) -> None:
+        """End all runs under way; they go on from their last checkpoint with the next start."""
+        self.pool.close()
+
+    @property
+    def pool(self) -> SlotPool:
+        """The slots with their workers, made when first wanted."""
+        with self._guard:
+            if self._pool is None:
+                LOGS.mkdir(parents=True, exist_ok=True)
+                self._pool = self._open.enter_context(SlotPool(self.slots, self._worker_command, LOGS))
+            return self._pool
+
+    def _start_tracking(self) -> LiveTracking:
+        with self._guard:
+            if self._tracking is None:
+                live = LiveTracking(self.study.study, sweep_id(self.study), self.display.say)
+                self._tracking = self._open.enter_context(live)
+            return self._tracking
+
+    def tidy(self) -> None:
+        """Have the folders of the study hold the runs it declares and no others, as far as those have their ids."""
+        plan = self.plan
+        for specs, folder in ((plan.pretrain, encoders_folder(self.study)), (plan.runs, runs_folder(self.study))):
+            out, back = put_aside(plan, specs, folder)
+            if out:
+                aside = folder.parent / ".aside"
+                self.display.say(f"{out} runs in {folder} that the study no longer declares were put aside in {aside}.")
+            if back:
+                self.display.say(f"{back} runs that were put aside came back to {folder}.")
+
+    def do(self, spec: Spec, again: bool = False) -> Ended:
+        """Do one run on the next free slot; blocks until it has ended. May be called from many threads.
+
+        `again` says that a run whose worker died will be tried again, so that its end is not told yet.
+        """
+        self.display.started(spec.name)
+        try:
+            ended = self._do(spec)
+        except UserError as error:
+            ended = Ended(False, str(error))
+        if ended.died and again:
+            return ended
+        with self._guard:
+            self._ended[spec.name] = ended
+        self.display.ended(spec.name, ended.result, failed=not ended.ok)
+        return ended
+
+    def _do(self, spec: Spec) -> Ended:
+        plan = self.plan
+        if isinstance(spec, PretrainSpec) and not spec.ready:
+            with self._guard:
+                plan = self.look_again()
+            spec = next(made for made in plan.pretrain if made.name == spec.name)
+        if not plan.is_ready(spec):
+            return Ended(False, "waits for an encoder that is not made")
+        folder = encoders_folder(self.study) if isinstance(spec, PretrainSpec) else runs_folder(self.study)
+        run_dir = create_run(folder, spec)
+        self._start_tracking().start(spec, run_dir)
+        result = self.pool.run(run_dir, job_inputs(plan, spec), self.study.execution.time_limit_s)
+        self._start_tracking().finish(spec, run_dir)
+        if result.status == "complete":
+            return Ended(True, scores(run_dir))
+        died = (run_dir / FAILURE).is_file() and read_json(run_dir / FAILURE)["kind"] == "worker_died"
+        return Ended(False, result.error or "failed without a word", died)
+
+    def outcome(self, kind: str) -> Outcome:
+        """What became of the runs of a kind (`pretraining` or `fine-tuning`), as it lies on the disk."""
+        plan = self.look_again()
+        specs: Sequence[Spec] = plan.pretrain if kind == PRETRAINING else plan.runs
+        outcome = Outcome(kind, len(specs), 0)
+        for spec in specs:
+            ended = self._ended.get(spec.name)
+            match plan.state(spec):
+                case "complete":
+                    outcome.complete += 1
+                case "waiting":
+                    outcome.waiting[spec.name] = "waits for an encoder that is not made"
+                case _:
+                    outcome.failed[spec.name] = ended.result if ended is not None else "did not come to its turn"
+        return outcome
+
+
+def scores(run_dir: Path) -> str:
+    """The result of a complete run in a few words."""
+    record = read_record(run_dir)
+    named = {"val": record.get("val_score"), "test": record.get("test_score")}
+    return " ".join(f"{split} {value:.4g}" for split, value in named.items() if value is not None)

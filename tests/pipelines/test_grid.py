@@ -1,0 +1,155 @@
+from collections import Counter
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from m2pt.config import METHODS, MODALITIES, Study, parse_study
+from m2pt.identity import cell_key, run_id
+from pipelines.grid import Fingerprints, encoders_used, modalities_used, pretrain_specs, run_specs
+
+TEXT = """
+study: golden
+encoders:
+  mae: {kind: mae}
+  mae+labels: {kind: labels, start: mae}
+sweep:
+  seeds: [0, 1, 2]
+  auxiliary_encoder: mae+labels
+"""
+
+
+def prints(study: Study, made: bool = True) -> Fingerprints:
+    weights = {key: (f"{key[0]}-{key[1]}" if made else None) for key in product([*study.encoders], MODALITIES)}
+    return Fingerprints({modality: f"data-{modality}" for modality in MODALITIES}, weights)
+
+
+def study(**sweep: object) -> Study:
+    base = parse_study(TEXT, "golden.yaml")
+    return base.model_copy(update={"sweep": base.sweep.model_copy(update=sweep)})
+
+
+def test_every_ordered_pair_once_per_seed_and_one_of_each_other_method():
+    runs = run_specs(study(), prints(study()))
+    pairs = Counter((run.target, run.auxiliary) for run in runs if run.method == "pathway")
+    assert pairs == {(a, b): 3 for a in MODALITIES for b in MODALITIES if a != b}
+    assert len(pairs) == 12
+    others = Counter((run.method, run.target, run.auxiliary) for run in runs if run.method != "pathway")
+    own = {("own_modality", m, m): 3 for m in MODALITIES}
+    assert others == own | {("baseline", m, ""): 3 for m in MODALITIES} | {
+        ("random_auxiliary", m, "random"): 3 for m in MODALITIES
+    }
+    assert len(runs) == (12 + 3 * 4) * 3
+
+
+def test_seeds_are_outermost_so_that_pairs_are_whole_early():
+    runs = run_specs(study(), prints(study()))
+    assert [run.seed for run in runs] == [0] * 24 + [1] * 24 + [2] * 24
+    assert len({cell_key(run) for run in runs[:24]}) == 24
+
+
+def test_weights_of_each_method():
+    by_method = {(run.method, run.target, run.auxiliary): run for run in run_specs(study(), prints(study()))}
+    baseline = by_method["baseline", "image", ""]
+    assert baseline.pathway is None
+    assert baseline.auxiliary_weights is None
+    assert baseline.target_weights is not None
+    assert baseline.target_weights.sha256 == "mae-image"
+    other = by_method["pathway", "image", "audio"]
+    assert other.pathway is not None
+    assert other.auxiliary_weights is not None
+    assert other.auxiliary_weights.sha256 == "mae+labels-audio"
+    assert by_method["random_auxiliary", "image", "random"].auxiliary_weights is None
+    own = by_method["own_modality", "video", "video"].auxiliary_weights
+    assert own is not None
+    assert (own.source, own.modality) == ("mae+labels", "video")
+    assert other.data_sha256 == "data-image"
+
+
+def test_scratch_loads_no_target():
+    runs = run_specs(study(settings=("scratch",)), prints(study()))
+    assert all(run.target_weights is None for run in runs)
+    assert all(run.ready for run in runs)
+
+
+def test_encoders_come_after_what_they_start_from_and_only_where_used():
+    declared = study(targets=("image", "point"), auxiliaries=("audio",))
+    assert encoders_used(declared) == [
+        ("mae", "image"), ("mae", "point"), ("mae", "audio"),
+        ("mae+labels", "image"), ("mae+labels", "point"), ("mae+labels", "audio"),
+    ]  # fmt: skip
+    assert modalities_used(declared) == ["image", "point", "audio"]
+    assert encoders_used(study(methods=("baseline",), targets=("image",))) == [("mae", "image")]
+    assert encoders_used(study(methods=("baseline",), targets=("image",), settings=("scratch",))) == []
+
+
+def test_labels_wait_for_their_start_and_have_no_id_before():
+    waiting = [spec for spec in pretrain_specs(study(), prints(study(), made=False)) if not spec.ready]
+    assert [spec.source for spec in waiting] == ["mae+labels"] * 4
+    with pytest.raises(ValueError, match="do not exist yet"):
+        run_id(waiting[0])
+    assert all(spec.ready for spec in pretrain_specs(study(), prints(study())))
+    assert not any(run.ready for run in run_specs(study(), prints(study(), made=False)))
+
+
+def test_random_encoders_need_no_pretraining():
+    declared = study(target_encoder="random", auxiliary_encoder="random")
+    assert encoders_used(declared) == []
+    assert all(run.ready and run.target_weights is None for run in run_specs(declared, prints(declared)))
+
+
+def test_file_encoders_are_not_pretrained():
+    declared = parse_study(
+        """
+study: files
+encoders: {mine: {kind: file, paths: {image: a.safetensors, audio: b.safetensors}}}
+sweep: {seeds: [0], targets: [image], auxiliaries: [audio], methods: [pathway], target_encoder: mine, auxiliary_encoder: mine}
+""",
+        "files.yaml",
+    )
+    assert pretrain_specs(declared, prints(declared)) == []
+    assert modalities_used(declared) == ["image"]
+    assert encoders_used(declared) == [("mine", "image"), ("mine", "audio")]
+
+
+GOLDEN = {
+    "baseline": "image-baseline-pretrained-full-s0-c27d8853",
+    "pathway": "image-from-audio-pathway-pretrained-full-s0-df68b927",
+}
+
+
+def test_ids_are_what_they_were():
+    """A change here makes every finished run of every user run again: raise RECIPE_VERSION with intent instead."""
+    runs = run_specs(study(), prints(study()))
+    found = {
+        run.method: run_id(run) for run in runs if run.target == "image" and run.seed == 0 and run.auxiliary in ("", "audio")
+    }
+    assert found == GOLDEN
+    assert run_id(pretrain_specs(study(), prints(study()))[0]) == "image-mae-s0-3220762d"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
+    st.lists(st.sampled_from(MODALITIES), min_size=1, unique=True),
+    st.lists(st.sampled_from(MODALITIES), unique=True),
+    st.lists(st.sampled_from(METHODS), min_size=1, unique=True),
+    st.lists(st.sampled_from(["pretrained", "scratch"]), min_size=1, unique=True),
+    st.lists(st.sampled_from(["full", "fix"]), min_size=1, unique=True),
+)
+def test_no_run_twice_in_any_grid(seeds, targets, auxiliaries, methods, origins, tunings):
+    declared = study(
+        seeds=tuple(seeds), targets=tuple(targets), auxiliaries=tuple(auxiliaries), methods=tuple(methods),
+        settings=tuple(origins), tunings=tuple(tunings),
+    )  # fmt: skip
+    known = prints(declared)
+    runs = run_specs(declared, known)
+    pathways = sum(1 for pair in product(targets, auxiliaries) if pair[0] != pair[1]) if "pathway" in methods else 0
+    singles = len(targets) * len([m for m in methods if m != "pathway"])
+    assert len(runs) == (pathways + singles) * len(seeds) * len(origins) * len(tunings)
+    assert len({run_id(run) for run in runs}) == len(runs)
+    made = [(spec.source, spec.modality) for spec in pretrain_specs(declared, known)]
+    loaded = {(ref.source, ref.modality) for run in runs for ref in (run.target_weights, run.auxiliary_weights) if ref}
+    assert loaded <= set(made)
+    assert len(set(made)) == len(made)
