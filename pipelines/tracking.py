@@ -101,6 +101,7 @@ class Publisher:
         uri: str | None = None,
         *,
         weights_limit_bytes: int = WEIGHTS_LIMIT_BYTES,
+        interval_s: float = 2.0,
         warn: Callable[[str], None] = _logger.warning,
     ) -> None:
         self._study = study_name
@@ -109,7 +110,7 @@ class Publisher:
         self._weights_limit_bytes = weights_limit_bytes
         self._mutex = threading.RLock()
         self._session: _Session | None = None
-        self._live = LivePublishing(self.publish, warn)
+        self._live = LivePublishing(self.publish, warn, interval_s)
         self._warn = warn
 
     def __enter__(self) -> Self:

@@ -51,7 +51,7 @@ def locate(uri: str | None = None) -> Store:
     uri = uri or tracking_uri()
     scheme, separator, rest = uri.partition("://")
     if scheme == "file" or not (separator or scheme == "databricks"):
-        raise UserError(f"MLFLOW_TRACKING_URI: {uri!r} is a plain folder; give sqlite:///FILE or the address of a server.")
+        raise OutageError(f"MLFLOW_TRACKING_URI: {uri!r} is a plain folder; give sqlite:///FILE or the address of a server.")
     if scheme != "sqlite":
         local = None if scheme.startswith(("http", "databricks")) else Path.cwd() / ARTIFACTS
         return Store(uri, None, local, Path.cwd() / f"{DATABASE}.lock")

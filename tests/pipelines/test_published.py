@@ -1,0 +1,96 @@
+import json
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from m2pt.config import UserError
+from m2pt.records import HISTORY, LOCK
+from pipelines.published import Point, in_batches, parameters, read_publication, signature, state_of
+from tests.pipelines import synthetic
+
+
+def test_parameters_are_flat_and_readable() -> None:
+    found = parameters(synthetic.pathway_spec())
+    assert found["finetune.learning_rate"] == "0.001"
+    assert found["pathway.layers"] == "attn.qkv,mlp.fc1"
+    assert found["pathway.scale_trainable"] == "true"
+    assert found["finetune.clip_norm"] == "none"
+    assert found["model.width"] == "64"
+    assert found["auxiliary_weights.source"] == "mae"
+    assert not any(key.startswith("pathway.") for key in parameters(synthetic.pathway_spec(auxiliary="")))
+
+
+def test_each_epoch_has_its_values_at_its_own_time(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    publication = read_publication(spec, synthetic.whole(tmp_path, spec))
+    assert list(publication.epochs) == [1, 2, 3, 4, 5, 6]
+    assert Point("val/accuracy", 64.0, 4, synthetic.START_MS + 4000) in publication.epochs[4]
+    assert Point("scale/blocks.1.mlp.fc1", 0.06, 2, synthetic.START_MS + 2000) in publication.epochs[2]
+
+
+def test_a_run_from_elsewhere_gets_the_same_made_up_times_wherever_it_is_read(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(tmp_path / "here", spec)
+    shutil.rmtree(run_dir / "local")
+    copy = shutil.copytree(run_dir, tmp_path / "there" / run_dir.name)
+    here, there = read_publication(spec, run_dir), read_publication(spec, copy)
+    assert here.epochs == there.epochs
+    assert here.summary == there.summary
+    times = [points[0].time_ms for points in here.epochs.values()]
+    assert all(later - earlier == 1000 for earlier, later in pairwise(times))
+
+
+def test_of_an_active_run_an_epoch_waits_for_its_time(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.begin(tmp_path, spec)
+    synthetic.advance(run_dir, spec, 1, 2)
+    with (run_dir / HISTORY).open("a") as file:
+        file.write(json.dumps(synthetic.epoch_line(spec, 3)) + "\n")
+    assert list(read_publication(spec, run_dir, active=True).epochs) == [1, 2]
+    assert list(read_publication(spec, run_dir).epochs) == [1, 2, 3]
+
+
+def test_a_run_whose_lock_is_held_is_running(tmp_path: Path) -> None:
+    import fcntl
+
+    run_dir = synthetic.begin(tmp_path, synthetic.pathway_spec())
+    synthetic.advance(run_dir, synthetic.pathway_spec(), 1, 2)
+    assert state_of(run_dir) == "interrupted"
+    with (run_dir / LOCK).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert state_of(run_dir) == "running"
+    assert state_of(run_dir) == "interrupted"
+
+
+def test_the_signature_changes_with_what_a_run_leaves_behind(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.begin(tmp_path, spec)
+    synthetic.advance(run_dir, spec, 1, 3)
+    seen = {signature(run_dir, state_of(run_dir))}
+    synthetic.advance(run_dir, spec, 4, 6)
+    seen.add(signature(run_dir, state_of(run_dir)))
+    synthetic.fail(run_dir, "one")
+    seen.add(signature(run_dir, state_of(run_dir)))
+    synthetic.fail(run_dir, "two")
+    seen.add(signature(run_dir, state_of(run_dir)))
+    synthetic.complete(run_dir, spec)
+    seen.add(signature(run_dir, state_of(run_dir)))
+    assert len(seen) == 5
+
+
+def test_a_damaged_history_is_told_in_one_sentence(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(tmp_path, spec)
+    (run_dir / HISTORY).write_text('{"epoch": 1, "train\n{"epoch": 2}\n')
+    with pytest.raises(UserError, match=r"history\.jsonl: is damaged"):
+        read_publication(spec, run_dir)
+
+
+def test_batches_keep_an_epoch_together_and_stay_within_one_call() -> None:
+    epochs = [[Point(f"m{index}", 0.0, step, 0) for index in range(size)] for step, size in enumerate([400, 400, 400, 2500, 3])]
+    batches = list(in_batches(epochs))
+    assert [point for batch in batches for point in batch] == [point for epoch in epochs for point in epoch]
+    assert max(len(batch) for batch in batches) <= 1000
+    assert {point.step for point in batches[0]} == {0, 1}
