@@ -1,0 +1,93 @@
+"""Decoded data: read once through the readers of the modalities, then from a cache that all runs share.
+
+A data folder is `<root>/<modality>`. Dotfiles belong to no data set: neither the fingerprint nor a reader sees them.
+"""
+
+import hashlib
+import importlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+
+from m2pt.config import InputConfig, Modality, UserError
+from m2pt.embedded import write_embedded
+from m2pt.fingerprints import CACHE, fingerprint
+from m2pt.identity import canonical
+from m2pt.locks import locked
+from m2pt.modalities.samples import SPLITS, Samples
+from m2pt.records import write_atomic
+
+__all__ = ["CACHE", "SPLITS", "Samples", "fingerprint", "load", "write_embedded"]
+
+READER_VERSION = 1
+"""Raise this when a reader gives other numbers for the same files, so that no older decoded data are used."""
+
+DECODERS: dict[Modality, tuple[str, ...]] = {
+    "image": ("pillow",),
+    "audio": ("soundfile", "kaldi-native-fbank", "scipy"),
+    "point": ("numpy",),
+    "video": ("av", "pillow"),
+}
+"""The packages whose version can change decoded numbers."""
+
+
+def load(modality: Modality, folder: Path, split: str, config: InputConfig, data_sha256: str, cache: Path = CACHE) -> Samples:
+    """The decoded samples of one split, from the cache where they are there, else decoded and cached.
+
+    Raises:
+        UserError: the data are not those of `data_sha256`, or are missing or damaged, or the cache cannot be written.
+
+    """
+    packages = {name: version(name) for name in DECODERS[modality]}
+    key = canonical([READER_VERSION, packages, data_sha256, config.model_dump(mode="json")])
+    home = cache / f"{modality}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    path = home / f"{split}.safetensors"
+    samples = _cached(path)
+    if samples is not None:
+        return samples
+    with locked(home / f".{split}.lock"):
+        samples = _cached(path)
+        if samples is not None:
+            return samples
+        if (found := fingerprint(folder, cache)) != data_sha256:
+            raise UserError(
+                f"{folder}: the data changed since the run was planned (fingerprint {found[:12]}, planned {data_sha256[:12]}); "
+                "restore them or plan the study again."
+            )
+        samples = _read(modality, folder, split, config)
+        _store(path, samples)
+        return samples
+
+
+def _read(modality: Modality, folder: Path, split: str, config: InputConfig) -> Samples:
+    samples: Samples = importlib.import_module(f"m2pt.modalities.{modality}.datasets").read(folder, split, config)
+    return samples
+
+
+def _store(path: Path, samples: Samples) -> None:
+    metadata = {"classes": json.dumps(samples.classes), "sha256": _checksum(samples)}
+    write_atomic(path, safetensors.torch.save({"x": samples.x, "y": samples.y}, metadata))
+
+
+def _cached(path: Path) -> Samples | None:
+    """What `_store` wrote; None where there is nothing, or nothing whole."""
+    if not path.is_file():
+        return None
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            samples = Samples(file.get_tensor("x"), file.get_tensor("y"), tuple(json.loads(metadata["classes"])))
+    except (safetensors.SafetensorError, OSError, KeyError, ValueError):
+        return None
+    return samples if metadata.get("sha256") == _checksum(samples) else None
+
+
+def _checksum(samples: Samples) -> str:
+    total = hashlib.sha256(canonical([list(samples.x.shape), list(samples.classes)]).encode())
+    for tensor in (samples.x, samples.y):
+        total.update(memoryview(tensor.contiguous().view(torch.uint8).numpy()))
+    return total.hexdigest()
