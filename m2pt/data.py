@@ -11,7 +11,6 @@ from pathlib import Path
 
 import safetensors
 import safetensors.torch
-import torch
 
 from m2pt.config import InputConfig, Modality, UserError
 from m2pt.embedded import write_embedded
@@ -89,5 +88,5 @@ def _cached(path: Path) -> Samples | None:
 def _checksum(samples: Samples) -> str:
     total = hashlib.sha256(canonical([list(samples.x.shape), list(samples.classes)]).encode())
     for tensor in (samples.x, samples.y):
-        total.update(memoryview(tensor.contiguous().view(torch.uint8).numpy()))
+        total.update(tensor.contiguous().numpy().tobytes())
     return total.hexdigest()
