@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from m2pt.encoder import initialise
 from m2pt.modalities.patches import Patches, PatchGrid
 
 
@@ -42,8 +43,7 @@ class GridTokenizer(Tokenizer):
         self.num_tokens = grid.counts[0] * grid.counts[1] * grid.counts[2]
         self.num_values = grid.num_values
         self.projection = nn.Linear(grid.num_values, width)
-        nn.init.xavier_uniform_(self.projection.weight)
-        nn.init.zeros_(self.projection.bias)
+        initialise(self)
 
     def to_grid(self, x: Tensor) -> Tensor:
         """The samples as (B, C, T, H, W)."""

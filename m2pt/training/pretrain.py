@@ -47,12 +47,15 @@ class MaskedAutoencoder(nn.Module):
 
     def forward(self, patches: Patches, hidden_BN: Tensor) -> Tensor:
         """Predict the hidden patches (B, M, P), in the order of their places; each sample hides the same number M."""
-        batch = len(hidden_BN)
-        tokens_BND = embed(self.tokenizer, patches)
-        width = tokens_BND.shape[-1]
-        visible_BKD = self.bridge(self.encoder(tokens_BND[~hidden_BN].view(batch, -1, width)))
-        everywhere = self.mask_token.expand_as(tokens_BND).clone()
-        everywhere[~hidden_BN] = visible_BKD.reshape(-1, width)
+        batch, visible_BN = len(hidden_BN), ~hidden_BN
+        visible = Patches(
+            patches.values_BNP[visible_BN].view(batch, -1, patches.values_BNP.shape[-1]),
+            patches.coordinates_BN3[visible_BN].view(batch, -1, 3),
+        )
+        visible_BKD = self.bridge(self.encoder(embed(self.tokenizer, visible)))
+        width = visible_BKD.shape[-1]
+        everywhere = self.mask_token.expand(batch, hidden_BN.shape[1], width).clone()
+        everywhere[visible_BN] = visible_BKD.reshape(-1, width)
         decoded = self.decoder(everywhere + fourier_positions(patches.coordinates_BN3, width))
         predicted: Tensor = self.prediction(decoded[hidden_BN].view(batch, -1, width))
         return predicted

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from m2pt.config import PointInput
+from m2pt.encoder import initialise
 from m2pt.modalities.patches import Patches
 from m2pt.modalities.tokenizer import Tokenizer
 
@@ -37,8 +38,9 @@ class PointTokenizer(Tokenizer):
         super().__init__()
         self.num_tokens = config.groups
         self.num_values = config.neighbours * 3
-        self.local = nn.Sequential(nn.Linear(3, width), nn.GELU(), nn.Linear(width, width))
-        self.joint = nn.Sequential(nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, width))
+        self.local = nn.Sequential(nn.Linear(3, width // 2), nn.ReLU(), nn.Linear(width // 2, width))
+        self.joint = nn.Linear(width, width)
+        initialise(self)
 
     def patchify(self, x: Tensor) -> Patches:
         """Group clouds around farthest points."""
@@ -49,10 +51,7 @@ class PointTokenizer(Tokenizer):
         return Patches(groups.flatten(2), centres_BN3)
 
     def forward(self, values_BNP: Tensor) -> Tensor:
-        """Embed groups: points are lifted, joined with their group's maximum, lifted again and pooled."""
-        points = values_BNP.unflatten(-1, (-1, 3)) * 4.0  # groups reach about a quarter of the sphere
-        features_BNKD = self.local(points)
-        group_BN1D = features_BNKD.amax(dim=2, keepdim=True)
-        joined = torch.cat([features_BNKD, group_BN1D.expand_as(features_BNKD)], dim=-1)
-        tokens: Tensor = self.joint(joined).amax(dim=2)
+        """Embed groups: each point is lifted by a shared MLP, and a group is the maximum over its points, projected."""
+        points_BNK3 = values_BNP.unflatten(-1, (-1, 3)) * 4.0  # groups reach about a quarter of the sphere
+        tokens: Tensor = self.joint(self.local(points_BNK3).amax(dim=2))
         return tokens
