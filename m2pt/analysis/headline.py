@@ -14,6 +14,7 @@ from m2pt.analysis.tables import Comparison, Summary
 MINUS = "\N{MINUS SIGN}"
 
 _MOST_NAMES = 4
+_NEEDED = "An interval needs two seeds that are complete on both sides, with differences that are not all equal."
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def _answer(summary: Summary) -> Statement:
     if not pairs:
         return Statement(f"{question} was not asked.", "The study lacks the pairs or the random control.")
     if not tested:
-        return Statement(f"{question} cannot be said yet.", "No pair has two seeds complete in both, with differing scores.")
+        return Statement(f"{question} cannot be said yet.", _NEEDED)
     average = summary.averages["random"]
     if average.mean is None:
         mean = "no seed is complete in all pairs, so there is no average over them"
@@ -71,7 +72,8 @@ def _verdict(average: Estimate, up: Sequence[Comparison], down: Sequence[Compari
     for sign, items, word in ((1, up, "higher"), (-1, down, "lower")):
         if average.sign == sign or (items and average.sign == 0):
             where = "on average" if average.sign else f"on {_names(items)}"
-            return f"Auxiliaries of other modalities scored {word} than random weights {where}."
+            rest = "; on average no difference is shown" if average.mean is not None and not average.sign else ""
+            return f"Auxiliaries of other modalities scored {word} than random weights {where}{rest}."
     return "This study does not show that auxiliaries of other modalities do more than random weights."
 
 
@@ -82,7 +84,7 @@ def _control(summary: Summary) -> Statement:
     if not own:
         return Statement("What the study could detect is unknown.", "It lacks the positive control, own modality against random.")
     if not tested:
-        return Statement("What the study can detect is unknown yet.", "The positive control has fewer than two complete seeds.")
+        return Statement("What the study can detect is unknown yet.", _NEEDED)
     values = ", ".join(f"{item.target} {difference(item.estimate)}" for item in own)
     detail = f"Positive control, own modality against random weights: {_tally(tested, len(own), 'target')}: {values}."
     holding, shown = _holding(tested, 1), _beyond(tested, 1)
@@ -101,7 +103,7 @@ def _baseline(summary: Summary) -> list[Statement]:
     if not pairs:
         return []
     if not tested:
-        return [Statement("No pair can be compared with its baseline yet.", "That needs two seeds complete in both.")]
+        return [Statement("No pair can be compared with its baseline yet.", _NEEDED)]
     random = [item for item in controls if item.estimate.half_width is not None]
     average = summary.averages["baseline"]
     mean = f" On average over the pairs {difference(average)} points." if average.mean is not None else ""
@@ -124,7 +126,9 @@ def _resolution(summary: Summary) -> list[Statement]:
 def _tally(tested: Sequence[Comparison], planned: int, noun: str = "pair") -> str:
     """How many intervals lie above and below 0, and how many of those remain after the correction."""
     up, down = _beyond(tested, 1), _beyond(tested, -1)
-    among = _count(len(tested), noun) if len(tested) == planned else f"{len(tested)} of {planned} {noun}s with an interval"
+    among = (
+        _count(len(tested), noun) if len(tested) == planned else f"the {len(tested)} {noun}s with an interval ({planned} planned)"
+    )
     if not up and not down:
         return f"the interval excludes 0 on none of {among}"
     sides = " and ".join([f"above 0 on {len(up)}"] * bool(up) + [f"below 0 on {len(down)}"] * bool(down))

@@ -104,9 +104,9 @@ class Summary:
     comparisons: tuple[Comparison, ...]
     averages: dict[Against, Estimate]
 
-    def arm(self, target: str, role: Role) -> Arm | None:
-        """The only arm of this role (not for pairs), or None where it is not planned."""
-        return next((arm for arm in self.arms if arm.target == target and arm.role == role), None)
+    def arm(self, target: str, auxiliary: str) -> Arm | None:
+        """The arm in one cell of the table of scores, or None where it is not planned."""
+        return next((arm for arm in self.arms if (arm.target, arm.auxiliary) == (target, auxiliary)), None)
 
     def select(self, against: Against, role: Role) -> list[Comparison]:
         """The comparisons of one family."""

@@ -141,7 +141,8 @@ def write_run(planned: Planned, spec: RunSpec, score: float, execution: bool = T
     scales = {name[6:]: value for name, value in lines[-1].items() if name.startswith("scale/")}
     record = {
         "run_id": run_dir.name, "kind": "finetune", "metric": "accuracy", "score": "last", "epoch": epochs,
-        "val_score": score + 0.5, "test_score": score, "val_samples": 500, "test_samples": 1000, "classes": [str(i) for i in range(10)], "confusion": [[1]],
+        "val_score": score + 0.5, "test_score": score, "val_samples": 500, "test_samples": 1000,
+        "classes": [str(i) for i in range(10)], "confusion": [[1]],
         "scales": scales, "effective_sizes": {name: 0.9 * abs(value) for name, value in scales.items()},
         "scale_abs_mean": float(np.mean([abs(v) for v in scales.values()])) if scales else None,
         "effective_size_mean": float(np.mean([0.9 * abs(v) for v in scales.values()])) if scales else None,

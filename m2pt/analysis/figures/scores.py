@@ -1,6 +1,7 @@
 """Figures of scores and gains: the target × auxiliary matrix, test accuracy per arm, gains with their intervals."""
 
 from collections.abc import Sequence
+from statistics import median
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
@@ -12,6 +13,8 @@ from m2pt.analysis.headline import signed
 from m2pt.analysis.shading import colour_limit, intensity
 from m2pt.analysis.tables import Against, Arm, Comparison, Summary
 from m2pt.config import RANDOM
+
+_LONGEST = 3.0  # times the median half-width
 
 
 def matrix(summary: Summary) -> Figure:
@@ -103,11 +106,16 @@ def gains(comparisons: Sequence[Comparison], arms: Sequence[Arm], limits: tuple[
 
 
 def gain_limits(summary: Summary) -> tuple[float, float]:
-    """One range for the gains of all targets, so that figures side by side can be compared."""
+    """One range for the gains of all targets, so that figures side by side can be compared.
+
+    An interval far wider than the others (two seeds leave it enormous) is cut at the frame rather than shrink all others.
+    """
+    widths = [item.estimate.half_width for item in summary.comparisons if item.estimate.half_width is not None]
+    longest = _LONGEST * median(widths) if widths else 0.0
     ends = [0.0]
     for item in summary.comparisons:
         if item.estimate.mean is not None:
-            reach = item.estimate.half_width or 0.0
+            reach = min(item.estimate.half_width or 0.0, longest)
             ends += [item.estimate.mean - reach, item.estimate.mean + reach]
     margin = max(0.25, 0.05 * (max(ends) - min(ends)))
     return min(ends) - margin, max(ends) + margin

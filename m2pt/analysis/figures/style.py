@@ -14,12 +14,14 @@ from matplotlib.figure import Figure
 from m2pt.analysis.tables import Arm
 from m2pt.config import LAYERS
 
-# Stand-ins for the page's own colours: `inline` replaces them so that an embedded figure follows the page into the dark.
 INK, MUTED, GRID, PAPER = "#1b1f24", "#646b75", "#dcdfe3", "#fefefe"
-_PAGE = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--line)", PAPER: "var(--paper)"}
 
 POSITIVE, NEGATIVE = "#0072b2", "#d55e00"
 MODALITY = {"image": "#0072b2", "audio": "#d55e00", "point": "#009e73", "video": "#c0639a"}
+
+# What `inline` puts in their place, so that an embedded figure follows the page into the dark.
+_PAGE = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--line)", PAPER: "var(--paper)"}
+_PAGE |= {colour: f"var(--{name})" for name, colour in MODALITY.items()}
 
 # Of nearly constant lightness, so that every line is seen on white and on black; blue to orange survives colour blindness.
 DEPTHS = LinearSegmentedColormap.from_list("depths", ["#2f74d0", "#9a63c4", "#dc662c"])

@@ -1,0 +1,62 @@
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import pytest
+
+from m2pt import records
+from m2pt.analysis import trajectories
+from m2pt.analysis.figures import gallery
+from m2pt.analysis.tables import summaries
+from tests.analysis import synthetic
+
+
+def _draw(planned: synthetic.Planned) -> list[gallery.Picture]:
+    table = records.table(planned.specs, planned.runs)
+    lines = trajectories.history(table, planned.runs)
+    (found,) = summaries(table)
+    return gallery.draw(found, trajectories.curves(lines), trajectories.scales(lines))
+
+
+def test_figures_are_the_same_bytes_each_time_whatever_the_users_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=2))
+    first = _draw(planned)
+    monkeypatch.setitem(mpl.rcParams, "font.size", 20.0)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    again = _draw(planned)
+    assert [picture.name for picture in first] == [
+        "matrix-pretrained-full",
+        *(
+            f"{kind}-{target}-pretrained-full"
+            for target in ("image", "audio")
+            for kind in ("accuracy", "gains", "scales", "curves")
+        ),
+    ]
+    assert first == again
+    assert mpl.rcParams["font.size"] == 20.0
+
+
+def test_the_matrix_shows_the_numbers_of_every_cell(tmp_path: Path) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1))
+    (found,) = summaries(records.table(planned.specs, planned.runs))
+    text = " ".join(ElementTree.fromstring(_draw(planned)[0].svg).itertext())
+    for item in found.comparisons:
+        assert f"± {item.estimate.half_width:.2f}, n=3" in text
+        assert f"{abs(item.estimate.mean or 0):.2f}" in text
+
+
+def test_an_embedded_figure_follows_the_page_and_has_its_own_ids(tmp_path: Path) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, seeds=1, targets=("image",), epochs=1))
+    pictures = _draw(planned)
+    roots = [ElementTree.fromstring(picture.inline) for picture in pictures]
+    ids = [element.attrib["id"] for root in roots for element in root.iter() if "id" in element.attrib]
+    assert len(ids) == len(set(ids))
+    for picture, root in zip(pictures, roots, strict=True):
+        assert root.attrib["role"] == "img" and root.attrib["aria-label"]
+        assert "currentColor" in picture.inline and "#1b1f24" not in picture.inline
+
+
+def test_nothing_complete_draws_nothing(tmp_path: Path) -> None:
+    assert _draw(synthetic.plan(tmp_path)) == []

@@ -1,0 +1,172 @@
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from m2pt import records
+from m2pt.config import UserError
+from m2pt.identity import run_id
+from pipelines import report
+from tests.analysis import synthetic
+
+
+def _render(planned: synthetic.Planned, out: Path) -> Path:
+    return report.render(planned.study, planned.specs, planned.runs, planned.pretraining, planned.encoders, out)
+
+
+def _small(root: Path, seeds: int = 3) -> synthetic.Planned:
+    return synthetic.plan(root, seeds, targets=("image", "audio"), epochs=2)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[synthetic.Planned, Path]:
+    """A small study, all of it complete, and its report."""
+    root = tmp_path_factory.mktemp("whole")
+    planned = synthetic.complete(_small(root))
+    return planned, _render(planned, root / "reports").parent
+
+
+class _Page(HTMLParser):
+    """What a page refers to, and its structure."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.images_without_words = 0
+        self.tables = self.captions = 0
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag not in ("meta", "link", "img", "br"):
+            self.open.append(tag)
+        self.ids += [value or "" for key, value in attrs if key == "id"]
+        self.links += [values.get("href") or ""] * (tag == "a")
+        self.sources += [value or "" for key, value in attrs if key in ("src", "href", "xlink:href") and tag != "a"]
+        self.images_without_words += tag == "img" and not values.get("alt")
+        self.tables += tag == "table"
+        self.captions += tag == "caption"
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_stands_alone_and_is_well_formed(whole: tuple[synthetic.Planned, Path]) -> None:
+    text = (whole[1] / "index.html").read_text(encoding="utf-8")
+    found = _Page(text)
+    assert found.open == []
+    assert len(found.ids) == len(set(found.ids))
+    assert all(link.startswith("#") and link[1:] in found.ids for link in found.links)
+    assert all(source.startswith(("data:", "#")) for source in found.sources)  # nothing is fetched
+    assert not re.search(r"<script|@import|url\((?!#)", text)
+    assert found.tables == found.captions > 5
+    assert not found.images_without_words
+
+
+def test_every_file_of_the_report_is_there(whole: tuple[synthetic.Planned, Path]) -> None:
+    _, out = whole
+    names = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    figures = [
+        f"{kind}-{target}-pretrained-full" for target in ("image", "audio") for kind in ("accuracy", "gains", "scales", "curves")
+    ]
+    assert names == {
+        "index.html", "report.md", "results.csv", "metrics.json", "timings.csv",
+        "plots/accuracy-image-pretrained-full.csv", "plots/accuracy-audio-pretrained-full.csv", "plots/gains-pretrained-full.csv",
+        "plots/scales-image-pretrained-full.csv", "plots/scales-audio-pretrained-full.csv",
+        "figures/reconstructions-image-mae.png", "figures/reconstructions-audio-mae.png",
+        *(f"figures/{name}.{ending}" for name in ["matrix-pretrained-full", *figures] for ending in ("png", "svg")),
+    }  # fmt: skip
+    text = (out / "report.md").read_text(encoding="utf-8")
+    assert {path for path in re.findall(r"\]\((figures/[^)]+)\)", text)} == {name for name in names if name.endswith(".png")}
+
+
+def test_results_have_one_row_a_run_in_the_given_order(whole: tuple[synthetic.Planned, Path]) -> None:
+    planned, out = whole
+    content = (out / "results.csv").read_bytes()
+    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    assert content.splitlines()[0].decode() == ",".join(records.COLUMNS)
+    assert b"\r" not in content
+    assert [row["run_id"] for row in rows] == [run_id(spec) for spec in planned.specs]
+    assert [float(row["test_score"]) for row in rows] == [synthetic.pilot_scores(spec) for spec in planned.specs]
+    assert rows[0]["epoch"] == "2"
+
+
+def test_only_what_may_vary_between_identical_executions_does(whole: tuple[synthetic.Planned, Path], tmp_path: Path) -> None:
+    planned, first = synthetic.complete(_small(tmp_path)), whole[1]
+    for spec in planned.specs:
+        synthetic.write_execution(planned.folder(spec), device="cuda", started="2027-01-01T00:00:00+00:00")
+    second = _render(planned, tmp_path / "reports").parent
+    names = [str(path.relative_to(first)) for path in first.rglob("*") if path.is_file()]
+    differing = {name for name in names if (first / name).read_bytes() != (second / name).read_bytes()}
+    assert differing == {"timings.csv", "index.html", "report.md"}
+
+
+def test_failed_and_missing_cells_are_named_and_no_number_stands_for_them(tmp_path: Path) -> None:
+    planned = synthetic.complete(_small(tmp_path))
+    for spec in planned.specs:
+        if (spec.target, spec.auxiliary) == ("image", "audio"):
+            synthetic.write_failure(planned, spec, "no scale moved | <b>see</b> pathway.scale_lr_multiple")
+    out = _render(planned, tmp_path / "reports").parent
+    page, text = ((out / name).read_text(encoding="utf-8") for name in ("index.html", "report.md"))
+    assert "image-from-audio-pathway-pretrained-full" in page
+    assert "no scale moved | &lt;b&gt;see&lt;/b&gt; pathway.scale_lr_multiple" in page
+    assert "no scale moved \\| &lt;b>see&lt;/b> pathway.scale_lr_multiple" in text
+    assert "21 complete, 3 failed" in text
+    assert re.search(r"\| image \| [^|]+ \| no result \|", text)
+    found = json.loads((out / "metrics.json").read_bytes())
+    assert "image_from_audio" not in found["pretrained-full"]["gain_over_baseline"]
+    rows = csv.DictReader(io.StringIO((out / "results.csv").read_text(encoding="utf-8")))
+    assert {row["test_score"] for row in rows if row["status"] == "failed"} == {""}
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_study_without_any_result_has_a_report(tmp_path: Path, failed: bool) -> None:
+    planned = _small(tmp_path, seeds=1)
+    for spec in planned.specs if failed else ():
+        synthetic.write_failure(planned, spec, "the disk is full")
+    page = _render(planned, tmp_path / "reports").read_text(encoding="utf-8")
+    assert "No run is complete yet" in page
+    assert ("the disk is full" in page) == failed
+    assert "not recorded here" in page
+    assert _Page(page).open == []
+
+
+def test_one_seed_gives_means_without_intervals(tmp_path: Path) -> None:
+    planned = synthetic.complete(_small(tmp_path, seeds=1))
+    text = (_render(planned, tmp_path / "reports").parent / "report.md").read_text(encoding="utf-8")
+    gains = text.split("## Gains")[1].split("## Accuracy")[0]
+    assert "(n=1, no interval)" in gains
+    assert "±" not in gains.split("Over no auxiliary")[1]
+
+
+def test_the_report_tells_devices_versions_commits_data_and_settings(whole: tuple[synthetic.Planned, Path]) -> None:
+    planned, out = whole
+    page = (out / "index.html").read_text(encoding="utf-8")
+    for fact in ("2.13.0", "abc1234abc", planned.specs[0].data_sha256[:12], "scale_lr_multiple", "2.4e-06", "mae+labels"):
+        assert fact in page
+
+
+def test_figures_of_an_earlier_report_are_removed_and_other_files_kept(tmp_path: Path) -> None:
+    out = tmp_path / "reports"
+    for name in ("figures/accuracy-image-pretrained-full.png", "figures/notes.txt", "plots/gains-pretrained-full.csv"):
+        records.write_atomic(out / name, b"")
+    _render(synthetic.plan(tmp_path / "new", targets=("point",)), out)
+    assert [path.name for path in (out / "figures").iterdir()] == ["notes.txt"]
+    assert list((out / "plots").iterdir()) == []
+
+
+def test_an_unreadable_record_is_named(tmp_path: Path) -> None:
+    planned = synthetic.complete(_small(tmp_path, seeds=1))
+    broken = planned.folder(planned.specs[0]) / records.RECORD
+    broken.write_text("{")
+    with pytest.raises(UserError, match=str(broken)):
+        _render(planned, tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
