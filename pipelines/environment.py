@@ -12,9 +12,8 @@ WATCHED = "M2PT_PARENT"
 """Process id of the command that started this one on our behalf; when that is gone, this process ends itself."""
 
 STATE = Path(".m2pt")
-"""What can be thrown away at any time: decoded data, logs, caches."""
+"""What can be thrown away at any time: logs and caches."""
 
-DECODED = STATE / "decoded"
 LOGS = STATE / "logs"
 
 

@@ -78,25 +78,25 @@ def whole(session: Session, out: Path) -> list[Outcome]:
 def run(kind: str, session: Session, body: Body) -> list[Outcome]:
     """Do `body` inside a Prefect flow named `kind`; returns what became of the runs.
 
-    Raises:
-        UserError: the body raised it.
-
+    Raises whatever the body raises.
     """
     found: list[Outcome] = []
-    faults: list[UserError] = []
+    faults: list[Exception] = []
 
     @flow(name=kind, flow_run_name=f"{kind} {session.study.study}", persist_result=False)
     def shown(study: str) -> State[None]:
         try:
             found.extend(_watched(session, body))
-        except UserError as error:
+        except Exception as error:  # raised again below: Prefect would keep it to itself
             faults.append(error)
-            return Failed(message=str(error))
+            return Failed(message=f"{type(error).__name__}: {error}")
         return _state(found)
 
     _quiet()
-    shown(session.study.study, return_state=True)
-    flush()
+    try:
+        shown(session.study.study, return_state=True)
+    finally:  # also when interrupted: later there is no server, and Prefect would go on trying for a minute
+        flush()
     if faults:
         raise faults[0]
     return found

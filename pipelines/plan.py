@@ -13,7 +13,6 @@ from m2pt import data
 from m2pt.config import EmbeddedData, FileSource, Modality, Study, UserError
 from m2pt.identity import PretrainSpec, RunSpec, Spec, WeightsRef, canonical, file_sha256, run_id
 from m2pt.records import ENCODER, EXECUTION, LOCK, read_json, read_record, status, write_json
-from pipelines.environment import DECODED
 from pipelines.grid import EncoderKey, Fingerprints, encoders_used, modalities_used, pretrain_specs, run_specs
 
 State = Literal["complete", "failed", "interrupted", "missing", "running", "waiting"]
@@ -169,7 +168,7 @@ def job_inputs(plan: Plan, spec: Spec) -> dict[str, Any]:
     modality = spec.modality if isinstance(spec, PretrainSpec) else spec.target
     return {
         "data": str(data_folder(plan.study, modality)),
-        "cache": str(DECODED),
+        "cache": str(data.CACHE),
         "start_weights": path(spec.start) if isinstance(spec, PretrainSpec) else None,
         "target_weights": path(spec.target_weights) if isinstance(spec, RunSpec) else None,
         "auxiliary_weights": path(spec.auxiliary_weights) if isinstance(spec, RunSpec) else None,

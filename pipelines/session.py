@@ -72,6 +72,7 @@ class Session:
         self._tracking: LiveTracking | None = None
         self._plan: Plan | None = None
         self._ended: dict[str, Ended] = {}
+        self._stopped = False
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
@@ -129,6 +130,7 @@ class Session:
 
     def stop(self) -> None:
         """End all runs under way; they go on from their last checkpoint with the next start."""
+        self._stopped = True
         self.pool.close()
 
     @property
@@ -168,7 +170,7 @@ class Session:
             ended = self._do(spec)
         except UserError as error:
             ended = Ended(False, str(error))
-        if ended.died and again:
+        if (self._stopped and not ended.ok) or (ended.died and again):
             return ended
         with self._guard:
             self._ended[spec.name] = ended
