@@ -127,14 +127,18 @@ def read_publication(spec: Spec, run_dir: Path, *, active: bool = False, weights
         UserError: a file of the run is damaged.
 
     """
-    state = state_of(run_dir, active)
-    mark = signature(run_dir, state)
     try:
-        times = _times(run_dir)
-        lines = read_history(run_dir)
-        epochs = {line["epoch"]: list(_points(line, times[line["epoch"]])) for line in _timed(lines, times, active)}
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{run_dir / HISTORY}: is damaged ({error}); delete the folder {run_dir} and run again.") from error
+        return _read(spec, run_dir, state_of(run_dir, active), weights_limit_bytes)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise UserError(f"{run_dir}: its history or record is damaged ({what}); delete the folder and run again.") from error
+
+
+def _read(spec: Spec, run_dir: Path, state: State, weights_limit_bytes: int) -> Publication:
+    mark = signature(run_dir, state)
+    times = _times(run_dir)
+    lines = read_history(run_dir)
+    epochs = {line["epoch"]: list(_points(line, times[line["epoch"]])) for line in _timed(lines, times, state == "running")}
     attempts: list[dict[str, Any]] = _optional(run_dir / EXECUTION).get("attempts", [])
     started = [round(datetime.fromisoformat(attempt["started"]).timestamp() * 1000) for attempt in attempts]
     seconds = attempts[-1].get("seconds", {}).get("total", 0.0) if attempts else 0.0
@@ -148,7 +152,7 @@ def read_publication(spec: Spec, run_dir: Path, *, active: bool = False, weights
         params=parameters(spec),
         tags=_identity_tags(spec) | _execution_tags(run_dir, attempts) | _state_tags(run_dir, state),
         epochs=epochs,
-        summary=_summary(spec, run_dir, attempts, last, last_ms) if state == "complete" else [],
+        summary=_summary(run_dir, attempts, last_ms) if state == "complete" else [],
         data=_data(spec, run_dir),
         files=_files(run_dir, state, weights_limit_bytes),
         resumed=any(attempt.get("resumed_from_epoch") for attempt in attempts),
@@ -226,7 +230,8 @@ def _points(line: Mapping[str, Any], time_ms: int) -> Iterator[Point]:
     yield Point(EPOCH, float(line["epoch"]), line["epoch"], time_ms)
 
 
-def _summary(spec: Spec, run_dir: Path, attempts: list[dict[str, Any]], last: int, time_ms: int) -> list[Point]:
+def _summary(run_dir: Path, attempts: list[dict[str, Any]], time_ms: int) -> list[Point]:
+    """The scores of a complete run, at step 0: MLflow's charts draw those as bars, side by side for all runs."""
     record = read_record(run_dir)
     values = {
         "val/score": record.get("val_score"),
@@ -243,8 +248,7 @@ def _summary(spec: Spec, run_dir: Path, attempts: list[dict[str, Any]], last: in
     peaks = [attempt["peak_memory_bytes"] for attempt in attempts if attempt.get("peak_memory_bytes")]
     if peaks:
         values["peak_memory_mib"] = max(peaks) / 2**20
-    step = record.get("epoch", last)
-    return [Point(key, float(value), step, time_ms) for key, value in values.items() if value is not None]
+    return [Point(key, float(value), 0, time_ms) for key, value in values.items() if value is not None]
 
 
 def _identity_tags(spec: Spec) -> dict[str, str]:

@@ -56,7 +56,7 @@ from pipelines.tracking_store import (
     ui_environment,
 )
 
-__all__ = ["WEIGHTS_LIMIT_BYTES", "Publisher", "tracking_uri", "ui_command", "ui_environment"]
+__all__ = ["WEIGHTS_LIMIT_BYTES", "Publisher", "study_page", "tracking_uri", "ui_command", "ui_environment"]
 
 WEIGHTS_LIMIT_BYTES = 16 * 2**20
 """Weights above this size stay in the run's own folder."""
@@ -431,3 +431,22 @@ def ui_command(host: str, port: int) -> list[str]:
         _open_database(store)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri]
     return [*command, "--default-artifact-root", str(store.artifacts), "--host", host, "--port", str(port), "--workers", "1"]
+
+
+def study_page(study: str, address: str) -> str:
+    """The page of a study's runs in the UI at `address` (scheme, host, port), or the UI's front page where none is tracked yet.
+
+    Raises:
+        UserError: the store cannot be used.
+
+    """
+    store = locate()
+    try:
+        check_server(store)
+        with store_lock(store):
+            _open_database(store)
+        experiment = MlflowClient(store.uri).get_experiment_by_name(study)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise outage(store, error) from error
+    # Without the last part MLflow shows its pages for language models.
+    return f"{address}/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning" if experiment else address

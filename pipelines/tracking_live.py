@@ -110,6 +110,9 @@ class LivePublishing:
             except UserError as error:
                 self._tell(str(error))
                 self._forget(item)
+            except Exception as error:  # tracking is a view: whatever ails it, the runs go on
+                self._tell(f"{item.run_dir}: cannot be tracked ({type(error).__name__}: {error}).")
+                self._forget(item)
 
     def _bring(self, item: _Watched) -> None:
         if item.finished:

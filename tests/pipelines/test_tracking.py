@@ -21,7 +21,7 @@ from m2pt.config import UserError
 from m2pt.identity import Spec, run_id
 from m2pt.records import HISTORY, LOG, TIMES
 from pipelines import tracking
-from pipelines.tracking import Publisher, tracking_uri, ui_command, ui_environment
+from pipelines.tracking import Publisher, study_page, tracking_uri, ui_command, ui_environment
 from pipelines.tracking_store import ensure_database, locate
 from tests.pipelines import synthetic
 
@@ -128,10 +128,10 @@ def test_a_run_stands_below_its_sweep_with_all_that_it_left_behind(project: Path
     times = [synthetic.START_MS + 1000 * epoch for epoch in range(1, 7)]
     assert shown["metrics"]["val/accuracy"] == [(epoch, times[epoch - 1], 63.0 + epoch) for epoch in range(1, 7)]
     assert shown["metrics"]["scale/blocks.1.attn.qkv"] == [(epoch, times[epoch - 1], 0.01 * epoch * 2) for epoch in range(1, 7)]
-    assert shown["metrics"]["test/accuracy"] == [(6, times[-1], 61.5)]
-    assert shown["metrics"]["merge/max_logit_difference"] == [(6, times[-1], 1e-6)]
-    assert shown["metrics"]["seconds/train"] == [(6, times[-1], 5.0)]
-    assert shown["metrics"]["peak_memory_mib"] == [(6, times[-1], 3.0)]
+    assert shown["metrics"]["test/accuracy"] == [(0, times[-1], 61.5)]
+    assert shown["metrics"]["merge/max_logit_difference"] == [(0, times[-1], 1e-6)]
+    assert shown["metrics"]["seconds/train"] == [(0, times[-1], 5.0)]
+    assert shown["metrics"]["peak_memory_mib"] == [(0, times[-1], 3.0)]
     digest = "d" * 36
     assert shown["data"] == [
         ("image/test", digest, "test"),
@@ -381,8 +381,9 @@ def test_an_outage_is_told_once_and_mended_later(
     assert "secret" not in warnings[0] + str(told.value)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     if trouble in {"damaged", "no database", "moved"}:
-        shutil.copy(empty_database, "new.db")
-        Path("new.db").replace("mlflow.db")
+        for path in Path.cwd().glob("mlflow.db*"):
+            path.unlink()
+        shutil.copy(empty_database, "mlflow.db")
     if trouble == "artifacts":
         Path("mlartifacts").unlink()
     _publish(runs)
@@ -473,3 +474,11 @@ def test_the_ui_of_somebody_elses_server_is_left_to_it(project: Path, monkeypatc
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://tracking.example")
     with pytest.raises(UserError, match=r"https://tracking\.example"):
         ui_command("127.0.0.1", 5000)
+
+
+def test_the_page_of_a_study_is_found(project: Path) -> None:
+    spec = synthetic.pathway_spec()
+    assert study_page(STUDY, "http://127.0.0.1:5000") == "http://127.0.0.1:5000"
+    _publish([(spec, synthetic.whole(project / "runs", spec))])
+    experiment = _run(_client(), spec).info.experiment_id
+    assert f"/#/experiments/{experiment}/runs" in study_page(STUDY, "http://127.0.0.1:5000")
