@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
+from scipy.signal import firwin, resample_poly
 
 from m2pt.config import EmbeddedData, UserError
 from m2pt.identity import derived_seed
@@ -32,6 +32,8 @@ NOISE_DB = (10.0, 30.0)  # how far the noise lies below the word
 NOISE_COLOUR = (0.0, 2.0)  # power falls with this power of the frequency: white to brown
 QUIET = 0.02  # of the peak; what is quieter before and after the word is cut off
 
+_UP, _DOWN = SAMPLE_RATE // 50, SPOKEN_RATE // 50
+
 SOURCE = [
     "The words zero to nine, spoken by a synthesizer in many voices, accents, rates and pitches, with coloured noise.",
     "Spoken by eSpeak NG (GPL-3.0-or-later; library and voices come with the espeakng-loader package and are not part of this).",
@@ -53,11 +55,12 @@ def write(folder: Path, sizes: EmbeddedData) -> None:
         rng = generator(sizes, "audio", split)
         labels = balanced_labels(count, rng)
         words = _speak(labels, voices["train" if split == "pretrain" else split], rng)
+        low_pass = firwin(20 * _DOWN + 1, 1 / _DOWN, window=("kaiser", 5.0))
         (folder / "wav" / split).mkdir(parents=True)
         entries = []
         for index, (label, word) in enumerate(zip(labels, words, strict=True)):
             name = f"wav/{split}/{split}_{index:05d}.wav"
-            _write_wav(folder / name, _record(word, rng))
+            _write_wav(folder / name, _record(word, low_pass, rng))
             entries.append({"wav": name, "labels": _identifier(CLASSES[label])})
         write_lines(folder / f"{split}.json", [json.dumps({"data": entries}, indent=1)])
     rows = [f'{index},{_identifier(name)},"{name}"' for index, name in enumerate(CLASSES)]
@@ -97,9 +100,9 @@ def _speak(labels: NDArray[np.int64], voices: list[str], rng: np.random.Generato
         raise UserError(f"espeakng-loader, which speaks the embedded audio data, does not work here: {error}.") from error
 
 
-def _record(word_S: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int16]:
+def _record(word_S: NDArray[np.int16], low_pass: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int16]:
     """The word at 16 kHz, somewhere in a clip of fixed length, with noise, as 16-bit samples."""
-    sound_S = resample_poly(word_S.astype(np.float64) / 32768, SAMPLE_RATE // 50, SPOKEN_RATE // 50)
+    sound_S = resample_poly(word_S.astype(np.float64) / 32768, _UP, _DOWN, window=low_pass)
     audible = np.flatnonzero(np.abs(sound_S) > QUIET * np.abs(sound_S).max())
     sound_S = sound_S[audible[0] : audible[-1] + 1][:LENGTH]
     level = 10 ** (rng.uniform(*LOUDNESS_DB) / 20)

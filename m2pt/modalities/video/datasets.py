@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
@@ -29,9 +30,10 @@ def read(folder: Path, split: str, config: VideoInput) -> Samples:
     classes = read_list(folder / CLASSES)
     listing = folder / f"{split}.csv"
     clips, labels = [], []
+    reformatter = VideoReformatter()  # one for all: setting up a conversion costs more than converting a small frame
     for number, line in enumerate(read_list(listing), start=1):
         name, label = _entry(line, number, listing, len(classes))
-        clip_CTHW = _clip(member(folder, name, listing), config)
+        clip_CTHW = _clip(member(folder, name, listing), config, reformatter)
         clips.append(clip_CTHW.astype(np.float32) / np.float32(255))
         labels.append(label)
     return collect(clips, labels, classes, listing)
@@ -47,7 +49,7 @@ def _entry(line: str, number: int, listing: Path, num_classes: int) -> tuple[str
     return name.strip(), int(label)
 
 
-def _clip(path: Path, config: VideoInput) -> NDArray[np.uint8]:
+def _clip(path: Path, config: VideoInput, reformatter: VideoReformatter) -> NDArray[np.uint8]:
     """(C, T, H, W) bytes of the sampled frames."""
     try:
         with av.open(str(path)) as container:
@@ -60,7 +62,7 @@ def _clip(path: Path, config: VideoInput) -> NDArray[np.uint8]:
             pictures: dict[int, NDArray[np.uint8]] = {}
             for index, frame in enumerate(container.decode(stream)):
                 if index in wanted:
-                    pictures[index] = fit(_picture(frame, config.channels), config.size, config.channels)
+                    pictures[index] = fit(_picture(frame, config.channels, reformatter), config.size, config.channels)
             return np.stack([pictures[index] for index in wanted], axis=1)
     except (av.FFmpegError, OSError, ValueError, LookupError) as error:
         raise UserError(f"{path}: is no whole video (truncated, damaged or of another format); restore the file.") from error
@@ -79,5 +81,5 @@ def _count_frames(container: InputContainer, stream: VideoStream) -> int:
     return sum(not packet.is_discard for packet in packets)
 
 
-def _picture(frame: av.VideoFrame, channels: int) -> Image.Image:
-    return Image.fromarray(frame.to_ndarray(format="gray" if channels == 1 else "rgb24"))
+def _picture(frame: av.VideoFrame, channels: int, reformatter: VideoReformatter) -> Image.Image:
+    return Image.fromarray(reformatter.reformat(frame, format="gray" if channels == 1 else "rgb24").to_ndarray())

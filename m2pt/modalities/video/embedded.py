@@ -21,15 +21,15 @@ FRAMES = 8
 SIZE = 16
 FRAMES_PER_SECOND = 8
 SCALE = (1.0, 1.5)  # canvas pixels per pixel of the 8 × 8 digit
-ANGLE = 0.4  # radians, to either side
-SHIFT = 2.5  # pixels of the motion's middle from the middle of the canvas, along each axis
-TRAVEL = (0.8, 2.0)  # pixels from the middle of the motion to its end
-TURN = (0.3, 0.7)  # radians from the middle to the end
-ZOOM = (0.15, 0.35)  # logarithm of the scale from the middle to the end
-DRIFT = 0.8  # pixels to the end, in every clip, in any direction: motion that says nothing
+ANGLE = 0.2  # radians, to either side
+SHIFT = 1.5  # pixels of the motion's middle from the middle of the canvas, along each axis
+TRAVEL = (1.5, 3.0)  # pixels from the middle of the motion to its end
+TURN = (0.5, 1.0)  # radians from the middle to the end
+ZOOM = (0.25, 0.45)  # logarithm of the scale from the middle to the end
+DRIFT = 0.5  # pixels to the end, in every clip, in any direction: motion that says nothing
 TREMBLE = 0.25  # pixels, every frame
-CONTRAST = (0.55, 1.0)
-NOISE = 0.1
+CONTRAST = (0.7, 1.0)
+NOISE = 0.05
 
 CLASSES = (
     "bounce", "jitter", "move_down", "move_left", "move_right", "move_up", "turn_left", "turn_right", "zoom_in", "zoom_out",
