@@ -1,0 +1,208 @@
+"""One run from start to finish on real files, by the command and by the long-lived worker."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from tests.specs import run_spec
+
+from m2pt import data, job, records
+from m2pt.config import EmbeddedData, FinetuneConfig
+from m2pt.identity import run_id
+from m2pt.modalities.image import embedded
+
+RECIPE = FinetuneConfig(samples=20, epochs=2, batch_size=10, warmup_steps=1)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("a folder") / "image"
+    embedded.write(folder, EmbeddedData(pretrain=20, train=40, val=20, test=20))
+    return folder
+
+
+def prepare(folder, images, spec=None, **inputs):
+    """A run's folder as the sweep makes it: a baseline from scratch."""
+    cache = images.parent / "cache"
+    spec = spec or run_spec(
+        method="baseline", auxiliary="", pathway=None, setting="scratch", target_weights=None, auxiliary_weights=None, finetune=RECIPE
+    )
+    spec = spec.model_copy(update={"data_sha256": data.fingerprint(images, cache)})
+    run_dir = records.create_run(folder, spec)
+    values = {
+        "data": str(images),
+        "cache": str(cache),
+        "target_weights": None,
+        "auxiliary_weights": None,
+        "start_weights": None,
+        "device": "cpu",
+        "threads": 1,
+        "checkpoint_every_epochs": 1,
+    }
+    records.write_json(run_dir / records.INPUTS, values | inputs)
+    return run_dir
+
+
+def test_a_run_leaves_its_record_and_its_ledger(tmp_path, images):
+    run_dir = prepare(tmp_path, images)
+    assert records.status(run_dir) == "missing"
+    assert job.run(run_dir) is None
+    assert records.status(run_dir) == "complete"
+    record = records.read_record(run_dir)
+    assert record["run_id"] == run_dir.name == run_id(records.read_spec(run_dir))
+    assert record["val_samples"] == record["test_samples"] == 20
+    assert not (run_dir / records.CHECKPOINT).exists()
+    (attempt,) = records.read_json(run_dir / records.EXECUTION)["attempts"]
+    assert attempt["device"] == "cpu"
+    assert attempt["threads"] == 1
+    assert 0 < attempt["seconds"]["train"] < attempt["seconds"]["total"]
+    assert {"python", "torch", "timm", "m2pt"} <= set(attempt["versions"])
+    times = records.read_lines(run_dir / records.TIMES)
+    assert [line["epoch"] for line in times] == [1, 2]
+
+
+def test_a_complete_run_is_not_run_again(tmp_path, images):
+    run_dir = prepare(tmp_path, images)
+    job.run(run_dir)
+    before = {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
+    assert job.run(run_dir) is None
+    assert {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file()} == before
+
+
+def test_changed_data_fail_the_run_with_one_sentence(tmp_path, images):
+    spec = run_spec(method="baseline", auxiliary="", pathway=None, setting="scratch", target_weights=None, auxiliary_weights=None)
+    run_dir = prepare(tmp_path, images, spec)
+    picture = next(images.rglob("*.png"))
+    content = picture.read_bytes()
+    try:
+        picture.write_bytes(content[:-1])
+        inputs = records.read_json(run_dir / records.INPUTS)
+        records.write_json(run_dir / records.INPUTS, inputs | {"cache": str(tmp_path / "cache")})
+        error = job.run(run_dir)
+    finally:
+        picture.write_bytes(content)
+    assert "the data changed since the run was planned" in error
+    assert records.status(run_dir) == "failed"
+    assert records.read_json(run_dir / records.FAILURE) == {"error": error, "details": "", "kind": "error"}
+
+
+def test_a_failed_run_is_complete_after_a_good_second_attempt(tmp_path, images):
+    run_dir = prepare(tmp_path, images, device="cuda:9")
+    assert "CUDA" in job.run(run_dir)
+    assert records.status(run_dir) == "failed"
+    inputs = records.read_json(run_dir / records.INPUTS)
+    records.write_json(run_dir / records.INPUTS, inputs | {"device": "cpu"})
+    assert job.run(run_dir) is None
+    assert records.status(run_dir) == "complete"
+    assert not (run_dir / records.FAILURE).exists()
+
+
+def test_an_unexpected_fault_is_one_sentence_with_the_traceback_in_the_log(tmp_path, images, monkeypatch):
+    run_dir = prepare(tmp_path, images)
+
+    def broken(*arguments):
+        raise ZeroDivisionError("a fault\nof ours")
+
+    monkeypatch.setattr(job, "finetune", broken)
+    error = job.run(run_dir)
+    assert error.startswith(f"{run_dir.name}: ZeroDivisionError: a fault of ours")
+    assert "\n" not in error
+    assert "Traceback" in (run_dir / records.LOG).read_text()
+
+
+def test_a_run_waits_for_its_lock_and_then_sees_that_it_is_complete(tmp_path, images):
+    run_dir = prepare(tmp_path, images)
+    with (run_dir / records.LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen([sys.executable, "-m", "m2pt.job", str(run_dir)], stdout=subprocess.PIPE, text=True)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=6)
+        assert not (run_dir / records.HISTORY).exists()
+        records.write_json(run_dir / records.RECORD, {"run_id": run_dir.name})
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "complete" in output
+    assert not (run_dir / records.HISTORY).exists()
+
+
+def test_the_command_refuses_a_folder_that_is_no_run(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "m2pt.job", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "spec.json: is missing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def worker():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "m2pt.job", "--worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert json.loads(process.stdout.readline()) == {"ready": True}
+    yield process
+    process.kill()
+    process.wait()
+
+
+def ask(worker, run_dir):
+    worker.stdin.write(json.dumps({"run_dir": str(run_dir)}) + "\n")
+    return json.loads(worker.stdout.readline())
+
+
+def test_a_worker_does_many_runs_and_survives_a_failing_one(tmp_path, images, worker):
+    good = [prepare(tmp_path / str(index), images) for index in range(2)]
+    bad = prepare(tmp_path / "bad", images, device="cuda:9")
+    assert ask(worker, good[0]) == {"run_dir": str(good[0]), "status": "complete", "error": None}
+    answer = ask(worker, bad)
+    assert answer["status"] == "failed"
+    assert "CUDA" in answer["error"]
+    assert ask(worker, good[1])["status"] == "complete"
+    first, second = (folder / records.HISTORY for folder in good)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_worker_leaves_in_the_middle_of_a_run_when_its_parent_is_gone(tmp_path, images, worker):
+    spec = run_spec(
+        method="baseline",
+        auxiliary="",
+        pathway=None,
+        setting="scratch",
+        target_weights=None,
+        auxiliary_weights=None,
+        finetune=FinetuneConfig(samples=40, epochs=2000, batch_size=10),
+    )
+    run_dir = prepare(tmp_path, images, spec)
+    worker.stdin.write(json.dumps({"run_dir": str(run_dir)}) + "\n")
+    wait_for(lambda: (run_dir / records.CHECKPOINT).exists())
+    worker.stdin.close()
+    assert worker.wait(timeout=10) == 0
+    assert records.status(run_dir) == "interrupted"
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_record(tmp_path, images):
+    recipe = FinetuneConfig(samples=40, epochs=40, batch_size=10, warmup_steps=1)
+    spec = run_spec(
+        method="baseline", auxiliary="", pathway=None, setting="scratch", target_weights=None, auxiliary_weights=None, finetune=recipe
+    )
+    whole, killed = prepare(tmp_path / "whole", images, spec), prepare(tmp_path / "killed", images, spec)
+    assert job.run(whole) is None
+    process = subprocess.Popen([sys.executable, "-m", "m2pt.job", str(killed)])
+    wait_for(lambda: len(records.read_history(killed)) >= 3)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert records.status(killed) == "interrupted"
+    assert job.run(killed) is None
+    assert records.read_json(killed / records.EXECUTION)["attempts"][-1]["resumed_from_epoch"] >= 2
+    for name in (records.RECORD, records.HISTORY, records.MERGED):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)

@@ -1,0 +1,235 @@
+"""Fine-tuning on small random data: pairing, determinism, resuming, freezing, merging."""
+
+import json
+
+import pytest
+import torch
+from tests.specs import MODEL, run_spec
+
+from m2pt import pathway, records
+from m2pt.config import FinetuneConfig, ImageInput, PathwayConfig, UserError
+from m2pt.encoder import Encoder
+from m2pt.identity import WeightsRef, run_id
+from m2pt.modalities.samples import Samples
+from m2pt.model import Classifier
+from m2pt.training import finetune as module
+from m2pt.training.finetune import Places, build, draw_samples, finetune
+from m2pt.training.pretrain import PretrainedEncoder
+from m2pt.training.stopwatch import Stopwatch
+from m2pt.weights import save_weights
+
+CLASSES = ("a", "b", "c", "d")
+
+
+def make_samples(count, seed):
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.arange(count) % len(CLASSES)
+    x = 0.3 * torch.rand(count, 1, 16, 16, generator=generator)
+    for index, label in enumerate(y.tolist()):
+        x[index, :, :, 4 * label : 4 * label + 4] += 0.5
+    return Samples(x, y, CLASSES)
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return {"train": make_samples(80, 1), "val": make_samples(40, 2), "test": make_samples(40, 3)}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A target's and an auxiliary's weights files with their hashes."""
+    folder = tmp_path_factory.mktemp("weights")
+    found = {}
+    for seed, name in enumerate(("target", "auxiliary")):
+        torch.manual_seed(seed)
+        model = Classifier("image", ImageInput(), MODEL, 4)
+        path = folder / f"{name}.safetensors"
+        found[name] = path, save_weights(path, PretrainedEncoder(model.tokenizer, model.blocks, model.fc_norm))
+    return found
+
+
+@pytest.fixture
+def places(weights):
+    return Places(weights["target"][0], weights["auxiliary"][0])
+
+
+def spec_for(weights, **changes):
+    refs = {
+        "target_weights": WeightsRef(source="mae", modality="image", sha256=weights["target"][1]),
+        "auxiliary_weights": WeightsRef(source="mae", modality="audio", sha256=weights["auxiliary"][1]),
+    }
+    return run_spec(**(refs | changes))
+
+
+def baseline_for(weights, **changes):
+    return spec_for(weights, method="baseline", auxiliary="", pathway=None, auxiliary_weights=None, **changes)
+
+
+def run(spec, splits, places, folder):
+    run_dir = records.create_run(folder, spec)
+    record = finetune(spec, splits, places, run_dir, Stopwatch())
+    return record, (run_dir / records.HISTORY).read_bytes()
+
+
+def test_a_pathway_learns_moves_every_scale_and_proves_its_merge(splits, weights, places, tmp_path):
+    recipe = FinetuneConfig(samples=80, epochs=6, batch_size=16, warmup_steps=1, learning_rate=5e-3, label_smoothing=0.0)
+    record, history = run(spec_for(weights, finetune=recipe), splits, places, tmp_path)
+    assert record["test_score"] > 45
+    assert set(record["scales"]) == {f"blocks.{i}.{layer}" for i in range(2) for layer in pathway.LAYERS}
+    assert all(value != 0 for value in record["scales"].values())
+    assert record["merge"]["max_logit_difference"] <= 1e-5
+    assert record["merge"]["parameters"] == record["merge"]["plain_parameters"] == record["parameters"]
+    last = json.loads(history.decode().splitlines()[-1])
+    assert last["epoch"] == 6
+    assert last["step"] == 30
+    assert last["scale/blocks.1.mlp.fc1"] == record["scales"]["blocks.1.mlp.fc1"]
+    assert sum(map(sum, record["confusion"])) == 40
+    hits = sum(record["confusion"][i][i] for i in range(4))
+    assert record["test_score"] == 100 * hits / 40
+
+
+def test_the_merged_weights_give_the_recorded_scores_in_a_plain_model(splits, weights, places, tmp_path):
+    spec = spec_for(weights)
+    record, _ = run(spec, splits, places, tmp_path)
+    plain = Classifier("image", ImageInput(), MODEL, 4)
+    plain.load_state_dict(module.read_weights(tmp_path / run_id(spec) / records.MERGED, record["files"][records.MERGED]))
+    plain.eval()
+    with torch.no_grad():
+        accuracy = float((plain(splits["test"].x).argmax(1) == splits["test"].y).float().mean())
+    assert 100 * accuracy == pytest.approx(record["test_score"])
+
+
+def test_equal_runs_are_equal_bit_for_bit_whatever_ran_before(splits, weights, places, tmp_path):
+    first, first_history = run(spec_for(weights), splits, places, tmp_path / "one")
+    run(spec_for(weights, seed=5), splits, places, tmp_path / "between")
+    torch.rand(17)
+    second, second_history = run(spec_for(weights), splits, places, tmp_path / "two")
+    assert first == second
+    assert first_history == second_history
+
+
+@pytest.mark.parametrize("score", ["last", "best_val"])
+def test_a_resumed_run_equals_one_that_was_not_interrupted(score, splits, weights, places, tmp_path, monkeypatch):
+    recipe = FinetuneConfig(samples=40, epochs=4, batch_size=16, warmup_steps=1, score=score, drop_path=0.1)
+    spec = spec_for(weights, finetune=recipe)
+    whole, whole_history = run(spec, splits, places, tmp_path / "whole")
+
+    class Interruption(Exception):
+        pass
+
+    train_epoch = module._train_epoch
+
+    def interrupted(*arguments):
+        if arguments[5] == 3:
+            raise Interruption
+        return train_epoch(*arguments)
+
+    monkeypatch.setattr(module, "_train_epoch", interrupted)
+    with pytest.raises(Interruption):
+        run(spec, splits, places, tmp_path / "parts")
+    monkeypatch.undo()
+    trained = []
+    monkeypatch.setattr(module, "_train_epoch", lambda *arguments: (trained.append(arguments[5]), train_epoch(*arguments))[1])
+    resumed, resumed_history = run(spec, splits, places, tmp_path / "parts")
+    assert trained == [3, 4]
+    assert resumed == whole
+    assert resumed_history == whole_history
+
+
+def test_a_truncated_checkpoint_starts_the_run_over_with_the_same_result(splits, weights, places, tmp_path):
+    spec = spec_for(weights)
+    whole, history = run(spec, splits, places, tmp_path / "whole")
+    run_dir = records.create_run(tmp_path / "broken", spec)
+    run(spec, splits, places, tmp_path / "broken")
+    checkpoint = run_dir / records.CHECKPOINT
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    assert run(spec, splits, places, tmp_path / "broken") == (whole, history)
+
+
+def test_runs_of_one_seed_share_samples_head_and_tokenizer_across_methods(weights, places):
+    models = [build(spec, places, 4) for spec in (baseline_for(weights), spec_for(weights))]
+    for part in ("tokenizer", "head", "fc_norm"):
+        ours, theirs = (getattr(model, part).state_dict() for model in models)
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    other = build(baseline_for(weights, seed=1), places, 4)
+    assert not torch.equal(other.head.weight, models[0].head.weight)
+
+
+def test_at_scale_zero_frozen_a_pathway_run_equals_the_baseline_bit_for_bit(splits, weights, places, tmp_path):
+    frozen = PathwayConfig(scale_trainable=False, auxiliary_trainable=False)
+    zero, _ = run(spec_for(weights, pathway=frozen), splits, places, tmp_path)
+    base, _ = run(baseline_for(weights), splits, places, tmp_path)
+    assert zero["confusion"] == base["confusion"]
+    ours = module.read_weights(tmp_path / zero["run_id"] / records.MERGED)
+    theirs = module.read_weights(tmp_path / base["run_id"] / records.MERGED)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_fix_trains_the_scales_and_the_head_and_nothing_else(splits, weights, places, tmp_path, monkeypatch):
+    spec = spec_for(weights, tuning="fix")
+    before = {name: value.clone() for name, value in build(spec, places, 4).state_dict().items()}
+    after = {}
+    merge = pathway.merge
+    monkeypatch.setattr(pathway, "merge", lambda model: (after.update(model.state_dict()), merge(model))[1])
+    record, _ = run(spec, splits, places, tmp_path)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    scales = {name for name in before if ".scales." in name}
+    assert changed == scales | {"head.weight", "head.bias"}
+    assert record["trainable_parameters"] == len(scales) + before["head.weight"].numel() + 4
+
+
+def test_scratch_uses_no_weights_of_the_target(weights, places):
+    spec = spec_for(weights, setting="scratch", target_weights=None)
+    pretrained = build(spec_for(weights), places, 4).state_dict()
+    scratch = build(spec, Places(None, places.auxiliary_weights), 4).state_dict()
+    name = "blocks.0.mlp.fc1.parametrizations.weight"
+    assert not torch.equal(scratch[f"{name}.original"], pretrained[f"{name}.original"])
+    assert torch.equal(scratch[f"{name}.0.auxiliaries.0"], pretrained[f"{name}.0.auxiliaries.0"])
+
+
+def test_the_random_auxiliary_is_fresh_for_each_seed_and_the_same_for_one(weights, places):
+    spec = spec_for(weights, method="random_auxiliary", auxiliary="random", auxiliary_weights=None)
+    models = [build(spec.model_copy(update={"seed": seed}), places, 4) for seed in (0, 0, 1)]
+    drawn = [pathway.auxiliary_weights(model)["blocks.0.attn.qkv"] for model in models]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_own_modality_refuses_another_modality(weights, places):
+    with pytest.raises(ValueError, match="own_modality needs an auxiliary of the modality image"):
+        build(spec_for(weights, method="own_modality"), places, 4)
+
+
+def test_scales_that_do_not_move_fail_the_run(splits, weights, places, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_train_epoch", lambda *arguments: (1.0, 50.0, 1e-3))
+    with pytest.raises(UserError, match=r"did not move.*blocks\.0\.attn\.qkv"):
+        run(spec_for(weights), splits, places, tmp_path)
+
+
+def test_changed_weights_and_an_auxiliary_that_misses_keys_are_refused(splits, weights, places, tmp_path):
+    with pytest.raises(UserError, match="changed since the run was planned"):
+        run(spec_for(weights, target_weights=WeightsRef(source="m", modality="image", sha256="0" * 64)), splits, places, tmp_path)
+    short = tmp_path / "short.safetensors"
+    sha256 = save_weights(short, torch.nn.ModuleDict({"blocks": Encoder(MODEL).blocks[:1]}))
+    spec = spec_for(weights, auxiliary_weights=WeightsRef(source="m", modality="audio", sha256=sha256))
+    with pytest.raises(UserError, match=r"short\.safetensors: does not fit the model: missing blocks\.1\.attn\.proj\.bias"):
+        run(spec, splits, Places(places.target_weights, short), tmp_path)
+
+
+def test_a_draw_is_balanced_reproducible_and_refuses_too_many(splits):
+    drawn = draw_samples(splits["train"], 21, seed=4)
+    counts = drawn.y.bincount().tolist()
+    assert max(counts) - min(counts) <= 1
+    assert torch.equal(drawn.x, draw_samples(splits["train"], 21, seed=4).x)
+    assert not torch.equal(drawn.y, draw_samples(splits["train"], 21, seed=5).y)
+    assert len({tuple(row) for row in drawn.x.flatten(1).tolist()}) == 21
+    with pytest.raises(UserError, match="81 are asked for, the train split holds 80"):
+        draw_samples(splits["train"], 81, seed=0)
+
+
+def test_best_val_keeps_the_epoch_with_the_best_validation_score(splits, weights, places, tmp_path):
+    recipe = FinetuneConfig(samples=40, epochs=4, batch_size=16, warmup_steps=1, score="best_val")
+    record, history = run(baseline_for(weights, finetune=recipe), splits, places, tmp_path)
+    scores = [json.loads(line)["val/accuracy"] for line in history.decode().splitlines()]
+    assert record["val_score"] == max(scores)
+    assert record["epoch"] == scores.index(max(scores)) + 1
