@@ -9,14 +9,19 @@ import sys
 import time
 
 import pytest
-from tests.specs import run_spec
 
 from m2pt import data, job, records
 from m2pt.config import EmbeddedData, FinetuneConfig
 from m2pt.identity import run_id
 from m2pt.modalities.image import embedded
+from tests.specs import run_spec
 
 RECIPE = FinetuneConfig(samples=20, epochs=2, batch_size=10, warmup_steps=1)
+
+
+def scratch_baseline(recipe):
+    nothing = {"pathway": None, "target_weights": None, "auxiliary_weights": None}
+    return run_spec(method="baseline", auxiliary="", setting="scratch", finetune=recipe, **nothing)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +35,13 @@ def prepare(folder, images, spec=None, **inputs):
     """A run's folder as the sweep makes it: a baseline from scratch."""
     cache = images.parent / "cache"
     spec = spec or run_spec(
-        method="baseline", auxiliary="", pathway=None, setting="scratch", target_weights=None, auxiliary_weights=None, finetune=RECIPE
+        method="baseline",
+        auxiliary="",
+        pathway=None,
+        setting="scratch",
+        target_weights=None,
+        auxiliary_weights=None,
+        finetune=RECIPE,
     )
     spec = spec.model_copy(update={"data_sha256": data.fingerprint(images, cache)})
     run_dir = records.create_run(folder, spec)
@@ -75,7 +86,7 @@ def test_a_complete_run_is_not_run_again(tmp_path, images):
 
 
 def test_changed_data_fail_the_run_with_one_sentence(tmp_path, images):
-    spec = run_spec(method="baseline", auxiliary="", pathway=None, setting="scratch", target_weights=None, auxiliary_weights=None)
+    spec = scratch_baseline(RECIPE)
     run_dir = prepare(tmp_path, images, spec)
     picture = next(images.rglob("*.png"))
     content = picture.read_bytes()
@@ -166,15 +177,7 @@ def test_a_worker_does_many_runs_and_survives_a_failing_one(tmp_path, images, wo
 
 
 def test_a_worker_leaves_in_the_middle_of_a_run_when_its_parent_is_gone(tmp_path, images, worker):
-    spec = run_spec(
-        method="baseline",
-        auxiliary="",
-        pathway=None,
-        setting="scratch",
-        target_weights=None,
-        auxiliary_weights=None,
-        finetune=FinetuneConfig(samples=40, epochs=2000, batch_size=10),
-    )
+    spec = scratch_baseline(FinetuneConfig(samples=40, epochs=2000, batch_size=10))
     run_dir = prepare(tmp_path, images, spec)
     worker.stdin.write(json.dumps({"run_dir": str(run_dir)}) + "\n")
     wait_for(lambda: (run_dir / records.CHECKPOINT).exists())
@@ -186,7 +189,13 @@ def test_a_worker_leaves_in_the_middle_of_a_run_when_its_parent_is_gone(tmp_path
 def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_record(tmp_path, images):
     recipe = FinetuneConfig(samples=40, epochs=40, batch_size=10, warmup_steps=1)
     spec = run_spec(
-        method="baseline", auxiliary="", pathway=None, setting="scratch", target_weights=None, auxiliary_weights=None, finetune=recipe
+        method="baseline",
+        auxiliary="",
+        pathway=None,
+        setting="scratch",
+        target_weights=None,
+        auxiliary_weights=None,
+        finetune=recipe,
     )
     whole, killed = prepare(tmp_path / "whole", images, spec), prepare(tmp_path / "killed", images, spec)
     assert job.run(whole) is None

@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from tests.specs import MODEL, run_spec
 
 from m2pt import pathway, records
 from m2pt.config import FinetuneConfig, ImageInput, PathwayConfig, UserError
@@ -17,6 +16,7 @@ from m2pt.training.finetune import Places, build, draw_samples, finetune
 from m2pt.training.pretrain import PretrainedEncoder
 from m2pt.training.stopwatch import Stopwatch
 from m2pt.weights import save_weights
+from tests.specs import MODEL, run_spec
 
 CLASSES = ("a", "b", "c", "d")
 

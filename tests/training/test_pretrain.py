@@ -5,7 +5,6 @@ import json
 import matplotlib.image
 import pytest
 import torch
-from tests.specs import MODEL, labels_spec, pretrain_spec
 
 from m2pt import records
 from m2pt.config import MODALITIES, InputsConfig
@@ -17,6 +16,7 @@ from m2pt.training import pretrain as module
 from m2pt.training.pretrain import MaskedAutoencoder, pretrain
 from m2pt.training.stopwatch import Stopwatch
 from m2pt.weights import read_weights
+from tests.specs import MODEL, labels_spec, pretrain_spec
 
 CPU = torch.device("cpu")
 SHAPES = {"image": (1, 16, 16), "audio": (1, 32, 32), "point": (192, 3), "video": (1, 8, 16, 16)}
@@ -26,7 +26,9 @@ def make_samples(modality, count, seed):
     generator = torch.Generator().manual_seed(seed)
     y = torch.arange(count) % 2
     ramp = torch.linspace(-0.5, 0.5, SHAPES[modality][-1])
-    x = torch.rand(count, *SHAPES[modality], generator=generator) * 0.2 + ramp * (2.0 * y.view(-1, *[1] * len(SHAPES[modality])) - 1)
+    x = torch.rand(count, *SHAPES[modality], generator=generator) * 0.2 + ramp * (
+        2.0 * y.view(-1, *[1] * len(SHAPES[modality])) - 1
+    )
     return Samples(x, y, ("down", "up"))
 
 
