@@ -5,6 +5,9 @@ empty store gives the same runs with the same histories. A run is found again by
 
 Two processes of one machine take turns by a file lock. On a server, which several machines may share, a run that turns out to
 have been created twice is settled by all of them for the same one of the two.
+
+This is the only file that imports MLflow, which is why it is a long one; what needs no MLflow lies in `published` (what of a run
+is shown), `tracking_store` (where) and `tracking_live` (when).
 """
 
 import logging

@@ -17,6 +17,15 @@ from m2pt.config import UserError
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 
+_DAMAGED = ("malformed", "not a database", "no such table", "no such column")
+_SQLITE_REASONS = (
+    *_DAMAGED,
+    "database is locked",
+    "database or disk is full",
+    "readonly database",
+    "unable to open database file",
+)
+
 _LOCK_LIMIT_S = 60.0
 _BUSY_LIMIT_S = 5.0
 _PROBE_LIMIT_S = 3.0
@@ -165,15 +174,16 @@ def check_server(store: Store) -> None:
 
 
 def outage(store: Store, error: Exception) -> OutageError:
-    """One sentence for whatever MLflow or the system said."""
-    text = " ".join(str(error).split("\n")[0].split())[:300]
+    """One sentence for whatever MLflow, the database or the system said."""
+    said = " ".join(str(error).split())
+    reason = next((reason for reason in _SQLITE_REASONS if reason in said), said[:300])
     if store.database is None:
-        return OutageError(f"MLFLOW_TRACKING_URI: the tracking store refused a run ({text}); mend it, then publish again.")
-    if "malformed" in text or "not a database" in text or "no such table" in text:
+        return OutageError(f"MLFLOW_TRACKING_URI: the tracking store refused a run ({reason}); mend it, then publish again.")
+    if reason in _DAMAGED:
         return damaged(store.database)
-    if "out-of-date database schema" in text:
+    if "out-of-date database schema" in said:
         return OutageError(f"{store.database}: is of another version of MLflow; delete it and publish again.")
-    return OutageError(f"{store.database}: cannot be written ({text}); free space or the lock, then publish again.")
+    return OutageError(f"{store.database}: runs cannot be published ({reason}); mend that, then publish again.")
 
 
 def ui_environment() -> dict[str, str]:
