@@ -112,13 +112,16 @@ def most_at_once(traces: list[dict[str, Any]]) -> int:
     return max(running)
 
 
-def run_all(pool: SlotPool, folder: Path, jobs: int, **inputs: Any) -> list[JobResult]:
+def run_all(pool: SlotPool, folder: Path, jobs: int) -> list[JobResult]:
+    """Run jobs at once, after one per slot that waits until the workers are ready, so that a slow start hides no overlap."""
     with pool, ThreadPoolExecutor(jobs) as threads:
-        return list(threads.map(lambda job: pool.run(folder / f"run{job}", inputs, 30), range(jobs)))
+        pool.warm()
+        list(threads.map(lambda job: pool.run(folder / f"first{job}", {}, 30), range(2)))
+        return list(threads.map(lambda job: pool.run(folder / f"run{job}", {"seconds": 0.2}, 30), range(jobs)))
 
 
 def test_two_jobs_never_share_a_device_and_each_sees_its_own_alone(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
-    results = run_all(make_pool("0", "GPU-ab12"), tmp_path, 8, seconds=0.1)
+    results = run_all(make_pool("0", "GPU-ab12"), tmp_path, 8)
     assert [result.status for result in results] == ["complete"] * 8
     traces = [trace(result.run_dir) for result in results]
     for device, slot in (("0", "cuda0"), ("GPU-ab12", "GPU-ab12")):
@@ -132,7 +135,7 @@ def test_two_jobs_never_share_a_device_and_each_sees_its_own_alone(make_pool: Ca
 
 
 def test_a_device_takes_as_many_jobs_at_once_as_declared(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
-    results = run_all(make_pool("0", jobs_per_device=2), tmp_path, 6, seconds=0.1)
+    results = run_all(make_pool("0", jobs_per_device=2), tmp_path, 6)
     traces = [trace(result.run_dir) for result in results]
     assert most_at_once(traces) == 2
     assert {run["devices"] for run in traces} == {"0"}
@@ -184,12 +187,12 @@ def test_a_worker_that_dies_after_its_record_has_completed_its_run(make_pool: Ca
 
 def test_the_time_limit_ends_a_run_with_all_that_it_started(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     with make_pool("0") as pool:
-        late = pool.run(tmp_path / "late", {"child": True, "seconds": 60}, 0.5)
+        late = pool.run(tmp_path / "late", {"child": True, "seconds": 60}, 2)
         after = pool.run(tmp_path / "after", {}, 30)
     assert (late.status, after.status) == ("failed", "complete")
     assert failure(tmp_path / "late")["kind"] == "time_limit"
-    assert "0.5 s" in failure(tmp_path / "late")["error"]
-    assert 0.5 <= late.seconds < 5
+    assert "limit of 2 s" in failure(tmp_path / "late")["error"]
+    assert 2 <= late.seconds < 20
     assert wait_until(lambda: is_gone(trace(tmp_path / "late")["pid"]))
     assert wait_until(lambda: is_gone(trace(tmp_path / "late")["child"]))
 
