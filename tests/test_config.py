@@ -2,7 +2,8 @@
 
 import pytest
 
-from m2pt.config import UserError, load_study, parse_study
+from m2pt.config import UserError
+from m2pt.study_file import load_study, parse_study
 
 MINIMAL = """
 study: tiny

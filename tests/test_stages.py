@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from m2pt.config import MODALITIES, Study, load_study
+from m2pt.config import MODALITIES, Study
+from m2pt.study_file import load_study
 
 ROOT = Path(__file__).parents[1]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from m2pt.config import load_study
 from m2pt.identity import Spec, run_id
 from m2pt.records import FAILURE, read_json
+from m2pt.study_file import load_study
 from pipelines.launch import slots
 from pipelines.plan import Plan, State, cost_s, resolve
 

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from m2pt.config import load_study
+from m2pt.study_file import load_study
 from pipelines.plan import resolve, sweep_id
 
 

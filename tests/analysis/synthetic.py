@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from m2pt import records
-from m2pt.config import LAYERS, MODALITIES, Modality, Study, parse_study
+from m2pt.config import LAYERS, MODALITIES, Modality, Study
 from m2pt.identity import PretrainSpec, RunSpec, WeightsRef, derived_seed
+from m2pt.study_file import parse_study
 
 STUDY = """
 study: synthetic

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from m2pt.config import METHODS, MODALITIES, Study, parse_study
+from m2pt.config import METHODS, MODALITIES, Study
 from m2pt.identity import cell_key, run_id
+from m2pt.study_file import parse_study
 from pipelines.grid import Fingerprints, encoders_used, modalities_used, pretrain_specs, run_specs
 
 TEXT = """

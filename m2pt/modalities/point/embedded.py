@@ -16,9 +16,9 @@ VERSION = 1
 """Raise this with every change that changes a file."""
 
 POINTS = 192
-STRETCH = 0.25  # each axis by exp(± this)
-TILT = 30.0  # degrees from upright, at most; any angle around the upright axis
-CUT = 0.2  # at most this share of the surface is missing, beyond a plane of random direction
+STRETCH = 0.2  # each axis by exp(± this)
+TILT = 20.0  # degrees from upright, at most; any angle around the upright axis
+CUT = 0.12  # at most this share of the surface is missing, beyond a plane of random direction
 NOISE = 0.01
 CLOUDS_PER_FILE = 2048
 DECIMALS = 4

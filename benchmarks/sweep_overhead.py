@@ -1,0 +1,61 @@
+"""What orchestration costs: the wall time of a sweep against the time its jobs need.
+
+    .venv/bin/python benchmarks/sweep_overhead.py [--study params.yaml]
+
+Takes the data and the encoders of a finished study, sweeps all its runs afresh in a temporary project folder through the very
+command that users call, and prints wall time ÷ (sum of the jobs' own training and evaluation seconds ÷ slots). Expect at most
+1.15 for the embedded study. Wall time includes the start of Python, of Prefect's server and of the workers, and publishing.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from m2pt.config import Study
+from m2pt.records import EXECUTION, read_json
+from m2pt.study_file import load_study
+from pipelines.slots import slots
+
+
+def project(folder: Path, study: Study, file: Path) -> None:
+    """Make a project folder that shares data, decoded data and encoders with this one and has no runs."""
+    (folder / "study.yaml").write_bytes(file.read_bytes())
+    for name in (study.data.root, f"encoders/{study.study}", "build/decoded"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(Path(name).resolve(), target_is_directory=True)
+
+
+def job_seconds(runs: Path) -> list[float]:
+    """Training and evaluation seconds of every run."""
+    attempts = [attempt for path in sorted(runs.glob(f"*/{EXECUTION}")) for attempt in read_json(path)["attempts"]]
+    return [attempt["seconds"]["train"] + attempt["seconds"]["evaluate"] for attempt in attempts]
+
+
+def main() -> int:
+    """Measure and print; exit code of the sweep."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--study", type=Path, default=Path("params.yaml"))
+    file = parser.parse_args().study
+    study = load_study(file)
+    with tempfile.TemporaryDirectory(prefix="m2pt overhead ") as name:
+        folder = Path(name)
+        project(folder, study, file)
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", "pipelines", "sweep", "--study", "study.yaml"], cwd=folder)
+        wall = time.perf_counter() - start
+        seconds = job_seconds(folder / "runs" / study.study)
+    if not seconds:
+        print("the sweep did no run", file=sys.stderr)
+        return done.returncode or 1
+    count = len(slots(study.execution))
+    ideal = sum(seconds) / count
+    print(f"runs {len(seconds)}, slots {count}, jobs {sum(seconds):.1f} s, ideal {ideal:.1f} s, wall {wall:.1f} s")
+    print(f"wall / ideal = {wall / ideal:.3f}")
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
