@@ -23,8 +23,9 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
-from m2pt.config import Study, UserError, load_study
+from m2pt.config import Study, UserError
 from m2pt.identity import PretrainSpec, Spec
+from m2pt.study_file import load_study
 from pipelines.environment import follow_parent, prepare
 from pipelines.progress import Display
 from pipelines.rendering import render_report, report_folder
@@ -130,9 +131,17 @@ def study(study: str = "params.yaml") -> State[None]:
 
 
 def serve(file: Path, declared: Study, cron: str | None, every_s: float | None) -> None:
-    """Put a study on a schedule on the Prefect server in use, and do its runs until interrupted."""
+    """Put a study on a schedule on the Prefect server in use, and start its runs until this process is ended."""
     interval = None if every_s is None else timedelta(seconds=every_s)
-    study.serve(name=declared.study, cron=cron, interval=interval, parameters={"study": str(file)}, print_starting_message=False)
+    # Two at once: while one runs, the next can find that out and end as skipped, instead of running late.
+    study.serve(
+        name=declared.study,
+        cron=cron,
+        interval=interval,
+        parameters={"study": str(file)},
+        limit=2,
+        print_starting_message=False,
+    )
 
 
 def flush() -> None:

@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,20 +10,21 @@ from typing import Any, Literal
 
 from m2pt import data
 from m2pt.config import EmbeddedData, FileSource, Modality, Study, UserError
+from m2pt.embedded import MANIFEST
 from m2pt.identity import PretrainSpec, RunSpec, Spec, WeightsRef, canonical, file_sha256, run_id
-from m2pt.records import ENCODER, EXECUTION, LOCK, read_json, read_record, status, write_json
+from m2pt.records import ENCODER, EXECUTION, LOCK, read_json, read_record, status
 from pipelines.grid import EncoderKey, Fingerprints, encoders_used, modalities_used, pretrain_specs, run_specs
 
 State = Literal["complete", "failed", "interrupted", "missing", "running", "waiting"]
 """A status of m2pt.records, or `running` somewhere right now, or `waiting` for data or weights that do not exist yet."""
 
-SIZES = "embedded.json"
-"""Beside the folders of embedded data: the sizes they were made with."""
-
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a study as things stand; `weights` says where each encoder that exists lies."""
+    """The runs of a study as things stand.
+
+    `weights` says where each encoder that exists lies; `missing_data` are the modalities whose data are not there as declared.
+    """
 
     study: Study
     prints: Fingerprints
@@ -86,7 +86,7 @@ def resolve(study: Study, known_data: Mapping[Modality, str] | None = None) -> P
     """Look at the disk. `known_data` spares looking at the data again.
 
     Raises:
-        UserError: data or a file of weights cannot be read, or the embedded data there were made with other sizes.
+        UserError: data or a file of weights cannot be read.
 
     """
     missing, prints = ((), dict(known_data)) if known_data is not None else _data(study)
@@ -105,9 +105,8 @@ def resolve(study: Study, known_data: Mapping[Modality, str] | None = None) -> P
 
 
 def _data(study: Study) -> tuple[tuple[Modality, ...], dict[Modality, str]]:
-    check_sizes(study)
     used = modalities_used(study)
-    missing = tuple(modality for modality in used if not data_folder(study, modality).is_dir())
+    missing = tuple(modality for modality in used if not data_folder(study, modality).is_dir() or _is_stale(study, modality))
     return missing, {modality: data.fingerprint(data_folder(study, modality)) for modality in used if modality not in missing}
 
 
@@ -125,38 +124,25 @@ def _files(study: Study) -> dict[EncoderKey, Path]:
     return found
 
 
-def check_sizes(study: Study) -> None:
-    """Refuse embedded data that were made with other sizes than the study declares.
-
-    Raises:
-        UserError: they were; the folder is named.
-
-    """
-    path = Path(study.data.root) / SIZES
+def _is_stale(study: Study, modality: Modality) -> bool:
+    """Whether these data were made here with other sizes than the study declares."""
+    path = Path(study.data.root) / MANIFEST
     if study.data.embedded is None or not path.is_file():
-        return
-    if read_json(path) != study.data.embedded.model_dump(mode="json"):
-        raise UserError(
-            f"{path}: the data in {study.data.root} were made with other sizes than data.embedded declares; delete that folder,"
-            " or give the study another data.root."
-        )
+        return False
+    made = read_json(path).get(modality)
+    return made is not None and made.get("sizes") != study.data.embedded.model_dump(mode="json")
 
 
-def write_embedded(root: Path, sizes: EmbeddedData) -> None:
-    """Make the embedded data in `root`, which appears only when it is whole.
+def make_data(root: Path, sizes: EmbeddedData) -> bool:
+    """Make the embedded data in `root`, whatever of them is not there as declared; whether anything was made.
 
     Raises:
-        UserError: `root` is there already, or cannot be written.
+        UserError: `root` holds data that were not made here, or cannot be written.
 
     """
-    if root.exists():
-        raise UserError(f"{root}: is there already; delete it to have the embedded data made anew.")
-    unfinished = root.with_name(f".{root.name}.unfinished")
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
-    data.write_embedded(unfinished, sizes)
-    write_json(unfinished / SIZES, sizes.model_dump(mode="json"))
-    unfinished.rename(root)
+    if root.exists() and not (root / MANIFEST).is_file():
+        raise UserError(f"{root}: was not made by m2pt; delete it, or choose another folder for embedded data.")
+    return data.write_embedded(root, sizes)
 
 
 def job_inputs(plan: Plan, spec: Spec) -> dict[str, Any]:

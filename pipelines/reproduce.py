@@ -9,12 +9,12 @@ from pathlib import Path
 from m2pt.config import Study, UserError
 from pipelines import server
 from pipelines.environment import LOGS, WATCHED
+from pipelines.groups import end_group
 from pipelines.launch import study_lock
 from pipelines.plan import resolve
 from pipelines.rendering import is_whole, render_report
 
 PIPELINE = Path("dvc.yaml")
-_PATIENCE_S = 15.0
 
 
 def reproduce(study: Study, file: Path, out: Path) -> int:
@@ -67,18 +67,5 @@ def _dvc(*arguments: str, quiet: bool = False) -> int:
     try:
         return process.wait()
     except BaseException:
-        _end_group(process)
+        end_group(process, signal.SIGINT)
         raise
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(_PATIENCE_S)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
-        else:
-            return

@@ -25,14 +25,25 @@ API_URL = "PREFECT_API_URL"
 _START_LIMIT_S = 180.0
 
 
-def free_port(preferred: int) -> int:
-    """`preferred`, or a port that the system chooses where that is taken."""
+def listen(preferred: int) -> socket.socket:
+    """A socket that listens on port `preferred`, or on one that the system chooses where that is taken."""
     for port in (preferred, 0):
-        with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((HOST, port))
-            return int(probe.getsockname()[1])
+        listener = socket.socket()
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((HOST, port))
+            listener.listen(100)
+        except OSError:
+            listener.close()
+        else:
+            return listener
     raise UserError(f"no free port can be had on {HOST}; stop what takes them.")
+
+
+def free_port(preferred: int) -> int:
+    """`preferred`, or another port where that is taken."""
+    with listen(preferred) as listener:
+        return int(listener.getsockname()[1])
 
 
 class LocalServer:
@@ -43,15 +54,11 @@ class LocalServer:
 
     def __init__(self, log: Path, port: int = 4200, schedules: bool = False) -> None:
         self.log = log
-        self.port = free_port(port)
-        self.url = f"http://{HOST}:{self.port}"
-        self.api_url = f"{self.url}/api"
         self._lock = self._turn()
-        try:
-            self._process = self._start(schedules)
-        except OSError:
-            self._lock.close()
-            raise
+        # The server inherits the socket, so that no other can come to answer at this address in the meantime.
+        with listen(port) as listener:
+            self.api_url = f"http://{HOST}:{listener.getsockname()[1]}/api"
+            self._process = self._start(listener.fileno(), schedules)
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +103,7 @@ class LocalServer:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return lock
 
-    def _start(self, schedules: bool) -> subprocess.Popen[bytes]:
+    def _start(self, listener: int, schedules: bool) -> subprocess.Popen[bytes]:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         variables = {name: value for name, value in os.environ.items() if name != API_URL}
         variables |= {
@@ -106,11 +113,17 @@ class LocalServer:
             "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": str(schedules).lower(),
             "PREFECT__SERVER_FINAL": "1",
         }
-        command = [sys.executable, "-m", "pipelines.server_process", str(self.port)]
+        command = [sys.executable, "-m", "pipelines.server_process", str(listener)]
         with self.log.open("ab") as log:
             # Its own session: Ctrl-C in the terminal ends the server last, through its standard input.
             return subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=variables, start_new_session=True, cwd=Path.cwd()
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=variables,
+                start_new_session=True,
+                pass_fds=(listener,),
             )
 
 

@@ -1,21 +1,21 @@
-"""The process of a local Prefect server: `python -m pipelines.server_process PORT`. It ends when its standard input closes.
+"""The process of a local Prefect server: `python -m pipelines.server_process SOCKET`. It ends with its standard input.
 
 Apart from `pipelines.server` because this one must not load m2pt.
 """
 
 import os
+import socket
 import sys
 import threading
 
 
-def serve(port: int) -> None:
-    """Serve Prefect's API and pages on the loopback interface until standard input closes."""
+def serve(listener: int) -> None:
+    """Serve Prefect's API and pages on a socket (its inherited file descriptor) until standard input closes."""
     import uvicorn
 
     threading.Thread(target=_end_with_input, daemon=True).start()
-    uvicorn.run(
-        "prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="warning", lifespan="on"
-    )
+    config = uvicorn.Config("prefect.server.api.server:create_app", factory=True, log_level="warning", lifespan="on")
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=listener)])
 
 
 def _end_with_input() -> None:

@@ -14,7 +14,7 @@ from m2pt.records import FAILURE, create_run, read_json, read_record
 from pipelines.environment import LOGS
 from pipelines.launch import SlotPool, slots, study_lock
 from pipelines.live import LiveTracking
-from pipelines.plan import Plan, encoders_folder, job_inputs, put_aside, resolve, runs_folder, sweep_id, write_embedded
+from pipelines.plan import Plan, encoders_folder, job_inputs, make_data, put_aside, resolve, runs_folder, sweep_id
 from pipelines.progress import Display
 
 PRETRAINING = "pretraining"
@@ -98,30 +98,29 @@ class Session:
         return self._plan
 
     def make_data(self) -> bool:
-        """Make the study's embedded data where its folder is absent; whether it was.
+        """Make the study's embedded data where they are not there as declared; whether any were made.
 
         Raises:
-            UserError: data are missing and the study does not say how to make them, or only some are missing.
+            UserError: data are missing and the study does not say how to make them.
 
         """
-        root = Path(self.study.data.root)
-        if self.study.data.embedded is not None and not root.exists():
-            write_embedded(root, self.study.data.embedded)
+        made = False
+        if self.study.data.embedded is not None and self.plan.missing_data:
+            made = make_data(Path(self.study.data.root), self.study.data.embedded)
             self._plan = None
-            return True
         self.require_data()
-        return False
+        return made
 
     def require_data(self) -> None:
         """Raise `UserError` where the study's data are not there."""
         if missing := self.plan.missing_data:
             folders = ", ".join(str(Path(self.study.data.root) / modality) for modality in missing)
             way_out = (
-                f"delete {self.study.data.root} and run `python -m pipelines study` again"
+                "make them with `m2pt study` or `m2pt data`"
                 if self.study.data.embedded is not None
                 else "put the data there, or correct data.root"
             )
-            raise UserError(f"data.root: there is no folder {folders}; {way_out}.")
+            raise UserError(f"data.root: there are no data as declared in {folders}; {way_out}.")
 
     def warm(self) -> None:
         """Start workers and tracking now, without waiting for them."""

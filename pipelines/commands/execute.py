@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from m2pt.config import Study, UserError, load_study
+from m2pt.config import Study, UserError
+from m2pt.study_file import load_study
 from pipelines import reproduce, server
 from pipelines.environment import LOGS
-from pipelines.plan import write_embedded
+from pipelines.plan import make_data
 from pipelines.progress import Display
 from pipelines.rendering import is_default, is_whole, report_folder
 from pipelines.session import FINE_TUNING, PRETRAINING, Outcome, Session
@@ -23,8 +24,8 @@ def data(options: Namespace) -> int:
     if declared.data.embedded is None:
         raise UserError(f"{options.study}: data.embedded is missing, so there are no data to make; add it, or use your own data.")
     out = options.out or Path(declared.data.root)
-    write_embedded(out, declared.data.embedded)
-    print(f"{declared.study}: the data are in {out}.")
+    made = make_data(out, declared.data.embedded)
+    print(f"{declared.study}: the data are in {out}{'' if made else ' already'}.")
     return 0
 
 

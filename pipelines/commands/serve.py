@@ -1,14 +1,18 @@
 """`serve` and `ui`: a study on a schedule, and the pages of MLflow and Prefect."""
 
 import os
+import signal
 import subprocess
+import sys
 import time
 from argparse import Namespace
 from contextlib import ExitStack
 
-from m2pt.config import UserError, load_study
+from m2pt.config import UserError
+from m2pt.study_file import load_study
 from pipelines import server
-from pipelines.environment import LOGS
+from pipelines.environment import LOGS, WATCHED
+from pipelines.groups import end_group
 
 PREFECT_PORT = 4200
 MLFLOW_PORT = 5000
@@ -19,14 +23,31 @@ def serve(options: Namespace) -> int:
     study = load_study(options.study)
     if options.every is not None and options.every < 1:
         raise UserError(f"--every: {options.every:g} is no number of seconds of at least 1.")
-    with server.used(LOGS / "prefect-server.log", options.port or PREFECT_PORT, schedules=True) as ready:
+    if options.starter:
         from pipelines import flows
 
+        flows.serve(options.study, study, options.cron, options.every)
+        return 0
+    with server.used(LOGS / "prefect-server.log", options.port or PREFECT_PORT, schedules=True) as ready:
         api_url = ready()
         when = f"by the cron schedule {options.cron}" if options.cron else f"every {options.every:g} s"
         print(f"{study.study}: runs {when}; Prefect shows it at {api_url.removesuffix('/api')} (Ctrl-C ends it).", flush=True)
-        flows.serve(options.study, study, options.cron, options.every)
-    return 0
+        return _start_runs(options)
+
+
+def _start_runs(options: Namespace) -> int:
+    """Have another process start the runs, so that an interrupt reaches it from here, in order, and not from the terminal."""
+    schedule = ["--cron", options.cron] if options.cron else ["--every", str(options.every)]
+    command = [sys.executable, "-m", "pipelines", "serve", "--starter", "--study", str(options.study), *schedule]
+    path = LOGS / "serve.log"
+    with path.open("ab") as log:
+        variables = os.environ | {WATCHED: str(os.getpid())}
+        starter = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stderr=log, process_group=0)
+        try:
+            starter.wait()
+        finally:
+            end_group(starter, signal.SIGTERM)
+    raise UserError(f"the schedule ended by itself; {path} says why.")
 
 
 def ui(options: Namespace) -> int:
@@ -40,7 +61,7 @@ def ui(options: Namespace) -> int:
         variables = os.environ | tracking.ui_environment()
         command = tracking.ui_command(server.HOST, port)
         mlflow = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
-        stack.callback(_end, mlflow)
+        stack.callback(end_group, mlflow, signal.SIGTERM)
         print(f"MLflow:  http://{server.HOST}:{port}", flush=True)
         if options.prefect:
             prefect = stack.enter_context(server.used(LOGS / "prefect-server.log", PREFECT_PORT, schedules=True))
@@ -49,11 +70,3 @@ def ui(options: Namespace) -> int:
         while mlflow.poll() is None:
             time.sleep(0.2)
     raise UserError(f"the MLflow server ended by itself; {LOGS / 'mlflow-server.log'} says why.")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
