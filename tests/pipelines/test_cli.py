@@ -1,0 +1,260 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from m2pt import records
+from m2pt.identity import RunSpec
+from m2pt.study_file import load_study
+from pipelines import plan as plans
+from pipelines.__main__ import COMMANDS, build_parser, main
+from pipelines.launch import study_lock
+
+STUDY = """
+study: small
+data: {root: build/small, embedded: {pretrain: 20, train: 20, val: 20, test: 20}}
+encoders: {}
+sweep: {seeds: [0, 1], targets: [image], auxiliaries: [], methods: [baseline, random_auxiliary], settings: [scratch],
+        target_encoder: random, auxiliary_encoder: random}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder to work in; the variables and the signal handler that a command sets are put back."""
+    monkeypatch.chdir(tmp_path)
+    before, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
+    (tmp_path / "params.yaml").write_text(STUDY)
+    yield tmp_path
+    os.environ.clear()
+    os.environ.update(before)
+    signal.signal(signal.SIGTERM, handler)
+
+
+def with_data(project: Path) -> list[RunSpec]:
+    """Give the study some data; returns its runs."""
+    (project / "build/small/image").mkdir(parents=True)
+    (project / "build/small/image/one.txt").write_text("1")
+    return list(plans.resolve(load_study("params.yaml")).runs)
+
+
+def complete(spec: RunSpec, seconds: float) -> Path:
+    run_dir = records.create_run(Path("runs/small"), spec)
+    records.write_json(run_dir / records.EXECUTION, {"attempts": [{"seconds": {"total": seconds}}]})
+    records.write_json(run_dir / records.RECORD, {"val_score": 1.0})
+    return run_dir
+
+
+def tree(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in sorted(folder.rglob("*")) if ".m2pt" not in path.parts}
+
+
+BAD = {
+    "unknown key": (STUDY + "finetun: {epochs: 3}\n", "finetun: unknown key"),
+    "wrong type": (STUDY + "finetune: {epochs: many}\n", "finetune.epochs"),
+    "impossible value": (STUDY + "finetune: {epochs: 0}\n", "finetune.epochs"),
+    "unknown modality": (STUDY.replace("targets: [image]", "targets: [smell]"), "sweep.targets"),
+    "unknown encoder": (STUDY.replace("target_encoder: random", "target_encoder: mae"), "sweep.target_encoder"),
+    "no YAML": ("a: [1,", "line 1"),
+    "empty": ("", "empty"),
+}
+
+
+@pytest.mark.parametrize("command", ["plan", "sweep"])
+@pytest.mark.parametrize("case", BAD)
+def test_bad_study_is_one_sentence(project: Path, capsys: pytest.CaptureFixture[str], case: str, command: str):
+    text, expected = BAD[case]
+    Path("params.yaml").write_text(text)
+    assert main([command]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
+    assert captured.err.startswith("m2pt: params.yaml: ")
+    assert expected in captured.err
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("serve", "ui")])
+def test_missing_study_file_is_one_sentence(project: Path, capsys: pytest.CaptureFixture[str], command: str):
+    assert main([command, "--study", "nowhere.yaml"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("m2pt: nowhere.yaml: cannot be read")
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_as_a_process_there_is_no_traceback(project: Path):
+    Path("params.yaml").write_text(BAD["wrong type"][0])
+    done = subprocess.run([sys.executable, "-m", "pipelines", "study"], capture_output=True, text=True, cwd=project)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "finetune.epochs" in done.stderr
+
+
+def test_help_names_every_command_and_loads_nothing_heavy(project: Path):
+    code = "import sys; from pipelines.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    code += "print([name for name in ('torch', 'prefect', 'mlflow', 'dvc') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(f"    {name}" in done.stdout for name in COMMANDS)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_takes_a_study_and_has_help(command: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        build_parser().parse_args([command, "--help"])
+    assert ended.value.code == 0
+    assert "--study FILE" in capsys.readouterr().out
+
+
+def test_wrong_usage_ends_with_2(capsys: pytest.CaptureFixture[str]):
+    for arguments in (["fly"], [], ["serve"], ["plan", "--jsn"]):
+        with pytest.raises(SystemExit) as ended:
+            build_parser().parse_args(arguments)
+        assert ended.value.code == 2
+
+
+def test_plan_without_data_says_what_waits(project: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["plan", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["data"] == {"root": "build/small", "missing": ["image"]}
+    assert [entry["state"] for entry in document["runs"]] == ["waiting"] * 4
+    assert main(["sweep"]) == 2
+    assert "build/small/image" in capsys.readouterr().err
+
+
+def test_plan_knows_what_is_done_and_estimates_the_rest(project: Path, capsys: pytest.CaptureFixture[str]):
+    runs = with_data(project)
+    assert main(["plan", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["estimated_seconds"] is None
+    for spec in runs:
+        if spec.seed == 0:
+            complete(spec, seconds=10.0 if spec.method == "baseline" else 30.0)
+    assert main(["plan", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [entry["state"] for entry in document["runs"]] == ["complete", "complete", "missing", "missing"]
+    assert document["estimated_seconds"] == pytest.approx(40.0 / len(document["slots"]))
+    assert main(["plan"]) == 0
+    text = capsys.readouterr().out
+    assert "2 complete, 2 missing" in text
+    assert runs[-1].name in text
+    assert runs[0].name not in text
+
+
+def test_plan_and_status_touch_nothing(project: Path):
+    with_data(project)
+    before = tree(project)
+    assert main(["plan"]) == 0
+    assert main(["status"]) == 0
+    assert tree(project) == before
+
+
+def test_status_names_failed_runs_with_their_sentence(project: Path, capsys: pytest.CaptureFixture[str]):
+    runs = with_data(project)
+    run_dir = records.create_run(Path("runs/small"), runs[1])
+    records.write_json(run_dir / records.FAILURE, {"error": "the moon was in the way.", "details": "", "kind": "error"})
+    assert main(["status"]) == 1
+    out = capsys.readouterr().out
+    assert f"{run_dir.name}: the moon was in the way." in out
+    assert "3 missing, 1 failed" in out
+
+
+def test_sweep_with_nothing_to_run_says_so_at_once(project: Path, capsys: pytest.CaptureFixture[str]):
+    for spec in with_data(project):
+        complete(spec, 1.0)
+    before = tree(project / "runs/small")
+    assert main(["sweep"]) == 0
+    assert "4 of 4 fine-tuning runs are complete; nothing to run" in capsys.readouterr().out
+    assert tree(project / "runs/small") == before
+    assert not (project / ".prefect").exists()
+
+
+def test_runs_that_are_no_longer_declared_are_put_aside_and_come_back(project: Path):
+    run_dirs = [complete(spec, 1.0) for spec in with_data(project)]
+    Path("params.yaml").write_text(STUDY.replace("[0, 1]", "[1]"))
+    assert main(["sweep"]) == 0
+    assert sorted(path.name for path in Path("runs/small").iterdir()) == sorted(path.name for path in run_dirs[2:])
+    assert (Path("runs/.aside/small") / run_dirs[0].name / records.RECORD).is_file()
+    Path("params.yaml").write_text(STUDY)
+    assert main(["sweep"]) == 0
+    assert all((run_dir / records.RECORD).is_file() for run_dir in run_dirs)
+
+
+def test_a_second_sweep_of_a_study_is_refused(project: Path, capsys: pytest.CaptureFixture[str]):
+    with_data(project)
+    with study_lock(plans.runs_folder(load_study("params.yaml"))):
+        assert main(["sweep"]) == 2
+    assert "is already running" in capsys.readouterr().err
+
+
+def test_data_of_other_sizes_count_as_missing(project: Path):
+    with_data(project)
+    study = load_study("params.yaml")
+    assert study.data.embedded is not None
+    sizes = study.data.embedded.model_dump(mode="json")
+    records.write_json(Path("build/small/embedded.json"), {"image": {"version": 1, "sizes": sizes}})
+    assert plans.resolve(study).missing_data == ()
+    records.write_json(Path("build/small/embedded.json"), {"image": {"version": 1, "sizes": sizes | {"train": 19}}})
+    assert plans.resolve(study).missing_data == ("image",)
+
+
+def test_data_never_replace_what_was_not_made_here(project: Path, capsys: pytest.CaptureFixture[str]):
+    with_data(project)
+    before = tree(project / "build/small")
+    assert main(["data"]) == 2
+    assert "build/small: was not made by m2pt" in capsys.readouterr().err
+    assert tree(project / "build/small") == before
+
+
+def test_missing_weights_file_is_named(project: Path, capsys: pytest.CaptureFixture[str]):
+    text = STUDY.replace("encoders: {}", "encoders: {mine: {kind: file, paths: {image: no.safetensors}}}")
+    Path("params.yaml").write_text(text.replace("auxiliary_encoder: random", "auxiliary_encoder: mine").replace(
+        "random_auxiliary", "own_modality"))  # fmt: skip
+    (project / "build/small/image").mkdir(parents=True)
+    (project / "build/small/image/one.txt").write_text("1")
+    assert main(["plan"]) == 2
+    assert "encoders.mine.paths.image: there is no file no.safetensors" in capsys.readouterr().err
+
+
+def test_an_unexpected_error_leaves_a_sentence_and_a_log(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("pipelines.commands.look.resolve", lambda study: 1 // 0)
+    assert main(["plan"]) == 3
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    assert "unexpected ZeroDivisionError" in captured.err
+    (log,) = (project / ".m2pt/logs").glob("error-*.txt")
+    assert str(log.relative_to(project)) in captured.err
+    assert "Traceback" in log.read_text()
+
+
+def test_interrupted_ends_with_130(project: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupt(study: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.commands.look.resolve", interrupt)
+    assert main(["plan"]) == 130
+
+
+def test_everything_stays_in_the_project_and_nothing_phones_home(project: Path):
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW", "DVC", "MPL"))}
+    code = "from pipelines.environment import prepare; import os, json; prepare(); print(json.dumps(dict(os.environ)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=variables, cwd=project)
+    found = json.loads(done.stdout)
+    for name in ("PREFECT_HOME", "DVC_SITE_CACHE_DIR", "MPLCONFIGDIR"):
+        assert Path(found[name]).is_relative_to(project.resolve())
+    assert found["DO_NOT_TRACK"] == "true"
+    assert found["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    kept = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=variables | {"PREFECT_HOME": "/mine"}
+    )
+    assert json.loads(kept.stdout)["PREFECT_HOME"] == "/mine"
+
+
+def test_the_smoke_study_is_well_formed():
+    path = Path(__file__).parents[2] / "studies/smoke.yaml"
+    assert load_study(path).study == "smoke"
