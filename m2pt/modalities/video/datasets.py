@@ -52,8 +52,11 @@ def _entry(line: str, number: int, listing: Path, num_classes: int) -> tuple[str
 def _clip(path: Path, config: VideoInput, reformatter: VideoReformatter) -> NDArray[np.uint8]:
     """(C, T, H, W) bytes of the sampled frames."""
     try:
+        _refuse_truncated_mp4(path)
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
+            if stream.codec_context is None:  # a header that ends early can name a stream without saying how it is coded
+                raise ValueError("no decoder")
             stream.codec_context.thread_count = 1
             total = _count_frames(container, stream)
             # The middles of equal parts; of a clip with as many frames as are wanted, every frame.
@@ -66,6 +69,26 @@ def _clip(path: Path, config: VideoInput, reformatter: VideoReformatter) -> NDAr
             return np.stack([pictures[index] for index in wanted], axis=1)
     except (av.FFmpegError, OSError, ValueError, LookupError) as error:
         raise UserError(f"{path}: is no whole video (truncated, damaged or of another format); restore the file.") from error
+
+
+def _refuse_truncated_mp4(path: Path) -> None:
+    """Raise ValueError for an MP4 file whose last box ends after the file, which FFmpeg reads as far as it goes."""
+    end = path.stat().st_size
+    with path.open("rb") as file:
+        header = file.read(16)
+        if header[4:8] != b"ftyp":
+            return
+        start = 0
+        while start < end:
+            file.seek(start)
+            header = file.read(16).ljust(16, b"\0")
+            # Sizes beyond 32 bits stand after the type, announced by 1; 0 stands for "to the end of the file".
+            size = int.from_bytes(header[8:16] if header[:4] == b"\0\0\0\1" else header[:4], "big")
+            if size == 0 and header[4:8].strip(b"\0"):
+                return
+            if size < 8 or start + size > end:
+                raise ValueError("the file is truncated")
+            start += size
 
 
 def _count_frames(container: InputContainer, stream: VideoStream) -> int:
