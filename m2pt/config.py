@@ -72,13 +72,18 @@ class ImageInput(Frozen):
 
 
 class AudioInput(Frozen):
-    """Log-mel filterbanks: `frames` × `mels`, one frame every `hop_ms`, cut into `patch` × `patch` patches."""
+    """Log-mel filterbanks: `frames` × `mels`, one frame every `hop_ms`, cut into `patch` × `patch` patches.
+
+    The tokenizer sees `(x - mean) / std`; the defaults are those of the embedded words.
+    """
 
     sample_rate: Positive = 16000
     hop_ms: PositiveFloat = 25.0
     frames: Positive = 32
     mels: Positive = 32
     patch: Positive = 8
+    mean: float = -3.0
+    std: PositiveFloat = 3.0
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:

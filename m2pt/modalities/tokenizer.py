@@ -1,7 +1,6 @@
 """What every modality's tokenizer offers. Shapes: B batch, N tokens, P values of one patch, D width."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,11 +33,10 @@ class Tokenizer(nn.Module, ABC):
 class GridTokenizer(Tokenizer):
     """The tokenizer of a signal on a grid: normalised with constants, cut into patches, projected linearly (as in ViT)."""
 
-    mean: ClassVar[float]
-    std: ClassVar[float]
-
-    def __init__(self, grid: PatchGrid, width: int) -> None:
+    def __init__(self, grid: PatchGrid, width: int, mean: float, std: float) -> None:
         super().__init__()
+        self.mean = mean
+        self.std = std
         self.grid = grid
         self.num_tokens = grid.counts[0] * grid.counts[1] * grid.counts[2]
         self.num_values = grid.num_values

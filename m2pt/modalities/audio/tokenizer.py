@@ -8,13 +8,11 @@ from m2pt.modalities.tokenizer import GridTokenizer
 
 
 class AudioTokenizer(GridTokenizer):
-    """Log-mel filterbanks (B, 1, frames, mels), normalised with AudioMAE's constants: (x + 4.2677) / (2 * 4.5690)."""
-
-    mean = -4.2677
-    std = 2 * 4.5690
+    """Log-mel filterbanks (B, 1, frames, mels), normalised with the constants of the data set."""
 
     def __init__(self, config: AudioInput, width: int) -> None:
-        super().__init__(PatchGrid(1, (1, config.frames, config.mels), (1, config.patch, config.patch)), width)
+        grid = PatchGrid(1, (1, config.frames, config.mels), (1, config.patch, config.patch))
+        super().__init__(grid, width, config.mean, config.std)
 
     def to_grid(self, x: Tensor) -> Tensor:
         """Filterbanks as clips of one frame."""

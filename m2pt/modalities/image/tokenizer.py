@@ -10,11 +10,10 @@ from m2pt.modalities.tokenizer import GridTokenizer
 class ImageTokenizer(GridTokenizer):
     """Images (B, C, H, W) in [0, 1]."""
 
-    mean = 0.5
-    std = 0.5
-
     def __init__(self, config: ImageInput, width: int) -> None:
-        super().__init__(PatchGrid(config.channels, (1, config.size, config.size), (1, config.patch, config.patch)), width)
+        super().__init__(
+            PatchGrid(config.channels, (1, config.size, config.size), (1, config.patch, config.patch)), width, mean=0.5, std=0.5
+        )
 
     def to_grid(self, x: Tensor) -> Tensor:
         """Images as clips of one frame."""

@@ -11,12 +11,9 @@ from m2pt.modalities.tokenizer import GridTokenizer
 class VideoTokenizer(GridTokenizer):
     """Clips (B, C, T, H, W) in [0, 1]."""
 
-    mean = 0.5
-    std = 0.5
-
     def __init__(self, config: VideoInput, width: int) -> None:
         size = (config.frames, config.size, config.size)
-        super().__init__(PatchGrid(config.channels, size, (config.tubelet, config.patch, config.patch)), width)
+        super().__init__(PatchGrid(config.channels, size, (config.tubelet, config.patch, config.patch)), width, mean=0.5, std=0.5)
 
     def hidden(self, batch: int, ratio: float, generator: torch.Generator) -> Tensor:
         """Tube masking (VideoMAE, section 3.2): a place is hidden in all frames or in none."""
