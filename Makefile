@@ -27,6 +27,7 @@ test: setup ## run the tests, e.g. make test ARGS='-k pathway'
 lint: setup ## check style and types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@.venv/bin/lint-imports --no-logo --no-cache
 	@$(PY) -m mypy
 
 format: setup ## format the code and mend what can be mended
