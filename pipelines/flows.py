@@ -27,7 +27,9 @@ from m2pt.config import Study, UserError
 from m2pt.identity import PretrainSpec, Spec
 from m2pt.study_file import load_study
 from pipelines.environment import follow_parent, prepare
+from pipelines.plan import resolve
 from pipelines.progress import Display
+from pipelines.publishing import try_to_publish
 from pipelines.rendering import render_report, report_folder
 from pipelines.session import FINE_TUNING, PRETRAINING, Outcome, Session
 
@@ -113,21 +115,24 @@ def study(study: str = "params.yaml") -> State[None]:
     prepare()
     follow_parent()
     logger = get_run_logger()
+    try:
+        declared = load_study(study)
+        session = Session(declared, Display())
+    except UserError as error:
+        return Failed(message=str(error))
+    out = report_folder(Path(study), declared)
     with ExitStack() as stack:
-        try:
-            declared = load_study(study)
-            session = Session(declared, Display())
-        except UserError as error:
-            return Failed(message=str(error))
         try:
             stack.enter_context(session)
         except UserError as error:
             logger.warning("%s", error)
             return Completed(name="Skipped", message=str(error))
         try:
-            return _state(_watched(session, partial(whole, out=report_folder(Path(study), declared))))
+            state = _state(_watched(session, partial(whole, out=out)))
         except UserError as error:
             return Failed(message=str(error))
+    try_to_publish(resolve(declared), out, logger.warning)
+    return state
 
 
 def serve(file: Path, declared: Study, cron: str | None, every_s: float | None) -> None:

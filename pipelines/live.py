@@ -28,9 +28,9 @@ class LiveTracking:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is not None:  # interrupted: what was not published yet is published by the next start
             self._thread.shutdown(wait=True, cancel_futures=True)
-            self._guarded(self._close)
+            self._guarded(lambda: self._close("KILLED"))
         else:
-            self._thread.submit(self._guarded, self._close)
+            self._thread.submit(self._guarded, lambda: self._close("FINISHED"))
             self._thread.shutdown(wait=True)
 
     def start(self, spec: Spec, run_dir: Path) -> None:
@@ -44,7 +44,7 @@ class LiveTracking:
     def _open(self, study: str, sweep: str) -> None:
         from pipelines.tracking import Publisher
 
-        publisher = Publisher(study, sweep).__enter__()
+        publisher = Publisher(study, sweep, warn=self._warn)
         publisher.watch()
         self._publisher = publisher
 
@@ -53,9 +53,9 @@ class LiveTracking:
             raise RuntimeError("it did not open")
         return self._publisher
 
-    def _close(self) -> None:
+    def _close(self, status: str) -> None:
         if self._publisher is not None:
-            self._publisher.__exit__(None, None, None)
+            self._publisher.close(status)
 
     def _guarded(self, action: Callable[[], object]) -> None:
         try:

@@ -25,6 +25,13 @@ def is_whole(folder: Path) -> bool:
     return all((folder / name).is_file() for name in FILES)
 
 
+def is_current(folder: Path, plan: Plan) -> bool:
+    """Whether a report is whole and younger than every run it tells of."""
+    dirs = (plan.run_dir(spec) for spec in plan.specs)
+    newest = max((path.stat().st_mtime for path in dirs if path is not None and path.exists()), default=0.0)
+    return is_whole(folder) and (folder / "index.html").stat().st_mtime >= newest
+
+
 def render_report(plan: Plan, out: Path) -> Path:
     """Render the report of a study as it stands; returns the path of its page. Raises `UserError` as `report.render`."""
     from pipelines.report import render

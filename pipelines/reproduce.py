@@ -12,7 +12,7 @@ from pipelines.environment import LOGS, WATCHED
 from pipelines.groups import end_group
 from pipelines.launch import study_lock
 from pipelines.plan import resolve
-from pipelines.rendering import is_whole, render_report
+from pipelines.rendering import is_current, render_report
 
 PIPELINE = Path("dvc.yaml")
 
@@ -34,8 +34,10 @@ def reproduce(study: Study, file: Path, out: Path) -> int:
             code = 0
         else:
             code = _repro(study)
-        if code or not is_whole(out):
-            render_report(resolve(study), out)
+        # DVC leaves the report stage out where the results are those that dvc.lock knows; the page tells more than results.
+        plan = resolve(study)
+        if code or not is_current(out, plan):
+            render_report(plan, out)
     print(f"{study.study}: the report is {out / 'index.html'}")
     return code
 

@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from m2pt.config import Study, UserError
+from m2pt.config import UserError
 from m2pt.study_file import load_study
 from pipelines import reproduce, server
 from pipelines.environment import LOGS
-from pipelines.plan import make_data
+from pipelines.plan import make_data, resolve
 from pipelines.progress import Display
-from pipelines.rendering import is_default, is_whole, report_folder
+from pipelines.publishing import try_to_publish
+from pipelines.rendering import is_current, is_default, report_folder
 from pipelines.session import FINE_TUNING, PRETRAINING, Outcome, Session
 
 Body = Callable[[Session], list[Outcome]]
@@ -61,6 +62,7 @@ def report(options: Namespace) -> int:
     session = Session(declared, Display())  # its lock is not taken: a report may be made while runs go on
     session.require_data()
     _in_flow("report", session, lambda flows: partial(flows.report, out=out), warm=False)
+    try_to_publish(session.plan, out, session.display.say)
     print(f"{declared.study}: the report is {out / 'index.html'}")
     return 0
 
@@ -72,21 +74,18 @@ def study(options: Namespace) -> int:
     if is_default(options.study):
         return reproduce.reproduce(declared, options.study, out)
     with Session(declared, Display()) as session:
-        if _is_done(session, declared, out):
-            print(f"{declared.study}: everything is done, nothing to run.")
-            code = 0
-        else:
-            code = _in_flow("study", session, lambda flows: partial(flows.whole, out=out))
+        if _is_done(session, out):
+            print(f"{declared.study}: everything is done, nothing to run; the report is {out / 'index.html'}")
+            return 0
+        code = _in_flow("study", session, lambda flows: partial(flows.whole, out=out))
+    try_to_publish(resolve(declared), out, session.display.say)
     print(f"{declared.study}: the report is {out / 'index.html'}")
     return code
 
 
-def _is_done(session: Session, declared: Study, out: Path) -> bool:
+def _is_done(session: Session, out: Path) -> bool:
     plan = session.plan
-    if plan.missing_data or plan.unfinished(plan.specs):
-        return False
-    newest = max((path.stat().st_mtime for spec in plan.runs if (path := plan.run_dir(spec))), default=0.0)
-    return is_whole(out) and (out / "index.html").stat().st_mtime >= newest
+    return not plan.missing_data and not plan.unfinished(plan.specs) and is_current(out, plan)
 
 
 def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], warm: bool = True) -> int:

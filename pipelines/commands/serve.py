@@ -62,7 +62,8 @@ def ui(options: Namespace) -> int:
         command = tracking.ui_command(server.HOST, port)
         mlflow = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
         stack.callback(end_group, mlflow, signal.SIGTERM)
-        print(f"MLflow:  http://{server.HOST}:{port}", flush=True)
+        page = tracking.study_page(load_study(options.study).study, f"http://{server.HOST}:{port}")
+        print(f"MLflow:  {page}", flush=True)
         if options.prefect:
             prefect = stack.enter_context(server.used(LOGS / "prefect-server.log", PREFECT_PORT, schedules=True))
             print(f"Prefect: {prefect().removesuffix('/api')}", flush=True)
