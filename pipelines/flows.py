@@ -30,7 +30,7 @@ from pipelines.environment import follow_parent, prepare
 from pipelines.plan import resolve
 from pipelines.progress import Display
 from pipelines.publishing import try_to_publish
-from pipelines.rendering import render_report, report_folder
+from pipelines.rendering import is_done, render_report, report_folder
 from pipelines.session import FINE_TUNING, PRETRAINING, Outcome, Session
 
 Body = Callable[[Session], list[Outcome]]
@@ -72,6 +72,9 @@ def whole(session: Session, out: Path) -> list[Outcome]:
         made = session.make_data()
         get_run_logger().info("%s: the data %s", study, "were made" if made else "are there")
 
+    if is_done(session.plan, out):
+        get_run_logger().info("%s: everything is done, nothing to run", session.study.study)
+        return [session.outcome(PRETRAINING), session.outcome(FINE_TUNING)]
     make_data(session.study.study)
     outcomes = [*pretrain(session), *sweep(session)]
     report(session, out)

@@ -32,6 +32,11 @@ def is_current(folder: Path, plan: Plan) -> bool:
     return is_whole(folder) and (folder / "index.html").stat().st_mtime >= newest
 
 
+def is_done(plan: Plan, report: Path) -> bool:
+    """Whether nothing of a study is left to do: every run is complete and the report tells of all of them."""
+    return not plan.missing_data and not plan.unfinished(plan.specs) and is_current(report, plan)
+
+
 def render_report(plan: Plan, out: Path) -> Path:
     """Render the report of a study as it stands; returns the path of its page. Raises `UserError` as `report.render`."""
     from pipelines.report import render

@@ -13,7 +13,7 @@ from pipelines.environment import LOGS
 from pipelines.plan import make_data, resolve
 from pipelines.progress import Display
 from pipelines.publishing import try_to_publish
-from pipelines.rendering import is_current, is_default, report_folder
+from pipelines.rendering import is_default, is_done, report_folder
 from pipelines.session import FINE_TUNING, PRETRAINING, Outcome, Session
 
 Body = Callable[[Session], list[Outcome]]
@@ -74,18 +74,13 @@ def study(options: Namespace) -> int:
     if is_default(options.study):
         return reproduce.reproduce(declared, options.study, out)
     with Session(declared, Display()) as session:
-        if _is_done(session, out):
+        if is_done(session.plan, out):
             print(f"{declared.study}: everything is done, nothing to run; the report is {out / 'index.html'}")
             return 0
         code = _in_flow("study", session, lambda flows: partial(flows.whole, out=out))
     try_to_publish(resolve(declared), out, session.display.say)
     print(f"{declared.study}: the report is {out / 'index.html'}")
     return code
-
-
-def _is_done(session: Session, out: Path) -> bool:
-    plan = session.plan
-    return not plan.missing_data and not plan.unfinished(plan.specs) and is_current(out, plan)
 
 
 def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], warm: bool = True) -> int:
