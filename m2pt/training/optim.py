@@ -45,7 +45,7 @@ def build_optimizer(
 ) -> tuple[torch.optim.AdamW, CosineLRScheduler]:
     """AdamW, and a schedule by step: linear warm-up, then cosine to zero at `num_steps`."""
     groups = parameter_groups(model, config.weight_decay, scale_lr_multiple)
-    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.999), foreach=True)
+    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.999), fused=True)
     warmup = min(config.warmup_steps, num_steps - 1)
     schedule = CosineLRScheduler(
         optimizer, t_initial=num_steps, warmup_t=warmup, warmup_lr_init=0.0, warmup_prefix=False, t_in_epochs=False
