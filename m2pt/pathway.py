@@ -180,12 +180,16 @@ def _joined(model: HasBlocks) -> Iterator[tuple[str, nn.Linear, PathwayWeight]]:
                 yield f"blocks.{index}.{name}", module, cast(PathwayWeight, cast(nn.ModuleList, weight)[0])
 
 
+def _key(name: str, number: int, join: PathwayWeight) -> str:
+    return f"{name}.{number}" if len(join.scales) > 1 else name
+
+
 def scales(model: HasBlocks) -> dict[str, nn.Parameter]:
     """The scales by layer name, `blocks.3.attn.qkv`; with several auxiliaries `blocks.3.attn.qkv.0`, `.1`, ..."""
     found: dict[str, nn.Parameter] = {}
     for name, _, join in _joined(model):
         for number, scale in enumerate(join.scales):
-            found[f"{name}.{number}" if len(join.scales) > 1 else name] = cast(nn.Parameter, scale)
+            found[_key(name, number, join)] = cast(nn.Parameter, scale)
     return found
 
 
@@ -194,7 +198,7 @@ def auxiliary_weights(model: HasBlocks) -> dict[str, nn.Parameter]:
     found: dict[str, nn.Parameter] = {}
     for name, _, join in _joined(model):
         for number, weight in enumerate(join.auxiliaries):
-            found[f"{name}.{number}" if len(join.auxiliaries) > 1 else name] = cast(nn.Parameter, weight)
+            found[_key(name, number, join)] = cast(nn.Parameter, weight)
     return found
 
 
@@ -206,7 +210,7 @@ def effective_sizes(model: HasBlocks) -> dict[str, float]:
         own = cast(parametrize.ParametrizationList, cast(nn.ModuleDict, linear.parametrizations)["weight"]).original
         for number, (scale, weight) in enumerate(zip(join.scales, join.auxiliaries, strict=True)):
             size = (_expand(scale, weight) * weight).norm() / own.norm()
-            found[f"{name}.{number}" if len(join.scales) > 1 else name] = float(size)
+            found[_key(name, number, join)] = float(size)
     return found
 
 

@@ -188,15 +188,7 @@ def test_a_worker_leaves_in_the_middle_of_a_run_when_its_parent_is_gone(tmp_path
 
 def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_record(tmp_path, images):
     recipe = FinetuneConfig(samples=40, epochs=40, batch_size=10, warmup_steps=1)
-    spec = run_spec(
-        method="baseline",
-        auxiliary="",
-        pathway=None,
-        setting="scratch",
-        target_weights=None,
-        auxiliary_weights=None,
-        finetune=recipe,
-    )
+    spec = scratch_baseline(recipe)
     whole, killed = prepare(tmp_path / "whole", images, spec), prepare(tmp_path / "killed", images, spec)
     assert job.run(whole) is None
     process = subprocess.Popen([sys.executable, "-m", "m2pt.job", str(killed)])

@@ -94,7 +94,6 @@ def _masked(
     spec: PretrainSpec, recipe: MaePretrain, splits: dict[str, Samples], device: torch.device, run_dir: Path, watch: Stopwatch
 ) -> dict[str, Any]:
     model = MaskedAutoencoder(spec.modality, spec.input, spec.model, recipe.decoder_depth).to(device)
-    rooms = ROOMS[spec.modality]
 
     def loss_of(x: Tensor, y: Tensor, noise: torch.Generator) -> Tensor:
         del y
@@ -113,7 +112,7 @@ def _masked(
 
     history = _steps(spec, model, recipe, splits["pretrain"], loss_of, validate, device, run_dir, watch)
     with watch.measure("evaluate"):
-        save_reconstructions(run_dir, spec, model, rooms, splits["val"].x, recipe.mask_ratio, device)
+        save_reconstructions(run_dir, spec, model, model.tokenizer, splits["val"].x, recipe.mask_ratio, device)
     kept = PretrainedEncoder(model.tokenizer, model.encoder.blocks, model.encoder.norm)
     return _record(spec, "reconstruction_loss", history[-1]["val/loss"], kept, run_dir)
 

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from m2pt.identity import PretrainSpec, derived_seed
-from m2pt.modalities.rooms import Rooms
+from m2pt.modalities.rooms import ROOMS
+from m2pt.modalities.tokenizer import Tokenizer
 from m2pt.records import RECONSTRUCTIONS, write_atomic
 
 COUNT = 6
@@ -18,15 +19,15 @@ ROWS = ("original", "seen by the encoder", "reconstructed")
 
 @torch.no_grad()
 def save_reconstructions(
-    run_dir: Path, spec: PretrainSpec, model: nn.Module, rooms: Rooms, x: Tensor, ratio: float, device: torch.device
+    run_dir: Path, spec: PretrainSpec, model: nn.Module, tokenizer: Tokenizer, x: Tensor, ratio: float, device: torch.device
 ) -> None:
     """Draw evenly spaced validation samples to `reconstructions.png`; the visible patches of the last row are the true ones."""
     model.eval()
-    tokenizer = model.get_submodule("tokenizer")
+    rooms = ROOMS[spec.modality]
     chosen = x[torch.linspace(0, len(x) - 1, COUNT).round().long()].to(device)
-    patches = tokenizer.patchify(chosen)  # type: ignore[operator]
+    patches = tokenizer.patchify(chosen)
     noise = torch.Generator().manual_seed(derived_seed(spec.seed, "pictures"))
-    hidden_BN = tokenizer.hidden(COUNT, ratio, noise).to(device)  # type: ignore[operator]
+    hidden_BN = tokenizer.hidden(COUNT, ratio, noise).to(device)
     values = patches.values_BNP
     predicted = model(patches, hidden_BN)
     filled = values.clone()
