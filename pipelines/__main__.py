@@ -6,6 +6,7 @@ Exit codes: 0 all is well; 1 some runs failed; 2 the user can mend it (one sente
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 import time
@@ -64,15 +65,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _tell(f"{error.name or error} is not installed; install m2pt with its requirements.", 2)
     try:
         module = importlib.import_module(f"pipelines.commands.{COMMANDS[options.command][0]}")
-        return int(getattr(module, options.command)(options))
+        code = int(getattr(module, options.command)(options))
+        sys.stdout.flush()
     except UserError as error:
         return _tell(str(error), 2)
     except KeyboardInterrupt:
         return _tell("interrupted; start again and it goes on.", 130)
+    except BrokenPipeError:  # who read our output has left, as `head` does; Python would complain again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except ModuleNotFoundError as error:
         return _tell(f"{error.name} is not installed; install m2pt with its extra requirements `pipelines` and `embedded`.", 2)
     except Exception as error:  # the last resort, so that no traceback reaches a user
         return _tell(f"unexpected {type(error).__name__}: {error} ({_keep_traceback()} says where).", 3)
+    return code
 
 
 def _tell(sentence: str, code: int) -> int:

@@ -232,6 +232,14 @@ def test_an_unexpected_error_leaves_a_sentence_and_a_log(
     assert "Traceback" in log.read_text()
 
 
+def test_a_reader_that_leaves_is_no_error(project: Path):
+    command = f"{sys.executable} -m pipelines plan --json | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=project)
+    assert done.stderr == ""
+    assert done.returncode in (0, 141)
+    assert not list((project / ".m2pt").rglob("error-*"))
+
+
 def test_interrupted_ends_with_130(project: Path, monkeypatch: pytest.MonkeyPatch):
     def interrupt(study: object) -> None:
         raise KeyboardInterrupt

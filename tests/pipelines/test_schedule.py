@@ -18,7 +18,7 @@ import pytest
 from pipelines.launch import study_lock
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 150
+LIMIT_S = 120
 STUDY = """
 study: tiny
 data: {root: data}
@@ -57,7 +57,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @contextlib.contextmanager
 def served(project: Path, variables: dict[str, str], port: int) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "pipelines", "serve", "--every", "5", "--port", str(port), "--study", "tiny.yaml"]
+    command = [sys.executable, "-m", "pipelines", "serve", "--every", "10", "--port", str(port), "--study", "tiny.yaml"]
     with (project / "out.txt").open("w") as out:
         process = subprocess.Popen(command, cwd=project, env=variables, stdout=out, stderr=out, text=True)
         try:
