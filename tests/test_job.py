@@ -34,15 +34,7 @@ def images(tmp_path_factory):
 def prepare(folder, images, spec=None, **inputs):
     """A run's folder as the sweep makes it: a baseline from scratch."""
     cache = images.parent / "cache"
-    spec = spec or run_spec(
-        method="baseline",
-        auxiliary="",
-        pathway=None,
-        setting="scratch",
-        target_weights=None,
-        auxiliary_weights=None,
-        finetune=RECIPE,
-    )
+    spec = spec or scratch_baseline(RECIPE)
     spec = spec.model_copy(update={"data_sha256": data.fingerprint(images, cache)})
     run_dir = records.create_run(folder, spec)
     values = {
