@@ -34,7 +34,7 @@ def save_reconstructions(
     filled[hidden_BN] = rooms.restore(predicted, values[hidden_BN].view_as(predicted)).flatten(0, 1)
     figure = Figure(figsize=(1.6 * COUNT, 1.5 * len(ROWS) + 0.4), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(f"{spec.modality}: {ratio:.0%} of the tokens hidden", fontsize=10)
+    figure.suptitle(f"{spec.modality}: {float(hidden_BN.float().mean()):.0%} of the tokens hidden", fontsize=10)
     axes = figure.subplots(len(ROWS), COUNT, squeeze=False)
     for column in range(COUNT):
         for row, shown in enumerate((values, values, filled)):
