@@ -2,11 +2,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
 
 from m2pt import records
 from m2pt.analysis import trajectories
-from m2pt.analysis.figures import gallery, scores, style
+from m2pt.analysis.figures import gallery, scores, style, training
 from m2pt.analysis.tables import summaries
 from tests.analysis import synthetic
 
@@ -57,3 +58,19 @@ def test_an_embedded_figure_follows_the_page_and_has_its_own_ids(tmp_path: Path)
 
 def test_nothing_complete_draws_nothing(tmp_path: Path) -> None:
     assert _draw(synthetic.plan(tmp_path)) == []
+
+
+def test_no_scale_leaves_its_frame() -> None:
+    rows = [
+        {"method": "pathway", "layer": layer, "depth": 0, "epoch": epoch, "scale": size * epoch, "effective_size": size * epoch}
+        for layer, size in (("attn.qkv", 0.1), ("mlp.fc2", 2.0))
+        for epoch in (1, 2)
+    ]
+    with style.look():
+        drawn = training.scales(pd.DataFrame(rows))
+    panels = [axes for axes in drawn.axes if axes.lines]
+    assert len(panels) == 4
+    for axes in panels:
+        highest = max(max(line.get_ydata()) for line in axes.lines)
+        assert axes.get_ylim()[0] == 0.0
+        assert highest <= axes.get_ylim()[1]

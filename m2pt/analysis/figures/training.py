@@ -35,10 +35,10 @@ def scales(means: pd.DataFrame) -> Figure:
             for method, style in _STYLES.items():
                 _depth_lines(axes, rows[rows["method"] == method], series, depths, style)
             axes.grid()
-            axes.set_ylim(bottom=0)
         left.set_ylabel(layer)
     for axes, title in zip(panels[0], _SERIES.values(), strict=True):
         axes.set_title(title)
+        axes.set_ylim(bottom=0)  # shared by the column; only now, since it ends the fitting to what is drawn
     for axes in panels[-1]:
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
