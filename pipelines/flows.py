@@ -182,7 +182,8 @@ def _do_all(session: Session, kind: str, todo: Sequence[Spec]) -> Outcome:
     if todo:
         session.warm()
         session.display.begin(f"{session.study.study}: {kind}", total, total - len(todo))
-        runner: Runner = ThreadPoolTaskRunner(max_workers=len(session.slots))
+        # One more than there are slots: the next task is through Prefect's formalities when a slot becomes free.
+        runner: Runner = ThreadPoolTaskRunner(max_workers=len(session.slots) + 1)
         with runner:
             try:
                 _submit_all(runner, session, kind, todo)
