@@ -49,10 +49,10 @@ class Display:
             self._running[name] = time.monotonic()
         self._refresh()
 
-    def ended(self, name: str, result: str, failed: bool) -> None:
-        """A run has ended with `result`, a few words or a sentence."""
+    def ended(self, name: str, result: str, seconds: float, failed: bool) -> None:
+        """A run has ended after `seconds` with `result`, a few words or a sentence."""
         with self._lock:
-            seconds = time.monotonic() - self._running.pop(name, time.monotonic())
+            self._running.pop(name, None)
             self._done += 1
             count = f"[{self._done}/{self._total}]"
         if self._bar is None or failed:

@@ -23,11 +23,15 @@ FINE_TUNING = "fine-tuning"
 
 @dataclass(frozen=True)
 class Ended:
-    """How one run ended: `result` says it in words; `died` where its worker did, and another attempt is worth while."""
+    """How one run ended: `result` says it in words; `died` where its worker did, and another attempt is worth while.
+
+    `seconds` is the time its worker spent on it, without the wait for a slot.
+    """
 
     ok: bool
     result: str
     died: bool = False
+    seconds: float = 0.0
 
 
 @dataclass
@@ -173,7 +177,7 @@ class Session:
             return ended
         with self._guard:
             self._ended[spec.name] = ended
-        self.display.ended(spec.name, ended.result, failed=not ended.ok)
+        self.display.ended(spec.name, ended.result, ended.seconds, failed=not ended.ok)
         return ended
 
     def _do(self, spec: Spec) -> Ended:
@@ -190,9 +194,9 @@ class Session:
         result = self.pool.run(run_dir, job_inputs(plan, spec), self.study.execution.time_limit_s)
         self._start_tracking().finish(spec, run_dir)
         if result.status == "complete":
-            return Ended(True, scores(run_dir))
+            return Ended(True, scores(run_dir), seconds=result.seconds)
         died = (run_dir / FAILURE).is_file() and read_json(run_dir / FAILURE)["kind"] == "worker_died"
-        return Ended(False, result.error or "failed without a word", died)
+        return Ended(False, result.error or "failed without a word", died, result.seconds)
 
     def outcome(self, kind: str) -> Outcome:
         """What became of the runs of a kind (`pretraining` or `fine-tuning`), as it lies on the disk."""
