@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +16,7 @@ class Display:
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._bar: Progress | None = None
         self._lock = threading.Lock()
-        self._running: dict[str, float] = {}
+        self._running: dict[str, None] = {}  # in the order in which they started
         self._title, self._total, self._done = "", 0, 0
 
     def __enter__(self) -> Self:
@@ -46,7 +45,7 @@ class Display:
     def started(self, name: str) -> None:
         """A run has started."""
         with self._lock:
-            self._running[name] = time.monotonic()
+            self._running[name] = None
         self._refresh()
 
     def ended(self, name: str, result: str, seconds: float, failed: bool) -> None:
