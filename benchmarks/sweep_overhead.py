@@ -23,7 +23,7 @@ from pipelines.slots import slots
 def project(folder: Path, study: Study, file: Path) -> None:
     """Make a project folder that shares data, decoded data and encoders with this one and has no runs."""
     (folder / "study.yaml").write_bytes(file.read_bytes())
-    for name in (study.data.root, f"encoders/{study.study}", "build/decoded"):
+    for name in (study.data.root, f"encoders/{study.study}", ".m2pt/cache"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(Path(name).resolve(), target_is_directory=True)
 

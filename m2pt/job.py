@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,11 @@ def _load(spec: Spec, inputs: dict[str, Any]) -> dict[str, Samples]:
         (spec.target, ("train", "val", "test")) if isinstance(spec, RunSpec) else (spec.modality, ("pretrain", "val"))
     )
     folder, cache = Path(inputs["data"]), Path(inputs["cache"])
-    return {split: data.load(modality, folder, split, spec.input, spec.data_sha256, cache) for split in splits}
+    return {split: _split(modality, folder, split, spec.input, spec.data_sha256, cache) for split in splits}
+
+
+_split = lru_cache(maxsize=6)(data.load)
+"""Samples stay in a worker between its runs; their fingerprint is part of the key, so they are never another data set's."""
 
 
 def _places(inputs: dict[str, Any], device: torch.device) -> Places:

@@ -48,8 +48,10 @@ COLUMNS = (
 """The columns of the table of runs, in order; identical executions give identical rows."""
 
 
-def write_atomic(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write a file so that it is either whole or not there, also when the disk is full or the process is killed.
+
+    Without `durable` a loss of power soon after may leave less: for files whose reader notices that and can do without.
 
     Raises:
         UserError: the file cannot be written (no space, no permission); the path and the system's reason are named.
@@ -62,7 +64,8 @@ def write_atomic(path: Path, content: bytes) -> None:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             Path(temporary).chmod(0o644)
             Path(temporary).replace(path)
         finally:

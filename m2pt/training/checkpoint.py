@@ -17,7 +17,7 @@ def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint of tensors and plain data, atomically. Raises `UserError` where there is no space."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_atomic(run_dir / CHECKPOINT, buffer.getvalue())
+    write_atomic(run_dir / CHECKPOINT, buffer.getvalue(), durable=False)  # a damaged one only costs time: see below
 
 
 def load_checkpoint(run_dir: Path, device: torch.device) -> dict[str, Any] | None:
