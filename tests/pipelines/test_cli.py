@@ -233,7 +233,7 @@ def test_an_unexpected_error_leaves_a_sentence_and_a_log(
 
 
 def test_a_reader_that_leaves_is_no_error(project: Path):
-    command = f"{sys.executable} -m pipelines plan --json | true; exit ${{PIPESTATUS[0]}}"
+    command = f"'{sys.executable}' -m pipelines plan --json | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=project)
     assert done.stderr == ""
     assert done.returncode in (0, 141)
