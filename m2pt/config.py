@@ -4,9 +4,10 @@ Sections that can change a number (`data`, `inputs`, `model`, `encoders`, `pretr
 up in the identity of a run; `execution` never does.
 """
 
-from typing import Annotated, Literal, Self, TypeVar, get_args
+import json
+from typing import Annotated, ClassVar, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 Modality = Literal["image", "audio", "point", "video"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
@@ -59,12 +60,25 @@ class DataConfig(Frozen):
     embedded: EmbeddedData | None = None
 
 
-class ImageInput(Frozen):
-    """Square images of `size` pixels, cut into `patch` × `patch` patches."""
+Form = Literal["shared", "published"]
+"""How a tokenizer marks place and pools: `shared` is this project's fixed Fourier code without class token, the same for all
+modalities; `published` is that of the family whose weights are loaded (MAE, AudioMAE, Point-MAE, VideoMAE)."""
 
+Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
+
+
+class ImageInput(Frozen):
+    """Square images of `size` pixels, cut into `patch` × `patch` patches.
+
+    The tokenizer sees `(x - mean) / std` of pixels in [0, 1], one value for all channels or one for each.
+    """
+
+    form: Form = "shared"
     size: Positive = 16
     channels: Literal[1, 3] = 1
     patch: Positive = 4
+    mean: Channels = (0.5,)
+    std: Channels = (0.5,)
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
@@ -77,6 +91,7 @@ class AudioInput(Frozen):
     The tokenizer sees `(x - mean) / std`; the defaults are those of the embedded words.
     """
 
+    form: Form = "shared"
     sample_rate: Positive = 16000
     hop_ms: PositiveFloat = 25.0
     frames: Positive = 32
@@ -93,6 +108,7 @@ class AudioInput(Frozen):
 class PointInput(Frozen):
     """Clouds of `points` points; `groups` farthest-point centres with `neighbours` nearest points each become tokens."""
 
+    form: Form = "shared"
     points: Positive = 192
     groups: Positive = 16
     neighbours: Positive = 12
@@ -106,13 +122,20 @@ class PointInput(Frozen):
 
 
 class VideoInput(Frozen):
-    """Clips of `frames` square frames of `size` pixels, cut into tubelets of `tubelet` × `patch` × `patch`."""
+    """Clips of `frames` square frames of `size` pixels, cut into tubelets of `tubelet` × `patch` × `patch`.
 
+    `stride` frames of the video lie between two frames of a clip; None spreads the clip's frames over the whole video.
+    """
+
+    form: Form = "shared"
     frames: Positive = 8
+    stride: Positive | None = None
     size: Positive = 16
     channels: Literal[1, 3] = 1
     tubelet: Positive = 2
     patch: Positive = 8
+    mean: Channels = (0.5,)
+    std: Channels = (0.5,)
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
@@ -169,10 +192,14 @@ class LabelsSource(Frozen):
 
 
 class FileSource(Frozen):
-    """Encoders from files: one path per modality (safetensors with flat timm keys, or an encoder of this project)."""
+    """Encoders from files: one path per modality, in any published layout (`m2pt.weights`), a file or a folder.
+
+    `epochs` says for how long they were pretrained, where that differs from the usual: a report names it and compares by it.
+    """
 
     kind: Literal["file"]
     paths: dict[Modality, str]
+    epochs: Positive | None = None
 
 
 EncoderSource = Annotated[MaeSource | LabelsSource | FileSource, Field(discriminator="kind")]
@@ -212,20 +239,113 @@ class PretrainConfig(Frozen):
     labels: LabelPretrain = LabelPretrain()
 
 
+class ImageAugment(Frozen):
+    """Training-time changes of a picture: random resized crop, flip, RandAugment (timm's policy string), erasing.
+
+    For scenes with a label per pixel: random rescaling by `scene_scale`, crop, flip, photometric distortion.
+    """
+
+    kind: Literal["image"] = "image"
+    crop_scale: tuple[PositiveFloat, PositiveFloat] = (0.08, 1.0)
+    flip: float = 0.5
+    policy: str | None = None
+    color_jitter: NonNegativeFloat = 0.0
+    erasing: Fraction = 0.0
+    scene_scale: tuple[PositiveFloat, PositiveFloat] | None = None
+
+
+class AudioAugment(Frozen):
+    """Training-time changes of a sound: waveform mixup, roll, SpecAugment masks (in bins and frames), dropped patches."""
+
+    kind: Literal["audio"] = "audio"
+    mixup: Fraction = 0.0
+    roll: bool = False
+    noise: bool = False
+    frequency_mask: NonNegative = 0
+    time_mask: NonNegative = 0
+    drop_time: Fraction = 0.0
+    drop_frequency: Fraction = 0.0
+
+
+class PointAugment(Frozen):
+    """Training-time changes of a cloud: thinned to `sample_from` farthest points, of which a random choice of the input's number
+    is kept; scale per axis, shift, turn.
+    """
+
+    kind: Literal["point"] = "point"
+    sample_from: Positive | None = None
+    scale: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
+    shift: NonNegativeFloat = 0.0
+    turn: bool = False
+
+
+class VideoAugment(Frozen):
+    """Training-time changes of a clip, the same for all its frames: crop, flip, RandAugment (timm's policy string), erasing."""
+
+    kind: Literal["video"] = "video"
+    crop_scale: tuple[PositiveFloat, PositiveFloat] = (0.08, 1.0)
+    flip: float = 0.5
+    policy: str | None = None
+    erasing: Fraction = 0.0
+
+
+Augmentation = Annotated[ImageAugment | AudioAugment | PointAugment | VideoAugment, Field(discriminator="kind")]
+
+Head = Literal["mean", "class_token", "class_and_max", "part_segmentation", "upernet"]
+
+
+class TestConfig(Frozen):
+    """How a model is tested where that is more than one look at each sample.
+
+    `clips` × `crops` views of a video are averaged (as probabilities); a cloud is classified `votes` times under random scales,
+    and the logits are averaged; a scene is looked at through windows `stride` pixels apart.
+    """
+
+    __test__: ClassVar[bool] = False  # no test class, whatever pytest takes its name for
+
+    clips: Positive = 1
+    crops: Positive = 1
+    votes: Positive = 1
+    stride: Positive | None = None
+
+
 class FinetuneConfig(OptimizerConfig):
     """The fine-tuning recipe, the same for every method.
 
-    `samples` labelled examples are drawn from the train split by the run's seed. `score` says which epoch's weights are tested:
-    the last one, or the one with the best validation score.
+    `samples` labelled examples (or `all`) are drawn from the train split by the run's seed. `score` says which epoch's weights
+    are tested: the last one, or the one with the best validation score. `augment` is true for the embedded data sets' own.
+
+    The peak learning rate is `learning_rate`, times `batch_size / learning_rate_per` where that is set; a block's is multiplied
+    by `layer_decay` for every layer above it. `warmup_epochs` stands in for `warmup_steps` where it is set. Each of the
+    `batch_size` samples of a batch stands there `repeats` times, differently augmented; `weighted` draws `epoch_samples` by the
+    inverse frequency of their classes.
     """
 
     batch_size: Positive = 32
-    samples: Positive = 500
+    samples: Positive | Literal["all"] = 500
     epochs: Positive = 13
     label_smoothing: Fraction = 0.1
     drop_path: Fraction = 0.0
-    augment: bool = True
+    augment: bool | Augmentation = True
     score: Literal["last", "best_val"] = "last"
+    optimizer: Literal["adamw", "lars"] = "adamw"
+    learning_rate_per: Positive | None = None
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    warmup_epochs: NonNegativeFloat | None = None
+    final_learning_rate: NonNegativeFloat = 0.0
+    decay: Literal["cosine", "linear"] = "cosine"
+    loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
+    mixup: NonNegativeFloat = 0.0
+    cutmix: NonNegativeFloat = 0.0
+    head: Head = "mean"
+    head_init_std: PositiveFloat = 0.02
+    repeats: Positive = 1
+    weighted: bool = False
+    epoch_samples: Positive | None = None
+    average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    compiled: bool = False
+    test: TestConfig = TestConfig()
 
 
 class PathwayConfig(Frozen):
@@ -249,14 +369,45 @@ class PathwayConfig(Frozen):
         return self
 
 
+Dataset = Literal[
+    "imagenet", "webdataset", "ade20k",
+    "audioset", "esc50", "speech-commands",
+    "modelnet40", "scanobjectnn", "shapenetpart", "partnet",
+    "kinetics",
+]  # fmt: skip
+Goal = Literal["classification", "tagging", "part_segmentation", "semantic_segmentation"]
+
+
+class TaskConfig(Frozen):
+    """A target that is more than a modality: one published data set in its published files, with the recipes to train for it.
+
+    The files lie in `<data.root>/<path>`. `recipes` names a recipe of the modality for each tuning that the task is run in
+    (`m2pt/modalities/<modality>/recipes.py`); `finetune` and `input` change single values of it. `holdout` is the fraction of the
+    training split that is kept apart as validation data where the data set has none. A file that cannot be read ends a run
+    that meets it, or is left out from the start and counted (`unreadable: skip`).
+    """
+
+    modality: Modality
+    dataset: Dataset
+    goal: Goal = "classification"
+    path: str
+    variant: str | None = None
+    recipes: Annotated[dict[Tuning, Name], Field(min_length=1)]
+    finetune: dict[str, JsonValue] = {}
+    input: dict[str, JsonValue] = {}
+    holdout: Fraction = 0.0
+    unreadable: Literal["fail", "skip"] = "fail"
+
+
 class SweepConfig(Frozen):
     """The grid: which runs a study holds.
 
-    `pathway` runs every ordered pair of different modalities of `targets` × `auxiliaries`; the other methods run once per target.
+    A target is a modality (its small data in `<data.root>/<modality>`, read as a whole) or the name of a task. `pathway` runs
+    every pair of different modalities of `targets` × `auxiliaries`; the other methods run once per target.
     """
 
     seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
-    targets: Annotated[tuple[Modality, ...], Field(min_length=1)] = MODALITIES
+    targets: Annotated[tuple[Name, ...], Field(min_length=1)] = MODALITIES
     auxiliaries: tuple[Modality, ...] = MODALITIES
     methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = METHODS
     settings: Annotated[tuple[Setting, ...], Field(min_length=1)] = ("pretrained",)
@@ -273,11 +424,21 @@ class SweepConfig(Frozen):
         return self
 
 
+class PartConfig(Frozen):
+    """A part of a study: the whole file with some values changed, by dotted keys (`set: {pathway.order: reversed}`)."""
+
+    name: Name
+    changes: Annotated[dict[str, JsonValue], Field(alias="set")] = {}
+
+
 class ExecutionConfig(Frozen):
     """How runs are executed; nothing here can change a number, so nothing here is part of a run's identity.
 
     `devices`: `auto` takes every CUDA device, or CPU slots where there is none; `cpu`; or a list of CUDA device names.
     `slots`: how many jobs run at once on the CPU (`auto`: one per usable core).
+
+    `devices_per_job` trains one model on several devices, `micro_batch` is the most samples a device takes at once, and
+    `loader_workers` read files for each device: the result is the same up to the order of sums.
     """
 
     devices: Literal["auto", "cpu"] | tuple[str, ...] = "auto"
@@ -285,10 +446,15 @@ class ExecutionConfig(Frozen):
     slots: Literal["auto"] | Positive = "auto"
     time_limit_s: PositiveFloat = 3600.0
     checkpoint_every_epochs: Positive = 1
+    checkpoint_every_steps: Positive | None = None
+    devices_per_job: Positive = 1
+    micro_batch: Positive | None = None
+    gradient_checkpointing: bool = False
+    loader_workers: NonNegative = 0
 
 
 class Study(Frozen):
-    """A whole study, as declared by one params file."""
+    """A whole study, as declared by one params file; with `parts`, its runs are those of all parts together."""
 
     study: Name
     data: DataConfig = DataConfig()
@@ -298,8 +464,49 @@ class Study(Frozen):
     pretrain: PretrainConfig = PretrainConfig()
     finetune: FinetuneConfig = FinetuneConfig()
     pathway: PathwayConfig = PathwayConfig()
+    tasks: dict[Name, TaskConfig] = {}
     sweep: SweepConfig
+    parts: tuple[PartConfig, ...] = ()
     execution: ExecutionConfig = ExecutionConfig()
+
+    @model_validator(mode="after")
+    def _targets_exist(self) -> Self:
+        for name in self.tasks:
+            if name in MODALITIES:
+                raise ValueError(f"tasks.{name}: a task must not be named as a modality; choose another name")
+        for name in self.sweep.targets:
+            if name not in self.tasks and name not in MODALITIES:
+                known = ", ".join([*self.tasks, *MODALITIES])
+                raise ValueError(f"sweep.targets: there is no task or modality named {name!r}; known: {known}")
+        if len({part.name for part in self.parts}) != len(self.parts):
+            raise ValueError("parts: two parts have the same name")
+        self.expanded()
+        return self
+
+    def expanded(self) -> "dict[str, Study]":
+        """The studies whose runs together are those of this one, by the name of the part; without parts it is its only one.
+
+        Raises:
+            ValueError: a part changes a key that does not exist, or sets an impossible value.
+
+        """
+        return {part.name: self._changed(part) for part in self.parts} or {"": self}
+
+    def _changed(self, part: PartConfig) -> "Study":
+        raw = self.model_dump(mode="json", exclude={"parts"}, by_alias=True)
+        for key, value in part.changes.items():
+            *path, last = key.split(".")
+            section: object = raw
+            for step in path:
+                section = section.get(step) if isinstance(section, dict) else None
+            if not isinstance(section, dict):
+                raise ValueError(f"parts.{part.name}.set.{key}: there is no section {'.'.join(path)!r}")
+            section[last] = value
+        try:
+            return Study.model_validate_json(json.dumps(raw))
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+            raise ValueError(f"parts.{part.name}.set: {faults}") from error
 
     @model_validator(mode="after")
     def _encoders_exist(self) -> Self:

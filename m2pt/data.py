@@ -52,14 +52,19 @@ def load(modality: Modality, folder: Path, split: str, config: InputConfig, data
         samples = _cached(path)
         if samples is not None:
             return samples
-        if (found := fingerprint(folder, cache)) != data_sha256:
-            raise UserError(
-                f"{folder}: the data changed since the run was planned (fingerprint {found[:12]}, planned {data_sha256[:12]}); "
-                "restore them or plan the study again."
-            )
+        require(folder, data_sha256, cache)
         samples = _read(modality, folder, split, config)
         _store(path, samples)
         return samples
+
+
+def require(folder: Path, data_sha256: str, cache: Path = CACHE) -> None:
+    """Raise `UserError` where the data in a folder are not those that a run was planned with."""
+    if (found := fingerprint(folder, cache)) != data_sha256:
+        raise UserError(
+            f"{folder}: the data changed since the run was planned (fingerprint {found[:12]}, planned {data_sha256[:12]}); "
+            "restore them or plan the study again."
+        )
 
 
 def _read(modality: Modality, folder: Path, split: str, config: InputConfig) -> Samples:

@@ -8,8 +8,9 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from m2pt.config import ModelConfig
+from m2pt.noise import RowNoise
 
-__all__ = ["Encoder", "LayerNorm", "build_blocks", "fourier_positions", "initialise", "random_encoder"]
+__all__ = ["Encoder", "LayerNorm", "build_blocks", "draw_paths", "fourier_positions", "initialise", "random_encoder"]
 
 
 def build_blocks(config: ModelConfig, drop_path: float = 0.0, depth: int | None = None) -> nn.Sequential:
@@ -27,14 +28,43 @@ def build_blocks(config: ModelConfig, drop_path: float = 0.0, depth: int | None 
                 config.heads,
                 mlp_ratio=config.mlp_ratio,
                 qkv_bias=config.qkv_bias,
-                drop_path=rate,
                 norm_layer=LayerNorm,
             )
-            for rate in rates
+            for _ in rates
         )
     )
+    for block, rate in zip(blocks, rates, strict=True):
+        if rate > 0:
+            block.drop_path1, block.drop_path2 = DropPath(rate), DropPath(rate)
     initialise(blocks)
     return blocks
+
+
+class DropPath(nn.Module):
+    """Stochastic depth (arXiv 1603.09382): leaves a branch out for whole samples, with the probability `rate`.
+
+    Unlike timm's, it draws nothing itself: `draw_paths` decides for a batch, so that the same samples lose the same branches on
+    any number of devices, and when a block is computed again for its gradient.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.factors: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale or drop each sample's branch (B, N, D) in training."""
+        if not self.training or self.factors is None:
+            return x
+        return x * self.factors.to(x.dtype)
+
+
+def draw_paths(model: nn.Module, noise: RowNoise, device: torch.device) -> None:
+    """Decide for the coming batch which samples lose which branches."""
+    for name, module in model.named_modules():
+        if isinstance(module, DropPath):
+            kept = noise.uniform(f"drop path {name}", 1, 1) >= module.rate
+            module.factors = (kept / (1 - module.rate)).to(device)
 
 
 def initialise(module: nn.Module) -> None:

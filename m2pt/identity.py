@@ -12,8 +12,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from m2pt.config import (
+    Dataset,
     FinetuneConfig,
     Frozen,
+    Goal,
     InputConfig,
     LabelPretrain,
     MaePretrain,
@@ -25,8 +27,17 @@ from m2pt.config import (
     Tuning,
 )
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raise this whenever a change of the code changes the numbers that an unchanged spec leads to."""
+
+
+METRICS: dict[Goal, str] = {
+    "classification": "accuracy",
+    "tagging": "map",
+    "part_segmentation": "miou_instance",
+    "semantic_segmentation": "miou",
+}
+"""The main score of each goal."""
 
 
 class WeightsRef(Frozen):
@@ -37,11 +48,27 @@ class WeightsRef(Frozen):
     sha256: str | None
 
 
+class TaskSpec(Frozen):
+    """A published data set and what is done with it; the names are those of `m2pt.config.TaskConfig`."""
+
+    dataset: Dataset
+    goal: Goal
+    variant: str | None
+    recipe: str
+    holdout: float
+    unreadable: Literal["fail", "skip"]
+
+
 class RunSpec(Frozen):
-    """One fine-tuning of one model. `auxiliaries` is empty for a baseline; a random encoder has no `WeightsRef`."""
+    """One fine-tuning of one model; a random encoder has no `WeightsRef`.
+
+    `target` is a modality, for the classification of its small data (`task` is None then), or the name of a task.
+    """
 
     kind: Literal["finetune"] = "finetune"
-    target: Modality
+    target: str
+    modality: Modality
+    task: TaskSpec | None = None
     auxiliary: str = Field(description="a modality, 'random', or '' for none")
     method: MethodName
     setting: Setting
@@ -60,6 +87,16 @@ class RunSpec(Frozen):
         """The readable part of the id."""
         origin = f"{self.target}-from-{self.auxiliary}" if self.auxiliary else self.target
         return f"{origin}-{self.method}-{self.setting}-{self.tuning}-s{self.seed}"
+
+    @property
+    def goal(self) -> Goal:
+        """What the model is trained for."""
+        return self.task.goal if self.task else "classification"
+
+    @property
+    def metric(self) -> str:
+        """The name of the score by which runs are compared and epochs chosen."""
+        return "miou" if self.task and self.task.dataset == "partnet" else METRICS[self.goal]
 
     @property
     def ready(self) -> bool:

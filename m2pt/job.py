@@ -12,12 +12,13 @@ import fcntl
 import json
 import os
 import queue
+import subprocess
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,15 @@ from typing import Any
 import torch
 
 from m2pt import data, execution, records
-from m2pt.config import UserError
+from m2pt.config import Modality, UserError
 from m2pt.identity import PretrainSpec, RunSpec, Spec, run_id
 from m2pt.modalities.samples import Samples
 from m2pt.training.checkpoint import remove_checkpoint
-from m2pt.training.finetune import Places, finetune
+from m2pt.training.feeds import Feed
+from m2pt.training.files import file_feed
+from m2pt.training.finetune import Places, finetune, memory_feed
 from m2pt.training.pretrain import pretrain
+from m2pt.training.share import Share, joined
 from m2pt.training.stopwatch import Stopwatch
 
 
@@ -44,26 +48,55 @@ def _locked(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def run(run_dir: Path) -> str | None:
-    """Do one run; returns None when it is complete, else the sentence that says why not. Never raises for a failing run."""
+def run(run_dir: Path, share: Share | None = None, device_index: int = 0) -> str | None:
+    """Do one run; returns None when it is complete, else the sentence that says why not. Never raises for a failing run.
+
+    `share` is this process's place where torchrun started several for the run; a run that wants several devices and was not
+    started so starts them itself.
+    """
+    share = share or Share()
     try:
-        with _locked(run_dir):
+        if share.world == 1 and (devices := _devices_wanted(run_dir)) > 1:
+            return _run_shared(run_dir, devices)
+        with _locked(run_dir) if share.leads else nullcontext():
             if records.status(run_dir) == "complete":
                 return None
-            with (run_dir / records.LOG).open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
-                return _attempt(run_dir)
+            log_name = records.LOG if share.leads else f"{records.LOG}.{share.rank}"
+            with (run_dir / log_name).open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+                return _attempt(run_dir, share, device_index)
     except OSError as error:
         return f"{run_dir}: cannot be used as a run's folder ({error.strerror})."
 
 
-def _attempt(run_dir: Path) -> str | None:
-    (run_dir / records.FAILURE).unlink(missing_ok=True)
+def _devices_wanted(run_dir: Path) -> int:
     try:
-        _execute(run_dir)
+        return int(records.read_json(run_dir / records.INPUTS).get("devices", 1))
+    except UserError:  # told below, where it is recorded too
+        return 1
+
+
+def _run_shared(run_dir: Path, devices: int) -> str | None:
+    """Let torchrun start one process for each device of the run, and tell how that ended."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(devices)]
+    with (run_dir / records.LOG).open("a", encoding="utf-8") as log:
+        subprocess.run([*command, "-m", "m2pt.job", str(run_dir)], stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False)
+    if records.status(run_dir) == "complete":
+        return None
+    failure = run_dir / records.FAILURE
+    if failure.is_file():
+        return str(records.read_json(failure)["error"])
+    return _fail(run_dir, f"{run_dir.name}: one of its {devices} processes died (see {run_dir / records.LOG}).", "")
+
+
+def _attempt(run_dir: Path, share: Share, device_index: int) -> str | None:
+    if share.leads:
+        (run_dir / records.FAILURE).unlink(missing_ok=True)
+    try:
+        _execute(run_dir, share, device_index)
     except UserError as error:
         return _fail(run_dir, str(error), "")
     except torch.OutOfMemoryError as error:
-        return _fail(run_dir, f"{run_dir.name}: the device has not enough memory; lower the batch size.", str(error))
+        return _fail(run_dir, f"{run_dir.name}: the device has not enough memory; set execution.micro_batch lower.", str(error))
     except Exception as error:  # whatever happens inside a run fails this run and no other
         traceback.print_exc()
         message = " ".join(str(error).split()) or "no message"
@@ -80,47 +113,59 @@ def _fail(run_dir: Path, sentence: str, details: str) -> str:
     return sentence
 
 
-def _execute(run_dir: Path) -> None:
+def _execute(run_dir: Path, share: Share, device_index: int) -> None:
     started, begin = execution.now(), time.perf_counter()
     spec = records.read_spec(run_dir)
     inputs = records.read_json(run_dir / records.INPUTS)
-    device = _prepare_device(inputs)
+    device = _prepare_device(inputs, device_index)
     resumed_from = len(records.read_history(run_dir))
     watch = Stopwatch()
-    with watch.measure("load"):
-        splits = _load(spec, inputs)
     try:
         if isinstance(spec, PretrainSpec):
+            with watch.measure("load"):
+                splits = {split: _split(spec.modality, spec, split, inputs) for split in ("pretrain", "val")}
             record = pretrain(spec, splits, _path(inputs["start_weights"]), device, run_dir, watch)
         else:
-            record = finetune(spec, splits, _places(inputs, device), run_dir, watch)
+            with watch.measure("load"):
+                feed = _feed(spec, inputs, share)
+            record = finetune(spec, feed, _places(inputs, device, share), run_dir, watch)
     finally:
-        seconds = watch.seconds | {"total": time.perf_counter() - begin}
-        execution.add_attempt(
-            run_dir,
-            {
-                "started": started,
-                "resumed_from_epoch": resumed_from,
-                "seconds": {name: round(value, 3) for name, value in seconds.items()},
-                "device": device.type,
-                "device_name": execution.device_name(device),
-                "threads": torch.get_num_threads(),
-                "peak_memory_bytes": execution.peak_memory_bytes(device),
-                "git_commit": execution.git_commit(),
-                "versions": execution.versions(),
-            },
-        )
+        if share.leads:
+            _add_attempt(run_dir, started, resumed_from, watch.seconds | {"total": time.perf_counter() - begin}, device, share)
     if record["run_id"] != run_id(spec):
         raise ValueError("the record is not this run's")
-    records.write_json(run_dir / records.RECORD, record)
-    remove_checkpoint(run_dir)
+    if share.leads:
+        records.write_json(run_dir / records.RECORD, record)
+        remove_checkpoint(run_dir)
 
 
-def _prepare_device(inputs: dict[str, Any]) -> torch.device:
+def _add_attempt(
+    run_dir: Path, started: str, resumed_from: int, seconds: dict[str, float], device: torch.device, share: Share
+) -> None:
+    execution.add_attempt(
+        run_dir,
+        {
+            "started": started,
+            "resumed_from_epoch": resumed_from,
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "device": device.type,
+            "device_name": execution.device_name(device),
+            "devices": share.world,
+            "threads": torch.get_num_threads(),
+            "peak_memory_bytes": execution.peak_memory_bytes(device),
+            "git_commit": execution.git_commit(),
+            "versions": execution.versions(),
+        },
+    )
+
+
+def _prepare_device(inputs: dict[str, Any], index: int) -> torch.device:
     """Choose the device and fix what could make equal runs differ: threads and algorithms."""
     device = torch.device(inputs["device"])
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError("the run was given a CUDA device, but torch sees none; set execution.devices to cpu or mend the driver.")
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", index)
     torch.set_num_threads(inputs["threads"])
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
@@ -129,24 +174,32 @@ def _prepare_device(inputs: dict[str, Any]) -> torch.device:
     return device
 
 
-def _load(spec: Spec, inputs: dict[str, Any]) -> dict[str, Samples]:
-    modality, splits = (
-        (spec.target, ("train", "val", "test")) if isinstance(spec, RunSpec) else (spec.modality, ("pretrain", "val"))
-    )
+def _feed(spec: RunSpec, inputs: dict[str, Any], share: Share) -> Feed:
+    if spec.task is None:
+        return memory_feed(spec, {split: _split(spec.modality, spec, split, inputs) for split in ("train", "val", "test")}, share)
     folder, cache = Path(inputs["data"]), Path(inputs["cache"])
-    return {split: _split(modality, folder, split, spec.input, spec.data_sha256, cache) for split in splits}
+    data.require(folder, spec.data_sha256, cache)
+    return file_feed(spec, folder, cache, share, inputs["loader_workers"])
 
 
-_split = lru_cache(maxsize=6)(data.load)
+def _split(modality: Modality, spec: Spec, split: str, inputs: dict[str, Any]) -> Samples:
+    return _decoded(modality, Path(inputs["data"]), split, spec.input, spec.data_sha256, Path(inputs["cache"]))
+
+
+_decoded = lru_cache(maxsize=6)(data.load)
 """Samples stay in a worker between its runs; their fingerprint is part of the key, so they are never another data set's."""
 
 
-def _places(inputs: dict[str, Any], device: torch.device) -> Places:
+def _places(inputs: dict[str, Any], device: torch.device, share: Share) -> Places:
     return Places(
         target_weights=_path(inputs["target_weights"]),
         auxiliary_weights=_path(inputs["auxiliary_weights"]),
         device=device,
+        share=share,
         checkpoint_every_epochs=inputs["checkpoint_every_epochs"],
+        checkpoint_every_steps=inputs["checkpoint_every_steps"],
+        micro_batch=inputs["micro_batch"],
+        gradient_checkpointing=inputs["gradient_checkpointing"],
     )
 
 
@@ -189,9 +242,19 @@ def main(arguments: list[str]) -> int:
     if not (run_dir / records.SPEC).is_file():
         print(f"{run_dir / records.SPEC}: is missing; a run's folder is made by `m2pt sweep`.", file=sys.stderr)
         return 2
-    error = run(run_dir)
+    with joined(_device_type(run_dir)) as (share, index):
+        error = run(run_dir, share, index)
+        if error is not None and share.world > 1:
+            os._exit(1)  # the others wait for this process; torchrun ends them
     print(error or f"{run_dir}: complete", file=sys.stderr if error else sys.stdout)
     return 1 if error else 0
+
+
+def _device_type(run_dir: Path) -> str:
+    try:
+        return str(records.read_json(run_dir / records.INPUTS)["device"])
+    except (UserError, KeyError):
+        return "cpu"
 
 
 if __name__ == "__main__":

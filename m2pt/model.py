@@ -1,41 +1,86 @@
-"""A classifier: tokenizer + encoder + head.
+"""The model that is trained: tokenizer + encoder + head.
 
 The pathway joins its `blocks`, which have timm's form and names.
 """
 
+from typing import cast
+
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from m2pt.config import InputConfig, Modality, ModelConfig
-from m2pt.encoder import LayerNorm, build_blocks, fourier_positions
-from m2pt.modalities.patches import Patches
-from m2pt.modalities.rooms import ROOMS
+from m2pt.config import Head, InputConfig, Modality, ModelConfig
+from m2pt.encoder import LayerNorm, build_blocks
+from m2pt.heads import DenseHead, build_head
+from m2pt.modalities.features import Features
+from m2pt.modalities.point.published import PublishedPointTokenizer
+from m2pt.modalities.rooms import build_tokenizer
+
+AFTER_POOLING: tuple[Head, ...] = ("mean",)
+"""Heads that take the average of the tokens through a fresh norm (`fc_norm`) instead of the encoder's final one (`norm`)."""
 
 
-class Classifier(nn.Module):
-    """Samples (B, ...) to logits (B, classes): tokens, blocks, average pooling, norm (`fc_norm`), linear head.
+class Model(nn.Module):
+    """Samples (B, ...) to outputs: logits (B, classes), or (B, classes, ...) with one per point or pixel.
 
-    The pooling and the fresh `fc_norm` instead of the pretrained final norm are those of MAE's fine-tuning.
+    `mean`: average pooling, norm (`fc_norm`), linear: MAE's, AudioMAE's and VideoMAE's fine-tuning. `class_token`: final norm,
+    class token, batch norm without parameters, linear: MAE's linear probing. `class_and_max`: final norm, class token beside
+    the maximum over the tokens, a small MLP: Point-MAE. Dense heads take the outputs of several blocks.
     """
 
     def __init__(
-        self, modality: Modality, input_config: InputConfig, config: ModelConfig, num_classes: int, drop_path: float = 0.0
+        self,
+        modality: Modality,
+        input_config: InputConfig,
+        config: ModelConfig,
+        num_classes: int,
+        *,
+        head: Head = "mean",
+        head_init_std: float = 0.02,
+        drop_path: float = 0.0,
+        num_categories: int = 0,
     ) -> None:
         super().__init__()
-        self.tokenizer = ROOMS[modality].tokenizer(input_config, config.width)
+        self.pooling = head
+        self.gradient_checkpointing = False
+        self.tokenizer = build_tokenizer(modality, input_config, config.width)
+        if head == "part_segmentation" and isinstance(self.tokenizer, PublishedPointTokenizer):
+            self.tokenizer.remove_class_token()
         self.blocks = build_blocks(config, drop_path)
-        self.fc_norm = LayerNorm(config.width)
-        self.head = nn.Linear(config.width, num_classes)
-        nn.init.trunc_normal_(self.head.weight, std=0.02)
-        nn.init.zeros_(self.head.bias)
+        after = head in AFTER_POOLING
+        self.norm: nn.Module = nn.Identity() if after or head == "upernet" else LayerNorm(config.width)
+        self.fc_norm: nn.Module = LayerNorm(config.width) if after else nn.Identity()
+        for part in self.modules():
+            if isinstance(part, LayerNorm):
+                part.eps = self.tokenizer.norm_epsilon
+        self.head = build_head(head, config, input_config, num_classes, head_init_std, num_categories)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Classify a batch of samples."""
-        tokens_BND = self.blocks(embed(self.tokenizer, self.tokenizer.patchify(x)))
-        logits: Tensor = self.head(self.fc_norm(tokens_BND.mean(dim=1)))
-        return logits
+    def features(self, x: Tensor) -> Features:
+        """What the head works with."""
+        tokens = self.tokenizer.tokens(x)
+        wanted = self.head.taps if isinstance(self.head, DenseHead) else (len(self.blocks) - 1,)
+        taps, state = [], tokens.values
+        for index, block in enumerate(self.blocks):
+            before = state if tokens.every_block is None else state + tokens.every_block
+            again = self.gradient_checkpointing and self.training
+            state = cast(Tensor, checkpoint(block, before, use_reentrant=False)) if again else block(before)
+            if index in wanted:
+                taps.append(self.norm(state))
+        return Features(tuple(taps), tokens.coordinates_BN3, tokens.num_prefix, x)
 
+    def forward(self, x: Tensor, given: Tensor | None = None) -> Tensor:
+        """Classify a batch of samples, or their parts; `given` (B,) are the object categories of a part segmentation."""
+        features = self.features(x)
+        if isinstance(self.head, DenseHead):
+            return cast(Tensor, self.head(features, given))
+        return cast(Tensor, self.head(self._pooled(features)))
 
-def embed(tokenizer: nn.Module, patches: Patches) -> Tensor:
-    """Patches to tokens (B, N, D) that carry their positions."""
-    tokens_BND: Tensor = tokenizer(patches.values_BNP)
-    return tokens_BND + fourier_positions(patches.coordinates_BN3, tokens_BND.shape[-1])
+    def _pooled(self, features: Features) -> Tensor:
+        last = features.taps[-1]
+        match self.pooling:
+            case "class_token":
+                return last[:, 0]
+            case "class_and_max":
+                return torch.cat([last[:, 0], features.last_BND.amax(dim=1)], dim=-1)
+            case _:
+                return cast(Tensor, self.fc_norm(features.last_BND.mean(dim=1)))

@@ -43,7 +43,7 @@ LOCK = "local/lock"
 COLUMNS = (
     "run_id", "target", "auxiliary", "method", "setting", "tuning", "seed", "metric", "val_score", "test_score", "status",
     "scale_abs_mean", "score", "epoch", "effective_size_mean", "parameters", "trainable_parameters",
-    "merge_max_logit_difference", "data_sha256", "target_weights", "auxiliary_weights", "error",
+    "merge_max_logit_difference", "data_sha256", "target_weights", "auxiliary_weights", "parts", "error",
 )  # fmt: skip
 """The columns of the table of runs, in order; identical executions give identical rows."""
 
@@ -157,12 +157,23 @@ def read_history(run_dir: Path) -> list[dict[str, Any]]:
     return read_lines(run_dir / HISTORY)
 
 
-def table(specs: Sequence[RunSpec], folder: Path) -> pd.DataFrame:
+def table(specs: Sequence[RunSpec], folder: Path, parts: Mapping[str, Sequence[RunSpec]] | None = None) -> pd.DataFrame:
     """One row per planned run, in the order of `specs`, with the columns `COLUMNS`; scores are percentages.
 
-    A run that is not complete has its status and empty scores; a run whose weights do not exist yet has an empty id.
+    A run that is not complete has its status and empty scores; a run whose weights do not exist yet has an empty id. `parts` are
+    the runs of each part of the study: the column of this name lists those that a run belongs to, separated by spaces.
     """
-    return pd.DataFrame([_row(spec, folder) for spec in specs], columns=list(COLUMNS))
+    names: dict[str, list[str]] = {}
+    for name, members in (parts or {}).items():
+        for spec in members:
+            names.setdefault(spec.model_dump_json(), []).append(name)
+    rows = [_row(spec, folder) | {"parts": " ".join(names.get(spec.model_dump_json(), []))} for spec in specs]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def by_part(rows: pd.DataFrame) -> pd.DataFrame:
+    """The table with one row for each run and part of the study that it belongs to, in the column `part`."""
+    return rows.assign(part=rows["parts"].astype(str).str.split(" ")).explode("part", ignore_index=True)
 
 
 def _row(spec: RunSpec, folder: Path) -> dict[str, Any]:
@@ -175,7 +186,7 @@ def _row(spec: RunSpec, folder: Path) -> dict[str, Any]:
         "setting": spec.setting,
         "tuning": spec.tuning,
         "seed": spec.seed,
-        "metric": "accuracy",
+        "metric": spec.metric,
         "status": status(folder / identifier) if identifier else "missing",
         "score": spec.finetune.score,
         "data_sha256": spec.data_sha256,

@@ -28,6 +28,7 @@ COMMANDS = {
     "sweep": ("execute", "do the fine-tuning runs of a study"),
     "report": ("execute", "render the report of a study as it stands"),
     "publish": ("publish", "publish what the runs left behind to MLflow; twice is as good as once"),
+    "weights": ("weights", "say what a file of pretrained weights is"),
     "serve": ("serve", "put a study on a schedule on a Prefect server"),
     "ui": ("serve", "show the pages of MLflow, and of Prefect with --prefect"),
 }
@@ -38,8 +39,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="m2pt", description="Studies of cross-modal transfer, end to end.", epilog=EPILOG)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     each = {name: commands.add_parser(name, help=line, description=line, epilog=EPILOG) for name, (_, line) in COMMANDS.items()}
-    for command in each.values():
-        command.add_argument("--study", type=Path, default=Path("params.yaml"), metavar="FILE", help="study file (params.yaml)")
+    for name, command in each.items():
+        if name != "weights":
+            command.add_argument(
+                "--study", type=Path, default=Path("params.yaml"), metavar="FILE", help="study file (params.yaml)"
+            )
+    each["weights"].add_argument("action", choices=["inspect"], help="what to do")
+    each["weights"].add_argument("file", type=Path, metavar="FILE", help="a file or folder of weights")
+    each["weights"].add_argument("--json", action="store_true", help="print one JSON document")
     each["plan"].add_argument("--json", action="store_true", help="print one JSON document")
     each["data"].add_argument("--out", type=Path, metavar="FOLDER", help="where to make them (the study's data.root)")
     each["report"].add_argument("--out", type=Path, metavar="FOLDER", help="where to render it (reports, or build/STUDY/reports)")

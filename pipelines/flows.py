@@ -199,7 +199,7 @@ def _do_all(session: Session, kind: str, todo: Sequence[Spec]) -> Outcome:
 
 def _submit_all(runner: Runner, session: Session, kind: str, todo: Sequence[Spec]) -> None:
     """One task per run; an encoder that goes on from another waits for that one."""
-    specs = {spec.name: spec for spec in todo}
+    specs = {session.plan.label(spec): spec for spec in todo}
     job = _task(session, kind, specs)
     futures: dict[str, PrefectFuture[Any]] = {}
     for name, spec in specs.items():

@@ -3,22 +3,38 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import cast
 
-from m2pt.config import RANDOM, FileSource, LabelsSource, MethodName, Modality, Setting, Study, Tuning
-from m2pt.identity import PretrainSpec, RunSpec, WeightsRef
+from m2pt.config import (
+    MODALITIES,
+    RANDOM,
+    FileSource,
+    LabelsSource,
+    MethodName,
+    Modality,
+    Setting,
+    Study,
+    TaskConfig,
+    Tuning,
+)
+from m2pt.identity import PretrainSpec, RunSpec, TaskSpec, WeightsRef
+from m2pt.recipes import resolve
 
 EncoderKey = tuple[str, Modality]
 """An encoder of a study: the name of its source and its modality."""
+
+Pair = tuple[str, MethodName, str]
+"""A target, a method and an auxiliary."""
 
 
 @dataclass(frozen=True)
 class Fingerprints:
     """What the data and the weights of a study hold.
 
-    `data` has the SHA-256 of each modality's data; `weights` that of each encoder's file, None where it is not made yet.
+    `data` has the SHA-256 of each target's or modality's data; `weights` that of each encoder's file, None where it is not made.
     """
 
-    data: Mapping[Modality, str]
+    data: Mapping[str, str]
     weights: Mapping[EncoderKey, str | None]
 
 
@@ -27,17 +43,27 @@ def encoders_used(study: Study) -> list[EncoderKey]:
 
     An encoder that is declared and not used by the sweep is not among them.
     """
-    wanted = {key for pair in _pairs(study) for key in _weights_of(study, *pair)}
+    wanted = {key for part in study.expanded().values() for pair in _pairs(part) for key in _weights_of(part, *pair)}
     wanted |= {(source.start, modality) for name, modality in wanted if isinstance(source := study.encoders[name], LabelsSource)}
     names = sorted(study.encoders, key=lambda name: isinstance(study.encoders[name], LabelsSource))
-    modalities = [*study.sweep.targets, *(m for m in study.sweep.auxiliaries if m not in study.sweep.targets)]
-    return [key for key in product(names, modalities) if key in wanted]
+    seen = [modality for part in study.expanded().values() for modality in _modalities(part)]
+    return [key for key in product(names, dict.fromkeys(seen)) if key in wanted]
 
 
-def modalities_used(study: Study) -> list[Modality]:
-    """The modalities whose data a study reads: its targets, and those of the encoders it pretrains."""
+def _modalities(study: Study) -> list[Modality]:
+    return [*(modality_of(study, target) for target in study.sweep.targets), *study.sweep.auxiliaries]
+
+
+def data_used(study: Study) -> list[str]:
+    """Whose data a study reads: its targets', and those of the modalities whose encoders it pretrains."""
+    targets = [target for part in study.expanded().values() for target in part.sweep.targets]
     made = [modality for name, modality in encoders_used(study) if not isinstance(study.encoders[name], FileSource)]
-    return list(dict.fromkeys([*study.sweep.targets, *made]))
+    return list(dict.fromkeys([*targets, *made]))
+
+
+def modality_of(study: Study, target: str) -> Modality:
+    """The modality of a target: its task's, or itself."""
+    return study.tasks[target].modality if target in study.tasks else next(name for name in MODALITIES if name == target)
 
 
 def pretrain_specs(study: Study, prints: Fingerprints) -> list[PretrainSpec]:
@@ -64,22 +90,39 @@ def _pretrain_specs(study: Study, prints: Fingerprints) -> Iterator[PretrainSpec
 
 def run_specs(study: Study, prints: Fingerprints) -> list[RunSpec]:
     """The fine-tuning runs of a study, seed by seed, so that whole pairs of method and baseline are there early; no run twice."""
+    found = [spec for specs in part_specs(study, prints).values() for spec in specs]
+    return sorted(_distinct(found), key=lambda spec: spec.seed) if study.parts else found
+
+
+def part_specs(study: Study, prints: Fingerprints) -> dict[str, list[RunSpec]]:
+    """The fine-tuning runs of each part of a study, by its name; a run can be in several."""
+    return {name: list(_part_specs(part, prints)) for name, part in study.expanded().items()}
+
+
+def _distinct(specs: list[RunSpec]) -> list[RunSpec]:
+    return list({spec.model_dump_json(): spec for spec in specs}.values())
+
+
+def _part_specs(study: Study, prints: Fingerprints) -> Iterator[RunSpec]:
     sweep = study.sweep
-    return [
-        _run_spec(study, prints, target, method, auxiliary, setting, tuning, seed)
-        for seed in sweep.seeds
-        for target, method, auxiliary in _pairs(study)
-        for setting, tuning in product(sweep.settings, sweep.tunings)
-    ]
+    for seed, (target, method, auxiliary), setting in product(sweep.seeds, _pairs(study), sweep.settings):
+        for tuning in _tunings(study, target):
+            yield _run_spec(study, prints, target, method, auxiliary, setting, tuning, seed)
 
 
-def _pairs(study: Study) -> list[tuple[Modality, MethodName, str]]:
+def _tunings(study: Study, target: str) -> list[Tuning]:
+    """The tunings that a target is run in: a task in those that it has a recipe for."""
+    task = study.tasks.get(target)
+    return [tuning for tuning in study.sweep.tunings if task is None or tuning in task.recipes]
+
+
+def _pairs(study: Study) -> list[Pair]:
     """Every (target, method, auxiliary) of the grid."""
     sweep = study.sweep
     return [
         (target, method, auxiliary)
         for target, method in product(sweep.targets, sweep.methods)
-        for auxiliary in _auxiliaries(method, target, sweep.auxiliaries)
+        for auxiliary in _auxiliaries(method, modality_of(study, target), sweep.auxiliaries)
     ]
 
 
@@ -95,47 +138,62 @@ def _auxiliaries(method: MethodName, target: Modality, declared: tuple[Modality,
             return (target,)
 
 
-def _weights_of(study: Study, target: Modality, method: MethodName, auxiliary: str) -> Iterator[EncoderKey]:
+def _weights_of(study: Study, target: str, method: MethodName, auxiliary: str) -> Iterator[EncoderKey]:
     """The encoders that one (target, method, auxiliary) loads; a random one is drawn, not loaded."""
     if "pretrained" in study.sweep.settings and study.sweep.target_encoder != RANDOM:
-        yield study.sweep.target_encoder, target
-    if (key := _auxiliary_key(study, target, method, auxiliary)) is not None:
+        yield study.sweep.target_encoder, modality_of(study, target)
+    if (key := _auxiliary_key(study, method, auxiliary)) is not None:
         yield key
 
 
-def _auxiliary_key(study: Study, target: Modality, method: MethodName, auxiliary: str) -> EncoderKey | None:
+def _auxiliary_key(study: Study, method: MethodName, auxiliary: str) -> EncoderKey | None:
     if method in ("baseline", "random_auxiliary") or study.sweep.auxiliary_encoder == RANDOM:
         return None
-    modality = next(m for m in (*study.sweep.auxiliaries, target) if m == auxiliary)
-    return study.sweep.auxiliary_encoder, modality
+    return study.sweep.auxiliary_encoder, cast(Modality, auxiliary)
 
 
 def _run_spec(
     study: Study,
     prints: Fingerprints,
-    target: Modality,
+    target: str,
     method: MethodName,
     auxiliary: str,
     setting: Setting,
     tuning: Tuning,
     seed: int,
 ) -> RunSpec:
-    target_key = (study.sweep.target_encoder, target)
+    modality = modality_of(study, target)
+    target_key = (study.sweep.target_encoder, modality)
     loads_target = setting == "pretrained" and study.sweep.target_encoder != RANDOM
+    task = study.tasks.get(target)
+    form, recipe = (getattr(study.inputs, modality), study.finetune) if task is None else resolve(target, task, tuning)
     return RunSpec(
         target=target,
+        modality=modality,
+        task=None if task is None else _task_spec(task, tuning),
         auxiliary=auxiliary,
         method=method,
         setting=setting,
         tuning=tuning,
         seed=seed,
-        input=getattr(study.inputs, target),
+        input=form,
         model=study.model,
-        finetune=study.finetune,
+        finetune=recipe,
         pathway=None if method == "baseline" else study.pathway,
         data_sha256=prints.data[target],
         target_weights=_reference(prints, target_key) if loads_target else None,
-        auxiliary_weights=_reference(prints, _auxiliary_key(study, target, method, auxiliary)),
+        auxiliary_weights=_reference(prints, _auxiliary_key(study, method, auxiliary)),
+    )
+
+
+def _task_spec(task: TaskConfig, tuning: Tuning) -> TaskSpec:
+    return TaskSpec(
+        dataset=task.dataset,
+        goal=task.goal,
+        variant=task.variant,
+        recipe=task.recipes[tuning],
+        holdout=task.holdout,
+        unreadable=task.unreadable,
     )
 
 

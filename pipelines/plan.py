@@ -5,15 +5,17 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from m2pt import data
-from m2pt.config import EmbeddedData, FileSource, Modality, Study, UserError
+from m2pt.config import EmbeddedData, FileSource, Study, UserError
 from m2pt.embedded import MANIFEST
 from m2pt.identity import PretrainSpec, RunSpec, Spec, WeightsRef, canonical, file_sha256, run_id
 from m2pt.records import ENCODER, EXECUTION, LOCK, read_json, read_record, status
-from pipelines.grid import EncoderKey, Fingerprints, encoders_used, modalities_used, pretrain_specs, run_specs
+from m2pt.weights import weights_file
+from pipelines.grid import EncoderKey, Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
 
 State = Literal["complete", "failed", "interrupted", "missing", "running", "waiting"]
 """A status of m2pt.records, or `running` somewhere right now, or `waiting` for data or weights that do not exist yet."""
@@ -23,13 +25,15 @@ State = Literal["complete", "failed", "interrupted", "missing", "running", "wait
 class Plan:
     """The runs of a study as things stand.
 
-    `weights` says where each encoder that exists lies; `missing_data` are the modalities whose data are not there as declared.
+    `weights` says where each encoder that exists lies; `missing_data` are the targets and modalities whose data are not there as
+    declared, `missing_weights` the files of encoders that are not there, by the key that names them.
     """
 
     study: Study
     prints: Fingerprints
     weights: Mapping[EncoderKey, Path]
-    missing_data: tuple[Modality, ...]
+    missing_data: tuple[str, ...]
+    missing_weights: Mapping[str, Path]
     pretrain: Sequence[PretrainSpec]
     runs: Sequence[RunSpec]
 
@@ -42,8 +46,7 @@ class Plan:
 
     def is_ready(self, spec: Spec) -> bool:
         """Whether all that a run needs exists."""
-        modality = spec.modality if isinstance(spec, PretrainSpec) else spec.target
-        return spec.ready and modality not in self.missing_data
+        return spec.ready and data_key(spec) not in self.missing_data
 
     def state(self, spec: Spec) -> State:
         """Where a run stands."""
@@ -62,6 +65,19 @@ class Plan:
         """Those of `specs` that are not complete."""
         return [spec for spec in specs if self.state(spec) != "complete"]
 
+    @property
+    def parts(self) -> dict[str, list[RunSpec]]:
+        """The fine-tuning runs of each part of the study, by its name; one part without a name where it declares none."""
+        return part_specs(self.study, self.prints)
+
+    def label(self, spec: Spec) -> str:
+        """What a run is called: its readable name, or its id where another run of the study has the same name."""
+        return run_id(spec) if self._names[spec.name] > 1 and spec.ready else spec.name
+
+    @cached_property
+    def _names(self) -> Counter[str]:
+        return Counter(spec.name for spec in self.specs)
+
     def counts(self) -> Counter[State]:
         """How many runs, pretraining and fine-tuning, are in each state."""
         return Counter(self.state(spec) for spec in self.specs)
@@ -77,12 +93,17 @@ def encoders_folder(study: Study) -> Path:
     return Path("encoders") / study.study
 
 
-def data_folder(study: Study, modality: Modality) -> Path:
-    """The folder of a study's data of one modality."""
-    return Path(study.data.root) / modality
+def data_key(spec: Spec) -> str:
+    """Whose data a run reads: its target's, or its modality's."""
+    return spec.modality if isinstance(spec, PretrainSpec) else spec.target
 
 
-def resolve(study: Study, known_data: Mapping[Modality, str] | None = None) -> Plan:
+def data_folder(study: Study, key: str) -> Path:
+    """The folder of the data of a task or a modality."""
+    return Path(study.data.root) / (study.tasks[key].path if key in study.tasks else key)
+
+
+def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:
     """Look at the disk. `known_data` spares looking at the data again.
 
     Raises:
@@ -90,7 +111,7 @@ def resolve(study: Study, known_data: Mapping[Modality, str] | None = None) -> P
 
     """
     missing, prints = ((), dict(known_data)) if known_data is not None else _data(study)
-    weights = _files(study)
+    weights, absent = _files(study)
     prints |= dict.fromkeys(missing, "")
     fingerprints = Fingerprints(prints, {key: file_sha256(path) for key, path in weights.items()})
     for _ in range(2):  # an encoder that goes on from another has its id only once that one is there
@@ -101,35 +122,38 @@ def resolve(study: Study, known_data: Mapping[Modality, str] | None = None) -> P
                 weights[key] = run_dir / ENCODER
                 made = {key: read_record(run_dir)["files"][ENCODER]}
                 fingerprints = Fingerprints(prints, {**fingerprints.weights, **made})
-    return Plan(study, fingerprints, weights, missing, pretrain_specs(study, fingerprints), run_specs(study, fingerprints))
+    pretraining, runs = pretrain_specs(study, fingerprints), run_specs(study, fingerprints)
+    return Plan(study, fingerprints, weights, missing, absent, pretraining, runs)
 
 
-def _data(study: Study) -> tuple[tuple[Modality, ...], dict[Modality, str]]:
-    used = modalities_used(study)
-    missing = tuple(modality for modality in used if not data_folder(study, modality).is_dir() or _is_stale(study, modality))
-    return missing, {modality: data.fingerprint(data_folder(study, modality)) for modality in used if modality not in missing}
+def _data(study: Study) -> tuple[tuple[str, ...], dict[str, str]]:
+    used = data_used(study)
+    missing = tuple(key for key in used if not data_folder(study, key).is_dir() or _is_stale(study, key))
+    return missing, {key: data.fingerprint(data_folder(study, key)) for key in used if key not in missing}
 
 
-def _files(study: Study) -> dict[EncoderKey, Path]:
-    found = {}
+def _files(study: Study) -> tuple[dict[EncoderKey, Path], dict[str, Path]]:
+    """The files of encoders that are there, and those that are not, by their keys in the study file."""
+    found, absent = {}, {}
     for name, modality in encoders_used(study):
         source = study.encoders[name]
         if isinstance(source, FileSource):
             if modality not in source.paths:
                 raise UserError(f"encoders.{name}.paths.{modality}: is missing, but the sweep uses this encoder; add its path.")
             path = Path(source.paths[modality])
-            if not path.is_file():
-                raise UserError(f"encoders.{name}.paths.{modality}: there is no file {path}; correct the path.")
-            found[name, modality] = path
-    return found
+            if not path.exists():
+                absent[f"encoders.{name}.paths.{modality}"] = path
+            else:
+                found[name, modality] = weights_file(path)
+    return found, absent
 
 
-def _is_stale(study: Study, modality: Modality) -> bool:
+def _is_stale(study: Study, key: str) -> bool:
     """Whether these data were made here with other sizes than the study declares."""
     path = Path(study.data.root) / MANIFEST
     if study.data.embedded is None or not path.is_file():
         return False
-    made = read_json(path).get(modality)
+    made = read_json(path).get(key)
     return made is not None and made.get("sizes") != study.data.embedded.model_dump(mode="json")
 
 
@@ -151,15 +175,20 @@ def job_inputs(plan: Plan, spec: Spec) -> dict[str, Any]:
     def path(reference: WeightsRef | None) -> str | None:
         return None if reference is None else str(plan.weights[reference.source, reference.modality])
 
-    modality = spec.modality if isinstance(spec, PretrainSpec) else spec.target
+    execution = plan.study.execution
     return {
-        "data": str(data_folder(plan.study, modality)),
+        "data": str(data_folder(plan.study, data_key(spec))),
         "cache": str(data.CACHE),
         "start_weights": path(spec.start) if isinstance(spec, PretrainSpec) else None,
         "target_weights": path(spec.target_weights) if isinstance(spec, RunSpec) else None,
         "auxiliary_weights": path(spec.auxiliary_weights) if isinstance(spec, RunSpec) else None,
         "threads": 1,
-        "checkpoint_every_epochs": plan.study.execution.checkpoint_every_epochs,
+        "devices": execution.devices_per_job if isinstance(spec, RunSpec) else 1,
+        "checkpoint_every_epochs": execution.checkpoint_every_epochs,
+        "checkpoint_every_steps": execution.checkpoint_every_steps,
+        "micro_batch": execution.micro_batch,
+        "gradient_checkpointing": execution.gradient_checkpointing,
+        "loader_workers": execution.loader_workers,
     }
 
 

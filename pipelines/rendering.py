@@ -42,4 +42,6 @@ def render_report(plan: Plan, out: Path) -> Path:
     from pipelines.report import render
 
     study = plan.study
-    return render(study, plan.runs, runs_folder(study), plan.pretrain, encoders_folder(study), out)
+    return render(
+        study, plan.runs, runs_folder(study), plan.pretrain, encoders_folder(study), out, plan.parts if study.parts else None
+    )

@@ -10,11 +10,11 @@ import jinja2
 import pandas as pd
 
 from m2pt import records
-from m2pt.analysis import headline, materials, plots, provenance, shading, trajectories
+from m2pt.analysis import headline, materials, plots, provenance, published_table, shading, tables, trajectories
 from m2pt.analysis.metrics import metrics
 from m2pt.analysis.statistics import Estimate
 from m2pt.analysis.study import Analysis, analyse
-from m2pt.config import LAYERS, Study, UserError
+from m2pt.config import LAYERS, FileSource, Study, UserError
 from m2pt.identity import PretrainSpec, RunSpec
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -22,7 +22,13 @@ _FOLDERS = {"figures": ("*.png", "*.svg"), "plots": ("*.csv",)}
 
 
 def render(
-    study: Study, specs: Sequence[RunSpec], runs: Path, pretrain_specs: Sequence[PretrainSpec], encoders: Path, out: Path
+    study: Study,
+    specs: Sequence[RunSpec],
+    runs: Path,
+    pretrain_specs: Sequence[PretrainSpec],
+    encoders: Path,
+    out: Path,
+    parts: Mapping[str, Sequence[RunSpec]] | None = None,
 ) -> Path:
     """Write the report of a study, whatever of it is there, and return the path of its page.
 
@@ -36,12 +42,13 @@ def render(
         pretrain_specs: its planned pretraining runs.
         encoders: the folder that holds theirs.
         out: the folder of the report.
+        parts: the runs of each part of the study, where it has parts.
 
     Raises:
         UserError: a record cannot be read, or a file cannot be written; it is named.
 
     """
-    found = analyse(specs, runs, pretrain_specs, encoders)
+    found = analyse(specs, runs, pretrain_specs, encoders, parts)
     pictures = _pictures(found)
     drawn = [(spec, path.read_bytes()) for spec, path in materials.reconstructions(pretrain_specs, encoders)]
     context = _context(study, specs, runs, pretrain_specs, encoders, found) | {"pictures": pictures, "reconstructions": drawn}
@@ -98,7 +105,18 @@ def _context(
         "totals": provenance.totals(found.timings),
         "rows": table.astype(object).where(table.notna(), None).to_dict("records"),
         "layers": LAYERS,
+        "measure": "accuracy" if all(spec.metric == "accuracy" for spec in specs) else "score",
+        "published": _published(study, specs, found),
     }
+
+
+def _published(study: Study, specs: Sequence[RunSpec], found: Analysis) -> list[published_table.Row]:
+    """The paper's scores beside ours; empty for a study without published data sets."""
+    epochs = {name: source.epochs for name, source in study.encoders.items() if isinstance(source, FileSource) and source.epochs}
+    documents = [found.documents.get(str(name), {}) for name in found.table["run_id"]]
+    measured = published_table.cells_of(specs, [document.get("test_score") for document in documents], epochs)
+    second = [(document.get("test_scores") or {}).get("miou_class") for document in documents]
+    return published_table.beside(published_table.with_class_iou(measured, specs, second, epochs))
 
 
 def _fill(name: str, context: Mapping[str, Any]) -> bytes:
@@ -121,6 +139,7 @@ def _fill(name: str, context: Mapping[str, Any]) -> bytes:
         "duration": _duration,
         "number": _number,
         "shade": shading.intensity,
+        "measure": tables.MEASURES.get,
     }
     page.globals["limit"] = shading.colour_limit
     try:

@@ -14,7 +14,7 @@ from m2pt.records import FAILURE, create_run, read_json, read_record
 from pipelines.environment import LOGS
 from pipelines.launch import SlotPool, slots, study_lock
 from pipelines.live import LiveTracking
-from pipelines.plan import Plan, encoders_folder, job_inputs, make_data, put_aside, resolve, runs_folder, sweep_id
+from pipelines.plan import Plan, data_folder, encoders_folder, job_inputs, make_data, put_aside, resolve, runs_folder, sweep_id
 from pipelines.progress import Display
 
 PRETRAINING = "pretraining"
@@ -118,13 +118,16 @@ class Session:
     def require_data(self) -> None:
         """Raise `UserError` where the study's data are not there."""
         if missing := self.plan.missing_data:
-            folders = ", ".join(str(Path(self.study.data.root) / modality) for modality in missing)
+            folders = ", ".join(str(data_folder(self.study, key)) for key in missing)
             way_out = (
                 "make them with `m2pt study` or `m2pt data`"
                 if self.study.data.embedded is not None
                 else "put the data there, or correct data.root"
             )
             raise UserError(f"data.root: there are no data as declared in {folders}; {way_out}.")
+        if absent := self.plan.missing_weights:
+            listed = ", ".join(f"{key} ({path})" for key, path in absent.items())
+            raise UserError(f"these files of weights are not there: {listed}; fetch them, or correct the paths.")
 
     def warm(self) -> None:
         """Start workers and tracking now, without waiting for them."""
@@ -168,7 +171,8 @@ class Session:
 
         `again` says that a run whose worker died will be tried again, so that its end is not told yet.
         """
-        self.display.started(spec.name)
+        name = self.plan.label(spec)
+        self.display.started(name)
         try:
             ended = self._do(spec)
         except UserError as error:
@@ -176,8 +180,8 @@ class Session:
         if (self._stopped and not ended.ok) or (ended.died and again):
             return ended
         with self._guard:
-            self._ended[spec.name] = ended
-        self.display.ended(spec.name, ended.result, ended.seconds, failed=not ended.ok)
+            self._ended[name] = ended
+        self.display.ended(name, ended.result, ended.seconds, failed=not ended.ok)
         return ended
 
     def _do(self, spec: Spec) -> Ended:
@@ -204,14 +208,14 @@ class Session:
         specs: Sequence[Spec] = plan.pretrain if kind == PRETRAINING else plan.runs
         outcome = Outcome(kind, len(specs), 0)
         for spec in specs:
-            ended = self._ended.get(spec.name)
+            ended = self._ended.get(plan.label(spec))
             match plan.state(spec):
                 case "complete":
                     outcome.complete += 1
                 case "waiting":
-                    outcome.waiting[spec.name] = "waits for an encoder that is not made"
+                    outcome.waiting[plan.label(spec)] = "waits for an encoder that is not made"
                 case _:
-                    outcome.failed[spec.name] = ended.result if ended is not None else "did not come to its turn"
+                    outcome.failed[plan.label(spec)] = ended.result if ended is not None else "did not come to its turn"
         return outcome
 
 

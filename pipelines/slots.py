@@ -1,4 +1,4 @@
-"""Where jobs can run: one slot per CUDA device (or a declared number per device), otherwise one per usable core."""
+"""Where jobs can run: slots on CUDA devices (one or more per device, or per group of devices), otherwise on usable cores."""
 
 import os
 import re
@@ -17,7 +17,7 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THR
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for one job at a time; `env` is set in its process before that starts, so the job sees its own device alone."""
+    """A place for one job at a time; `env` is set before its process starts, so the job sees its own devices alone."""
 
     name: str
     device: Literal["cpu", "cuda"]
@@ -31,7 +31,8 @@ def slots(execution: ExecutionConfig) -> list[Slot]:
     `GPU-...` or `MIG-...` identifier).
 
     Raises:
-        UserError: `execution.devices` names no device, one twice, or one in no known form.
+        UserError: `execution.devices` names no device, one twice, or one in no known form, or `execution.devices_per_job` does
+            not fit the devices.
 
     """
     match execution.devices:
@@ -41,9 +42,18 @@ def slots(execution: ExecutionConfig) -> list[Slot]:
             names = _cuda_devices()
         case _:
             names = _checked(execution.devices)
+    together = execution.devices_per_job
     if not names:
-        return [_cpu_slot(index) for index in range(usable_cores() if execution.slots == "auto" else execution.slots)]
-    return [_cuda_slot(name, job, execution.jobs_per_device) for job in range(execution.jobs_per_device) for name in names]
+        cores = max(1, usable_cores() // together)
+        return [_cpu_slot(index) for index in range(cores if execution.slots == "auto" else execution.slots)]
+    groups = [names[start : start + together] for start in range(0, len(names), together)]
+    if len(groups[-1]) < together:
+        raise UserError(
+            f"execution.devices_per_job: {together} does not divide the {len(names)} devices; lower it or name others."
+        )
+    if together > 1 and execution.jobs_per_device > 1:
+        raise UserError("execution.devices_per_job: jobs on several devices cannot share them; set jobs_per_device to 1.")
+    return [_cuda_slot(group, job, execution.jobs_per_device) for job in range(execution.jobs_per_device) for group in groups]
 
 
 def usable_cores() -> int:
@@ -79,6 +89,6 @@ def _cpu_slot(index: int) -> Slot:
     return Slot(f"cpu{index}", "cpu", {"CUDA_VISIBLE_DEVICES": "", **_ONE_THREAD})
 
 
-def _cuda_slot(name: str, job: int, jobs: int) -> Slot:
-    label = f"cuda{name}" if name.isdecimal() else name.replace("/", "-")
-    return Slot(label if jobs == 1 else f"{label}.{job}", "cuda", {"CUDA_VISIBLE_DEVICES": name, **_ONE_THREAD})
+def _cuda_slot(names: tuple[str, ...], job: int, jobs: int) -> Slot:
+    label = "+".join(f"cuda{name}" if name.isdecimal() else name.replace("/", "-") for name in names)
+    return Slot(label if jobs == 1 else f"{label}.{job}", "cuda", {"CUDA_VISIBLE_DEVICES": ",".join(names), **_ONE_THREAD})

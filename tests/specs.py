@@ -16,6 +16,7 @@ MODEL = ModelConfig(width=24, depth=2, heads=2)
 def run_spec(**changes):
     fields = {
         "target": "image",
+        "modality": "image",
         "auxiliary": "audio",
         "method": "pathway",
         "setting": "pretrained",

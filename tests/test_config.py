@@ -46,7 +46,7 @@ def test_a_study_cannot_be_changed():
         (MINIMAL + "pathway: {layers: [attn.qkv, attn.qkv]}", "pathway: layers must not repeat"),
         (MINIMAL.replace("[0, 1]", "[0, 0]"), "sweep: seeds must not repeat"),
         (MINIMAL.replace("[0, 1]", "[]"), "sweep.seeds:"),
-        (MINIMAL.replace("[0, 1]", "[0], targets: [smell]"), "sweep.targets.0: input should be 'image', 'audio'"),
+        (MINIMAL.replace("[0, 1]", "[0], targets: [smell]"), "sweep.targets: there is no task or modality named 'smell'"),
         (MINIMAL.replace("[0, 1]", "[0], target_encoder: may"), "sweep.target_encoder: there is no encoder named 'may'"),
         (MINIMAL.replace("start: mae", "start: mea"), "encoders.mae+labels.start: 'mea' must name an encoder of kind mae"),
         (MINIMAL.replace("kind: mae}", "kind: mae, seeds: 1}"), "encoders.mae.seeds: unknown key"),

@@ -45,7 +45,12 @@ def prepare(folder, images, spec=None, **inputs):
         "start_weights": None,
         "device": "cpu",
         "threads": 1,
+        "devices": 1,
         "checkpoint_every_epochs": 1,
+        "checkpoint_every_steps": None,
+        "micro_batch": None,
+        "gradient_checkpointing": False,
+        "loader_workers": 0,
     }
     records.write_json(run_dir / records.INPUTS, values | inputs)
     return run_dir

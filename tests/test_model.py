@@ -6,7 +6,7 @@ import torch
 
 from m2pt.config import MODALITIES, InputsConfig
 from m2pt.encoder import build_blocks, fourier_positions, random_encoder
-from m2pt.model import Classifier, embed
+from m2pt.model import Model
 from tests.specs import MODEL
 
 SHAPES = {"image": (1, 16, 16), "audio": (1, 32, 32), "point": (192, 3), "video": (1, 8, 16, 16)}
@@ -22,12 +22,12 @@ def test_blocks_compute_what_a_plain_timm_vit_computes():
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_every_modality_has_sixteen_tokens_with_places_in_the_unit_cube(modality):
-    model = Classifier(modality, getattr(InputsConfig(), modality), MODEL, 10)
+    model = Model(modality, getattr(InputsConfig(), modality), MODEL, 10)
     x = torch.randn(3, *SHAPES[modality]).clamp(-1, 1)
     patches = model.tokenizer.patchify(x)
     assert patches.values_BNP.shape == (3, 16, model.tokenizer.num_values)
     assert patches.coordinates_BN3.abs().max() <= 1
-    assert embed(model.tokenizer, patches).shape == (3, 16, 24)
+    assert model.tokenizer.embed(patches).shape == (3, 16, 24)
     assert model(x).shape == (3, 10)
 
 

@@ -16,12 +16,19 @@ _STATES = {
 
 
 def datasets(study: Study, specs: Sequence[Spec]) -> list[dict[str, str]]:
-    """The data of each modality that the specs use, with the fingerprint of its content."""
+    """The data of each modality or task that the specs use, with the fingerprint of their content."""
     prints: dict[str, str] = {}
     for spec in specs:
         prints[spec.target if isinstance(spec, RunSpec) else spec.modality] = spec.data_sha256
     made = "made here (embedded)" if study.data.embedded else "the user's own"
-    return [{"modality": name, "folder": f"{study.data.root}/{name}", "origin": made, "sha256": prints[name]} for name in prints]
+    return [
+        {"modality": name, "folder": f"{study.data.root}/{_folder(study, name)}", "origin": made, "sha256": prints[name]}
+        for name in prints
+    ]
+
+
+def _folder(study: Study, name: str) -> str:
+    return study.tasks[name].path if name in study.tasks else name
 
 
 def encoders(study: Study, specs: Sequence[RunSpec], pretraining: Sequence[PretrainSpec], folder: Path) -> list[dict[str, Any]]:

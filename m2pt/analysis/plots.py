@@ -26,7 +26,7 @@ def column(arm: Arm) -> str:
 
 
 def _accuracy(curves: pd.DataFrame, summary: Summary, arms: list[Arm]) -> pd.DataFrame:
-    rows = _within(curves[curves["metric"] == "val/accuracy"], summary)
+    rows = summary.condition.rows(curves[curves["metric"] == f"val/{arms[0].metric}"])
     columns = {}
     for arm in arms:
         mine = rows[(rows["target"] == arm.target) & (rows["method"] == arm.method) & (rows["auxiliary"] == arm.auxiliary)]
@@ -37,7 +37,7 @@ def _accuracy(curves: pd.DataFrame, summary: Summary, arms: list[Arm]) -> pd.Dat
 
 def _scales(scales: pd.DataFrame, summary: Summary, target: str) -> pd.DataFrame:
     """Mean |scale| over depths, per layer type, of the auxiliaries of other modalities and of the random control."""
-    rows = _within(scales[scales["target"] == target], summary)
+    rows = summary.condition.rows(scales[scales["target"] == target])
     rows = rows[rows["method"].isin(("pathway", "random_auxiliary"))]
     if rows.empty:
         return pd.DataFrame()
@@ -62,7 +62,3 @@ def _gains(summary: Summary) -> pd.DataFrame:
         if item.estimate.n
     ]
     return pd.DataFrame(rows)
-
-
-def _within(rows: pd.DataFrame, summary: Summary) -> pd.DataFrame:
-    return rows[(rows["setting"] == summary.condition.setting) & (rows["tuning"] == summary.condition.tuning)]

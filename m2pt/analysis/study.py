@@ -1,6 +1,6 @@
 """All that is computed from the folders of one study, read once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,13 @@ class Analysis:
     timings: pd.DataFrame
 
 
-def analyse(specs: Sequence[RunSpec], runs: Path, pretraining: Sequence[PretrainSpec], encoders: Path) -> Analysis:
+def analyse(
+    specs: Sequence[RunSpec],
+    runs: Path,
+    pretraining: Sequence[PretrainSpec],
+    encoders: Path,
+    parts: Mapping[str, Sequence[RunSpec]] | None = None,
+) -> Analysis:
     """Read and compare all runs of a study.
 
     Args:
@@ -37,12 +43,13 @@ def analyse(specs: Sequence[RunSpec], runs: Path, pretraining: Sequence[Pretrain
         runs: the folder that holds their folders.
         pretraining: the planned pretraining runs.
         encoders: the folder that holds theirs.
+        parts: the runs of each part of the study, where it has parts.
 
     Raises:
         UserError: a record cannot be read; the file is named.
 
     """
-    table = records.table(specs, runs)
+    table = records.table(specs, runs, parts)
     complete = [str(name) for name in table.loc[table["status"] == "complete", "run_id"]]
     lines = trajectories.history(table, runs)
     folders = [("finetune", runs / run_id(spec)) for spec in specs if spec.ready]

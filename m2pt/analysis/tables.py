@@ -8,6 +8,7 @@ import pandas as pd
 
 from m2pt.analysis.statistics import Estimate, differences, estimate, holm, paired
 from m2pt.config import MODALITIES, RANDOM, MethodName
+from m2pt.records import by_part
 
 Role = Literal["baseline", "pair", "random", "own"]
 Against = Literal["baseline", "random"]
@@ -21,24 +22,33 @@ ROLES: dict[MethodName, Role] = {
 
 SIGNIFICANT = 0.05
 
+MEASURES = {"accuracy": "accuracy", "map": "mAP", "miou": "mIoU", "miou_instance": "instance mIoU"}
+"""Scores by name (`m2pt.identity.RunSpec.metric`), for people."""
+
 
 @dataclass(frozen=True, order=True)
 class Condition:
-    """What every comparison holds fixed: how the target starts and what is tuned."""
+    """What every comparison holds fixed: the part of the study, how the target starts and what is tuned."""
 
     setting: str
     tuning: str
+    part: str = ""
 
     @property
     def slug(self) -> str:
         """For file names and keys."""
-        return f"{self.setting}-{self.tuning}"
+        return "-".join(name for name in (self.part, self.setting, self.tuning) if name)
 
     @property
     def label(self) -> str:
         """For people."""
         start = "pretrained target" if self.setting == "pretrained" else "target from scratch"
-        return f"{start}, {'everything tuned' if self.tuning == 'full' else 'only scales and head tuned'}"
+        label = f"{start}, {'everything tuned' if self.tuning == 'full' else 'only scales and head tuned'}"
+        return f"{self.part}: {label}" if self.part else label
+
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of this condition in a table with the columns `part`, `setting` and `tuning`."""
+        return table[(table["part"] == self.part) & (table["setting"] == self.setting) & (table["tuning"] == self.tuning)]
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,12 @@ class Arm:
     method: MethodName
     val: dict[int, float | None]
     test: dict[int, float | None]
+    metric: str = "accuracy"
+
+    @property
+    def measure(self) -> str:
+        """What its scores are, for people."""
+        return MEASURES[self.metric]
 
     @property
     def role(self) -> Role:
@@ -120,8 +136,8 @@ class Summary:
 
 def summaries(table: pd.DataFrame) -> list[Summary]:
     """One summary per condition, in the order of the table (`m2pt.records.table`)."""
-    groups = table.groupby(["setting", "tuning"], sort=False)
-    return [_summary(Condition(str(setting), str(tuning)), rows) for (setting, tuning), rows in groups]
+    groups = by_part(table).groupby(["part", "setting", "tuning"], sort=False)
+    return [_summary(Condition(str(setting), str(tuning), str(part)), rows) for (part, setting, tuning), rows in groups]
 
 
 def _summary(condition: Condition, rows: pd.DataFrame) -> Summary:
@@ -149,7 +165,7 @@ def _arms(rows: pd.DataFrame) -> list[Arm]:
     for (target, method, auxiliary), group in grouped:
         seeds = [int(seed) for seed in group["seed"]]
         val, test = (dict(zip(seeds, _scores(group[key]), strict=True)) for key in ("val_score", "test_score"))
-        arms.append(Arm(str(target), str(auxiliary), names[str(method)], val, test))
+        arms.append(Arm(str(target), str(auxiliary), names[str(method)], val, test, str(group["metric"].iloc[0])))
     ranks = list(dict.fromkeys(ROLES.values()))
     return sorted(arms, key=lambda arm: (_rank(arm.target), ranks.index(arm.role), _rank(arm.auxiliary)))
 
@@ -184,6 +200,9 @@ def _in_order(modalities: set[str]) -> tuple[str, ...]:
     return tuple(sorted(modalities, key=_rank))
 
 
-def _rank(name: str) -> int:
-    names = ["", *MODALITIES, RANDOM]
-    return names.index(name)
+def _rank(name: str) -> tuple[int, str]:
+    """Modalities in their order, tasks after them, random weights last."""
+    names = ["", *MODALITIES]
+    if name == RANDOM:
+        return len(names) + 1, name
+    return (names.index(name), "") if name in names else (len(names), name)

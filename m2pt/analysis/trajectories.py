@@ -13,8 +13,13 @@ from m2pt import records
 from m2pt.analysis.statistics import CONFIDENCE
 from m2pt.config import LAYERS
 
-ARM = ["setting", "tuning", "target", "method", "auxiliary"]
-METRICS = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
+ARM = ["part", "setting", "tuning", "target", "method", "auxiliary"]
+METRICS = (
+    "train/loss",
+    "train/accuracy",
+    "val/loss",
+    *(f"val/{metric}" for metric in ("accuracy", "map", "miou", "miou_instance")),
+)
 CURVES = [*ARM, "epoch", "metric", "mean", "half_width", "n"]
 SCALES = [*ARM, "epoch", "layer", "depth", "scale", "effective_size", "n"]
 
@@ -23,11 +28,11 @@ _SERIES = re.compile(r"(scale|effective_size)/blocks\.(\d+)\.(.+)")
 
 def history(table: pd.DataFrame, runs: Path) -> pd.DataFrame:
     """The histories of all complete runs of the table, one row per run and epoch, with what identifies their arm."""
-    complete = table[table["status"] == "complete"]
-    lines = records.histories(runs / str(identifier) for identifier in complete["run_id"])
+    complete = records.by_part(table[table["status"] == "complete"])
+    lines = records.histories(runs / str(identifier) for identifier in complete["run_id"].unique())
     if lines.empty:
         return pd.DataFrame(columns=["run_id", "epoch", *ARM, "seed"])
-    return complete[["run_id", *ARM, "seed"]].merge(lines, on="run_id", validate="one_to_many")
+    return complete[["run_id", *ARM, "seed"]].merge(lines, on="run_id")
 
 
 def curves(lines: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +78,7 @@ def final_scales(documents: Mapping[str, Mapping[str, Any]], table: pd.DataFrame
 
     """
     rows = []
-    for key, group in table.groupby(ARM, sort=False):
+    for key, group in records.by_part(table).groupby(ARM, sort=False):
         members = [documents[name] for name in group["run_id"] if documents.get(name, {}).get("scales")]
         if members:
             row: dict[str, Any] = dict(zip(ARM, key, strict=True)) | {"n": len(members)}

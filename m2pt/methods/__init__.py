@@ -13,9 +13,9 @@ from m2pt.methods.baseline import baseline
 from m2pt.methods.own_modality import own_modality
 from m2pt.methods.pathway import pathway
 from m2pt.methods.random_auxiliary import random_auxiliary
-from m2pt.model import Classifier
+from m2pt.model import Model
 
-Method = Callable[[Classifier, RunSpec, Encoder | None], None]
+Method = Callable[[Model, RunSpec, Encoder | None], None]
 
 METHODS: dict[MethodName, Method] = {
     "baseline": baseline,

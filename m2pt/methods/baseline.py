@@ -2,10 +2,10 @@
 
 from m2pt.encoder import Encoder
 from m2pt.identity import RunSpec
-from m2pt.model import Classifier
+from m2pt.model import Model
 
 
-def baseline(model: Classifier, spec: RunSpec, auxiliary: Encoder | None) -> None:
+def baseline(model: Model, spec: RunSpec, auxiliary: Encoder | None) -> None:
     """Leave the model as it is."""
     if auxiliary is not None or spec.pathway is not None:
         raise ValueError("a baseline takes no auxiliary")

@@ -3,11 +3,11 @@
 from m2pt.encoder import Encoder
 from m2pt.identity import RunSpec
 from m2pt.methods.pathway import pathway
-from m2pt.model import Classifier
+from m2pt.model import Model
 
 
-def own_modality(model: Classifier, spec: RunSpec, auxiliary: Encoder | None) -> None:
+def own_modality(model: Model, spec: RunSpec, auxiliary: Encoder | None) -> None:
     """Join the auxiliary of the target's own modality."""
-    if spec.auxiliary != spec.target:
-        raise ValueError(f"own_modality needs an auxiliary of the modality {spec.target}, not {spec.auxiliary!r}")
+    if spec.auxiliary != spec.modality:
+        raise ValueError(f"own_modality needs an auxiliary of the modality {spec.modality}, not {spec.auxiliary!r}")
     pathway(model, spec, auxiliary)

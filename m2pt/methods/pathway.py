@@ -2,11 +2,11 @@
 
 from m2pt.encoder import Encoder
 from m2pt.identity import RunSpec, derived_seed
-from m2pt.model import Classifier
+from m2pt.model import Model
 from m2pt.pathway import attach
 
 
-def pathway(model: Classifier, spec: RunSpec, auxiliary: Encoder | None) -> None:
+def pathway(model: Model, spec: RunSpec, auxiliary: Encoder | None) -> None:
     """Join the auxiliary's blocks to the model's as the spec's `pathway` section says."""
     if auxiliary is None or spec.pathway is None:
         raise ValueError(f"{spec.method} needs an auxiliary encoder and a pathway section")

@@ -3,10 +3,10 @@
 from m2pt.encoder import Encoder, random_encoder
 from m2pt.identity import RunSpec, derived_seed
 from m2pt.methods.pathway import pathway
-from m2pt.model import Classifier
+from m2pt.model import Model
 
 
-def random_auxiliary(model: Classifier, spec: RunSpec, auxiliary: Encoder | None) -> None:
+def random_auxiliary(model: Model, spec: RunSpec, auxiliary: Encoder | None) -> None:
     """Join a freshly initialised encoder, drawn from the run's seed."""
     if auxiliary is not None:
         raise ValueError("random_auxiliary draws its own encoder")

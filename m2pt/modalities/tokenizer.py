@@ -1,19 +1,44 @@
 """What every modality's tokenizer offers. Shapes: B batch, N tokens, P values of one patch, D width."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from m2pt.encoder import initialise
+from m2pt.encoder import fourier_positions, initialise
+from m2pt.modalities.features import Tokens
 from m2pt.modalities.patches import Patches, PatchGrid
 
 
 class Tokenizer(nn.Module, ABC):
-    """Turns samples into patches and patches into tokens. `num_values` is what a decoder predicts for each token."""
+    """Turns samples into tokens for the encoder. `norm_epsilon` is the constant in the norms of the encoder it belongs to."""
+
+    norm_epsilon = 1e-6
+
+    @abstractmethod
+    def tokens(self, x: Tensor) -> Tokens:
+        """A batch of samples as tokens that carry their positions."""
+
+
+class PatchTokenizer(Tokenizer):
+    """A tokenizer of the shared form: patches, a fixed position code, no class token; can be pretrained by masking.
+
+    `num_values` is what a decoder predicts for each token.
+    """
 
     num_tokens: int
     num_values: int
+
+    def tokens(self, x: Tensor) -> Tokens:
+        """Patches, embedded, with the fixed position code."""
+        patches = self.patchify(x)
+        return Tokens(self.embed(patches), patches.coordinates_BN3)
+
+    def embed(self, patches: Patches) -> Tensor:
+        """Patches to tokens (B, N, D) that carry their positions."""
+        tokens_BND: Tensor = self(patches.values_BNP)
+        return tokens_BND + fourier_positions(patches.coordinates_BN3, tokens_BND.shape[-1])
 
     @abstractmethod
     def patchify(self, x: Tensor) -> Patches:
@@ -30,13 +55,26 @@ class Tokenizer(nn.Module, ABC):
         return order < count
 
 
-class GridTokenizer(Tokenizer):
+class ChannelConstants(nn.Module):
+    """`(x - mean) / std` for (B, C, ...), with one constant for all channels or one for each; nothing of it is saved."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean), persistent=False)
+        self.register_buffer("std", torch.tensor(std), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise."""
+        shape = (-1,) + (1,) * (x.ndim - 2)
+        return (x - self.get_buffer("mean").view(shape)) / self.get_buffer("std").view(shape)
+
+
+class GridTokenizer(PatchTokenizer):
     """The tokenizer of a signal on a grid: normalised with constants, cut into patches, projected linearly (as in ViT)."""
 
-    def __init__(self, grid: PatchGrid, width: int, mean: float, std: float) -> None:
+    def __init__(self, grid: PatchGrid, width: int, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        self.mean = mean
-        self.std = std
+        self.constants = ChannelConstants(mean, std)
         self.grid = grid
         self.num_tokens = grid.counts[0] * grid.counts[1] * grid.counts[2]
         self.num_values = grid.num_values
@@ -49,7 +87,7 @@ class GridTokenizer(Tokenizer):
 
     def patchify(self, x: Tensor) -> Patches:
         """Cut a batch of samples into normalised patches."""
-        return self.grid.cut((self.to_grid(x) - self.mean) / self.std)
+        return self.grid.cut(self.constants(self.to_grid(x)))
 
     def forward(self, values_BNP: Tensor) -> Tensor:
         """Project patches (B, N, P) to tokens (B, N, D)."""

@@ -1,42 +1,54 @@
-"""Loss, accuracy and confusion of a classifier on a fixed set of samples."""
+"""Scores of a model on a split, over all processes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from m2pt.modalities.samples import Samples
-
-BATCH = 250
+from m2pt.identity import RunSpec
+from m2pt.training.feeds import Feed, TestSplit
+from m2pt.training.goals import Predictor, loss_of, new_meter
+from m2pt.training.metrics.accuracy import Accuracy
+from m2pt.training.precision import autocast
+from m2pt.training.share import Share
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean cross-entropy, accuracy in percent, and counts [true class][predicted class]."""
+    """The main score and all scores in percent; the mean loss where outputs are logits of one view.
 
-    loss: float
-    accuracy: float
-    confusion: list[list[int]]
+    `confusion` counts [true class][predicted class] where there are few classes.
+    """
+
+    score: float
+    scores: dict[str, float]
+    loss: float | None
+    confusion: list[list[int]] | None
 
 
 @torch.no_grad()
-def logits(model: nn.Module, x: Tensor, device: torch.device) -> Tensor:
-    """Logits of many samples, on the CPU, in evaluation mode; the model's mode is left as it was."""
+def evaluate(model: nn.Module, spec: RunSpec, feed: Feed, split: TestSplit, device: torch.device, share: Share) -> Evaluation:
+    """Evaluate a model, in evaluation mode; its mode is left as it was."""
     training = model.training
     model.eval()
-    parts = [model(part.to(device)).float().cpu() for part in x.split(BATCH)]
+    meter = new_meter(spec, len(feed.classes), feed.parts)
+    predict = Predictor(model, spec, len(feed.classes), device)
+    recipe = spec.finetune.model_copy(update={"label_smoothing": 0.0})
+    total, count, has_loss = 0.0, 0, True
+    for item in feed.test(split):
+        with autocast(spec.finetune.precision, device):
+            outputs = predict(item)
+        meter.add(outputs, item)
+        has_loss = has_loss and item["x"].shape[1] == 1
+        if has_loss:
+            total += float(loss_of(recipe, spec.goal, outputs, item["y"]).sum())
+        count += len(outputs)
     model.train(training)
-    return torch.cat(parts)
-
-
-def evaluate(model: nn.Module, samples: Samples, device: torch.device) -> Evaluation:
-    """Evaluate a classifier on labelled samples."""
-    outputs = logits(model, samples.x, device)
-    num_classes = len(samples.classes)
-    predicted = outputs.argmax(dim=1)
-    counts = torch.bincount(samples.y * num_classes + predicted, minlength=num_classes**2).view(num_classes, num_classes)
-    return Evaluation(
-        loss=float(nn.functional.cross_entropy(outputs, samples.y)),
-        accuracy=100.0 * int(counts.diagonal().sum()) / len(samples.y),
-        confusion=counts.tolist(),
-    )
+    found: list[Any] = share.collect((meter, total, count))
+    for other, other_total, other_count in found[: share.rank] + found[share.rank + 1 :]:
+        meter.merge(other)
+        total, count = total + other_total, count + other_count
+    scores = meter.result()
+    confusion = meter.confusion.tolist() if isinstance(meter, Accuracy) and meter.confusion is not None else None
+    return Evaluation(scores[spec.metric], scores, total / count if has_loss else None, confusion)

@@ -5,118 +5,155 @@ share split, order, augmentation and head across methods, and differences can be
 """
 
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from m2pt import pathway
 from m2pt.config import UserError
 from m2pt.encoder import Encoder
-from m2pt.identity import RunSpec, derived_seed, run_id
+from m2pt.identity import RunSpec, WeightsRef, derived_seed, run_id
 from m2pt.methods import METHODS
-from m2pt.modalities.rooms import ROOMS
+from m2pt.modalities.audio.published import PublishedAudioTokenizer
 from m2pt.modalities.samples import Samples
-from m2pt.model import Classifier
+from m2pt.model import Model
 from m2pt.records import MERGED
 from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
-from m2pt.training.evaluate import Evaluation, evaluate, logits
+from m2pt.training.draw import balanced
+from m2pt.training.evaluate import Evaluation, evaluate
+from m2pt.training.feeds import Feed, MemoryFeed, TestSplit
+from m2pt.training.goals import Predictor
 from m2pt.training.journal import Journal
-from m2pt.training.optim import build_optimizer, clip_gradients, freeze_for
+from m2pt.training.loop import Trainer
+from m2pt.training.optim import freeze_for
+from m2pt.training.share import Share
 from m2pt.training.stopwatch import Stopwatch
-from m2pt.weights import load_into, read_weights, save_weights
+from m2pt.weights import check_content, load_encoder, load_into, read_encoder, save_weights
+
+_MERGE_PROOF_BATCHES = 8
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where a run's inputs lie on this machine, and how it executes; nothing here can change a number."""
+    """Where a run's inputs lie on this machine, and how it executes; nothing here changes a number but for the order of sums."""
 
     target_weights: Path | None = None
     auxiliary_weights: Path | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    share: Share = field(default_factory=Share)
     checkpoint_every_epochs: int = 1
+    checkpoint_every_steps: int | None = None
+    micro_batch: int | None = None
+    gradient_checkpointing: bool = False
 
 
-def build(spec: RunSpec, places: Places, num_classes: int) -> Classifier:
+def build(spec: RunSpec, places: Places, num_classes: int, num_categories: int = 0) -> Model:
     """The model a run starts from: built from its seed, loaded with the target's weights, changed by its method."""
     torch.manual_seed(derived_seed(spec.seed, "model", spec.target))
-    model = Classifier(spec.target, spec.input, spec.model, num_classes, spec.finetune.drop_path)
+    model = fresh(spec, num_classes, num_categories)
     if spec.target_weights is not None:
-        tensors = read_weights(_given(places.target_weights, spec, "target"), spec.target_weights.sha256)
-        load_into(model.tokenizer, tensors, "tokenizer.", str(places.target_weights))
-        load_into(model.blocks, tensors, "blocks.", str(places.target_weights))
+        _load_target(model, spec, _checked(places.target_weights, spec.target_weights, spec, "target"))
     METHODS[spec.method](model, spec, _auxiliary(spec, places))
     freeze_for(spec.tuning, model)
+    model.gradient_checkpointing = places.gradient_checkpointing
+    if isinstance(model.tokenizer, PublishedAudioTokenizer):
+        model.tokenizer.take_drops(spec.finetune.augment)
     return model.to(places.device)
 
 
-def _given(path: Path | None, spec: RunSpec, role: str) -> Path:
+def fresh(spec: RunSpec, num_classes: int, num_categories: int = 0) -> Model:
+    """The model of a run, initialised from torch's global generator, before any weights or method."""
+    return Model(
+        spec.modality,
+        spec.input,
+        spec.model,
+        num_classes,
+        head=spec.finetune.head,
+        head_init_std=spec.finetune.head_init_std,
+        drop_path=spec.finetune.drop_path,
+        num_categories=num_categories,
+    )
+
+
+def _load_target(model: Model, spec: RunSpec, path: Path) -> None:
+    load_encoder(model, read_encoder(path, spec.modality, spec.input, spec.model), str(path))
+
+
+def _checked(path: Path | None, reference: WeightsRef, spec: RunSpec, role: str) -> Path:
     if path is None:
         raise UserError(f"{spec.name}: the path of the {role}'s weights is not given in local/inputs.json.")
+    check_content(path, reference.sha256)
     return path
 
 
 def _auxiliary(spec: RunSpec, places: Places) -> Encoder | None:
-    if spec.auxiliary_weights is None:
+    reference = spec.auxiliary_weights
+    if reference is None:
         return None
-    path = _given(places.auxiliary_weights, spec, "auxiliary")
-    tensors = read_weights(path, spec.auxiliary_weights.sha256)
+    path = _checked(places.auxiliary_weights, reference, spec, "auxiliary")
+    loaded = read_encoder(path, reference.modality, None, spec.model, parts="blocks")
     encoder = Encoder(spec.model)
-    load_into(encoder.blocks, tensors, "blocks.", str(path))
+    load_into(encoder.blocks, loaded.tensors, "blocks.", str(path))
     return encoder
 
 
-def draw_samples(pool: Samples, count: int, seed: int) -> Samples:
-    """A class-balanced draw of `count` labelled samples from the train split.
-
-    Raises:
-        UserError: the split holds fewer.
-
-    """
-    if count > len(pool.y):
-        raise UserError(f"finetune.samples: {count} are asked for, the train split holds {len(pool.y)}; lower it or add data.")
-    order = torch.randperm(len(pool.y), generator=torch.Generator().manual_seed(seed))
-    rank = torch.empty_like(order)
-    for label in range(len(pool.classes)):
-        members = order[pool.y[order] == label]
-        rank[members] = torch.arange(len(members))
-    # Taking the first of each class, then the second, ... keeps the draw balanced for any count.
-    chosen = order[rank[order].argsort(stable=True)][:count]
+def draw_samples(pool: Samples, count: int | str, seed: int) -> Samples:
+    """A class-balanced draw of `count` labelled samples (or `all`) from the train split. Raises `UserError` as `balanced`."""
+    if isinstance(count, str):
+        return pool
+    chosen = balanced(pool.y, count, seed)
     return Samples(pool.x[chosen], pool.y[chosen], pool.classes)
 
 
-def finetune(spec: RunSpec, splits: dict[str, Samples], places: Places, run_dir: Path, watch: Stopwatch) -> dict[str, Any]:
+def memory_feed(spec: RunSpec, splits: dict[str, Samples], share: Share) -> Feed:
+    """The data of a run on small decoded data: `splits` holds `train`, `val` and `test`."""
+    pool = draw_samples(splits["train"], spec.finetune.samples, derived_seed(spec.seed, "split", spec.target))
+    return MemoryFeed(spec, pool, {"val": splits["val"], "test": splits["test"]}, share)
+
+
+def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: Stopwatch) -> dict[str, Any]:
     """Train, select on validation data, merge, test once; returns the record (not yet written).
 
-    `splits` holds `train`, `val` and `test`. Goes on from the last checkpoint in `run_dir`.
+    Goes on from the last checkpoint in `run_dir`.
 
     Raises:
-        UserError: weights do not fit, a loss is not finite, no scale has moved, or there is no space.
+        UserError: weights do not fit, a file cannot be read, a loss is not finite, no scale has moved, or there is no space.
 
     """
+    if spec.finetune.score == "best_val" and feed.count("val") == 0:
+        raise UserError(
+            f"finetune.score: best_val needs validation data, {spec.target} has none; set its holdout, or score: last."
+        )
     with watch.measure("load"):
-        pool = draw_samples(splits["train"], spec.finetune.samples, derived_seed(spec.seed, "split", spec.target))
-        model = build(spec, places, len(pool.classes))
+        model = build(spec, places, len(feed.classes), len(feed.parts or ()))
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    best = _train(spec, model, pool, splits["val"], places, run_dir, watch)
+        trainer = Trainer(spec, model, feed, places.device, places.share, places.micro_batch)
+    best = _train(spec, trainer, places, run_dir, watch)
+    model = trainer.scored
     with watch.measure("evaluate"):
         _refuse_still_scales(spec, model)
         scales = {name: _summary(scale) for name, scale in pathway.scales(model).items()}
         sizes = pathway.effective_sizes(model)
-        merged = _merge(spec, model, splits["val"], places)
-        val, test = (evaluate(model, splits[split], places.device) for split in ("val", "test"))
+        merged = _merge(spec, model, feed, places)
+        val = evaluate(model, spec, feed, "val", places.device, places.share) if feed.count("val") else None
+        test = evaluate(model, spec, feed, "test", places.device, places.share)
     return {
         "run_id": run_id(spec),
         "kind": spec.kind,
-        "metric": "accuracy",
+        "metric": spec.metric,
         "score": spec.finetune.score,
         "epoch": best,
-        "val_score": val.accuracy,
-        "test_score": test.accuracy,
-        "val_samples": len(splits["val"].y),
-        "test_samples": len(splits["test"].y),
-        "classes": list(pool.classes),
+        "val_score": val.score if val else None,
+        "test_score": test.score,
+        "test_scores": test.scores,
+        "train_samples": feed.size,
+        "val_samples": feed.count("val"),
+        "test_samples": feed.count("test"),
+        "skipped": list(feed.skipped),
+        "classes": list(feed.classes),
         "confusion": test.confusion,
         "scales": scales,
         "effective_sizes": sizes,
@@ -125,7 +162,7 @@ def finetune(spec: RunSpec, splits: dict[str, Samples], places: Places, run_dir:
         "parameters": sum(p.numel() for p in model.parameters()),
         "trainable_parameters": trainable,
         "merge": merged,
-        "files": {MERGED: save_weights(run_dir / MERGED, model)},
+        "files": {MERGED: save_weights(run_dir / MERGED, model)} if places.share.leads else {},
     }
 
 
@@ -138,81 +175,50 @@ def _mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _train(spec: RunSpec, model: Classifier, pool: Samples, val: Samples, places: Places, run_dir: Path, watch: Stopwatch) -> int:
+def _train(spec: RunSpec, trainer: Trainer, places: Places, run_dir: Path, watch: Stopwatch) -> int:
     """Train to the end and leave the scored weights in the model; returns their epoch."""
-    recipe = spec.finetune
-    steps_per_epoch = -(-len(pool.y) // recipe.batch_size)
-    multiple = spec.pathway.scale_lr_multiple if spec.pathway else 1.0
-    optimizer, schedule = build_optimizer(model, recipe, recipe.epochs * steps_per_epoch, multiple)
+    recipe, share = spec.finetune, places.share
     state = load_checkpoint(run_dir, places.device)
     if state is not None:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-    journal = Journal(run_dir, state["history"] if state else [])
+        trainer.load(state["trainer"])
+    share.wait()  # all have read the checkpoint before one may write the next
+    journal = Journal(run_dir, state["history"] if state else [], writes=share.leads)
     best: dict[str, Any] = state["best"] if state else {"epoch": 0, "val": -1.0, "model": {}}
-    for epoch in range(len(journal.lines) + 1, recipe.epochs + 1):
+
+    def save() -> None:
+        found = trainer.state()
+        if share.leads:
+            save_checkpoint(run_dir, {"trainer": found, "history": journal.lines, "best": best})
+
+    for epoch in range(trainer.progress.epoch, recipe.epochs + 1):
         with watch.measure("train"):
-            loss, accuracy, rate = _train_epoch(spec, model, pool, optimizer, schedule, epoch, places.device)
+            for done in trainer.epoch():
+                if places.checkpoint_every_steps and done < trainer.steps and done % places.checkpoint_every_steps == 0:
+                    save()
+            trained = trainer.line()
         with watch.measure("evaluate"):
-            scored = evaluate(model, val, places.device)
-        journal.append(_epoch_line(epoch, steps_per_epoch, rate, loss, accuracy, scored, model))
-        if recipe.score == "best_val" and scored.accuracy > best["val"]:
-            weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-            best = {"epoch": epoch, "val": scored.accuracy, "model": weights}
-        if epoch % places.checkpoint_every_epochs == 0 or epoch == recipe.epochs:
-            save_checkpoint(
-                run_dir,
-                {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": journal.lines, "best": best},
+            scored = (
+                evaluate(trainer.scored, spec, trainer.feed, "val", places.device, share) if trainer.feed.count("val") else None
             )
+        journal.append({"epoch": epoch, "step": epoch * trainer.steps} | trained | _line(scored, trainer.scored))
+        if recipe.score == "best_val" and scored is not None and scored.score > best["val"]:
+            weights = {name: tensor.clone() for name, tensor in trainer.scored.state_dict().items()}
+            best = {"epoch": epoch, "val": scored.score, "model": weights}
+        trainer.next_epoch()
+        if epoch % places.checkpoint_every_epochs == 0 or epoch == recipe.epochs:
+            save()
     if recipe.score == "best_val":
-        model.load_state_dict(best["model"])
+        trainer.scored.load_state_dict(best["model"])
         return int(best["epoch"])
     return recipe.epochs
 
 
-def _train_epoch(
-    spec: RunSpec,
-    model: Classifier,
-    pool: Samples,
-    optimizer: torch.optim.Optimizer,
-    schedule: Any,
-    epoch: int,
-    device: torch.device,
-) -> tuple[float, float, float]:
-    """One pass over the pool; returns mean loss, accuracy in percent and the last learning rate."""
-    recipe = spec.finetune
-    order = torch.randperm(len(pool.y), generator=_generator(spec, "order", epoch))
-    noise = _generator(spec, "augment", epoch)
-    torch.manual_seed(derived_seed(spec.seed, "dropout", spec.target, epoch))
-    loss_of = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    augment = ROOMS[spec.target].augment
-    batches = order.split(recipe.batch_size)
-    total, correct, step = 0.0, 0, (epoch - 1) * len(batches)
-    model.train()
-    for batch in batches:
-        schedule.step_update(step)
-        x, y = pool.x[batch], pool.y[batch].to(device)
-        outputs = model((augment(x, noise) if recipe.augment else x).to(device))
-        loss = loss_of(outputs, y)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        clip_gradients(model.parameters(), recipe.clip_norm)
-        optimizer.step()
-        step += 1
-        total += float(loss.detach()) * len(batch)
-        correct += int((outputs.detach().argmax(1) == y).sum())
-    return total / len(pool.y), 100.0 * correct / len(pool.y), float(optimizer.param_groups[0]["lr"])
-
-
-def _generator(spec: RunSpec, purpose: str, epoch: int) -> torch.Generator:
-    return torch.Generator().manual_seed(derived_seed(spec.seed, purpose, spec.target, epoch))
-
-
-def _epoch_line(
-    epoch: int, steps: int, rate: float, loss: float, accuracy: float, val: Evaluation, model: Classifier
-) -> dict[str, Any]:
-    line: dict[str, Any] = {"epoch": epoch, "step": epoch * steps, "learning_rate": rate}
-    line |= {"train/loss": loss, "train/accuracy": accuracy, "val/loss": val.loss, "val/accuracy": val.accuracy}
+def _line(val: Evaluation | None, model: Model) -> dict[str, float]:
+    """What an epoch's line holds beside the training's own: validation scores, every scale and its effective size."""
+    line: dict[str, float] = {}
+    if val is not None:
+        line |= {f"val/{name}": score for name, score in val.scores.items()}
+        line |= {} if val.loss is None else {"val/loss": val.loss}
     for name, scale in pathway.scales(model).items():
         line[f"scale/{name}"] = _summary(scale)
     for name, size in pathway.effective_sizes(model).items():
@@ -220,7 +226,7 @@ def _epoch_line(
     return line
 
 
-def _refuse_still_scales(spec: RunSpec, model: Classifier) -> None:
+def _refuse_still_scales(spec: RunSpec, model: Model) -> None:
     """A trainable scale that never left its first value means that the pathway was not trained."""
     if spec.pathway is None or not spec.pathway.scale_trainable:
         return
@@ -231,17 +237,29 @@ def _refuse_still_scales(spec: RunSpec, model: Classifier) -> None:
         )
 
 
-def _merge(spec: RunSpec, model: Classifier, val: Samples, places: Places) -> dict[str, Any] | None:
-    """Merge the pathway, and prove it: the largest difference of logits, and the parameter count of a plain model."""
+def _merge(spec: RunSpec, model: Model, feed: Feed, places: Places) -> dict[str, Any] | None:
+    """Merge the pathway, and prove it: the largest difference of outputs, and the parameter count of a plain model.
+
+    The outputs are those of the first batches of the validation split, or of the test split where there is none; their labels
+    are not looked at.
+    """
     if spec.pathway is None:
         return None
-    before = logits(model, val.x, places.device)
+    before = _outputs(spec, model, feed, places)
     pathway.merge(model)
-    after = logits(model, val.x, places.device)
-    plain = Classifier(spec.target, spec.input, spec.model, len(val.classes))
+    after = _outputs(spec, model, feed, places)
+    plain = fresh(spec, len(feed.classes), len(feed.parts or ()))
     plain.load_state_dict(model.state_dict())
     return {
-        "max_logit_difference": float((before - after).abs().max()),
+        "max_logit_difference": max(float((one - other).abs().max()) for one, other in zip(before, after, strict=True)),
         "parameters": sum(p.numel() for p in model.parameters()),
         "plain_parameters": sum(p.numel() for p in plain.parameters()),
     }
+
+
+@torch.no_grad()
+def _outputs(spec: RunSpec, model: Model, feed: Feed, places: Places) -> list[Tensor]:
+    model.eval()
+    predict = Predictor(model, spec, len(feed.classes), places.device)
+    split: TestSplit = "val" if feed.count("val") else "test"
+    return [predict(item) for item in islice(feed.test(split), _MERGE_PROOF_BATCHES)]

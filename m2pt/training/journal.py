@@ -10,10 +10,14 @@ from m2pt.records import HISTORY, TIMES, write_atomic
 
 
 class Journal:
-    """Appends epochs to `history.jsonl`, and when each ended to `local/times.jsonl`."""
+    """Appends epochs to `history.jsonl`, and when each ended to `local/times.jsonl`; keeps them only, unless it `writes`."""
 
-    def __init__(self, run_dir: Path, lines: list[dict[str, Any]]) -> None:
+    def __init__(self, run_dir: Path, lines: list[dict[str, Any]], *, writes: bool = True) -> None:
         self.lines = list(lines)
+        self._writes = writes
+        self._run_dir = run_dir
+        if not writes:
+            return
         self._history = run_dir / HISTORY
         self._times = run_dir / TIMES
         write_atomic(self._history, "".join(_line(line) for line in lines).encode())
@@ -30,8 +34,10 @@ class Journal:
         try:
             text = _line(line)
         except ValueError as error:
-            raise UserError(f"{self._history.parent}: a metric of epoch {line['epoch']} is not finite: {line}.") from error
+            raise UserError(f"{self._run_dir}: a metric of epoch {line['epoch']} is not finite: {line}.") from error
         self.lines.append(line)
+        if not self._writes:
+            return
         self._append(self._history, text)
         self._append(self._times, _line({"epoch": line["epoch"], "time_ms": time.time_ns() // 1_000_000}))
 

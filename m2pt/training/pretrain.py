@@ -16,10 +16,10 @@ from m2pt.identity import PretrainSpec, derived_seed, run_id
 from m2pt.modalities.patches import Patches
 from m2pt.modalities.rooms import ROOMS
 from m2pt.modalities.samples import Samples
-from m2pt.model import Classifier, embed
+from m2pt.model import Model
 from m2pt.records import ENCODER
 from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
-from m2pt.training.evaluate import evaluate
+from m2pt.training.feeds import EVALUATION_BATCH
 from m2pt.training.journal import Journal
 from m2pt.training.optim import build_optimizer, clip_gradients
 from m2pt.training.reconstructions import save_reconstructions
@@ -35,7 +35,7 @@ class MaskedAutoencoder(nn.Module):
 
     def __init__(self, modality: Modality, input_config: InputConfig, config: ModelConfig, decoder_depth: int) -> None:
         super().__init__()
-        self.tokenizer = ROOMS[modality].tokenizer(input_config, config.width)
+        self.tokenizer = ROOMS[modality].shared(input_config, config.width)
         self.encoder = Encoder(config)
         self.bridge = nn.Linear(config.width, config.width)
         self.mask_token = nn.Parameter(torch.zeros(config.width))
@@ -52,7 +52,7 @@ class MaskedAutoencoder(nn.Module):
             patches.values_BNP[visible_BN].view(batch, -1, patches.values_BNP.shape[-1]),
             patches.coordinates_BN3[visible_BN].view(batch, -1, 3),
         )
-        visible_BKD = self.bridge(self.encoder(embed(self.tokenizer, visible)))
+        visible_BKD = self.bridge(self.encoder(self.tokenizer.embed(visible)))
         width = visible_BKD.shape[-1]
         everywhere = self.mask_token.expand(batch, hidden_BN.shape[1], width).clone()
         everywhere[visible_BN] = visible_BKD.reshape(-1, width)
@@ -133,7 +133,7 @@ def _labelled(
     run_dir: Path,
     watch: Stopwatch,
 ) -> dict[str, Any]:
-    model = Classifier(spec.modality, spec.input, spec.model, len(splits["pretrain"].classes))
+    model = Model(spec.modality, spec.input, spec.model, len(splits["pretrain"].classes))
     load_into(model.tokenizer, tensors, "tokenizer.", f"encoder {spec.source}")
     load_into(model.blocks, tensors, "blocks.", f"encoder {spec.source}")
     model.to(device)
@@ -144,9 +144,14 @@ def _labelled(
         loss: Tensor = cross_entropy(model(x.to(device)), y.to(device))
         return loss
 
+    @torch.no_grad()
     def validate() -> dict[str, float]:
-        scored = evaluate(model, splits["val"], device)
-        return {"val/loss": scored.loss, "val/accuracy": scored.accuracy}
+        model.eval()
+        outputs = torch.cat([model(part.to(device)).float().cpu() for part in splits["val"].x.split(EVALUATION_BATCH)])
+        model.train()
+        hits = int((outputs.argmax(dim=1) == splits["val"].y).sum())
+        loss = nn.functional.cross_entropy(outputs, splits["val"].y)
+        return {"val/loss": float(loss), "val/accuracy": 100.0 * hits / len(outputs)}
 
     history = _steps(spec, model, recipe, splits["pretrain"], loss_of, validate, device, run_dir, watch)
     kept = PretrainedEncoder(model.tokenizer, model.blocks, model.fc_norm)

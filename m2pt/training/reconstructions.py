@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from m2pt.identity import PretrainSpec, derived_seed
 from m2pt.modalities.rooms import ROOMS
-from m2pt.modalities.tokenizer import Tokenizer
+from m2pt.modalities.tokenizer import PatchTokenizer
 from m2pt.records import RECONSTRUCTIONS, write_atomic
 
 COUNT = 6
@@ -19,7 +19,7 @@ ROWS = ("original", "seen by the encoder", "reconstructed")
 
 @torch.no_grad()
 def save_reconstructions(
-    run_dir: Path, spec: PretrainSpec, model: nn.Module, tokenizer: Tokenizer, x: Tensor, ratio: float, device: torch.device
+    run_dir: Path, spec: PretrainSpec, model: nn.Module, tokenizer: PatchTokenizer, x: Tensor, ratio: float, device: torch.device
 ) -> None:
     """Draw evenly spaced validation samples to `reconstructions.png`; the visible patches of the last row are the true ones."""
     model.eval()

@@ -4,13 +4,15 @@ import json
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from m2pt.identity import Spec, run_id
 from m2pt.records import FAILURE, read_json
 from m2pt.study_file import load_study
+from pipelines.estimates import assumption, cells
 from pipelines.launch import slots
-from pipelines.plan import Plan, State, cost_s, resolve
+from pipelines.plan import Plan, State, cost_s, data_folder, resolve
 
 
 def plan(options: Namespace) -> int:
@@ -38,23 +40,31 @@ def _reason(found: Plan, spec: Spec) -> str:
 
 def _document(found: Plan, file: str) -> dict[str, Any]:
     places = slots(found.study.execution)
+    tasks = cells(found)
+    missing = {f"data of {key}": str(data_folder(found.study, key)) for key in found.missing_data}
     return {
         "study": found.study.study,
         "file": file,
-        "data": {"root": found.study.data.root, "missing": list(found.missing_data)},
+        "data": {
+            "root": found.study.data.root,
+            "missing": {f"data of {key}": str(data_folder(found.study, key)) for key in found.missing_data},
+        },
+        "weights": {"missing": {key: str(path) for key, path in found.missing_weights.items()}},
         "slots": [slot.name for slot in places],
         "estimated_seconds": cost_s(found, len(places)),
+        "assumption": assumption() if tasks else None,
+        "cells": [asdict(cell) for cell in tasks],
         "pretrain": [_entry(found, spec) for spec in found.pretrain],
         "runs": [_entry(found, spec) for spec in found.runs],
     }
 
 
 def _entry(found: Plan, spec: Spec) -> dict[str, Any]:
-    return {"name": spec.name, "run_id": run_id(spec) if found.is_ready(spec) else None, "state": found.state(spec)}
+    return {"name": found.label(spec), "run_id": run_id(spec) if found.is_ready(spec) else None, "state": found.state(spec)}
 
 
 def _text(found: Plan, document: dict[str, Any]) -> str:
-    data = f"missing: {', '.join(found.missing_data)}" if found.missing_data else "there"
+    data = f"{len(found.missing_data)} missing" if found.missing_data else "there"
     lines = [
         f"study     {document['study']} ({document['file']})",
         f"data      {data} ({found.study.data.root})",
@@ -63,9 +73,40 @@ def _text(found: Plan, document: dict[str, Any]) -> str:
         f"slots     {', '.join(document['slots'])}",
         f"cost      {_duration(document['estimated_seconds'])}",
     ]
+    absent = document["data"]["missing"] | document["weights"]["missing"]
+    lines[2:2] = [f"missing   {key}: {path}" for key, path in absent.items()]
+    if document["cells"]:
+        return "\n".join([*lines, "", *_table(document["cells"]), "", document["assumption"]])
     left = [entry for entry in (*document["pretrain"], *document["runs"]) if entry["state"] != "complete"]
     lines += ["", *(f"{entry['state']:<12}{entry['run_id'] or entry['name']}" for entry in left)] if left else []
     return "\n".join(lines)
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    """The runs on published data sets, cell by cell."""
+    head = ("runs", "left", "published", "params", "trained", "GFLOPs", "hours", "cell")
+    lines = [(*_numbers(row), f"{row['cell']} [{', '.join(row['parts'])}]" if any(row["parts"]) else row["cell"]) for row in rows]
+    total = sum(row["gpu_hours"] * row["left"] for row in rows if row["gpu_hours"] is not None)
+    widths = [max(len(line[column]) for line in (head, *lines)) for column in range(len(head) - 1)]
+    shown = [
+        "  ".join([*(cell.rjust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]) for line in (head, *lines)
+    ]
+    return [*shown, "", f"GPU hours that are left: about {total:,.0f}"]
+
+
+def _numbers(row: dict[str, Any]) -> tuple[str, ...]:
+    def million(value: int | None) -> str:
+        return "?" if value is None else f"{value / 1e6:.1f} M"
+
+    return (
+        str(row["runs"]),
+        str(row["left"]),
+        "–" if row["published"] is None else f"{row['published']:g}",
+        million(row["parameters"]),
+        million(row["trainable_parameters"]),
+        "?" if row["forward_gflops"] is None else f"{row['forward_gflops']:.1f}",
+        "?" if row["gpu_hours"] is None else f"{row['gpu_hours']:.1f}",
+    )
 
 
 def _counted(found: Plan, specs: Sequence[Spec]) -> str:

@@ -78,6 +78,7 @@ def _sha(*parts: str) -> str:
 def _spec(study: Study, target: Modality, auxiliary: str, method: Any, seed: int, tuning: Any) -> RunSpec:
     return RunSpec(
         target=target,
+        modality=target,
         auxiliary=auxiliary,
         method=method,
         setting="pretrained",

@@ -83,7 +83,7 @@ def test_pictures_and_clips_are_shifted_as_a_whole():
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_tokens_of_a_batch_do_not_depend_on_its_other_samples(modality):
     torch.manual_seed(0)
-    tokenizer = ROOMS[modality].tokenizer(getattr(InputsConfig(), modality), 24)
+    tokenizer = ROOMS[modality].shared(getattr(InputsConfig(), modality), 24)
     x = samples(modality)
     together = tokenizer(tokenizer.patchify(x).values_BNP)
     alone = tokenizer(tokenizer.patchify(x[2:3]).values_BNP)

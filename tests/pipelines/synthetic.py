@@ -15,6 +15,7 @@ LAYERS = tuple(f"blocks.{block}.{layer}" for block in range(2) for layer in ("at
 def pathway_spec(seed: int = 0, auxiliary: str = "audio") -> RunSpec:
     return RunSpec(
         target="image",
+        modality="image",
         auxiliary=auxiliary,
         method="pathway" if auxiliary else "baseline",
         setting="pretrained",

@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 
 from m2pt import records
+from m2pt.config import ImageInput, ModelConfig, UserError
 from m2pt.identity import RunSpec
+from m2pt.model import Model
 from m2pt.study_file import load_study
+from m2pt.weights import save_weights
 from pipelines import plan as plans
 from pipelines.__main__ import COMMANDS, build_parser, main
 from pipelines.launch import study_lock
+from pipelines.progress import Display
+from pipelines.session import Session
 
 STUDY = """
 study: small
@@ -78,7 +83,7 @@ def test_bad_study_is_one_sentence(project: Path, capsys: pytest.CaptureFixture[
     assert expected in captured.err
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("serve", "ui")])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("serve", "ui", "weights")])
 def test_missing_study_file_is_one_sentence(project: Path, capsys: pytest.CaptureFixture[str], command: str):
     assert main([command, "--study", "nowhere.yaml"]) == 2
     captured = capsys.readouterr()
@@ -102,7 +107,7 @@ def test_help_names_every_command_and_loads_nothing_heavy(project: Path):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "weights"])
 def test_every_command_takes_a_study_and_has_help(command: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as ended:
         build_parser().parse_args([command, "--help"])
@@ -120,7 +125,7 @@ def test_wrong_usage_ends_with_2(capsys: pytest.CaptureFixture[str]):
 def test_plan_without_data_says_what_waits(project: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["plan", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["data"] == {"root": "build/small", "missing": ["image"]}
+    assert document["data"] == {"root": "build/small", "missing": {"data of image": "build/small/image"}}
     assert [entry["state"] for entry in document["runs"]] == ["waiting"] * 4
     assert main(["sweep"]) == 2
     assert "build/small/image" in capsys.readouterr().err
@@ -215,8 +220,20 @@ def test_missing_weights_file_is_named(project: Path, capsys: pytest.CaptureFixt
         "random_auxiliary", "own_modality"))  # fmt: skip
     (project / "build/small/image").mkdir(parents=True)
     (project / "build/small/image/one.txt").write_text("1")
-    assert main(["plan"]) == 2
-    assert "encoders.mine.paths.image: there is no file no.safetensors" in capsys.readouterr().err
+    assert main(["plan"]) == 0
+    assert "missing   encoders.mine.paths.image: no.safetensors" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"encoders\.mine\.paths\.image \(no\.safetensors\); fetch them, or correct the paths"):
+        Session(load_study("params.yaml"), Display()).require_data()
+
+
+def test_weights_inspect_says_what_a_file_is(project: Path, capsys: pytest.CaptureFixture[str]):
+    save_weights(project / "mine.safetensors", Model("image", ImageInput(), ModelConfig(width=24, depth=2, heads=2), 3))
+    assert main(["weights", "inspect", "mine.safetensors", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["width"], found["depth"]) == (24, 2)
+    (project / "mine.safetensors").write_bytes(b"nothing")
+    assert main(["weights", "inspect", "mine.safetensors"]) == 2
+    assert "mine.safetensors" in capsys.readouterr().err
 
 
 def test_an_unexpected_error_leaves_a_sentence_and_a_log(

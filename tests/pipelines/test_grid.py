@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from m2pt.config import METHODS, MODALITIES, Study
+from m2pt.config import METHODS, MODALITIES, Study, UserError
 from m2pt.identity import cell_key, run_id
 from m2pt.study_file import parse_study
-from pipelines.grid import Fingerprints, encoders_used, modalities_used, pretrain_specs, run_specs
+from pipelines.grid import Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
 
 TEXT = """
 study: golden
@@ -80,7 +80,7 @@ def test_encoders_come_after_what_they_start_from_and_only_where_used():
         ("mae", "image"), ("mae", "point"), ("mae", "audio"),
         ("mae+labels", "image"), ("mae+labels", "point"), ("mae+labels", "audio"),
     ]  # fmt: skip
-    assert modalities_used(declared) == ["image", "point", "audio"]
+    assert data_used(declared) == ["image", "point", "audio"]
     assert encoders_used(study(methods=("baseline",), targets=("image",))) == [("mae", "image")]
     assert encoders_used(study(methods=("baseline",), targets=("image",), settings=("scratch",))) == []
 
@@ -110,13 +110,86 @@ sweep: {seeds: [0], targets: [image], auxiliaries: [audio], methods: [pathway], 
         "files.yaml",
     )
     assert pretrain_specs(declared, prints(declared)) == []
-    assert modalities_used(declared) == ["image"]
+    assert data_used(declared) == ["image"]
     assert encoders_used(declared) == [("mine", "image"), ("mine", "audio")]
 
 
+TASKS = """
+study: tasks
+encoders: {published: {kind: file, paths: {image: i.pth, audio: a.pth}}}
+model: {width: 24, depth: 2, heads: 2}
+tasks:
+  toy: {modality: image, dataset: imagenet, path: t, recipes: {full: mae-finetune, fix: mae-linear-probe}, finetune: {epochs: 7}}
+  scenes: {modality: image, dataset: ade20k, goal: semantic_segmentation, path: a, recipes: {full: mae-ade20k}}
+sweep:
+  seeds: [0, 1]
+  targets: [toy]
+  auxiliaries: [audio]
+  methods: [baseline, pathway]
+  tunings: [full, fix]
+  target_encoder: published
+  auxiliary_encoder: published
+parts:
+  - {name: main, set: {sweep.targets: [toy, scenes]}}
+  - {name: reversed, set: {pathway.order: reversed, sweep.tunings: [full]}}
+"""
+
+
+def test_parts_share_the_runs_that_are_equal_and_tasks_take_their_recipes():
+    declared = parse_study(TASKS, "tasks.yaml")
+    known = Fingerprints({"toy": "t", "scenes": "s"}, {("published", m): m for m in MODALITIES})
+    parts = part_specs(declared, known)
+    # toy: baseline and pathway in both tunings; scenes has a recipe for full tuning alone.
+    assert {name: len(specs) for name, specs in parts.items()} == {"main": 12, "reversed": 4}
+    runs = run_specs(declared, known)
+    assert len(runs) == 14, "the baselines of both parts are the same runs"
+    assert [run.seed for run in runs] == sorted(run.seed for run in runs)
+    assert len({run_id(run) for run in runs}) == 14
+    fix = next(run for run in runs if run.tuning == "fix")
+    assert (fix.target, fix.modality, fix.finetune.optimizer, fix.finetune.epochs) == ("toy", "image", "lars", 7)
+    scenes = next(run for run in runs if run.target == "scenes")
+    assert scenes.finetune.head == "upernet"
+    assert scenes.metric == "miou"
+    assert data_used(declared) == ["toy", "scenes"]
+    assert encoders_used(declared) == [("published", "image"), ("published", "audio")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("pathway.order: reversed", "pathway.ordre: reversed", "parts.reversed.set: pathway.ordre"),
+        ("pathway.order: reversed", "nothing.order: reversed", "parts.reversed.set.nothing.order: there is no section 'nothing'"),
+        ("name: reversed", "name: main", "parts: two parts have the same name"),
+        ("targets: [toy]", "targets: [tooy]", "sweep.targets: there is no task or modality named 'tooy'"),
+        ("dataset: ade20k", "dataset: ade21k", "tasks.scenes.dataset"),
+    ],
+)
+def test_faults_of_parts_and_tasks_name_their_key(old, new, sentence):
+    with pytest.raises(UserError) as caught:
+        parse_study(TASKS.replace(old, new, 1), "tasks.yaml")
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("full: mae-finetune", "full: mae-finetuen", "tasks.toy.recipes.full: there is no recipe 'mae-finetuen'"),
+        ("full: mae-finetune", "full: mae-ade20k", "tasks.toy.recipes.full: the recipe mae-ade20k is for semantic_segmentation"),
+        ("epochs: 7", "epochs: -7", "tasks.toy.finetune.epochs"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_names_its_key(old, new, sentence):
+    declared = parse_study(TASKS.replace(old, new, 1), "tasks.yaml")
+    known = Fingerprints({"toy": "t", "scenes": "s"}, {("published", m): m for m in MODALITIES})
+    with pytest.raises(UserError) as caught:
+        run_specs(declared, known)
+    assert sentence in str(caught.value)
+
+
 GOLDEN = {
-    "baseline": "image-baseline-pretrained-full-s0-c27d8853",
-    "pathway": "image-from-audio-pathway-pretrained-full-s0-df68b927",
+    "baseline": "image-baseline-pretrained-full-s0-d62adbfd",
+    "pathway": "image-from-audio-pathway-pretrained-full-s0-2dda84b7",
 }
 
 
@@ -127,7 +200,7 @@ def test_ids_are_what_they_were():
         run.method: run_id(run) for run in runs if run.target == "image" and run.seed == 0 and run.auxiliary in ("", "audio")
     }
     assert found == GOLDEN
-    assert run_id(pretrain_specs(study(), prints(study()))[0]) == "image-mae-s0-3220762d"
+    assert run_id(pretrain_specs(study(), prints(study()))[0]) == "image-mae-s0-926b155e"
 
 
 @settings(max_examples=60, deadline=None)

@@ -49,3 +49,13 @@ def test_cores_that_this_process_may_not_use_make_no_slot(monkeypatch: pytest.Mo
 def test_impossible_devices_are_refused(devices: tuple[str, ...], word: str) -> None:
     with pytest.raises(UserError, match=rf"^execution\.devices: .*{word}"):
         slots(ExecutionConfig(devices=devices))
+
+
+def test_a_job_on_several_devices_takes_them_together():
+    found = slots(ExecutionConfig(devices=("0", "1", "2", "3"), devices_per_job=2))
+    assert [slot.env["CUDA_VISIBLE_DEVICES"] for slot in found] == ["0,1", "2,3"]
+    assert [slot.name for slot in found] == ["cuda0+cuda1", "cuda2+cuda3"]
+    with pytest.raises(UserError, match=r"devices_per_job: 2 does not divide the 3 devices"):
+        slots(ExecutionConfig(devices=("0", "1", "2"), devices_per_job=2))
+    with pytest.raises(UserError, match="cannot share them"):
+        slots(ExecutionConfig(devices=("0", "1"), devices_per_job=2, jobs_per_device=2))

@@ -1,6 +1,7 @@
 """Fine-tuning on small random data: pairing, determinism, resuming, freezing, merging."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,12 +11,12 @@ from m2pt.config import FinetuneConfig, ImageInput, PathwayConfig, UserError
 from m2pt.encoder import Encoder
 from m2pt.identity import WeightsRef, run_id
 from m2pt.modalities.samples import Samples
-from m2pt.model import Classifier
-from m2pt.training import finetune as module
-from m2pt.training.finetune import Places, build, draw_samples, finetune
+from m2pt.model import Model
+from m2pt.training.finetune import Places, build, draw_samples, finetune, memory_feed
+from m2pt.training.loop import Trainer
 from m2pt.training.pretrain import PretrainedEncoder
 from m2pt.training.stopwatch import Stopwatch
-from m2pt.weights import save_weights
+from m2pt.weights import read_weights, save_weights
 from tests.specs import MODEL, run_spec
 
 CLASSES = ("a", "b", "c", "d")
@@ -42,7 +43,7 @@ def weights(tmp_path_factory):
     found = {}
     for seed, name in enumerate(("target", "auxiliary")):
         torch.manual_seed(seed)
-        model = Classifier("image", ImageInput(), MODEL, 4)
+        model = Model("image", ImageInput(), MODEL, 4)
         path = folder / f"{name}.safetensors"
         found[name] = path, save_weights(path, PretrainedEncoder(model.tokenizer, model.blocks, model.fc_norm))
     return found
@@ -67,7 +68,7 @@ def baseline_for(weights, **changes):
 
 def run(spec, splits, places, folder):
     run_dir = records.create_run(folder, spec)
-    record = finetune(spec, splits, places, run_dir, Stopwatch())
+    record = finetune(spec, memory_feed(spec, splits, places.share), places, run_dir, Stopwatch())
     return record, (run_dir / records.HISTORY).read_bytes()
 
 
@@ -91,8 +92,8 @@ def test_a_pathway_learns_moves_every_scale_and_proves_its_merge(splits, weights
 def test_the_merged_weights_give_the_recorded_scores_in_a_plain_model(splits, weights, places, tmp_path):
     spec = spec_for(weights)
     record, _ = run(spec, splits, places, tmp_path)
-    plain = Classifier("image", ImageInput(), MODEL, 4)
-    plain.load_state_dict(module.read_weights(tmp_path / run_id(spec) / records.MERGED, record["files"][records.MERGED]))
+    plain = Model("image", ImageInput(), MODEL, 4)
+    plain.load_state_dict(read_weights(tmp_path / run_id(spec) / records.MERGED, record["files"][records.MERGED]))
     plain.eval()
     with torch.no_grad():
         accuracy = float((plain(splits["test"].x).argmax(1) == splits["test"].y).float().mean())
@@ -108,32 +109,78 @@ def test_equal_runs_are_equal_bit_for_bit_whatever_ran_before(splits, weights, p
     assert first_history == second_history
 
 
+class Interruption(Exception):
+    pass
+
+
 @pytest.mark.parametrize("score", ["last", "best_val"])
-def test_a_resumed_run_equals_one_that_was_not_interrupted(score, splits, weights, places, tmp_path, monkeypatch):
-    recipe = FinetuneConfig(samples=40, epochs=4, batch_size=16, warmup_steps=1, score=score, drop_path=0.1)
+@pytest.mark.parametrize("every_steps", [None, 1])
+def test_a_resumed_run_equals_one_that_was_not_interrupted(score, every_steps, splits, weights, places, tmp_path, monkeypatch):
+    mixed = {"drop_path": 0.1, "mixup": 0.8, "cutmix": 1.0} if every_steps else {"drop_path": 0.1}
+    recipe = FinetuneConfig(samples=40, epochs=4, batch_size=10, warmup_steps=1, score=score, average_decay=0.9, **mixed)
     spec = spec_for(weights, finetune=recipe)
     whole, whole_history = run(spec, splits, places, tmp_path / "whole")
+    places = replace(places, checkpoint_every_steps=every_steps)
+    step, taken = Trainer._step, []
 
-    class Interruption(Exception):
-        pass
-
-    train_epoch = module._train_epoch
-
-    def interrupted(*arguments):
-        if arguments[5] == 3:
+    def interrupted(trainer, batch):
+        if (trainer.progress.epoch, trainer.progress.step) == (3, 2):
             raise Interruption
-        return train_epoch(*arguments)
+        step(trainer, batch)
 
-    monkeypatch.setattr(module, "_train_epoch", interrupted)
+    monkeypatch.setattr(Trainer, "_step", interrupted)
     with pytest.raises(Interruption):
         run(spec, splits, places, tmp_path / "parts")
-    monkeypatch.undo()
-    trained = []
-    monkeypatch.setattr(module, "_train_epoch", lambda *arguments: (trained.append(arguments[5]), train_epoch(*arguments))[1])
+    monkeypatch.setattr(
+        Trainer, "_step", lambda self, batch: (taken.append((self.progress.epoch, self.progress.step)), step(self, batch))[1]
+    )
     resumed, resumed_history = run(spec, splits, places, tmp_path / "parts")
-    assert trained == [3, 4]
+    assert taken[0] == ((3, 2) if every_steps else (3, 0))
     assert resumed == whole
     assert resumed_history == whole_history
+
+
+def test_parts_of_a_batch_add_up_to_the_whole(splits, weights, places, tmp_path):
+    recipe = FinetuneConfig(
+        samples=40, epochs=3, batch_size=20, warmup_steps=1, drop_path=0.2, mixup=0.8, cutmix=1.0, clip_norm=1.0
+    )
+    spec = spec_for(weights, finetune=recipe)
+    _, whole = run(spec, splits, places, tmp_path / "whole")
+    _, parts = run(spec, splits, replace(places, micro_batch=6), tmp_path / "parts")
+    for one, other in zip(whole.decode().splitlines(), parts.decode().splitlines(), strict=True):
+        assert json.loads(one)["train/loss"] == pytest.approx(json.loads(other)["train/loss"], rel=1e-5)
+
+
+def test_checkpointed_gradients_are_the_same_gradients(splits, weights, places, tmp_path):
+    recipe = FinetuneConfig(samples=40, epochs=2, batch_size=20, warmup_steps=1, drop_path=0.2)
+    spec = spec_for(weights, finetune=recipe)
+    plain = run(spec, splits, places, tmp_path / "plain")
+    assert run(spec, splits, replace(places, gradient_checkpointing=True), tmp_path / "again") == plain
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_width_trains_near_full_width(precision, splits, weights, places, tmp_path):
+    recipe = FinetuneConfig(samples=80, epochs=3, batch_size=16, warmup_steps=1, learning_rate=2e-3)
+    _, full = run(spec_for(weights, finetune=recipe), splits, places, tmp_path)
+    half_spec = spec_for(weights, finetune=recipe.model_copy(update={"precision": precision}))
+    _, half = run(half_spec, splits, places, tmp_path)
+    assert full != half
+    losses = [json.loads(history.decode().splitlines()[-1])["train/loss"] for history in (full, half)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+
+
+def test_the_average_of_the_weights_is_what_is_scored(splits, weights, places, tmp_path):
+    recipe = FinetuneConfig(samples=40, epochs=2, batch_size=10, warmup_steps=1)
+    records_of = {}
+    for decay in (None, 0.5):
+        spec = spec_for(weights, finetune=recipe.model_copy(update={"average_decay": decay}))
+        _, history = run(spec, splits, places, tmp_path)
+        records_of[decay] = read_weights(tmp_path / run_id(spec) / records.MERGED), history
+    assert (
+        json.loads(records_of[None][1].decode().splitlines()[0])["train/loss"]
+        == json.loads(records_of[0.5][1].decode().splitlines()[0])["train/loss"]
+    )
+    assert not torch.equal(records_of[None][0]["head.weight"], records_of[0.5][0]["head.weight"])
 
 
 def test_a_truncated_checkpoint_starts_the_run_over_with_the_same_result(splits, weights, places, tmp_path):
@@ -160,8 +207,8 @@ def test_at_scale_zero_frozen_a_pathway_run_equals_the_baseline_bit_for_bit(spli
     zero, _ = run(spec_for(weights, pathway=frozen), splits, places, tmp_path)
     base, _ = run(baseline_for(weights), splits, places, tmp_path)
     assert zero["confusion"] == base["confusion"]
-    ours = module.read_weights(tmp_path / zero["run_id"] / records.MERGED)
-    theirs = module.read_weights(tmp_path / base["run_id"] / records.MERGED)
+    ours = read_weights(tmp_path / zero["run_id"] / records.MERGED)
+    theirs = read_weights(tmp_path / base["run_id"] / records.MERGED)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -201,18 +248,20 @@ def test_own_modality_refuses_another_modality(weights, places):
 
 
 def test_scales_that_do_not_move_fail_the_run(splits, weights, places, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_train_epoch", lambda *arguments: (1.0, 50.0, 1e-3))
+    monkeypatch.setattr(
+        "m2pt.training.loop.clip_gradients", lambda parameters, norm: [p.grad.zero_() for p in parameters if p.ndim == 0]
+    )
     with pytest.raises(UserError, match=r"did not move.*blocks\.0\.attn\.qkv"):
         run(spec_for(weights), splits, places, tmp_path)
 
 
-def test_changed_weights_and_an_auxiliary_that_misses_keys_are_refused(splits, weights, places, tmp_path):
+def test_changed_weights_and_an_auxiliary_of_another_depth_are_refused(splits, weights, places, tmp_path):
     with pytest.raises(UserError, match="changed since the run was planned"):
         run(spec_for(weights, target_weights=WeightsRef(source="m", modality="image", sha256="0" * 64)), splits, places, tmp_path)
     short = tmp_path / "short.safetensors"
     sha256 = save_weights(short, torch.nn.ModuleDict({"blocks": Encoder(MODEL).blocks[:1]}))
     spec = spec_for(weights, auxiliary_weights=WeightsRef(source="m", modality="audio", sha256=sha256))
-    with pytest.raises(UserError, match=r"short\.safetensors: does not fit the model: missing blocks\.1\.attn\.proj\.bias"):
+    with pytest.raises(UserError, match=r"short\.safetensors: has depth 1, model\.depth is 2"):
         run(spec, splits, Places(places.target_weights, short), tmp_path)
 
 

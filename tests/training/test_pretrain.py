@@ -70,7 +70,7 @@ def test_hidden_patches_cannot_reach_the_prediction(modality):
 
 
 def test_video_is_hidden_in_tubes():
-    tokenizer = ROOMS["video"].tokenizer(InputsConfig().video, 24)
+    tokenizer = ROOMS["video"].shared(InputsConfig().video, 24)
     hidden = tokenizer.hidden(8, 0.6, torch.Generator().manual_seed(0)).view(8, 4, 4)
     assert torch.equal(hidden, hidden[:, :1].expand_as(hidden))
     assert hidden[:, 0].sum(1).tolist() == [2] * 8

@@ -32,7 +32,7 @@ class Picture:
 def draw(summary: Summary, curves: pd.DataFrame, scales: pd.DataFrame) -> list[Picture]:
     """The figures of one condition that its complete runs allow; `curves` and `scales` from `m2pt.analysis.trajectories`."""
     with style.look():
-        return list(_pictures(summary, _within(curves, summary), _within(scales, summary)))
+        return list(_pictures(summary, summary.condition.rows(curves), summary.condition.rows(scales)))
 
 
 def _pictures(summary: Summary, curves: pd.DataFrame, scales: pd.DataFrame) -> Iterator[Picture]:
@@ -53,9 +53,8 @@ def _pictures(summary: Summary, curves: pd.DataFrame, scales: pd.DataFrame) -> I
             yield _picture("scales", target, slug, _scale_words(target, rows), training.scales(rows))
         rows = curves[curves["target"] == target]
         if len(rows):
-            words = (
-                f"Training loss and validation accuracy on {target} over {rows['epoch'].max()} epochs, one line per auxiliary."
-            )
+            count = rows["epoch"].max()
+            words = f"Training loss and validation {arms[0].measure} on {target} over {count} epochs, one line per auxiliary."
             yield _picture("curves", target, slug, words, training.curves(rows, arms))
 
 
@@ -65,10 +64,6 @@ def _picture(section: str, target: str, condition: str, alternative: str, drawn:
     return Picture(name, section, condition, target, alternative, style.png(drawn), style.svg(drawn))
 
 
-def _within(rows: pd.DataFrame, summary: Summary) -> pd.DataFrame:
-    return rows[(rows["setting"] == summary.condition.setting) & (rows["tuning"] == summary.condition.tuning)]
-
-
 def _matrix_words(summary: Summary) -> str:
     over = [f"{item.target} from {item.auxiliary} {difference(item.estimate)}" for item in summary.select("random", "pair")]
     return "Matrix of gains in points; over random weights: " + "; ".join(over) + "."
@@ -76,7 +71,7 @@ def _matrix_words(summary: Summary) -> str:
 
 def _accuracy_words(target: str, arms: Sequence[Arm]) -> str:
     means = [f"{arm.label} {arm.mean_test.mean:.1f} %" for arm in arms if arm.mean_test.mean is not None]
-    return f"Test accuracy on {target}, mean over seeds: " + ", ".join(means) + "."
+    return f"Test {arms[0].measure} on {target}, mean over seeds: " + ", ".join(means) + "."
 
 
 def _scale_words(target: str, rows: pd.DataFrame) -> str:

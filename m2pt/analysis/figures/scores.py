@@ -63,7 +63,7 @@ def _cell(axes: Axes, x: float, y: float, item: Comparison | None, limit: float)
 
 
 def accuracy(arms: Sequence[Arm]) -> Figure:
-    """Test accuracy of one target's arms: a dot per seed, the mean with its interval; the baseline's interval shaded."""
+    """Test scores of one target's arms: a dot per seed, the mean with its interval; the baseline's interval shaded."""
     drawn = figure(0.27 * len(arms) + 0.75)
     axes = drawn.subplots()
     reference = next((arm.mean_test for arm in arms if arm.role == "baseline"), None)
@@ -77,7 +77,7 @@ def accuracy(arms: Sequence[Arm]) -> Figure:
         axes.scatter(scores, [row + 0.17] * len(scores), s=9, color=colour, alpha=0.55, linewidths=0)
         _interval(axes, row - 0.1, arm.mean_test.mean, arm.mean_test.half_width, colour, filled=arm.role not in ("random", "own"))
     label_rows(axes, [arm.label for arm in arms])
-    axes.set_xlabel("test accuracy, %")
+    axes.set_xlabel(f"test {arms[0].measure}, %")
     axes.grid(axis="x")
     return drawn
 
@@ -101,7 +101,7 @@ def gains(comparisons: Sequence[Comparison], arms: Sequence[Arm], limits: tuple[
     label_rows(panels[0], [arm.label for arm in shown])
     panels[1].tick_params(axis="y", length=0)
     panels[1].spines["left"].set_visible(False)
-    drawn.supxlabel("gain in test accuracy, points", fontsize=9)
+    drawn.supxlabel(f"gain in test {arms[0].measure}, points", fontsize=9)
     return drawn
 
 

@@ -13,7 +13,6 @@ from m2pt.analysis.figures.style import DEPTHS, INK, LineStyle, arm_colour, arm_
 from m2pt.analysis.tables import Arm
 
 _SERIES = {"scale": "mean |λ|", "effective_size": "effective size"}
-_CURVES = {"train/loss": "training loss", "val/accuracy": "validation accuracy, %"}
 _STYLES: dict[str, LineStyle] = {"pathway": "solid", "random_auxiliary": (0, (1.0, 1.2))}
 _MOST_IN_LEGEND = 6
 
@@ -65,7 +64,7 @@ def _depth_legend(depths: Sequence[int]) -> list[Line2D]:
 
 
 def curves(means: pd.DataFrame, arms: Sequence[Arm]) -> Figure:
-    """One target's training loss and validation accuracy: a line per arm, a band for its interval over seeds.
+    """One target's training loss and validation score: a line per arm, a band for its interval over seeds.
 
     Args:
         means: rows of `m2pt.analysis.trajectories.curves` of one target and condition.
@@ -75,7 +74,8 @@ def curves(means: pd.DataFrame, arms: Sequence[Arm]) -> Figure:
     drawn = figure(4.6)
     panels = drawn.subplots(2, 1, sharex=True)
     groups = {key: rows for key, rows in means.groupby(["metric", "method", "auxiliary"], sort=False)}
-    for axes, (metric, title) in zip(panels, _CURVES.items(), strict=True):
+    titles = {"train/loss": "training loss", f"val/{arms[0].metric}": f"validation {arms[0].measure}, %"}
+    for axes, (metric, title) in zip(panels, titles.items(), strict=True):
         for arm in arms:
             rows = groups.get((metric, arm.method, arm.auxiliary))
             if rows is not None:

@@ -12,7 +12,7 @@ class AudioTokenizer(GridTokenizer):
 
     def __init__(self, config: AudioInput, width: int) -> None:
         grid = PatchGrid(1, (1, config.frames, config.mels), (1, config.patch, config.patch))
-        super().__init__(grid, width, config.mean, config.std)
+        super().__init__(grid, width, (config.mean,), (config.std,))
 
     def to_grid(self, x: Tensor) -> Tensor:
         """Filterbanks as clips of one frame."""

@@ -1,19 +1,14 @@
 """Reader of images in class folders, the layout of ImageNet: `<folder>/<split>/<class>/<image>`."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from m2pt.config import ImageInput, UserError
+from m2pt.modalities.image.decode import SUFFIXES, read_picture
 from m2pt.modalities.pixels import fit
 from m2pt.modalities.samples import SPLITS, Samples, collect, require_folder
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-
-_PNG_END = b"IEND\xaeB`\x82"
 
 
 def read(folder: Path, split: str, config: ImageInput) -> Samples:
@@ -50,13 +45,4 @@ def _class_folders(split: Path) -> list[Path]:
 def _picture(path: Path, config: ImageInput) -> NDArray[np.uint8]:
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: is no image ({', '.join(SUFFIXES)}); remove it from the class folder.")
-    try:
-        content = path.read_bytes()
-        if path.suffix.lower() == ".png" and _PNG_END not in content:
-            raise ValueError("the file is truncated")
-        with Image.open(io.BytesIO(content)) as picture:
-            picture.verify()  # all checksums, which decoding alone does not look at
-        with Image.open(io.BytesIO(content)) as picture:
-            return fit(picture, config.size, config.channels)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: is no whole image (truncated, damaged or of another format); restore the file.") from error
+    return fit(read_picture(path), config.size, config.channels)

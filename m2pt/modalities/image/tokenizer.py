@@ -12,7 +12,10 @@ class ImageTokenizer(GridTokenizer):
 
     def __init__(self, config: ImageInput, width: int) -> None:
         super().__init__(
-            PatchGrid(config.channels, (1, config.size, config.size), (1, config.patch, config.patch)), width, mean=0.5, std=0.5
+            PatchGrid(config.channels, (1, config.size, config.size), (1, config.patch, config.patch)),
+            width,
+            config.mean,
+            config.std,
         )
 
     def to_grid(self, x: Tensor) -> Tensor:

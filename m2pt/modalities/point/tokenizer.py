@@ -9,29 +9,22 @@ from torch import Tensor, nn
 from m2pt.config import PointInput
 from m2pt.encoder import initialise
 from m2pt.modalities.patches import Patches
-from m2pt.modalities.tokenizer import Tokenizer
+from m2pt.modalities.point.sampling import farthest_points
+from m2pt.modalities.tokenizer import PatchTokenizer
 
-
-def farthest_points(x_BP3: Tensor, count: int) -> Tensor:
-    """Indices (B, count) of farthest-point sampling, starting from the point farthest from the origin."""
-    rows = torch.arange(len(x_BP3), device=x_BP3.device)
-    latest = x_BP3.square().sum(-1).argmax(dim=1)
-    chosen = [latest]
-    distance = torch.full(x_BP3.shape[:2], torch.inf, device=x_BP3.device, dtype=x_BP3.dtype)
-    for _ in range(count - 1):
-        distance = torch.minimum(distance, (x_BP3 - x_BP3[rows, latest].unsqueeze(1)).square().sum(-1))
-        latest = distance.argmax(dim=1)
-        chosen.append(latest)
-    return torch.stack(chosen, dim=1)
+__all__ = ["PointTokenizer", "farthest_points", "nearest_neighbours"]
 
 
 def nearest_neighbours(x_BP3: Tensor, centres_BN3: Tensor, count: int) -> Tensor:
-    """Indices (B, N, count) of the points nearest to each centre, nearest first."""
+    """Indices (B, N, count) of the points nearest to each centre, nearest first; ties are broken as `torch.topk` does.
+
+    The results of the embedded study depend on that; `m2pt.modalities.point.sampling` has the search with a rule for ties.
+    """
     distance = (centres_BN3.unsqueeze(2) - x_BP3.unsqueeze(1)).square().sum(-1)
     return distance.topk(count, dim=-1, largest=False, sorted=True).indices
 
 
-class PointTokenizer(Tokenizer):
+class PointTokenizer(PatchTokenizer):
     """Clouds (B, P, 3) in the unit sphere; a patch is the K neighbours of a centre, relative to it: (B, N, K * 3)."""
 
     def __init__(self, config: PointInput, width: int) -> None:

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
 from m2pt.config import UserError, VideoInput
 from m2pt.modalities.pixels import fit
 from m2pt.modalities.samples import Samples, collect, member, read_list
+from m2pt.modalities.video.decoding import opened
 
 CLASSES = "classes.txt"
 
@@ -51,57 +50,14 @@ def _entry(line: str, number: int, listing: Path, num_classes: int) -> tuple[str
 
 def _clip(path: Path, config: VideoInput, reformatter: VideoReformatter) -> NDArray[np.uint8]:
     """(C, T, H, W) bytes of the sampled frames."""
-    try:
-        _refuse_truncated_mp4(path)
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            if stream.codec_context is None:  # a header that ends early can name a stream without saying how it is coded
-                raise ValueError("no decoder")
-            stream.codec_context.thread_count = 1
-            total = _count_frames(container, stream)
-            # The middles of equal parts; of a clip with as many frames as are wanted, every frame.
-            wanted = [(2 * index + 1) * total // (2 * config.frames) for index in range(config.frames)]
-            container.seek(0)
-            pictures: dict[int, NDArray[np.uint8]] = {}
-            for index, frame in enumerate(container.decode(stream)):
-                if index in wanted:
-                    pictures[index] = fit(_picture(frame, config.channels, reformatter), config.size, config.channels)
-            return np.stack([pictures[index] for index in wanted], axis=1)
-    except (av.FFmpegError, OSError, ValueError, LookupError) as error:
-        raise UserError(f"{path}: is no whole video (truncated, damaged or of another format); restore the file.") from error
-
-
-def _refuse_truncated_mp4(path: Path) -> None:
-    """Raise ValueError for an MP4 file whose last box ends after the file, which FFmpeg reads as far as it goes."""
-    end = path.stat().st_size
-    with path.open("rb") as file:
-        header = file.read(16)
-        if header[4:8] != b"ftyp":
-            return
-        start = 0
-        while start < end:
-            file.seek(start)
-            header = file.read(16).ljust(16, b"\0")
-            # Sizes beyond 32 bits stand after the type, announced by 1; 0 stands for "to the end of the file".
-            size = int.from_bytes(header[8:16] if header[:4] == b"\0\0\0\1" else header[:4], "big")
-            if size == 0 and header[4:8].strip(b"\0"):
-                return
-            if size < 8 or start + size > end:
-                raise ValueError("the file is truncated")
-            start += size
-
-
-def _count_frames(container: InputContainer, stream: VideoStream) -> int:
-    """How many frames decoding will give, found without decoding.
-
-    Raises:
-        ValueError: the file ends before what its header promises.
-
-    """
-    packets = [packet for packet in container.demux(stream) if packet.size]
-    if len(packets) < stream.frames or any(packet.is_corrupt for packet in packets):
-        raise ValueError("the file is truncated")
-    return sum(not packet.is_discard for packet in packets)
+    with opened(path) as video:
+        # The middles of equal parts; of a clip with as many frames as are wanted, every frame.
+        wanted = [(2 * index + 1) * len(video) // (2 * config.frames) for index in range(config.frames)]
+        pictures: dict[int, NDArray[np.uint8]] = {}
+        for index, frame in enumerate(video.frames()):
+            if index in wanted:
+                pictures[index] = fit(_picture(frame, config.channels, reformatter), config.size, config.channels)
+        return np.stack([pictures[index] for index in wanted], axis=1)
 
 
 def _picture(frame: av.VideoFrame, channels: int, reformatter: VideoReformatter) -> Image.Image:

@@ -13,7 +13,8 @@ class VideoTokenizer(GridTokenizer):
 
     def __init__(self, config: VideoInput, width: int) -> None:
         size = (config.frames, config.size, config.size)
-        super().__init__(PatchGrid(config.channels, size, (config.tubelet, config.patch, config.patch)), width, mean=0.5, std=0.5)
+        grid = PatchGrid(config.channels, size, (config.tubelet, config.patch, config.patch))
+        super().__init__(grid, width, config.mean, config.std)
 
     def hidden(self, batch: int, ratio: float, generator: torch.Generator) -> Tensor:
         """Tube masking (VideoMAE, section 3.2): a place is hidden in all frames or in none."""

@@ -1,8 +1,4 @@
-"""Pretrained weights from files into modules: strict and safe.
-
-Files are safetensors, which cannot execute code. Keys are timm's (`blocks.0.attn.qkv.weight`), a tokenizer's stand under
-`tokenizer.`. Every tensor that a module needs is matched, or the load fails with the list of keys.
-"""
+"""The weights that this project writes: safetensors with timm's keys, a tokenizer's below `tokenizer.`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +11,7 @@ from torch import Tensor, nn
 from m2pt.config import UserError
 from m2pt.identity import file_sha256
 from m2pt.records import write_atomic
+from m2pt.weights.content import check_content
 
 
 def save_weights(path: Path, module: nn.Module) -> str:
@@ -33,8 +30,8 @@ def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise UserError(f"{path}: the weights file is missing; pretrain the encoders first or correct the path.")
-    if sha256 is not None and file_sha256(path) != sha256:
-        raise UserError(f"{path}: its content has changed since the run was planned; plan the study again.")
+    if sha256 is not None:
+        check_content(path, sha256)
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}

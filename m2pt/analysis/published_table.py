@@ -1,0 +1,165 @@
+"""The paper's scores beside those measured here, cell by cell; what either side lacks stays missing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import get_args
+
+import pandas as pd
+
+from m2pt.analysis.statistics import Estimate, estimate
+from m2pt.config import LAYERS, MODALITIES, RANDOM, Dataset, PathwayConfig, Setting, Tuning
+from m2pt.identity import RunSpec
+from m2pt.published import ABLATION_AUXILIARIES, Metric, ablation_score, published_cells, published_score
+
+COLUMNS = (
+    "dataset", "metric", "setting", "tuning", "auxiliary", "variation", "published", "mean", "low", "high", "seeds", "difference",
+)  # fmt: skip
+"""The columns of the table, in order; scores in percent, `difference` (ours less theirs) in percentage points."""
+
+EPOCHS = 300
+"""How long the auxiliaries of the paper's main tables were pretrained."""
+
+VARIANTS: dict[Dataset, tuple[str | None, ...]] = {
+    "audioset": (None, "balanced"),
+    "shapenetpart": (None, "trainval"),
+    "partnet": (None, "3"),
+}
+"""The variants of a data set that the paper scores, where they have names."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How a cell differs from the paper's method: its pathway, and for how many epochs its auxiliary was pretrained."""
+
+    pathway: PathwayConfig
+    auxiliary_epochs: int = EPOCHS
+
+    @property
+    def label(self) -> str:
+        """For people; empty for the paper's method itself."""
+        said = []
+        if set(self.pathway.layers) != set(LAYERS):
+            said.append(f"only {', '.join(self.pathway.layers)}")
+        if self.pathway.scale_init or not self.pathway.scale_trainable:
+            said.append(f"scale {'from' if self.pathway.scale_trainable else 'fixed at'} {self.pathway.scale_init:g}")
+        if self.pathway.order != "normal":
+            said.append(f"{self.pathway.order} blocks")
+        if self.pathway.granularity != "layer":
+            said.append(f"one scale per {self.pathway.granularity}")
+        if not self.pathway.auxiliary_trainable:
+            said.append("frozen auxiliary")
+        if self.auxiliary_epochs != EPOCHS:
+            said.append(f"auxiliary of {self.auxiliary_epochs} epochs")
+        return "; ".join(said)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one score was measured for. `auxiliary`: a modality, `random`, or "" for none; `variation` None: as in the paper."""
+
+    dataset: Dataset
+    metric: Metric
+    setting: Setting
+    tuning: Tuning
+    auxiliary: str
+    variation: Variation | None = None
+
+    @property
+    def label(self) -> str:
+        """How the cell differs from the paper's method; empty where it does not."""
+        return self.variation.label if self.variation else ""
+
+    @property
+    def published(self) -> float | None:
+        """The paper's score in percent, None where it has none."""
+        if not self.label or self.variation is None:
+            return published_score(self.dataset, self.metric, self.setting, self.tuning, self.auxiliary)
+        if (self.setting, self.tuning, self.auxiliary) != ("pretrained", "full", ABLATION_AUXILIARIES.get(self.dataset)):
+            return None
+        return ablation_score(self.dataset, self.metric, self.variation.pathway, self.variation.auxiliary_epochs)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: the cell, the paper's score, and ours over seeds (`ours.n` is 0 where none is complete)."""
+
+    cell: Cell
+    published: float | None
+    ours: Estimate
+
+    @property
+    def difference(self) -> float | None:
+        """Ours less theirs, in percentage points; None where one is missing."""
+        return None if self.published is None or self.ours.mean is None else self.ours.mean - self.published
+
+
+def beside(measured: Mapping[Cell, Estimate]) -> list[Row]:
+    """One row for each cell that was planned here or that Tables 1 to 4 have for a data set of ours, in the paper's order."""
+    datasets = {cell.dataset for cell in measured}
+    ours = dict(measured)
+    known = {_key(cell) for cell in ours}
+    for dataset, metric, setting, tuning, auxiliary in published_cells():
+        cell = Cell(dataset, metric, setting, tuning, auxiliary)
+        if dataset in datasets and _key(cell) not in known:
+            ours[cell] = Estimate(0)
+    return [Row(cell, cell.published, ours[cell]) for cell in sorted(ours, key=_rank)]
+
+
+def cells_of(
+    specs: Sequence[RunSpec], scores: Sequence[float | None], auxiliary_epochs: Mapping[str, int] | None = None
+) -> dict[Cell, Estimate]:
+    """The test scores of a study by cell; runs on no published data set, or on another variant than the paper's, are left out.
+
+    Args:
+        specs: the planned runs.
+        scores: the main test score of each in percent, in the same order; None or NaN where a run is not complete.
+        auxiliary_epochs: for how long the encoders of a source were pretrained, where it differs from the paper's `EPOCHS`.
+
+    """
+    found: dict[Cell, list[float | None]] = {}
+    for spec, score in zip(specs, scores, strict=True):
+        if spec.task is not None and spec.task.variant in VARIANTS.get(spec.task.dataset, (None,)):
+            found.setdefault(cell_of(spec, spec.task.dataset, auxiliary_epochs), []).append(score)
+    return {
+        cell: estimate([score for score in known if score is not None and pd.notna(score)], len(known))
+        for cell, known in found.items()
+    }
+
+
+def cell_of(spec: RunSpec, dataset: Dataset, auxiliary_epochs: Mapping[str, int] | None = None) -> Cell:
+    """The cell of a run on a published data set; `auxiliary_epochs` as in `cells_of`."""
+    metric = next(name for name in get_args(Metric) if name == spec.metric)
+    source = spec.auxiliary_weights.source if spec.auxiliary_weights else ""
+    variation = Variation(spec.pathway, (auxiliary_epochs or {}).get(source, EPOCHS)) if spec.pathway else None
+    return Cell(dataset, metric, spec.setting, spec.tuning, spec.auxiliary, variation if variation and variation.label else None)
+
+
+def with_class_iou(
+    measured: Mapping[Cell, Estimate], specs: Sequence[RunSpec], scores: Sequence[float | None], epochs: Mapping[str, int]
+) -> dict[Cell, Estimate]:
+    """The cells, and beside them those of ShapeNetPart's second score, whose values are `scores` in the order of `specs`."""
+    parts = [(spec, score) for spec, score in zip(specs, scores, strict=True) if spec.metric == "miou_instance"]
+    second = cells_of([spec for spec, _ in parts], [score for _, score in parts], epochs)
+    return {**measured, **{replace(cell, metric="miou_class"): value for cell, value in second.items()}}
+
+
+def as_table(rows: Sequence[Row]) -> pd.DataFrame:
+    """The rows with the columns `COLUMNS`; what is missing is empty."""
+    return pd.DataFrame([_flat(row) for row in rows], columns=list(COLUMNS))
+
+
+def _flat(row: Row) -> dict[str, object]:
+    ours = {"mean": row.ours.mean, "low": row.ours.low, "high": row.ours.high, "seeds": row.ours.n}
+    plain = {key: value for key, value in asdict(row.cell).items() if key != "variation"}
+    return plain | {"variation": row.cell.label, "published": row.published, "difference": row.difference} | ours
+
+
+def _key(cell: Cell) -> tuple[str, ...]:
+    return cell.dataset, cell.metric, cell.setting, cell.tuning, cell.auxiliary, cell.label
+
+
+def _rank(cell: Cell) -> tuple[object, ...]:
+    auxiliaries = ["", *MODALITIES, RANDOM]
+    places = [get_args(kind).index(value) for kind, value in ((Dataset, cell.dataset), (Metric, cell.metric))]
+    conditions = [get_args(kind).index(value) for kind, value in ((Setting, cell.setting), (Tuning, cell.tuning))]
+    return *places, *conditions, cell.label, auxiliaries.index(cell.auxiliary)

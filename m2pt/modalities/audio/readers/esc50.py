@@ -1,0 +1,57 @@
+"""ESC-50 (Piczak, 2015) as it is published: `meta/esc50.csv` and `audio/*.wav`, in five folds."""
+
+import csv
+from pathlib import Path
+
+from m2pt.config import UserError
+from m2pt.modalities.audio.sounds import SoundItems, inside
+from m2pt.modalities.items import Items, Split, Wanted
+from m2pt.modalities.samples import read_list, require_folder
+
+FOLDS = (1, 2, 3, 4, 5)
+
+
+def open_esc50(folder: Path, split: Split, wanted: Wanted) -> Items | None:
+    """One split; variant `fold-k` tests on fold k (fold 1 where there is no variant) and trains on the other four.
+
+    There is no validation split.
+
+    Raises:
+        UserError: the table is missing, empty or damaged, or does not number its classes from 0.
+
+    """
+    table = require_folder(folder) / "meta" / "esc50.csv"
+    known = [f"fold-{fold}" for fold in FOLDS]
+    if wanted.variant is not None and wanted.variant not in known:
+        raise UserError(f"{folder}: esc50 has no variant {wanted.variant!r}; known: {', '.join(known)}.")
+    if split == "val":
+        return None
+    tested = known.index(wanted.variant) + 1 if wanted.variant else 1
+    rows = _rows(table)
+    classes = {target: category for _, _, target, category in rows}
+    if sorted(classes) != list(range(len(classes))) or len(set(classes.values())) != len(classes):
+        raise UserError(f"{table}: must number its categories (column target) from 0, without gaps; restore the file.")
+    for line, (_, _, target, category) in enumerate(rows, start=2):
+        if classes[target] != category:
+            raise UserError(f"{table}: line {line} calls target {target} {category!r}, another line {classes[target]!r}.")
+    chosen = [(name, target) for name, fold, target, _ in rows if (fold == tested) == (split == "test")]
+    if not chosen:
+        raise UserError(f"{table}: lists no sounds for the split {split} of fold {tested}; restore the file.")
+    names = inside(folder, [f"audio/{name}" for name, _ in chosen], table)
+    return SoundItems(
+        folder, table, names, [[target] for _, target in chosen], [classes[label] for label in sorted(classes)], wanted
+    )
+
+
+def _rows(table: Path) -> list[tuple[str, int, int, str]]:
+    """File name, fold, target and category of each line."""
+    rows = []
+    for line, row in enumerate(csv.DictReader(read_list(table)), start=2):
+        try:
+            name, fold, target, category = row["filename"], int(row["fold"]), int(row["target"]), row["category"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{table}: line {line} has no filename, fold, target and category; restore the file.") from error
+        if fold not in FOLDS or not category:
+            raise UserError(f"{table}: line {line} is in fold {fold} with the category {category!r}; restore the file.")
+        rows.append((name, fold, target, category))
+    return rows

@@ -1,0 +1,51 @@
+"""Speech Commands v2 (arXiv 1804.03209) as it is published: a folder of WAV files per word, and two lists."""
+
+from pathlib import Path
+
+from m2pt.config import UserError
+from m2pt.modalities.audio.sounds import SoundItems
+from m2pt.modalities.items import Items, Split, Wanted
+from m2pt.modalities.samples import read_list, require_folder
+
+LISTS = {"val": "validation_list.txt", "test": "testing_list.txt"}
+
+
+def open_speech_commands(folder: Path, split: Split, wanted: Wanted) -> Items | None:
+    """One split: what a list names (`word/file.wav`), or for training what none of them names.
+
+    The words are the folders in alphabetical order (35 in version 2), without `_background_noise_`.
+
+    Raises:
+        UserError: a list is missing, empty or damaged, or names an unknown word; or there is no sound.
+
+    """
+    if wanted.variant is not None:
+        raise UserError(f"{folder}: speech-commands has no variants, {wanted.variant!r} is asked for; leave it out.")
+    words = sorted(path.name for path in require_folder(folder).iterdir() if path.is_dir() and path.name[0] not in "._")
+    if not words:
+        raise UserError(f"{folder}: holds no folders of words; unpack the data set there.")
+    listed = {name: _listed(folder / file, set(words)) for name, file in LISTS.items()}
+    both = set(listed["val"]) & set(listed["test"])
+    if both:
+        raise UserError(f"{folder}: {min(both)!r} is in both {' and '.join(LISTS.values())}; restore the lists.")
+    if split == "train":
+        apart = {*listed["val"], *listed["test"]}
+        every = sorted(f"{word}/{path.name}" for word in words for path in (folder / word).glob("*.wav") if path.name[0] != ".")
+        names, listed_in = [name for name in every if name not in apart], folder
+    else:
+        names, listed_in = listed[split], folder / LISTS[split]
+    if not names:
+        raise UserError(
+            f"{folder}: holds no sounds for training beside those of {' and '.join(LISTS.values())}; unpack it again."
+        )
+    label_of = {word: label for label, word in enumerate(words)}
+    return SoundItems(folder, listed_in, names, [[label_of[name.split("/")[0]]] for name in names], words, wanted)
+
+
+def _listed(path: Path, words: set[str]) -> list[str]:
+    names = read_list(path)
+    for line, name in enumerate(names, start=1):
+        word, _, file = name.partition("/")
+        if word not in words or not file.endswith(".wav") or "/" in file:
+            raise UserError(f"{path}: line {line} ({name!r}) is no `word/file.wav` with one of the folders of words; restore it.")
+    return names

@@ -1,0 +1,34 @@
+"""What passes between tokenizer, encoder and head. Shapes: B batch, N tokens of the sample, D width."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a tokenizer hands to the encoder.
+
+    `values` (B, prefix + N, D) carry their positions; `num_prefix` of them stand for no place (class tokens). `every_block`
+    (same shape) is added before every block instead of once (Point-MAE). `coordinates_BN3` say where the N tokens lie.
+    """
+
+    values: Tensor
+    coordinates_BN3: Tensor
+    num_prefix: int = 0
+    every_block: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the encoder hands to a head: the outputs (B, prefix + N, D) of the blocks it asked for, in their order."""
+
+    taps: tuple[Tensor, ...]
+    coordinates_BN3: Tensor
+    num_prefix: int
+    x: Tensor
+
+    @property
+    def last_BND(self) -> Tensor:
+        """The tokens of the sample after the last block, without class tokens."""
+        return self.taps[-1][:, self.num_prefix :]

@@ -1,0 +1,78 @@
+"""The bytes of an image file into pixels; every reader of images comes through here, so that a damaged file is told of alike."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from m2pt.config import UserError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+
+# What Pillow's decoders raise on damaged content.
+_DAMAGE = (
+    *(OSError, SyntaxError, ValueError, LookupError, ArithmeticError, TypeError, EOFError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
+
+
+def decode(content: bytes, source: Path | str) -> Image.Image:
+    """The picture in the content of a file, decoded to its end, in its own colours; `source` names it in errors.
+
+    Raises:
+        UserError: it is no whole image.
+
+    """
+    try:
+        png = content.startswith(_PNG_START) or Path(source).suffix.lower() == ".png"
+        if png and _PNG_END not in content:
+            raise ValueError("the file is truncated")
+        with Image.open(io.BytesIO(content)) as picture:
+            picture.verify()  # all checksums, which decoding alone does not look at
+        picture = Image.open(io.BytesIO(content))
+        picture.load()
+    except _DAMAGE as error:
+        raise UserError(f"{source}: is no whole image (truncated, damaged or of another format); restore the file.") from error
+    return picture
+
+
+def read_picture(path: Path) -> Image.Image:
+    """The picture in a file.
+
+    Raises:
+        UserError: the file is missing or cannot be read, or is no whole image.
+
+    """
+    return decode(read_content(path), path)
+
+
+def read_content(path: Path, start: int = 0, size: int = -1) -> bytes:
+    """`size` bytes of a file from `start` on (all by default).
+
+    Raises:
+        UserError: the file is missing, cannot be read, or ends before.
+
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            content = file.read(size)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); restore the file.") from error
+    if size >= 0 and len(content) < size:
+        raise UserError(f"{path}: ends before byte {start + size}, though it was longer when it was listed; restore the file.")
+    return content
+
+
+def coloured(picture: Image.Image, channels: int) -> Image.Image:
+    """The picture in greyscale (1 channel) or colour (3), whatever it is stored as."""
+    if picture.mode.startswith("I;16"):
+        # Pillow would cut 16-bit values at 255 instead of scaling them.
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    mode = "L" if channels == 1 else "RGB"
+    return picture if picture.mode == mode else picture.convert(mode)

@@ -1,0 +1,102 @@
+"""WebDataset shards: `<folder>/{train,val}/*.tar`, or `*train*.tar` and `*val*.tar` in one folder. Shape suffixes: N pictures.
+
+Shards are read through an index (`tar_index`), so that any order is exact: nothing is shuffled in a buffer. As with class
+folders, `val` is the test split here and validation data are held out of `train`.
+"""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from m2pt.config import UserError
+from m2pt.modalities.image.decode import decode, read_content
+from m2pt.modalities.image.readers.pictures import PictureItems, require_every_class
+from m2pt.modalities.image.readers.tar_index import Shard, index_shard
+from m2pt.modalities.items import Split, Wanted
+from m2pt.modalities.samples import read_list, require_folder
+
+CLASSES = "classes.txt"
+FOLDERS = {"train": ("train",), "test": ("val", "validation")}
+
+
+class Shards(PictureItems):
+    """One split; pictures in the order of the shards' names and of their members."""
+
+    def __init__(self, wanted: Wanted, classes: list[str], shards: list[Shard]):
+        super().__init__("webdataset", wanted, classes, np.concatenate([shard.labels_N for shard in shards]))
+        self.shards = shards
+        self.ends = np.cumsum([len(shard.labels_N) for shard in shards])
+
+    def name(self, index: int) -> str:
+        """Shard and member of one picture."""
+        shard, place = self._find(index)
+        return _name(shard, place)
+
+    def picture(self, index: int) -> Image.Image:
+        """Read one picture out of its shard. Raises `UserError` naming shard and member."""
+        shard, place = self._find(index)
+        content = read_content(shard.path, int(shard.offsets_N[place]), int(shard.sizes_N[place]))
+        return decode(content, _name(shard, place))
+
+    def _find(self, index: int) -> tuple[Shard, int]:
+        number = int(np.searchsorted(self.ends, index, side="right"))
+        return self.shards[number], index - (int(self.ends[number - 1]) if number else 0)
+
+
+def _name(shard: Shard, place: int) -> str:
+    return f"{shard.path}, member {bytes(shard.names_N[place]).decode('utf-8', 'replace')}"
+
+
+def open_webdataset(folder: Path, split: Split, wanted: Wanted) -> Shards | None:
+    """Open the shards of `train`, or those of `val` as the test split; there is no split `val`.
+
+    Classes are the lines of `classes.txt`, else the numbers from 0 to the largest in either split.
+
+    Raises:
+        UserError: shards are missing or damaged, or a label is no class: naming the shard.
+
+    """
+    require_folder(folder)
+    if split == "val":
+        return None
+    shards = _index(_paths(folder, split))
+    if (folder / CLASSES).is_file():
+        classes = read_list(folder / CLASSES)
+    else:
+        others = _index(_paths(folder, "test" if split == "train" else "train"))
+        classes = [str(number) for number in range(1 + max(int(shard.labels_N.max()) for shard in shards + others))]
+    for shard in shards:
+        if (wrong := np.flatnonzero(shard.labels_N >= len(classes))).size:
+            place = int(wrong[0])
+            raise UserError(
+                f"{_name(shard, place)}: has the class {shard.labels_N[place]}, but {CLASSES} lists {len(classes)} (from 0); "
+                "correct the list or the shard."
+            )
+    items = Shards(wanted, classes, shards)
+    if split == "train":
+        require_every_class(classes, items.labels.numpy(), folder / "train")
+    return items
+
+
+def _index(paths: list[Path]) -> list[Shard]:
+    """The shards in their order; several at once, as the time goes into waiting for the disk."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(index_shard, paths))
+
+
+def _paths(folder: Path, split: Split) -> list[Path]:
+    names = FOLDERS[split]
+    for name in names:
+        if (folder / name).is_dir():
+            found = sorted((folder / name).glob("*.tar"))
+            break
+    else:
+        pattern = re.compile(rf"(^|[-_.])({'|'.join(names)})([-_.]|$)")
+        found = sorted(path for path in folder.glob("*.tar") if pattern.search(path.stem))
+    found = [path for path in found if not path.name.startswith(".")]
+    if not found:
+        raise UserError(f"{folder}: has no shards of {names[0]}; they belong into {folder}/{names[0]}/*.tar.")
+    return found

@@ -1,0 +1,97 @@
+"""One split of a published data set, read from its files sample by sample.
+
+Small data are decoded once and kept (`m2pt.data`); data that do not fit into memory come through here. Shape suffixes: N samples,
+V views, K classes.
+"""
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from m2pt.config import Augmentation, Goal, InputConfig, TestConfig
+
+Item = dict[str, Tensor]
+"""A sample, ready to be stacked into a batch.
+
+`x` float32: what the model sees; for training (...), for testing (V, ...) with one or more views. `y`: int64 scalar
+(classification), float32 (K,) of 0 and 1 (tagging), int64 of one label per point or pixel (segmentation; -1 where there is none).
+`given` int64 scalar, only where the model is told more than `x`: the object category of a part segmentation.
+"""
+
+Split = Literal["train", "val", "test"]
+
+
+class Items(ABC):
+    """One split: what it holds is known from the start, files are read when a sample is asked for. Must be picklable.
+
+    `labels_N` (N,) int64, or `labels_NK` float32 (N, K) for tagging, are known without reading samples where the data set lists
+    them (None else): held-out data and weighted sampling are drawn by them.
+    """
+
+    classes: tuple[str, ...]
+    labels: Tensor | None
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many samples the split holds."""
+
+    @abstractmethod
+    def train(self, index: int, seed: int) -> Item:
+        """Read and augment one sample; every draw follows from `seed` alone. Raises `UserError` naming the file."""
+
+    @abstractmethod
+    def test(self, index: int) -> Item:
+        """Read one sample as it is tested, the same each time, with its views in front. Raises `UserError` naming the file."""
+
+    def among(self, kept: Tensor) -> Self:
+        """The same split, where a sample that is mixed with another takes it from the samples `kept` alone."""
+        del kept
+        return self
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """The file (and the member of it) of one sample, for messages."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """In which form samples are wanted: the resolved sections of a run's spec."""
+
+    input: InputConfig
+    augment: Augmentation | None
+    test: TestConfig
+    goal: Goal
+    variant: str | None = None
+
+
+Reader = Callable[[Path, Split, Wanted], Items | None]
+"""Opens one split of a data set in a folder: lists it and checks the lists; None where the data set has no such split.
+
+Raises `UserError` for a missing, empty or damaged list, naming file and line.
+"""
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[torch.Generator]:
+    """Let every draw inside follow from `seed`, also those of libraries that use global generators (Python's, NumPy's, torch's).
+
+    Yields a generator of its own; the global ones are as before afterwards.
+    """
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(devices=[]):
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        torch.manual_seed(seed)
+        try:
+            yield torch.Generator().manual_seed(seed)
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002

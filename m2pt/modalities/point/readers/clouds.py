@@ -1,0 +1,87 @@
+"""Clouds with one label each, wherever their files lie. Shapes: N clouds, Q points as stored, P points that the model sees."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from m2pt.config import UserError
+from m2pt.identity import derived_seed
+from m2pt.modalities.items import Item, Items, Wanted, seeded
+from m2pt.modalities.point.readers.hdf5 import POINTS, Rows
+from m2pt.modalities.point.transforms import cloud_transform, unit_sphere
+
+
+class CloudItems(Items):
+    """A split of labelled clouds: prepared as the recipe says, read one by one by a subclass."""
+
+    labels: Tensor
+
+    def __init__(self, dataset: str, wanted: Wanted, classes: Sequence[str], labels_N: NDArray[np.integer[Any]], source: object):
+        self.transform = cloud_transform(wanted, dataset)
+        self.classes = tuple(classes)
+        self.labels = torch.from_numpy(labels_N.astype(np.int64))
+        require_every_class(classes, self.labels, source)
+
+    @abstractmethod
+    def points(self, index: int) -> NDArray[Any]:
+        """Read one cloud (Q, 3) with Q ≥ P. Raises `UserError` naming the file."""
+
+    def __len__(self) -> int:
+        """How many clouds the split holds."""
+        return len(self.labels)
+
+    def train(self, index: int, seed: int) -> Item:
+        """One cloud, augmented: x (P, 3), y ()."""
+        cloud = unit_sphere(self.points(index), self.name(index))
+        with seeded(seed) as generator:
+            return {"x": self.transform.train(cloud, generator), "y": self.labels[index]}
+
+    def test(self, index: int) -> Item:
+        """The views of one cloud, drawn from its index where there are several: x (V, P, 3), y ()."""
+        cloud = unit_sphere(self.points(index), self.name(index))
+        with seeded(derived_seed(0, "views", index)) as generator:
+            return {"x": self.transform.test(cloud, generator), "y": self.labels[index]}
+
+
+class StoredClouds(CloudItems):
+    """Labelled clouds in HDF5 files."""
+
+    def __init__(
+        self,
+        dataset: str,
+        wanted: Wanted,
+        classes: Sequence[str],
+        rows: Rows,
+        labels_N: NDArray[np.integer[Any]],
+        source: object,
+    ) -> None:
+        super().__init__(dataset, wanted, classes, labels_N, source)
+        self._rows = rows
+
+    def name(self, index: int) -> str:
+        """File and number of one cloud."""
+        return self._rows.name(index)
+
+    def points(self, index: int) -> NDArray[Any]:
+        """Read one cloud."""
+        return self._rows.read(index, POINTS)
+
+
+def require_every_class(classes: Sequence[str], labels_N: Tensor, source: object) -> None:
+    """Refuse a split in which a class has no cloud: a file may be lost, or labels may count from 1.
+
+    Raises:
+        UserError: naming `source` and the first such class.
+
+    """
+    absent = (torch.bincount(labels_N, minlength=len(classes)) == 0).nonzero().flatten().tolist()
+    if absent:
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        raise UserError(
+            f"{source}: has no cloud of class {classes[absent[0]]!r}{more}; restore the data set (labels count from 0)."
+        )

@@ -1,0 +1,104 @@
+"""Clouds in HDF5 files, `data` (N, P, 3) with labels beside it: checked when a data set is opened, read row by row later.
+
+Shape suffixes: N clouds of one file, P points.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from m2pt.config import UserError
+
+POINTS = "data"
+
+
+class Rows:
+    """The clouds of several HDF5 files, one after the other. Files are opened anew in each process, when first asked for."""
+
+    def __init__(self, paths: Sequence[Path], counts: Sequence[int]) -> None:
+        self._paths = list(paths)
+        self._ends = np.cumsum(counts)
+        self._files: dict[Path, Any] = {}
+        self._process = os.getpid()
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_files": {}, "_process": None}
+
+    def name(self, index: int) -> str:
+        """File and number of one cloud."""
+        path, row = self._find(index)
+        return f"{path}, cloud {row}"
+
+    def read(self, index: int, key: str) -> NDArray[Any]:
+        """One cloud's part of the dataset `key`.
+
+        Raises:
+            UserError: it cannot be read (any more).
+
+        """
+        path, row = self._find(index)
+        try:
+            values: NDArray[Any] = self._open(path)[key][row]
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise UserError(f"{path}, cloud {row}: cannot be read (damaged or removed); restore the file.") from error
+        return values
+
+    def _find(self, index: int) -> tuple[Path, int]:
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        return self._paths[number], index - (int(self._ends[number - 1]) if number else 0)
+
+    def _open(self, path: Path) -> Any:
+        if self._process != os.getpid():  # a handle of the process that this one was forked from must not be used
+            self._files, self._process = {}, os.getpid()
+        if path not in self._files:
+            self._files[path] = h5py.File(path, "r")
+        return self._files[path]
+
+
+def read_labels(path: Path, key: str, *, each_point: bool, at_least: int = 1) -> NDArray[np.integer[Any]]:
+    """The labels of a file: (N,), or (N, P) where each point has one. Checks the form of `data`, without reading it:
+    clouds of `at_least` so many points.
+
+    Raises:
+        UserError: the file is damaged or of another form.
+
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            for name in (POINTS, key):
+                if not isinstance(file.get(name), h5py.Dataset):
+                    raise UserError(f"{path}: has no dataset {name!r}; it must hold `{POINTS}` and `{key}`.")
+            labels: NDArray[Any] = file[key][()]
+            shape, kind = file[POINTS].shape, file[POINTS].dtype
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{path}: is no whole HDF5 file (truncated, damaged or of another format); restore the file.") from error
+    if len(shape) != 3 or shape[2] != 3 or kind.kind != "f" or 0 in shape:
+        raise UserError(f"{path}: `{POINTS}` is {kind} of shape {shape}, not floats of shape (clouds, points, 3).")
+    if shape[1] < at_least:
+        raise UserError(f"{path}: clouds have {shape[1]} points, fewer than the input's points ({at_least}); lower that.")
+    accepted = (shape[:2],) if each_point else (shape[:1], (shape[0], 1))
+    if labels.shape not in accepted or labels.dtype.kind not in "iu":
+        raise UserError(f"{path}: `{key}` is {labels.dtype} of shape {labels.shape}, not integers of shape {accepted[0]}.")
+    return labels if each_point else labels.reshape(-1)
+
+
+def require_labels(path: Path, key: str, labels: NDArray[np.integer[Any]], count: int) -> None:
+    """Refuse labels that are not in 0 ... `count` - 1.
+
+    Raises:
+        UserError: naming the file and the first such label.
+
+    """
+    outside = labels[(labels < 0) | (labels >= count)]
+    if outside.size:
+        raise UserError(
+            f"{path}: `{key}` has the label {outside.flat[0]}, but labels go from 0 to {count - 1}; restore the file."
+        )

@@ -1,0 +1,51 @@
+"""Clouds in text files: one point a line, its numbers in columns."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from m2pt.config import UserError
+
+
+def read_table(path: Path, columns: int, delimiter: str | None) -> NDArray[np.float64]:
+    """The numbers of a file (lines, columns); `delimiter` None is white space.
+
+    Raises:
+        UserError: the file is missing or empty, or a line has something else than so many numbers.
+
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of an empty file, which is told below
+            table = np.loadtxt(path, dtype=np.float64, delimiter=delimiter, comments=None, ndmin=2, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error}); restore the file.") from error
+    except ValueError as error:
+        raise UserError(
+            f"{path}, line {_faulty(path, columns, delimiter)}: is no line of {columns} numbers; restore the file."
+        ) from error
+    if table.size == 0:
+        raise UserError(f"{path}: holds no points; restore the file.")
+    if table.shape[1] != columns:
+        raise UserError(f"{path}: has {table.shape[1]} numbers a line, not {columns}; restore the file.")
+    return table
+
+
+def _faulty(path: Path, columns: int, delimiter: str | None) -> int:
+    """The number of the first line that is not as it should be."""
+    lines = path.read_bytes().decode("utf-8", "replace").splitlines()
+    for number, line in enumerate(lines, start=1):
+        values = line.split(delimiter)
+        if not values or len(values) != columns or not all(_is_number(value) for value in values):
+            return number
+    return len(lines)
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True

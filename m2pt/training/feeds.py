@@ -1,0 +1,222 @@
+"""Batches for training and for evaluation, from memory or from files; in both cases all of them follow from the seed.
+
+Shapes: B rows of this process, V views of a sample.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from m2pt.config import UserError
+from m2pt.identity import RunSpec, derived_seed
+from m2pt.modalities.items import Item, Items
+from m2pt.modalities.rooms import ROOMS
+from m2pt.modalities.samples import Samples
+from m2pt.training.sampling import weighted_order
+from m2pt.training.share import Share
+
+TestSplit = Literal["val", "test"]
+
+EVALUATION_BATCH = 250
+"""Small samples from memory are evaluated so many at once."""
+
+EVALUATION_VIEWS = 64
+"""Views of samples from files that are evaluated at once; scenes, which differ in size, are evaluated one by one."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The `rows` that this process has of a global batch of `total` samples."""
+
+    item: Item
+    rows: Tensor
+    total: int
+
+
+class Feed(ABC):
+    """The data of one run: `size` training samples of `classes`."""
+
+    classes: tuple[str, ...]
+    size: int
+    steps_per_epoch: int
+    parts: tuple[tuple[int, ...], ...] | None = None
+    skipped: Sequence[str] = ()
+
+    @abstractmethod
+    def train(self, epoch: int, first: int) -> Iterator[Batch]:
+        """The batches of an epoch (counted from 1), from step `first` (counted from 0) on."""
+
+    @abstractmethod
+    def test(self, split: TestSplit) -> Iterator[Item]:
+        """The part of a split that this process evaluates, in batches whose `x` is (B, V, ...)."""
+
+    @abstractmethod
+    def count(self, split: TestSplit) -> int:
+        """How many samples a split holds in all; 0 where there is no such split."""
+
+
+class MemoryFeed(Feed):
+    """Decoded samples in memory; `pool` are those that the run trains with."""
+
+    def __init__(self, spec: RunSpec, pool: Samples, splits: dict[TestSplit, Samples], share: Share) -> None:
+        self._spec, self._pool, self._splits, self._share = spec, pool, splits, share
+        self.classes, self.size = pool.classes, len(pool.y)
+        self.steps_per_epoch = -(-self.size // spec.finetune.batch_size)
+
+    def train(self, epoch: int, first: int) -> Iterator[Batch]:
+        """As `Feed.train`; a whole batch is augmented at once, the last one of an epoch may be smaller."""
+        spec = self._spec
+        order = torch.randperm(self.size, generator=_generator(spec, "order", epoch))
+        for step, chosen in enumerate(order.split(spec.finetune.batch_size)):
+            if step < first:
+                continue
+            x = self._pool.x[chosen]
+            if spec.finetune.augment:
+                x = ROOMS[spec.modality].augment(x, _generator(spec, "augment", epoch, step))
+            rows = self._share.rows(len(chosen))
+            yield Batch({"x": x[rows], "y": self._pool.y[chosen[rows]]}, rows, len(chosen))
+
+    def test(self, split: TestSplit) -> Iterator[Item]:
+        """As `Feed.test`, one view."""
+        samples = self._splits[split]
+        mine = self._share.every(len(samples.y))
+        x, y = (samples.x, samples.y) if self._share.world == 1 else (samples.x[list(mine)], samples.y[list(mine)])
+        for part, labels in zip(x.split(EVALUATION_BATCH), y.split(EVALUATION_BATCH), strict=True):
+            yield {"x": part.unsqueeze(1), "y": labels}
+
+    def count(self, split: TestSplit) -> int:
+        """As `Feed.count`."""
+        return len(self._splits[split].y)
+
+
+class FileFeed(Feed):
+    """Samples that are read from their files by `workers` processes for each device.
+
+    `kept` are the samples of `train` that the run trains with; an incomplete last batch is left out, as the published recipes do.
+    """
+
+    def __init__(
+        self, spec: RunSpec, train: Items, kept: Tensor, tests: dict[TestSplit, tuple[Items, Tensor]], share: Share, workers: int
+    ) -> None:
+        self._spec, self._train, self._kept, self._tests, self._share, self._workers = spec, train, kept, tests, share, workers
+        recipe = spec.finetune
+        self.classes, self.size = train.classes, len(kept)
+        self.parts = getattr(train, "parts", None)
+        drawn = recipe.epoch_samples or self.size
+        self.steps_per_epoch = drawn // recipe.batch_size
+        self._wanted = _Batches()
+        self._loader: DataLoader[Any] = DataLoader(
+            _Files({"train": train} | {split: items for split, (items, _) in tests.items()}),
+            batch_sampler=self._wanted,
+            num_workers=workers,
+            collate_fn=_collate,
+            pin_memory=torch.cuda.is_available(),
+            multiprocessing_context="forkserver" if workers else None,
+            persistent_workers=workers > 0,
+        )
+        if self.steps_per_epoch == 0:
+            raise UserError(
+                f"finetune.batch_size: {recipe.batch_size} is more than the {drawn} training samples of {spec.target}."
+            )
+
+    def train(self, epoch: int, first: int) -> Iterator[Batch]:
+        """As `Feed.train`. Each of the `batch_size` samples of a batch stands there `repeats` times, differently augmented."""
+        spec, recipe = self._spec, self._spec.finetune
+        order = self._order(epoch)
+        total = recipe.batch_size * recipe.repeats
+        rows = self._share.rows(total)
+        batches: list[list[_Key]] = []
+        for step in range(first, self.steps_per_epoch):
+            chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size].repeat(recipe.repeats)
+            seeds = [derived_seed(spec.seed, "augment", spec.target, epoch, step, row) for row in rows.tolist()]
+            batches.append([("train", index, seed) for index, seed in zip(chosen[rows].tolist(), seeds, strict=True)])
+        for item in self._read(batches):
+            yield Batch(item, rows, total)
+
+    def _order(self, epoch: int) -> Tensor:
+        recipe, generator = self._spec.finetune, _generator(self._spec, "order", epoch)
+        if recipe.weighted:
+            if self._train.labels is None:
+                raise UserError(
+                    f"finetune.weighted: the data set of {self._spec.target} does not list its labels; set it to false."
+                )
+            count = recipe.epoch_samples or self.size
+            return self._kept[weighted_order(self._train.labels[self._kept], count, generator)]
+        return self._kept[torch.randperm(self.size, generator=generator)]
+
+    def test(self, split: TestSplit) -> Iterator[Item]:
+        """As `Feed.test`; samples of different sizes come one by one."""
+        _, kept = self._tests[split]
+        mine = [int(kept[index]) for index in self._share.every(len(kept))]
+        test = self._spec.finetune.test
+        views = test.clips * test.crops * test.votes
+        size = 1 if self._spec.goal == "semantic_segmentation" else max(1, EVALUATION_VIEWS // views)
+        batches: list[list[_Key]] = [
+            [(split, index, None) for index in mine[start : start + size]] for start in range(0, len(mine), size)
+        ]
+        yield from self._read(batches)
+
+    def count(self, split: TestSplit) -> int:
+        """As `Feed.count`."""
+        return len(self._tests[split][1]) if split in self._tests else 0
+
+    def _read(self, batches: "list[list[_Key]]") -> Iterator[Item]:
+        """The batches of these samples. The reading processes stay from one call to the next: starting them takes seconds."""
+        self._wanted.batches = batches
+        for item in self._loader:
+            if isinstance(item, _Fault):
+                raise UserError(item.sentence)
+            yield item
+
+
+_Key = tuple[str, int, int | None]
+"""A split, a sample of it, and the seed of its augmentation; None reads it as it is tested."""
+
+
+class _Batches:
+    """The batches that are wanted next, as a `DataLoader` asks for them."""
+
+    batches: list[list[_Key]]
+
+    def __iter__(self) -> Iterator[list[_Key]]:
+        return iter(self.batches)
+
+
+class _Files(Dataset[Any]):
+    """All splits of a run, read by key."""
+
+    def __init__(self, splits: dict[str, Items]) -> None:
+        self._splits = splits
+
+    def __getitem__(self, key: _Key) -> "Item | _Fault":
+        split, index, seed = key
+        items = self._splits[split]
+        try:
+            return items.test(index) if seed is None else items.train(index, seed)
+        except UserError as error:
+            return _Fault(str(error))
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """A fault on its way out of a reading process: an exception would lose its sentence in a traceback of that process."""
+
+    sentence: str
+
+
+def _collate(found: "list[Item | _Fault]") -> "Item | _Fault":
+    items: list[Item] = []
+    for item in found:
+        if isinstance(item, _Fault):
+            return item
+        items.append(item)
+    return {name: torch.stack([item[name] for item in items]) for name in items[0]}
+
+
+def _generator(spec: RunSpec, purpose: str, *place: int) -> torch.Generator:
+    return torch.Generator().manual_seed(derived_seed(spec.seed, purpose, spec.target, *place))

@@ -1,0 +1,99 @@
+"""What a model is trained for: the loss of a batch, how the views of a sample are joined, and the scores.
+
+Shapes: B rows, V views, K classes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from m2pt.config import FinetuneConfig, Goal
+from m2pt.identity import RunSpec
+from m2pt.modalities.image.windows import predict_scene
+from m2pt.modalities.items import Item
+from m2pt.training.metrics.accuracy import Accuracy
+from m2pt.training.metrics.average_precision import AveragePrecision
+from m2pt.training.metrics.meter import Meter
+from m2pt.training.metrics.segmentation import SegmentationIoU
+
+IGNORED = -1
+"""The label of a point or pixel that has none."""
+
+Forward = Callable[..., Tensor]
+
+
+def loss_of(recipe: FinetuneConfig, goal: Goal, outputs: Tensor, y: Tensor) -> Tensor:
+    """The loss of each row (B,).
+
+    Classification: cross-entropy with label smoothing, or with the soft labels (B, K) that mixup made; binary cross-entropy
+    summed over nothing but averaged over classes where the recipe says so. Segmentation: the mean over the labelled points or
+    pixels of a row.
+    """
+    if recipe.loss == "binary_cross_entropy":
+        target = y if y.ndim == 2 else functional.one_hot(y, outputs.shape[1])
+        return functional.binary_cross_entropy_with_logits(outputs, target.to(outputs.dtype), reduction="none").mean(dim=1)
+    if goal == "classification":
+        mixed_here = y.ndim == 2 and (recipe.mixup > 0 or recipe.cutmix > 0)  # timm's mixup has smoothed its labels itself
+        smoothing = 0.0 if mixed_here else recipe.label_smoothing
+        return functional.cross_entropy(outputs, y, label_smoothing=smoothing, reduction="none")
+    # One row for each point or pixel: on CUDA, cross-entropy over further axes has no deterministic form.
+    logits, labels = outputs.movedim(1, -1).flatten(1, -2), y.flatten(1)
+    losses = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none")
+    labelled = (labels != IGNORED).sum(dim=1).clamp(min=1)
+    return losses.view_as(labels).sum(dim=1) / labelled
+
+
+def new_meter(spec: RunSpec, num_classes: int, parts: tuple[tuple[int, ...], ...] | None) -> Meter:
+    """A meter for a run's scores."""
+    match spec.goal:
+        case "classification":
+            return Accuracy(num_classes)
+        case "tagging":
+            return AveragePrecision(num_classes)
+        case "semantic_segmentation":
+            return SegmentationIoU(num_classes)
+        case "part_segmentation":
+            from m2pt.training.metrics.parts import PartIoU, PartNetIoU
+
+            if parts is None:
+                raise ValueError(f"{spec.target}: its reader does not say which parts belong to which category")
+            return PartNetIoU(parts) if spec.metric == "miou" else PartIoU(parts)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Outputs of a model for a batch of samples with views: joined over the views, float32, on the CPU."""
+
+    model: nn.Module
+    spec: RunSpec
+    num_classes: int
+    device: torch.device
+
+    def __call__(self, item: Item) -> Tensor:
+        """Classification: the logits of one view, or the mean of the probabilities (B, K) of several; tagging alike.
+
+        The votes of a cloud are averaged as logits, as in Point-MAE. Segmentation: the mean over views; a scene
+        is looked at through windows, at the size of its labels.
+        """
+        goal = self.spec.goal
+        x = item["x"]
+        if goal == "semantic_segmentation" and x.ndim == 5:
+            height, width = item["y"].shape[-2:]
+            side = cast(int, getattr(self.spec.input, "size"))  # noqa: B009
+            stride = self.spec.finetune.test.stride or side
+            scene = predict_scene(self.model, x[0, 0].to(self.device), side, stride, self.num_classes, (height, width))
+            return scene.float().cpu().unsqueeze(0)
+        views = x.shape[1]
+        given = item.get("given")
+        told = None if given is None else given.repeat_interleave(views).to(self.device)
+        outputs: Tensor = self.model(x.flatten(0, 1).to(self.device), told).float()
+        if views == 1:
+            return outputs.cpu()
+        outputs = outputs.unflatten(0, (-1, views))
+        if goal == "classification" and self.spec.modality != "point":
+            return outputs.softmax(dim=-1).mean(dim=1).cpu()
+        return (outputs.sigmoid() if goal == "tagging" else outputs).mean(dim=1).cpu()

@@ -1,0 +1,1 @@
+"""Scores of a model, one file per kind; each a `Meter`."""

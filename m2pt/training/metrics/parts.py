@@ -1,0 +1,123 @@
+"""Scores of part segmentation. Shapes: B batch, P points, K part labels of all categories together.
+
+A model is told the category of a shape, so it chooses among the parts of that category alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import fsum
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from m2pt.modalities.items import Item
+from m2pt.training.metrics.meter import Meter
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Correctly rounded, hence the same in any order."""
+    return fsum(values) / len(values)
+
+
+def _percent(right: int, all_of_them: int) -> float:
+    return 100.0 * right / all_of_them if all_of_them else float("nan")
+
+
+class PartIoU(Meter):
+    """ShapeNetPart's scores: intersection over union of each part of a shape, averaged over the parts of its category.
+
+    A part that is neither there nor predicted counts 1. `miou_instance` is the mean over shapes, `miou_class` the mean over
+    categories of the mean over their shapes (PointNet, arXiv 1612.00593, section 5.1; PointNet++'s evaluation). `parts` are the
+    part labels of each category. Categories without a shape are left out.
+    """
+
+    def __init__(self, parts: tuple[tuple[int, ...], ...]) -> None:
+        self.parts = parts
+        self._shapes: list[list[float]] = [[] for _ in parts]
+        self._right = 0
+        self._points = 0
+
+    def add(self, outputs: Tensor, batch: Item) -> None:
+        """Take in logits (B, K, P) beside `y` (B, P) and the categories `given` (B,)."""
+        for category, predicted_P, true_P in _predictions(outputs, batch, self.parts):
+            ious = []
+            for part in self.parts[category]:
+                there, said = true_P == part, predicted_P == part
+                union = int((there | said).sum())
+                ious.append(int((there & said).sum()) / union if union else 1.0)
+            self._shapes[category].append(_mean(ious))
+            self._right += int((predicted_P == true_P).sum())
+            self._points += len(true_P)
+
+    def merge(self, other: Self) -> None:
+        """Take in another meter's shapes."""
+        for mine, more in zip(self._shapes, other._shapes, strict=True):
+            mine += more
+        self._right += other._right
+        self._points += other._points
+
+    def result(self) -> dict[str, float]:
+        """`miou_instance`, `miou_class` and `point_accuracy` in percent; NaN where there was no shape."""
+        shapes = [iou for ious in self._shapes for iou in ious]
+        if not shapes:
+            return dict.fromkeys(("miou_instance", "miou_class", "point_accuracy"), float("nan"))
+        return {
+            "miou_instance": 100.0 * _mean(shapes),
+            "miou_class": 100.0 * _mean([_mean(ious) for ious in self._shapes if ious]),
+            "point_accuracy": _percent(self._right, self._points),
+        }
+
+
+class PartNetIoU(Meter):
+    """PartNet's score: the part-category mIoU of fine-grained semantic segmentation (arXiv 1812.02713, section 5.1).
+
+    Intersections and unions of a part are summed over all shapes of its category; `miou` is the mean over the parts of a
+    category, averaged over categories. The first label of each category is "other": points that have it are left out, and it is
+    never predicted, as in the published evaluation. Parts that are neither there nor predicted in any shape are left out.
+    """
+
+    def __init__(self, parts: tuple[tuple[int, ...], ...]) -> None:
+        self.parts = tuple(labels[1:] for labels in parts)
+        self._others = tuple(labels[0] for labels in parts)
+        size = 1 + max(max(labels) for labels in parts)
+        self._both = torch.zeros(size, dtype=torch.int64)
+        self._either = torch.zeros(size, dtype=torch.int64)
+        self._right = 0
+        self._points = 0
+
+    def add(self, outputs: Tensor, batch: Item) -> None:
+        """Take in logits (B, K, P) beside `y` (B, P) and the categories `given` (B,)."""
+        size = len(self._both)
+        for category, predicted_P, true_P in _predictions(outputs, batch, self.parts):
+            counted = true_P != self._others[category]
+            predicted, true = predicted_P[counted], true_P[counted]
+            both = torch.bincount(true[predicted == true], minlength=size)
+            self._both += both
+            self._either += torch.bincount(true, minlength=size) + torch.bincount(predicted, minlength=size) - both
+            self._right += int(both.sum())
+            self._points += len(true)
+
+    def merge(self, other: Self) -> None:
+        """Add another meter's counts."""
+        self._both += other._both
+        self._either += other._either
+        self._right += other._right
+        self._points += other._points
+
+    def result(self) -> dict[str, float]:
+        """`miou` and `point_accuracy` (of the points that have a part) in percent; NaN where there was no such point."""
+        categories = []
+        for labels in self.parts:
+            ious = [int(self._both[part]) / int(self._either[part]) for part in labels if self._either[part]]
+            if ious:
+                categories.append(_mean(ious))
+        miou = 100.0 * _mean(categories) if categories else float("nan")
+        return {"miou": miou, "point_accuracy": _percent(self._right, self._points)}
+
+
+def _predictions(outputs_BKP: Tensor, batch: Item, parts: tuple[tuple[int, ...], ...]) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """For each shape: its category, and predicted and true label of each point; a category without parts is passed over."""
+    for logits_KP, true_P, category in zip(outputs_BKP, batch["y"], batch["given"].tolist(), strict=True):
+        labels = torch.tensor(parts[category], dtype=torch.int64)
+        if len(labels):
+            yield category, labels[logits_KP[labels].argmax(dim=0)], true_P

@@ -1,0 +1,86 @@
+"""Which samples an epoch trains with, in which order, and which are held out: pure functions of labels and a seed.
+
+Shape suffixes: N samples, K classes.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from m2pt.config import UserError
+
+
+def weights(labels: Tensor) -> Tensor:
+    """How often a sample is to be drawn, (N,) float64: `1000 / (n + 0.01)` summed over its classes, which n samples have.
+
+    `labels` are (N,) int64, or (N, K) of 0 and 1. AudioMAE's for AudioSet-2M (arXiv 2207.06405, appendix B).
+    """
+    if labels.ndim == 1:
+        rows, classes = np.arange(len(labels)), labels.numpy()
+    else:
+        rows, classes = (part.numpy() for part in labels.nonzero(as_tuple=True))
+    of_class = 1000.0 / (np.bincount(classes) + 0.01)
+    return torch.from_numpy(np.bincount(rows, weights=of_class[classes], minlength=len(labels)))
+
+
+def weighted_order(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """`count` different samples (count,) in the order of drawing: each draw takes one of those left, by the weights of them all.
+
+    So samples with rare classes come often, and early in an epoch, as in the published runs.
+
+    Raises:
+        UserError: fewer samples have a label.
+
+    """
+    weights_N = weights(labels)
+    labelled = int((weights_N > 0).sum())
+    if count > labelled:
+        raise UserError(f"finetune.epoch_samples: {count} are to be drawn, {labelled} training samples have a label; lower it.")
+    return torch.multinomial(weights_N, count, replacement=False, generator=generator)
+
+
+def holdout(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """The indices that are kept for training and those that are held out, both ascending.
+
+    With one label each, (N,) int64, every class gives its share (and keeps at least one sample). Samples with many labels,
+    (N, K), are split at random, and so are those without two of a label: indices stand in for labels that are not known.
+
+    Raises:
+        UserError: a fraction above 0 holds out nothing.
+
+    """
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(labels), generator=generator)
+    wanted = round(fraction * len(labels))
+    held = torch.zeros(len(labels), dtype=torch.bool)
+    if labels.ndim > 1 or len(labels.unique()) == len(labels):
+        held[order[:wanted]] = True
+    else:
+        counts = torch.bincount(labels)
+        shares = _shares(counts, fraction, wanted)
+        grouped = order[labels[order].argsort(stable=True)]
+        place = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels[grouped]]
+        held[grouped[place < shares[labels[grouped]]]] = True
+    if fraction > 0 and not held.any():
+        raise UserError(f"holdout: {fraction} of {len(labels)} training samples is none; raise it or add data.")
+    return (~held).nonzero().flatten(), held.nonzero().flatten()
+
+
+def _shares(counts: Tensor, fraction: float, wanted: int) -> Tensor:
+    """How many of each class are held out: the share rounded down, and one more where the most is lost by that."""
+    exact = fraction * counts.double()
+    shares = exact.long()
+    lost = (exact - shares).masked_fill(shares + 1 >= counts, -1.0)
+    for label in lost.argsort(descending=True, stable=True)[: max(0, wanted - int(shares.sum()))]:
+        shares[label] += int(lost[label] > 0)
+    return shares
+
+
+def repeated(order: Tensor, repeats: int) -> Tensor:
+    """Repeated augmentation: each sample of an order (N,) stands `repeats` times in a row, (N * repeats,).
+
+    As VideoMAE does it (arXiv 2203.12602; `num_sample` in its code): an epoch goes through all samples, and a batch holds
+    `repeats` augmentations of each of its samples, so it is `repeats` times as large as the batch size that the learning rate is
+    scaled by. (DeiT's, arXiv 2012.12877, differs: there an epoch goes through a part of the samples.)
+    """
+    return order.repeat_interleave(repeats)

@@ -1,0 +1,91 @@
+"""How one global batch is spread over processes: which rows each of them takes, and how they exchange what they found.
+
+Started by torchrun, the processes of a job train one model together; otherwise there is one process, and nothing here does
+anything. Rows are dealt in pairs (first with last, second with second last, ...), because mixup joins each row to its mirror
+image: so both are in one process, and a batch is mixed the same way whatever the number of processes.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+T = TypeVar("T")
+
+_PATIENCE = timedelta(minutes=30)  # one process may decode data while the others wait
+
+
+@dataclass(frozen=True)
+class Share:
+    """The place of this process among `world` that train one model."""
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.rank == 0
+
+    def rows(self, total: int) -> Tensor:
+        """The rows of a batch of `total` that this process takes; row k of them mirrors row -1 - k."""
+        half = torch.arange((total + 1) // 2)
+        mine = half[len(half) * self.rank // self.world : len(half) * (self.rank + 1) // self.world]
+        mirrored = (total - 1 - mine).flip(0)
+        return torch.cat([mine, mirrored[mirrored >= (total + 1) // 2]])
+
+    def every(self, total: int) -> range:
+        """The samples of a split of `total` that this process evaluates."""
+        return range(self.rank, total, self.world)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum over all processes."""
+        if self.world > 1:
+            dist.all_reduce(values)
+        return values
+
+    def collect(self, value: T) -> list[T]:
+        """The values of all processes, by rank, on each of them."""
+        if self.world == 1:
+            return [value]
+        found: list[T | None] = [None] * self.world
+        dist.all_gather_object(found, value)
+        return [item for item in found if item is not None]
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.world > 1:
+            dist.barrier()
+
+
+def _follow(parent: int) -> None:
+    """Leave when torchrun is gone: it starts its processes in sessions of their own, where no signal to a group reaches them."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+@contextmanager
+def joined(device_type: str) -> Iterator[tuple[Share, int]]:
+    """Join the processes that torchrun started; yields this one's share and the index of its device."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Share(), 0
+        return
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    local = int(os.environ["LOCAL_RANK"])
+    if device_type == "cuda":
+        torch.cuda.set_device(local)
+    dist.init_process_group("nccl" if device_type == "cuda" else "gloo", timeout=_PATIENCE)
+    try:
+        yield Share(dist.get_rank(), world), local
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,23 @@
+"""Pretrained weights from files into modules: in every published layout, strict and safe.
+
+No file is ever executed: safetensors hold no code, and of a file of PyTorch only tensors and plain data are read. Every tensor
+that a module needs is matched, or the load fails with the list of keys.
+"""
+
+from m2pt.weights.content import check_content, weights_file
+from m2pt.weights.inspection import Inspection, inspect
+from m2pt.weights.reading import LoadedWeights, load_encoder, read_encoder
+from m2pt.weights.saved import load_into, read_weights, save_weights
+
+__all__ = [
+    "Inspection",
+    "LoadedWeights",
+    "check_content",
+    "inspect",
+    "load_encoder",
+    "load_into",
+    "read_encoder",
+    "read_weights",
+    "save_weights",
+    "weights_file",
+]

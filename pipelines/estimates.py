@@ -1,0 +1,78 @@
+"""What the runs of a study on published data sets will cost, and what the paper reports for them."""
+
+from dataclasses import dataclass
+
+from m2pt.analysis.published_table import cell_of
+from m2pt.config import FileSource, Study
+from m2pt.costs import RunCosts, assumption, run_costs
+from m2pt.identity import RunSpec, cell_key
+from m2pt.published.datasets import dataset_facts
+from pipelines.plan import Plan
+
+__all__ = ["CellEstimate", "assumption", "auxiliary_epochs", "cells"]
+
+
+@dataclass(frozen=True)
+class CellEstimate:
+    """The runs of a study that differ by seed alone, `left` of which are not complete.
+
+    `published` is the paper's score in percent, `forward_gflops` counts one sample, `gpu_hours` one run; None where not known.
+    """
+
+    cell: str
+    parts: tuple[str, ...]
+    runs: int
+    left: int
+    metric: str
+    published: float | None
+    parameters: int | None
+    trainable_parameters: int | None
+    forward_gflops: float | None
+    training_flops: float | None
+    gpu_hours: float | None
+
+
+def auxiliary_epochs(study: Study) -> dict[str, int]:
+    """For how long the encoders of each source were pretrained, where the study says so."""
+    return {name: source.epochs for name, source in study.encoders.items() if isinstance(source, FileSource) and source.epochs}
+
+
+def cells(plan: Plan) -> list[CellEstimate]:
+    """The cells of a study on published data sets, in the order of its parts; empty for a study without tasks."""
+    members: dict[str, list[RunSpec]] = {}
+    names: dict[str, list[str]] = {}
+    for part, specs in plan.parts.items():
+        for spec in (spec for spec in specs if spec.task is not None):
+            key = spec.model_copy(update={"seed": 0}).model_dump_json()
+            members.setdefault(key, [])
+            if spec not in members[key]:
+                members[key].append(spec)
+            if part not in names.setdefault(key, []):
+                names[key].append(part)
+    epochs = auxiliary_epochs(plan.study)
+    return [_cell(plan, specs, tuple(names[key]), epochs) for key, specs in members.items()]
+
+
+def _cell(plan: Plan, specs: list[RunSpec], parts: tuple[str, ...], epochs: dict[str, int]) -> CellEstimate:
+    spec = specs[0]
+    costs = _costs(spec)
+    known = cell_of(spec, spec.task.dataset, epochs) if spec.task else None
+    varied = f" ({known.label})" if known and known.label else ""
+    return CellEstimate(
+        cell=f"{cell_key(spec)}{varied}",
+        parts=parts,
+        runs=len(specs),
+        left=len(plan.unfinished(specs)),
+        metric=spec.metric,
+        published=known.published if known else None,
+        parameters=costs.model.parameters if costs else None,
+        trainable_parameters=costs.model.trainable_parameters if costs else None,
+        forward_gflops=costs.model.forward_flops / 1e9 if costs else None,
+        training_flops=costs.flops if costs else None,
+        gpu_hours=costs.gpu_hours if costs else None,
+    )
+
+
+def _costs(spec: RunSpec) -> RunCosts | None:
+    facts = dataset_facts(spec.task.dataset, spec.task.variant) if spec.task else None
+    return run_costs(spec, facts) if facts else None

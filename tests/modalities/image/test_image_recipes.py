@@ -1,0 +1,39 @@
+"""The published recipes hold the published values, and their readers take them."""
+
+import pytest
+
+from m2pt.config import ImageAugment, TestConfig
+from m2pt.modalities.image.recipes import RECIPES
+from m2pt.modalities.image.scenes import SceneAugment
+from m2pt.modalities.image.transforms import TestTransform, TrainTransform, sections
+from m2pt.modalities.items import Wanted
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_fits_a_reader(name):
+    recipe = RECIPES[name]
+    assert recipe.input.form == "published"
+    assert isinstance(recipe.finetune.augment, ImageAugment)
+    config, augment = sections(Wanted(recipe.input, recipe.finetune.augment, TestConfig(), recipe.goal), recipe.goal, "any")
+    if recipe.goal == "classification":
+        TrainTransform(config, augment)
+        TestTransform(config)
+    else:
+        SceneAugment(config, augment)
+
+
+def test_peak_learning_rates():
+    """4 · 5e-4 for the fine-tuning, 6.4 for the linear probe: the rates that MAE's logs show."""
+    rates = {
+        name: recipe.finetune.learning_rate * recipe.finetune.batch_size / (recipe.finetune.learning_rate_per or 256)
+        for name, recipe in RECIPES.items()
+    }
+    assert rates["mae-finetune"] == pytest.approx(2e-3)
+    assert rates["mae-linear-probe"] == pytest.approx(6.4)
+
+
+def test_the_length_of_ade20k_is_nearest_to_the_published_steps():
+    recipe = RECIPES["mae-ade20k"].finetune
+    steps = {epochs: epochs * -(-20210 // recipe.batch_size) for epochs in range(120, 135)}
+    assert recipe.epochs == min(steps, key=lambda epochs: abs(steps[epochs] - 160_000))
+    assert recipe.learning_rate_per is None

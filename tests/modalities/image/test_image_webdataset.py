@@ -1,0 +1,178 @@
+"""WebDataset shards: random access, both label members, both layouts, and what is said of a shard that is not as it should be."""
+
+import io
+import json
+import pickle
+import tarfile
+
+import pytest
+import torch
+from PIL import Image
+
+from m2pt.config import UserError
+from m2pt.modalities.image.readers import READERS
+
+read = READERS["webdataset"]
+
+
+def write_shard(path, members):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in members:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+
+
+@pytest.fixture
+def encoded(photo):
+    def encode(seed, kind="JPEG"):
+        stream = io.BytesIO()
+        photo(seed).save(stream, kind)
+        return stream.getvalue()
+
+    return encode
+
+
+@pytest.fixture
+def folder(tmp_path, encoded):
+    """Three classes; three pictures a shard; two shards for training and one for the test."""
+    for number in range(3):
+        home = tmp_path / ("train" if number < 2 else "val")
+        members = []
+        for place in range(3):
+            members += [
+                (f"{number}/{place:04d}.cls", b"%d\n" % place),
+                (f"{number}/{place:04d}.jpg", encoded(10 * number + place)),
+            ]
+        write_shard(home / f"{number:05d}.tar", members)
+    return tmp_path
+
+
+def test_samples_are_found_by_number(folder, plain, encoded, photo):
+    train, test = read(folder, "train", plain), read(folder, "test", plain)
+    assert read(folder, "val", plain) is None
+    assert (len(train), len(test)) == (6, 3)
+    assert train.classes == test.classes == ("0", "1", "2")
+    assert train.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    assert train.name(4) == f"{folder / 'train' / '00001.tar'}, member 1/0001.jpg"
+    for index in (4, 0, 5, 2):  # any order
+        stream = io.BytesIO()
+        train.picture(index).save(stream, "PNG")
+        other = io.BytesIO()
+        Image.open(io.BytesIO(encoded(10 * (index // 3) + index % 3))).save(other, "PNG")
+        assert stream.getvalue() == other.getvalue()
+    assert train.test(4)["x"].shape == (1, 3, 32, 32)
+    assert train.test(4)["y"].tolist() == 1
+
+
+def test_seeds_and_pickling_give_equal_samples(folder, wanted):
+    items = read(folder, "train", wanted)
+    copy = pickle.loads(pickle.dumps(items))
+    for index in range(6):
+        assert torch.equal(items.train(index, index)["x"], copy.train(index, index)["x"])
+    assert not torch.equal(items.train(0, 1)["x"], items.train(0, 2)["x"])
+
+
+def test_one_folder_and_labels_in_json(folder, tmp_path, plain, encoded):
+    home = tmp_path / "flat"
+    members = []
+    for label in range(2):
+        facts = json.dumps({"label": label, "filename": "x"}).encode()
+        members += [(f"{label}.png", encoded(label, "PNG")), (f"{label}.json", facts), (f"{label}.txt", b"a fish")]
+    write_shard(home / "imagenet1k-train-0000.tar", members)
+    write_shard(home / "imagenet1k-validation-00.tar", members[3:])
+    train, test = read(home, "train", plain), read(home, "test", plain)
+    assert train.labels.tolist() == [0, 1]
+    assert test.labels.tolist() == [1]
+    assert train.classes == test.classes == ("0", "1")
+
+
+def test_cls_counts_before_json(tmp_path, plain, encoded):
+    members = [("a.json", b'{"label": 7}'), ("a.jpg", encoded(0)), ("a.cls", b"0")]
+    for split in ("train", "val"):
+        write_shard(tmp_path / split / "0.tar", members)
+    assert read(tmp_path, "train", plain).labels.tolist() == [0]
+
+
+def test_a_list_of_classes_names_them_and_bounds_labels(folder, plain):
+    (folder / "classes.txt").write_text("tench\ngoldfish\nshark\n")
+    assert read(folder, "test", plain).classes == ("tench", "goldfish", "shark")
+    (folder / "classes.txt").write_text("tench\ngoldfish\n")
+    with pytest.raises(UserError, match=r"00002\.tar, member 2/0002\.jpg: has the class 2, but classes\.txt lists 2"):
+        read(folder, "test", plain)
+
+
+def test_classes_that_count_from_one_are_refused(tmp_path, plain, encoded):
+    for split in ("train", "val"):
+        write_shard(tmp_path / split / "0.tar", [("a.jpg", encoded(0)), ("a.cls", b"1")])
+    with pytest.raises(UserError, match=r"train: has no picture of class '0'; .* numbered from 0"):
+        read(tmp_path, "train", plain)
+
+
+def test_a_shard_cut_anywhere_is_named(folder, plain):
+    path = folder / "val" / "00002.tar"
+    whole = path.read_bytes()
+    with tarfile.open(path) as archive:
+        starts = [member.offset for member in archive]
+        end = archive.offset
+    for length in (0, 100, 700, *starts[1:], starts[3] + 600, end - 300, end, end + 200):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match=r"00002\.tar: is (no whole|cut short)"):
+            read(folder, "test", plain)
+
+
+def test_a_damaged_header_is_not_taken_for_the_end(folder, plain):
+    path = folder / "val" / "00002.tar"
+    content = bytearray(path.read_bytes())
+    with tarfile.open(path) as archive:
+        start = list(archive)[2].offset
+    content[start] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"00002\.tar: is cut short or damaged at byte {start}"):
+        read(folder, "test", plain)
+
+
+@pytest.mark.parametrize(
+    ("members", "fault"),
+    [
+        ([("a.jpg", b"x")], r"member a: has a picture but no label"),
+        ([("a.cls", b"1")], r"member a: has a label but no picture"),
+        ([("a.jpg", b"x"), ("a.cls", b"cat")], r"member a\.cls: holds 'cat' where the number of a class is expected"),
+        ([("a.jpg", b"x"), ("a.cls", b"-1")], r"member a\.cls: holds '-1'"),
+        ([("a.jpg", b"x"), ("a.json", b'{"label": "cat"}')], r"member a: has a picture but no label"),
+        ([("a.jpg", b"x"), ("a.json", b"{")], r"member a: has a picture but no label"),
+        ([("a.jpg", b"x"), ("a.png", b"x"), ("a.cls", b"1")], r"member a: comes twice"),
+        ([("readme.txt", b"x")], r"holds no pictures"),
+    ],
+)
+def test_mislabelled_members_are_named(folder, plain, members, fault):
+    write_shard(folder / "val" / "00002.tar", members)
+    with pytest.raises(UserError, match=r"00002\.tar.*" + fault):
+        read(folder, "test", plain)
+
+
+def test_an_unreadable_picture_is_named_when_it_is_read(folder, wanted, encoded):
+    write_shard(folder / "val" / "00002.tar", [("a.jpg", encoded(0)[:200]), ("a.cls", b"0"), ("b.jpg", b""), ("b.cls", b"1")])
+    items = read(folder, "test", wanted)
+    for index, member in enumerate("ab"):
+        with pytest.raises(UserError, match=rf"00002\.tar, member {member}\.jpg: is no whole image"):
+            items.test(index)
+
+
+def test_a_shard_lost_after_listing_is_named(folder, plain):
+    items = read(folder, "test", plain)
+    (folder / "val" / "00002.tar").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"00002\.tar: ends before"):
+        items.test(0)
+    (folder / "val" / "00002.tar").unlink()
+    with pytest.raises(UserError, match=r"00002\.tar: cannot be read"):
+        items.test(0)
+
+
+def test_missing_shards_are_told(folder, plain, tmp_path):
+    (folder / "val" / "00002.tar").unlink()
+    with pytest.raises(UserError, match=r"has no shards of val; they belong into"):
+        read(folder, "test", plain)
+    with pytest.raises(UserError, match="nowhere: the data folder is missing"):
+        read(tmp_path / "nowhere", "train", plain)

@@ -1,0 +1,77 @@
+"""studies/paper.yaml is the paper: what its tables hold is planned, and nothing is planned whose cost cannot be told."""
+
+from pathlib import Path
+
+import pytest
+
+from m2pt.config import LAYERS, FileSource, PathwayConfig
+from m2pt.identity import RunSpec
+from m2pt.published import ablation_score, dataset_facts, published_cells
+from m2pt.study_file import load_study
+from pipelines.grid import Fingerprints, part_specs, run_specs
+
+STUDY = load_study(Path(__file__).parents[2] / "studies" / "paper.yaml")
+WEIGHTS = {
+    (name, modality): f"{number}" * 64
+    for number, (name, source) in enumerate(STUDY.encoders.items())
+    if isinstance(source, FileSource)
+    for modality in source.paths
+}
+PRINTS = Fingerprints(dict.fromkeys(STUDY.tasks, "d" * 64), WEIGHTS)
+
+
+@pytest.fixture(scope="module")
+def specs() -> list[RunSpec]:
+    return run_specs(STUDY, PRINTS)
+
+
+def _dataset(spec: RunSpec) -> str:
+    assert spec.task is not None
+    return spec.task.dataset
+
+
+def test_every_covered_cell_of_tables_1_to_4_is_planned(specs):
+    planned = {
+        (_dataset(spec), spec.setting, spec.tuning, spec.auxiliary)
+        for spec in specs
+        if spec.pathway in (None, STUDY.pathway)
+        and (spec.auxiliary_weights is None or spec.auxiliary_weights.source == "published")
+    }
+    cells = {(dataset, setting, tuning, auxiliary) for dataset, _, setting, tuning, auxiliary in published_cells()}
+    assert cells <= planned
+    assert {cell for cell in planned - cells if cell[-1] != "random"} == set()
+
+
+def test_every_cell_of_tables_5_and_6_is_planned(specs):
+    """The method itself and eight variations of it on three data sets, and three more on ImageNet-1K."""
+    epochs = {"published": 300, "published-20": 20, "published-220": 220}
+    wanted = {("imagenet", "accuracy", "point"), ("shapenetpart", "miou_class", "video"), ("partnet", "miou", "video")}
+    for dataset, metric, auxiliary in wanted:
+        found = {
+            (ablation_score(dataset, metric, spec.pathway, epochs[spec.auxiliary_weights.source]), spec.pathway.model_dump_json())
+            for spec in specs
+            if (_dataset(spec), spec.auxiliary, spec.setting, spec.tuning) == (dataset, auxiliary, "pretrained", "full")
+        }
+        assert None not in {score for score, _ in found}
+        assert len(found) == (9 + 3 if dataset == "imagenet" else 9)
+        layers = [PathwayConfig.model_validate_json(text).layers for _, text in found]
+        assert {names for names in layers if names != LAYERS} == {(layer,) for layer in LAYERS}
+
+
+def test_the_random_control_stands_beside_every_condition(specs):
+    conditions = {(spec.target, spec.setting, spec.tuning) for spec in specs}
+    controlled = {(spec.target, spec.setting, spec.tuning) for spec in specs if spec.method == "random_auxiliary"}
+    assert conditions == controlled
+
+
+def test_every_cell_has_three_seeds_and_no_run_comes_twice(specs):
+    assert len(specs) == len({spec.model_dump_json() for spec in specs}) == 225
+    assert [spec.seed for spec in specs] == sorted(spec.seed for spec in specs)
+    assert sum(len(part) for part in part_specs(STUDY, PRINTS).values()) >= 225
+    assert {spec.seed for spec in specs} == {0, 1, 2}
+
+
+def test_all_is_at_the_papers_scale(specs):
+    assert all((spec.model.width, spec.model.depth, spec.model.heads) == (768, 12, 12) for spec in specs)
+    assert all(spec.input.form == "published" and spec.finetune.samples == "all" for spec in specs)
+    assert all(dataset_facts(_dataset(spec), spec.task.variant if spec.task else None) is not None for spec in specs)

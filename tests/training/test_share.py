@@ -1,0 +1,70 @@
+"""Several processes that train one model give what one process gives, up to the order of sums."""
+
+import json
+
+import pytest
+import torch
+
+from m2pt import job, records
+from m2pt.config import EmbeddedData, FinetuneConfig
+from m2pt.modalities.image import embedded
+from m2pt.training.share import Share
+from tests.specs import run_spec
+from tests.test_job import prepare
+
+
+@pytest.mark.parametrize("total", [1, 2, 7, 8, 20])
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_every_row_is_dealt_once_and_stays_beside_its_mirror_image(total, world):
+    dealt = [Share(rank, world).rows(total) for rank in range(world)]
+    assert sorted(torch.cat(dealt).tolist()) == list(range(total))
+    for rows in dealt:
+        assert torch.equal(rows.flip(0), total - 1 - rows)
+
+
+def test_every_sample_is_evaluated_once():
+    parts = [list(Share(rank, 3).every(10)) for rank in range(3)]
+    assert sorted(index for part in parts for index in part) == list(range(10))
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("a folder") / "image"
+    embedded.write(folder, EmbeddedData(pretrain=20, train=40, val=20, test=20))
+    return folder
+
+
+def test_two_processes_give_the_losses_and_scores_of_one(tmp_path, images):
+    recipe = FinetuneConfig(
+        samples=40, epochs=3, batch_size=10, warmup_steps=1, drop_path=0.2, mixup=0.8, cutmix=1.0, clip_norm=1.0
+    )
+    spec = run_spec(
+        method="random_auxiliary",
+        auxiliary="random",
+        setting="scratch",
+        finetune=recipe,
+        target_weights=None,
+        auxiliary_weights=None,
+    )
+    dirs = [prepare(tmp_path / str(devices), images, spec, devices=devices) for devices in (1, 2)]
+    for run_dir in dirs:
+        assert job.run(run_dir) is None
+    one, two = ([json.loads(line) for line in (run_dir / records.HISTORY).read_text().splitlines()] for run_dir in dirs)
+    assert [line["epoch"] for line in two] == [1, 2, 3]
+    for ours, theirs in zip(one, two, strict=True):
+        assert theirs["train/loss"] == pytest.approx(ours["train/loss"], rel=1e-5)
+        assert theirs["val/loss"] == pytest.approx(ours["val/loss"], rel=1e-5)
+        assert theirs["scale/blocks.0.mlp.fc1"] == pytest.approx(ours["scale/blocks.0.mlp.fc1"], rel=1e-3)
+    first, second = (records.read_record(run_dir) for run_dir in dirs)
+    assert second["test_score"] == pytest.approx(first["test_score"], abs=5.1)
+    (attempt,) = records.read_json(dirs[1] / records.EXECUTION)["attempts"]
+    assert attempt["devices"] == 2
+
+
+def test_a_fault_in_one_of_several_processes_is_one_sentence(tmp_path, images):
+    spec = run_spec(method="baseline", auxiliary="", setting="scratch", pathway=None, target_weights=None, auxiliary_weights=None)
+    run_dir = prepare(tmp_path, images, spec, devices=2, data=str(tmp_path / "nowhere"), cache=str(tmp_path / "cache"))
+    error = job.run(run_dir)
+    assert "nowhere" in error
+    assert "\n" not in error
+    assert records.status(run_dir) == "failed"
