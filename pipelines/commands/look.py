@@ -41,7 +41,6 @@ def _reason(found: Plan, spec: Spec) -> str:
 def _document(found: Plan, file: str) -> dict[str, Any]:
     places = slots(found.study.execution)
     tasks = cells(found)
-    missing = {f"data of {key}": str(data_folder(found.study, key)) for key in found.missing_data}
     return {
         "study": found.study.study,
         "file": file,
