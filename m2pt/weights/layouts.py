@@ -108,7 +108,7 @@ def detect(content: Content) -> Layout:
     kernel = _tensor(content, bare, "patch_embed.proj.weight")
     split = any(key.endswith(SPLIT_BIASES) for key in bare)
     if split or (kernel is not None and kernel.ndim == 5):
-        mapping = {key: name for key, name in _VIT.items() if key.startswith("patch_embed.")} | _NORM
+        mapping = {key: name for key, name in _VIT.items() if key != "cls_token"} | _NORM
         return _convert(content, bare, "videomae", ("video",), mapping, _IGNORED["videomae"])
     return _vit(content, bare, kernel)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 Grid = tuple[int, int]
+ClipGrid = tuple[int, int, int]
 
 
 def resize(positions_ND: Tensor, old: Grid, new: Grid) -> Tensor:
@@ -18,6 +19,25 @@ def resize(positions_ND: Tensor, old: Grid, new: Grid) -> Tensor:
     grid = positions_ND[1:].T.reshape(1, -1, *old)
     resized = nn.functional.interpolate(grid, size=new, mode="bicubic", align_corners=False)
     return torch.cat([positions_ND[:1], resized.flatten(2)[0].T])
+
+
+def resize_clip(positions_ND: Tensor, old: ClipGrid, new: ClipGrid) -> Tensor:
+    """Positions (frames * rows * columns, D) for clips of another length or size, interpolated trilinearly."""
+    if old == new:
+        return positions_ND
+    grid = positions_ND.T.reshape(1, -1, *old)
+    return nn.functional.interpolate(grid, size=new, mode="trilinear", align_corners=False).flatten(2)[0].T
+
+
+def clip_grid_of(places: int, likely: ClipGrid) -> ClipGrid | None:
+    """The grid (frames, rows, columns) that so many positions of clips belong to, or None where nothing tells.
+
+    The likely grid where it has as many places, else one of square pictures with the number of frames nearest to the likely one.
+    """
+    if places == likely[0] * likely[1] * likely[2]:
+        return likely
+    found = [(frames, *side) for frames in range(1, places + 1) if places % frames == 0 and (side := square(places // frames))]
+    return min(found, key=lambda grid: abs(grid[0] - likely[0]), default=None)
 
 
 def square(places: int) -> Grid | None:

@@ -8,16 +8,17 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from m2pt.config import InputConfig, Modality, ModelConfig, PointInput, UserError, VideoInput
+from m2pt.config import AudioInput, ImageInput, InputConfig, Modality, ModelConfig, PointInput, UserError, VideoInput
 from m2pt.weights.content import check_content, read_content, weights_file
 from m2pt.weights.layouts import BIAS, DESCRIPTIONS, SPLIT_BIASES, Layout, LayoutName, detect, possible_modalities
-from m2pt.weights.positions import Grid, grid_of, resize
+from m2pt.weights.positions import clip_grid_of, grid_of, resize, resize_clip
 from m2pt.weights.saved import load_into
-from m2pt.weights.shapes import block_shapes, hidden_width, patch_counts, patch_shape, tokenizer_shapes
+from m2pt.weights.shapes import block_shapes, clip_counts, hidden_width, patch_counts, patch_shape, tokenizer_shapes
 
 Parts = Literal["all", "blocks"]
 
 _MOST_KEYS = 40  # that one sentence lists
+_POSITIONS = "tokenizer.positions"
 _CLASS = ("tokenizer.class_token", "tokenizer.class_position")
 
 
@@ -26,8 +27,9 @@ class LoadedWeights:
     """An encoder from a file, under this project's keys: `tokenizer.*`, `blocks.N.*`, and `norm.*` where the file has it.
 
     `ignored` are keys of the file that no encoder needs (decoder, head, optimizer); `filled` are biases that the layout has none
-    of and that are zero; `fresh` are tensors that the layout has none of and that stay as the model was initialised (Point-MAE's
-    class token and its position). `resized` says from which grid to which the positions were brought.
+    of and that are zero; `fresh` are tensors that the file has none of and that stay as the model was initialised (Point-MAE's
+    class token and its position, the fixed positions of VideoMAE). `resized` says from which grid to which the positions
+    were brought.
     """
 
     tensors: Mapping[str, Tensor]
@@ -35,7 +37,7 @@ class LoadedWeights:
     ignored: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
     fresh: tuple[str, ...] = ()
-    resized: tuple[Grid, Grid] | None = None
+    resized: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
 
 class HasEncoder(Protocol):
@@ -97,7 +99,7 @@ def read_encoder(
         wanted = block_shapes(model_config)
         if config is not None:
             wanted |= tokenizer_shapes(config, model_config.width)
-            fresh = _class_that_is_fresh(tensors, wanted, layout)
+            fresh = _fresh(tensors, wanted, layout)
             resized = _fit_tokenizer(file, tensors, config)
         wanted |= _norm_shapes(tensors, layout, model_config)
     _check_keys(file, layout, tensors, wanted, exact=parts == "blocks" or config is not None)
@@ -188,16 +190,19 @@ def _norm_shapes(tensors: Mapping[str, Tensor], layout: Layout, config: ModelCon
     )
 
 
-def _class_that_is_fresh(tensors: Mapping[str, Tensor], wanted: dict[str, tuple[int, ...]], layout: Layout) -> tuple[str, ...]:
-    """Take the class token of a point encoder out of what is wanted where the file has nothing of it."""
-    if layout.name not in ("point-mae", "m2pt") or _CLASS[1] not in wanted or any(key in tensors for key in _CLASS):
-        return ()
-    for key in _CLASS:
+def _fresh(tensors: Mapping[str, Tensor], wanted: dict[str, tuple[int, ...]], layout: Layout) -> tuple[str, ...]:
+    """Take out of what is wanted the class token of a point encoder, or the positions of clips, where the file has none."""
+    keys: tuple[str, ...] = ()
+    if layout.name in ("point-mae", "m2pt") and _CLASS[1] in wanted and not any(key in tensors for key in _CLASS):
+        keys = _CLASS
+    if layout.name == "videomae" and _POSITIONS not in tensors:
+        keys = (_POSITIONS,)
+    for key in keys:
         del wanted[key]
-    return _CLASS
+    return keys
 
 
-def _fit_tokenizer(file: Path, tensors: dict[str, Tensor], config: InputConfig) -> tuple[Grid, Grid] | None:
+def _fit_tokenizer(file: Path, tensors: dict[str, Tensor], config: InputConfig) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     """Bring a tokenizer's tensors to this project's shapes, in place; says how positions were resized, if they were."""
     for key in _CLASS:
         if key in tensors and tensors[key].ndim == 3:
@@ -212,19 +217,32 @@ def _fit_tokenizer(file: Path, tensors: dict[str, Tensor], config: InputConfig) 
                 f"{file}: its patches are {found} (channels first), those of the input are {wanted}; correct the input."
             )
         tensors["tokenizer.projection.weight"] = kernel.flatten(1)
-    positions = tensors.get("tokenizer.positions")
-    if positions is None or isinstance(config, VideoInput):
+    positions = tensors.get(_POSITIONS)
+    if positions is None:
         return None
     positions = positions[0] if positions.ndim == 3 and len(positions) == 1 else positions
-    wanted_grid = patch_counts(config)
-    grid = grid_of(positions, wanted_grid) if positions.ndim == 2 else None
-    if grid is None:
+    resized, old, new = _resized(positions, config)
+    if resized is None:
+        wanted = " × ".join(map(str, new)) + (" tubelets" if isinstance(config, VideoInput) else " patches with a class token")
         raise UserError(
-            f"{file}: its positions {tuple(positions.shape)} are those of no grid that can be brought to {wanted_grid[0]} × "
-            f"{wanted_grid[1]} patches with a class token; correct the input or name another file."
+            f"{file}: its positions {tuple(positions.shape)} are those of no grid that can be brought to {wanted}; correct the "
+            "input or name another file."
         )
-    tensors["tokenizer.positions"] = resize(positions.float(), grid, wanted_grid)
-    return None if grid == wanted_grid else (grid, wanted_grid)
+    tensors[_POSITIONS] = resized
+    return None if old == new else (old, new)
+
+
+def _resized(
+    positions: Tensor, config: ImageInput | AudioInput | VideoInput
+) -> tuple[Tensor | None, tuple[int, ...], tuple[int, ...]]:
+    """Positions brought to the grid of a config (None where theirs is not known), their grid and the config's."""
+    if isinstance(config, VideoInput):
+        clips = clip_counts(config)
+        found = clip_grid_of(len(positions), clips) if positions.ndim == 2 else None
+        return None if found is None else resize_clip(positions.float(), found, clips), found or (), clips
+    pictures = patch_counts(config)
+    grid = grid_of(positions, pictures) if positions.ndim == 2 else None
+    return None if grid is None else resize(positions.float(), grid, pictures), grid or (), pictures
 
 
 def _check_keys(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from m2pt.config import AudioInput, ImageInput, InputConfig, ModelConfig, PointInput, VideoInput
 from m2pt.weights.layouts import BIAS, LEAVES
-from m2pt.weights.positions import Grid
+from m2pt.weights.positions import ClipGrid, Grid
 
 
 def hidden_width(config: ModelConfig) -> int:
@@ -45,6 +45,12 @@ def patch_counts(config: ImageInput | AudioInput) -> Grid:
     return rows // config.patch, columns // config.patch
 
 
+def clip_counts(config: VideoInput) -> ClipGrid:
+    """Tubelets along time, height and width."""
+    side = config.size // config.patch
+    return config.frames // config.tubelet, side, side
+
+
 def tokenizer_shapes(config: InputConfig, width: int) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the tensors of a published tokenizer."""
     shapes: dict[str, tuple[int, ...]] = {}
@@ -59,7 +65,9 @@ def tokenizer_shapes(config: InputConfig, width: int) -> dict[str, tuple[int, ..
         shapes |= {"class_token": (width,), "class_position": (width,)}
     else:
         shapes |= {"projection.weight": (width, math.prod(patch_shape(config))), "projection.bias": (width,)}
-        if not isinstance(config, VideoInput):
+        if isinstance(config, VideoInput):
+            shapes["positions"] = (math.prod(clip_counts(config)), width)
+        else:
             rows, columns = patch_counts(config)
             shapes |= {"class_token": (width,), "positions": (1 + rows * columns, width)}
     return {f"tokenizer.{name}": shape for name, shape in shapes.items()}

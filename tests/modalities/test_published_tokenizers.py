@@ -72,7 +72,7 @@ def test_what_is_trained_and_what_is_saved(modality):
     tokenizer = built(modality)
     parameters, saved = dict(tokenizer.named_parameters()), tokenizer.state_dict()
     assert ("positions" in parameters) == (modality == "image")
-    assert ("positions" in saved) == (modality in ("image", "audio"))
+    assert ("positions" in saved) == (modality != "point")
     assert ("class_token" in saved) == (modality != "video")
     assert not {"mean", "constants.mean"} & saved.keys()
     other = build_tokenizer(modality, INPUTS[modality], 24).eval()

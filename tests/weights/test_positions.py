@@ -3,7 +3,7 @@
 import torch
 
 from m2pt.modalities.positions import grid_sincos
-from m2pt.weights.positions import grid_of, repeated, resize, square
+from m2pt.weights.positions import clip_grid_of, grid_of, repeated, resize, resize_clip, square
 
 
 def with_class(places):
@@ -29,6 +29,20 @@ def test_the_grid_of_learned_positions():
     # A fixed code is believed also where the number of places speaks for another grid.
     assert grid_of(with_class(grid_sincos(32, 16, 24)), (64, 8)) == (32, 16)
     assert square(0) is None
+
+
+def test_the_grid_of_clips_and_a_smooth_field_in_three_dimensions():
+    assert clip_grid_of(1568, (8, 14, 14)) == (8, 14, 14)
+    assert clip_grid_of(784, (8, 14, 14)) == (4, 14, 14)
+    assert clip_grid_of(392, (8, 14, 14)) == (8, 7, 7)
+    assert clip_grid_of(7, (8, 14, 14)) == (7, 1, 1)
+    axes = [torch.arange(size, dtype=torch.float32) for size in (4, 6, 6)]
+    field = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, 2)
+    assert resize_clip(field, (4, 6, 6), (4, 6, 6)) is field
+    resized = resize_clip(field, (4, 6, 6), (8, 12, 12)).view(8, 12, 12, 3)
+    # Between the outermost samples a linear field stays linear: the value is the place, in units of the old grid.
+    t, y, x = 3, 5, 8
+    assert torch.allclose(resized[t, y, x], (torch.tensor([t, y, x]) + 0.5) / 2 - 0.5)
 
 
 def test_resizing_keeps_the_class_token_smooth_fields_and_the_order_of_rows_and_columns():

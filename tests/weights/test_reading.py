@@ -114,7 +114,21 @@ def test_videomae(tmp_path, wrapper, pretraining, prefix):
     assert torch.equal(value, tensors[f"{inner}blocks.1.attn.v_bias"])
     assert not key.any()
     assert found.filled == ("blocks.0.attn.k_bias", "blocks.1.attn.k_bias")
-    assert not any(name.startswith("tokenizer.positions") for name in found.tensors)
+    assert found.fresh == ("tokenizer.positions",)
+
+
+def test_videomae_with_positions_of_its_own_and_of_another_size(tmp_path):
+    tensors = files.videomae(pretraining=False)
+    stored = torch.randn(1, 2 * 3 * 3, files.WIDTH, generator=torch.Generator().manual_seed(1))
+    torch.save({"module": {**tensors, "pos_embed": stored}}, tmp_path / "videomae.pth")
+    model = loaded(tmp_path / "videomae.pth", "video")
+    assert torch.equal(model.tokenizer.positions, stored[0])
+    larger = VIDEO.model_copy(update={"frames": 2 * VIDEO.frames, "size": 2 * VIDEO.size})
+    found = read_encoder(tmp_path / "videomae.pth", "video", larger, MODEL)
+    assert found.resized == ((2, 3, 3), (4, 6, 6))
+    grid = stored[0].T.reshape(1, files.WIDTH, 2, 3, 3)
+    expected = torch.nn.functional.interpolate(grid, size=(4, 6, 6), mode="trilinear", align_corners=False)
+    assert torch.equal(found.tensors["tokenizer.positions"], expected.flatten(2)[0].T)
 
 
 @pytest.mark.parametrize(

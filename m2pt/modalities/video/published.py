@@ -13,8 +13,8 @@ from m2pt.modalities.tokenizer import ChannelConstants, Tokenizer
 class PublishedVideoTokenizer(Tokenizer):
     """Clips (B, C, T, H, W) in [0, 1].
 
-    `positions` (N, D) follow from the number of tubelets alone, as in VideoMAE's code, and are not saved; so nothing has to be
-    fitted where the size of the clips differs from that of the pretraining, which the published files do not tell.
+    `positions` (N, D) are fixed: where a file of weights has some, they are taken from there; else they follow from the number of
+    tubelets, as in VideoMAE's code.
     """
 
     def __init__(self, config: VideoInput, width: int) -> None:
@@ -24,7 +24,7 @@ class PublishedVideoTokenizer(Tokenizer):
         self.grid = PatchGrid(config.channels, size, patch)
         self.projection = nn.Linear(self.grid.num_values, width)
         frames, rows, columns = self.grid.counts
-        self.register_buffer("positions", sinusoids(frames * rows * columns, width), persistent=False)
+        self.register_buffer("positions", sinusoids(frames * rows * columns, width))
         initialise(self.projection)
 
     def tokens(self, x: Tensor) -> Tokens:
