@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from m2pt.config import ModelConfig
 from m2pt.noise import RowNoise
 
-__all__ = ["Encoder", "LayerNorm", "build_blocks", "draw_paths", "fourier_positions", "initialise", "random_encoder"]
+__all__ = ["DropPath", "Encoder", "LayerNorm", "build_blocks", "draw_paths", "fourier_positions", "initialise", "random_encoder"]
 
 
 def build_blocks(config: ModelConfig, drop_path: float = 0.0, depth: int | None = None) -> nn.Sequential:

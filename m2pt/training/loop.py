@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from m2pt.config import AudioAugment, UserError
-from m2pt.encoder import draw_paths
+from m2pt.encoder import DropPath, draw_paths
 from m2pt.identity import RunSpec, derived_seed
-from m2pt.modalities.audio.published import draw_patches
+from m2pt.modalities.audio.published import PublishedAudioTokenizer, draw_patches
 from m2pt.modalities.items import seeded
 from m2pt.model import Model
 from m2pt.noise import RowNoise
@@ -56,6 +56,9 @@ class Trainer:
         recipe = self.spec.finetune
         self.steps = self.feed.steps_per_epoch
         self._mixup = _mixup(self.spec, len(self.feed.classes))
+        parts = list(self.model.modules())
+        self._draws = any(isinstance(part, DropPath | PublishedAudioTokenizer) for part in parts)
+        self._drops = any(isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0 for part in parts)
         augment = recipe.augment
         mixed_before = isinstance(augment, AudioAugment) and augment.mixup > 0
         self._mixes = self._mixup is not None or mixed_before or self.spec.goal != "classification"
@@ -134,7 +137,8 @@ class Trainer:
         number = (place[0] - 1) * self.steps + place[1]
         self.schedule.step_update(number)
         noise = RowNoise(derived_seed(self.spec.seed, "noise", self.spec.target, *place), batch.total, batch.rows)
-        torch.manual_seed(derived_seed(self.spec.seed, "dropout", self.spec.target, *place, self.share.rank))
+        if self._drops:
+            torch.manual_seed(derived_seed(self.spec.seed, "dropout", self.spec.target, *place, self.share.rank))
         x, y = batch.item["x"].to(self.device, non_blocking=True), batch.item["y"].to(self.device, non_blocking=True)
         given = batch.item["given"].to(self.device, non_blocking=True) if "given" in batch.item else None
         labels = y
@@ -159,8 +163,9 @@ class Trainer:
 
     def _part(self, x: Tensor, y: Tensor, labels: Tensor, given: Tensor | None, noise: RowNoise) -> None:
         """Forward and backward of some rows; the gradients of all parts and processes add up to that of the mean loss."""
-        draw_paths(self.model, noise, self.device)
-        draw_patches(self.model, noise, self.device)
+        if self._draws:
+            draw_paths(self.model, noise, self.device)
+            draw_patches(self.model, noise, self.device)
         with autocast(self.spec.finetune.precision, self.device):
             outputs = self._forward(x) if given is None else self._forward(x, given)
         losses = loss_of(self.spec.finetune, self.spec.goal, outputs.float(), y)
