@@ -15,8 +15,46 @@ MODALITIES: tuple[Modality, ...] = get_args(Modality)
 Layer = Literal["attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"]
 LAYERS: tuple[Layer, ...] = get_args(Layer)
 
-MethodName = Literal["baseline", "pathway", "random_auxiliary", "own_modality"]
+MethodName = Literal[
+    "baseline", "pathway",
+    "random_auxiliary", "shuffled_auxiliary", "reversed_order", "shuffled_order", "own_modality", "target_copy",
+    "zero_scale", "fixed_scale", "frozen_auxiliary", "matched_parameters",
+    "all_auxiliaries", "two_branch", "frozen_encoder", "adapters", "cross_attention", "lora", "interpolation",
+    "task_arithmetic", "auxiliary_start",
+]  # fmt: skip
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
+CORE_METHODS: tuple[MethodName, ...] = ("baseline", "pathway", "random_auxiliary", "own_modality")
+
+Takes = Literal["nothing", "each", "random", "own", "all"]
+"""Which auxiliaries a method is run with: none; each other modality in turn; fresh random weights; the target's own modality; all
+other modalities at once."""
+
+TAKES: dict[MethodName, Takes] = {
+    "baseline": "nothing", "pathway": "each",
+    "random_auxiliary": "random", "shuffled_auxiliary": "each", "reversed_order": "each", "shuffled_order": "each",
+    "own_modality": "own", "target_copy": "nothing",
+    "zero_scale": "random", "fixed_scale": "each", "frozen_auxiliary": "each", "matched_parameters": "nothing",
+    "all_auxiliaries": "all", "two_branch": "each", "frozen_encoder": "each", "adapters": "each", "cross_attention": "each",
+    "lora": "nothing", "interpolation": "each", "task_arithmetic": "each", "auxiliary_start": "each",
+}  # fmt: skip
+
+RIVALS: tuple[MethodName, ...] = ("adapters", "lora", "interpolation", "task_arithmetic")
+"""The methods that the section `rivals` says something to."""
+
+FIXED_SCALE = 0.01
+"""Table 5 of the paper fixes its scales there."""
+
+JOINED: dict[MethodName, dict[str, object]] = {
+    "pathway": {}, "random_auxiliary": {}, "shuffled_auxiliary": {}, "own_modality": {}, "target_copy": {}, "all_auxiliaries": {},
+    "two_branch": {},
+    "reversed_order": {"order": "reversed"},
+    "shuffled_order": {"order": "shuffled"},
+    "zero_scale": {"scale_init": 0.0, "scale_trainable": False, "auxiliary_trainable": False},
+    "fixed_scale": {"scale_init": FIXED_SCALE, "scale_trainable": False},
+    "frozen_auxiliary": {"auxiliary_trainable": False},
+    "matched_parameters": {"scale_init": 1.0, "scale_trainable": False, "auxiliary_trainable": True},
+}  # fmt: skip
+"""The methods that join weights to the target's, with what each of them fixes in the `pathway` section."""
 
 Setting = Literal["pretrained", "scratch"]
 Tuning = Literal["full", "fix"]
@@ -177,18 +215,23 @@ class ModelConfig(Frozen):
 
 
 class MaeSource(Frozen):
-    """An encoder pretrained here by masked autoencoding, without labels."""
+    """An encoder pretrained here by masked autoencoding, without labels; `steps` where they differ from `pretrain.mae.steps`."""
 
     kind: Literal["mae"]
     seed: NonNegative = 0
+    steps: Positive | None = None
 
 
 class LabelsSource(Frozen):
-    """An encoder trained further with the labels of its own modality's pretraining split, starting from source `start`."""
+    """An encoder trained further with the labels of its own modality's pretraining split, starting from source `start`.
+
+    `steps` where they differ from `pretrain.labels.steps`.
+    """
 
     kind: Literal["labels"]
     start: Name
     seed: NonNegative = 0
+    steps: Positive | None = None
 
 
 class FileSource(Frozen):
@@ -409,7 +452,7 @@ class SweepConfig(Frozen):
     seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
     targets: Annotated[tuple[Name, ...], Field(min_length=1)] = MODALITIES
     auxiliaries: tuple[Modality, ...] = MODALITIES
-    methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = METHODS
+    methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = CORE_METHODS
     settings: Annotated[tuple[Setting, ...], Field(min_length=1)] = ("pretrained",)
     tunings: Annotated[tuple[Tuning, ...], Field(min_length=1)] = ("full",)
     target_encoder: Name = "mae"
@@ -453,6 +496,19 @@ class ExecutionConfig(Frozen):
     loader_workers: NonNegative = 0
 
 
+class RivalsConfig(Frozen):
+    """What the rival methods need to be told.
+
+    `lora_rank` and `lora_alpha` as in LoRA (arXiv 2106.09685), `adapter_width` is the bottleneck of the adapters, `mix` the share
+    of the auxiliary in an interpolation of weights and the factor of a task vector.
+    """
+
+    lora_rank: Positive = 8
+    lora_alpha: Positive = 16
+    adapter_width: Positive = 16
+    mix: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+
 class Study(Frozen):
     """A whole study, as declared by one params file; with `parts`, its runs are those of all parts together."""
 
@@ -464,6 +520,7 @@ class Study(Frozen):
     pretrain: PretrainConfig = PretrainConfig()
     finetune: FinetuneConfig = FinetuneConfig()
     pathway: PathwayConfig = PathwayConfig()
+    rivals: RivalsConfig = RivalsConfig()
     tasks: dict[Name, TaskConfig] = {}
     sweep: SweepConfig
     parts: tuple[PartConfig, ...] = ()

@@ -23,6 +23,7 @@ from m2pt.config import (
     Modality,
     ModelConfig,
     PathwayConfig,
+    RivalsConfig,
     Setting,
     Tuning,
 )
@@ -62,6 +63,7 @@ class TaskSpec(Frozen):
 class RunSpec(Frozen):
     """One fine-tuning of one model; a random encoder has no `WeightsRef`.
 
+    `more_weights` are those of further encoders that a method takes: other auxiliaries, or what the auxiliary was trained from.
     `target` is a modality, for the classification of its small data (`task` is None then), or the name of a task.
     """
 
@@ -78,9 +80,11 @@ class RunSpec(Frozen):
     model: ModelConfig
     finetune: FinetuneConfig
     pathway: PathwayConfig | None
+    rivals: RivalsConfig | None = None
     data_sha256: str
     target_weights: WeightsRef | None
     auxiliary_weights: WeightsRef | None
+    more_weights: tuple[WeightsRef, ...] = ()
 
     @property
     def name(self) -> str:
@@ -99,9 +103,14 @@ class RunSpec(Frozen):
         return "miou" if self.task and self.task.dataset == "partnet" else METRICS[self.goal]
 
     @property
+    def auxiliary_refs(self) -> tuple[WeightsRef, ...]:
+        """The weights of all encoders beside the target's."""
+        return () if self.auxiliary_weights is None else (self.auxiliary_weights, *self.more_weights)
+
+    @property
     def ready(self) -> bool:
         """Whether all weights exist, so that the spec has its id."""
-        refs = (self.target_weights, self.auxiliary_weights)
+        refs = (self.target_weights, self.auxiliary_weights, *self.more_weights)
         return all(ref is None or ref.sha256 is not None for ref in refs)
 
 

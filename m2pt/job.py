@@ -193,7 +193,7 @@ _decoded = lru_cache(maxsize=6)(data.load)
 def _places(inputs: dict[str, Any], device: torch.device, share: Share) -> Places:
     return Places(
         target_weights=_path(inputs["target_weights"]),
-        auxiliary_weights=_path(inputs["auxiliary_weights"]),
+        auxiliary_weights=tuple(Path(path) for path in inputs["auxiliary_weights"]),
         device=device,
         share=share,
         checkpoint_every_epochs=inputs["checkpoint_every_epochs"],

@@ -191,7 +191,7 @@ def _row(spec: RunSpec, folder: Path) -> dict[str, Any]:
         "score": spec.finetune.score,
         "data_sha256": spec.data_sha256,
         "target_weights": spec.target_weights.sha256 if spec.target_weights else None,
-        "auxiliary_weights": spec.auxiliary_weights.sha256 if spec.auxiliary_weights else None,
+        "auxiliary_weights": " ".join(str(ref.sha256) for ref in spec.auxiliary_refs) or None,
     }
     if row["status"] == "complete":
         row |= _scores(read_record(folder / identifier))

@@ -6,8 +6,11 @@ from itertools import product
 from typing import cast
 
 from m2pt.config import (
+    JOINED,
     MODALITIES,
     RANDOM,
+    RIVALS,
+    TAKES,
     FileSource,
     LabelsSource,
     MethodName,
@@ -16,6 +19,7 @@ from m2pt.config import (
     Study,
     TaskConfig,
     Tuning,
+    UserError,
 )
 from m2pt.identity import PretrainSpec, RunSpec, TaskSpec, WeightsRef
 from m2pt.recipes import resolve
@@ -76,13 +80,14 @@ def _pretrain_specs(study: Study, prints: Fingerprints) -> Iterator[PretrainSpec
         source = study.encoders[name]
         if isinstance(source, FileSource):
             continue
+        recipe = study.pretrain.labels if isinstance(source, LabelsSource) else study.pretrain.mae
         yield PretrainSpec(
             modality=modality,
             source=name,
             seed=source.seed,
             input=getattr(study.inputs, modality),
             model=study.model,
-            pretrain=study.pretrain.labels if isinstance(source, LabelsSource) else study.pretrain.mae,
+            pretrain=recipe if source.steps is None else recipe.model_copy(update={"steps": source.steps}),
             data_sha256=prints.data[modality],
             start=_reference(prints, (source.start, modality)) if isinstance(source, LabelsSource) else None,
         )
@@ -127,29 +132,42 @@ def _pairs(study: Study) -> list[Pair]:
 
 
 def _auxiliaries(method: MethodName, target: Modality, declared: tuple[Modality, ...]) -> tuple[str, ...]:
-    match method:
-        case "baseline":
+    others = tuple(auxiliary for auxiliary in declared if auxiliary != target)
+    match TAKES[method]:
+        case "nothing":
             return ("",)
-        case "pathway":
-            return tuple(auxiliary for auxiliary in declared if auxiliary != target)
-        case "random_auxiliary":
+        case "each":
+            return others
+        case "random":
             return (RANDOM,)
-        case "own_modality":
+        case "own":
             return (target,)
+        case "all":
+            return ("+".join(others),) if len(others) > 1 else ()
 
 
 def _weights_of(study: Study, target: str, method: MethodName, auxiliary: str) -> Iterator[EncoderKey]:
     """The encoders that one (target, method, auxiliary) loads; a random one is drawn, not loaded."""
     if "pretrained" in study.sweep.settings and study.sweep.target_encoder != RANDOM:
         yield study.sweep.target_encoder, modality_of(study, target)
-    if (key := _auxiliary_key(study, method, auxiliary)) is not None:
-        yield key
+    yield from _auxiliary_keys(study, method, auxiliary)
 
 
-def _auxiliary_key(study: Study, method: MethodName, auxiliary: str) -> EncoderKey | None:
-    if method in ("baseline", "random_auxiliary") or study.sweep.auxiliary_encoder == RANDOM:
-        return None
-    return study.sweep.auxiliary_encoder, cast(Modality, auxiliary)
+def _auxiliary_keys(study: Study, method: MethodName, auxiliary: str) -> tuple[EncoderKey, ...]:
+    """The encoders that a method takes beside the target: the auxiliary, further ones, or what the auxiliary was trained from."""
+    source = study.sweep.auxiliary_encoder
+    if TAKES[method] in ("nothing", "random") or source == RANDOM:
+        return ()
+    keys = tuple((source, cast(Modality, modality)) for modality in auxiliary.split("+"))
+    declared = study.encoders[source]
+    if method == "task_arithmetic":
+        if not isinstance(declared, LabelsSource):
+            raise UserError(
+                "sweep.methods: task_arithmetic needs an auxiliary that was trained from another encoder (kind labels), and "
+                f"{source} was not; choose another sweep.auxiliary_encoder, or leave the method out."
+            )
+        keys += ((declared.start, keys[0][1]),)
+    return keys
 
 
 def _run_spec(
@@ -164,6 +182,7 @@ def _run_spec(
 ) -> RunSpec:
     modality = modality_of(study, target)
     target_key = (study.sweep.target_encoder, modality)
+    keys = _auxiliary_keys(study, method, auxiliary)
     loads_target = setting == "pretrained" and study.sweep.target_encoder != RANDOM
     task = study.tasks.get(target)
     form, recipe = (getattr(study.inputs, modality), study.finetune) if task is None else resolve(target, task, tuning)
@@ -179,10 +198,12 @@ def _run_spec(
         input=form,
         model=study.model,
         finetune=recipe,
-        pathway=None if method == "baseline" else study.pathway,
+        pathway=study.pathway.model_copy(update=JOINED[method]) if method in JOINED else None,
+        rivals=study.rivals if method in RIVALS else None,
         data_sha256=prints.data[target],
         target_weights=_reference(prints, target_key) if loads_target else None,
-        auxiliary_weights=_reference(prints, _auxiliary_key(study, method, auxiliary)),
+        auxiliary_weights=_reference(prints, next(iter(keys), None)),
+        more_weights=tuple(WeightsRef(source=key[0], modality=key[1], sha256=prints.weights.get(key)) for key in keys[1:]),
     )
 
 

@@ -181,7 +181,7 @@ def job_inputs(plan: Plan, spec: Spec) -> dict[str, Any]:
         "cache": str(data.CACHE),
         "start_weights": path(spec.start) if isinstance(spec, PretrainSpec) else None,
         "target_weights": path(spec.target_weights) if isinstance(spec, RunSpec) else None,
-        "auxiliary_weights": path(spec.auxiliary_weights) if isinstance(spec, RunSpec) else None,
+        "auxiliary_weights": [path(reference) for reference in spec.auxiliary_refs] if isinstance(spec, RunSpec) else [],
         "threads": 1,
         "devices": execution.devices_per_job if isinstance(spec, RunSpec) else 1,
         "checkpoint_every_epochs": execution.checkpoint_every_epochs,

@@ -14,7 +14,7 @@ from m2pt.analysis import headline, materials, plots, provenance, published_tabl
 from m2pt.analysis.metrics import metrics
 from m2pt.analysis.statistics import Estimate
 from m2pt.analysis.study import Analysis, analyse
-from m2pt.config import LAYERS, FileSource, Study, UserError
+from m2pt.config import CORE_METHODS, LAYERS, FileSource, Study, UserError
 from m2pt.identity import PretrainSpec, RunSpec
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -106,6 +106,7 @@ def _context(
         "rows": table.astype(object).where(table.notna(), None).to_dict("records"),
         "layers": LAYERS,
         "measure": "accuracy" if all(spec.metric == "accuracy" for spec in specs) else "score",
+        "core": CORE_METHODS,
         "published": _published(study, specs, found),
     }
 

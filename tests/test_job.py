@@ -41,7 +41,7 @@ def prepare(folder, images, spec=None, **inputs):
         "data": str(images),
         "cache": str(cache),
         "target_weights": None,
-        "auxiliary_weights": None,
+        "auxiliary_weights": [],
         "start_weights": None,
         "device": "cpu",
         "threads": 1,

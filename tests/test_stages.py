@@ -59,7 +59,7 @@ def test_every_section_that_can_change_a_number_is_a_parameter(stage: str) -> No
     sections = set(Study.model_fields) - {"execution"}
     if stage == "pretrain":  # of the sweep, what says which encoders it loads: not the seeds, nor how they are fine-tuned
         keys = ("targets", "auxiliaries", "methods", "settings", "target_encoder", "auxiliary_encoder")
-        sections = sections - {"finetune", "pathway", "sweep"} | {f"sweep.{key}" for key in keys}
+        sections = sections - {"finetune", "pathway", "rivals", "sweep"} | {f"sweep.{key}" for key in keys}
     assert set(STAGES[stage]["params"]) == sections
 
 

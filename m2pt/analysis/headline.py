@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from m2pt.analysis.power import detectable, spread_of
 from m2pt.analysis.statistics import Estimate
 from m2pt.analysis.tables import Comparison, Summary
 
@@ -116,11 +117,18 @@ def _baseline(summary: Summary) -> list[Statement]:
 
 
 def _resolution(summary: Summary) -> list[Statement]:
-    widths = [item.estimate.half_width for item in summary.select("random", "pair") if item.estimate.half_width is not None]
+    tested = [item for item in summary.select("random", "pair") if item.estimate.half_width is not None]
+    widths = [item.estimate.half_width for item in tested if item.estimate.half_width is not None]
     if not widths:
         return []
     claim = f"Differences much smaller than {median(widths):.1f} points go unseen in a single pair."
-    return [Statement(claim, f"The median interval of a pair against random weights is ± {median(widths):.2f} points.")]
+    spreads = [
+        (spread_of(item.estimate.half_width, item.estimate.n), item.estimate.n) for item in tested if item.estimate.half_width
+    ]
+    seen = median(found for spread, n in spreads if (found := detectable(spread, n)) is not None)
+    power = f"a true difference of {seen:.2f} points would be seen with a chance of 80 %"
+    detail = f"The median interval of a pair against random weights is ± {median(widths):.2f} points; {power}."
+    return [Statement(claim, detail)]
 
 
 def _tally(tested: Sequence[Comparison], planned: int, noun: str = "pair") -> str:

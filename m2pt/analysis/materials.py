@@ -34,7 +34,7 @@ def _folder(study: Study, name: str) -> str:
 def encoders(study: Study, specs: Sequence[RunSpec], pretraining: Sequence[PretrainSpec], folder: Path) -> list[dict[str, Any]]:
     """The encoders of the study: those trained here with their scores, those from files with their fingerprints."""
     rows = [_trained(study, spec, folder) for spec in pretraining]
-    references = {ref for spec in specs for ref in (spec.target_weights, spec.auxiliary_weights) if ref is not None}
+    references = {ref for spec in specs for ref in (spec.target_weights, *spec.auxiliary_refs) if ref is not None}
     for reference in sorted(references, key=lambda ref: (ref.source, ref.modality)):
         source = study.encoders.get(reference.source)
         if isinstance(source, FileSource):

@@ -9,6 +9,7 @@ import pandas as pd
 
 from m2pt import records
 from m2pt.analysis import provenance, tables, trajectories
+from m2pt.analysis.methods import MethodRow, method_rows
 from m2pt.analysis.tables import Summary
 from m2pt.identity import PretrainSpec, RunSpec, run_id
 
@@ -18,7 +19,8 @@ class Analysis:
     """The results of a study.
 
     `table` holds every planned run (`m2pt.records.table`), `documents` the records of the complete ones, `summaries` one
-    comparison per condition, `curves` and `scales` the means per epoch, `timings` what differs between identical executions.
+    comparison per condition, `curves` and `scales` the means per epoch, `timings` what differs between identical executions,
+    `methods` every method beside every other.
     """
 
     table: pd.DataFrame
@@ -27,6 +29,7 @@ class Analysis:
     curves: pd.DataFrame
     scales: pd.DataFrame
     timings: pd.DataFrame
+    methods: list[MethodRow]
 
 
 def analyse(
@@ -54,11 +57,13 @@ def analyse(
     lines = trajectories.history(table, runs)
     folders = [("finetune", runs / run_id(spec)) for spec in specs if spec.ready]
     folders += [("pretrain", encoders / run_id(spec)) for spec in pretraining if spec.ready]
+    timings = provenance.timings(folders)
     return Analysis(
         table=table,
         documents={name: records.read_record(runs / name) for name in complete},
         summaries=tables.summaries(table),
         curves=trajectories.curves(lines),
         scales=trajectories.scales(lines),
-        timings=provenance.timings(folders),
+        timings=timings,
+        methods=method_rows(table, timings),
     )

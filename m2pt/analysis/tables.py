@@ -141,7 +141,8 @@ def summaries(table: pd.DataFrame) -> list[Summary]:
 
 
 def _summary(condition: Condition, rows: pd.DataFrame) -> Summary:
-    arms = _arms(rows)
+    """Of the methods of `ROLES`; all others are compared in `m2pt.analysis.methods`."""
+    arms = _arms(rows[rows["method"].isin(list(ROLES))])
     targets = _in_order({arm.target for arm in arms})
     comparisons: list[Comparison] = []
     averages: dict[Against, Estimate] = {}

@@ -1,12 +1,14 @@
 """No auxiliary: plain fine-tuning, the reference of every gain."""
 
+from collections.abc import Sequence
+
 from m2pt.encoder import Encoder
 from m2pt.identity import RunSpec
 from m2pt.model import Model
 
 
-def baseline(model: Model, spec: RunSpec, auxiliary: Encoder | None) -> None:
+def baseline(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
     """Leave the model as it is."""
-    if auxiliary is not None or spec.pathway is not None:
+    if auxiliaries or spec.pathway is not None:
         raise ValueError("a baseline takes no auxiliary")
     del model

@@ -1,13 +1,15 @@
 """Control: a pathway from an encoder that has learned nothing. It must not win if auxiliaries carry knowledge."""
 
+from collections.abc import Sequence
+
 from m2pt.encoder import Encoder, random_encoder
 from m2pt.identity import RunSpec, derived_seed
 from m2pt.methods.pathway import pathway
 from m2pt.model import Model
 
 
-def random_auxiliary(model: Model, spec: RunSpec, auxiliary: Encoder | None) -> None:
+def random_auxiliary(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
     """Join a freshly initialised encoder, drawn from the run's seed."""
-    if auxiliary is not None:
-        raise ValueError("random_auxiliary draws its own encoder")
-    pathway(model, spec, random_encoder(spec.model, derived_seed(spec.seed, "random auxiliary")))
+    if auxiliaries:
+        raise ValueError(f"{spec.method} draws its own encoder")
+    pathway(model, spec, [random_encoder(spec.model, derived_seed(spec.seed, "random auxiliary"))])

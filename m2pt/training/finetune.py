@@ -41,7 +41,7 @@ class Places:
     """Where a run's inputs lie on this machine, and how it executes; nothing here changes a number but for the order of sums."""
 
     target_weights: Path | None = None
-    auxiliary_weights: Path | None = None
+    auxiliary_weights: tuple[Path, ...] = ()
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     share: Share = field(default_factory=Share)
     checkpoint_every_epochs: int = 1
@@ -56,7 +56,7 @@ def build(spec: RunSpec, places: Places, num_classes: int, num_categories: int =
     model = fresh(spec, num_classes, num_categories)
     if spec.target_weights is not None:
         _load_target(model, spec, _checked(places.target_weights, spec.target_weights, spec, "target"))
-    METHODS[spec.method](model, spec, _auxiliary(spec, places))
+    METHODS[spec.method].apply(model, spec, _auxiliaries(spec, places))
     freeze_for(spec.tuning, model)
     model.gradient_checkpointing = places.gradient_checkpointing
     if isinstance(model.tokenizer, PublishedAudioTokenizer):
@@ -89,11 +89,17 @@ def _checked(path: Path | None, reference: WeightsRef, spec: RunSpec, role: str)
     return path
 
 
-def _auxiliary(spec: RunSpec, places: Places) -> Encoder | None:
-    reference = spec.auxiliary_weights
-    if reference is None:
-        return None
-    path = _checked(places.auxiliary_weights, reference, spec, "auxiliary")
+def _auxiliaries(spec: RunSpec, places: Places) -> list[Encoder]:
+    """The encoders that the method takes beside the target, from their files."""
+    references = spec.auxiliary_refs
+    if not references:
+        return []
+    paths: tuple[Path | None, ...] = places.auxiliary_weights or (None,) * len(references)
+    return [_auxiliary(spec, reference, path) for reference, path in zip(references, paths, strict=True)]
+
+
+def _auxiliary(spec: RunSpec, reference: WeightsRef, given: Path | None) -> Encoder:
+    path = _checked(given, reference, spec, "auxiliary")
     loaded = read_encoder(path, reference.modality, None, spec.model, parts="blocks")
     encoder = Encoder(spec.model)
     load_into(encoder.blocks, loaded.tensors, "blocks.", str(path))
@@ -238,15 +244,16 @@ def _refuse_still_scales(spec: RunSpec, model: Model) -> None:
 
 
 def _merge(spec: RunSpec, model: Model, feed: Feed, places: Places) -> dict[str, Any] | None:
-    """Merge the pathway, and prove it: the largest difference of outputs, and the parameter count of a plain model.
+    """Make a plain model, and prove it: the largest difference of outputs, and the parameter count of a plain model.
 
     The outputs are those of the first batches of the validation split, or of the test split where there is none; their labels
     are not looked at.
     """
-    if spec.pathway is None:
+    merge = METHODS[spec.method].merge
+    if merge is None:
         return None
     before = _outputs(spec, model, feed, places)
-    pathway.merge(model)
+    merge(model)
     after = _outputs(spec, model, feed, places)
     plain = fresh(spec, len(feed.classes), len(feed.parts or ()))
     plain.load_state_dict(model.state_dict())

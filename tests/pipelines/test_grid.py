@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from m2pt.config import METHODS, MODALITIES, Study, UserError
+from m2pt.config import METHODS, MODALITIES, TAKES, Study, UserError
 from m2pt.identity import cell_key, run_id
 from m2pt.study_file import parse_study
 from pipelines.grid import Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
@@ -188,8 +188,8 @@ def test_a_recipe_that_does_not_fit_names_its_key(old, new, sentence):
 
 
 GOLDEN = {
-    "baseline": "image-baseline-pretrained-full-s0-d62adbfd",
-    "pathway": "image-from-audio-pathway-pretrained-full-s0-2dda84b7",
+    "baseline": "image-baseline-pretrained-full-s0-d1fd66ef",
+    "pathway": "image-from-audio-pathway-pretrained-full-s0-13e981e7",
 }
 
 
@@ -219,11 +219,13 @@ def test_no_run_twice_in_any_grid(seeds, targets, auxiliaries, methods, origins,
     )  # fmt: skip
     known = prints(declared)
     runs = run_specs(declared, known)
-    pathways = sum(1 for pair in product(targets, auxiliaries) if pair[0] != pair[1]) if "pathway" in methods else 0
-    singles = len(targets) * len([m for m in methods if m != "pathway"])
-    assert len(runs) == (pathways + singles) * len(seeds) * len(origins) * len(tunings)
+    pairs = sum(1 for pair in product(targets, auxiliaries) if pair[0] != pair[1])
+    several = sum(1 for target in targets if len(set(auxiliaries) - {target}) > 1)
+    counts = {"each": pairs, "all": several}
+    cells = sum(counts.get(TAKES[method], len(targets)) for method in methods)
+    assert len(runs) == cells * len(seeds) * len(origins) * len(tunings)
     assert len({run_id(run) for run in runs}) == len(runs)
     made = [(spec.source, spec.modality) for spec in pretrain_specs(declared, known)]
-    loaded = {(ref.source, ref.modality) for run in runs for ref in (run.target_weights, run.auxiliary_weights) if ref}
+    loaded = {(ref.source, ref.modality) for run in runs for ref in (run.target_weights, *run.auxiliary_refs) if ref}
     assert loaded <= set(made)
     assert len(set(made)) == len(made)

@@ -132,7 +132,9 @@ def test_fix_trains_exactly_the_scales_and_the_head(project: Path, monkeypatch: 
     plan, specs = planned()
     spec = specs["pathway", "fix"]
     paths = {key[1]: path for key, path in plan.weights.items()}
-    before = {name: value.clone() for name, value in build(spec, Places(paths["image"], paths["audio"]), 3).state_dict().items()}
+    before = {
+        name: value.clone() for name, value in build(spec, Places(paths["image"], (paths["audio"],)), 3).state_dict().items()
+    }
     after: dict[str, torch.Tensor] = {}
     merge = pathway.merge
 

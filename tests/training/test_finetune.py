@@ -51,7 +51,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def places(weights):
-    return Places(weights["target"][0], weights["auxiliary"][0])
+    return Places(weights["target"][0], (weights["auxiliary"][0],))
 
 
 def spec_for(weights, **changes):
@@ -262,7 +262,7 @@ def test_changed_weights_and_an_auxiliary_of_another_depth_are_refused(splits, w
     sha256 = save_weights(short, torch.nn.ModuleDict({"blocks": Encoder(MODEL).blocks[:1]}))
     spec = spec_for(weights, auxiliary_weights=WeightsRef(source="m", modality="audio", sha256=sha256))
     with pytest.raises(UserError, match=r"short\.safetensors: has depth 1, model\.depth is 2"):
-        run(spec, splits, Places(places.target_weights, short), tmp_path)
+        run(spec, splits, Places(places.target_weights, (short,)), tmp_path)
 
 
 def test_a_draw_is_balanced_reproducible_and_refuses_too_many(splits):

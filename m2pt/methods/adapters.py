@@ -1,0 +1,45 @@
+"""Rival: the auxiliary's frozen blocks with bottleneck adapters, between the target's tokenizer and head.
+
+Source: *Any2Point* (arXiv 2404.07989, section 3): a frozen encoder of any modality, tuned for point clouds by small modules in
+its blocks. The adapters are those of Houlsby et al. (arXiv 1902.00751), after the attention and after the MLP, starting as
+nothing.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from m2pt.encoder import Encoder
+from m2pt.identity import RunSpec
+from m2pt.methods.frozen_encoder import frozen_encoder
+from m2pt.model import Model
+
+
+class Adapter(nn.Module):
+    """A residual bottleneck (B, N, D) to (B, N, D); its last layer starts at zero, so it starts as the identity."""
+
+    def __init__(self, width: int, bottleneck: int) -> None:
+        super().__init__()
+        self.down = nn.Linear(width, bottleneck)
+        self.up = nn.Linear(bottleneck, width)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Adapt."""
+        return x + cast(Tensor, self.up(nn.functional.gelu(self.down(x))))
+
+
+def adapters(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Freeze the auxiliary's blocks in the model and put an adapter behind each attention and each MLP."""
+    if spec.rivals is None:
+        raise ValueError("adapters needs the section rivals")
+    frozen_encoder(model, spec, auxiliaries)
+    with torch.random.fork_rng(devices=[]):
+        for block in model.blocks:
+            for name in ("attn", "mlp"):
+                adapter = Adapter(spec.model.width, spec.rivals.adapter_width)
+                # Behind the branch's last step before it is added: timm's layer scale, an identity here.
+                setattr(block, "ls1" if name == "attn" else "ls2", adapter)

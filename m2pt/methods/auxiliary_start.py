@@ -1,0 +1,14 @@
+"""Rival: start from the auxiliary's blocks instead of the target's, and fine-tune everything: plain transfer of weights."""
+
+from collections.abc import Sequence
+
+from m2pt.encoder import Encoder
+from m2pt.identity import RunSpec
+from m2pt.model import Model
+
+
+def auxiliary_start(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Replace the weights of the target's blocks; its tokenizer stays."""
+    (auxiliary,) = auxiliaries
+    del spec
+    model.blocks.load_state_dict(auxiliary.blocks.state_dict())

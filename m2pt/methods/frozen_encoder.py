@@ -1,0 +1,19 @@
+"""Rival: the auxiliary's frozen blocks between the target's tokenizer and head.
+
+Source: *Meta-Transformer* (arXiv 2307.10802, section 3): one frozen encoder serves all modalities; a tokenizer and a head are
+trained.
+"""
+
+from collections.abc import Sequence
+
+from m2pt.encoder import Encoder
+from m2pt.identity import RunSpec
+from m2pt.model import Model
+
+
+def frozen_encoder(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Put the auxiliary's blocks in the place of the target's, and freeze them."""
+    (auxiliary,) = auxiliaries
+    del spec
+    model.blocks.load_state_dict(auxiliary.blocks.state_dict())
+    model.blocks.requires_grad_(False)

@@ -1,0 +1,23 @@
+"""Rival: start from a weighted mean of the target's and the auxiliary's blocks, and fine-tune everything.
+
+Source: weight interpolation as in *Model soups* (arXiv 2203.05482) and WiSE-FT (arXiv 2109.01903), there between models of one
+task.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from m2pt.encoder import Encoder
+from m2pt.identity import RunSpec
+from m2pt.model import Model
+
+
+@torch.no_grad()
+def interpolation(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Every parameter of the blocks becomes `(1 - mix) * target + mix * auxiliary`."""
+    (auxiliary,) = auxiliaries
+    if spec.rivals is None:
+        raise ValueError("interpolation needs the section rivals")
+    for own, other in zip(model.blocks.parameters(), auxiliary.blocks.parameters(), strict=True):
+        own.lerp_(other, spec.rivals.mix)

@@ -1,0 +1,40 @@
+"""The table of methods for people, made from the code: `python -m m2pt.methods.listing README.md` writes it into a file."""
+
+import sys
+from pathlib import Path
+
+from m2pt.config import TAKES, Takes
+from m2pt.methods import METHODS
+
+BEGIN, END = "<!-- methods: made by python -m m2pt.methods.listing -->", "<!-- end of methods -->"
+
+WORDS: dict[Takes, str] = {
+    "nothing": "none",
+    "each": "each other modality",
+    "random": "random weights",
+    "own": "the target's own modality",
+    "all": "all other modalities at once",
+}
+
+
+def table() -> str:
+    """The methods as a Markdown table."""
+    rows = [
+        f"| `{name}` | {method.kind} | {WORDS[TAKES[name]]} | {method.says} | {'yes' if method.merge else 'no'} |"
+        for name, method in METHODS.items()
+    ]
+    return "\n".join(["| method | kind | auxiliary | what it is | plain model in the end |", "|---|---|---|---|---|", *rows])
+
+
+def inserted(text: str) -> str:
+    """The text with the table between its two marks. Raises `ValueError` where they are missing."""
+    before, _, rest = text.partition(BEGIN)
+    _, mark, after = rest.partition(END)
+    if not mark:
+        raise ValueError(f"the marks {BEGIN} and {END} are missing")
+    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    path.write_text(inserted(path.read_text(encoding="utf-8")), encoding="utf-8")

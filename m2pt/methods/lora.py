@@ -1,0 +1,51 @@
+"""Rival: low-rank adaptation of the target's own blocks, without an auxiliary, merged at the end.
+
+Source: *LoRA* (arXiv 2106.09685), by the library peft. The blocks are frozen but for the low-rank matrices; tokenizer, norm and
+head are trained.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from m2pt.config import UserError
+from m2pt.encoder import Encoder
+from m2pt.identity import RunSpec, derived_seed
+from m2pt.model import Model
+
+
+def lora(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Put low-rank matrices beside the four linear layers of every block, by the run's seed."""
+    if auxiliaries or spec.rivals is None:
+        raise ValueError("lora takes no auxiliary and needs the section rivals")
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "sweep.methods: lora needs the package peft; install m2pt with its extra requirements `rivals`."
+        ) from error
+    config = LoraConfig(
+        r=spec.rivals.lora_rank,
+        lora_alpha=spec.rivals.lora_alpha,
+        target_modules=r"blocks\.\d+\.(attn\.qkv|attn\.proj|mlp\.fc1|mlp\.fc2)",
+    )
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad and not name.startswith("blocks.")}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(spec.seed, "lora"))
+        inject_adapter_in_model(config, model)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in trained or ".lora_" in name)
+
+
+def merge_lora(model: Model) -> None:
+    """Fold the low-rank matrices into the weights; what remains is a plain model."""
+    from peft.tuners.lora import LoraLayer
+
+    for name, module in list(model.named_modules()):
+        if isinstance(module, LoraLayer):
+            module.merge(safe_merge=True)
+            base = module.get_base_layer()
+            if not isinstance(base, nn.Linear):
+                raise TypeError(f"{name}: is no linear layer")
+            model.set_submodule(name, base.requires_grad_(True))

@@ -1,0 +1,26 @@
+"""Control: a pathway from the auxiliary with the entries of each of its matrices shuffled.
+
+What a matrix has learned is gone, while its norm and the distribution of its values stay: random weights of the trained size. A
+gain over this control cannot come from the scale of pretrained weights alone.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from m2pt.encoder import Encoder
+from m2pt.identity import RunSpec, derived_seed
+from m2pt.methods.pathway import pathway
+from m2pt.model import Model
+
+
+@torch.no_grad()
+def shuffled_auxiliary(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Shuffle every weight of two dimensions, by the run's seed, and join what comes out."""
+    generator = torch.Generator().manual_seed(derived_seed(spec.seed, "shuffled auxiliary"))
+    for auxiliary in auxiliaries:
+        for parameter in auxiliary.parameters():
+            if parameter.ndim > 1:
+                order = torch.randperm(parameter.numel(), generator=generator)
+                parameter.copy_(parameter.flatten()[order].view_as(parameter))
+    pathway(model, spec, auxiliaries)

@@ -1,0 +1,25 @@
+"""Rival: add to the target's blocks what the auxiliary learned in its last training, and fine-tune everything.
+
+Source: *Editing Models with Task Arithmetic* (arXiv 2212.04089): a task vector is the difference between an encoder after and
+before its training; here that of another modality, from the encoder that the auxiliary was trained from.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from m2pt.encoder import Encoder
+from m2pt.identity import RunSpec
+from m2pt.model import Model
+
+
+@torch.no_grad()
+def task_arithmetic(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Every parameter of the blocks becomes `target + mix * (auxiliary - its start)`."""
+    auxiliary, start = auxiliaries
+    if spec.rivals is None:
+        raise ValueError("task_arithmetic needs the section rivals")
+    for own, after, before in zip(
+        model.blocks.parameters(), auxiliary.blocks.parameters(), start.blocks.parameters(), strict=True
+    ):
+        own.add_(after - before, alpha=spec.rivals.mix)
