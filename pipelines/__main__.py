@@ -28,10 +28,15 @@ COMMANDS = {
     "sweep": ("execute", "do the fine-tuning runs of a study"),
     "report": ("execute", "render the report of a study as it stands"),
     "publish": ("publish", "publish what the runs left behind to MLflow; twice is as good as once"),
+    "compare": ("compare", "show the gains of two studies side by side"),
     "weights": ("weights", "say what a file of pretrained weights is"),
     "serve": ("serve", "put a study on a schedule on a Prefect server"),
     "ui": ("serve", "show the pages of MLflow, and of Prefect with --prefect"),
 }
+
+
+WITHOUT_STUDY = ("compare", "weights")
+"""Commands that are given files of their own."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -40,10 +45,15 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     each = {name: commands.add_parser(name, help=line, description=line, epilog=EPILOG) for name, (_, line) in COMMANDS.items()}
     for name, command in each.items():
-        if name != "weights":
+        if name not in WITHOUT_STUDY:
             command.add_argument(
                 "--study", type=Path, default=Path("params.yaml"), metavar="FILE", help="study file (params.yaml)"
             )
+    each["compare"].add_argument("first", type=Path, metavar="FIRST", help="a study file")
+    each["compare"].add_argument("second", type=Path, metavar="SECOND", help="another study file")
+    each["plan"].add_argument(
+        "--seeds-needed", action="store_true", help="say how many seeds each pair needs, from what is known"
+    )
     each["weights"].add_argument("action", choices=["inspect"], help="what to do")
     each["weights"].add_argument("file", type=Path, metavar="FILE", help="a file or folder of weights")
     each["weights"].add_argument("--json", action="store_true", help="print one JSON document")

@@ -7,20 +7,53 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from m2pt import records
+from m2pt.analysis.headline import difference
+from m2pt.analysis.power import detectable, seeds_needed, spread_of
+from m2pt.analysis.statistics import Estimate
+from m2pt.analysis.tables import summaries
 from m2pt.identity import Spec, run_id
 from m2pt.records import FAILURE, read_json
 from m2pt.study_file import load_study
 from pipelines.estimates import assumption, cells
 from pipelines.launch import slots
-from pipelines.plan import Plan, State, cost_s, data_folder, resolve
+from pipelines.plan import Plan, State, cost_s, data_folder, resolve, runs_folder
 
 
 def plan(options: Namespace) -> int:
     """Show what would run, what is done, what waits, and what it will cost."""
     found = resolve(load_study(options.study))
+    if options.seeds_needed:
+        print("\n".join(_seeds(found)))
+        return 0
     document = _document(found, str(options.study))
     print(json.dumps(document, indent=1) if options.json else _text(found, document))
     return 0
+
+
+def _seeds(found: Plan) -> list[str]:
+    """For each pair, against the random control: its gain, what its seeds could have shown, and how many would show it."""
+    table = records.table(found.runs, runs_folder(found.study), found.parts)
+    lines = []
+    for summary in summaries(table):
+        for item in summary.select("random", "pair"):
+            value = item.estimate
+            lines.append(f"{summary.condition.slug}  {item.target} from {item.auxiliary}: {_need(value)}")
+    return [
+        *lines,
+        "",
+        "Seeds for a chance of 80 % to see a gain of the size that was measured. That size is uncertain itself, and adding seeds",
+        "until an interval excludes 0 makes it exclude 0 too often: choose the number once, and confirm it with fresh seeds.",
+    ]
+
+
+def _need(value: Estimate) -> str:
+    if value.mean is None or value.half_width is None:
+        return f"{difference(value)}; at least two complete seeds are needed to say more"
+    spread = spread_of(value.half_width, value.n)
+    seen, needed = detectable(spread, value.n), seeds_needed(value.mean, spread)
+    can = f"n={value.n} can show {seen:.2f}" if seen is not None else f"n={value.n}"
+    return f"{difference(value)}; {can}; {needed if needed is not None else 'more than 1000'} seeds needed"
 
 
 def status(options: Namespace) -> int:

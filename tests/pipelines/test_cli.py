@@ -15,7 +15,7 @@ from m2pt.model import Model
 from m2pt.study_file import load_study
 from m2pt.weights import save_weights
 from pipelines import plan as plans
-from pipelines.__main__ import COMMANDS, build_parser, main
+from pipelines.__main__ import COMMANDS, WITHOUT_STUDY, build_parser, main
 from pipelines.launch import study_lock
 from pipelines.progress import Display
 from pipelines.session import Session
@@ -83,7 +83,7 @@ def test_bad_study_is_one_sentence(project: Path, capsys: pytest.CaptureFixture[
     assert expected in captured.err
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("serve", "ui", "weights")])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("serve", "ui", *WITHOUT_STUDY)])
 def test_missing_study_file_is_one_sentence(project: Path, capsys: pytest.CaptureFixture[str], command: str):
     assert main([command, "--study", "nowhere.yaml"]) == 2
     captured = capsys.readouterr()
@@ -107,7 +107,7 @@ def test_help_names_every_command_and_loads_nothing_heavy(project: Path):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "weights"])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in WITHOUT_STUDY])
 def test_every_command_takes_a_study_and_has_help(command: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as ended:
         build_parser().parse_args([command, "--help"])
@@ -283,3 +283,37 @@ def test_everything_stays_in_the_project_and_nothing_phones_home(project: Path):
 def test_the_smoke_study_is_well_formed():
     path = Path(__file__).parents[2] / "studies/smoke.yaml"
     assert load_study(path).study == "smoke"
+
+
+def finished(file: str, folder: str, gain: float) -> None:
+    """Runs of two methods with scores, the second `gain` points higher but for a little noise."""
+    plan = plans.resolve(load_study(file))
+    for spec in plan.runs:
+        noise = 0.1 * spec.seed * (1 if spec.method == "baseline" else -1)
+        score = 60.0 + noise + (gain if spec.method != "baseline" else 0.0)
+        run_dir = records.create_run(Path("runs") / folder, spec)
+        numbers = {"epoch": 1, "scale_abs_mean": 0.1, "effective_size_mean": 0.1, "parameters": 1, "trainable_parameters": 1}
+        document = {"val_score": score, "test_score": score, "metric": "accuracy", "merge": None}
+        records.write_json(run_dir / records.RECORD, document | numbers)
+
+
+def test_two_studies_are_compared_cell_by_cell(project: Path, capsys: pytest.CaptureFixture[str]):
+    with_data(project)
+    Path("other.yaml").write_text(
+        STUDY.replace("study: small", "study: other").replace("sweep:", "finetune: {epochs: 3}\nsweep:")
+    )
+    finished("params.yaml", "small", 1.0)
+    finished("other.yaml", "other", 3.0)
+    assert main(["compare", "params.yaml", "other.yaml"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "random" in line and "image" in line)
+    # Differences of the two seeds: 1.0 and 0.8, 3.0 and 2.8; two independent means with a standard error of 0.1 each.
+    assert "+0.90 ± 1.27 (n=2)" in line
+    assert "+2.90 ± 1.27 (n=2)" in line
+    assert line.rstrip().endswith("+2.00 ± 0.61")
+
+
+def test_seeds_needed_are_said_with_the_warning_that_belongs_to_them(project: Path, capsys: pytest.CaptureFixture[str]):
+    with_data(project)
+    assert main(["plan", "--seeds-needed"]) == 0
+    output = capsys.readouterr().out
+    assert "choose the number once" in output

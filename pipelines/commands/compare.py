@@ -1,0 +1,66 @@
+"""`compare`: two studies, cell by cell."""
+
+import math
+from argparse import Namespace
+
+from scipy import stats
+
+from m2pt import records
+from m2pt.analysis.headline import difference, signed
+from m2pt.analysis.power import spread_of
+from m2pt.analysis.statistics import Estimate
+from m2pt.analysis.tables import Comparison, Summary, summaries
+from m2pt.study_file import load_study
+from pipelines.plan import resolve, runs_folder
+
+Key = tuple[str, str, str, str]
+
+
+def compare(options: Namespace) -> int:
+    """Show the gains of two studies side by side, and how far apart they are; 0 also where nothing can be compared.
+
+    The studies' runs are taken as independent samples: the interval of a difference is Welch's, and cells are not corrected for
+    being many.
+    """
+    sides = [_gains(str(file)) for file in (options.first, options.second)]
+    keys = list(dict.fromkeys(key for side in sides for key in side))
+    head = ("condition", "target", "auxiliary", "over", str(options.first), str(options.second), "second − first")
+    lines = [
+        head,
+        *((*key, *(_shown(side.get(key)) for side in sides), _apart(*(side.get(key) for side in sides))) for key in keys),
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    return 0
+
+
+def _gains(file: str) -> dict[Key, Estimate]:
+    """The gains of a study by condition, target, auxiliary and what they are over."""
+    plan = resolve(load_study(file))
+    table = records.table(plan.runs, runs_folder(plan.study), plan.parts)
+    return {_key(summary, item): item.estimate for summary in summaries(table) for item in summary.comparisons}
+
+
+def _key(summary: Summary, item: Comparison) -> Key:
+    return summary.condition.slug, item.target, item.auxiliary, item.against
+
+
+def _shown(item: Estimate | None) -> str:
+    return "–" if item is None or item.n == 0 else f"{difference(item)} (n={item.n})"
+
+
+def _apart(first: Estimate | None, second: Estimate | None) -> str:
+    if first is None or second is None or first.mean is None or second.mean is None:
+        return "–"
+    half_width = welch(first, second)
+    return f"{signed(second.mean - first.mean)}" + ("" if half_width is None else f" ± {half_width:.2f}")
+
+
+def welch(first: Estimate, second: Estimate) -> float | None:
+    """Half-width of the 95 % interval of the difference of two independent means (B. L. Welch, Biometrika 34, 1947)."""
+    if first.half_width is None or second.half_width is None:
+        return None
+    parts = [spread_of(item.half_width or 0.0, item.n) ** 2 / item.n for item in (first, second)]
+    freedom = sum(parts) ** 2 / sum(part**2 / (item.n - 1) for part, item in zip(parts, (first, second), strict=True))
+    return float(stats.t.ppf(0.975, freedom) * math.sqrt(sum(parts)))
