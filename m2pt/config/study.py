@@ -1,0 +1,177 @@
+"""A whole study: its tasks, its grid, how it is executed."""
+
+import json
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, ValidationError, model_validator
+
+from m2pt.config.base import (
+    MODALITIES,
+    RANDOM,
+    Fraction,
+    Frozen,
+    Modality,
+    Name,
+    NonNegative,
+    Positive,
+    PositiveFloat,
+    Setting,
+    Tuning,
+)
+from m2pt.config.inputs import DataConfig, InputsConfig, ModelConfig
+from m2pt.config.methods import CORE_METHODS, MethodName, PathwayConfig, RivalsConfig
+from m2pt.config.training import EncoderSource, FinetuneConfig, LabelsSource, MaeSource, PretrainConfig
+
+Dataset = Literal[
+    "imagenet", "webdataset", "ade20k",
+    "audioset", "esc50", "speech-commands",
+    "modelnet40", "scanobjectnn", "shapenetpart", "partnet",
+    "kinetics",
+]  # fmt: skip
+Goal = Literal["classification", "tagging", "part_segmentation", "semantic_segmentation"]
+
+
+class TaskConfig(Frozen):
+    """A target that is more than a modality: one published data set in its published files, with the recipes to train for it.
+
+    The files lie in `<data.root>/<path>`. `recipes` names a recipe of the modality for each tuning that the task is run in
+    (`m2pt/modalities/<modality>/recipes.py`); `finetune` and `input` change single values of it. `holdout` is the fraction of the
+    training split that is kept apart as validation data where the data set has none. A file that cannot be read ends a run
+    that meets it, or is left out from the start and counted (`unreadable: skip`).
+    """
+
+    modality: Modality
+    dataset: Dataset
+    goal: Goal = "classification"
+    path: str
+    variant: str | None = None
+    recipes: Annotated[dict[Tuning, Name], Field(min_length=1)]
+    finetune: dict[str, JsonValue] = Field(default_factory=dict)
+    input: dict[str, JsonValue] = Field(default_factory=dict)
+    holdout: Fraction = 0.0
+    unreadable: Literal["fail", "skip"] = "fail"
+
+
+class SweepConfig(Frozen):
+    """The grid: which runs a study holds.
+
+    A target is a modality (its small data in `<data.root>/<modality>`, read as a whole) or the name of a task. `pathway` runs
+    every pair of different modalities of `targets` × `auxiliaries`; the other methods run once per target.
+    """
+
+    seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    targets: Annotated[tuple[Name, ...], Field(min_length=1)] = MODALITIES
+    auxiliaries: tuple[Modality, ...] = MODALITIES
+    methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = CORE_METHODS
+    settings: Annotated[tuple[Setting, ...], Field(min_length=1)] = ("pretrained",)
+    tunings: Annotated[tuple[Tuning, ...], Field(min_length=1)] = ("full",)
+    target_encoder: Name = "mae"
+    auxiliary_encoder: Name = "mae"
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        for key in ("seeds", "targets", "auxiliaries", "methods", "settings", "tunings"):
+            values = getattr(self, key)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} must not repeat a value")
+        return self
+
+
+class PartConfig(Frozen):
+    """A part of a study: the whole file with some values changed, by dotted keys (`set: {pathway.order: reversed}`)."""
+
+    name: Name
+    changes: dict[str, JsonValue] = Field(default_factory=dict, alias="set")
+
+
+class ExecutionConfig(Frozen):
+    """How runs are executed; nothing here can change a number, so nothing here is part of a run's identity.
+
+    `devices`: `auto` takes every CUDA device, or CPU slots where there is none; `cpu`; or a list of CUDA device names.
+    `slots`: how many jobs run at once on the CPU (`auto`: one per usable core).
+
+    `devices_per_job` trains one model on several devices, `micro_batch` is the most samples a device takes at once, and
+    `loader_workers` read files for each device: the result is the same up to the order of sums.
+    """
+
+    devices: Literal["auto", "cpu"] | tuple[str, ...] = "auto"
+    jobs_per_device: Positive = 1
+    slots: Literal["auto"] | Positive = "auto"
+    time_limit_s: PositiveFloat = 3600.0
+    checkpoint_every_epochs: Positive = 1
+    checkpoint_every_steps: Positive | None = None
+    devices_per_job: Positive = 1
+    micro_batch: Positive | None = None
+    gradient_checkpointing: bool = False
+    loader_workers: NonNegative = 0
+
+
+class Study(Frozen):
+    """A whole study, as declared by one params file; with `parts`, its runs are those of all parts together."""
+
+    study: Name
+    data: DataConfig = DataConfig()
+    inputs: InputsConfig = InputsConfig()
+    model: ModelConfig = ModelConfig()
+    encoders: dict[Name, EncoderSource]
+    pretrain: PretrainConfig = PretrainConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    pathway: PathwayConfig = PathwayConfig()
+    rivals: RivalsConfig = RivalsConfig()
+    tasks: dict[Name, TaskConfig] = Field(default_factory=dict)
+    sweep: SweepConfig
+    parts: tuple[PartConfig, ...] = ()
+    execution: ExecutionConfig = ExecutionConfig()
+
+    @model_validator(mode="after")
+    def _targets_exist(self) -> Self:
+        for name in self.tasks:
+            if name in MODALITIES:
+                raise ValueError(f"tasks.{name}: a task must not be named as a modality; choose another name")
+        for name in self.sweep.targets:
+            if name not in self.tasks and name not in MODALITIES:
+                known = ", ".join([*self.tasks, *MODALITIES])
+                raise ValueError(f"sweep.targets: there is no task or modality named {name!r}; known: {known}")
+        if len({part.name for part in self.parts}) != len(self.parts):
+            raise ValueError("parts: two parts have the same name")
+        self.expanded()
+        return self
+
+    def expanded(self) -> "dict[str, Study]":
+        """The studies whose runs together are those of this one, by the name of the part; without parts it is its only one.
+
+        Raises:
+            ValueError: a part changes a key that does not exist, or sets an impossible value.
+
+        """
+        return {part.name: self._changed(part) for part in self.parts} or {"": self}
+
+    def _changed(self, part: PartConfig) -> "Study":
+        raw = self.model_dump(mode="json", exclude={"parts"}, by_alias=True)
+        for key, value in part.changes.items():
+            *path, last = key.split(".")
+            section: object = raw
+            for step in path:
+                section = section.get(step) if isinstance(section, dict) else None
+            if not isinstance(section, dict):
+                raise ValueError(f"parts.{part.name}.set.{key}: there is no section {'.'.join(path)!r}")
+            section[last] = value
+        try:
+            return Study.model_validate_json(json.dumps(raw))
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+            raise ValueError(f"parts.{part.name}.set: {faults}") from error
+
+    @model_validator(mode="after")
+    def _encoders_exist(self) -> Self:
+        if RANDOM in self.encoders:
+            raise ValueError(f"encoders.{RANDOM}: the name is taken by the built-in random initialisation; choose another")
+        for key in ("target_encoder", "auxiliary_encoder"):
+            name = getattr(self.sweep, key)
+            if name not in self.encoders and name != RANDOM:
+                known = ", ".join([*self.encoders, RANDOM])
+                raise ValueError(f"sweep.{key}: there is no encoder named {name!r}; known: {known}")
+        for name, source in self.encoders.items():
+            if isinstance(source, LabelsSource) and not isinstance(self.encoders.get(source.start), MaeSource):
+                raise ValueError(f"encoders.{name}.start: {source.start!r} must name an encoder of kind mae")
+        return self

@@ -1,0 +1,184 @@
+"""How models are trained: encoders of one's own, and fine-tuning with its augmentations and tests."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from m2pt.config.base import Fraction, Frozen, Modality, Name, NonNegative, NonNegativeFloat, Positive, PositiveFloat
+
+
+class MaeSource(Frozen):
+    """An encoder pretrained here by masked autoencoding, without labels; `steps` where they differ from `pretrain.mae.steps`."""
+
+    kind: Literal["mae"]
+    seed: NonNegative = 0
+    steps: Positive | None = None
+
+
+class LabelsSource(Frozen):
+    """An encoder trained further with the labels of its own modality's pretraining split, starting from source `start`.
+
+    `steps` where they differ from `pretrain.labels.steps`.
+    """
+
+    kind: Literal["labels"]
+    start: Name
+    seed: NonNegative = 0
+    steps: Positive | None = None
+
+
+class FileSource(Frozen):
+    """Encoders from files: one path per modality, in any published layout (`m2pt.weights`), a file or a folder.
+
+    `epochs` says for how long they were pretrained, where that differs from the usual: a report names it and compares by it.
+    """
+
+    kind: Literal["file"]
+    paths: dict[Modality, str]
+    epochs: Positive | None = None
+
+
+EncoderSource = Annotated[MaeSource | LabelsSource | FileSource, Field(discriminator="kind")]
+
+
+class OptimizerConfig(Frozen):
+    """AdamW with a linear warm-up and a cosine decay to zero over a fixed number of steps."""
+
+    batch_size: Positive
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.05
+    warmup_steps: NonNegative = 20
+    clip_norm: PositiveFloat | None = None
+
+
+class MaePretrain(OptimizerConfig):
+    """Masked autoencoding in the style of MAE, AudioMAE, Point-MAE and VideoMAE."""
+
+    batch_size: Positive = 128
+    steps: Positive = 1200
+    mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.6
+    decoder_depth: Positive = 1
+
+
+class LabelPretrain(OptimizerConfig):
+    """Supervised training of a pretrained encoder on the labelled pretraining split."""
+
+    batch_size: Positive = 128
+    steps: Positive = 400
+    label_smoothing: Fraction = 0.1
+
+
+class PretrainConfig(Frozen):
+    """How the encoders of a study are made."""
+
+    mae: MaePretrain = MaePretrain()
+    labels: LabelPretrain = LabelPretrain()
+
+
+class ImageAugment(Frozen):
+    """Training-time changes of a picture: random resized crop, flip, RandAugment (timm's policy string), erasing.
+
+    For scenes with a label per pixel: random rescaling by `scene_scale`, crop, flip, photometric distortion.
+    """
+
+    kind: Literal["image"] = "image"
+    crop_scale: tuple[PositiveFloat, PositiveFloat] = (0.08, 1.0)
+    flip: float = 0.5
+    policy: str | None = None
+    color_jitter: NonNegativeFloat = 0.0
+    erasing: Fraction = 0.0
+    scene_scale: tuple[PositiveFloat, PositiveFloat] | None = None
+
+
+class AudioAugment(Frozen):
+    """Training-time changes of a sound: waveform mixup, roll, SpecAugment masks (in bins and frames), dropped patches."""
+
+    kind: Literal["audio"] = "audio"
+    mixup: Fraction = 0.0
+    roll: bool = False
+    noise: bool = False
+    frequency_mask: NonNegative = 0
+    time_mask: NonNegative = 0
+    drop_time: Fraction = 0.0
+    drop_frequency: Fraction = 0.0
+
+
+class PointAugment(Frozen):
+    """Training-time changes of a cloud: thinned to `sample_from` farthest points, of which a random choice of the input's number
+    is kept; scale per axis, shift, turn.
+    """
+
+    kind: Literal["point"] = "point"
+    sample_from: Positive | None = None
+    scale: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
+    shift: NonNegativeFloat = 0.0
+    turn: bool = False
+
+
+class VideoAugment(Frozen):
+    """Training-time changes of a clip, the same for all its frames: crop, flip, RandAugment (timm's policy string), erasing."""
+
+    kind: Literal["video"] = "video"
+    crop_scale: tuple[PositiveFloat, PositiveFloat] = (0.08, 1.0)
+    flip: float = 0.5
+    policy: str | None = None
+    erasing: Fraction = 0.0
+
+
+Augmentation = Annotated[ImageAugment | AudioAugment | PointAugment | VideoAugment, Field(discriminator="kind")]
+
+Head = Literal["mean", "class_token", "class_and_max", "part_segmentation", "upernet"]
+
+
+class TestConfig(Frozen):
+    """How a model is tested where that is more than one look at each sample.
+
+    `clips` × `crops` views of a video are averaged (as probabilities); a cloud is classified `votes` times under random scales,
+    and the logits are averaged; a scene is looked at through windows `stride` pixels apart.
+    """
+
+    __test__: ClassVar[bool] = False  # no test class, whatever pytest takes its name for
+
+    clips: Positive = 1
+    crops: Positive = 1
+    votes: Positive = 1
+    stride: Positive | None = None
+
+
+class FinetuneConfig(OptimizerConfig):
+    """The fine-tuning recipe, the same for every method.
+
+    `samples` labelled examples (or `all`) are drawn from the train split by the run's seed. `score` says which epoch's weights
+    are tested: the last one, or the one with the best validation score. `augment` is true for the embedded data sets' own.
+
+    The peak learning rate is `learning_rate`, times `batch_size / learning_rate_per` where that is set; a block's is multiplied
+    by `layer_decay` for every layer above it. `warmup_epochs` stands in for `warmup_steps` where it is set. Each of the
+    `batch_size` samples of a batch stands there `repeats` times, differently augmented; `weighted` draws `epoch_samples` by the
+    inverse frequency of their classes.
+    """
+
+    batch_size: Positive = 32
+    samples: Positive | Literal["all"] = 500
+    epochs: Positive = 13
+    label_smoothing: Fraction = 0.1
+    drop_path: Fraction = 0.0
+    augment: bool | Augmentation = True
+    score: Literal["last", "best_val"] = "last"
+    optimizer: Literal["adamw", "lars"] = "adamw"
+    learning_rate_per: Positive | None = None
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    warmup_epochs: NonNegativeFloat | None = None
+    final_learning_rate: NonNegativeFloat = 0.0
+    decay: Literal["cosine", "linear"] = "cosine"
+    loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
+    mixup: NonNegativeFloat = 0.0
+    cutmix: NonNegativeFloat = 0.0
+    head: Head = "mean"
+    head_init_std: PositiveFloat = 0.02
+    repeats: Positive = 1
+    weighted: bool = False
+    epoch_samples: Positive | None = None
+    average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    compiled: bool = False
+    test: TestConfig = TestConfig()
