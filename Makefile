@@ -10,11 +10,11 @@ SHELL := bash
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help setup study test lint format ui lock clean
+.PHONY: help setup study test full-size lint format ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 setup: $(STAMP) ## install everything into .venv, from Python, git and make alone
 
@@ -23,6 +23,9 @@ study: setup ## reproduce the study of params.yaml; ends with the path of the re
 
 test: setup ## run the tests, e.g. make test ARGS='-k pathway'
 	@$(PY) -m pytest $(ARGS)
+
+full-size: setup ## take one step of every published recipe at ViT-B size on the CPU, in about ten minutes
+	@$(PY) benchmarks/full_size_step.py $(ARGS)
 
 lint: setup ## check style and types
 	@$(PY) -m ruff check .
