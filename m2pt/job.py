@@ -75,11 +75,18 @@ def _devices_wanted(run_dir: Path) -> int:
         return 1
 
 
+_under_way: list["subprocess.Popen[bytes]"] = []
+"""What this process has started for a run on several devices: it must not outlive this process."""
+
+
 def _run_shared(run_dir: Path, devices: int) -> str | None:
     """Let torchrun start one process for each device of the run, and tell how that ended."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(devices)]
     with (run_dir / records.LOG).open("a", encoding="utf-8") as log:
-        subprocess.run([*command, "-m", "m2pt.job", str(run_dir)], stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False)
+        together = subprocess.Popen([*command, "-m", "m2pt.job", str(run_dir)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        _under_way.append(together)
+        together.wait()
+        _under_way.remove(together)
     if records.status(run_dir) == "complete":
         return None
     failure = run_dir / records.FAILURE
@@ -226,6 +233,8 @@ def _read_orders(orders: queue.Queue[str]) -> None:
     """Pass on orders; leave the process, in the middle of a run if need be, when the parent is gone."""
     for line in sys.stdin:
         orders.put(json.loads(line)["run_dir"])
+    for started in _under_way:
+        started.kill()
     os._exit(0)
 
 

@@ -1,6 +1,10 @@
 """Several processes that train one model give what one process gives, up to the order of sums."""
 
+import fcntl
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -68,3 +72,37 @@ def test_a_fault_in_one_of_several_processes_is_one_sentence(tmp_path, images):
     assert "nowhere" in error
     assert "\n" not in error
     assert records.status(run_dir) == "failed"
+
+
+def test_a_run_on_several_devices_ends_with_the_worker_that_started_it(tmp_path, images):
+    recipe = FinetuneConfig(samples=40, epochs=100000, batch_size=10, warmup_steps=1)
+    nothing = {"pathway": None, "target_weights": None, "auxiliary_weights": None}
+    run_dir = prepare(
+        tmp_path, images, run_spec(method="baseline", auxiliary="", setting="scratch", finetune=recipe, **nothing), devices=2
+    )
+    worker = subprocess.Popen([sys.executable, "-m", "m2pt.job", "--worker"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    worker.stdin.write(json.dumps({"run_dir": str(run_dir)}).encode() + b"\n")
+    worker.stdin.flush()
+    assert wait_for(lambda: len(records.read_history(run_dir)) > 1), "it trains"
+    worker.stdin.close()
+    assert worker.wait(20) == 0
+    with (run_dir / records.LOCK).open("rb") as lock:
+
+        def is_free():
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        assert wait_for(is_free), "nobody works on the run any more"
+
+
+def wait_for(condition, seconds=60):
+    """Whether a condition comes true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
