@@ -140,5 +140,5 @@ def deployed(project: Path, variables: dict[str, str], home: Path) -> None:
             "JOIN deployment_schedule s ON s.deployment_id = d.id WHERE d.name = 'nightly'"
         ).fetchall()
     assert entrypoint == "pipelines/flows.py:study"
-    assert json.loads(parameters) == {"study": "params.yaml"}
+    assert json.loads(parameters) == {"study": "studies/ablations.yaml"}
     assert json.loads(schedule)["cron"] == "0 2 * * *"
