@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from m2pt.analysis.published_table import cell_of
-from m2pt.config import FileSource, Study
+from m2pt.analysis.published_table import auxiliary_epochs, cell_of
 from m2pt.costs import RunCosts, assumption, run_costs
 from m2pt.identity import RunSpec, cell_key
 from m2pt.published.datasets import dataset_facts
 from pipelines.plan import Plan
 
-__all__ = ["CellEstimate", "assumption", "auxiliary_epochs", "cells"]
+__all__ = ["CellEstimate", "assumption", "cells"]
 
 
 @dataclass(frozen=True)
@@ -30,11 +29,6 @@ class CellEstimate:
     forward_gflops: float | None
     training_flops: float | None
     gpu_hours: float | None
-
-
-def auxiliary_epochs(study: Study) -> dict[str, int]:
-    """For how long the encoders of each source were pretrained, where the study says so."""
-    return {name: source.epochs for name, source in study.encoders.items() if isinstance(source, FileSource) and source.epochs}
 
 
 def cells(plan: Plan) -> list[CellEstimate]:

@@ -14,7 +14,7 @@ from m2pt.analysis import headline, materials, plots, provenance, published_tabl
 from m2pt.analysis.metrics import metrics
 from m2pt.analysis.statistics import Estimate
 from m2pt.analysis.study import Analysis, analyse
-from m2pt.config import CORE_METHODS, LAYERS, FileSource, Study, UserError
+from m2pt.config import CORE_METHODS, LAYERS, Study, UserError
 from m2pt.identity import PretrainSpec, RunSpec
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -113,7 +113,7 @@ def _context(
 
 def _published(study: Study, specs: Sequence[RunSpec], found: Analysis) -> list[published_table.Row]:
     """The paper's scores beside ours; empty for a study without published data sets."""
-    epochs = {name: source.epochs for name, source in study.encoders.items() if isinstance(source, FileSource) and source.epochs}
+    epochs = published_table.auxiliary_epochs(study)
     documents = [found.documents.get(str(name), {}) for name in found.table["run_id"]]
     measured = published_table.cells_of(specs, [document.get("test_score") for document in documents], epochs)
     second = [(document.get("test_scores") or {}).get("miou_class") for document in documents]

@@ -7,7 +7,7 @@ from typing import get_args
 import pandas as pd
 
 from m2pt.analysis.statistics import Estimate, estimate
-from m2pt.config import LAYERS, MODALITIES, RANDOM, Dataset, PathwayConfig, Setting, Tuning
+from m2pt.config import LAYERS, MODALITIES, RANDOM, Dataset, FileSource, PathwayConfig, Setting, Study, Tuning
 from m2pt.identity import RunSpec
 from m2pt.published import ABLATION_AUXILIARIES, Metric, ablation_score, published_cells, published_score
 
@@ -91,6 +91,11 @@ class Row:
     def difference(self) -> float | None:
         """Ours less theirs, in percentage points; None where one is missing."""
         return None if self.published is None or self.ours.mean is None else self.ours.mean - self.published
+
+
+def auxiliary_epochs(study: Study) -> dict[str, int]:
+    """For how long the encoders of each source were pretrained, where the study says so."""
+    return {name: source.epochs for name, source in study.encoders.items() if isinstance(source, FileSource) and source.epochs}
 
 
 def beside(measured: Mapping[Cell, Estimate]) -> list[Row]:

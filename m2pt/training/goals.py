@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from m2pt.config import FinetuneConfig, Goal
+from m2pt.config import FinetuneConfig, Goal, ImageInput
 from m2pt.identity import RunSpec
 from m2pt.modalities.image.windows import predict_scene
 from m2pt.modalities.items import Item
@@ -83,7 +83,7 @@ class Predictor:
         x = item["x"]
         if goal == "semantic_segmentation" and x.ndim == 5:
             height, width = item["y"].shape[-2:]
-            side = cast(int, getattr(self.spec.input, "size"))  # noqa: B009
+            side = cast(ImageInput, self.spec.input).size
             stride = self.spec.finetune.test.stride or side
             scene = predict_scene(self.model, x[0, 0].to(self.device), side, stride, self.num_classes, (height, width))
             return scene.float().cpu().unsqueeze(0)

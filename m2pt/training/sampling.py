@@ -74,13 +74,3 @@ def _shares(counts: Tensor, fraction: float, wanted: int) -> Tensor:
     for label in lost.argsort(descending=True, stable=True)[: max(0, wanted - int(shares.sum()))]:
         shares[label] += int(lost[label] > 0)
     return shares
-
-
-def repeated(order: Tensor, repeats: int) -> Tensor:
-    """Repeated augmentation: each sample of an order (N,) stands `repeats` times in a row, (N * repeats,).
-
-    As VideoMAE does it (arXiv 2203.12602; `num_sample` in its code): an epoch goes through all samples, and a batch holds
-    `repeats` augmentations of each of its samples, so it is `repeats` times as large as the batch size that the learning rate is
-    scaled by. (DeiT's, arXiv 2012.12877, differs: there an epoch goes through a part of the samples.)
-    """
-    return order.repeat_interleave(repeats)

@@ -1,10 +1,10 @@
-"""Weighted order, held-out samples and repeated augmentation."""
+"""Weighted order and held-out samples."""
 
 import pytest
 import torch
 
 from m2pt.config import UserError
-from m2pt.training.sampling import holdout, repeated, weighted_order, weights
+from m2pt.training.sampling import holdout, weighted_order, weights
 
 
 def generator(seed=0):
@@ -94,8 +94,3 @@ def test_nothing_is_held_out_only_where_nothing_is_asked_for():
     for labels in (torch.tensor([0, 1, 0]), torch.ones(3, 2), torch.arange(3)):
         with pytest.raises(UserError, match=r"holdout: 0\.1 of 3 training samples is none"):
             holdout(labels, 0.1, 0)
-
-
-def test_repeated_samples_stand_side_by_side():
-    assert repeated(torch.tensor([4, 1, 3]), 2).tolist() == [4, 4, 1, 1, 3, 3]
-    assert repeated(torch.tensor([4, 1]), 1).tolist() == [4, 1]
