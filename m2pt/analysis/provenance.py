@@ -11,10 +11,14 @@ from m2pt import records
 PACKAGES = ("python", "torch", "timm", "numpy", "m2pt")
 SECONDS = ("load", "train", "evaluate", "total")
 TIMINGS = (
-    "run_id", "kind", "attempts", "started", *(f"{part}_seconds" for part in SECONDS), "device", "device_name", "threads",
-    "peak_memory_bytes", "git_commit", *PACKAGES,
+    "run_id", "kind", "attempts", "started", *(f"{part}_seconds" for part in SECONDS), "devices", "device_seconds",
+    "energy_joules", "latency_ms", "plain_latency_ms", "device", "device_name", "threads", "peak_memory_bytes", "git_commit",
+    *PACKAGES,
 )  # fmt: skip
-"""The columns of the table of timings. Seconds are summed over the attempts of a run; the device is that of its last one."""
+"""The columns of the table of timings. Seconds, device seconds (seconds times devices) and energy are summed over all attempts of
+a run, also those that failed; the device, and how many of them, are those of its last attempt. Energy is empty where one of the
+attempts did not measure it. Latencies are those of one forward pass of the final model, and of a plain model measured beside it.
+"""
 
 _ENVIRONMENT = ["device", "device_name", "git_commit", *PACKAGES]
 
@@ -41,10 +45,32 @@ def _row(attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for part in SECONDS:
         measured = [seconds[part] for attempt in attempts if part in (seconds := attempt.get("seconds") or {})]
         row[f"{part}_seconds"] = round(sum(measured), 3) if measured else None
+    row |= {"devices": last.get("devices", 1), "device_seconds": _device_seconds(attempts), "energy_joules": _energy(attempts)}
+    row |= {name: latency.get(name) for latency in [_inference(attempts)] for name in ("latency_ms", "plain_latency_ms")}
     memory = [attempt["peak_memory_bytes"] for attempt in attempts if attempt.get("peak_memory_bytes") is not None]
     versions = last.get("versions") or {}
     row |= {key: last.get(key) for key in ("device", "device_name", "threads", "git_commit")}
     return row | {"peak_memory_bytes": max(memory, default=None)} | {name: versions.get(name) for name in PACKAGES}
+
+
+def _device_seconds(attempts: Sequence[Mapping[str, Any]]) -> float | None:
+    spent = [
+        seconds["total"] * attempt.get("devices", 1)
+        for attempt in attempts
+        if "total" in (seconds := attempt.get("seconds") or {})
+    ]
+    return round(sum(spent), 3) if spent else None
+
+
+def _energy(attempts: Sequence[Mapping[str, Any]]) -> float | None:
+    """The energy of all attempts; None where one does not tell it: the sum of the others would be too small."""
+    joules = [attempt.get("energy_joules") for attempt in attempts]
+    return None if None in joules else round(sum(value for value in joules if value is not None), 3)
+
+
+def _inference(attempts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The last measurement of a forward pass; empty where no attempt has one."""
+    return next((found for attempt in reversed(attempts) if (found := attempt.get("inference"))), {})
 
 
 def environments(table: pd.DataFrame) -> list[dict[str, Any]]:
