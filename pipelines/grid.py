@@ -156,11 +156,11 @@ def _weights_of(study: Study, target: str, method: MethodName, auxiliary: str) -
 def _auxiliary_keys(study: Study, method: MethodName, auxiliary: str) -> tuple[EncoderKey, ...]:
     """The encoders that a method takes beside the target: the auxiliary, further ones, or what the auxiliary was trained from."""
     source = study.sweep.auxiliary_encoder
-    if TAKES[method] in ("nothing", "random") or source == RANDOM:
+    if TAKES[method] in ("nothing", "random") or (source == RANDOM and method != "task_arithmetic"):
         return ()
     keys = tuple((source, cast(Modality, modality)) for modality in auxiliary.split("+"))
-    declared = study.encoders[source]
     if method == "task_arithmetic":
+        declared = study.encoders.get(source)
         if not isinstance(declared, LabelsSource):
             raise UserError(
                 "sweep.methods: task_arithmetic needs an auxiliary that was trained from another encoder (kind labels), and "

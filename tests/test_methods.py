@@ -241,6 +241,21 @@ def test_starts_are_the_sums_they_say(weights):
         torch.testing.assert_close(build(spec, places, 4).state_dict()[key], expected)
 
 
+@pytest.mark.parametrize("method", ["pathway", "own_modality", "all_auxiliaries", "frozen_encoder", "auxiliary_start"])
+def test_every_method_can_have_random_weights_in_its_auxiliarys_place(method, weights):
+    """That is its own random control: drawn from the seed and the auxiliary's name, so that names and seeds differ."""
+    spec, places = prepared(weights, method, auxiliary_weights=None, more_weights=())
+
+    def joined(**changes):
+        return build(spec.model_copy(update=changes), Places(places.target_weights), 4).state_dict()
+
+    names = {"each": "point", "own": "image", "all": "point+audio+video"}
+    other = joined(auxiliary=names[TAKES[method]]) if TAKES[method] != "own" else joined(seed=spec.seed + 1)
+    first, again = joined(), joined()
+    assert any(not torch.equal(first[key], other[key]) for key in first if "blocks" in key)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+
+
 def test_runs_of_one_seed_share_head_and_tokenizer_whatever_the_method(weights):
     states = [build(*prepared(weights, method), 4).state_dict() for method in METHODS]
     for key in ("tokenizer.projection.weight", "head.weight", "fc_norm.weight"):

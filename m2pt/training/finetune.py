@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from m2pt import pathway
-from m2pt.config import UserError
-from m2pt.encoder import Encoder
+from m2pt.config import TAKES, UserError
+from m2pt.encoder import Encoder, random_encoder
 from m2pt.identity import RunSpec, WeightsRef, derived_seed, run_id
 from m2pt.methods import METHODS
 from m2pt.modalities.audio.published import PublishedAudioTokenizer
@@ -90,10 +90,11 @@ def _checked(path: Path | None, reference: WeightsRef, spec: RunSpec, role: str)
 
 
 def _auxiliaries(spec: RunSpec, places: Places) -> list[Encoder]:
-    """The encoders that the method takes beside the target, from their files."""
+    """The encoders that the method takes beside the target: from their files, or drawn from the seed where the source is random."""
     references = spec.auxiliary_refs
     if not references:
-        return []
+        names = spec.auxiliary.split("+") if TAKES[spec.method] in ("each", "own", "all") else []
+        return [random_encoder(spec.model, derived_seed(spec.seed, "random auxiliary", name)) for name in names]
     paths: tuple[Path | None, ...] = places.auxiliary_weights or (None,) * len(references)
     return [_auxiliary(spec, reference, path) for reference, path in zip(references, paths, strict=True)]
 
