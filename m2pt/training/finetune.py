@@ -90,7 +90,7 @@ def _checked(path: Path | None, reference: WeightsRef, spec: RunSpec, role: str)
 
 
 def _auxiliaries(spec: RunSpec, places: Places) -> list[Encoder]:
-    """The encoders that the method takes beside the target: from their files, or drawn from the seed where the source is random."""
+    """The encoders that the method takes beside the target, from their files; drawn from the seed where the source is random."""
     references = spec.auxiliary_refs
     if not references:
         names = spec.auxiliary.split("+") if TAKES[spec.method] in ("each", "own", "all") else []
