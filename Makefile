@@ -40,10 +40,10 @@ format: setup ## format the code and mend what can be mended
 ui: setup ## show the runs in a browser, on this machine alone
 	@$(PY) -m pipelines ui $(ARGS)
 
-# What the builds of torch need beyond the others is pinned by torch itself.
+# What the builds of torch need beyond the others is pinned by torch itself; nvidia-ml-py is no part of them.
 lock: setup ## write requirements.lock from what is installed in .venv
 	@{ sed '/^#/!d' requirements.lock; $(PY) -m pip freeze --all --exclude-editable | sed 's/+[a-z0-9.]*$$//' \
-	  | grep -viE '^(m2pt|pip|wheel|triton|(nvidia|cuda)-[a-z0-9-]+)(==| @)'; } > requirements.lock.new
+	  | grep -viE '^(m2pt|pip|wheel|triton|nvidia-[^m][a-z0-9-]+|cuda-[a-z0-9-]+)(==| @)'; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 
 clean: ## remove caches; runs, encoders and data stay

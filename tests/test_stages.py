@@ -13,9 +13,10 @@ from m2pt.study_file import load_study
 
 ROOT = Path(__file__).parents[1]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-# Importing these changes no number: versions and devices are noted, locks are held, operators are declared, copies are kept.
+# Importing these changes no number: versions, devices and energy are noted, locks are held, operators are declared, copies are kept.
 NO_NUMBERS = {
-    "m2pt/__init__.py", "m2pt/torchvision_operators.py", "m2pt/execution.py", "m2pt/locks.py", "m2pt/fingerprints.py",
+    "m2pt/__init__.py", "m2pt/torchvision_operators.py", "m2pt/execution.py", "m2pt/energy.py", "m2pt/locks.py",
+    "m2pt/fingerprints.py",
 }  # fmt: skip
 
 
