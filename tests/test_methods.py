@@ -172,6 +172,14 @@ def test_shuffling_keeps_the_norm_and_the_values_of_each_matrix_and_nothing_of_t
     assert all(torch.equal(again[name], shuffled) for name, shuffled in joined.items())
 
 
+def test_a_shuffled_start_has_the_values_of_the_auxiliary_and_nothing_of_their_order(weights):
+    plain, shuffled = (build(*prepared(weights, name), 4).state_dict() for name in ("auxiliary_start", "shuffled_start"))
+    for name in ("blocks.0.attn.qkv.weight", "blocks.1.mlp.fc2.weight"):
+        assert not torch.equal(plain[name], shuffled[name])
+        assert torch.equal(plain[name].flatten().sort().values, shuffled[name].flatten().sort().values)
+    assert torch.equal(plain["blocks.0.norm1.weight"], shuffled["blocks.0.norm1.weight"])
+
+
 def test_orders_copies_and_nothing(weights):
     spec, places = prepared(weights, "reversed_order")
     joined = pathway.auxiliary_weights(build(spec, places, 4))

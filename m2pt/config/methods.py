@@ -11,7 +11,7 @@ MethodName = Literal[
     "random_auxiliary", "shuffled_auxiliary", "reversed_order", "shuffled_order", "own_modality", "target_copy",
     "zero_scale", "fixed_scale", "frozen_auxiliary", "matched_parameters",
     "all_auxiliaries", "two_branch", "frozen_encoder", "adapters", "cross_attention", "lora", "interpolation",
-    "task_arithmetic", "auxiliary_start",
+    "task_arithmetic", "auxiliary_start", "shuffled_start",
 ]  # fmt: skip
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
 CORE_METHODS: tuple[MethodName, ...] = ("baseline", "pathway", "random_auxiliary", "own_modality")
@@ -27,6 +27,7 @@ TAKES: dict[MethodName, Takes] = {
     "zero_scale": "random", "fixed_scale": "each", "frozen_auxiliary": "each", "matched_parameters": "nothing",
     "all_auxiliaries": "all", "two_branch": "each", "frozen_encoder": "each", "adapters": "each", "cross_attention": "each",
     "lora": "nothing", "interpolation": "each", "task_arithmetic": "each", "auxiliary_start": "each",
+    "shuffled_start": "each",
 }  # fmt: skip
 
 RIVALS: tuple[MethodName, ...] = ("adapters", "lora", "interpolation", "task_arithmetic")

@@ -24,6 +24,7 @@ from m2pt.methods.own_modality import own_modality
 from m2pt.methods.pathway import pathway
 from m2pt.methods.random_auxiliary import random_auxiliary
 from m2pt.methods.shuffled_auxiliary import shuffled_auxiliary
+from m2pt.methods.shuffled_start import shuffled_start
 from m2pt.methods.target_copy import target_copy
 from m2pt.methods.task_arithmetic import task_arithmetic
 from m2pt.model import Model
@@ -76,4 +77,5 @@ METHODS: dict[MethodName, Method] = {
     "interpolation": Method(interpolation, "rival", "start from a weighted mean of target and auxiliary"),
     "task_arithmetic": Method(task_arithmetic, "rival", "start from the target plus what the auxiliary learned last"),
     "auxiliary_start": Method(auxiliary_start, "rival", "start from the auxiliary's blocks"),
+    "shuffled_start": Method(shuffled_start, "control", "start from the auxiliary's blocks, the entries of each matrix shuffled"),
 }

@@ -15,12 +15,17 @@ from m2pt.model import Model
 
 
 @torch.no_grad()
-def shuffled_auxiliary(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Shuffle every weight of two dimensions, by the run's seed, and join what comes out."""
-    generator = torch.Generator().manual_seed(derived_seed(spec.seed, "shuffled auxiliary"))
+def shuffle(auxiliaries: Sequence[Encoder], seed: int) -> None:
+    """Shuffle the entries of every weight of two dimensions, in place, by the run's seed."""
+    generator = torch.Generator().manual_seed(derived_seed(seed, "shuffled auxiliary"))
     for auxiliary in auxiliaries:
         for parameter in auxiliary.parameters():
             if parameter.ndim > 1:
                 order = torch.randperm(parameter.numel(), generator=generator)
                 parameter.copy_(parameter.flatten()[order].view_as(parameter))
+
+
+def shuffled_auxiliary(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Shuffle every weight of two dimensions, by the run's seed, and join what comes out."""
+    shuffle(auxiliaries, spec.seed)
     pathway(model, spec, auxiliaries)

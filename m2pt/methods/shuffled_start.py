@@ -1,0 +1,19 @@
+"""Control of `auxiliary_start`: start from the auxiliary's blocks with the entries of each of their matrices shuffled.
+
+Norms, biases and norm layers are the trained ones, what the matrices have learned is gone. A gain over this control cannot come
+from the size of trained weights alone.
+"""
+
+from collections.abc import Sequence
+
+from m2pt.encoder import Encoder
+from m2pt.identity import RunSpec
+from m2pt.methods.auxiliary_start import auxiliary_start
+from m2pt.methods.shuffled_auxiliary import shuffle
+from m2pt.model import Model
+
+
+def shuffled_start(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Replace the weights of the target's blocks by the auxiliary's, shuffled by the run's seed."""
+    shuffle(auxiliaries, spec.seed)
+    auxiliary_start(model, spec, auxiliaries)
