@@ -1,10 +1,15 @@
-"""The ledger of a run: for each attempt its seconds, device, peak memory, versions and git commit. Recorded, never hashed."""
+"""The ledger of a run: for each attempt its seconds, devices, energy, peak memory, inference, versions and git commit.
+
+Recorded, never hashed.
+"""
 
 import functools
 import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,9 +18,15 @@ from typing import Any
 import torch
 
 import m2pt
-from m2pt.records import EXECUTION, read_json, write_json
+from m2pt.config import UserError
+from m2pt.records import EXECUTION, TIMES, read_json, read_lines, write_json
 
 PACKAGES = ("torch", "timm", "numpy", "pandas", "safetensors")
+
+ATTEMPT = "local/attempt.json"
+"""What is known of an attempt while it goes on; its end takes it away."""
+
+_PROCESS = Path("/proc/self")
 
 
 def now() -> str:
@@ -61,16 +72,61 @@ def device_name(device: torch.device) -> str:
     return platform.processor() or platform.machine()
 
 
+def reset_peak_memory(device: torch.device) -> None:
+    """Let `peak_memory_bytes` begin anew, where the system can: on CUDA, and on Linux (`/proc/self/clear_refs`)."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with suppress(OSError):
+        (_PROCESS / "clear_refs").write_text("5", encoding="ascii")
+
+
 def peak_memory_bytes(device: torch.device) -> int:
-    """Peak memory: of the device's allocator on CUDA, of this process on the CPU (all runs it has done so far)."""
+    """Peak memory since it was reset: of the device's allocator on CUDA, of this process with all that it holds on the CPU.
+
+    Where the system cannot reset it, it is the peak of all that this process has done.
+    """
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
+    with suppress(OSError):
+        for line in (_PROCESS / "status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def add_attempt(run_dir: Path, attempt: dict[str, Any]) -> None:
+def begin_attempt(run_dir: Path, facts: Mapping[str, Any]) -> None:
+    """Note what is known of an attempt that begins, so that it is not forgotten if it is killed.
+
+    An attempt before it that was killed goes into the ledger here, with the seconds up to its last sign of life: the end of the
+    last epoch that it did. What it took beyond that, and its energy, nobody knows.
+    """
+    if (run_dir / ATTEMPT).is_file():
+        killed = _killed(run_dir)
+        if killed is not None:
+            add_attempt(run_dir, killed)
+    write_json(run_dir / ATTEMPT, facts)
+
+
+def end_attempt(run_dir: Path, facts: Mapping[str, Any]) -> None:
+    """Put an attempt that has ended, in whatever way, into the ledger."""
+    add_attempt(run_dir, facts)
+    (run_dir / ATTEMPT).unlink(missing_ok=True)
+
+
+def _killed(run_dir: Path) -> dict[str, Any] | None:
+    try:
+        facts: dict[str, Any] = read_json(run_dir / ATTEMPT)
+        started = datetime.fromisoformat(facts["started"]).timestamp()
+        last = max((line["time_ms"] / 1000 for line in read_lines(run_dir / TIMES)), default=started)
+    except (UserError, ValueError, KeyError, TypeError):  # cut off with the power: nothing is known
+        return None
+    return facts | {"interrupted": True, "seconds": {"total": round(max(0.0, last - started), 3)}}
+
+
+def add_attempt(run_dir: Path, attempt: Mapping[str, Any]) -> None:
     """Append one attempt to the ledger of a run."""
     path = run_dir / EXECUTION
     attempts = read_json(path)["attempts"] if path.is_file() else []
-    write_json(path, {"attempts": [*attempts, attempt]})
+    write_json(path, {"attempts": [*attempts, dict(attempt)]})

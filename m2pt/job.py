@@ -19,6 +19,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ import torch
 
 from m2pt import data, execution, records
 from m2pt.config import Modality, UserError
+from m2pt.energy import EnergyMeter, energy_meter
 from m2pt.identity import PretrainSpec, RunSpec, Spec, run_id
 from m2pt.modalities.samples import Samples
 from m2pt.training.checkpoint import remove_checkpoint
@@ -125,20 +127,23 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
     spec = records.read_spec(run_dir)
     inputs = records.read_json(run_dir / records.INPUTS)
     device = _prepare_device(inputs, device_index)
-    resumed_from = len(records.read_history(run_dir))
+    facts = _facts(started, len(records.read_history(run_dir)), device, share)
+    if share.leads:
+        execution.begin_attempt(run_dir, facts)
     watch = Stopwatch()
-    try:
-        if isinstance(spec, PretrainSpec):
-            with watch.measure("load"):
-                splits = {split: _split(spec.modality, spec, split, inputs) for split in ("pretrain", "val")}
-            record = pretrain(spec, splits, _path(inputs["start_weights"]), device, run_dir, watch)
-        else:
-            with watch.measure("load"):
-                feed = _feed(spec, inputs, share)
-            record = finetune(spec, feed, _places(inputs, device, share), run_dir, watch)
-    finally:
-        if share.leads:
-            _add_attempt(run_dir, started, resumed_from, watch.seconds | {"total": time.perf_counter() - begin}, device, share)
+    with energy_meter(_devices(device, share)) as energy:
+        try:
+            if isinstance(spec, PretrainSpec):
+                with watch.measure("load"):
+                    splits = {split: _split(spec.modality, spec, split, inputs) for split in ("pretrain", "val")}
+                record = pretrain(spec, splits, _path(inputs["start_weights"]), device, run_dir, watch)
+            else:
+                with watch.measure("load"):
+                    feed = _feed(spec, inputs, share)
+                record = finetune(spec, feed, _places(inputs, device, share), run_dir, watch)
+        finally:
+            if share.leads:
+                execution.end_attempt(run_dir, facts | _measured(watch, begin, energy, device))
     if record["run_id"] != run_id(spec):
         raise ValueError("the record is not this run's")
     if share.leads:
@@ -146,24 +151,36 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
         remove_checkpoint(run_dir)
 
 
-def _add_attempt(
-    run_dir: Path, started: str, resumed_from: int, seconds: dict[str, float], device: torch.device, share: Share
-) -> None:
-    execution.add_attempt(
-        run_dir,
-        {
-            "started": started,
-            "resumed_from_epoch": resumed_from,
-            "seconds": {name: round(value, 3) for name, value in seconds.items()},
-            "device": device.type,
-            "device_name": execution.device_name(device),
-            "devices": share.world,
-            "threads": torch.get_num_threads(),
-            "peak_memory_bytes": execution.peak_memory_bytes(device),
-            "git_commit": execution.git_commit(),
-            "versions": execution.versions(),
-        },
-    )
+def _facts(started: str, resumed_from: int, device: torch.device, share: Share) -> dict[str, Any]:
+    """What the ledger holds of an attempt that is known when it begins."""
+    return {
+        "started": started,
+        "resumed_from_epoch": resumed_from,
+        "device": device.type,
+        "device_name": execution.device_name(device),
+        "devices": share.world,
+        "threads": torch.get_num_threads(),
+        "git_commit": execution.git_commit(),
+        "versions": execution.versions(),
+    }
+
+
+def _measured(watch: Stopwatch, begin: float, energy: EnergyMeter, device: torch.device) -> dict[str, Any]:
+    """What is measured of an attempt when it ends."""
+    seconds = watch.seconds | {"total": time.perf_counter() - begin}
+    return {
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "energy_joules": energy.joules(),
+        "peak_memory_bytes": execution.peak_memory_bytes(device),
+        "inference": asdict(watch.inference) if watch.inference else None,
+    }
+
+
+def _devices(device: torch.device, share: Share) -> list[torch.device]:
+    """The devices of all processes of the run, which are the first ones that this process sees."""
+    if share.world == 1 or device.type == "cpu":
+        return [device]
+    return [torch.device(device.type, index) for index in range(share.world)]
 
 
 def _prepare_device(inputs: dict[str, Any], index: int) -> torch.device:
@@ -176,8 +193,7 @@ def _prepare_device(inputs: dict[str, Any], index: int) -> torch.device:
     torch.set_num_threads(inputs["threads"])
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+    execution.reset_peak_memory(device)
     return device
 
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from m2pt import data, job, records
+from m2pt import data, execution, job, records
 from m2pt.config import EmbeddedData, FinetuneConfig
 from m2pt.identity import run_id
 from m2pt.modalities.image import embedded
@@ -70,6 +70,12 @@ def test_a_run_leaves_its_record_and_its_ledger(tmp_path, images):
     assert attempt["threads"] == 1
     assert 0 < attempt["seconds"]["train"] < attempt["seconds"]["total"]
     assert {"python", "torch", "timm", "m2pt"} <= set(attempt["versions"])
+    assert attempt["devices"] == 1
+    assert attempt["energy_joules"] is None or attempt["energy_joules"] >= 0
+    assert attempt["peak_memory_bytes"] > 10 * 2**20
+    assert attempt["inference"]["batch"] == 8
+    assert attempt["inference"]["latency_ms"] > 0 < attempt["inference"]["plain_latency_ms"]
+    assert not (run_dir / execution.ATTEMPT).exists()
     times = records.read_lines(run_dir / records.TIMES)
     assert [line["epoch"] for line in times] == [1, 2]
 
@@ -121,6 +127,9 @@ def test_an_unexpected_fault_is_one_sentence_with_the_traceback_in_the_log(tmp_p
     assert error.startswith(f"{run_dir.name}: ZeroDivisionError: a fault of ours")
     assert "\n" not in error
     assert "Traceback" in (run_dir / records.LOG).read_text()
+    (attempt,) = records.read_json(run_dir / records.EXECUTION)["attempts"]
+    assert attempt["seconds"]["total"] > 0  # it cost time all the same
+    assert attempt["inference"] is None
 
 
 def test_a_run_waits_for_its_lock_and_then_sees_that_it_is_complete(tmp_path, images):
@@ -194,7 +203,10 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_record(tmp_path, i
     process.wait()
     assert records.status(killed) == "interrupted"
     assert job.run(killed) is None
-    assert records.read_json(killed / records.EXECUTION)["attempts"][-1]["resumed_from_epoch"] >= 2
+    first, second = records.read_json(killed / records.EXECUTION)["attempts"]
+    assert (first["interrupted"], first["device"], first["resumed_from_epoch"]) == (True, "cpu", 0)
+    assert second["resumed_from_epoch"] >= 2
+    assert "interrupted" not in second
     for name in (records.RECORD, records.HISTORY, records.MERGED):
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
 

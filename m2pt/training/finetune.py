@@ -27,6 +27,8 @@ from m2pt.training.evaluate import Evaluation, evaluate
 from m2pt.training.feeds import Feed, MemoryFeed, TestSplit
 from m2pt.training.goals import Predictor
 from m2pt.training.journal import Journal
+from m2pt.training.latency import example
+from m2pt.training.latency import measure as measure_latency
 from m2pt.training.loop import Trainer
 from m2pt.training.optim import freeze_for
 from m2pt.training.share import Share
@@ -124,7 +126,7 @@ def memory_feed(spec: RunSpec, splits: dict[str, Samples], share: Share) -> Feed
 def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: Stopwatch) -> dict[str, Any]:
     """Train, select on validation data, merge, test once; returns the record (not yet written).
 
-    Goes on from the last checkpoint in `run_dir`.
+    Goes on from the last checkpoint in `run_dir`. What a forward pass takes in the end goes to `watch`, not into the record.
 
     Raises:
         UserError: weights do not fit, a file cannot be read, a loss is not finite, no scale has moved, or there is no space.
@@ -147,7 +149,7 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
         merged = _merge(spec, model, feed, places)
         val = evaluate(model, spec, feed, "val", places.device, places.share) if feed.count("val") else None
         test = evaluate(model, spec, feed, "test", places.device, places.share)
-    return {
+    record = {
         "run_id": run_id(spec),
         "kind": spec.kind,
         "metric": spec.metric,
@@ -171,6 +173,24 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
         "merge": merged,
         "files": {MERGED: save_weights(run_dir / MERGED, model)} if places.share.leads else {},
     }
+    if places.share.leads:
+        _time_inference(spec, model, feed, places, watch)
+    return record
+
+
+def _time_inference(spec: RunSpec, model: Model, feed: Feed, places: Places, watch: Stopwatch) -> None:
+    """Time the final model beside a plain one; draws nothing that a run could notice, and a lack of memory fails no run."""
+    with watch.measure("latency"):
+        batch = example(spec, feed)
+        if batch is None:
+            return
+        with torch.random.fork_rng(devices=[]):
+            plain = fresh(spec, len(feed.classes), len(feed.parts or ()))
+        try:
+            plain.to(places.device)
+            watch.inference = measure_latency(model, plain, *batch, spec.finetune.precision, places.device)
+        except torch.OutOfMemoryError as error:
+            print(f"no room to time a plain model beside the final one: {error}")
 
 
 def _summary(scale: nn.Parameter) -> float:

@@ -1,15 +1,18 @@
-"""Seconds by purpose, for the ledger of a run."""
+"""What a run measures of itself for its ledger: seconds by purpose, and a forward pass of its final model."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from m2pt.training.latency import Latency
+
 
 class Stopwatch:
-    """Adds up wall-clock seconds under names: `load`, `train`, `evaluate`."""
+    """Adds up wall-clock seconds under names: `load`, `train`, `evaluate`, and `latency` where `inference` was measured."""
 
     def __init__(self) -> None:
         self.seconds = {"load": 0.0, "train": 0.0, "evaluate": 0.0}
+        self.inference: Latency | None = None
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
@@ -18,4 +21,4 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[name] += time.perf_counter() - start
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
