@@ -12,6 +12,9 @@ from m2pt.records import by_part
 
 REFERENCES = {"baseline": "baseline", "random": "random_auxiliary"}
 
+_MEASURED = ("train_seconds", "latency_ms", "plain_latency_ms", "device_name")
+_PAIR = ["target", "seed", "device_name"]
+
 
 @dataclass(frozen=True)
 class MethodRow:
@@ -19,8 +22,9 @@ class MethodRow:
 
     `gains` over the baseline by target, each averaged over the auxiliaries that the method was run with; `gain` and `over_random`
     over all targets together, one number per seed; `adjusted_p` of `gain` after Holm's correction over the methods. `train_ratio`
-    is the median training time of its runs against the baseline's, where both were done on the same kind of device;
-    `trainable_parameters` the mean over its runs; None where nothing is known.
+    is the median, over its runs, of the training time against the baseline's of the same target and seed, where both were done on
+    the same kind of device; `latency_ratio` that of a forward pass of the final model against a plain one measured beside it;
+    `trainable_parameters` and `parameters` (of the final model) are means over its runs; None where nothing is known.
     """
 
     condition: Condition
@@ -33,16 +37,17 @@ class MethodRow:
     over_random: Estimate
     adjusted_p: float | None
     train_ratio: float | None
+    latency_ratio: float | None
     trainable_parameters: float | None
+    parameters: float | None
     runs: int
     complete: int
 
 
 def method_rows(table: pd.DataFrame, timings: pd.DataFrame) -> list[MethodRow]:
     """The methods of each condition of the table of runs, in the order of `m2pt.methods.METHODS`; the baseline is first."""
-    seconds = dict(zip(timings["run_id"], timings["train_seconds"], strict=True)) if len(timings) else {}
-    rows = by_part(table)
-    rows = rows.assign(train_seconds=rows["run_id"].map(seconds).astype(float))
+    measured = timings.set_index("run_id").reindex(columns=list(_MEASURED))
+    rows = by_part(table).join(measured[~measured.index.duplicated()], on="run_id")
     found: list[MethodRow] = []
     for (part, setting, tuning), members in rows.groupby(["part", "setting", "tuning"], sort=False):
         found += _condition(Condition(str(setting), str(tuning), str(part)), members)
@@ -64,7 +69,6 @@ def _row(condition: Condition, name: str, rows: pd.DataFrame, targets: tuple[str
         for against, reference in REFERENCES.items()
     }
     complete = mine[mine["status"] == "complete"]
-    own, reference = (_median(frame["train_seconds"]) for frame in (complete, rows[rows["method"] == "baseline"]))
     method = METHODS[next(known for known in METHODS if known == name)]
     return MethodRow(
         condition=condition,
@@ -76,8 +80,10 @@ def _row(condition: Condition, name: str, rows: pd.DataFrame, targets: tuple[str
         gain=_together(over["baseline"].values()),
         over_random=_together(over["random"].values()),
         adjusted_p=None,
-        train_ratio=own / reference if own is not None and reference else None,
+        train_ratio=_train_ratio(complete, rows[(rows["method"] == "baseline") & (rows["status"] == "complete")]),
+        latency_ratio=_median(complete["latency_ms"] / complete["plain_latency_ms"]),
         trainable_parameters=float(complete["trainable_parameters"].mean()) if len(complete) else None,
+        parameters=float(complete["parameters"].mean()) if len(complete) else None,
         runs=len(mine),
         complete=len(complete),
     )
@@ -116,6 +122,13 @@ def _together(of_targets: Iterable[dict[int, float | None]]) -> Estimate:
     return _estimate({seed: _mean([gain.get(seed) for gain in gains]) for seed in seeds})
 
 
+def _train_ratio(rows: pd.DataFrame, baselines: pd.DataFrame) -> float | None:
+    """Against the baseline of the same target, seed and device, so that neither targets nor devices are mixed."""
+    partners = baselines.groupby(_PAIR)["train_seconds"].median().rename("baseline_seconds")
+    joined = rows.join(partners, on=_PAIR)
+    return _median(joined["train_seconds"] / joined["baseline_seconds"])
+
+
 def _median(values: "pd.Series[float]") -> float | None:
-    known = values.dropna()
+    known = values.astype(float).dropna()
     return float(known.median()) if len(known) else None

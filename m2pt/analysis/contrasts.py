@@ -1,0 +1,220 @@
+"""What a change does: every method of a part of a study against the same method without the change."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from m2pt.analysis import pairing
+from m2pt.analysis.changes import ENCODER, Change, changes, references
+from m2pt.analysis.pairing import Key, Partner, Run, Runs, differences, over_seeds, over_targets
+from m2pt.analysis.statistics import Estimate, holm
+from m2pt.analysis.tables import SIGNIFICANT, Condition
+from m2pt.config import RANDOM, TAKES, MethodName, Study
+from m2pt.methods import METHODS
+
+_NONE = Estimate(0)
+
+_AS_RANDOM: tuple[MethodName, ...] = (
+    "pathway", "own_modality", "shuffled_auxiliary", "reversed_order", "shuffled_order", "two_branch",
+)  # fmt: skip
+"""The methods that use one auxiliary just as `random_auxiliary` does, so that this is their control."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One method of one part against the same method in the reference.
+
+    `targets` and `overall` are differences in points, `scores` the part's own test scores in percent. `gain` is over the part's
+    own baseline, `over_random` over its own random control, both over all targets. `adjusted_p` is of `overall`, after Holm's
+    correction over the rows of the method. `published` is the paper's difference by target, where it has both cells.
+    """
+
+    change: Change
+    condition: Condition
+    method: MethodName
+    targets: dict[str, Estimate]
+    overall: Estimate
+    scores: dict[str, Estimate]
+    gain: Estimate
+    over_random: Estimate
+    published: dict[str, float]
+    adjusted_p: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the difference over all targets stands after the correction."""
+        return self.adjusted_p is not None and self.adjusted_p <= SIGNIFICANT
+
+
+@dataclass(frozen=True)
+class Family:
+    """The contrasts of one method, with the reference's scores by target: its own, and its baseline's."""
+
+    method: MethodName
+    targets: tuple[str, ...]
+    scores: dict[str, Estimate]
+    baseline: dict[str, Estimate]
+    gain: Estimate
+    over_random: Estimate
+    rows: tuple[Contrast, ...]
+
+
+@dataclass(frozen=True)
+class Ablations:
+    """What the parts of a study do. `reference` names the parts that only choose runs, or the first part.
+
+    `own_random` has, by condition and method, the gain over the same method with random weights in the auxiliary's place.
+    """
+
+    reference: tuple[str, ...] = ()
+    families: tuple[Family, ...] = ()
+    own_random: dict[tuple[str, str], Estimate] = field(default_factory=dict)
+
+    def is_reference(self, part: str) -> bool:
+        """Whether a part belongs to the reference; the nameless one of a study without parts does."""
+        return not part or part in self.reference
+
+    def control(self, condition: Condition, method: str) -> Estimate:
+        """The gain of a method over itself with random weights; without a seed where the study has no such part."""
+        return self.own_random.get((condition.slug, method), _NONE)
+
+
+def ablations(study: Study, table: pd.DataFrame, published: Sequence[float | None] = ()) -> Ablations:
+    """Every part of a study against the reference, method by method, `pathway` first.
+
+    A row whose runs are all the reference's own is left out: nothing of it was changed.
+
+    Args:
+        study: the study.
+        table: its table of runs (`m2pt.records.table`).
+        published: the paper's score of each row's cell in percent, None where it has none; empty where no row has one.
+
+    """
+    found = changes(study)
+    if not found:
+        return Ablations()
+    names = references(found)
+    view = _View(study, {change.part: change for change in found}, names, pairing.runs_by_part(table, published))
+    rows = [row for change in found if change.part not in names for row in view.contrasts(change)]
+    order = sorted(METHODS, key=lambda name: name != "pathway")
+    families = [view.family(name, [row for row in rows if row.method == name]) for name in order]
+    return Ablations(names, tuple(family for family in families if family.rows), view.own_random())
+
+
+class _View:
+    """The runs of a study by part, and where each finds its partners."""
+
+    def __init__(
+        self, study: Study, found: Mapping[str, Change], names: Sequence[str], parts: Mapping[str, dict[Key, Run]]
+    ) -> None:
+        self.study, self.changes, self.parts = study, found, parts
+        self.base = found[names[0]]
+        self.reference: dict[Key, Run] = {}
+        for name in names:
+            self.reference |= parts.get(name, {})
+
+    def contrasts(self, change: Change) -> list[Contrast]:
+        """One row for each condition and method of a part that the reference has too."""
+        own = self.parts.get(change.part, {})
+        groups: dict[tuple[str, str, MethodName], list[Key]] = {}
+        for key in own:
+            if self._in_reference(change, key) is not None:
+                groups.setdefault((key.setting, key.tuning, key.method), []).append(key)
+        return [
+            self._contrast(change, Condition(setting, tuning, change.part), method, keys)
+            for (setting, tuning, method), keys in groups.items()
+            if any((other := self._in_reference(change, key)) and other.row != own[key].row for key in keys)
+        ]
+
+    def _contrast(self, change: Change, condition: Condition, method: MethodName, keys: list[Key]) -> Contrast:
+        own = self.parts[change.part]
+        against = differences(keys, own, lambda key: self._in_reference(change, key))
+        published = {key: Run(run.row, run.published) for key, run in own.items()}
+        theirs = differences(keys, published, lambda key: _of_paper(self._in_reference(change, key)))
+        return Contrast(
+            change=change,
+            condition=condition,
+            method=method,
+            targets={target: over_seeds(values) for target, values in against.items()},
+            overall=over_targets(against),
+            scores=pairing.scores(keys, own),
+            gain=over_targets(differences(keys, own, self._baseline(change, own))) if method != "baseline" else _NONE,
+            over_random=self._over_random(change, keys, own),
+            published={target: value for target, values in theirs.items() if (value := next(iter(values.values()))) is not None},
+        )
+
+    def family(self, method: MethodName, rows: Sequence[Contrast]) -> Family:
+        """The rows of a method with their correction, and the reference's scores on the targets that any of them has."""
+        adjusted = holm([row.overall.p_value for row in rows])
+        targets = tuple(dict.fromkeys(target for row in rows for target in row.targets))
+        keys = [key for key in self.reference if key.target in targets and self._is_usual(key)]
+        mine = [key for key in keys if key.method == method]
+        gains = differences(mine, self.reference, self._baseline(self.base, self.reference))
+        return Family(
+            method=method,
+            targets=targets,
+            scores=pairing.scores(mine, self.reference),
+            baseline=pairing.scores([key for key in keys if key.method == "baseline"], self.reference),
+            gain=over_targets(gains) if method != "baseline" else _NONE,
+            over_random=self._over_random(self.base, mine, self.reference),
+            rows=tuple(replace(row, adjusted_p=p) for row, p in zip(rows, adjusted, strict=True)),
+        )
+
+    def own_random(self) -> dict[tuple[str, str], Estimate]:
+        """For every part that stands with random weights in the auxiliary's place too: each method over itself there."""
+        found: dict[tuple[str, str], Estimate] = {}
+        for name, own in self.parts.items():
+            control = self._random_part(self.changes[name])
+            groups: dict[tuple[str, str], list[Key]] = {}
+            for key in own if control else ():
+                if TAKES[key.method] not in ("nothing", "random"):
+                    groups.setdefault((Condition(key.setting, key.tuning, name).slug, key.method), []).append(key)
+            for group, keys in groups.items():
+                value = over_targets(differences(keys, own, control.get)) if control else _NONE
+                found |= {group: value} if value.n + value.dropped else {}
+        return found
+
+    def _in_reference(self, change: Change, key: Key) -> Run | None:
+        """The partner: in the same setting and tuning, or, where the part has chosen others, in the study's own."""
+        settings = [key.setting] + [str(self.study.sweep.settings[0])] * ("sweep.settings" in change.differing)
+        tunings = [key.tuning] + [str(self.study.sweep.tunings[0])] * ("sweep.tunings" in change.differing)
+        places = (key._replace(setting=setting, tuning=tuning) for setting in settings for tuning in tunings)
+        return next((self.reference[place] for place in places if place in self.reference), None)
+
+    def _is_usual(self, key: Key) -> bool:
+        return (key.setting, key.tuning) == (self.study.sweep.settings[0], self.study.sweep.tunings[0])
+
+    def _baseline(self, change: Change, own: Runs) -> Partner:
+        """The baseline of the part itself; the reference's, where it is the same and the part does not name it."""
+
+        def partner(key: Key) -> Run | None:
+            place = key._replace(method="baseline", auxiliary="")
+            return own.get(place) or (self.reference.get(place) if change.keeps_baselines else None)
+
+        return partner
+
+    def _over_random(self, change: Change, keys: Sequence[Key], own: Runs) -> Estimate:
+        """Over the method's own random control: itself with random weights, or `random_auxiliary` where that is the same."""
+        if not keys or TAKES[keys[0].method] in ("nothing", "random"):
+            return _NONE
+        control = self._random_part(change)
+        value = over_targets(differences(keys, own, control.get)) if control else _NONE
+        if value.n + value.dropped or keys[0].method not in _AS_RANDOM:
+            return value
+
+        def partner(key: Key) -> Run | None:
+            place = key._replace(method="random_auxiliary", auxiliary=RANDOM)
+            return own.get(place) or (self.reference.get(place) if set(change.differing) <= {ENCODER} else None)
+
+        return over_targets(differences(keys, own, partner))
+
+    def _random_part(self, change: Change) -> Runs | None:
+        """The runs of the part that differs from this one by its random auxiliaries alone."""
+        if change.settings == change.with_random:
+            return None
+        return next((self.parts.get(name) for name, other in self.changes.items() if other.settings == change.with_random), None)
+
+
+def _of_paper(run: Run | None) -> Run | None:
+    return None if run is None else Run(run.row, run.published)
