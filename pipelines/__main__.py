@@ -24,6 +24,7 @@ COMMANDS = {
     "status": ("look", "show how many runs are in each state, and every failed one by name"),
     "data": ("execute", "make the embedded data of a study"),
     "study": ("execute", "do the whole study: data, encoders, runs, report"),
+    "search": ("search", "do a study with a search: trials, then what they chose beside what was declared"),
     "pretrain": ("execute", "make the encoders of a study"),
     "sweep": ("execute", "do the fine-tuning runs of a study"),
     "report": ("execute", "render the report of a study as it stands"),

@@ -24,13 +24,14 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from m2pt.config import Study, UserError
-from m2pt.identity import PretrainSpec, Spec
+from m2pt.identity import PretrainSpec, RunSpec, Spec
 from m2pt.study_file import load_study
 from pipelines.environment import follow_parent, prepare
 from pipelines.plan import resolve
 from pipelines.progress import Display
 from pipelines.publishing import try_to_publish
-from pipelines.rendering import is_done, render_report, report_folder
+from pipelines.rendering import is_done, render_report, report_folder, require_choice
+from pipelines.search import run_trials
 from pipelines.session import FINE_TUNING, PRETRAINING, Outcome, Session
 
 Body = Callable[[Session], list[Outcome]]
@@ -50,7 +51,27 @@ def sweep(session: Session) -> list[Outcome]:
     session.require_data()
     plan = session.look_again()
     session.tidy()
-    return [_do_all(session, FINE_TUNING, [spec for spec in plan.unfinished(plan.runs) if plan.is_ready(spec)])]
+    return [_do_all(session, FINE_TUNING, _ready(session, plan.runs))]
+
+
+def search(session: Session) -> list[Outcome]:
+    """Do the trials of a study, then compare what they chose with what was declared; inside a flow.
+
+    A trial that failed is no failure of the search. Without encoders for all trials there is none.
+    """
+
+    def do(title: str, specs: Sequence[RunSpec]) -> None:
+        get_run_logger().info("%s", title)
+        _do(session, FINE_TUNING, title, len(specs), _ready(session, specs))
+
+    session.require_data()
+    plan = session.look_again()
+    session.tidy()
+    if not plan.unfinished(plan.pretrain):
+        run_trials(session, do)
+        session.tidy()  # what a search chose before may have been put aside, and come back
+    compared = session.look_again().compared
+    return [_do_all(session, FINE_TUNING, _ready(session, compared), compared)]
 
 
 def report(session: Session, out: Path) -> list[Outcome]:
@@ -74,10 +95,11 @@ def whole(session: Session, out: Path) -> list[Outcome]:
 
     if is_done(session.plan, out):
         get_run_logger().info("%s: everything is done, nothing to run", session.study.study)
-        return [session.outcome(PRETRAINING), session.outcome(FINE_TUNING)]
+        return [session.outcome(PRETRAINING), session.outcome(FINE_TUNING, session.plan.compared)]
     make_data(session.study.study)
-    outcomes = [*pretrain(session), *sweep(session)]
+    outcomes = [*pretrain(session), *(sweep(session) if session.study.search is None else search(session))]
     report(session, out)
+    require_choice(session.plan)
     return outcomes
 
 
@@ -177,11 +199,24 @@ def _watched(session: Session, body: Body) -> list[Outcome]:
         raise
 
 
-def _do_all(session: Session, kind: str, todo: Sequence[Spec]) -> Outcome:
-    total = len(session.plan.pretrain if kind == PRETRAINING else session.plan.runs)
+def _ready(session: Session, specs: Sequence[RunSpec]) -> list[Spec]:
+    return [spec for spec in session.plan.unfinished(specs) if session.plan.is_ready(spec)]
+
+
+def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Sequence[RunSpec] | None = None) -> Outcome:
+    total = len(among if among is not None else session.plan.pretrain if kind == PRETRAINING else session.plan.runs)
+    _do(session, kind, f"{session.study.study}: {kind}", total, todo)
+    outcome = session.outcome(kind, among)
+    session.display.say(f"{session.study.study}: {outcome.sentence()}.")
+    get_run_logger().info("%s", outcome.sentence())
+    _tell(session.study, outcome)
+    return outcome
+
+
+def _do(session: Session, kind: str, title: str, total: int, todo: Sequence[Spec]) -> None:
     if todo:
         session.warm()
-        session.display.begin(f"{session.study.study}: {kind}", total, total - len(todo))
+        session.display.begin(title, total, total - len(todo))
         # One more than there are slots: the next task is through Prefect's formalities when a slot becomes free.
         runner: Runner = ThreadPoolTaskRunner(max_workers=len(session.slots) + 1)
         with runner:
@@ -190,11 +225,6 @@ def _do_all(session: Session, kind: str, todo: Sequence[Spec]) -> Outcome:
             except BaseException:
                 session.stop()
                 raise
-    outcome = session.outcome(kind)
-    session.display.say(f"{session.study.study}: {outcome.sentence()}.")
-    get_run_logger().info("%s", outcome.sentence())
-    _tell(session.study, outcome)
-    return outcome
 
 
 def _submit_all(runner: Runner, session: Session, kind: str, todo: Sequence[Spec]) -> None:

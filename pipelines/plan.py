@@ -14,8 +14,10 @@ from m2pt.config import EmbeddedData, FileSource, Study, UserError
 from m2pt.embedded import MANIFEST
 from m2pt.identity import PretrainSpec, RunSpec, Spec, WeightsRef, canonical, file_sha256, run_id
 from m2pt.records import ENCODER, EXECUTION, LOCK, read_json, read_record, status
+from m2pt.trials import Trial, chosen, is_trial, with_encoders, with_trials
 from m2pt.weights import weights_file
 from pipelines.grid import EncoderKey, Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
+from pipelines.search_journal import read_trials, standing
 
 State = Literal["complete", "failed", "interrupted", "missing", "running", "waiting"]
 """A status of m2pt.records, or `running` somewhere right now, or `waiting` for data or weights that do not exist yet."""
@@ -26,7 +28,8 @@ class Plan:
     """The runs of a study as things stand.
 
     `weights` says where each encoder that exists lies; `missing_data` are the targets and modalities whose data are not there as
-    declared, `missing_weights` the files of encoders that are not there, by the key that names them.
+    declared, `missing_weights` the files of encoders that are not there, by the key that names them; `trials` are those of its
+    search so far.
     """
 
     study: Study
@@ -36,6 +39,7 @@ class Plan:
     missing_weights: Mapping[str, Path]
     pretrain: Sequence[PretrainSpec]
     runs: Sequence[RunSpec]
+    trials: Sequence[Trial] = ()
 
     def run_dir(self, spec: Spec) -> Path | None:
         """The folder of a run, None while the run has no id."""
@@ -68,7 +72,27 @@ class Plan:
     @property
     def parts(self) -> dict[str, list[RunSpec]]:
         """The fine-tuning runs of each part of the study, by its name; one part without a name where it declares none."""
-        return part_specs(self.study, self.prints)
+        return part_specs(with_trials(self.study, self.trials), self.prints)
+
+    @property
+    def compared(self) -> list[RunSpec]:
+        """The fine-tuning runs that the report compares: all but those of trials, which have seeds of their own."""
+        return [spec for spec in self.runs if not is_trial(self.study, spec)]
+
+    @property
+    def chosen(self) -> Trial | None:
+        """The trial that the search has chosen; None before its end, and for a study without one."""
+        return chosen(self.study, self.trials)
+
+    @property
+    def to_come(self) -> Counter[str]:
+        """How many runs of each method the search will add, as far as that can be told."""
+        search, coming = self.study.search, Counter[str](spec.method for spec in self.compared)  # the chosen values' runs
+        if search is None or self.chosen is not None:
+            return Counter()
+        each = coming[search.method] // len(self.study.sweep.seeds) * len(search.seeds)
+        coming[search.method] += each * (search.trials - len(self.trials))
+        return coming
 
     def label(self, spec: Spec) -> str:
         """What a run is called: its readable name, or its id where another run of the study has the same name."""
@@ -110,20 +134,22 @@ def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:
         UserError: data or a file of weights cannot be read.
 
     """
-    missing, prints = ((), dict(known_data)) if known_data is not None else _data(study)
-    weights, absent = _files(study)
+    loading = with_encoders(study)
+    missing, prints = ((), dict(known_data)) if known_data is not None else _data(loading)
+    weights, absent = _files(loading)
     prints |= dict.fromkeys(missing, "")
     fingerprints = Fingerprints(prints, {key: file_sha256(path) for key, path in weights.items()})
     for _ in range(2):  # an encoder that goes on from another has its id only once that one is there
-        for spec in pretrain_specs(study, fingerprints):
+        for spec in pretrain_specs(loading, fingerprints):
             run_dir = encoders_folder(study) / run_id(spec) if spec.ready and spec.modality not in missing else None
             if run_dir is not None and status(run_dir) == "complete":
                 key = (spec.source, spec.modality)
                 weights[key] = run_dir / ENCODER
                 made = {key: read_record(run_dir)["files"][ENCODER]}
                 fingerprints = Fingerprints(prints, {**fingerprints.weights, **made})
-    pretraining, runs = pretrain_specs(study, fingerprints), run_specs(study, fingerprints)
-    return Plan(study, fingerprints, weights, missing, absent, pretraining, runs)
+    trials = standing(study, read_trials(study, runs_folder(study)), fingerprints, runs_folder(study))
+    pretraining, runs = pretrain_specs(loading, fingerprints), run_specs(with_trials(study, trials), fingerprints)
+    return Plan(study, fingerprints, weights, missing, absent, pretraining, runs, trials)
 
 
 def _data(study: Study) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -237,7 +263,7 @@ def cost_s(plan: Plan, slots: int) -> float | None:
         run_dir = plan.run_dir(spec)
         if run_dir is not None and status(run_dir) == "complete" and (taken := run_seconds(run_dir)) is not None:
             seconds.setdefault(method_of(spec), []).append(taken)
-    left = Counter(method_of(spec) for spec in plan.unfinished(plan.specs))
+    left = Counter(method_of(spec) for spec in plan.unfinished(plan.specs)) + plan.to_come
     if not left.keys() <= seconds.keys():
         return None
     return sum(count * sum(seconds[method]) / len(seconds[method]) for method, count in left.items()) / slots

@@ -25,7 +25,7 @@ def publish_study(plan: Plan, report: Path) -> int:
             if run_dir is not None and run_dir.is_dir():
                 publisher.publish(spec, run_dir, active=plan.state(spec) == "running")
                 published += 1
-        runs = table(plan.runs, runs_folder(plan.study))
+        runs = table(plan.compared, runs_folder(plan.study))
         means = runs.dropna(subset=["test_score"]).groupby("method")["test_score"].mean()
         counts = plan.counts()
         publisher.summarise(counts["complete"], counts["failed"], {str(name): float(mean) for name, mean in means.items()})

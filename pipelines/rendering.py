@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from m2pt.config import Study
+from m2pt.config import Study, UserError
 from pipelines.plan import Plan, encoders_folder, runs_folder
 
 DEFAULT_STUDY = Path("params.yaml")
@@ -34,7 +34,19 @@ def is_current(folder: Path, plan: Plan) -> bool:
 
 def is_done(plan: Plan, report: Path) -> bool:
     """Whether nothing of a study is left to do: every run is complete and the report tells of all of them."""
-    return not plan.missing_data and not plan.unfinished(plan.specs) and is_current(report, plan)
+    if plan.study.search is not None and plan.chosen is None:
+        return False
+    return not plan.missing_data and not plan.unfinished([*plan.pretrain, *plan.compared]) and is_current(report, plan)
+
+
+def require_choice(plan: Plan) -> None:
+    """Raise `UserError` where all trials of a search have ended and none of them well."""
+    search, ended = plan.study.search, [trial for trial in plan.trials if trial.state != "unfinished"]
+    if search is not None and len(ended) == search.trials and plan.chosen is None:
+        raise UserError(
+            f"{plan.study.study}: no trial of the search ended well, so nothing is chosen ({ended[0].reason.rstrip('.')}); "
+            "change search.ranges, or mend what failed and run `m2pt sweep`."
+        )
 
 
 def render_report(plan: Plan, out: Path) -> Path:
@@ -43,5 +55,12 @@ def render_report(plan: Plan, out: Path) -> Path:
 
     study = plan.study
     return render(
-        study, plan.runs, runs_folder(study), plan.pretrain, encoders_folder(study), out, plan.parts if study.parts else None
+        study,
+        plan.compared,
+        runs_folder(study),
+        plan.pretrain,
+        encoders_folder(study),
+        out,
+        plan.parts if study.parts or study.search else None,
+        plan.trials,
     )

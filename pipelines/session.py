@@ -11,6 +11,7 @@ from typing import Self
 from m2pt.config import Study, UserError
 from m2pt.identity import PretrainSpec, Spec
 from m2pt.records import FAILURE, create_run, read_json, read_record
+from m2pt.trials import is_trial
 from pipelines.environment import LOGS
 from pipelines.launch import SlotPool, slots, study_lock
 from pipelines.live import LiveTracking
@@ -198,14 +199,15 @@ class Session:
         result = self.pool.run(run_dir, job_inputs(plan, spec), self.study.execution.time_limit_s)
         self._start_tracking().finish(spec, run_dir)
         if result.status == "complete":
-            return Ended(True, scores(run_dir), seconds=result.seconds)
+            splits = ("val",) if is_trial(self.study, spec) else ("val", "test")  # a search shows nobody a test score
+            return Ended(True, scores(run_dir, splits), seconds=result.seconds)
         died = (run_dir / FAILURE).is_file() and read_json(run_dir / FAILURE)["kind"] == "worker_died"
         return Ended(False, result.error or "failed without a word", died, result.seconds)
 
-    def outcome(self, kind: str) -> Outcome:
-        """What became of the runs of a kind (`pretraining` or `fine-tuning`), as it lies on the disk."""
+    def outcome(self, kind: str, among: Sequence[Spec] | None = None) -> Outcome:
+        """What became of the runs of a kind (`pretraining` or `fine-tuning`), or of those `among`, as it lies on the disk."""
         plan = self.look_again()
-        specs: Sequence[Spec] = plan.pretrain if kind == PRETRAINING else plan.runs
+        specs: Sequence[Spec] = among if among is not None else plan.pretrain if kind == PRETRAINING else plan.runs
         outcome = Outcome(kind, len(specs), 0)
         for spec in specs:
             ended = self._ended.get(plan.label(spec))
@@ -219,8 +221,8 @@ class Session:
         return outcome
 
 
-def scores(run_dir: Path) -> str:
-    """The result of a complete run in a few words."""
+def scores(run_dir: Path, splits: Sequence[str] = ("val", "test")) -> str:
+    """The result of a complete run on some splits in a few words."""
     record = read_record(run_dir)
-    named = {"val": record.get("val_score"), "test": record.get("test_score")}
+    named = {split: record.get(f"{split}_score") for split in splits}
     return " ".join(f"{split} {value:.4g}" for split, value in named.items() if value is not None)

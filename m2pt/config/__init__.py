@@ -45,6 +45,7 @@ from m2pt.config.methods import (
     RivalsConfig,
     Takes,
 )
+from m2pt.config.search import ENCODER_KEYS, RangeConfig, SearchConfig
 from m2pt.config.study import (
     Dataset,
     ExecutionConfig,
@@ -75,6 +76,7 @@ from m2pt.config.training import (
 
 __all__ = [
     "CORE_METHODS",
+    "ENCODER_KEYS",
     "FIXED_SCALE",
     "JOINED",
     "LAYERS",
@@ -122,7 +124,9 @@ __all__ = [
     "Positive",
     "PositiveFloat",
     "PretrainConfig",
+    "RangeConfig",
     "RivalsConfig",
+    "SearchConfig",
     "Setting",
     "Study",
     "SweepConfig",

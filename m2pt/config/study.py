@@ -1,9 +1,11 @@
 """A whole study: its tasks, its grid, how it is executed."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from m2pt.config.base import (
     MODALITIES,
@@ -20,6 +22,7 @@ from m2pt.config.base import (
 )
 from m2pt.config.inputs import DataConfig, InputsConfig, ModelConfig
 from m2pt.config.methods import CORE_METHODS, MethodName, PathwayConfig, RivalsConfig
+from m2pt.config.search import SearchConfig
 from m2pt.config.training import EncoderSource, FinetuneConfig, LabelsSource, MaeSource, PretrainConfig
 
 Dataset = Literal[
@@ -121,6 +124,7 @@ class Study(Frozen):
     tasks: dict[Name, TaskConfig] = Field(default_factory=dict)
     sweep: SweepConfig
     parts: tuple[PartConfig, ...] = ()
+    search: Annotated[SearchConfig | None, Field(exclude_if=lambda search: search is None)] = None
     execution: ExecutionConfig = ExecutionConfig()
 
     @model_validator(mode="after")
@@ -144,23 +148,35 @@ class Study(Frozen):
             ValueError: a part changes a key that does not exist, or sets an impossible value.
 
         """
-        return {part.name: self._changed(part) for part in self.parts} or {"": self}
+        return {part.name: self.changed(part.changes, f"parts.{part.name}.set") for part in self.parts} or {"": self}
 
-    def _changed(self, part: PartConfig) -> "Study":
-        raw = self.model_dump(mode="json", exclude={"parts"}, by_alias=True)
-        for key, value in part.changes.items():
+    def changed(self, changes: Mapping[str, JsonValue], where: str) -> "Study":
+        """The study without parts and search, with some values changed, by dotted keys; `where` names their place in errors.
+
+        Raises:
+            ValueError: a key does not exist, or a value is impossible.
+
+        """
+        raw = self.model_dump(mode="json", exclude={"parts", "search"}, by_alias=True)
+        for key, value in changes.items():
             *path, last = key.split(".")
             section: object = raw
             for step in path:
                 section = section.get(step) if isinstance(section, dict) else None
             if not isinstance(section, dict):
-                raise ValueError(f"parts.{part.name}.set.{key}: there is no section {'.'.join(path)!r}")
+                raise ValueError(f"{where}.{key}: there is no section {'.'.join(path)!r}")
             section[last] = value
         try:
             return Study.model_validate_json(json.dumps(raw))
         except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-            raise ValueError(f"parts.{part.name}.set: {faults}") from error
+            raise ValueError(f"{where}: {'; '.join(_told(fault) for fault in error.errors())}") from error
+
+    def value_of(self, key: str) -> JsonValue:
+        """The value at a dotted key; None where there is none."""
+        value: JsonValue = self.model_dump(mode="json", by_alias=True)
+        for step in key.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+        return value
 
     @model_validator(mode="after")
     def _encoders_exist(self) -> Self:
@@ -175,3 +191,32 @@ class Study(Frozen):
             if isinstance(source, LabelsSource) and not isinstance(self.encoders.get(source.start), MaeSource):
                 raise ValueError(f"encoders.{name}.start: {source.start!r} must name an encoder of kind mae")
         return self
+
+    @model_validator(mode="after")
+    def _search_fits(self) -> Self:
+        if self.search is None:
+            return self
+        if self.parts:
+            raise ValueError("search: cannot stand beside parts; give it a study file of its own")
+        if shared := sorted(set(self.search.seeds) & set(self.sweep.seeds)):
+            listed = ", ".join(map(str, shared))
+            raise ValueError(
+                f"search.seeds: {listed} stands in sweep.seeds too; the chosen values need seeds that no trial has seen"
+            )
+        if self.search.method not in self.sweep.methods:
+            raise ValueError(f"search.method: {self.search.method} is not among sweep.methods; add it there")
+        for key, values in self.search.ranges.items():
+            for value in values.ends:
+                self.changed({key: value}, "search.ranges")
+        return self
+
+
+def _told(fault: ErrorDetails) -> str:
+    """A fault of a changed study as `key: what is wrong`."""
+    if fault["type"] == "value_error":
+        message = str(fault["ctx"]["error"])
+    elif fault["type"] == "extra_forbidden":
+        message = "unknown key; remove it or correct its spelling"
+    else:
+        message = f"{fault['msg'][0].lower()}{fault['msg'][1:]} (got {json.dumps(fault['input'], default=str)})"
+    return ": ".join(filter(None, (".".join(map(str, fault["loc"])), message)))

@@ -38,7 +38,7 @@ def compare(options: Namespace) -> int:
 def _gains(file: str) -> dict[Key, Estimate]:
     """The gains of a study by condition, target, auxiliary and what they are over."""
     plan = resolve(load_study(file))
-    table = records.table(plan.runs, runs_folder(plan.study), plan.parts)
+    table = records.table(plan.compared, runs_folder(plan.study), plan.parts)
     return {_key(summary, item): item.estimate for summary in summaries(table) for item in summary.comparisons}
 
 

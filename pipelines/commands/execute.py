@@ -68,16 +68,20 @@ def report(options: Namespace) -> int:
 
 
 def study(options: Namespace) -> int:
-    """Do the whole study: the default one through DVC, any other in one flow."""
+    """Do the whole study, with its search where it has one: the default one through DVC, any other in one flow."""
     declared = load_study(options.study)
     out = report_folder(options.study, declared)
+    if is_default(options.study) and declared.search is not None:
+        raise UserError(
+            f"{options.study}: search: this study is done stage by stage, without a search; give it a file of its own."
+        )
     if is_default(options.study):
         return reproduce.reproduce(declared, options.study, out)
     with Session(declared, Display()) as session:
         if is_done(session.plan, out):
             print(f"{declared.study}: everything is done, nothing to run; the report is {out / 'index.html'}")
             return 0
-        code = _in_flow("study", session, lambda flows: partial(flows.whole, out=out))
+        code = _in_flow("study" if declared.search is None else "search", session, lambda flows: partial(flows.whole, out=out))
     try_to_publish(resolve(declared), out, session.display.say)
     print(f"{declared.study}: the report is {out / 'index.html'}")
     return code

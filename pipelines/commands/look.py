@@ -33,7 +33,7 @@ def plan(options: Namespace) -> int:
 
 def _seeds(found: Plan) -> list[str]:
     """For each pair, against the random control: its gain, what its seeds could have shown, and how many would show it."""
-    table = records.table(found.runs, runs_folder(found.study), found.parts)
+    table = records.table(found.compared, runs_folder(found.study), found.parts)
     lines = []
     for summary in summaries(table):
         for item in summary.select("random", "pair"):
@@ -88,7 +88,22 @@ def _document(found: Plan, file: str) -> dict[str, Any]:
         "cells": [asdict(cell) for cell in tasks],
         "pretrain": [_entry(found, spec) for spec in found.pretrain],
         "runs": [_entry(found, spec) for spec in found.runs],
-    }
+    } | ({"search": _search(found)} if found.study.search is not None else {})
+
+
+def _search(found: Plan) -> dict[str, Any]:
+    """How far the search of a study is."""
+    trials = [asdict(trial) | {"values": dict(trial.values)} for trial in found.trials]
+    budget = found.study.search.trials if found.study.search is not None else 0
+    return {"budget": budget, "trials": trials, "chosen": found.chosen.number if found.chosen is not None else None}
+
+
+def _searched(found: Plan) -> str:
+    search, states = found.study.search, Counter(trial.state for trial in found.trials)
+    told = ", ".join(f"{count} {state}" for state, count in states.items())
+    budget = search.trials if search is not None else 0
+    end = f"; trial {found.chosen.number} is chosen" if found.chosen is not None else ""
+    return f"{len(found.trials)} of {budget} trials" + (f" ({told})" if told else "") + end
 
 
 def _entry(found: Plan, spec: Spec) -> dict[str, Any]:
@@ -102,6 +117,7 @@ def _text(found: Plan, document: dict[str, Any]) -> str:
         f"data      {data} ({found.study.data.root})",
         f"encoders  {_counted(found, found.pretrain)}",
         f"runs      {_counted(found, found.runs)}",
+        *([f"search    {_searched(found)}"] if found.study.search is not None else []),
         f"slots     {', '.join(document['slots'])}",
         f"cost      {_duration(document['estimated_seconds'])}",
     ]

@@ -1,0 +1,123 @@
+"""A search over declared ranges: which keys vary and how far, how values are proposed, on which seeds they are judged."""
+
+import json
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, field_validator, model_validator
+
+from m2pt.config.base import Frozen, NonNegative, Positive
+from m2pt.config.methods import MethodName
+
+SECTIONS = ("finetune", "pathway", "rivals")
+ENCODER_KEYS = ("sweep.target_encoder", "sweep.auxiliary_encoder")
+"""What a search may vary: the keys of these sections, the same of a task's `finetune`, and which encoders are loaded. Data, model
+and the encoders themselves are the same for all trials."""
+
+
+class RangeConfig(Frozen):
+    """The values that one key may take: numbers from `low` to `high`, both included, or one of `choices`.
+
+    `log` draws evenly in the logarithm; `integer` draws whole numbers alone.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    integer: bool = False
+    choices: tuple[JsonValue, ...] | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.choices is not None:
+            if self.model_fields_set != {"choices"}:
+                raise ValueError("choices stand alone; remove low, high, log and integer, or remove choices")
+            if not self.choices:
+                raise ValueError("choices must not be empty")
+            if len({json.dumps(choice, sort_keys=True) for choice in self.choices}) != len(self.choices):
+                raise ValueError("choices must not repeat a value")
+            return self
+        if self.low is None or self.high is None:
+            raise ValueError("low and high are needed, or choices")
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low ({self.low:g}) must be above 0 where log is true")
+        if self.integer and not (self.low.is_integer() and self.high.is_integer()):
+            raise ValueError(f"low ({self.low:g}) and high ({self.high:g}) must be whole numbers where integer is true")
+        return self
+
+    @property
+    def ends(self) -> tuple[JsonValue, ...]:
+        """The outermost values: `low` and `high`, or all choices."""
+        if self.choices is not None:
+            return self.choices
+        assert self.low is not None and self.high is not None
+        return (int(self.low), int(self.high)) if self.integer else (self.low, self.high)
+
+    def find(self, value: JsonValue) -> JsonValue:
+        """A value of the study file as it stands in this range, None where it does not."""
+        if self.choices is not None:
+            return next((choice for choice in self.choices if _form(choice) == _form(value)), None)
+        assert self.low is not None and self.high is not None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+            return None
+        if self.integer:
+            return int(value) if float(value).is_integer() else None
+        return float(value)
+
+    def words(self) -> str:
+        """The range in a few words."""
+        if self.choices is not None:
+            return "one of " + ", ".join(json.dumps(choice) for choice in self.choices)
+        ends = " to ".join(f"{end:g}" for end in (self.low, self.high) if end is not None)
+        return ends + (", whole numbers" if self.integer else "") + (", evenly in the logarithm" if self.log else "")
+
+
+class SearchConfig(Frozen):
+    """A search for the values of some keys, selected on validation data and confirmed on other seeds.
+
+    A trial is the study with the proposed values in place, run with `method` on `seeds` over all targets and auxiliaries of the
+    sweep; what is maximised is the mean validation score of its runs. `tpe` learns from the trials before (J. Bergstra et al.,
+    Algorithms for Hyper-Parameter Optimization, NeurIPS 2011), `random` does not; both follow from `seed`. In the end the chosen
+    values and the declared ones are run with all methods on the seeds of the sweep, which no trial has seen.
+    """
+
+    trials: Positive
+    sampler: Literal["tpe", "random"] = "tpe"
+    seed: NonNegative = 0
+    seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    method: MethodName = "pathway"
+    ranges: Annotated[dict[str, RangeConfig], Field(min_length=1)]
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError("must not repeat a value")
+        return seeds
+
+    @model_validator(mode="after")
+    def _searchable(self) -> Self:
+        for key in self.ranges:
+            if not _may_vary(key):
+                known = ", ".join([*(f"{section}.*" for section in SECTIONS), "tasks.NAME.finetune.*", *ENCODER_KEYS])
+                raise ValueError(f"ranges.{key}: a search cannot vary this; it can vary {known}")
+            if key.split(".")[-2:] == ["finetune", "score"]:
+                raise ValueError(f"ranges.{key}: the last and the best epoch's validation scores do not compare; take it out")
+        return self
+
+
+def _may_vary(key: str) -> bool:
+    match key.split("."):
+        case [section, _, *_] if section in SECTIONS:
+            return True
+        case ["tasks", _, "finetune", _, *_]:
+            return True
+    return key in ENCODER_KEYS
+
+
+def _form(value: JsonValue) -> str:
+    """One text for equal values: whole floats as integers."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return json.dumps(value, sort_keys=True)

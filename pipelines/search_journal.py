@@ -1,0 +1,99 @@
+"""What a search remembers: the values that were proposed, trial by trial, and which trials failed.
+
+Scores are not among it: they follow from the records of the runs, whenever they are wanted. The journal lies beside the runs.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from m2pt.config import Study, UserError
+from m2pt.identity import RECIPE_VERSION, RunSpec, canonical, run_id
+from m2pt.records import RECORD, read_json, read_record, status, write_json
+from m2pt.trials import Trial, with_trials
+from pipelines.grid import Fingerprints, part_specs
+
+JOURNAL = "search.json"
+
+
+def read_trials(study: Study, folder: Path) -> list[Trial]:
+    """The trials that the journal in `folder` names, as it tells of them; none where it tells of another search.
+
+    Raises:
+        UserError: the journal cannot be read.
+
+    """
+    path = folder / JOURNAL
+    if study.search is None or not path.is_file():
+        return []
+    document = read_json(path)
+    try:
+        if document["search"] != search_id(study):
+            return []
+        found = [Trial(number, **entry) for number, entry in enumerate(document["trials"])]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: is no journal of a search; delete it, and the search proposes its trials again.") from error
+    return found[: study.search.trials]
+
+
+def write_trials(study: Study, folder: Path, trials: Sequence[Trial]) -> None:
+    """Write the journal, whole or not at all."""
+    entries = [_entry(trial) for trial in trials]
+    write_json(folder / JOURNAL, {"search": search_id(study), "trials": entries})
+
+
+def _entry(trial: Trial) -> dict[str, Any]:
+    entry: dict[str, Any] = {"values": dict(trial.values)}
+    if trial.state == "failed":
+        entry |= {"state": "failed", "reason": trial.reason, "refused": trial.refused}
+    return entry
+
+
+def search_id(study: Study) -> str:
+    """Equal for two studies whose trials are the same: a hash of all that can change a proposal or its score, but for the data.
+
+    More trials, more seeds or methods for the confirmation, another folder or name make no other search.
+    """
+    declared = study.model_dump(mode="json", exclude={"study", "execution", "parts"})
+    for section, key in (("data", "root"), ("sweep", "seeds"), ("sweep", "methods"), ("search", "trials")):
+        del declared[section][key]
+    form = {"recipe_version": RECIPE_VERSION, "study": declared}
+    return hashlib.sha256(canonical(form).encode()).hexdigest()[:16]
+
+
+def standing(study: Study, trials: Sequence[Trial], prints: Fingerprints, folder: Path) -> list[Trial]:
+    """The trials as they stand by the records of their runs: complete where every run is, whatever the journal says.
+
+    Raises:
+        UserError: a record cannot be read, or has no validation score.
+
+    """
+    if not trials:
+        return []
+    parts = part_specs(with_trials(study, trials), prints)
+    return [trial if trial.refused else _standing(trial, parts[trial.name], folder) for trial in trials]
+
+
+def _standing(trial: Trial, specs: Sequence[RunSpec], folder: Path) -> Trial:
+    if not all(spec.ready and status(folder / run_id(spec)) == "complete" for spec in specs):
+        return trial
+    scores = [validation_score(folder / run_id(spec)) for spec in specs]
+    return replace(trial, state="complete", score=sum(scores) / len(scores), reason="")
+
+
+def validation_score(run_dir: Path) -> float:
+    """The validation score of a complete run; nothing else of its record is looked at.
+
+    Raises:
+        UserError: the record cannot be read, or has none.
+
+    """
+    score = read_record(run_dir).get("val_score")
+    if score is None:
+        raise UserError(
+            f"{run_dir / RECORD}: has no validation score, and a search selects by nothing else; keep some of the training data "
+            "apart (tasks.NAME.holdout)."
+        )
+    return float(score)
