@@ -248,6 +248,11 @@ def _summary(run_dir: Path, attempts: list[dict[str, Any]], time_ms: int) -> lis
     peaks = [attempt["peak_memory_bytes"] for attempt in attempts if attempt.get("peak_memory_bytes")]
     if peaks:
         values["peak_memory_mib"] = max(peaks) / 2**20
+    inference = attempts[-1].get("inference") if attempts else None
+    values |= {f"inference/{name}": inference[name] for name in ("latency_ms", "plain_latency_ms")} if inference else {}
+    joules = [attempt["energy_joules"] for attempt in attempts if attempt.get("energy_joules") is not None]
+    if joules and len(joules) == len(attempts):
+        values["energy_joules"] = sum(joules)
     return [Point(key, float(value), 0, time_ms) for key, value in values.items() if value is not None]
 
 

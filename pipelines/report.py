@@ -10,7 +10,7 @@ import jinja2
 import pandas as pd
 
 from m2pt import records
-from m2pt.analysis import headline, materials, plots, provenance, published_table, shading, tables, trajectories
+from m2pt.analysis import headline, ledger, materials, plots, provenance, published_table, shading, tables, trajectories
 from m2pt.analysis.metrics import metrics
 from m2pt.analysis.statistics import Estimate
 from m2pt.analysis.study import Analysis, analyse
@@ -103,6 +103,7 @@ def _context(
         "final_scales": trajectories.final_scales(found.documents, table),
         "environments": provenance.environments(found.timings),
         "totals": provenance.totals(found.timings),
+        "costs": ledger.ledger(table, found.timings, found.documents),
         "rows": table.astype(object).where(table.notna(), None).to_dict("records"),
         "layers": LAYERS,
         "measure": "accuracy" if all(spec.metric == "accuracy" for spec in specs) else "score",

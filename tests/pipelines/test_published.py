@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from m2pt.config import UserError
-from m2pt.records import HISTORY, LOCK
+from m2pt.records import EXECUTION, HISTORY, LOCK, read_json, write_json
 from pipelines.published import Point, in_batches, parameters, read_publication, signature, state_of
 from tests.pipelines import synthetic
 
@@ -28,6 +28,20 @@ def test_each_epoch_has_its_values_at_its_own_time(tmp_path: Path) -> None:
     assert list(publication.epochs) == [1, 2, 3, 4, 5, 6]
     assert Point("val/accuracy", 64.0, 4, synthetic.START_MS + 4000) in publication.epochs[4]
     assert Point("scale/blocks.1.mlp.fc1", 0.06, 2, synthetic.START_MS + 2000) in publication.epochs[2]
+
+
+def test_energy_and_inference_are_published_where_they_were_measured(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(tmp_path, spec)
+    assert not [point for point in read_publication(spec, run_dir).summary if point.key.startswith(("energy", "inference"))]
+    (attempt,) = read_json(run_dir / EXECUTION)["attempts"]
+    measured = {"energy_joules": 40.0, "inference": {"batch": 8, "latency_ms": 2.5, "plain_latency_ms": 2.0}}
+    write_json(run_dir / EXECUTION, {"attempts": [attempt | {"energy_joules": 30.0}, attempt | measured]})
+    shown = {point.key: point.value for point in read_publication(spec, run_dir).summary}
+    assert shown["energy_joules"] == 70.0
+    assert (shown["inference/latency_ms"], shown["inference/plain_latency_ms"]) == (2.5, 2.0)
+    write_json(run_dir / EXECUTION, {"attempts": [attempt, attempt | measured]})  # the first one's energy is unknown
+    assert "energy_joules" not in {point.key for point in read_publication(spec, run_dir).summary}
 
 
 def test_a_run_from_elsewhere_gets_the_same_made_up_times_wherever_it_is_read(tmp_path: Path) -> None:
