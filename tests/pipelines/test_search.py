@@ -383,36 +383,43 @@ def test_a_trial_is_better_only_where_its_validation_score_is_higher() -> None:
     assert [best and best.number for best in best_so_far(trials)] == [None, 1, 1, 1, 4]
 
 
-IN_FLOW = """
+WITHOUT_SERVERS = """
 import sys
-from pathlib import Path
-from pipelines import environment, server
+from contextlib import nullcontext
+from types import SimpleNamespace
+from pipelines import environment
 environment.prepare()
+from prefect.logging import disable_run_logger
 from m2pt.study_file import load_study
+from pipelines import flows, session as sessions
 from pipelines.progress import Display
-from pipelines.session import Session
-study = load_study("seek.yaml")
-with Session(study, Display(), [sys.executable, *sys.argv[1:]]) as session, server.used(Path("server.log")) as ready:
-    session.warm()
-    from pipelines import flows
-    ready()
-    print(flows.run("search", session, flows.search)[0].sentence())
+
+def do(session, kind, title, total, todo):
+    session.display.begin(title, total, total - len(todo))
+    for spec in todo:
+        session.do(spec)
+
+nothing = lambda *_: None
+sessions.LiveTracking = lambda *_: nullcontext(SimpleNamespace(start=nothing, finish=nothing))
+flows._do, flows._tell = do, nothing
+for _ in range(2):
+    with sessions.Session(load_study("seek.yaml"), Display(), [sys.executable, *sys.argv[1:]]) as session, disable_run_logger():
+        print(flows.search(session)[0].sentence())
 """
 
 
-def test_in_a_flow_with_workers_a_trial_shows_no_test_score(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_with_workers_every_run_is_done_once_and_a_trial_shows_no_test_score(tmp_path: Path) -> None:
     (tmp_path / "seek.yaml").write_text(BASE + SEARCH % (3, "tpe", WIDE))
-    home = tmp_path_factory.getbasetemp() / "prefect-home"
-    home.mkdir(exist_ok=True)
     names = [run_id(spec) for spec in resolve(declared(3)).compared]
-    arguments = [sys.executable, "-c", IN_FLOW, str(FAKE), "nothing-dies", "nothing-fails"]
-    done = subprocess.run(arguments, cwd=tmp_path, env=environment(home), capture_output=True, text=True)
+    arguments = [sys.executable, "-c", WITHOUT_SERVERS, str(FAKE), "nothing-dies", "nothing-fails"]
+    done = subprocess.run(arguments, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert f"{len(names)} of {len(names)} fine-tuning runs are complete" in lines, (
-        "of equal scores the first, declared, is chosen"
-    )
-    assert [line.partition(" (")[0] for line in lines if ": trial" in line] == [f"seek: trial {number}" for number in range(3)]
-    assert all(("test" in line) == ("-s100" not in line) for line in lines if line.startswith("["))
-    tries = Counter(path.read_text() for path in RUNS.glob("*/local/tries.txt"))
-    assert tries == {"1": len(names) + 2 * 3}
+    end = f"{len(names)} of {len(names)} fine-tuning runs are complete"
+    assert lines[-1] == lines[-3] == end, "of equal scores the first, which has the declared values, is chosen"
+    assert lines[-2] == f"seek: {end}.", "the second time nothing is left to do"
+    ended = [line for line in lines if line.startswith("[")]
+    assert len(ended) == 2 * 3 + len(names)
+    assert all(("test" in line) == ("-s100" not in line) for line in ended)
+    assert sum(": trial" in line for line in lines) == 3
+    assert {path.read_text() for path in RUNS.glob("*/local/tries.txt")} == {"1"}
