@@ -163,12 +163,23 @@ def table(specs: Sequence[RunSpec], folder: Path, parts: Mapping[str, Sequence[R
     A run that is not complete has its status and empty scores; a run whose weights do not exist yet has an empty id. `parts` are
     the runs of each part of the study: the column of this name lists those that a run belongs to, separated by spaces.
     """
+    return results(specs, folder, parts)[0]
+
+
+def results(
+    specs: Sequence[RunSpec], folder: Path, parts: Mapping[str, Sequence[RunSpec]] | None = None
+) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
+    """The `table` of runs, and the records of the complete ones by id; every folder is read once."""
+    documents: dict[str, dict[str, Any]] = {}
     names: dict[str, list[str]] = {}
     for name, members in (parts or {}).items():
         for spec in members:
             names.setdefault(spec.model_dump_json(), []).append(name)
-    rows = [_row(spec, folder) | {"parts": " ".join(names.get(spec.model_dump_json(), []))} for spec in specs]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    rows = []
+    for spec in specs:
+        memberships = names.get(spec.model_dump_json(), []) if names else []
+        rows.append(_row(spec, folder, documents) | {"parts": " ".join(memberships)})
+    return pd.DataFrame(rows, columns=list(COLUMNS)), documents
 
 
 def by_part(rows: pd.DataFrame) -> pd.DataFrame:
@@ -176,7 +187,8 @@ def by_part(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(part=rows["parts"].astype(str).str.split(" ")).explode("part", ignore_index=True)
 
 
-def _row(spec: RunSpec, folder: Path) -> dict[str, Any]:
+def _row(spec: RunSpec, folder: Path, documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The row of one run; the record of a complete one is put into `documents`."""
     identifier = run_id(spec) if spec.ready else ""
     row: dict[str, Any] = {
         "run_id": identifier,
@@ -194,7 +206,8 @@ def _row(spec: RunSpec, folder: Path) -> dict[str, Any]:
         "auxiliary_weights": " ".join(str(ref.sha256) for ref in spec.auxiliary_refs) or None,
     }
     if row["status"] == "complete":
-        row |= _scores(read_record(folder / identifier))
+        documents[identifier] = read_record(folder / identifier)
+        row |= _scores(documents[identifier])
     elif row["status"] == "failed":
         row["error"] = read_json(folder / identifier / FAILURE)["error"]
     return row

@@ -1,6 +1,7 @@
 """The report of a study: from the folders of its runs to one page, tables and figures."""
 
 import base64
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,15 +11,37 @@ import jinja2
 import pandas as pd
 
 from m2pt import records
-from m2pt.analysis import headline, ledger, materials, plots, provenance, published_table, shading, tables, trajectories
+from m2pt.analysis import (
+    classes,
+    contrasts,
+    headline,
+    ledger,
+    materials,
+    paper,
+    plots,
+    pooling,
+    provenance,
+    published_table,
+    search,
+    shading,
+    tables,
+    trajectories,
+)
+from m2pt.analysis.cells import compared_cells
 from m2pt.analysis.metrics import metrics
 from m2pt.analysis.statistics import Estimate
 from m2pt.analysis.study import Analysis, analyse
 from m2pt.config import CORE_METHODS, LAYERS, Study, UserError
 from m2pt.identity import PretrainSpec, RunSpec
+from m2pt.trials import Trial
+from pipelines import cell_pages
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_FOLDERS = {"figures": ("*.png", "*.svg"), "plots": ("*.csv",)}
+_FOLDERS = {"figures": ("*.png", "*.svg"), "plots": ("*.csv",), cell_pages.FOLDER: ("*.html", "*.css")}
+
+MOST_DRAWN = 8
+"""Figures are drawn for conditions in their order, as long as those have at most so many targets together: a figure takes half a
+second, and the curves and scales of every cell are on its page anyway."""
 
 
 def render(
@@ -29,6 +52,7 @@ def render(
     encoders: Path,
     out: Path,
     parts: Mapping[str, Sequence[RunSpec]] | None = None,
+    trials: Sequence[Trial] = (),
 ) -> Path:
     """Write the report of a study, whatever of it is there, and return the path of its page.
 
@@ -43,27 +67,37 @@ def render(
         encoders: the folder that holds theirs.
         out: the folder of the report.
         parts: the runs of each part of the study, where it has parts.
+        trials: the trials of its search so far; their runs are not among `specs`.
 
     Raises:
         UserError: a record cannot be read, or a file cannot be written; it is named.
 
     """
     found = analyse(specs, runs, pretrain_specs, encoders, parts)
-    pictures = _pictures(found)
+    ablations = _ablations(study, specs, found)
+    pictures = _pictures(found, ablations)
     drawn = [(spec, path.read_bytes()) for spec, path in materials.reconstructions(pretrain_specs, encoders)]
-    context = _context(study, specs, runs, pretrain_specs, encoders, found) | {"pictures": pictures, "reconstructions": drawn}
+    context = _context(study, specs, runs, pretrain_specs, encoders, found)
+    context |= {"ablations": ablations, "pictures": pictures, "reconstructions": drawn}
     files: dict[str, bytes] = {
         "results.csv": _csv(_integers(found.table)),
         "timings.csv": _csv(_integers(found.timings)),
         "metrics.json": (json.dumps(metrics(found.table, found.summaries), indent=1, sort_keys=True) + "\n").encode(),
     }
     files |= {f"plots/{name}.csv": _csv(frame) for name, frame in plots.frames(found).items()}
+    context["search"] = told = search.story(study, trials, found.table)
+    files |= {"plots/search.csv": _csv(search.frame(told))} if told is not None else {}
+    if context["paper"].rows:
+        files["published.csv"] = _csv(context["paper"].frame)
     for picture in pictures:
         files |= {f"figures/{picture.name}.png": picture.png, f"figures/{picture.name}.svg": picture.svg}
     files |= {f"figures/{reconstruction_name(spec)}.png": content for spec, content in drawn}
-    files |= {name: _fill(name, context) for name in ("report.md", "index.html")}
+    page = _environment(html=True)
+    files |= cell_pages.pages(study.study, found, context["cells"], page)
+    files["report.md"] = _fill(_environment(html=False), "report.md", context)
+    files["index.html"] = _fill(page, "index.html", context)
     for name, content in files.items():
-        records.write_atomic(out / name, content)
+        records.write_atomic(out / name, content, durable=not name.startswith(cell_pages.FOLDER))
     _remove_others(out, files)
     return out / "index.html"
 
@@ -73,10 +107,18 @@ def reconstruction_name(spec: PretrainSpec) -> str:
     return f"reconstructions-{spec.modality}-{spec.source.replace('+', '-')}"
 
 
-def _pictures(found: Analysis) -> list[Any]:
-    from m2pt.analysis.figures import gallery  # matplotlib takes a second that no other command should pay
+def _pictures(found: Analysis, ablations: contrasts.Ablations) -> list[Any]:
+    from m2pt.analysis.figures import contrasts as changes
+    from m2pt.analysis.figures import gallery, ranking  # matplotlib takes a second that no other command should pay
 
-    return [picture for item in found.summaries for picture in gallery.draw(item, found.curves, found.scales)]
+    of_summaries = [picture for item in _drawn(found.summaries) for picture in gallery.draw(item, found.curves, found.scales)]
+    return [*of_summaries, *changes.draw(ablations), *ranking.draw(found.rankings)]
+
+
+def _drawn(summaries: Sequence[tables.Summary]) -> list[tables.Summary]:
+    """The conditions that figures are drawn for: the first, and those after it within `MOST_DRAWN`."""
+    counts = itertools.accumulate(len(item.targets) for item in summaries)
+    return [item for item, count in zip(summaries, counts, strict=True) if count <= MOST_DRAWN or item is summaries[0]]
 
 
 def _context(
@@ -88,13 +130,18 @@ def _context(
     found: Analysis,
 ) -> dict[str, Any]:
     table = found.table
+    cells = compared_cells(table)
+    drawn = [item.condition for item in _drawn(found.summaries)]
     return {
         "study": study,
         "settings": json.dumps(study.model_dump(mode="json"), indent=2),
         "found": found,
         "headlines": {item.condition.slug: headline.headline(item) for item in found.summaries},
         "counts": {state: int((table["status"] == state).sum()) for state in ("complete", "failed", "interrupted", "missing")},
-        "gaps": materials.gaps(specs, runs),
+        "cells": cells,
+        "classes": classes.by_target([item for item in cells if item.cell.condition in drawn], found.documents),
+        "drawn": drawn,
+        "gaps": materials.run_gaps(specs, table),
         "encoder_gaps": materials.gaps(pretraining, encoders),
         "caveats": materials.caveats(study, specs),
         "datasets": materials.datasets(study, [*specs, *pretraining]),
@@ -104,28 +151,35 @@ def _context(
         "environments": provenance.environments(found.timings),
         "totals": provenance.totals(found.timings),
         "costs": ledger.ledger(table, found.timings, found.documents),
-        "rows": table.astype(object).where(table.notna(), None).to_dict("records"),
         "layers": LAYERS,
         "measure": "accuracy" if all(spec.metric == "accuracy" for spec in specs) else "score",
         "core": CORE_METHODS,
-        "published": _published(study, specs, found),
+        "paper": paper.paper(study, specs, found),
+        "planes": _planes(found),
     }
 
 
-def _published(study: Study, specs: Sequence[RunSpec], found: Analysis) -> list[published_table.Row]:
-    """The paper's scores beside ours; empty for a study without published data sets."""
-    epochs = published_table.auxiliary_epochs(study)
-    documents = [found.documents.get(str(name), {}) for name in found.table["run_id"]]
-    measured = published_table.cells_of(specs, [document.get("test_score") for document in documents], epochs)
-    second = [(document.get("test_scores") or {}).get("miou_class") for document in documents]
-    return published_table.beside(published_table.with_class_iou(measured, specs, second, epochs))
+def _ablations(study: Study, specs: Sequence[RunSpec], found: Analysis) -> contrasts.Ablations:
+    theirs = published_table.published_of(specs, published_table.auxiliary_epochs(study))
+    return contrasts.ablations(study, found.table, theirs)
 
 
-def _fill(name: str, context: Mapping[str, Any]) -> bytes:
-    loader = jinja2.FileSystemLoader(_TEMPLATES)
+def _planes(found: Analysis) -> dict[str, Any]:
+    """The planes of gain against cost of each condition that has more than the usual methods, by its slug."""
+    from m2pt.analysis.figures import costs
+
+    by_condition: dict[tables.Condition, list[Any]] = {}
+    for row in found.methods:
+        by_condition.setdefault(row.condition, []).append(row)
+    rivals = {key: rows for key, rows in by_condition.items() if any(row.kind == "rival" for row in rows)}
+    return {condition.slug: costs.planes(rows) for condition, rows in rivals.items()}
+
+
+def _environment(html: bool) -> jinja2.Environment:
+    """Where the templates are, with all that they call."""
     page = jinja2.Environment(
-        loader=loader,
-        autoescape=name.endswith(".html"),
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=html,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -134,6 +188,7 @@ def _fill(name: str, context: Mapping[str, Any]) -> bytes:
     page.filters |= {
         "difference": headline.difference,
         "signed": headline.signed,
+        "upwards": headline.upwards,
         "score": _score,
         "cell": _markdown_cell,
         "data_uri": _data_uri,
@@ -142,8 +197,20 @@ def _fill(name: str, context: Mapping[str, Any]) -> bytes:
         "number": _number,
         "shade": shading.intensity,
         "measure": tables.MEASURES.get,
+        "in_words": cell_pages.in_words,
+        "capitalize_first": _capitalize_first,
+        "by_condition": _by_condition,
     }
-    page.globals["limit"] = shading.colour_limit
+    page.globals |= {"limit": shading.colour_limit, "bootstrap_seeds": pooling.BOOTSTRAP_SEEDS}
+    page.globals |= {
+        "cell_page": cell_pages.page_of,
+        "page_of_role": cell_pages.page_of_role,
+        "cells_page": cell_pages.INDEX,
+    }
+    return page
+
+
+def _fill(page: jinja2.Environment, name: str, context: Mapping[str, Any]) -> bytes:
     try:
         return page.get_template(f"{name}.j2").render(context).encode()
     except jinja2.TemplateNotFound as error:
@@ -165,6 +232,19 @@ def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _capitalize_first(text: str) -> str:
+    """A capital at the start, and the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def _by_condition(items: Sequence[Any]) -> list[tuple[tables.Condition, list[Any]]]:
+    """What has a `condition`, grouped by it, in order."""
+    found: dict[tables.Condition, list[Any]] = {}
+    for item in items:
+        found.setdefault(item.condition, []).append(item)
+    return list(found.items())
 
 
 def _markdown_cell(text: object) -> str:

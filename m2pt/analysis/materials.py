@@ -1,8 +1,10 @@
 """What a study is made from, and what of it is not there: data, encoders, and the runs that did not end well."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from m2pt import records
 from m2pt.config import RANDOM, FileSource, Study
@@ -13,6 +15,7 @@ _STATES = {
     "interrupted": "stopped before its end; running the study again goes on from its last checkpoint",
     "missing": "not run yet",
 }
+_UNREADY = "not run yet: an encoder that it needs is not made"
 
 
 def datasets(study: Study, specs: Sequence[Spec]) -> list[dict[str, str]]:
@@ -85,16 +88,32 @@ def reconstructions(pretraining: Sequence[PretrainSpec], folder: Path) -> list[t
 
 def gaps(specs: Sequence[Spec], folder: Path) -> list[dict[str, Any]]:
     """Every run that is not complete, by name; runs of one cell that miss for the same reason share a row with their seeds."""
-    rows: dict[tuple[str, str, str], list[int]] = {}
+    found: list[tuple[Spec, str, Any]] = []
     for spec in specs:
         run_dir = folder / run_id(spec) if spec.ready else None
         state = records.status(run_dir) if run_dir else "missing"
+        error = records.read_json(run_dir / records.FAILURE).get("error") if run_dir and state == "failed" else None
+        found.append((spec, state, error))
+    return _together(found)
+
+
+def run_gaps(specs: Sequence[RunSpec], table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The same of fine-tuning runs whose table (`m2pt.records.table`) has been read already."""
+    errors = table["error"].astype(object).where(table["error"].notna(), None)
+    return _together(list(zip(specs, table["status"].astype(str), errors, strict=True)))
+
+
+def why(state: str, ready: bool, error: Any) -> str:
+    """Why a run is not complete, in one line."""
+    return " ".join(str(error or (_STATES[state] if ready else _UNREADY)).split())
+
+
+def _together(found: Iterable[tuple[Spec, str, Any]]) -> list[dict[str, Any]]:
+    rows: dict[tuple[str, str, str], list[int]] = {}
+    for spec, state, error in found:
         if state != "complete":
-            reason = _STATES[state] if spec.ready else "not run yet: an encoder that it needs is not made"
-            if run_dir and state == "failed":
-                reason = " ".join(str(records.read_json(run_dir / records.FAILURE).get("error") or reason).split())
             name = cell_key(spec) if isinstance(spec, RunSpec) else spec.name.rpartition("-s")[0]
-            rows.setdefault((name, state, reason), []).append(spec.seed)
+            rows.setdefault((name, state, why(state, spec.ready, error)), []).append(spec.seed)
     return [{"name": name, "status": state, "reason": reason, "seeds": seeds} for (name, state, reason), seeds in rows.items()]
 
 

@@ -3,18 +3,20 @@
 import pandas as pd
 
 from m2pt.analysis.study import Analysis
-from m2pt.analysis.tables import Arm, Summary
+from m2pt.analysis.tables import Arm, Condition, Summary
 
 
 def frames(found: Analysis) -> dict[str, pd.DataFrame]:
     """The tables by name: `accuracy-…`, `scales-…` (per target and condition) and `gains-…` (per condition)."""
     tables: dict[str, pd.DataFrame] = {}
+    curves, scales = _by_target(found.curves), _by_target(found.scales)
     for summary in found.summaries:
         slug = summary.condition.slug
         for target in summary.targets:
             arms = [arm for arm in summary.arms if arm.target == target]
-            tables[f"accuracy-{target}-{slug}"] = _accuracy(found.curves, summary, arms)
-            tables[f"scales-{target}-{slug}"] = _scales(found.scales, summary, target)
+            key = (summary.condition, target)
+            tables[f"accuracy-{target}-{slug}"] = _accuracy(curves[key], arms) if key in curves else pd.DataFrame()
+            tables[f"scales-{target}-{slug}"] = _scales(scales[key]) if key in scales else pd.DataFrame()
         tables[f"gains-{slug}"] = _gains(summary)
     return {name: table for name, table in tables.items() if len(table)}
 
@@ -25,20 +27,22 @@ def column(arm: Arm) -> str:
     return names.get(arm.role, f"from_{arm.auxiliary}")
 
 
-def _accuracy(curves: pd.DataFrame, summary: Summary, arms: list[Arm]) -> pd.DataFrame:
-    rows = summary.condition.rows(curves[curves["metric"] == f"val/{arms[0].metric}"])
-    columns = {}
-    for arm in arms:
-        mine = rows[(rows["target"] == arm.target) & (rows["method"] == arm.method) & (rows["auxiliary"] == arm.auxiliary)]
-        if len(mine):
-            columns[column(arm)] = mine.set_index("epoch")["mean"]
+def _by_target(means: pd.DataFrame) -> dict[tuple[Condition, str], pd.DataFrame]:
+    """The rows of each condition and target, looked for once."""
+    grouped = means.groupby(["part", "setting", "tuning", "target"], sort=False)
+    return {(Condition(str(setting), str(tuning), str(part)), str(name)): rows for (part, setting, tuning, name), rows in grouped}
+
+
+def _accuracy(curves: pd.DataFrame, arms: list[Arm]) -> pd.DataFrame:
+    rows = curves[curves["metric"] == f"val/{arms[0].metric}"]
+    lines = {key: mine.set_index("epoch")["mean"] for key, mine in rows.groupby(["method", "auxiliary"], sort=False)}
+    columns = {column(arm): lines[arm.method, arm.auxiliary] for arm in arms if (arm.method, arm.auxiliary) in lines}
     return pd.DataFrame(columns).rename_axis("epoch").reset_index() if columns else pd.DataFrame()
 
 
-def _scales(scales: pd.DataFrame, summary: Summary, target: str) -> pd.DataFrame:
+def _scales(scales: pd.DataFrame) -> pd.DataFrame:
     """Mean |scale| over depths, per layer type, of the auxiliaries of other modalities and of the random control."""
-    rows = summary.condition.rows(scales[scales["target"] == target])
-    rows = rows[rows["method"].isin(("pathway", "random_auxiliary"))]
+    rows = scales[scales["method"].isin(("pathway", "random_auxiliary"))]
     if rows.empty:
         return pd.DataFrame()
     kinds = rows["method"].map({"pathway": "", "random_auxiliary": "random_"})

@@ -30,6 +30,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[synthetic.Planned, 
     return planned, _render(planned, root / "reports").parent
 
 
+CELLS = (
+    "image-baseline", "image-from-audio-pathway", "image-from-random-random_auxiliary", "image-from-image-own_modality",
+    "audio-baseline", "audio-from-image-pathway", "audio-from-random-random_auxiliary", "audio-from-audio-own_modality",
+)  # fmt: skip
+
+
 class _Page(HTMLParser):
     """What a page refers to, and its structure."""
 
@@ -64,7 +70,9 @@ def test_the_page_stands_alone_and_is_well_formed(whole: tuple[synthetic.Planned
     found = _Page(text)
     assert found.open == []
     assert len(found.ids) == len(set(found.ids))
-    assert all(link.startswith("#") and link[1:] in found.ids for link in found.links)
+    inside, outside = ([link for link in found.links if link.startswith("#") == here] for here in (True, False))
+    assert {link[1:] for link in inside} <= set(found.ids)
+    assert all((whole[1] / link.partition("#")[0]).is_file() for link in outside)
     assert all(source.startswith(("data:", "#")) for source in found.sources)  # nothing is fetched
     assert not re.search(r"<script|@import|url\((?!#)", text)
     assert found.tables == found.captions > 5
@@ -77,12 +85,14 @@ def test_every_file_of_the_report_is_there(whole: tuple[synthetic.Planned, Path]
     figures = [
         f"{kind}-{target}-pretrained-full" for target in ("image", "audio") for kind in ("accuracy", "gains", "scales", "curves")
     ]
+    figures.append("ranking-pretrained-full")
     assert names == {
         "index.html", "report.md", "results.csv", "metrics.json", "timings.csv",
         "plots/accuracy-image-pretrained-full.csv", "plots/accuracy-audio-pretrained-full.csv", "plots/gains-pretrained-full.csv",
         "plots/scales-image-pretrained-full.csv", "plots/scales-audio-pretrained-full.csv",
         "figures/reconstructions-image-mae.png", "figures/reconstructions-audio-mae.png",
         *(f"figures/{name}.{ending}" for name in ["matrix-pretrained-full", *figures] for ending in ("png", "svg")),
+        "cells/index.html", "cells/style.css", *(f"cells/{name}-pretrained-full.html" for name in CELLS),
     }  # fmt: skip
     text = (out / "report.md").read_text(encoding="utf-8")
     assert {path for path in re.findall(r"\]\((figures/[^)]+)\)", text)} == {name for name in names if name.endswith(".png")}
@@ -106,7 +116,8 @@ def test_only_what_may_vary_between_identical_executions_does(whole: tuple[synth
     second = _render(planned, tmp_path / "reports").parent
     names = [str(path.relative_to(first)) for path in first.rglob("*") if path.is_file()]
     differing = {name for name in names if (first / name).read_bytes() != (second / name).read_bytes()}
-    assert differing == {"timings.csv", "index.html", "report.md"}
+    told = {"timings.csv", "index.html", "report.md", *(f"cells/{name}-pretrained-full.html" for name in CELLS)}
+    assert differing == told
 
 
 def test_failed_and_missing_cells_are_named_and_no_number_stands_for_them(tmp_path: Path) -> None:
@@ -156,11 +167,13 @@ def test_the_report_tells_devices_versions_commits_data_and_settings(whole: tupl
 
 def test_figures_of_an_earlier_report_are_removed_and_other_files_kept(tmp_path: Path) -> None:
     out = tmp_path / "reports"
-    for name in ("figures/accuracy-image-pretrained-full.png", "figures/notes.txt", "plots/gains-pretrained-full.csv"):
+    old = ("figures/accuracy-image-pretrained-full.png", "figures/notes.txt", "plots/gains-pretrained-full.csv", "cells/old.html")
+    for name in old:
         records.write_atomic(out / name, b"")
     _render(synthetic.plan(tmp_path / "new", targets=("point",)), out)
     assert [path.name for path in (out / "figures").iterdir()] == ["notes.txt"]
     assert list((out / "plots").iterdir()) == []
+    assert not (out / "cells/old.html").exists()
 
 
 def test_an_unreadable_record_is_named(tmp_path: Path) -> None:
@@ -170,3 +183,40 @@ def test_an_unreadable_record_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=str(broken)):
         _render(planned, tmp_path / "reports")
     assert not (tmp_path / "reports").exists()
+
+
+def _colours(scheme: str) -> dict[str, tuple[float, float, float]]:
+    """The colours of the style sheet in one scheme (`light`, `dark`, `print`), each part from 0 to 1."""
+    text = (Path(report.__file__).parent / "templates/style.css").read_text(encoding="utf-8")
+    light, dark, printed = (match.group(1) for match in re.finditer(r":root \{(.*?)\}", text, re.DOTALL))
+    found = {}
+    for block in {"light": [light], "dark": [light, dark], "print": [light, printed]}[scheme]:
+        for name, value in re.findall(r"--([a-z]+): ([^;]+);", block):
+            digits = [int(value[start : start + 2], 16) for start in (1, 3, 5)] if value[0] == "#" else map(int, value.split())
+            red, green, blue = (part / 255 for part in digits)
+            found[name] = (red, green, blue)
+    return found
+
+
+def _contrast(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    """The contrast ratio of the Web Content Accessibility Guidelines 2.2."""
+
+    def luminance(colour: tuple[float, ...]) -> float:
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark", "print"])
+def test_words_and_lines_can_be_read_in_every_scheme(scheme: str) -> None:
+    colours = _colours(scheme)
+    words = [(name, colours["paper"]) for name in ("ink", "muted", "accent")]
+    words += [("ink", colours["soft"]), ("ink", colours["notice"]), ("accent", colours["notice"])]
+    for shade in ("positive", "negative"):  # numbers stand on the strongest shade that a gain can have
+        strongest = tuple(0.6 * a + 0.4 * b for a, b in zip(colours[shade], colours["paper"], strict=True))
+        words.append(("ink", strongest))  # type: ignore[arg-type]
+    assert {name: ratio for name, back in words if (ratio := _contrast(colours[name], back)) < 4.5} == {}
+    lines = ("image", "audio", "point", "video", "muted")
+    assert {name: ratio for name in lines if (ratio := _contrast(colours[name], colours["paper"])) < 3} == {}
