@@ -4,10 +4,13 @@ A difference is called one only where its 95 % interval excludes 0, and it is sa
 correction over all that were looked at together.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from m2pt.analysis.evidence import together
+from m2pt.analysis.pooling import Pooled
 from m2pt.analysis.power import detectable, spread_of
 from m2pt.analysis.statistics import Estimate
 from m2pt.analysis.tables import Comparison, Summary
@@ -45,7 +48,7 @@ def headline(summary: Summary) -> list[Statement]:
     """The statements of one condition, the most important first."""
     if not any(arm.mean_test.n for arm in summary.arms):
         return [Statement("No run is complete yet: this study says nothing so far.")]
-    return [_answer(summary), _control(summary), *_baseline(summary), *_resolution(summary)]
+    return [_answer(summary), *_excluded(summary), _control(summary), *_baseline(summary), *_resolution(summary)]
 
 
 def _answer(summary: Summary) -> Statement:
@@ -76,6 +79,37 @@ def _verdict(average: Estimate, up: Sequence[Comparison], down: Sequence[Compari
             rest = "; on average no difference is shown" if average.mean is not None and not average.sign else ""
             return f"Auxiliaries of other modalities scored {word} than random weights {where}{rest}."
     return "This study does not show that auxiliaries of other modalities do more than random weights."
+
+
+def _excluded(summary: Summary) -> list[Statement]:
+    """How large an average difference from random weights is excluded, where none is shown; and what it says of other targets."""
+    over = together(summary, "random")
+    if over is None or over.margin is None:
+        return []
+    others = "" if over.targets_like_these is None or over.left_out else _of_targets(over.targets_like_these, len(over.targets))
+    if not over.average.sign:
+        claim = f"On average the difference from random weights is shown to be smaller than {upwards(over.margin)} points."
+        these = "this target" if len(over.targets) == 1 else f"these {len(over.targets)} targets"
+        return [Statement(claim, f"Two one-sided tests at 5 %, {_count(over.average.n, 'seed')} of {these}. {others}".rstrip())]
+    if not others or over.targets_like_these is None:
+        return []
+    if over.targets_like_these.sign == over.average.sign:
+        word = "higher" if over.average.sign > 0 else "lower"
+        return [Statement(f"Taking the targets as a sample, scores are shown to be {word} on targets like these too.", others)]
+    return [Statement("That other targets would show the same difference is not shown.", others)]
+
+
+def _of_targets(others: Pooled, count: int) -> str:
+    """The mean over targets with its interval, or nothing where there is none."""
+    if others.low is None or others.high is None:
+        return ""
+    ends = f"95 % interval {signed(others.low)} to {signed(others.high)}"
+    return f"For targets like these (a sample of {count}) the mean difference is {signed(others.value)}, {ends}."
+
+
+def upwards(value: float) -> str:
+    """A margin for people, rounded up: one that is stated smaller than it is would claim too much."""
+    return f"{math.ceil(round(value, 9) * 100) / 100:.2f}"
 
 
 def _control(summary: Summary) -> Statement:

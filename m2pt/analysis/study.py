@@ -9,7 +9,9 @@ import pandas as pd
 
 from m2pt import records
 from m2pt.analysis import provenance, tables, trajectories
+from m2pt.analysis.evidence import Evidence, evidence
 from m2pt.analysis.methods import MethodRow, method_rows
+from m2pt.analysis.ranking import MethodRanking, rankings
 from m2pt.analysis.tables import Summary
 from m2pt.identity import PretrainSpec, RunSpec, run_id
 
@@ -20,7 +22,7 @@ class Analysis:
 
     `table` holds every planned run (`m2pt.records.table`), `documents` the records of the complete ones, `summaries` one
     comparison per condition, `curves` and `scales` the means per epoch, `timings` what differs between identical executions,
-    `methods` every method beside every other.
+    `methods` every method beside every other, `evidence` how sure each comparison is, `rankings` the methods by mean rank.
     """
 
     table: pd.DataFrame
@@ -30,6 +32,8 @@ class Analysis:
     scales: pd.DataFrame
     timings: pd.DataFrame
     methods: list[MethodRow]
+    evidence: list[Evidence]
+    rankings: list[MethodRanking]
 
 
 def analyse(
@@ -52,18 +56,20 @@ def analyse(
         UserError: a record cannot be read; the file is named.
 
     """
-    table = records.table(specs, runs, parts)
-    complete = [str(name) for name in table.loc[table["status"] == "complete", "run_id"]]
+    table, documents = records.results(specs, runs, parts)
     lines = trajectories.history(table, runs)
-    folders = [("finetune", runs / run_id(spec)) for spec in specs if spec.ready]
+    folders = [("finetune", runs / str(name)) for name in table["run_id"] if name]
     folders += [("pretrain", encoders / run_id(spec)) for spec in pretraining if spec.ready]
     timings = provenance.timings(folders)
+    compared = tables.summaries(table)
     return Analysis(
         table=table,
-        documents={name: records.read_record(runs / name) for name in complete},
-        summaries=tables.summaries(table),
+        documents=documents,
+        summaries=compared,
         curves=trajectories.curves(lines),
         scales=trajectories.scales(lines),
         timings=timings,
         methods=method_rows(table, timings),
+        evidence=evidence(compared),
+        rankings=rankings(table),
     )

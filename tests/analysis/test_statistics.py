@@ -69,6 +69,13 @@ def test_holm_on_a_worked_example() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
+def test_holm_is_that_of_statsmodels() -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    p_values = np.random.default_rng(8).uniform(0, 0.2, 12)
+    assert holm(list(p_values)) == pytest.approx(multipletests(p_values, method="holm")[1])
+
+
 def test_holm_leaves_out_what_was_not_tested_and_never_exceeds_one() -> None:
     assert holm([None, 0.02, None, 0.9]) == [None, pytest.approx(0.04), None, pytest.approx(0.9)]
     assert holm([0.8, 0.9]) == [1.0, 1.0]
