@@ -77,9 +77,8 @@ def environments(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The distinct devices, commits and versions of the table of timings, with the number of runs of each."""
     if table.empty:
         return []
-    counts = table[_ENVIRONMENT].astype(object).where(table[_ENVIRONMENT].notna(), None)
-    grouped = counts.groupby(_ENVIRONMENT, dropna=False, sort=False).size().reset_index(name="runs")
-    return [{str(key): value for key, value in row.items()} for row in grouped.to_dict("records")]
+    grouped = table[_ENVIRONMENT].astype(object).groupby(_ENVIRONMENT, dropna=False, sort=False).size().reset_index(name="runs")
+    return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in grouped.to_dict("records")]
 
 
 def totals(table: pd.DataFrame) -> dict[str, dict[str, float]]:
