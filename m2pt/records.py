@@ -8,8 +8,8 @@ A run's folder holds, for good and equal between identical executions on the sam
 - `record.json`: the scores; written last, by rename. A run is complete when it stands.
 
 and in `local/` what differs from one execution to the next: `inputs.json` (where data and weights lie here), `times.jsonl` (when
-each epoch ended), `execution.json` (seconds, device, versions, git commit of each attempt), `checkpoint.pt`, `log.txt`, `lock`,
-and `failure.json` where the last attempt failed.
+each epoch ended), `execution.json` (for each attempt seconds, device, energy, memory, versions, git commit), `attempt.json` (the
+one that goes on or was killed), `checkpoint.pt`, `log.txt`, `lock`, and `failure.json` where the last attempt failed.
 """
 
 import json
