@@ -75,6 +75,10 @@ class Ablations:
         """Whether a part belongs to the reference; the nameless one of a study without parts does."""
         return not part or part in self.reference
 
+    def has_controls(self, condition: Condition) -> bool:
+        """Whether any method of a condition stands with random weights too."""
+        return any(slug == condition.slug for slug, _ in self.own_random)
+
     def control(self, condition: Condition, method: str) -> Estimate:
         """The gain of a method over itself with random weights; without a seed where the study has no such part."""
         return self.own_random.get((condition.slug, method), _NONE)

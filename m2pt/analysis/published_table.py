@@ -7,7 +7,7 @@ from typing import get_args
 import pandas as pd
 
 from m2pt.analysis.statistics import Estimate, estimate
-from m2pt.config import LAYERS, MODALITIES, RANDOM, Dataset, FileSource, PathwayConfig, Setting, Study, Tuning
+from m2pt.config import LAYERS, MODALITIES, RANDOM, TAKES, Dataset, FileSource, MethodName, PathwayConfig, Setting, Study, Tuning
 from m2pt.identity import RunSpec
 from m2pt.published import ABLATION_AUXILIARIES, Metric, ablation_score, published_cells, published_score
 
@@ -25,6 +25,13 @@ VARIANTS: dict[Dataset, tuple[str | None, ...]] = {
     "partnet": (None, "3"),
 }
 """The variants of a data set that the paper scores, where they have names."""
+
+
+METHODS: tuple[MethodName, ...] = (
+    "baseline", "pathway", "random_auxiliary", "own_modality",
+    "reversed_order", "shuffled_order", "fixed_scale", "frozen_auxiliary",
+)  # fmt: skip
+"""The methods that the paper has, or would have under its own names: the pathway with another auxiliary or other settings."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,11 @@ class Cell:
         return self.variation.label if self.variation else ""
 
     @property
+    def key(self) -> tuple[str, ...]:
+        """Equal for cells that the paper would not tell apart."""
+        return self.dataset, self.metric, self.setting, self.tuning, self.auxiliary, self.label
+
+    @property
     def published(self) -> float | None:
         """The paper's score in percent, None where it has none."""
         if not self.label or self.variation is None:
@@ -102,10 +114,10 @@ def beside(measured: Mapping[Cell, Estimate]) -> list[Row]:
     """One row for each cell that was planned here or that Tables 1 to 4 have for a data set of ours, in the paper's order."""
     datasets = {cell.dataset for cell in measured}
     ours = dict(measured)
-    known = {_key(cell) for cell in ours}
+    known = {cell.key for cell in ours}
     for dataset, metric, setting, tuning, auxiliary in published_cells():
         cell = Cell(dataset, metric, setting, tuning, auxiliary)
-        if dataset in datasets and _key(cell) not in known:
+        if dataset in datasets and cell.key not in known:
             ours[cell] = Estimate(0)
     return [Row(cell, cell.published, ours[cell]) for cell in sorted(ours, key=_rank)]
 
@@ -113,7 +125,10 @@ def beside(measured: Mapping[Cell, Estimate]) -> list[Row]:
 def cells_of(
     specs: Sequence[RunSpec], scores: Sequence[float | None], auxiliary_epochs: Mapping[str, int] | None = None
 ) -> dict[Cell, Estimate]:
-    """The test scores of a study by cell; runs on no published data set, or on another variant than the paper's, are left out.
+    """The test scores of a study by cell, of the `METHODS` alone.
+
+    Runs on no published data set, or on another variant than the paper's, are left out. So is what differs from the first runs
+    of a cell by more than its seed (another part of the study changes their recipe): a cell never mixes two ways to train.
 
     Args:
         specs: the planned runs.
@@ -122,13 +137,32 @@ def cells_of(
 
     """
     found: dict[Cell, list[float | None]] = {}
+    forms: dict[Cell, RunSpec] = {}
     for spec, score in zip(specs, scores, strict=True):
-        if spec.task is not None and spec.task.variant in VARIANTS.get(spec.task.dataset, (None,)):
-            found.setdefault(cell_of(spec, spec.task.dataset, auxiliary_epochs), []).append(score)
+        if spec.task is not None and _is_comparable(spec, spec.task.variant, spec.task.dataset):
+            cell = cell_of(spec, spec.task.dataset, auxiliary_epochs)
+            form = spec.model_copy(update={"seed": 0})
+            if forms.setdefault(cell, form) == form:
+                found.setdefault(cell, []).append(score)
     return {
         cell: estimate([score for score in known if score is not None and pd.notna(score)], len(known))
         for cell, known in found.items()
     }
+
+
+def _is_comparable(spec: RunSpec, variant: str | None, dataset: Dataset) -> bool:
+    loaded = TAKES[spec.method] in ("nothing", "random") or spec.auxiliary_weights is not None
+    return loaded and spec.method in METHODS and variant in VARIANTS.get(dataset, (None,))
+
+
+def published_of(specs: Sequence[RunSpec], auxiliary_epochs: Mapping[str, int] | None = None) -> list[float | None]:
+    """The paper's score of each run's cell in percent, None where it has none."""
+    return [
+        cell_of(spec, spec.task.dataset, auxiliary_epochs).published
+        if spec.task is not None and _is_comparable(spec, spec.task.variant, spec.task.dataset)
+        else None
+        for spec in specs
+    ]
 
 
 def cell_of(spec: RunSpec, dataset: Dataset, auxiliary_epochs: Mapping[str, int] | None = None) -> Cell:
@@ -157,10 +191,6 @@ def _flat(row: Row) -> dict[str, object]:
     ours = {"mean": row.ours.mean, "low": row.ours.low, "high": row.ours.high, "seeds": row.ours.n}
     plain = {key: value for key, value in asdict(row.cell).items() if key != "variation"}
     return plain | {"variation": row.cell.label, "published": row.published, "difference": row.difference} | ours
-
-
-def _key(cell: Cell) -> tuple[str, ...]:
-    return cell.dataset, cell.metric, cell.setting, cell.tuning, cell.auxiliary, cell.label
 
 
 def _rank(cell: Cell) -> tuple[object, ...]:

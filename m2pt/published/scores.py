@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from m2pt.config import Dataset, Modality, PathwayConfig, Setting, Tuning
+from m2pt.config import LAYERS, Dataset, Modality, PathwayConfig, Setting, Tuning
 
 Metric = Literal["accuracy", "miou", "miou_class", "miou_instance", "map"]
 """Top-1 accuracy; mean intersection over union, of part segmentation also over object classes or instances; mean average
@@ -47,6 +47,14 @@ FIGURE_3: dict[Modality, tuple[Dataset, Metric]] = {
     "video": ("kinetics", "accuracy"),
 }
 """The score of each target whose relative gain Figure 3 draws."""
+
+TABLES: dict[int, tuple[Dataset, ...]] = {
+    1: ("imagenet", "ade20k"),
+    2: ("shapenetpart", "partnet"),
+    3: ("audioset",),
+    4: ("kinetics",),
+}
+"""The data sets of the paper's tables of results."""
 
 _METRICS: dict[str, tuple[Metric, Tuning]] = {
     "top1_tune": ("accuracy", "full"),
@@ -122,6 +130,12 @@ def ablation_score(dataset: Dataset, metric: Metric, pathway: PathwayConfig | No
     return float(found[-1]) if found else None
 
 
+def ablation_rows(table: Literal[5, 6]) -> list[tuple[PathwayConfig | None, int]]:
+    """The rows of Table 5 or 6 in its order: the pathway (None: no auxiliary), and how long the auxiliary was pretrained."""
+    rows = [_Ablation.read(row) for row in _read("ablations.csv") if row["table"] == str(table)]
+    return [(None, 0) if row is None else (row.pathway, row.auxiliary_epochs) for row in rows]
+
+
 @dataclass(frozen=True)
 class _Ablation:
     """What a row of Tables 5 and 6 varies."""
@@ -136,6 +150,17 @@ class _Ablation:
     def of(cls, pathway: PathwayConfig, auxiliary_epochs: int) -> "_Ablation":
         layers = frozenset[str](pathway.layers)
         return cls(layers, pathway.scale_init, pathway.scale_trainable, pathway.order, auxiliary_epochs)
+
+    @property
+    def pathway(self) -> PathwayConfig:
+        return PathwayConfig.model_validate(
+            {
+                "layers": tuple(layer for layer in LAYERS if layer in self.layers),
+                "scale_init": self.scale_init,
+                "scale_trainable": self.scale_trainable,
+                "order": self.order,
+            }
+        )
 
     @classmethod
     def read(cls, row: dict[str, str]) -> "_Ablation | None":

@@ -38,27 +38,28 @@ def draw(summary: Summary, curves: pd.DataFrame, scales: pd.DataFrame) -> list[P
 def _pictures(summary: Summary, curves: pd.DataFrame, scales: pd.DataFrame) -> Iterator[Picture]:
     slug = summary.condition.slug
     if any(item.estimate.n for item in summary.comparisons):
-        yield _picture("matrix", "", slug, _matrix_words(summary), scores.matrix(summary))
+        yield picture("matrix", "", slug, _matrix_words(summary), scores.matrix(summary))
     limits = scores.gain_limits(summary)
     for target in summary.targets:
         arms = [arm for arm in summary.arms if arm.target == target]
         if any(arm.mean_test.n for arm in arms):
-            yield _picture("accuracy", target, slug, _accuracy_words(target, arms), scores.accuracy(arms))
+            yield picture("accuracy", target, slug, _accuracy_words(target, arms), scores.accuracy(arms))
         items = [item for item in summary.comparisons if item.target == target]
         if any(item.estimate.n for item in items):
             words = f"Gains on {target} with their intervals; the numbers are in the tables of gains."
-            yield _picture("gains", target, slug, words, scores.gains(items, arms, limits))
+            yield picture("gains", target, slug, words, scores.gains(items, arms, limits))
         rows = scales[scales["target"] == target]
         if rows["method"].isin(("pathway", "random_auxiliary")).any():
-            yield _picture("scales", target, slug, _scale_words(target, rows), training.scales(rows))
+            yield picture("scales", target, slug, _scale_words(target, rows), training.scales(rows))
         rows = curves[curves["target"] == target]
         if len(rows):
             count = rows["epoch"].max()
             words = f"Training loss and validation {arms[0].measure} on {target} over {count} epochs, one line per auxiliary."
-            yield _picture("curves", target, slug, words, training.curves(rows, arms))
+            yield picture("curves", target, slug, words, training.curves(rows, arms))
 
 
-def _picture(section: str, target: str, condition: str, alternative: str, drawn: Figure) -> Picture:
+def picture(section: str, target: str, condition: str, alternative: str, drawn: Figure) -> Picture:
+    """A finished figure with its name; within `style.look`."""
     style.arrange(drawn)
     name = "-".join(part for part in (section, target, condition) if part)
     return Picture(name, section, condition, target, alternative, style.png(drawn), style.svg(drawn))
