@@ -1,0 +1,163 @@
+"""The report of a study with parts, and of one on published data sets."""
+
+import csv
+import html
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from m2pt import records
+from m2pt.identity import RunSpec
+from m2pt.study_file import parse_study
+from pipelines import report
+from pipelines.grid import Fingerprints, data_used, part_specs, pretrain_specs, run_specs
+from tests.analysis import synthetic
+from tests.pipelines.test_report import _Page
+
+PARTS = """
+study: ablated
+data: {embedded: {}}
+encoders: {mae: {kind: mae}}
+finetune: {epochs: 1}
+sweep: {seeds: [0, 1, 2], targets: [image], auxiliaries: [audio, point], methods: [baseline, pathway, random_auxiliary]}
+parts:
+  - {name: methods, set: {sweep.methods: [baseline, pathway, random_auxiliary, frozen_encoder, lora]}}
+  - {name: qkv, set: {pathway.layers: [attn.qkv]}}
+  - {name: random, set: {sweep.auxiliary_encoder: random, sweep.methods: [frozen_encoder]}}
+"""
+
+PAPER = """
+study: like-the-paper
+model: {width: 96, depth: 1, heads: 3}
+encoders: {published: {kind: file, paths: {image: i.pth, point: p.pth, video: v.pth}}}
+tasks:
+  imagenet: {modality: image, dataset: imagenet, path: imagenet, recipes: {full: mae-finetune, fix: mae-linear-probe}}
+sweep:
+  {seeds: [0, 1], targets: [imagenet], auxiliaries: [point, video], methods: [baseline, pathway, random_auxiliary],
+   target_encoder: published, auxiliary_encoder: published}
+parts:
+  - {name: both, set: {sweep.tunings: [full, fix]}}
+  - {name: reversed, set: {sweep.auxiliaries: [point], sweep.methods: [pathway], pathway.order: reversed}}
+"""
+
+
+def _gain(spec: RunSpec) -> float:
+    gains = {"baseline": 0.0, "pathway": 2.0, "random_auxiliary": 1.0, "frozen_encoder": -3.0, "lora": 0.5}
+    changed = spec.pathway is not None and (spec.pathway.layers == ("attn.qkv",) or spec.pathway.order == "reversed")
+    random = spec.method == "frozen_encoder" and spec.auxiliary_weights is None
+    return 80.0 + gains[spec.method] - 1.5 * changed - 2.0 * random + 0.25 * spec.seed * (spec.method != "baseline")
+
+
+def _render(text: str, root: Path) -> Path:
+    study = parse_study(text, "study.yaml")
+    keys = [(name, modality) for name in study.encoders for modality in ("image", "audio", "point", "video")]
+    prints = Fingerprints(dict.fromkeys(data_used(study), "d" * 64), dict.fromkeys(keys, "e" * 64))
+    planned = synthetic.Planned(study, run_specs(study, prints), pretrain_specs(study, prints), root / "runs", root / "encoders")
+    for spec in planned.specs:
+        run_dir = synthetic.write_run(planned, spec, _gain(spec))
+        execution = records.read_json(run_dir / records.EXECUTION)
+        execution["attempts"][0]["inference"] = {"latency_ms": 1.5, "plain_latency_ms": 1.0}
+        records.write_json(run_dir / records.EXECUTION, execution)
+    parts = part_specs(study, prints)
+    return report.render(
+        study, planned.specs, planned.runs, planned.pretraining, planned.encoders, root / "reports", parts
+    ).parent
+
+
+@pytest.fixture(scope="module")
+def ablated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _render(PARTS, tmp_path_factory.mktemp("ablated"))
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _render(PAPER, tmp_path_factory.mktemp("paper"))
+
+
+def _words(page: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def _section(page: str, name: str) -> str:
+    return page.split(f'<section id="{name}"')[1].split("</section>")[0]
+
+
+def test_ablations_stand_against_the_reference(ablated: Path) -> None:
+    page, text = ((ablated / name).read_text(encoding="utf-8") for name in ("index.html", "report.md"))
+    assert _Page(page).open == []
+    words = _words(_section(page, "ablations"))
+    assert "only attn.qkv" in words and "random weights in the auxiliary's place" in words
+    assert "\N{MINUS SIGN}1.50 (no interval)" in words  # what the change does
+    (row,) = [
+        line for line in text.split("## Ablations")[1].splitlines() if line.startswith("| only attn.qkv") and "+0.75" in line
+    ]
+    assert "+0.75 ± " in row  # the part's own gain over no auxiliary: 2 - 1.5 + 0.25 on average
+    assert (ablated / "figures" / "ablations-pathway.svg").is_file()
+    assert 'href="#ablations"' in page
+
+
+def test_parts_that_change_something_are_folded_and_the_reference_is_not(ablated: Path) -> None:
+    page = (ablated / "index.html").read_text(encoding="utf-8")
+    for section in ("gains", "accuracy"):
+        found = _section(page, section)
+        assert "<summary>Qkv: pretrained target" in found
+        assert "<h3>Methods: pretrained target" in found
+
+
+def test_a_rival_stands_against_itself_with_random_weights_and_on_the_planes(ablated: Path) -> None:
+    page, text = ((ablated / name).read_text(encoding="utf-8") for name in ("index.html", "report.md"))
+    (row,) = [
+        line for line in text.split("\n## Methods\n")[1].splitlines() if line.startswith("| `frozen_encoder`") and "+2.00" in line
+    ]
+    assert "× 1.00" in row and "× 1.50" in row
+    methods = _section(page, "methods")
+    labels = re.findall(r'aria-label="(Gain over no auxiliary in points against [^"]+)"', methods)
+    assert len(labels) == 3
+    assert all("frozen_encoder" in label and "lora" in label for label in labels)
+    assert not list((ablated / "figures").glob("cost*"))  # measured times: in the page alone
+
+
+def test_the_papers_gains_stand_beside_and_are_called_its_own(ablated: Path) -> None:
+    gains = _words(_section((ablated / "index.html").read_text(encoding="utf-8"), "gains"))
+    assert "+0.4 +0.5 %" in gains  # image from audio: 83.7 against 83.3
+    assert "without a random control" in gains and "blocks in reversed order +0.31" in gains
+
+
+def test_a_study_of_published_data_has_the_papers_tables_and_every_cell_as_a_row(paper: Path) -> None:
+    page, text = ((paper / name).read_text(encoding="utf-8") for name in ("index.html", "report.md"))
+    assert _Page(page).open == []
+    words = _words(_section(page, "published"))
+    for piece in (
+        "no auxiliary (MAE)",
+        "paper 83.9",
+        "random weights (control)",
+        "not in the paper",
+        "not run",
+        "Table 6",
+        "× 1.35",
+    ):
+        assert piece in words
+    assert "Table 2" not in words  # no data set of it is here
+    rows = list(csv.DictReader(io.StringIO((paper / "published.csv").read_text(encoding="utf-8"))))
+    (point,) = [
+        row
+        for row in rows
+        if (row["setting"], row["tuning"], row["auxiliary"], row["variation"]) == ("pretrained", "full", "point", "")
+    ]
+    assert (float(point["published"]), float(point["mean"]), point["seeds"]) == (83.9, 82.125, "2")
+    line = next(line for line in text.split("Table 5.")[1].splitlines() if line.startswith("| only mlp.fc2"))
+    assert "paper 83.7" in line
+    reversed_row = next(line for line in text.split("Table 6.")[1].splitlines() if line.startswith("| reversed blocks"))
+    assert "80.6" in reversed_row and "paper 83.61" in reversed_row
+    ablation = next(line for line in text.split("## Ablations")[1].splitlines() if "blocks reversed" in line)
+    assert "(paper \N{MINUS SIGN}0.2" in ablation  # 83.61 less 83.9
+
+
+def test_a_study_without_parts_or_published_data_has_neither(tmp_path: Path) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, seeds=1, targets=("image",), epochs=1))
+    page = report.render(planned.study, planned.specs, planned.runs, planned.pretraining, planned.encoders, tmp_path / "reports")
+    text = page.read_text(encoding="utf-8")
+    assert 'id="ablations"' not in text and 'id="published"' not in text
+    assert not (page.parent / "published.csv").exists()
