@@ -111,8 +111,10 @@ def _pictures(found: Analysis, ablations: contrasts.Ablations) -> list[Any]:
     from m2pt.analysis.figures import contrasts as changes
     from m2pt.analysis.figures import gallery, ranking  # matplotlib takes a second that no other command should pay
 
-    of_summaries = [picture for item in _drawn(found.summaries) for picture in gallery.draw(item, found.curves, found.scales)]
-    return [*of_summaries, *changes.draw(ablations), *ranking.draw(found.rankings)]
+    drawn = _drawn(found.summaries)
+    of_summaries = [picture for item in drawn for picture in gallery.draw(item, found.curves, found.scales)]
+    ranked = [item for item in found.rankings if item.condition in [summary.condition for summary in drawn]]
+    return [*of_summaries, *changes.draw(ablations), *ranking.draw(ranked)]
 
 
 def _drawn(summaries: Sequence[tables.Summary]) -> list[tables.Summary]:
