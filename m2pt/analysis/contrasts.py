@@ -64,16 +64,22 @@ class Family:
 class Ablations:
     """What the parts of a study do. `reference` names the parts that only choose runs, or the first part.
 
-    `own_random` has, by condition and method, the gain over the same method with random weights in the auxiliary's place.
+    `own_random` has, by condition and method, the gain over the same method with random weights in the auxiliary's place;
+    `changes` what each part changes.
     """
 
     reference: tuple[str, ...] = ()
     families: tuple[Family, ...] = ()
     own_random: dict[tuple[str, str], Estimate] = field(default_factory=dict)
+    changes: dict[str, Change] = field(default_factory=dict)
 
     def is_reference(self, part: str) -> bool:
         """Whether a part belongs to the reference; the nameless one of a study without parts does."""
         return not part or part in self.reference
+
+    def is_random(self, part: str) -> bool:
+        """Whether random weights stand in the auxiliaries' place in a part: it says nothing of other modalities."""
+        return part in self.changes and self.changes[part].settings.get(ENCODER) == RANDOM
 
     def has_controls(self, condition: Condition) -> bool:
         """Whether any method of a condition stands with random weights too."""
@@ -103,7 +109,8 @@ def ablations(study: Study, table: pd.DataFrame, published: Sequence[float | Non
     rows = [row for change in found if change.part not in names for row in view.contrasts(change)]
     order = sorted(METHODS, key=lambda name: name != "pathway")
     families = [view.family(name, [row for row in rows if row.method == name]) for name in order]
-    return Ablations(names, tuple(family for family in families if family.rows), view.own_random())
+    kept = tuple(family for family in families if family.rows)
+    return Ablations(names, kept, view.own_random(), {change.part: change for change in found})
 
 
 class _View:

@@ -132,6 +132,7 @@ def test_a_rival_has_its_own_random_control_where_a_part_gives_it_one(found: Abl
     assert row.overall.mean == pytest.approx(-1.0)
     assert row.over_random.n == 0  # it is the control itself
     assert found.control(reference, "pathway").n == 0
+    assert [part for part in found.changes if found.is_random(part)] == ["random"]
 
 
 def test_the_correction_is_over_the_rows_of_a_method(found: Ablations) -> None:

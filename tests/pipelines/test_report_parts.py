@@ -106,6 +106,12 @@ def test_parts_that_change_something_are_folded_and_the_reference_is_not(ablated
         assert "<h3>Methods: pretrained target" in found
 
 
+def test_a_part_with_random_weights_claims_nothing_of_other_modalities(ablated: Path) -> None:
+    findings = _section((ablated / "index.html").read_text(encoding="utf-8"), "findings")
+    random = findings.split("<summary>Random: ")[1].split("</details>")[0]
+    assert "It is a control" in random and "<li>" not in random
+
+
 def test_a_rival_stands_against_itself_with_random_weights_and_on_the_planes(ablated: Path) -> None:
     page, text = ((ablated / name).read_text(encoding="utf-8") for name in ("index.html", "report.md"))
     (row,) = [
