@@ -4,14 +4,13 @@ A proposal follows from the declared search and the scores of the trials before,
 goes on with the very trials that it would have had.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from m2pt.config import RangeConfig, SearchConfig, Study, UserError
+from m2pt.config import RangeConfig, SearchConfig, Study, UserError, value_words
 from m2pt.identity import RunSpec, derived_seed, run_id
 from m2pt.records import FAILURE, read_json
 from m2pt.trials import Trial, Values, with_trials
@@ -124,7 +123,7 @@ def _search(study: Study) -> SearchConfig:
 
 def told(values: Values) -> str:
     """The values of a trial in one line."""
-    return ", ".join(f"{key} = {value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items())
+    return ", ".join(f"{key} = {value_words(value)}" for key, value in values.items())
 
 
 def propose(search: SearchConfig, study: Study, before: Sequence[Trial]) -> dict[str, JsonValue]:

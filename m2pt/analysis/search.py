@@ -3,15 +3,13 @@
 Of the trials it knows validation scores alone.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from pydantic import JsonValue
 
 from m2pt.analysis.statistics import Estimate, differences, estimate
-from m2pt.config import SearchConfig, Study
+from m2pt.config import SearchConfig, Study, value_words
 from m2pt.records import by_part
 from m2pt.trials import CHOSEN, DECLARED, Trial, best_so_far, chosen, is_declared
 
@@ -87,7 +85,7 @@ def story(study: Study, trials: Sequence[Trial], table: pd.DataFrame) -> Story |
     rows = tuple(
         Row(
             trial=trial,
-            values=tuple(_words(trial.values[key]) for key in study.search.ranges),
+            values=tuple(value_words(trial.values[key]) for key in study.search.ranges),
             best=so_far.score if so_far is not None else None,
             is_chosen=best is not None and trial.number == best.number,
         )
@@ -95,7 +93,7 @@ def story(study: Study, trials: Sequence[Trial], table: pd.DataFrame) -> Story |
     )
     return Story(
         search=study.search,
-        ranges=tuple((key, values.words(), _words(declared[key])) for key, values in study.search.ranges.items()),
+        ranges=tuple((key, values.words(), value_words(declared[key])) for key, values in study.search.ranges.items()),
         rows=rows,
         chosen=best,
         same=best is not None and is_declared(study, best.values),
@@ -115,10 +113,6 @@ def frame(found: Story) -> pd.DataFrame:
         for row in found.rows
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["trial", "state", "mean_val_score", "best_so_far", "chosen", *keys, "reason"])
-
-
-def _words(value: JsonValue) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _confirmations(table: pd.DataFrame) -> tuple[Confirmation, ...]:

@@ -45,7 +45,7 @@ from m2pt.config.methods import (
     RivalsConfig,
     Takes,
 )
-from m2pt.config.search import ENCODER_KEYS, RangeConfig, SearchConfig
+from m2pt.config.search import ENCODER_KEYS, RangeConfig, SearchConfig, value_words
 from m2pt.config.study import (
     Dataset,
     ExecutionConfig,
@@ -137,4 +137,5 @@ __all__ = [
     "UserError",
     "VideoAugment",
     "VideoInput",
+    "value_words",
 ]

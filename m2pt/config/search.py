@@ -68,7 +68,7 @@ class RangeConfig(Frozen):
     def words(self) -> str:
         """The range in a few words."""
         if self.choices is not None:
-            return "one of " + ", ".join(json.dumps(choice) for choice in self.choices)
+            return "one of " + " | ".join(value_words(choice) for choice in self.choices)
         ends = " to ".join(f"{end:g}" for end in (self.low, self.high) if end is not None)
         return ends + (", whole numbers" if self.integer else "") + (", evenly in the logarithm" if self.log else "")
 
@@ -114,6 +114,13 @@ def _may_vary(key: str) -> bool:
         case ["tasks", _, "finetune", _, *_]:
             return True
     return key in ENCODER_KEYS
+
+
+def value_words(value: JsonValue) -> str:
+    """A value of a study file in words: texts as they are, lists without brackets."""
+    if isinstance(value, list):
+        return ", ".join(map(value_words, value))
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _form(value: JsonValue) -> str:
