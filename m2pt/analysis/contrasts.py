@@ -150,7 +150,7 @@ class _View:
             targets={target: over_seeds(values) for target, values in against.items()},
             overall=over_targets(against),
             scores=pairing.scores(keys, own),
-            gain=over_targets(differences(keys, own, self._baseline(change, own))) if method != "baseline" else _NONE,
+            gain=over_targets(differences(keys, own, self._baseline(change))) if method != "baseline" else _NONE,
             over_random=self._over_random(change, keys, own),
             published={target: value for target, values in theirs.items() if (value := next(iter(values.values()))) is not None},
         )
@@ -161,7 +161,7 @@ class _View:
         targets = tuple(dict.fromkeys(target for row in rows for target in row.targets))
         keys = [key for key in self.reference if key.target in targets and self._is_usual(key)]
         mine = [key for key in keys if key.method == method]
-        gains = differences(mine, self.reference, self._baseline(self.base, self.reference))
+        gains = differences(mine, self.reference, self._baseline(self.base))
         return Family(
             method=method,
             targets=targets,
@@ -196,12 +196,18 @@ class _View:
     def _is_usual(self, key: Key) -> bool:
         return (key.setting, key.tuning) == (self.study.sweep.settings[0], self.study.sweep.tunings[0])
 
-    def _baseline(self, change: Change, own: Runs) -> Partner:
-        """The baseline of the part itself; the reference's, where it is the same and the part does not name it."""
+    def _alike(self, change: Change) -> Runs:
+        """The runs of all parts with the very settings of this one: one may hold methods, another their controls."""
+        parts = [self.parts.get(name, {}) for name, other in self.changes.items() if other.settings == change.settings]
+        return {key: run for part in parts for key, run in part.items()}
+
+    def _baseline(self, change: Change) -> Partner:
+        """The baseline with the part's settings; the reference's, where it is the same and no such part has it."""
+        alike = self._alike(change)
 
         def partner(key: Key) -> Run | None:
             place = key._replace(method="baseline", auxiliary="")
-            return own.get(place) or (self.reference.get(place) if change.keeps_baselines else None)
+            return alike.get(place) or (self.reference.get(place) if change.keeps_baselines else None)
 
         return partner
 
@@ -214,9 +220,11 @@ class _View:
         if value.n + value.dropped or keys[0].method not in _AS_RANDOM:
             return value
 
+        alike = self._alike(change)
+
         def partner(key: Key) -> Run | None:
             place = key._replace(method="random_auxiliary", auxiliary=RANDOM)
-            return own.get(place) or (self.reference.get(place) if set(change.differing) <= {ENCODER} else None)
+            return alike.get(place) or (self.reference.get(place) if set(change.differing) <= {ENCODER} else None)
 
         return over_targets(differences(keys, own, partner))
 

@@ -186,6 +186,17 @@ def test_without_a_part_that_only_chooses_runs_the_first_is_the_reference() -> N
     assert ablations(study, _table(study)).families[0].rows[0].change.part == "turned"
 
 
+def test_parts_with_the_same_settings_share_their_controls() -> None:
+    parts = """
+  - {name: all, set: {}}
+  - {name: few, set: {finetune.samples: 125, sweep.methods: [baseline, pathway]}}
+  - {name: few-controls, set: {finetune.samples: 125, sweep.methods: [random_auxiliary]}}
+"""
+    found = ablations(_study(parts), _table(_study(parts)))
+    assert _row(found, "pathway", "few").over_random.mean == pytest.approx(0.5 + 0.1)
+    assert _row(found, "random_auxiliary", "few-controls").gain.mean == pytest.approx(2.5)
+
+
 def test_a_value_that_the_study_has_anyway_is_no_change() -> None:
     parts = "[{name: a, set: {pathway.order: normal}}, {name: b, set: {sweep.settings: [pretrained, scratch]}}]"
     assert references(changes(_study(parts))) == ("a", "b")
