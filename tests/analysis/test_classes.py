@@ -46,13 +46,14 @@ def test_confusion_matrices_are_added_up_over_seeds() -> None:
     assert found is not None
     assert (found.runs, found.classes) == (3, ("cat", "dog", "none of it"))
     assert found.counts.tolist() == [[18, 12, 0], [15, 15, 0], [0, 0, 0]]
-    assert np.allclose(found.shares, [[0.6, 0.4, 0], [0.5, 0.5, 0], [0, 0, 0]])  # a class without samples has no share
+    assert np.allclose(found.shares, [[0.6, 0.4, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]])  # a class without samples has no share
 
 
 def test_a_change_of_recall_is_paired_by_seed_and_corrected_over_the_classes() -> None:
     table, documents = _study()
     cat, dog, nothing = classes.changes(_cell(compared_cells(table), "video"), documents)
-    assert (cat.name, cat.samples, cat.recall.mean) == ("cat", 10, pytest.approx(60.0))
+    assert (cat.name, cat.samples) == ("cat", 10)
+    assert cat.recall.mean == pytest.approx(60.0)
     gains = [10.0, 10.0, -10.0]  # over random weights, in points
     oracle = stats.ttest_1samp(gains, 0)
     assert cat.over["random"].mean == pytest.approx(np.mean(gains))
