@@ -78,7 +78,8 @@ def render(
     pictures = _pictures(found, ablations)
     drawn = [(spec, path.read_bytes()) for spec, path in materials.reconstructions(pretrain_specs, encoders)]
     context = _context(study, specs, runs, pretrain_specs, encoders, found)
-    context |= {"ablations": ablations, "pictures": pictures, "reconstructions": drawn}
+    said = {item.condition.slug: headline.headline(item, ablations.controls(item.condition)) for item in found.summaries}
+    context |= {"ablations": ablations, "headlines": said, "pictures": pictures, "reconstructions": drawn}
     files: dict[str, bytes] = {
         "results.csv": _csv(_integers(found.table)),
         "timings.csv": _csv(_integers(found.timings)),
@@ -138,7 +139,6 @@ def _context(
         "study": study,
         "settings": json.dumps(study.model_dump(mode="json"), indent=2),
         "found": found,
-        "headlines": {item.condition.slug: headline.headline(item) for item in found.summaries},
         "counts": {state: int((table["status"] == state).sum()) for state in ("complete", "failed", "interrupted", "missing")},
         "cells": cells,
         "classes": classes.by_target([item for item in cells if item.cell.condition in drawn], found.documents),

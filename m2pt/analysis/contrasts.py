@@ -9,8 +9,8 @@ from m2pt.analysis import pairing
 from m2pt.analysis.changes import ENCODER, Change, changes, references
 from m2pt.analysis.pairing import Key, Partner, Run, Runs, differences, over_seeds, over_targets
 from m2pt.analysis.statistics import Estimate, holm
-from m2pt.analysis.tables import SIGNIFICANT, Condition
-from m2pt.config import RANDOM, TAKES, MethodName, Study
+from m2pt.analysis.tables import SIGNIFICANT, Comparison, Condition
+from m2pt.config import MODALITIES, RANDOM, TAKES, MethodName, Study
 from m2pt.methods import METHODS
 
 _NONE = Estimate(0)
@@ -61,16 +61,45 @@ class Family:
 
 
 @dataclass(frozen=True)
+class OwnControl:
+    """One method over itself with random weights in the auxiliary's place, in points.
+
+    `overall` is over all targets, one number per seed; `targets` averaged over auxiliaries; `pairs` by target and auxiliary, with
+    Holm's correction over them.
+    """
+
+    method: MethodName
+    overall: Estimate
+    targets: dict[str, Estimate]
+    pairs: tuple[Comparison, ...]
+
+    @property
+    def auxiliaries(self) -> tuple[str, ...]:
+        """The auxiliaries of its pairs."""
+        order = {name: index for index, name in enumerate(MODALITIES)}
+        return tuple(sorted({item.auxiliary for item in self.pairs}, key=lambda name: (order.get(name, len(order)), name)))
+
+    @property
+    def largest(self) -> float:
+        """The largest mean difference of a pair, either way."""
+        return max((abs(item.estimate.mean) for item in self.pairs if item.estimate.mean is not None), default=0.0)
+
+    def pair(self, target: str, auxiliary: str) -> Comparison | None:
+        """One of its pairs; None where it is not planned."""
+        return next((item for item in self.pairs if (item.target, item.auxiliary) == (target, auxiliary)), None)
+
+
+@dataclass(frozen=True)
 class Ablations:
     """What the parts of a study do. `reference` names the parts that only choose runs, or the first part.
 
-    `own_random` has, by condition and method, the gain over the same method with random weights in the auxiliary's place;
-    `changes` what each part changes.
+    `own_random` has, by condition and method, what a method gains over itself with random weights; `changes` what each part
+    changes.
     """
 
     reference: tuple[str, ...] = ()
     families: tuple[Family, ...] = ()
-    own_random: dict[tuple[str, str], Estimate] = field(default_factory=dict)
+    own_random: dict[tuple[str, str], OwnControl] = field(default_factory=dict)
     changes: dict[str, Change] = field(default_factory=dict)
 
     def is_reference(self, part: str) -> bool:
@@ -81,13 +110,14 @@ class Ablations:
         """Whether random weights stand in the auxiliaries' place in a part: it says nothing of other modalities."""
         return part in self.changes and self.changes[part].settings.get(ENCODER) == RANDOM
 
-    def has_controls(self, condition: Condition) -> bool:
-        """Whether any method of a condition stands with random weights too."""
-        return any(slug == condition.slug for slug, _ in self.own_random)
+    def controls(self, condition: Condition) -> list[OwnControl]:
+        """The methods of a condition that stand with random weights too."""
+        return [item for (slug, _), item in self.own_random.items() if slug == condition.slug]
 
     def control(self, condition: Condition, method: str) -> Estimate:
         """The gain of a method over itself with random weights; without a seed where the study has no such part."""
-        return self.own_random.get((condition.slug, method), _NONE)
+        found = self.own_random.get((condition.slug, method))
+        return found.overall if found else _NONE
 
 
 def ablations(study: Study, table: pd.DataFrame, published: Sequence[float | None] = ()) -> Ablations:
@@ -172,18 +202,16 @@ class _View:
             rows=tuple(replace(row, adjusted_p=p) for row, p in zip(rows, adjusted, strict=True)),
         )
 
-    def own_random(self) -> dict[tuple[str, str], Estimate]:
+    def own_random(self) -> dict[tuple[str, str], OwnControl]:
         """For every part that stands with random weights in the auxiliary's place too: each method over itself there."""
-        found: dict[tuple[str, str], Estimate] = {}
+        found: dict[tuple[str, str], OwnControl] = {}
         for name, own in self.parts.items():
-            control = self._random_part(self.changes[name])
-            groups: dict[tuple[str, str], list[Key]] = {}
-            for key in own if control else ():
-                if TAKES[key.method] not in ("nothing", "random"):
+            control = self._random_part(self.changes[name]) or {}
+            groups: dict[tuple[str, MethodName], list[Key]] = {}
+            for key in own:
+                if key in control and TAKES[key.method] not in ("nothing", "random"):
                     groups.setdefault((Condition(key.setting, key.tuning, name).slug, key.method), []).append(key)
-            for group, keys in groups.items():
-                value = over_targets(differences(keys, own, control.get)) if control else _NONE
-                found |= {group: value} if value.n + value.dropped else {}
+            found |= {(slug, method): _own_control(method, keys, own, control) for (slug, method), keys in groups.items()}
         return found
 
     def _in_reference(self, change: Change, key: Key) -> Run | None:
@@ -233,6 +261,24 @@ class _View:
         if change.settings == change.with_random:
             return None
         return next((self.parts.get(name) for name, other in self.changes.items() if other.settings == change.with_random), None)
+
+
+def _own_control(method: MethodName, keys: Sequence[Key], own: Runs, control: Runs) -> OwnControl:
+    by_pair: dict[tuple[str, str], list[Key]] = {}
+    for key in keys:
+        by_pair.setdefault((key.target, key.auxiliary), []).append(key)
+    pairs = [
+        Comparison(target, auxiliary, "pair", "random", over_targets(differences(members, own, control.get)))
+        for (target, auxiliary), members in by_pair.items()
+    ]
+    adjusted = holm([item.estimate.p_value for item in pairs])
+    of_targets = differences(keys, own, control.get)
+    return OwnControl(
+        method,
+        over_targets(of_targets),
+        {target: over_seeds(values) for target, values in of_targets.items()},
+        tuple(replace(item, adjusted_p=p) for item, p in zip(pairs, adjusted, strict=True)),
+    )
 
 
 def _of_paper(run: Run | None) -> Run | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from m2pt.analysis.contrasts import OwnControl
 from m2pt.analysis.evidence import together
 from m2pt.analysis.pooling import Pooled
 from m2pt.analysis.power import detectable, spread_of
@@ -44,11 +45,42 @@ def difference(item: Estimate) -> str:
     return f"{signed(item.mean)} ± {item.half_width:.2f}" if item.half_width is not None else f"{signed(item.mean)} ({item.note})"
 
 
-def headline(summary: Summary) -> list[Statement]:
-    """The statements of one condition, the most important first."""
+def headline(summary: Summary, controls: Sequence[OwnControl] = ()) -> list[Statement]:
+    """The statements of one condition, the most important first.
+
+    Args:
+        summary: the condition's comparisons of the pathway with its controls.
+        controls: its methods over themselves with random weights.
+
+    """
     if not any(arm.mean_test.n for arm in summary.arms):
         return [Statement("No run is complete yet: this study says nothing so far.")]
-    return [_answer(summary), *_excluded(summary), _control(summary), *_baseline(summary), *_resolution(summary)]
+    if not summary.asks and controls:
+        return own_controls(controls)
+    return [
+        *own_controls(controls),
+        _answer(summary),
+        *_excluded(summary),
+        _control(summary),
+        *_baseline(summary),
+        *_resolution(summary),
+    ]
+
+
+def own_controls(controls: Sequence[OwnControl]) -> list[Statement]:
+    """For each method that stands with random weights in the auxiliary's place too: whether it does more than that."""
+    return [_own_control(item) for item in controls if item.overall.half_width is not None]
+
+
+def _own_control(item: OwnControl) -> Statement:
+    tested = [pair for pair in item.pairs if pair.estimate.half_width is not None]
+    words = {1: "higher than", -1: "lower than", 0: "not shown to differ from"}[item.overall.sign]
+    scored = "scored" if item.overall.sign else "is"
+    claim = f"With encoders of other modalities `{item.method}` {scored} {words} itself with random weights on average."
+    mean = (
+        f"on average over {_count(len(item.pairs), 'pair')} {difference(item.overall)} points ({_count(item.overall.n, 'seed')})"
+    )
+    return Statement(claim, f"{mean}; {_tally(tested, len(item.pairs))}.")
 
 
 def _answer(summary: Summary) -> Statement:

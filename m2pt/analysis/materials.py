@@ -123,10 +123,13 @@ def caveats(study: Study, specs: Sequence[RunSpec]) -> list[str]:
     name = study.sweep.auxiliary_encoder
     source = study.encoders.get(name)
     if source is not None and source.kind == "labels":
-        found.append(
-            f"The auxiliaries come from the source `{name}`, which was trained with labels: an own-modality auxiliary has seen "
-            "labels of the target's own pretraining split, with the same classes. That makes it a positive control, not a rival."
-        )
+        said = f"The auxiliaries come from the source `{name}`, which was trained with labels of their own modality."
+        if any(spec.method == "own_modality" for spec in specs):
+            said += (
+                " So an own-modality auxiliary has seen labels of the target's own pretraining split, with the same classes: it is a "
+                "positive control, not a rival."
+            )
+        found.append(said)
     elif name == RANDOM:
         found.append("The auxiliaries are random weights themselves: no pair can carry knowledge.")
     own = [spec for spec in specs if spec.method == "own_modality" and spec.target_weights and spec.auxiliary_weights]

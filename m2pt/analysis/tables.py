@@ -120,6 +120,11 @@ class Summary:
     comparisons: tuple[Comparison, ...]
     averages: dict[Against, Estimate]
 
+    @property
+    def asks(self) -> bool:
+        """Whether anything is compared here: a condition may hold rivals and their baselines alone."""
+        return bool(self.comparisons)
+
     def arm(self, target: str, auxiliary: str) -> Arm | None:
         """The arm in one cell of the table of scores, or None where it is not planned."""
         return next((arm for arm in self.arms if (arm.target, arm.auxiliary) == (target, auxiliary)), None)

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from m2pt import records
 from m2pt.analysis.changes import changes, references
 from m2pt.analysis.contrasts import Ablations, Contrast, ablations
-from m2pt.analysis.tables import Condition
+from m2pt.analysis.headline import headline
+from m2pt.analysis.tables import Condition, summaries
 from m2pt.config import Study
 from m2pt.identity import RunSpec
 from m2pt.study_file import parse_study
@@ -133,6 +135,61 @@ def test_a_rival_has_its_own_random_control_where_a_part_gives_it_one(found: Abl
     assert row.over_random.n == 0  # it is the control itself
     assert found.control(reference, "pathway").n == 0
     assert [part for part in found.changes if found.is_random(part)] == ["random"]
+
+
+def test_a_method_over_itself_with_random_weights_by_target_and_by_pair_is_a_paired_t_test_with_holms_correction() -> None:
+    noise = np.random.default_rng(1)
+    study = _study()
+    scores: dict[tuple[str, str, str, int, bool], float] = {}
+
+    def noted(spec: RunSpec) -> float:
+        value = _known(spec) + noise.normal(0, 0.4) + 3.0 * (spec.auxiliary == "video" and _part_of(spec) == "")
+        scores[spec.method, spec.target, spec.auxiliary, spec.seed, _part_of(spec) == "random"] = value
+        return value
+
+    (control,) = ablations(study, _table(study, noted)).controls(Condition("pretrained", "full", "methods"))
+    assert (control.method, control.auxiliaries) == ("frozen_encoder", ("point", "video"))
+
+    def plain(target: str, auxiliary: str) -> list[float]:
+        key = ("frozen_encoder", target, auxiliary)
+        return [scores[*key, seed, False] - scores[*key, seed, True] for seed in range(SEEDS)]
+
+    p_values = {}
+    for item in control.pairs:
+        expected = stats.ttest_1samp(plain(item.target, item.auxiliary), 0)
+        assert (item.estimate.mean, item.estimate.p_value) == pytest.approx(
+            (np.mean(plain(item.target, item.auxiliary)), expected.pvalue)
+        )
+        p_values[item.target, item.auxiliary] = expected.pvalue
+    adjusted = multipletests(list(p_values.values()), method="holm")[1]
+    assert [item.adjusted_p for item in control.pairs] == pytest.approx(list(adjusted))
+    for target, value in control.targets.items():
+        means = np.mean([plain(target, name) for name in control.auxiliaries], axis=0)
+        assert (value.mean, value.p_value) == pytest.approx((means.mean(), stats.ttest_1samp(means, 0).pvalue))
+
+
+def test_a_part_that_asks_about_a_rival_alone_says_what_the_rival_does() -> None:
+    noise = np.random.default_rng(2)
+    study = _study(
+        "[{name: start, set: {sweep.methods: [baseline, frozen_encoder]}}, {name: random, set: "
+        "{sweep.auxiliary_encoder: random, sweep.methods: [frozen_encoder]}}]"
+    )
+    for effect, said in ((8.0, "scored higher than"), (-8.0, "scored lower than"), (0.0, "is not shown to differ from")):
+
+        def score(spec: RunSpec, effect: float = effect) -> float:
+            return (
+                _known(spec) + noise.normal(0, 1.0) + (effect - 1.0) * (spec.method == "frozen_encoder" and _part_of(spec) == "")
+            )
+
+        table = _table(study, score)
+        found = ablations(study, table)
+        (summary, _) = summaries(table)
+        assert not summary.asks
+        (statement,) = headline(summary, found.controls(summary.condition))
+        assert f"`frozen_encoder` {said} itself with random weights" in statement.claim
+        assert "(4 seeds)" in statement.detail
+    unsaid = headline(summary)
+    assert "was not asked" in unsaid[0].claim
 
 
 def test_the_correction_is_over_the_rows_of_a_method(found: Ablations) -> None:
