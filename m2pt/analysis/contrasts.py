@@ -76,7 +76,7 @@ class OwnControl:
     @property
     def auxiliaries(self) -> tuple[str, ...]:
         """The auxiliaries of its pairs."""
-        order = {name: index for index, name in enumerate(MODALITIES)}
+        order: dict[str, int] = {name: index for index, name in enumerate(MODALITIES)}
         return tuple(sorted({item.auxiliary for item in self.pairs}, key=lambda name: (order.get(name, len(order)), name)))
 
     @property
