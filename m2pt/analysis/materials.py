@@ -126,8 +126,8 @@ def caveats(study: Study, specs: Sequence[RunSpec]) -> list[str]:
         said = f"The auxiliaries come from the source `{name}`, which was trained with labels of their own modality."
         if any(spec.method == "own_modality" for spec in specs):
             said += (
-                " So an own-modality auxiliary has seen labels of the target's own pretraining split, with the same classes: it is "
-                "a positive control, not a rival."
+                " So an own-modality auxiliary has seen labels of the target's own pretraining split, with the same classes: it "
+                "is a positive control, not a rival."
             )
         found.append(said)
     elif name == RANDOM:
