@@ -79,6 +79,9 @@ def render(
     drawn = [(spec, path.read_bytes()) for spec, path in materials.reconstructions(pretrain_specs, encoders)]
     context = _context(study, specs, runs, pretrain_specs, encoders, found)
     said = {item.condition.slug: headline.headline(item, ablations.controls(item.condition)) for item in found.summaries}
+    ordered = sorted(found.summaries, key=lambda item: not ablations.is_reference(item.condition.part))
+    unfolded = sum(ablations.is_reference(item.condition.part) for item in ordered)
+    context |= {"ordered": ordered, "unfolded": unfolded}
     context |= {"ablations": ablations, "headlines": said, "pictures": pictures, "reconstructions": drawn}
     files: dict[str, bytes] = {
         "results.csv": _csv(_integers(found.table)),
@@ -191,6 +194,7 @@ def _environment(html: bool) -> jinja2.Environment:
         "difference": headline.difference,
         "signed": headline.signed,
         "upwards": headline.upwards,
+        "p_value": _p_value,
         "score": _score,
         "cell": _markdown_cell,
         "data_uri": _data_uri,
@@ -224,6 +228,12 @@ def _score(value: Estimate) -> str:
     if value.mean is None:
         return value.note
     return f"{value.mean:.1f}" + (f" ± {value.half_width:.1f}" if value.half_width is not None else f" ({value.note})")
+
+
+def _p_value(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if value >= 0.0005 else "< 0.001"
 
 
 def _number(value: float | None, digits: int = 3) -> str:

@@ -32,7 +32,7 @@ def _forest(family: Family) -> Figure:
     drawn = figure(0.24 * (len(family.rows) + 1) + 1.0)
     left, right = drawn.subplots(1, 2, sharey=True)
     colour = MODALITY["image"]
-    for axes, title in ((left, "score less the reference's"), (right, "gain over random weights")):
+    for axes, title in ((left, "from the reference"), (right, "over random weights")):
         axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
         axes.set_title(title)
         axes.grid(axis="x")

@@ -101,6 +101,7 @@ def _draw(rows: Sequence[MethodRow], axis: _Axis) -> Figure:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _thousands(value)))
     axes.margins(x=0.06)
+    _widen(axes, logarithmic=axis.logarithmic)
     _label(axes, [(row.gain.mean or 0.0, x, row) for row, x in zip(rows, places, strict=True)], low, high)
     axes.set_xlabel(axis.label)
     axes.set_ylabel("gain over no auxiliary, points")
@@ -109,6 +110,18 @@ def _draw(rows: Sequence[MethodRow], axis: _Axis) -> Figure:
     handles = [Line2D([], [], marker=KINDS[kind][0], color=KINDS[kind][1], linestyle="none", label=kind) for kind in kinds]
     drawn.legend(handles=handles, loc="outside lower center", ncols=len(handles), columnspacing=1.0, handletextpad=0.2)
     return drawn
+
+
+def _widen(axes: Axes, *, logarithmic: bool) -> None:
+    """Where costs are nearly equal the axis still spans a fifth, so that their places do not speak of noise."""
+    low, high = axes.get_xlim()
+    if logarithmic and high / low < 1 + _LEAST:
+        middle, half = math.sqrt(low * high), math.sqrt(1 + _LEAST)
+        axes.set_xlim(middle / half, middle * half)
+        axes.set_xticks([middle])
+    elif not logarithmic and high - low < _LEAST:
+        middle = (low + high) / 2
+        axes.set_xlim(middle - _LEAST / 2, middle + _LEAST / 2)
 
 
 def _mark(axes: Axes, row: MethodRow, x: float) -> None:
