@@ -5,6 +5,7 @@ from pathlib import Path
 
 from m2pt.config import UserError
 from m2pt.records import table
+from pipelines.launch import study_lock
 from pipelines.plan import Plan, runs_folder, sweep_id
 from pipelines.rendering import FILES, is_whole
 
@@ -12,14 +13,16 @@ from pipelines.rendering import FILES, is_whole
 def publish_study(plan: Plan, report: Path) -> int:
     """Publish a study as it stands; twice is as good as once. Returns how many runs are published.
 
+    It holds the study's lock: a study that is running publishes itself, and two would take one sweep's summary from each other.
+
     Raises:
-        UserError: the store cannot be used, or a run's folder is damaged.
+        UserError: the study is running, the store cannot be used, or a run's folder is damaged.
 
     """
     from pipelines.tracking import Publisher
 
     published = 0
-    with Publisher(plan.study.study, sweep_id(plan.study)) as publisher:
+    with study_lock(runs_folder(plan.study)), Publisher(plan.study.study, sweep_id(plan.study)) as publisher:
         for spec in plan.specs:
             run_dir = plan.run_dir(spec)
             if run_dir is not None and run_dir.is_dir():

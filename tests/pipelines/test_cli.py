@@ -19,6 +19,7 @@ from pipelines.__main__ import COMMANDS, WITHOUT_STUDY, build_parser, main
 from pipelines.launch import study_lock
 from pipelines.progress import Display
 from pipelines.session import Session
+from pipelines.tracking import Publisher
 
 STUDY = """
 study: small
@@ -193,6 +194,18 @@ def test_a_second_sweep_of_a_study_is_refused(project: Path, capsys: pytest.Capt
     with study_lock(plans.runs_folder(load_study("params.yaml"))):
         assert main(["sweep"]) == 2
     assert "is already running" in capsys.readouterr().err
+
+
+def test_a_report_made_while_the_study_runs_leaves_its_sweep_in_mlflow_alone(project: Path, capsys: pytest.CaptureFixture[str]):
+    with_data(project)
+    study = load_study("params.yaml")
+    with study_lock(plans.runs_folder(study)), Publisher(study.study, plans.sweep_id(study)) as running:
+        assert main(["publish"]) == 2
+        assert "is already running" in capsys.readouterr().err
+        assert main(["report"]) == 0
+        assert "publishes the study later" in "".join(capsys.readouterr())
+        running.summarise(0, 0, {})  # its sweep still stands, and is still open
+    assert main(["publish"]) == 0
 
 
 def test_data_of_other_sizes_count_as_missing(project: Path):
