@@ -103,8 +103,8 @@ class Ablations:
     changes: dict[str, Change] = field(default_factory=dict)
 
     def is_reference(self, part: str) -> bool:
-        """Whether a part belongs to the reference; the nameless one of a study without parts does."""
-        return not part or part in self.reference
+        """Whether a part belongs to the reference; every part does where the study declares none (a search has its own)."""
+        return not self.reference or part in self.reference
 
     def is_random(self, part: str) -> bool:
         """Whether random weights stand in the auxiliaries' place in a part: it says nothing of other modalities."""

@@ -192,6 +192,11 @@ def test_a_part_that_asks_about_a_rival_alone_says_what_the_rival_does() -> None
     assert "was not asked" in unsaid[0].claim
 
 
+def test_where_no_parts_are_declared_none_is_folded_away() -> None:
+    assert all(Ablations().is_reference(part) for part in ("", "declared", "chosen"))
+    assert not Ablations(reference=("methods",)).is_reference("qkv")
+
+
 def test_the_correction_is_over_the_rows_of_a_method(found: Ablations) -> None:
     noise = np.random.default_rng(0)
     varied = ablations(_study(), _table(_study(), lambda spec: _known(spec) + noise.normal(0, 0.3)))
