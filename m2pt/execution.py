@@ -79,22 +79,35 @@ def _processor_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def reset_peak_memory(device: torch.device) -> None:
-    """Let `peak_memory_bytes` begin anew, where the system can: on CUDA, and on Linux (`/proc/self/clear_refs`)."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    with suppress(OSError):
-        (_PROCESS / "clear_refs").write_text("5", encoding="ascii")
+class PeakMemory:
+    """The most memory held since this was made: of the device's allocator on CUDA, of the whole process on the CPU.
 
-
-def peak_memory_bytes(device: torch.device) -> int:
-    """Peak memory since it was reset: of the device's allocator on CUDA, of this process with all that it holds on the CPU.
-
-    Where the system cannot reset it, it is the peak of all that this process has done.
+    A process may do many runs, and not every system lets its peak begin anew (Linux does, by `/proc/self/clear_refs`; macOS and
+    containers with a read-only `/proc` do not). There, a peak that is not above the one found at the start is an earlier run's.
     """
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._earlier = 0
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            return
+        before = _process_peak_bytes()
+        with suppress(OSError):
+            (_PROCESS / "clear_refs").write_text("5", encoding="ascii")
+        after = _process_peak_bytes()
+        if after >= before:
+            self._earlier = after
+
+    def bytes(self) -> int | None:
+        """Bytes; None where the system does not tell them apart from what the process held earlier."""
+        if self._device.type == "cuda":
+            return int(torch.cuda.max_memory_allocated(self._device))
+        peak = _process_peak_bytes()
+        return peak if peak > self._earlier else None
+
+
+def _process_peak_bytes() -> int:
     with suppress(OSError):
         for line in (_PROCESS / "status").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmHWM:"):

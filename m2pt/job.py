@@ -127,6 +127,7 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
     spec = records.read_spec(run_dir)
     inputs = records.read_json(run_dir / records.INPUTS)
     device = _prepare_device(inputs, device_index)
+    memory = execution.PeakMemory(device)
     facts = _facts(started, len(records.read_history(run_dir)), device, share)
     if share.leads:
         execution.begin_attempt(run_dir, facts)
@@ -143,7 +144,7 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
                 record = finetune(spec, feed, _places(inputs, device, share), run_dir, watch)
         finally:
             if share.leads:
-                execution.end_attempt(run_dir, facts | _measured(watch, begin, energy, device))
+                execution.end_attempt(run_dir, facts | _measured(watch, begin, energy, memory))
     if record["run_id"] != run_id(spec):
         raise ValueError("the record is not this run's")
     if share.leads:
@@ -165,13 +166,13 @@ def _facts(started: str, resumed_from: int, device: torch.device, share: Share) 
     }
 
 
-def _measured(watch: Stopwatch, begin: float, energy: EnergyMeter, device: torch.device) -> dict[str, Any]:
+def _measured(watch: Stopwatch, begin: float, energy: EnergyMeter, memory: execution.PeakMemory) -> dict[str, Any]:
     """What is measured of an attempt when it ends."""
     seconds = watch.seconds | {"total": time.perf_counter() - begin}
     return {
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "energy_joules": energy.joules(),
-        "peak_memory_bytes": execution.peak_memory_bytes(device),
+        "peak_memory_bytes": memory.bytes(),
         "inference": asdict(watch.inference) if watch.inference else None,
     }
 
@@ -193,7 +194,6 @@ def _prepare_device(inputs: dict[str, Any], index: int) -> torch.device:
     torch.set_num_threads(inputs["threads"])
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-    execution.reset_peak_memory(device)
     return device
 
 

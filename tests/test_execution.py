@@ -1,5 +1,7 @@
 """The ledger of a run, and the peak of memory of one run among several of one process."""
 
+import resource
+import subprocess
 import sys
 from datetime import UTC, datetime
 
@@ -41,21 +43,56 @@ def test_what_was_cut_off_with_the_power_does_not_hold_up_the_next_attempt(tmp_p
     assert len(attempts(tmp_path)) == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot reset the peak of a process")
-def test_the_peak_of_memory_is_that_since_its_reset():
-    cpu = torch.device("cpu")
-    execution.reset_peak_memory(cpu)
+_PROBE = """
+import pathlib
+def peak():
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+held = bytearray(b"x") * 100_000_000
+before = peak()
+del held
+pathlib.Path("/proc/self/clear_refs").write_text("5")
+raise SystemExit(peak() > before - 50_000)
+"""
+
+
+@pytest.fixture(scope="module")
+def system_tells_peaks_apart():
+    """Some containers have a read-only /proc, and systems other than Linux none."""
+    if subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, check=False).returncode:
+        pytest.skip("this system does not let the peak of a process begin anew")
+
+
+@pytest.mark.usefixtures("system_tells_peaks_apart")
+def test_the_peak_of_memory_is_one_runs_alone():
+    first = execution.PeakMemory(torch.device("cpu"))
     large = torch.ones(60_000_000)
     del large
-    before = execution.peak_memory_bytes(cpu)
-    execution.reset_peak_memory(cpu)
-    assert execution.peak_memory_bytes(cpu) < before - 100_000_000
-    small = torch.ones(30_000_000)
-    assert execution.peak_memory_bytes(cpu) > before - 200_000_000
+    most = first.bytes()
+    second = execution.PeakMemory(torch.device("cpu"))
+    small = torch.ones(10_000_000)
     del small
+    assert second.bytes() < most - 100_000_000
 
 
-def test_where_the_system_does_not_tell_memory_apart_the_peak_is_the_processs(tmp_path, monkeypatch):
+def test_a_peak_that_may_be_an_earlier_runs_is_not_told(tmp_path, monkeypatch):
+    """The system here takes the order to begin anew and does nothing."""
+    monkeypatch.setattr(execution, "_PROCESS", tmp_path)
+    (tmp_path / "status").write_text("VmPeak:\t 9000 kB\nVmHWM:\t 2000 kB\n")
+    memory = execution.PeakMemory(torch.device("cpu"))
+    assert (tmp_path / "clear_refs").read_text() == "5"
+    assert memory.bytes() is None
+    (tmp_path / "status").write_text("VmPeak:\t 9000 kB\nVmHWM:\t 3000 kB\n")
+    assert memory.bytes() == 3000 * 1024
+
+
+def test_without_proc_a_peak_is_told_where_the_process_was_never_larger(tmp_path, monkeypatch):
+    """getrusage counts for the whole life of a process, so the array must be larger than anything before it."""
     monkeypatch.setattr(execution, "_PROCESS", tmp_path / "missing")
-    execution.reset_peak_memory(torch.device("cpu"))
-    assert execution.peak_memory_bytes(torch.device("cpu")) > 10 * 2**20
+    memory = execution.PeakMemory(torch.device("cpu"))
+    assert memory.bytes() is None
+    unit = 1 if sys.platform == "darwin" else 1024
+    earlier = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    larger = torch.ones(earlier // 4)
+    del larger
+    assert memory.bytes() > earlier

@@ -72,7 +72,6 @@ def test_a_run_leaves_its_record_and_its_ledger(tmp_path, images):
     assert {"python", "torch", "timm", "m2pt"} <= set(attempt["versions"])
     assert attempt["devices"] == 1
     assert attempt["energy_joules"] is None or attempt["energy_joules"] >= 0
-    assert attempt["peak_memory_bytes"] > 10 * 2**20
     assert attempt["inference"]["batch"] == 8
     assert attempt["inference"]["latency_ms"] > 0 < attempt["inference"]["plain_latency_ms"]
     assert not (run_dir / execution.ATTEMPT).exists()
@@ -180,6 +179,8 @@ def test_a_worker_does_many_runs_and_survives_a_failing_one(tmp_path, images, wo
     assert ask(worker, good[1])["status"] == "complete"
     first, second = (folder / records.HISTORY for folder in good)
     assert first.read_bytes() == second.read_bytes()
+    (attempt,) = records.read_json(good[0] / records.EXECUTION)["attempts"]
+    assert attempt["peak_memory_bytes"] > 100 * 2**20
 
 
 def test_a_worker_leaves_in_the_middle_of_a_run_when_its_parent_is_gone(tmp_path, images, worker):
