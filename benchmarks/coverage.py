@@ -67,8 +67,8 @@ def simulated(rng: np.random.Generator, seeds: int, gains: Mapping[tuple[str, st
             for score in [shared + gain + noise]
         ]
     fixed = {"setting": "pretrained", "tuning": "full", "metric": "accuracy", "parts": "", "status": "complete"}
-    table = pd.DataFrame(rows, columns=["target", "method", "auxiliary", "seed", "test_score"]).assign(**fixed)
-    return table.assign(val_score=table["test_score"])
+    table = pd.DataFrame(rows, columns=["target", "method", "auxiliary", "seed", "test_score"])
+    return table.assign(**fixed, auxiliary_weights="made", val_score=table["test_score"])
 
 
 def study(table: pd.DataFrame, gains: Mapping[tuple[str, str], float], tally: Tally) -> None:

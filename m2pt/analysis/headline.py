@@ -15,6 +15,7 @@ from m2pt.analysis.pooling import Pooled
 from m2pt.analysis.power import detectable, spread_of
 from m2pt.analysis.statistics import Estimate
 from m2pt.analysis.tables import Comparison, Summary
+from m2pt.config import TAKES
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -76,7 +77,8 @@ def _own_control(item: OwnControl) -> Statement:
     tested = [pair for pair in item.pairs if pair.estimate.half_width is not None]
     words = {1: "higher than", -1: "lower than", 0: "not shown to differ from"}[item.overall.sign]
     scored = "scored" if item.overall.sign else "is"
-    claim = f"With encoders of other modalities `{item.method}` {scored} {words} itself with random weights on average."
+    origin = "the same modality" if TAKES[item.method] == "own" else "other modalities"
+    claim = f"With encoders of {origin} `{item.method}` {scored} {words} itself with random weights on average."
     mean = (
         f"on average over {_count(len(item.pairs), 'pair')} {difference(item.overall)} points ({_count(item.overall.n, 'seed')})"
     )
@@ -200,9 +202,9 @@ def _resolution(summary: Summary) -> list[Statement]:
 def _tally(tested: Sequence[Comparison], planned: int, noun: str = "pair") -> str:
     """How many intervals lie above and below 0, and how many of those remain after the correction."""
     up, down = _beyond(tested, 1), _beyond(tested, -1)
-    among = (
-        _count(len(tested), noun) if len(tested) == planned else f"the {len(tested)} {noun}s with an interval ({planned} planned)"
-    )
+    among = _count(len(tested), noun)
+    if len(tested) != planned:
+        among = f"the {among} with an interval ({planned} planned)"
     if not up and not down:
         return f"the interval excludes 0 on none of {among}"
     sides = " and ".join([f"above 0 on {len(up)}"] * bool(up) + [f"below 0 on {len(down)}"] * bool(down))

@@ -146,8 +146,12 @@ def summaries(table: pd.DataFrame) -> list[Summary]:
 
 
 def _summary(condition: Condition, rows: pd.DataFrame) -> Summary:
-    """Of the methods of `ROLES`; all others are compared in `m2pt.analysis.methods`."""
-    arms = _arms(rows[rows["method"].isin(list(ROLES))])
+    """Of the methods of `ROLES`; all others are compared in `m2pt.analysis.methods`.
+
+    Runs with random weights in their auxiliary's place are no pairs, but controls: `m2pt.analysis.contrasts` compares them.
+    """
+    stands_in = rows["method"].isin(["pathway", "own_modality"]) & rows["auxiliary_weights"].isna()
+    arms = _arms(rows[rows["method"].isin(list(ROLES)) & ~stands_in])
     targets = _in_order({arm.target for arm in arms})
     comparisons: list[Comparison] = []
     averages: dict[Against, Estimate] = {}

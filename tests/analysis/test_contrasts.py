@@ -168,25 +168,24 @@ def test_a_method_over_itself_with_random_weights_by_target_and_by_pair_is_a_pai
         assert (value.mean, value.p_value) == pytest.approx((means.mean(), stats.ttest_1samp(means, 0).pvalue))
 
 
-def test_a_part_that_asks_about_a_rival_alone_says_what_the_rival_does() -> None:
+@pytest.mark.parametrize(("method", "origin"), [("frozen_encoder", "other modalities"), ("own_modality", "the same modality")])
+def test_a_part_that_asks_about_a_method_alone_says_what_it_does(method: str, origin: str) -> None:
     noise = np.random.default_rng(2)
     study = _study(
-        "[{name: start, set: {sweep.methods: [baseline, frozen_encoder]}}, {name: random, set: "
-        "{sweep.auxiliary_encoder: random, sweep.methods: [frozen_encoder]}}]"
+        f"[{{name: start, set: {{sweep.methods: [baseline, {method}]}}}}, {{name: random, set: "
+        f"{{sweep.auxiliary_encoder: random, sweep.methods: [{method}]}}}}]"
     )
     for effect, said in ((8.0, "scored higher than"), (-8.0, "scored lower than"), (0.0, "is not shown to differ from")):
 
         def score(spec: RunSpec, effect: float = effect) -> float:
-            return (
-                _known(spec) + noise.normal(0, 1.0) + (effect - 1.0) * (spec.method == "frozen_encoder" and _part_of(spec) == "")
-            )
+            return 60.0 + noise.normal(0, 1.0) + effect * (spec.method == method and _part_of(spec) == "")
 
         table = _table(study, score)
         found = ablations(study, table)
         (summary, _) = summaries(table)
-        assert not summary.asks
-        (statement,) = headline(summary, found.controls(summary.condition))
-        assert f"`frozen_encoder` {said} itself with random weights" in statement.claim
+        assert summary.asks == (method == "own_modality")
+        statement = headline(summary, found.controls(summary.condition))[0]
+        assert f"With encoders of {origin} `{method}` {said} itself with random weights" in statement.claim
         assert "(4 seeds)" in statement.detail
     unsaid = headline(summary)
     assert "was not asked" in unsaid[0].claim

@@ -26,7 +26,7 @@ def table(gain: Gain, seeds: int = 4, targets: Sequence[str] = ("image", "audio"
             rows += [(target, method, auxiliary, seed, 60 + gain(target, name, seed)) for seed in range(seeds)]
     found = pd.DataFrame(rows, columns=["target", "method", "auxiliary", "seed", "test_score"])
     fixed = {"setting": "pretrained", "tuning": "full", "metric": "accuracy", "parts": "", "status": "complete"}
-    return found.assign(**fixed, val_score=found["test_score"])
+    return found.assign(**fixed, auxiliary_weights="made", val_score=found["test_score"])
 
 
 def spread(target: str, name: str, seed: int) -> float:

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from scipy import stats
 
 from m2pt import records
+from m2pt.analysis.evidence import evidence
 from m2pt.analysis.metrics import metrics
 from m2pt.analysis.tables import Condition, Summary, summaries
 from tests.analysis import synthetic
@@ -66,6 +68,18 @@ def test_conditions_are_never_mixed(tmp_path: Path) -> None:
     full, fix = summaries(records.table(planned.specs, planned.runs))
     assert (full.condition, fix.condition) == (Condition("pretrained", "full"), Condition("pretrained", "fix"))
     assert [full.averages["baseline"].mean, fix.averages["baseline"].mean] == [pytest.approx(0), pytest.approx(9)]
+
+
+def test_random_weights_in_the_auxiliarys_place_make_no_pair(tmp_path: Path) -> None:
+    planned = synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1)
+    specs = [spec.model_copy(update={"auxiliary_weights": None}) for spec in planned.specs]
+    planned = synthetic.complete(replace(planned, specs=specs))
+    table = records.table(planned.specs, planned.runs)
+    found = _summary(planned)
+    assert {arm.method for arm in found.arms} == {"baseline", "random_auxiliary"}
+    assert {(item.against, item.role) for item in found.comparisons} == {("baseline", "random")}
+    assert (found.averages["random"].n, evidence([found])) == (0, [])
+    assert set(metrics(table, [found])["pretrained-full"]) == {"baseline", "gain_over_baseline"}
 
 
 def test_metrics_hold_no_number_for_what_is_not_known(tmp_path: Path) -> None:
