@@ -7,8 +7,10 @@ from typing import Any
 import pandas as pd
 
 from m2pt import records
+from m2pt.analysis.cells import cell_name
+from m2pt.analysis.tables import Condition
 from m2pt.config import RANDOM, FileSource, Study
-from m2pt.identity import PretrainSpec, RunSpec, Spec, WeightsRef, cell_key, run_id
+from m2pt.identity import PretrainSpec, RunSpec, Spec, WeightsRef, run_id
 
 _STATES = {
     "failed": "no reason was recorded",
@@ -86,21 +88,30 @@ def reconstructions(pretraining: Sequence[PretrainSpec], folder: Path) -> list[t
     return [(spec, path) for spec, path in paths if path.is_file() and records.status(path.parent) == "complete"]
 
 
-def gaps(specs: Sequence[Spec], folder: Path) -> list[dict[str, Any]]:
-    """Every run that is not complete, by name; runs of one cell that miss for the same reason share a row with their seeds."""
-    found: list[tuple[Spec, str, Any]] = []
+def encoder_gaps(specs: Sequence[PretrainSpec], folder: Path) -> list[dict[str, Any]]:
+    """Every pretraining run that is not complete, by name; those that differ by seed alone and have one reason are together."""
+    found = []
     for spec in specs:
         run_dir = folder / run_id(spec) if spec.ready else None
         state = records.status(run_dir) if run_dir else "missing"
         error = records.read_json(run_dir / records.FAILURE).get("error") if run_dir and state == "failed" else None
-        found.append((spec, state, error))
+        if state != "complete":
+            found.append((spec.name.rpartition("-s")[0], None, state, why(state, spec.ready, error), spec.seed))
     return _together(found)
 
 
-def run_gaps(specs: Sequence[RunSpec], table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The same of fine-tuning runs whose table (`m2pt.records.table`) has been read already."""
-    errors = table["error"].astype(object).where(table["error"].notna(), None)
-    return _together(list(zip(specs, table["status"].astype(str), errors, strict=True)))
+def run_gaps(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The same of fine-tuning runs (`m2pt.records.table`), cell by cell; a run of several parts stands with the first of them.
+
+    `cell` is what `m2pt.analysis.cells.cell_name` makes a name of.
+    """
+    found = []
+    rows = table.assign(part=table["parts"].astype(str).str.partition(" ")[0], error=table["error"].astype(object).fillna(""))
+    for row in rows[rows["status"] != "complete"].to_dict("records"):
+        cell = (Condition(row["setting"], row["tuning"], row["part"]), row["target"], row["method"], row["auxiliary"])
+        reason = why(row["status"], bool(row["run_id"]), row["error"])
+        found.append((cell_name(*cell), cell, row["status"], reason, int(row["seed"])))
+    return _together(found)
 
 
 def why(state: str, ready: bool, error: Any) -> str:
@@ -108,13 +119,12 @@ def why(state: str, ready: bool, error: Any) -> str:
     return " ".join(str(error or (_STATES[state] if ready else _UNREADY)).split())
 
 
-def _together(found: Iterable[tuple[Spec, str, Any]]) -> list[dict[str, Any]]:
-    rows: dict[tuple[str, str, str], list[int]] = {}
-    for spec, state, error in found:
-        if state != "complete":
-            name = cell_key(spec) if isinstance(spec, RunSpec) else spec.name.rpartition("-s")[0]
-            rows.setdefault((name, state, why(state, spec.ready, error)), []).append(spec.seed)
-    return [{"name": name, "status": state, "reason": reason, "seeds": seeds} for (name, state, reason), seeds in rows.items()]
+def _together(found: Iterable[tuple[str, Any, str, str, int]]) -> list[dict[str, Any]]:
+    rows: dict[tuple[str, Any, str, str], list[int]] = {}
+    for *key, seed in found:
+        rows.setdefault((key[0], key[1], key[2], key[3]), []).append(seed)
+    names = ("name", "cell", "status", "reason")
+    return [dict(zip(names, key, strict=True)) | {"seeds": seeds} for key, seeds in rows.items()]
 
 
 def caveats(study: Study, specs: Sequence[RunSpec]) -> list[str]:

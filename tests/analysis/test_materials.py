@@ -15,7 +15,7 @@ def test_every_run_that_is_not_complete_is_named_with_its_reason(tmp_path: Path)
     synthetic.write_failure(planned, baseline[2], "data/image: is empty;\nrun `make data`.")
     (planned.folder(pathway[1]) / records.RECORD).unlink()
     shutil.rmtree(planned.folder(pathway[2]))
-    found = materials.gaps(planned.specs, planned.runs)
+    found = materials.run_gaps(records.table(planned.specs, planned.runs))
     assert [(row["name"], row["status"], row["seeds"]) for row in found] == [
         ("image-baseline-pretrained-full", "failed", [0, 2]),
         ("image-from-audio-pathway-pretrained-full", "interrupted", [1]),
@@ -29,8 +29,19 @@ def test_a_run_whose_encoder_is_not_made_is_missing_for_that_reason(tmp_path: Pa
     pathway = next(spec for spec in planned.specs if spec.method == "pathway")
     assert pathway.auxiliary_weights is not None
     unready = pathway.model_copy(update={"auxiliary_weights": pathway.auxiliary_weights.model_copy(update={"sha256": None})})
-    (row,) = materials.gaps([unready], planned.runs)
+    (row,) = materials.run_gaps(records.table([unready], planned.runs))
     assert row["reason"] == "not run yet: an encoder that it needs is not made"
+
+
+def test_equal_cells_of_two_parts_are_told_apart(tmp_path: Path) -> None:
+    planned = synthetic.plan(tmp_path, seeds=1, targets=("image", "audio"))
+    plain = next(spec for spec in planned.specs if spec.method == "pathway")
+    assert plain.pathway is not None
+    reversed_ = plain.model_copy(update={"pathway": plain.pathway.model_copy(update={"order": "reversed"})})
+    parts = {"usual": [plain], "order": [reversed_], "again": [plain]}
+    found = materials.run_gaps(records.table([plain, reversed_], planned.runs, parts))
+    name = "image-from-audio-pathway-pretrained-full"
+    assert [(row["name"], row["seeds"]) for row in found] == [(f"usual--{name}", [0]), (f"order--{name}", [0])]
 
 
 def test_encoders_have_their_scores_and_fingerprints(tmp_path: Path) -> None:

@@ -127,7 +127,8 @@ def test_failed_and_missing_cells_are_named_and_no_number_stands_for_them(tmp_pa
             synthetic.write_failure(planned, spec, "no scale moved | <b>see</b> pathway.scale_lr_multiple")
     out = _render(planned, tmp_path / "reports").parent
     page, text = ((out / name).read_text(encoding="utf-8") for name in ("index.html", "report.md"))
-    assert "image-from-audio-pathway-pretrained-full" in page
+    (address,) = re.findall(r'<a href="([^"]+)"><code>image-from-audio-pathway-pretrained-full</code></a>', page)
+    assert "no scale moved | &lt;b&gt;see" in (out / address).read_text(encoding="utf-8")
     assert "no scale moved | &lt;b&gt;see&lt;/b&gt; pathway.scale_lr_multiple" in page
     assert "no scale moved \\| &lt;b>see&lt;/b> pathway.scale_lr_multiple" in text
     assert "21 complete, 3 failed" in text
