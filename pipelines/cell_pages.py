@@ -103,8 +103,7 @@ def _context(item: Compared, facts: _Facts) -> dict[str, Any]:
         "rows": [_row(item, seed, facts) for seed in cell.runs],
         "differences": {against: item.difference(against) for against in item.against},
         "curves": _curves(item, facts.curves),
-        "scales": _scales(cell, facts.scales.get(_arm(cell))),
-        "final": _final(facts.scales.get(_arm(cell))),
+        "scales": [_of_source(source, rows) for source, rows in _by_source(facts.scales.get(_arm(cell)))],
         "confusion": matrix,
         "classes": classes.changes(item, documents),
         "prints": {
@@ -155,10 +154,20 @@ def _curve(label: str, look: str, metric: str, rows: pd.DataFrame | None) -> Lin
     return Line(label, mine["epoch"].tolist(), mine["mean"].tolist(), widths, look)
 
 
-def _scales(cell: Cell, rows: pd.DataFrame | None) -> list[tuple[str, list[str]]]:
-    """A chart for each layer type, by what it shows: mean size and effective size, a line per block."""
+def _by_source(rows: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
+    """The scales of each auxiliary of a cell; the name is empty where there is but one."""
     if rows is None:
         return []
+    groups = [(str(source), mine) for source, mine in rows.groupby("source", sort=False)]
+    return groups if len(groups) > 1 else [("", rows)]
+
+
+def _of_source(source: str, rows: pd.DataFrame) -> dict[str, Any]:
+    return {"source": source, "final": _final(rows), "charts": _scales(rows)}
+
+
+def _scales(rows: pd.DataFrame) -> list[tuple[str, list[str]]]:
+    """A chart for each layer type, by what it shows: mean size and effective size, a line per block."""
     depths = sorted({int(depth) for depth in rows["depth"]})
     series: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
     for epoch, layer, depth, *values in rows[["epoch", "layer", "depth", *_SIZES]].itertuples(index=False, name=None):
@@ -181,10 +190,8 @@ def _depth_line(depth: int, depths: Sequence[int], points: Sequence[tuple[Any, .
     return Line(f"block {depth}", [x for x, _ in known], [y for _, y in known], look=colour, end=str(depth))
 
 
-def _final(rows: pd.DataFrame | None) -> dict[str, Any] | None:
+def _final(rows: pd.DataFrame) -> dict[str, Any]:
     """The mean sizes at the end of training by depth and layer type, and the largest of each kind."""
-    if rows is None:
-        return None
     last = rows[rows["epoch"] == rows["epoch"].max()]
     sizes = {(int(row["depth"]), str(row["layer"])): row for row in last.to_dict("records")}
     layers = [layer for layer in LAYERS if any(name == layer for _, name in sizes)]

@@ -21,9 +21,10 @@ METRICS = (
     *(f"val/{metric}" for metric in ("accuracy", "map", "miou", "miou_instance")),
 )
 CURVES = [*ARM, "epoch", "metric", "mean", "half_width", "n"]
-SCALES = [*ARM, "epoch", "layer", "depth", "scale", "effective_size", "n"]
+SCALES = [*ARM, "source", "epoch", "layer", "depth", "scale", "effective_size", "n"]
 
-_SERIES = re.compile(r"(scale|effective_size)/blocks\.(\d+)\.(.+)")
+_LAYER = re.compile(rf"blocks\.(\d+)\.({'|'.join(map(re.escape, LAYERS))})(?:\.(\d+))?")
+"""The name of a scale (`m2pt.pathway.scales`): its depth, its layer type and, of several auxiliaries, which."""
 
 
 def history(table: pd.DataFrame, runs: Path) -> pd.DataFrame:
@@ -53,18 +54,20 @@ def curves(lines: pd.DataFrame) -> pd.DataFrame:
 def scales(lines: pd.DataFrame) -> pd.DataFrame:
     """Mean |scale| and effective size over seeds, per arm, epoch, layer type and depth (columns `SCALES`).
 
-    The size of a scale is averaged, not its value: a scale may go either way, and opposite ones would cancel.
+    The size of a scale is averaged, not its value: a scale may go either way, and opposite ones would cancel. `source` is the
+    auxiliary that a scale belongs to: an arm with several has scales for each.
     """
-    found = [(column, match) for column in lines if (match := _SERIES.fullmatch(str(column)))]
+    names = (str(column).removeprefix("scale/") for column in lines if str(column).startswith("scale/"))
+    found = [(name, match) for name in names if (match := _LAYER.fullmatch(name))]
     parts = []
-    for layer, depth in sorted({(match[3], int(match[2])) for _, match in found if match[3] in LAYERS}):
-        names = {kind: f"{kind}/blocks.{depth}.{layer}" for kind in ("scale", "effective_size")}
-        values = {kind: lines[name].abs() if name in lines else np.nan for kind, name in names.items()}
-        part = lines[[*ARM, "epoch"]].assign(layer=layer, depth=depth, **values)
-        parts.append(part.dropna(subset="scale"))
+    for name, match in sorted(found, key=lambda item: (item[1][2], int(item[1][1]), int(item[1][3] or 0))):
+        sources = lines["auxiliary"] if match[3] is None else lines["auxiliary"].str.split("+").str[int(match[3])]
+        sizes = lines.get(f"effective_size/{name}", pd.Series(np.nan, index=lines.index)).abs()
+        part = lines[[*ARM, "epoch"]].assign(source=sources, layer=match[2], depth=int(match[1]))
+        parts.append(part.assign(scale=lines[f"scale/{name}"].abs(), effective_size=sizes).dropna(subset="scale"))
     if not parts:
         return pd.DataFrame(columns=SCALES)
-    grouped = pd.concat(parts).groupby([*ARM, "epoch", "layer", "depth"], sort=False)
+    grouped = pd.concat(parts).groupby([*ARM, "source", "epoch", "layer", "depth"], sort=False)
     means = grouped.agg(scale=("scale", "mean"), effective_size=("effective_size", "mean"), n=("scale", "count")).reset_index()
     return means[SCALES]
 
@@ -91,7 +94,8 @@ def final_scales(documents: Mapping[str, Mapping[str, Any]], table: pd.DataFrame
 
 
 def _of_layer(members: Sequence[Mapping[str, Any]], layer: str) -> list[float]:
-    return [abs(value) for item in members for name, value in item["scales"].items() if name.endswith(f".{layer}")]
+    names = ((name, value, _LAYER.fullmatch(name)) for item in members for name, value in item["scales"].items())
+    return [abs(value) for _, value, match in names if match and match[2] == layer]
 
 
 def _mean(values: Iterable[float]) -> float | None:

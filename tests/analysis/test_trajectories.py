@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -41,6 +42,27 @@ def test_scales_of_opposite_sign_do_not_cancel(tmp_path: Path) -> None:
     assert row.scale == pytest.approx(sum(abs(value) for value in values) / 3)
     assert set(found["method"]) == {"pathway", "random_auxiliary", "own_modality"}
     assert len(found) == 6 * 2 * 16  # arms with an auxiliary, epochs, joined layers
+
+
+def test_of_several_auxiliaries_each_has_its_scales() -> None:
+    arm = {"part": "", "setting": "pretrained", "tuning": "full", "target": "image", "method": "all_auxiliaries", "epoch": 1}
+    names = [f"{kind}/blocks.11.attn.qkv.{number}" for kind in ("scale", "effective_size") for number in (0, 1)]
+    lines = pd.DataFrame(
+        [
+            arm | {"auxiliary": "audio+point", "seed": seed} | dict(zip(names, values, strict=True))
+            for seed, values in enumerate([(0.1, -0.5, 1.0, 2.0), (-0.3, 0.7, 3.0, 4.0)])
+        ]
+    )
+    found = trajectories.scales(lines)
+    values = found[["source", "layer", "depth", "scale", "effective_size", "n"]].itertuples(index=False, name=None)
+    assert list(values) == [
+        ("audio", "attn.qkv", 11, pytest.approx(0.2), 2.0, 2),
+        ("point", "attn.qkv", 11, pytest.approx(0.6), 3.0, 2),
+    ]
+    documents = {"run": {"scales": {"blocks.11.attn.qkv.0": 0.1, "blocks.11.attn.qkv.1": -0.5}}}
+    table = lines.assign(run_id="run", parts="").head(1)
+    (row,) = trajectories.final_scales(documents, table)
+    assert row["layers"] == {"attn.qkv": pytest.approx(0.3), "attn.proj": None, "mlp.fc1": None, "mlp.fc2": None}
 
 
 def test_runs_that_are_not_complete_leave_no_trace(tmp_path: Path) -> None:
