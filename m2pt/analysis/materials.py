@@ -1,6 +1,7 @@
 """What a study is made from, and what of it is not there: data, encoders, and the runs that did not end well."""
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 from m2pt import records
 from m2pt.analysis.cells import cell_name
 from m2pt.analysis.tables import Condition
-from m2pt.config import RANDOM, FileSource, Study
+from m2pt.config import RANDOM, TAKES, FileSource, Study
 from m2pt.identity import PretrainSpec, RunSpec, Spec, WeightsRef, run_id
 
 _STATES = {
@@ -127,9 +128,23 @@ def _together(found: Iterable[tuple[str, Any, str, str, int]]) -> list[dict[str,
     return [dict(zip(names, key, strict=True)) | {"seeds": seeds} for key, seeds in rows.items()]
 
 
+def unplanned(study: Study, specs: Sequence[RunSpec]) -> list[str]:
+    """The methods that no part of a study can run on a target, in sentences: the part names too few modalities for them."""
+    planned = {(spec.method, spec.target) for spec in specs}
+    asked = [pair for part in study.expanded().values() for pair in product(part.sweep.methods, part.sweep.targets)]
+    targets: dict[str, list[str]] = {}
+    for method, target in dict.fromkeys(asked):
+        if (method, target) not in planned and TAKES[method] in ("each", "all"):
+            targets.setdefault(method, []).append(target)
+    return [
+        f"`{method}` has no run on {', '.join(names)}: `sweep.auxiliaries` names too few other modalities there."
+        for method, names in targets.items()
+    ]
+
+
 def caveats(study: Study, specs: Sequence[RunSpec]) -> list[str]:
     """What a reader must know about the auxiliaries to judge the controls."""
-    found = []
+    found = unplanned(study, specs)
     name = study.sweep.auxiliary_encoder
     source = study.encoders.get(name)
     if source is not None and source.kind == "labels":

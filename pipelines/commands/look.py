@@ -9,6 +9,7 @@ from typing import Any
 
 from m2pt import records
 from m2pt.analysis.headline import difference
+from m2pt.analysis.materials import unplanned
 from m2pt.analysis.power import detectable, seeds_needed, spread_of
 from m2pt.analysis.statistics import Estimate
 from m2pt.analysis.tables import summaries
@@ -82,6 +83,7 @@ def _document(found: Plan, file: str) -> dict[str, Any]:
             "missing": {f"data of {key}": str(data_folder(found.study, key)) for key in found.missing_data},
         },
         "weights": {"missing": {key: str(path) for key, path in found.missing_weights.items()}},
+        "unplanned": unplanned(found.study, found.runs),
         "slots": [slot.name for slot in places],
         "estimated_seconds": cost_s(found, len(places)),
         "assumption": assumption() if tasks else None,
@@ -123,6 +125,7 @@ def _text(found: Plan, document: dict[str, Any]) -> str:
     ]
     absent = document["data"]["missing"] | document["weights"]["missing"]
     lines[2:2] = [f"missing   {key}: {path}" for key, path in absent.items()]
+    lines += [f"unplanned {sentence}" for sentence in document["unplanned"]]
     if document["cells"]:
         return "\n".join([*lines, "", *_table(document["cells"]), "", document["assumption"]])
     left = [entry for entry in (*document["pretrain"], *document["runs"]) if entry["state"] != "complete"]

@@ -1,13 +1,15 @@
 from collections import Counter
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from m2pt.analysis.materials import unplanned
 from m2pt.config import METHODS, MODALITIES, TAKES, Study, UserError
 from m2pt.identity import cell_key, run_id
-from m2pt.study_file import parse_study
+from m2pt.study_file import load_study, parse_study
 from pipelines.grid import Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
 
 TEXT = """
@@ -237,3 +239,19 @@ def test_no_run_twice_in_any_grid(seeds, targets, auxiliaries, methods, origins,
     loaded = {(ref.source, ref.modality) for run in runs for ref in (run.target_weights, *run.auxiliary_refs) if ref}
     assert loaded <= set(made)
     assert len(set(made)) == len(made)
+
+
+def test_the_nightly_study_runs_every_method_on_every_target():
+    nightly = load_study(Path(__file__).parents[2] / "studies" / "ablations.yaml")
+    specs = run_specs(nightly, prints(nightly))
+    assert {(spec.method, spec.target) for spec in specs} == set(product(METHODS, MODALITIES))
+    of_image = {spec.auxiliary for spec in specs if (spec.method, spec.target) == ("all_auxiliaries", "image")}
+    assert of_image == {"audio+point+video"}
+    assert unplanned(nightly, specs) == []
+
+
+def test_a_method_that_lacks_auxiliaries_on_a_target_is_named():
+    few = study(methods=["baseline", "pathway", "own_modality", "all_auxiliaries"], auxiliaries=["point", "video"])
+    assert unplanned(few, run_specs(few, prints(few))) == [
+        "`all_auxiliaries` has no run on point, video: `sweep.auxiliaries` names too few other modalities there."
+    ]
