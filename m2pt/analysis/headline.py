@@ -56,16 +56,11 @@ def headline(summary: Summary, controls: Sequence[OwnControl] = ()) -> list[Stat
     """
     if not any(arm.mean_test.n for arm in summary.arms):
         return [Statement("No run is complete yet: this study says nothing so far.")]
-    if not summary.asks and controls:
-        return own_controls(controls)
-    return [
-        *own_controls(controls),
-        _answer(summary),
-        *_excluded(summary),
-        _control(summary),
-        *_baseline(summary),
-        *_resolution(summary),
-    ]
+    own = own_controls(controls)
+    if not any(arm.role == "pair" for arm in summary.arms):
+        own = own or [_answer(summary)]
+        return [*own, _control(summary)] if summary.select("random", "own") else own
+    return [*own, _answer(summary), *_excluded(summary), _control(summary), *_baseline(summary), *_resolution(summary)]
 
 
 def own_controls(controls: Sequence[OwnControl]) -> list[Statement]:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -33,6 +34,16 @@ def test_figures_are_the_same_bytes_each_time_whatever_the_users_settings(
     ]
     assert first == again
     assert mpl.rcParams["font.size"] == 20.0
+
+
+def test_where_no_pair_is_planned_no_matrix_is_drawn_nor_random_weights_as_other_modalities(tmp_path: Path) -> None:
+    planned = synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1)
+    drawn = [spec.model_copy(update={"auxiliary_weights": None}) for spec in planned.specs if spec.method != "own_modality"]
+    paths = [spec for spec in drawn if spec.method in ("baseline", "pathway")]
+    assert {picture.section for picture in _draw(synthetic.complete(replace(planned, specs=paths)))} == {"accuracy", "curves"}
+    assert {picture.section for picture in _draw(synthetic.complete(replace(planned, specs=drawn)))} == {
+        "accuracy", "curves", "gains", "scales",
+    }  # fmt: skip
 
 
 def test_the_matrix_shows_the_numbers_of_every_cell(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,15 @@ def _told(level: dict[str, float], noise: tuple[float, ...]) -> list[Statement]:
     fixed = {"setting": "pretrained", "tuning": "full", "metric": "accuracy", "parts": "", "status": "complete"}
     (found,) = summaries(table.assign(**fixed, auxiliary_weights="made", val_score=table["test_score"]))
     return headline(found)
+
+
+def test_where_no_pair_is_planned_it_is_not_asked_and_nothing_else_is_said(tmp_path: Path) -> None:
+    planned = synthetic.plan(tmp_path, epochs=1)
+    alone = [spec for spec in planned.specs if spec.method in ("baseline", "random_auxiliary")]
+    planned = synthetic.complete(replace(planned, specs=alone))
+    (found,) = summaries(records.table(planned.specs, planned.runs))
+    (only,) = headline(found)
+    assert "was not asked" in only.claim
 
 
 def test_the_difference_that_is_excluded_is_true() -> None:

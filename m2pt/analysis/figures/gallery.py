@@ -37,7 +37,7 @@ def draw(summary: Summary, curves: pd.DataFrame, scales: pd.DataFrame) -> list[P
 
 def _pictures(summary: Summary, curves: pd.DataFrame, scales: pd.DataFrame) -> Iterator[Picture]:
     slug = summary.condition.slug
-    if any(item.estimate.n for item in summary.comparisons):
+    if summary.auxiliaries and any(item.estimate.n for item in summary.comparisons):
         yield picture("matrix", "", slug, _matrix_words(summary), scores.matrix(summary))
     limits = scores.gain_limits(summary)
     for target in summary.targets:
@@ -49,6 +49,7 @@ def _pictures(summary: Summary, curves: pd.DataFrame, scales: pd.DataFrame) -> I
             words = f"Gains on {target} with their intervals; the numbers are in the tables of gains."
             yield picture("gains", target, slug, words, scores.gains(items, arms, limits))
         rows = scales[scales["target"] == target]
+        rows = rows[(rows["method"] != "pathway") | rows["auxiliary"].isin([arm.auxiliary for arm in arms if arm.role == "pair"])]
         if rows["method"].isin(("pathway", "random_auxiliary")).any():
             yield picture("scales", target, slug, _scale_words(target, rows), training.scales(rows))
         rows = curves[curves["target"] == target]
