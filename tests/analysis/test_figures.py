@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -41,7 +42,9 @@ def test_where_no_pair_is_planned_no_matrix_is_drawn_nor_random_weights_as_other
     drawn = [spec.model_copy(update={"auxiliary_weights": None}) for spec in planned.specs if spec.method != "own_modality"]
     paths = [spec for spec in drawn if spec.method in ("baseline", "pathway")]
     assert {picture.section for picture in _draw(synthetic.complete(replace(planned, specs=paths)))} == {"accuracy", "curves"}
-    assert {picture.section for picture in _draw(synthetic.complete(replace(planned, specs=drawn)))} == {
+    pictures = {picture.section: picture for picture in _draw(synthetic.complete(replace(planned, specs=drawn)))}
+    assert re.fullmatch(r"Scales of random weights on .*at the end: attn.proj 0\.\d+, .*", pictures["scales"].alternative)
+    assert set(pictures) == {
         "accuracy", "curves", "gains", "scales",
     }  # fmt: skip
 

@@ -77,6 +77,8 @@ def _accuracy_words(target: str, arms: Sequence[Arm]) -> str:
 
 
 def _scale_words(target: str, rows: pd.DataFrame) -> str:
-    last = rows[(rows["epoch"] == rows["epoch"].max()) & (rows["method"] == "pathway")]
+    shown = "pathway" if (rows["method"] == "pathway").any() else "random_auxiliary"
+    last = rows[(rows["epoch"] == rows["epoch"].max()) & (rows["method"] == shown)]
     ends = [f"{layer} {values.mean():.3f}" for layer, values in last.groupby("layer", sort=False)["scale"]]
-    return f"Scales on {target} over the epochs, per layer type and depth; mean size at the end: " + ", ".join(ends) + "."
+    of = "" if shown == "pathway" else " of random weights"
+    return f"Scales{of} on {target} over the epochs, per layer type and depth; mean size at the end: " + ", ".join(ends) + "."

@@ -1,6 +1,6 @@
 """Figures over training time: the scales per layer type and depth, and the curves with their bands."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -41,7 +41,8 @@ def scales(means: pd.DataFrame) -> Figure:
     for axes in panels[-1]:
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    drawn.legend(handles=_depth_legend(depths), loc="outside lower center", ncols=4, handlelength=1.6, columnspacing=1.2)
+    methods = set(means["method"])
+    drawn.legend(handles=_depth_legend(depths, methods), loc="outside lower center", ncols=4, handlelength=1.6, columnspacing=1.2)
     return drawn
 
 
@@ -55,12 +56,13 @@ def _depth_colour(depth: int, depths: Sequence[int]) -> str:
     return to_hex(DEPTHS(depths.index(depth) / max(1, len(depths) - 1)))
 
 
-def _depth_legend(depths: Sequence[int]) -> list[Line2D]:
+def _depth_legend(depths: Sequence[int], methods: Collection[str]) -> list[Line2D]:
     step = -(-len(depths) // _MOST_IN_LEGEND)
     shown = [*depths[:-1:step], depths[-1]]
     handles = [Line2D([], [], color=_depth_colour(depth, depths), label=f"block {depth}") for depth in shown]
-    handles.append(Line2D([], [], color=INK, label="other modalities"))
-    return [*handles, Line2D([], [], color=INK, linestyle=_STYLES["random_auxiliary"], label="random weights")]
+    words = {"pathway": "other modalities", "random_auxiliary": "random weights"}
+    styles = {words[method]: style for method, style in _STYLES.items() if method in methods}
+    return handles + [Line2D([], [], color=INK, linestyle=style, label=label) for label, style in styles.items()]
 
 
 def curves(means: pd.DataFrame, arms: Sequence[Arm]) -> Figure:
