@@ -78,11 +78,13 @@ class PretrainConfig(Frozen):
 class ImageAugment(Frozen):
     """Training-time changes of a picture: random resized crop, flip, RandAugment (timm's policy string), erasing.
 
-    For scenes with a label per pixel: random rescaling by `scene_scale`, crop, flip, photometric distortion.
+    The box of a crop that does not fit into the picture is drawn `again`, or it is drawn `once` and cut at the edges. For scenes
+    with a label per pixel: random rescaling by `scene_scale`, crop, flip, photometric distortion.
     """
 
     kind: Literal["image"] = "image"
     crop_scale: tuple[PositiveFloat, PositiveFloat] = (0.08, 1.0)
+    crop_draw: Literal["again", "once"] = "again"
     flip: float = 0.5
     policy: str | None = None
     color_jitter: NonNegativeFloat = 0.0

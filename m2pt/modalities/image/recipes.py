@@ -49,7 +49,7 @@ RECIPES: dict[str, Recipe] = {
             epochs=90,
             warmup_epochs=10.0,
             label_smoothing=0.0,
-            augment=ImageAugment(),
+            augment=ImageAugment(crop_draw="once"),
             head="class_token",
             head_init_std=0.01,
         ),

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision import transforms
 
 from m2pt.config import AudioAugment, AudioInput, ImageAugment, ImageInput, TestConfig, UserError
+from m2pt.modalities.image.recipes import RECIPES
 from m2pt.modalities.image.transforms import TestTransform, TrainTransform, constants, sections
 from m2pt.modalities.items import Wanted, seeded
 from m2pt.modalities.tokenizer import ChannelConstants
@@ -89,3 +91,65 @@ def test_sections_of_another_modality_are_told():
     ):
         with pytest.raises(UserError, match="'imagenet' holds images; the task's recipe is one of another modality"):
             sections(wanted, "classification", "imagenet")
+
+
+@pytest.mark.parametrize("size", [32, 96, 160, 192, 208, 223, 224, 225, 240, 256, 288, 384, 448, 512])
+@pytest.mark.parametrize("shape", [(500, 375), (375, 500), (333, 517), (640, 640), (1000, 301)])
+def test_the_tested_square_is_that_of_the_release_at_every_size(size, shape):
+    """MAE's own evaluation, written with torchvision: 224/256 of the shorter side up to 224 pixels, all of it beyond."""
+    rng = np.random.default_rng(size)
+    picture = Image.fromarray(rng.integers(0, 256, (*shape[::-1], 3), dtype=np.uint8))
+    fraction = 224 / 256 if size <= 224 else 1.0
+    plain = transforms.Compose(
+        [
+            transforms.Resize(int(size / fraction), interpolation=transforms.InterpolationMode.BICUBIC),
+            transforms.CenterCrop(size),
+            transforms.ToTensor(),
+        ]
+    )
+    ours = TestTransform(ImageInput(form="published", size=size, channels=3, patch=1, mean=MEAN, std=STD))
+    assert torch.equal(ours(picture), plain(picture))
+
+
+def boxes(augment, count):
+    """The shares of a 500 x 375 picture that a training crop takes."""
+    transform = TrainTransform(COLOUR, augment).transform
+    picture = Image.new("RGB", (500, 375))
+    crop = transform.transforms[0]
+    shares = []
+    with seeded(0):
+        for _ in range(count):
+            _, _, high, wide = crop.get_params(picture, crop.scale, crop.ratio)
+            shares.append(high * wide / (500 * 375))
+    return np.sort(shares)
+
+
+def test_the_crop_of_linear_probing_is_drawn_once():
+    """A box of uniform area and log-uniform aspect, cut at the edges; that of fine-tuning is torchvision's."""
+    rng = np.random.default_rng(1)
+    area, aspect = 500 * 375 * rng.uniform(0.08, 1.0, 20000), np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3), 20000))
+    wide, high = np.minimum(np.round(np.sqrt(area * aspect)), 500), np.minimum(np.round(np.sqrt(area / aspect)), 375)
+    defined = np.sort(wide * high / (500 * 375))
+    once = boxes(RECIPES["mae-linear-probe"].finetune.augment, 20000)
+    assert np.abs(once - defined).max() < 0.02  # quantile by quantile
+    assert once.mean() == pytest.approx(0.518, abs=0.005)
+    with seeded(0):
+        theirs = [
+            transforms.RandomResizedCrop.get_params(Image.new("RGB", (500, 375)), (0.08, 1.0), (3 / 4, 4 / 3))
+            for _ in range(5000)
+        ]
+    torchvisions = np.mean([high * wide / (500 * 375) for _, _, high, wide in theirs])
+    assert boxes(RECIPES["mae-finetune"].finetune.augment, 5000).mean() == pytest.approx(torchvisions, abs=0.012)
+
+
+def test_the_crop_of_linear_probing_is_resized_bicubically():
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    transform = TrainTransform(COLOUR, ImageAugment(crop_draw="once", flip=0.0))
+    for seed in range(5):
+        with seeded(seed):
+            x_CHW = transform(picture)
+        with seeded(seed):
+            crop = transform.transform.transforms[0]
+            top, left, high, wide = crop.get_params(picture, crop.scale, crop.ratio)
+        cut = picture.crop((left, top, left + wide, top + high)).resize((64, 64), Image.Resampling.BICUBIC)
+        torch.testing.assert_close(x_CHW, transforms.functional.to_tensor(cut), atol=1e-6, rtol=0)
