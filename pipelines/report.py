@@ -33,6 +33,7 @@ from m2pt.analysis.statistics import Estimate
 from m2pt.analysis.study import Analysis, analyse
 from m2pt.config import CORE_METHODS, LAYERS, Study, UserError
 from m2pt.identity import PretrainSpec, RunSpec
+from m2pt.recipes import uses
 from m2pt.trials import Trial
 from pipelines import cell_pages
 
@@ -81,7 +82,7 @@ def render(
     said = {item.condition.slug: headline.headline(item, ablations.controls(item.condition)) for item in found.summaries}
     ordered = sorted(found.summaries, key=lambda item: not ablations.is_reference(item.condition.part))
     unfolded = sum(ablations.is_reference(item.condition.part) for item in ordered)
-    context |= {"ordered": ordered, "unfolded": unfolded}
+    context |= {"ordered": ordered, "unfolded": unfolded, "recipes": uses(parts or {"": specs})}
     context |= {"ablations": ablations, "headlines": said, "pictures": pictures, "reconstructions": drawn}
     files: dict[str, bytes] = {
         "results.csv": _csv(_integers(found.table)),

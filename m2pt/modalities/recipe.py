@@ -1,18 +1,37 @@
 """What a published recipe is: the form of the input and the training of one task, as data, named after its source."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
 
 from m2pt.config import FinetuneConfig, Goal, InputConfig, ModelConfig
 
 VIT_B = ModelConfig(width=768, depth=12, heads=12)
 """ViT-B (arXiv 2010.11929, table 1), the shared encoder of every published run."""
 
+RELEASED_PATHWAY: dict[str, JsonValue] = {"pathway.scale_lr_multiple": 1.0}
+"""What the released Multimodal Pathway does with scales and auxiliary weights, whatever the task."""
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """`source` names the paper or repository, with the table or section where there is one."""
+    """`source` names the paper or repository, with the table or section where there is one.
+
+    What the release does otherwise is said here as data, and `m2pt plan` and the report list it (`m2pt.recipes.departures`):
+
+    `released` has the release's value of every key in which this recipe keeps another one, by its dotted name in a run's spec
+    (`finetune.precision`, `input.size`, `pathway.scale_lr_multiple`, `model.heads`). A study that sets such a key to the released
+    value has one departure less; one that changes any other value of the recipe has one more. Keys of `pathway` count for runs
+    that have one.
+
+    `departs` says in a sentence each what no key can switch, `departs_joined` the same of runs with a pathway alone.
+    """
 
     source: str
     goal: Goal
     input: InputConfig
     finetune: FinetuneConfig
+    released: Mapping[str, JsonValue] = field(default_factory=dict)
+    departs: tuple[str, ...] = ()
+    departs_joined: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from m2pt.analysis.power import detectable, seeds_needed, spread_of
 from m2pt.analysis.statistics import Estimate
 from m2pt.analysis.tables import summaries
 from m2pt.identity import Spec, run_id
+from m2pt.recipes import uses
 from m2pt.records import FAILURE, read_json
 from m2pt.study_file import load_study
 from pipelines.estimates import assumption, cells
@@ -88,6 +89,7 @@ def _document(found: Plan, file: str) -> dict[str, Any]:
         "estimated_seconds": cost_s(found, len(places)),
         "assumption": assumption() if tasks else None,
         "cells": [asdict(cell) for cell in tasks],
+        "recipes": [asdict(use) for use in uses(found.parts)],
         "pretrain": [_entry(found, spec) for spec in found.pretrain],
         "runs": [_entry(found, spec) for spec in found.runs],
     } | ({"search": _search(found)} if found.study.search is not None else {})
@@ -127,10 +129,20 @@ def _text(found: Plan, document: dict[str, Any]) -> str:
     lines[2:2] = [f"missing   {key}: {path}" for key, path in absent.items()]
     lines += [f"unplanned {sentence}" for sentence in document["unplanned"]]
     if document["cells"]:
-        return "\n".join([*lines, "", *_table(document["cells"]), "", document["assumption"]])
+        table = [*_table(document["cells"]), "", document["assumption"]]
+        return "\n".join([*lines, "", *table, "", *_departures(document["recipes"])])
     left = [entry for entry in (*document["pretrain"], *document["runs"]) if entry["state"] != "complete"]
     lines += ["", *(f"{entry['state']:<12}{entry['run_id'] or entry['name']}" for entry in left)] if left else []
     return "\n".join(lines)
+
+
+def _departures(uses: list[dict[str, Any]]) -> list[str]:
+    """What departs from the release, part by part; parts that depart in the same stand together."""
+    lines = ["What departs from the release (a key, its value here, and the released one in brackets):"]
+    for use in uses:
+        places = f"{', '.join(use['targets'])}" + (f" [{', '.join(use['parts'])}]" if any(use["parts"]) else "")
+        lines += ["", f"{use['recipe']}: {places}", *(f"  {sentence}" for sentence in use["departures"] or ["nothing"])]
+    return lines
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:

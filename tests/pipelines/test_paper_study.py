@@ -7,6 +7,7 @@ import pytest
 from m2pt.config import LAYERS, FileSource, PathwayConfig
 from m2pt.identity import RunSpec
 from m2pt.published import ablation_score, dataset_facts, published_cells
+from m2pt.recipes import uses
 from m2pt.study_file import load_study
 from pipelines.grid import Fingerprints, part_specs, run_specs
 
@@ -75,3 +76,15 @@ def test_all_is_at_the_papers_scale(specs):
     assert all((spec.model.width, spec.model.depth, spec.model.heads) == (768, 12, 12) for spec in specs)
     assert all(spec.input.form == "published" and spec.finetune.samples == "all" for spec in specs)
     assert all(dataset_facts(_dataset(spec), spec.task.variant if spec.task else None) is not None for spec in specs)
+
+
+def test_for_every_part_it_is_told_what_departs_from_the_release(specs):
+    """Every run is of some recipe, and none is without departures: the paper has no bf16."""
+    found = uses(part_specs(STUDY, PRINTS))
+    assert {part for use in found for part in use.parts} == {part.name for part in STUDY.parts}
+    assert {(target, use.recipe) for use in found for target in use.targets} == {
+        (spec.target, spec.task.recipe) for spec in specs
+    }
+    for use in found:
+        precision = "fp32" if use.recipe.startswith("point-") else "fp16"
+        assert f"finetune.precision: bf16 [{precision}]" in use.departures

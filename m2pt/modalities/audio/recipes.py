@@ -1,11 +1,12 @@
 """Published recipes for audio, all of them AudioMAE's (arXiv 2207.06405) at ViT-B, average pooling before the head.
 
-What the paper (section 4.2 and table 3) and its released code say differently is said beside each. The papers' half-precision
-training is not part of them: `precision` is the study's choice. Of AudioMAE's optimizer, beta_2 is 0.95 in the paper and AdamW's
-own 0.999 in the code.
+What the paper (section 4.2 and table 3) and its released code say differently is said beside each. Of AudioMAE's optimizer,
+beta_2 is 0.95 in the paper and AdamW's own 0.999 in the code.
 """
 
 from typing import Any
+
+from pydantic import JsonValue
 
 from m2pt.config import AudioAugment, AudioInput, FinetuneConfig
 from m2pt.modalities.recipe import Recipe
@@ -20,6 +21,9 @@ ESC50_INPUT = AUDIOSET_INPUT.model_copy(update={"frames": 512, "mean": -6.626807
 SPEECH_COMMANDS_INPUT = AUDIOSET_INPUT.model_copy(update={"frames": 128, "mean": -6.845978, "std": 2 * 5.5654526})
 
 AUDIOSET_AUGMENT = AudioAugment(mixup=0.5, roll=True, frequency_mask=48, time_mask=192, drop_time=0.2, drop_frequency=0.2)
+
+RELEASED: dict[str, JsonValue] = {"finetune.precision": "fp16"}
+"""With loss scaling."""
 
 
 def _finetune(**values: Any) -> FinetuneConfig:
@@ -40,6 +44,7 @@ def _finetune(**values: Any) -> FinetuneConfig:
 RECIPES: dict[str, Recipe] = {
     # The paper: batches of 32, a weight decay of 1e-4, 30 % of the places in time and in frequency dropped.
     "audiomae-audioset-20k": Recipe(
+        released=RELEASED,
         source="AudioMAE's released ft_as.sh, in batches of 64 as in Multimodal Pathway's (arXiv 2401.14405) ft_srun_pathway.sh",
         goal="tagging",
         input=AUDIOSET_INPUT,
@@ -56,6 +61,7 @@ RECIPES: dict[str, Recipe] = {
     # The paper: batches of 512, 20 epochs of warm-up, a weight decay of 1e-4, 30 % dropped. The code's own log shows its batches
     # of 256 (781 steps an epoch) reach the paper's 47.3 mAP.
     "audiomae-audioset-2m": Recipe(
+        released=RELEASED,
         source="AudioMAE (arXiv 2207.06405), table 3, and its released code: `submit_ft_mask_bal.sh 2e-4 0.2 0.2`",
         goal="tagging",
         input=AUDIOSET_INPUT,
@@ -74,6 +80,7 @@ RECIPES: dict[str, Recipe] = {
     # The released main_finetune_esc.py: 50 epochs, 5 of warm-up, a weight decay of 0.05, no roll; label smoothing is the code's.
     # Dropped patches: none in the code, no number for this data set in the paper.
     "audiomae-esc50": Recipe(
+        released=RELEASED,
         source="AudioMAE (arXiv 2207.06405), table 3, ESC; label smoothing from its released main_finetune_esc.py",
         goal="classification",
         input=ESC50_INPUT,
@@ -90,6 +97,7 @@ RECIPES: dict[str, Recipe] = {
     # Nothing of it is in the released code but the constants of the input. Noise: 20 dB below the signal in the paper; here as
     # in the code that the released data set class has for it.
     "audiomae-speech-commands": Recipe(
+        released=RELEASED,
         source="AudioMAE (arXiv 2207.06405), table 3, SPC-2",
         goal="classification",
         input=SPEECH_COMMANDS_INPUT,

@@ -1,7 +1,6 @@
-"""Published recipes for images, at ViT-B.
+"""Published recipes for images, at ViT-B."""
 
-The papers' half-precision training (fp16 with loss scaling) is not part of them: `precision` is the study's choice.
-"""
+from pydantic import JsonValue
 
 from m2pt.config import FinetuneConfig, ImageAugment, ImageInput, TestConfig
 from m2pt.modalities.recipe import Recipe
@@ -11,8 +10,12 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 IMAGENET_INPUT = ImageInput(form="published", size=224, channels=3, patch=16, mean=MEAN, std=STD)
 
+RELEASED: dict[str, JsonValue] = {"finetune.precision": "fp16"}
+"""With loss scaling."""
+
 RECIPES: dict[str, Recipe] = {
     "mae-finetune": Recipe(
+        released=RELEASED,
         source="MAE (arXiv 2111.06377), table 9, ViT-B, and its released code; used by M2PT for ImageNet-1K",
         goal="classification",
         input=IMAGENET_INPUT,
@@ -36,6 +39,7 @@ RECIPES: dict[str, Recipe] = {
         ),
     ),
     "mae-linear-probe": Recipe(
+        released=RELEASED,
         source="MAE (arXiv 2111.06377), table 10, and its released code; M2PT's 'fix' on ImageNet-1K",
         goal="classification",
         input=IMAGENET_INPUT,
@@ -58,6 +62,7 @@ RECIPES: dict[str, Recipe] = {
     # Published with an auxiliary head beside. The windows' stride is BEiT's (341);
     # mmsegmentation's later configuration has 256.
     "mae-ade20k": Recipe(
+        released=RELEASED,
         source="MAE (arXiv 2111.06377), appendix A.4, after BEiT (arXiv 2106.08254); values of mmsegmentation's mae-base_upernet",
         goal="semantic_segmentation",
         input=IMAGENET_INPUT.model_copy(update={"size": 512}),

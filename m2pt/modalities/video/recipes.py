@@ -1,15 +1,17 @@
-"""Published recipes for video, at ViT-B.
+"""Published recipes for video, at ViT-B."""
 
-The published half-precision training (fp16 with loss scaling) is not part of them: `precision` is the study's choice.
-"""
-
+from pydantic import JsonValue
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from m2pt.config import FinetuneConfig, TestConfig, VideoAugment, VideoInput
 from m2pt.modalities.recipe import Recipe
 
+RELEASED: dict[str, JsonValue] = {"finetune.precision": "fp16"}
+"""With loss scaling."""
+
 RECIPES: dict[str, Recipe] = {
     "videomae-kinetics400": Recipe(
+        released=RELEASED,
         source="Multimodal Pathway (arXiv 2401.14405), Video/run.sh of its released code, after VideoMAE (arXiv 2203.12602)",
         goal="classification",
         input=VideoInput(

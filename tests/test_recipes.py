@@ -1,0 +1,82 @@
+"""What of a run departs from the release of its recipe, computed from its resolved spec."""
+
+import pytest
+
+from m2pt.config import MODALITIES, PathwayConfig
+from m2pt.identity import RunSpec
+from m2pt.modalities.recipe import RELEASED_PATHWAY, Recipe
+from m2pt.recipes import departures, recipes, uses
+from m2pt.study_file import parse_study
+from pipelines.grid import Fingerprints, part_specs
+
+NAMES = [(modality, name) for modality in MODALITIES for name in recipes(modality)]
+
+STUDY = """
+study: small
+encoders: {published: {kind: file, paths: {image: i.pth, audio: a.pth}}}
+model: {width: 768, depth: 12, heads: 12}
+tasks:
+  toy:
+    {modality: image, dataset: imagenet, path: t, recipes: {full: mae-finetune, fix: mae-linear-probe}, finetune: {precision: P}}
+pathway: {scale_lr_multiple: 1.0}
+sweep: {seeds: [0, 1], targets: [toy], auxiliaries: [audio], target_encoder: published, auxiliary_encoder: published,
+        methods: [baseline, pathway]}
+parts:
+  - {name: main}
+  - {name: fast, set: {pathway.scale_lr_multiple: 30.0}}
+  - {name: probe, set: {sweep.tunings: [fix]}}
+"""
+
+
+def parts(old: str = "", new: str = "") -> dict[str, list[RunSpec]]:
+    prints = Fingerprints({"toy": "d" * 64}, {("published", name): name * 2 for name in MODALITIES})
+    return part_specs(parse_study(STUDY.replace("P}", "bf16}").replace(old, new), "small.yaml"), prints)
+
+
+def test_every_value_that_is_not_the_releases_is_listed_with_both():
+    baseline, pathway, *_ = parts()["main"]
+    found = departures(baseline)
+    assert "finetune.precision: bf16 [fp16]" in found
+    assert not any(sentence.startswith("pathway.") for sentence in found)
+    changed = baseline.model_copy(update={"finetune": baseline.finetune.model_copy(update={"epochs": 7, "layer_decay": 0.75})})
+    assert set(departures(changed)) - set(found) == {"finetune.epochs: 7 [100]", "finetune.layer_decay: 0.75 [0.65]"}
+    small = baseline.model_copy(update={"model": baseline.model.model_copy(update={"depth": 4})})
+    assert set(departures(small)) - set(found) == {"model.depth: 4 [12]"}
+    slow = pathway.model_copy(update={"pathway": PathwayConfig(scale_lr_multiple=30.0)})
+    assert set(departures(slow)) - set(departures(pathway)) == {"pathway.scale_lr_multiple: 30.0 [1.0]"}
+
+
+def test_a_study_that_takes_the_released_value_departs_in_one_thing_less():
+    for ours, theirs in zip(parts()["main"], parts("precision: bf16", "precision: fp16")["main"], strict=True):
+        assert set(departures(ours)) - set(departures(theirs)) == {"finetune.precision: bf16 [fp16]"}
+        assert set(departures(theirs)) < set(departures(ours))
+
+
+def test_parts_that_depart_in_the_same_stand_together_and_none_is_left_out():
+    found = uses(parts())
+    assert {part for use in found for part in use.parts} == {"main", "fast", "probe"}
+    by_part = {part: [use for use in found if part in use.parts] for part in ("main", "fast", "probe")}
+    assert {use.recipe for use in by_part["main"]} == {"mae-finetune"}
+    assert {use.recipe for use in by_part["probe"]} == {"mae-linear-probe"}
+    assert any("pathway.scale_lr_multiple: 30.0 [1.0]" in use.departures for use in by_part["fast"])
+    assert not any("pathway.scale_lr_multiple: 30.0 [1.0]" in use.departures for use in by_part["main"])
+
+
+def test_runs_without_a_recipe_depart_from_nothing():
+    spec = parts()["main"][0]
+    assert departures(spec.model_copy(update={"task": None})) == ()
+    assert uses({"": [spec.model_copy(update={"task": None})]}) == []
+
+
+@pytest.mark.parametrize(("modality", "name"), NAMES)
+def test_every_released_key_exists_and_differs_from_the_recipes_own(modality: str, name: str):
+    recipe: Recipe = recipes(modality)[name]
+    _, joined, *_ = parts()["main"]
+    run = joined.model_copy(update={"input": recipe.input, "finetune": recipe.finetune}).model_dump(mode="json")
+    for key, released in {**RELEASED_PATHWAY, **recipe.released}.items():
+        value = run
+        for step in key.split("."):
+            assert step in value, f"{name}: there is no {key}"
+            value = value[step]
+        if not key.startswith("pathway."):
+            assert value != released, f"{name}: {key} is the released value already"
