@@ -70,18 +70,28 @@ class AudioInput(Frozen):
 
 
 class PointInput(Frozen):
-    """Clouds of `points` points; `groups` farthest-point centres with `neighbours` nearest points each become tokens."""
+    """Clouds of `points` points; `groups` farthest-point centres with `neighbours` nearest points each become tokens.
+
+    Clouds are `centred` and scaled into the unit sphere, or taken as they are stored; before that, they are `thinned` to so many
+    farthest points. With `skip_origin`, farthest-point sampling passes over the points within |p|² <= 1e-3 of the origin, as the
+    CUDA kernel does with which PointNet++ and Point-MAE were published.
+    """
 
     form: Form = "shared"
     points: Positive = 192
     groups: Positive = 16
     neighbours: Positive = 12
+    centred: bool = True
+    thinned: Positive | None = None
+    skip_origin: bool = False
 
     @model_validator(mode="after")
     def _enough_points(self) -> Self:
         for key in ("groups", "neighbours"):
             if getattr(self, key) > self.points:
                 raise ValueError(f"{key} ({getattr(self, key)}) must not exceed points ({self.points})")
+        if self.thinned is not None and self.thinned < self.points:
+            raise ValueError(f"points ({self.points}) must not exceed thinned ({self.thinned})")
         return self
 
 

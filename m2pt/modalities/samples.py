@@ -23,7 +23,7 @@ class Samples:
     """One split of one data set.
 
     `x` is float32: image (N, C, H, W) and video (N, C, T, H, W) in [0, 1]; audio (N, 1, frames, mels), log-mel, not normalised;
-    point (N, P, 3), centred and scaled into the unit sphere. `y` (N,) int64 indexes `classes`.
+    point (N, P, 3), by default in the unit sphere. `y` (N,) int64 indexes `classes`.
     """
 
     x: Tensor

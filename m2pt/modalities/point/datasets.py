@@ -18,13 +18,16 @@ CLASSES = "shape_names.txt"
 
 
 def read(folder: Path, split: str, config: PointInput) -> Samples:
-    """Read one split: the first `points` points of each cloud, centred and scaled so that the farthest is at distance 1.
+    """Read one split: the first `points` points of each cloud, centred and scaled so that the farthest is at distance 1 where
+    the input section says so.
 
     Raises:
         UserError: a list or file is missing, empty or damaged, a dataset has the wrong shape or type, a label is unknown, a
-            cloud has too few points, has a value that is no number, or is one single point.
+            cloud has too few points, has a value that is no number, or is one single point; or clouds are to be thinned.
 
     """
+    if config.thinned is not None:
+        raise UserError("inputs.point.thinned: is for the published data sets of tasks; leave it out.")
     classes = read_list(folder / CLASSES)
     listing = folder / f"{split}_files.txt"
     clouds, labels = [], []
@@ -32,7 +35,8 @@ def read(folder: Path, split: str, config: PointInput) -> Samples:
         path = member(folder, _relative(folder, line), listing)
         points_NP3, label_N = _arrays(path)
         _check(path, points_NP3, label_N, classes, config)
-        clouds.append(_normalise(path, points_NP3[:, : config.points]))
+        first_NP3 = points_NP3[:, : config.points]
+        clouds.append(_normalise(path, first_NP3) if config.centred else first_NP3.astype(np.float32))
         labels.extend(label_N.reshape(-1).tolist())
     return collect(np.concatenate(clouds), labels, classes, listing)
 

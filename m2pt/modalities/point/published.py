@@ -13,7 +13,7 @@ from m2pt.modalities.tokenizer import Tokenizer
 
 
 class PublishedPointTokenizer(Tokenizer):
-    """Clouds (B, P, 3) in the unit sphere; a group is the K points nearest to a centre, relative to it.
+    """Clouds (B, P, 3); a group is the K points nearest to a centre, relative to it.
 
     `local` lifts each point of a group, `joint` sees it beside the maximum over its group; `place` embeds a centre. Only the
     last layers follow the width of the encoder, as in Point-MAE at 384 and at 768. `class_token` and `class_position` are (D,).
@@ -23,7 +23,7 @@ class PublishedPointTokenizer(Tokenizer):
 
     def __init__(self, config: PointInput, width: int) -> None:
         super().__init__()
-        self.groups, self.neighbours = config.groups, config.neighbours
+        self.groups, self.neighbours, self.skip_origin = config.groups, config.neighbours, config.skip_origin
         self.num_prefix = 1
         self.local = _lift(3, 128, 256)
         self.joint = _lift(512, 512, width)
@@ -46,7 +46,7 @@ class PublishedPointTokenizer(Tokenizer):
     def tokens(self, x: Tensor) -> Tokens:
         """Groups, with the class token in front; their positions are for every block."""
         rows = torch.arange(len(x), device=x.device)
-        centres_BN3 = x[rows[:, None], farthest_points(x, self.groups, first=0)]
+        centres_BN3 = x[rows[:, None], farthest_points(x, self.groups, first=0, skip_origin=self.skip_origin)]
         neighbours = nearest_neighbours(x, centres_BN3, self.neighbours)
         values_BND = self.embed(x[rows[:, None, None], neighbours] - centres_BN3.unsqueeze(2))
         positions_BND = self.place(centres_BN3)

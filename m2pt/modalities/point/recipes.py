@@ -7,7 +7,7 @@ from m2pt.config import FinetuneConfig, Goal, PointAugment, PointInput
 from m2pt.modalities.recipe import Recipe
 
 NEIGHBOURS = 32
-WIDE = PointInput(form="published", points=2048, groups=128, neighbours=NEIGHBOURS)
+WIDE = PointInput(form="published", points=2048, groups=128, neighbours=NEIGHBOURS, skip_origin=True)
 
 
 def _classification(source: str, clouds: PointInput, sample_from: int) -> Recipe:
@@ -57,17 +57,17 @@ def _segmentation(source: str) -> Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    # Its clouds have 2048 points, so that nothing is thinned there.
+    # Its clouds have 2048 points, so that nothing is thinned there; they are taken as they are stored.
     "point-mae-scanobjectnn": _classification(
         "Multimodal Pathway (arXiv 2401.14405), Point/cfgs/finetune_scan_*.yaml of its released code, after Point-MAE "
         "(arXiv 2203.06604, section 4.2)",
-        WIDE,
+        WIDE.model_copy(update={"centred": False}),
         sample_from=2400,
     ),
     "point-mae-modelnet40": _classification(
         "Multimodal Pathway (arXiv 2401.14405), Point/cfgs/finetune_modelnet_pathway.yaml of its released code, after Point-MAE "
         "(arXiv 2203.06604, section 4.2)",
-        PointInput(form="published", points=1024, groups=64, neighbours=NEIGHBOURS),
+        PointInput(form="published", points=1024, groups=64, neighbours=NEIGHBOURS, skip_origin=True),
         sample_from=1200,
     ),
     "point-mae-shapenetpart": _segmentation(

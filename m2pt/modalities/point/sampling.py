@@ -12,6 +12,9 @@ from torch import Tensor
 MAX_DISTANCES = 2**23
 """So many distances are held at once; with what is derived from them they take about 250 MB."""
 
+ORIGIN = 1e-3
+"""Squared distance from the origin up to which `skip_origin` passes over a point."""
+
 _TINY = 1e-8  # added to squared distances before they are inverted, as in PointNet++
 
 
@@ -24,10 +27,12 @@ def squared_distances(from_BN3: Tensor, to_BM3: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def farthest_points(x_BP3: Tensor, count: int, first: int | None = None) -> Tensor:
+def farthest_points(x_BP3: Tensor, count: int, first: int | None = None, *, skip_origin: bool = False) -> Tensor:
     """Indices (B, count) of farthest-point sampling: each is the point farthest from those before it.
 
     It starts from the point with index `first` (0 in PointNet++ and Point-MAE), or else from that farthest from the origin.
+    With `skip_origin`, no further point is taken from the ball of squared radius `ORIGIN` about the origin; where all others are
+    taken, the first of these comes again (index 0 where there is none). So does the CUDA kernel of PointNet++.
 
     Raises:
         ValueError: a cloud has fewer than `count` points.
@@ -37,16 +42,16 @@ def farthest_points(x_BP3: Tensor, count: int, first: int | None = None) -> Tens
     if count > points:
         raise ValueError(f"{count} farthest points are asked for, but clouds have {points}")
     if batch == 1 and x_BP3.device.type == "cpu" and x_BP3.dtype == torch.float32:
-        return torch.from_numpy(_farthest_of_one(x_BP3[0].detach().numpy(), count, first)).unsqueeze(0)
+        return torch.from_numpy(_farthest_of_one(x_BP3[0].detach().numpy(), count, first, skip_origin)).unsqueeze(0)
     rows = torch.arange(batch, device=x_BP3.device)
     axes = x_BP3.transpose(1, 2).contiguous()
-    if first is None:
-        squares = axes.square()
-        latest = (squares[:, 0] + squares[:, 1] + squares[:, 2]).argmax(dim=1)
-    else:
-        latest = torch.full((batch,), first, device=x_BP3.device)
+    squares = axes.square()
+    radius = squares[:, 0] + squares[:, 1] + squares[:, 2]
+    latest = radius.argmax(dim=1) if first is None else torch.full((batch,), first, device=x_BP3.device)
     chosen = [latest]
     distance = torch.full((batch, points), torch.inf, device=x_BP3.device, dtype=x_BP3.dtype)
+    if skip_origin:
+        distance[radius.double() <= ORIGIN] = -1.0  # never the largest
     for _ in range(count - 1):
         squares = (axes - x_BP3[rows, latest].unsqueeze(2)).square_()
         distance = torch.minimum(distance, squares[:, 0] + squares[:, 1] + squares[:, 2])
@@ -55,7 +60,7 @@ def farthest_points(x_BP3: Tensor, count: int, first: int | None = None) -> Tens
     return torch.stack(chosen, dim=1)
 
 
-def _farthest_of_one(x_P3: NDArray[np.float32], count: int, first: int | None) -> NDArray[np.int64]:
+def _farthest_of_one(x_P3: NDArray[np.float32], count: int, first: int | None, skip_origin: bool) -> NDArray[np.int64]:
     """The same for one cloud, as readers thin them out: NumPy takes less than half the time for it."""
     axes = [np.ascontiguousarray(x_P3[:, axis]) for axis in range(3)]
     total, square = np.empty_like(axes[0]), np.empty_like(axes[0])
@@ -69,7 +74,10 @@ def _farthest_of_one(x_P3: NDArray[np.float32], count: int, first: int | None) -
         return total
 
     distance = np.full_like(total, np.inf)
-    chosen = [int(squares_from(np.zeros(3, dtype=np.float32)).argmax()) if first is None else first]
+    radius = squares_from(np.zeros(3, dtype=np.float32))
+    chosen = [int(radius.argmax()) if first is None else first]
+    if skip_origin:
+        distance[radius.astype(np.float64) <= ORIGIN] = -1.0
     for _ in range(count - 1):
         np.minimum(distance, squares_from(x_P3[chosen[-1]]), out=distance)
         chosen.append(int(distance.argmax()))

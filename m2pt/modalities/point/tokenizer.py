@@ -30,6 +30,7 @@ class PointTokenizer(PatchTokenizer):
     def __init__(self, config: PointInput, width: int) -> None:
         super().__init__()
         self.num_tokens = config.groups
+        self.skip_origin = config.skip_origin
         self.num_values = config.neighbours * 3
         self.local = nn.Sequential(nn.Linear(3, width // 2), nn.ReLU(), nn.Linear(width // 2, width))
         self.joint = nn.Linear(width, width)
@@ -38,7 +39,7 @@ class PointTokenizer(PatchTokenizer):
     def patchify(self, x: Tensor) -> Patches:
         """Group clouds around farthest points."""
         rows = torch.arange(len(x), device=x.device)
-        centres_BN3 = x[rows[:, None], farthest_points(x, self.num_tokens)]
+        centres_BN3 = x[rows[:, None], farthest_points(x, self.num_tokens, skip_origin=self.skip_origin)]
         neighbours = nearest_neighbours(x, centres_BN3, self.num_values // 3)
         groups = x[rows[:, None, None], neighbours] - centres_BN3.unsqueeze(2)
         return Patches(groups.flatten(2), centres_BN3)

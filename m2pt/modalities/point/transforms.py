@@ -17,6 +17,21 @@ from m2pt.modalities.items import Wanted
 from m2pt.modalities.point.sampling import farthest_points
 
 
+def prepared(points_Q3: NDArray[Any], config: PointInput, source: str) -> Tensor:
+    """A cloud as it is stored in the form that the input section asks for: thinned, centred, float32.
+
+    Raises:
+        UserError: a coordinate is no finite number, or all points coincide; `source` names the cloud.
+
+    """
+    centred = unit_sphere(points_Q3, source)
+    if config.thinned is None or config.thinned >= len(points_Q3):
+        return centred if config.centred else torch.from_numpy(points_Q3.astype(np.float32))
+    # The published code thins clouds with plain NumPy, which passes over no point.
+    kept = farthest_points(torch.from_numpy(points_Q3.astype(np.float32)).unsqueeze(0), config.thinned, first=0)[0].numpy()
+    return unit_sphere(points_Q3[kept], source) if config.centred else torch.from_numpy(points_Q3[kept].astype(np.float32))
+
+
 def unit_sphere(points_Q3: NDArray[Any], source: str) -> Tensor:
     """A cloud, centred and scaled so that its farthest point is at distance 1: float32.
 
@@ -64,12 +79,15 @@ class CloudTransform:
         chosen = torch.randperm(len(pool_Q3), generator=generator)[: self.config.points]
         return jitter(pool_Q3[chosen], augment, 3, generator)
 
-    @staticmethod
-    def _thinned(cloud_Q3: Tensor, count: int | None) -> Tensor:
-        """At most `count` farthest points, from the first one on; the cloud itself where it has no more."""
-        if count is None or count >= len(cloud_Q3):
+    def _thinned(self, cloud_Q3: Tensor, count: int | None) -> Tensor:
+        """At most `count` farthest points, from the first one on; the cloud itself where it has no more.
+
+        Where points at the origin are passed over, the published code lets one point stand in for all of them.
+        """
+        if count is None or (count >= len(cloud_Q3) and not self.config.skip_origin):
             return cloud_Q3
-        return cloud_Q3[farthest_points(cloud_Q3.unsqueeze(0), count, first=0)[0]]
+        count = min(count, len(cloud_Q3))
+        return cloud_Q3[farthest_points(cloud_Q3.unsqueeze(0), count, first=0, skip_origin=self.config.skip_origin)[0]]
 
 
 @dataclass(frozen=True)
@@ -136,6 +154,8 @@ def part_transform(wanted: Wanted, dataset: str) -> PartTransform:
     config, augment = _sections(wanted, "part_segmentation", dataset)
     if augment is not None and augment.sample_from is not None:
         raise UserError(f"finetune.augment.sample_from: is for classification, not for the parts of {dataset}; leave it out.")
+    if config.thinned is not None:
+        raise UserError(f"input.thinned: is for classification, not for the parts of {dataset}; leave it out.")
     if wanted.test.votes > 1:
         raise UserError(f"finetune.test.votes: is for classification, not for the parts of {dataset}; leave it out.")
     return PartTransform(config, augment)

@@ -12,6 +12,7 @@ from m2pt.config import PointAugment, PointInput, TestConfig, UserError
 from m2pt.modalities.items import Wanted
 from m2pt.modalities.point.readers import READERS
 from m2pt.modalities.point.readers.scanobjectnn import CLASSES
+from m2pt.modalities.point.recipes import RECIPES
 
 CONFIG = PointInput(form="published", points=8, groups=2, neighbours=2)
 AUGMENT = PointAugment(sample_from=12, scale=(0.8, 1.2), shift=0.1)
@@ -268,6 +269,38 @@ def test_the_variants_of_scanobjectnn_are_in_their_files(scans, variant, home, e
     with h5py.File(scans / home / f"test_{ending}.h5") as file:
         np.testing.assert_allclose(test.test(2)["x"][0, 0], unit(file["data"][2])[0], atol=1e-6)
     assert train.train(0, 1)["x"].shape == (8, 3)
+
+
+def test_the_recipe_of_scanobjectnn_takes_clouds_as_they_are_stored(scans):
+    """Point-MAE's data set hands out the rows of the file; ModelNet40's clouds are centred and scaled."""
+    recipe = RECIPES["point-mae-scanobjectnn"]
+    small = recipe.input.model_copy(update={"points": 20, "groups": 2, "neighbours": 2})
+    items = READERS["scanobjectnn"](
+        scans, "test", Wanted(small, recipe.finetune.augment, TestConfig(), "classification", "obj_bg")
+    )
+    with h5py.File(scans / "main_split" / "test_objectdataset.h5") as file:
+        for index in range(3):
+            assert np.array_equal(np.sort(items.test(index)["x"][0], axis=0), np.sort(file["data"][index], axis=0))
+    assert RECIPES["point-mae-modelnet40"].input.centred and RECIPES["point-mae-shapenetpart"].input.centred
+
+
+def farthest(points, count):
+    chosen, distance = [0], np.full(len(points), 1e10)
+    while len(chosen) < count:
+        distance = np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
+        chosen.append(int(distance.argmax()))
+    return points[chosen]
+
+
+def test_clouds_of_modelnet40_can_be_thinned_before_they_are_centred(text):
+    """As Point-MAE prepares them (10,000 points to 8192)."""
+    config = CONFIG.model_copy(update={"thinned": 12})
+    items = READERS["modelnet40"](text, "test", Wanted(config, AUGMENT, TestConfig(), "classification"))
+    for index in range(2):
+        expected = farthest(unit(farthest(cloud(5 + index), 12)), 8)
+        np.testing.assert_allclose(items.test(index)["x"][0], expected, atol=1e-5)
+    with pytest.raises(ValueError, match=r"points \(8\) must not exceed thinned \(7\)"):
+        PointInput(points=8, groups=2, neighbours=2, thinned=7)
 
 
 def test_faults_of_scanobjectnn_are_named(scans):

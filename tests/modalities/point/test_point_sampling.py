@@ -66,6 +66,39 @@ def test_without_a_first_point_sampling_starts_farthest_from_the_origin(kind):
     ]
 
 
+def kernel(cloud, count, threads):
+    """What the threads of PointNet++'s CUDA kernel do: each looks at every `threads`-th point, and they compare in pairs."""
+    best, nearest = [0], [np.float32(1e10)] * len(cloud)
+    while len(best) < count:
+        found = []
+        for thread in range(threads):
+            far, chosen = np.float32(-1), 0
+            for index in range(thread, len(cloud), threads):
+                if float(distance(cloud[index], (0, 0, 0))) <= 1e-3:
+                    continue
+                nearest[index] = min(nearest[index], distance(cloud[index], cloud[best[-1]]))
+                if nearest[index] > far:
+                    far, chosen = nearest[index], index
+            found.append((far, chosen))
+        while len(found) > 1:
+            half = len(found) // 2
+            found = [other if other[0] > one[0] else one for one, other in zip(found[:half], found[half:], strict=True)]
+        best.append(found[0][1])
+    return best
+
+
+@pytest.mark.parametrize("count", [12, 40])
+def test_points_at_the_origin_are_passed_over_as_by_the_published_kernel(count):
+    x = clouds("random")
+    x[0, 1::3] *= 0.02
+    x[1] *= 0.01
+    x[2, 7] = 0.0
+    found = farthest_points(x, count, 0, skip_origin=True)
+    assert found.tolist() == [kernel(cloud.numpy(), count, 8) for cloud in x]
+    assert torch.equal(torch.cat([farthest_points(cloud[None], count, 0, skip_origin=True) for cloud in x]), found)
+    assert found.tolist() != farthest_points(x, count, 0).tolist()
+
+
 @pytest.mark.parametrize("kind", ["random", "grid"])
 @pytest.mark.parametrize("held", [1, 500, 10**9])
 def test_nearest_neighbours_are_those_of_brute_force_in_any_portions(monkeypatch, kind, held):

@@ -67,6 +67,15 @@ def test_a_test_sees_the_farthest_points_from_the_first_on():
     assert torch.equal(CloudTransform(CONFIG, None, 1).train(CLOUD, generator()), views[0])
 
 
+def test_a_whole_cloud_is_seen_but_for_points_at_the_origin():
+    cloud = CLOUD.clone()
+    cloud[[3, 5]] *= 1e-3
+    config = CONFIG.model_copy(update={"points": 30, "skip_origin": True})
+    for points in (CloudTransform(config, None, 1).test(cloud, generator())[0],
+                   CloudTransform(config, PointAugment(sample_from=2400), 1).train(cloud, generator())):  # fmt: skip
+        assert points.shape == (30, 3) and rows(points) == rows(cloud) - rows(cloud[[3, 5]])
+
+
 def test_votes_are_augmented_views_of_the_same_farthest_points():
     plain = CloudTransform(CONFIG, PointAugment(sample_from=10), 5).test(CLOUD, generator())
     pool = rows(CLOUD[farthest_points(CLOUD[None], 10, 0)[0]])

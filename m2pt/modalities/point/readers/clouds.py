@@ -13,7 +13,7 @@ from m2pt.config import UserError
 from m2pt.identity import derived_seed
 from m2pt.modalities.items import Item, Items, Wanted, seeded
 from m2pt.modalities.point.readers.hdf5 import POINTS, Rows
-from m2pt.modalities.point.transforms import cloud_transform, unit_sphere
+from m2pt.modalities.point.transforms import cloud_transform, prepared
 
 
 class CloudItems(Items):
@@ -37,13 +37,13 @@ class CloudItems(Items):
 
     def train(self, index: int, seed: int) -> Item:
         """One cloud, augmented: x (P, 3), y ()."""
-        cloud = unit_sphere(self.points(index), self.name(index))
+        cloud = prepared(self.points(index), self.transform.config, self.name(index))
         with seeded(seed) as generator:
             return {"x": self.transform.train(cloud, generator), "y": self.labels[index]}
 
     def test(self, index: int) -> Item:
         """The views of one cloud, drawn from its index where there are several: x (V, P, 3), y ()."""
-        cloud = unit_sphere(self.points(index), self.name(index))
+        cloud = prepared(self.points(index), self.transform.config, self.name(index))
         with seeded(derived_seed(0, "views", index)) as generator:
             return {"x": self.transform.test(cloud, generator), "y": self.labels[index]}
 

@@ -5,6 +5,7 @@ and `label` (N, 1). There is no validation split, but `val_files.txt` is read wh
 
 Text (`modelnet40_normal_resampled`): `modelnet40_shape_names.txt`; `modelnet40_train.txt` and `modelnet40_test.txt` list names
 such as `airplane_0001`, of which the file `airplane/airplane_0001.txt` has lines `x,y,z,nx,ny,nz`. Normals are not used.
+Point-MAE trains on this form.
 """
 
 from collections.abc import Sequence

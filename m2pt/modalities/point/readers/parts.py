@@ -13,7 +13,7 @@ from torch import Tensor
 
 from m2pt.identity import derived_seed
 from m2pt.modalities.items import Item, Items, Wanted, seeded
-from m2pt.modalities.point.transforms import part_transform, unit_sphere
+from m2pt.modalities.point.transforms import part_transform, prepared
 
 
 class PartItems(Items):
@@ -58,7 +58,7 @@ class PartItems(Items):
 
     def _cloud(self, index: int) -> tuple[Tensor, Tensor]:
         points, labels = self.points(index)
-        return unit_sphere(points, self.name(index)), torch.from_numpy(labels).to(torch.int64)
+        return prepared(points, self.transform.config, self.name(index)), torch.from_numpy(labels).to(torch.int64)
 
 
 def offsets(categories: Mapping[str, int]) -> tuple[tuple[int, ...], ...]:

@@ -1,8 +1,8 @@
 """ScanObjectNN (arXiv 1908.04616) in its published HDF5 files, `data` (N, 2048, 3) and `label` (N,), in three variants.
 
 `obj_bg` (objects with background), `obj_only` (without) and `hardest` (PB_T50_RS: moved, turned and scaled boxes); the first two
-also by the names of their files. All are of the main split, which has no validation part. Clouds are centred and scaled here;
-Point-MAE takes them as they are stored.
+also by the names of their files. All are of the main split, which has no validation part. Point-MAE takes the clouds as they
+are stored, its recipe here as well (`PointInput.centred`).
 """
 
 from pathlib import Path
