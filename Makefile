@@ -10,7 +10,7 @@ SHELL := bash
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help setup study test full-size lint format ui lock clean
+.PHONY: help setup study test full-size paper-rehearsal lint format ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -26,6 +26,9 @@ test: setup ## run the tests, e.g. make test ARGS='-k pathway'
 
 full-size: setup ## take one step of every published recipe at ViT-B size on the CPU, in about ten minutes
 	@$(PY) benchmarks/full_size_step.py $(ARGS)
+
+paper-rehearsal: setup ## run the whole study of the paper in small: every part, on generated files and weights, in half an hour
+	@$(PY) -m pytest -m rehearsal tests/pipelines/test_paper_rehearsal.py $(ARGS)
 
 lint: setup ## check style and types
 	@$(PY) -m ruff check .
