@@ -25,7 +25,7 @@ from tests.weights import files
 PAPER = Path(__file__).parents[2] / "studies" / "paper.yaml"
 WIDTH, DEPTH = 24, 12
 SMALL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "imagenet": ({"size": 32}, {"batch_size": 8}),
+    "imagenet": ({"size": 32}, {"batch_size": 16}),
     "ade20k": ({"size": 32}, {"batch_size": 2, "warmup_steps": 2, "test": {"stride": 24}}),
     "shapenetpart": ({"points": 64, "groups": 8, "neighbours": 6}, {"batch_size": 8, "warmup_epochs": 1.0}),
     "partnet": ({"points": 64, "groups": 8, "neighbours": 6}, {"batch_size": 8, "warmup_epochs": 1.0}),
@@ -43,8 +43,8 @@ def weights(folder: Path) -> None:
         "audiomae_pretrain_vit_base.pth": files.mae(channels=1, patch=16, places=8, width=WIDTH, depth=DEPTH, seed=1),
         "videomae_pretrain_vit_base.pth": {"model": files.videomae(patch=16, width=WIDTH, depth=DEPTH, seed=2)},
         "pointmae_pretrain_vit_base.pth": files.point_mae(width=WIDTH, depth=DEPTH, seed=3),
-        "pointmae_pretrain_vit_base_20.pth": files.point_mae(width=WIDTH, depth=DEPTH, seed=4),
-        "pointmae_pretrain_vit_base_220.pth": files.point_mae(width=WIDTH, depth=DEPTH, seed=5),
+        "pointmae_pretrain_vit_base_20.pth": files.vit(width=WIDTH, depth=DEPTH, seed=4),  # as in the zoo of M2PT: timm's keys
+        "pointmae_pretrain_vit_base_220.pth": {"state_dict": files.vit(width=WIDTH, depth=DEPTH, seed=5)},
     }
     for name, content in made.items():
         torch.save(content, folder / name)
@@ -58,7 +58,7 @@ def cut_down() -> dict[str, Any]:
         task = study["tasks"][name]
         task["input"] = task.get("input", {}) | form
         task["finetune"] = task.get("finetune", {}) | {"epochs": 2} | training
-    study["execution"] |= {"devices": "cpu", "micro_batch": 4, "loader_workers": 0}
+    study["execution"] |= {"devices": "cpu", "micro_batch": 8, "loader_workers": 0}
     return study
 
 
