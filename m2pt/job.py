@@ -31,6 +31,7 @@ from m2pt.config import Modality, UserError
 from m2pt.energy import EnergyMeter, energy_meter
 from m2pt.identity import PretrainSpec, RunSpec, Spec, run_id
 from m2pt.modalities.samples import Samples
+from m2pt.pathway import PathwayError
 from m2pt.training.checkpoint import remove_checkpoint
 from m2pt.training.feeds import Feed
 from m2pt.training.files import file_feed
@@ -104,6 +105,8 @@ def _attempt(run_dir: Path, share: Share, device_index: int) -> str | None:
         _execute(run_dir, share, device_index)
     except UserError as error:
         return _fail(run_dir, str(error), "")
+    except PathwayError as error:
+        return _fail(run_dir, f"{run_dir.name}: {error}.", "")
     except torch.OutOfMemoryError as error:
         return _fail(run_dir, f"{run_dir.name}: the device has not enough memory; set execution.micro_batch lower.", str(error))
     except Exception as error:  # whatever happens inside a run fails this run and no other

@@ -1,13 +1,15 @@
 """Scores of a model on a split, over all processes."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from m2pt.identity import RunSpec
+from m2pt.identity import RunSpec, run_id
 from m2pt.training.feeds import Feed, TestSplit
+from m2pt.training.finite import NotFiniteError, diverged
 from m2pt.training.goals import Predictor, loss_of, new_meter
 from m2pt.training.metrics.accuracy import Accuracy
 from m2pt.training.precision import autocast
@@ -28,8 +30,15 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, spec: RunSpec, feed: Feed, split: TestSplit, device: torch.device, share: Share) -> Evaluation:
-    """Evaluate a model, in evaluation mode; its mode is left as it was."""
+def evaluate(
+    model: nn.Module, spec: RunSpec, feed: Feed, split: TestSplit, device: torch.device, share: Share, when: str
+) -> Evaluation:
+    """Evaluate a model, in evaluation mode; its mode is left as it was. `when` says at which point of a run, for messages.
+
+    Raises:
+        UserError: an output or the loss is no finite number, or the split has nothing to score.
+
+    """
     training = model.training
     model.eval()
     meter = new_meter(spec, len(feed.classes), feed.parts)
@@ -37,9 +46,12 @@ def evaluate(model: nn.Module, spec: RunSpec, feed: Feed, split: TestSplit, devi
     recipe = spec.finetune.model_copy(update={"label_smoothing": 0.0})
     total, count, has_loss = 0.0, 0, True
     for item in feed.test(split):
-        with autocast(spec.finetune.precision, device):
-            outputs = predict(item)
-        meter.add(outputs, item)
+        try:
+            with autocast(spec.finetune.precision, device):
+                outputs = predict(item)
+            meter.add(outputs, item)
+        except NotFiniteError as error:
+            raise diverged(f"{run_id(spec)}, {split} split {when}: {error}", item["x"]) from error
         has_loss = has_loss and item["x"].shape[1] == 1
         if has_loss:
             total += float(loss_of(recipe, spec.goal, outputs, item["y"]).sum())
@@ -49,6 +61,9 @@ def evaluate(model: nn.Module, spec: RunSpec, feed: Feed, split: TestSplit, devi
     for other, other_total, other_count in found[: share.rank] + found[share.rank + 1 :]:
         meter.merge(other)
         total, count = total + other_total, count + other_count
+    loss = total / count if has_loss and count else None
+    if loss is not None and not math.isfinite(loss):
+        raise diverged(f"{run_id(spec)}, {split} split {when}: the loss is {loss}")
     scores = meter.result()
     confusion = meter.confusion.tolist() if isinstance(meter, Accuracy) and meter.confusion is not None else None
-    return Evaluation(scores[spec.metric], scores, total / count if has_loss else None, confusion)
+    return Evaluation(scores[spec.metric], scores, loss, confusion)

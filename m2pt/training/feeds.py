@@ -39,11 +39,12 @@ class Batch:
 
 
 class Feed(ABC):
-    """The data of one run: `size` training samples of `classes`."""
+    """The data of one run: `size` training samples of `classes`, with their `labels` where these are known without reading."""
 
     classes: tuple[str, ...]
     size: int
     steps_per_epoch: int
+    labels: Tensor | None
     parts: tuple[tuple[int, ...], ...] | None = None
     skipped: Sequence[str] = ()
 
@@ -65,7 +66,7 @@ class MemoryFeed(Feed):
 
     def __init__(self, spec: RunSpec, pool: Samples, splits: dict[TestSplit, Samples], share: Share) -> None:
         self._spec, self._pool, self._splits, self._share = spec, pool, splits, share
-        self.classes, self.size = pool.classes, len(pool.y)
+        self.classes, self.size, self.labels = pool.classes, len(pool.y), pool.y
         self.steps_per_epoch = -(-self.size // spec.finetune.batch_size)
 
     def train(self, epoch: int, first: int) -> Iterator[Batch]:
@@ -106,6 +107,7 @@ class FileFeed(Feed):
         self._spec, self._train, self._kept, self._tests, self._share, self._workers = spec, train, kept, tests, share, workers
         recipe = spec.finetune
         self.classes, self.size = train.classes, len(kept)
+        self.labels = None if train.labels is None else train.labels[kept]
         self.parts = getattr(train, "parts", None)
         drawn = recipe.epoch_samples or self.size
         self.steps_per_epoch = drawn // recipe.batch_size

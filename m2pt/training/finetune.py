@@ -5,12 +5,11 @@ share split, order, augmentation and head across methods, and differences can be
 """
 
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from m2pt import pathway
 from m2pt.config import TAKES, UserError
@@ -24,18 +23,18 @@ from m2pt.records import MERGED
 from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
 from m2pt.training.draw import balanced
 from m2pt.training.evaluate import Evaluation, evaluate
-from m2pt.training.feeds import Feed, MemoryFeed, TestSplit
-from m2pt.training.goals import Predictor
+from m2pt.training.feeds import Feed, MemoryFeed
+from m2pt.training.finite import diverged, refuse_weights
+from m2pt.training.hopeless import refuse_hopeless
 from m2pt.training.journal import Journal
 from m2pt.training.latency import example
 from m2pt.training.latency import measure as measure_latency
 from m2pt.training.loop import Trainer
+from m2pt.training.merging import merge
 from m2pt.training.optim import freeze_for
 from m2pt.training.share import Share
 from m2pt.training.stopwatch import Stopwatch
 from m2pt.weights import check_content, load_encoder, load_into, read_encoder, save_weights
-
-_MERGE_PROOF_BATCHES = 8
 
 
 @dataclass(frozen=True)
@@ -136,6 +135,7 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
         raise UserError(
             f"finetune.score: best_val needs validation data, {spec.target} has none; set its holdout, or score: last."
         )
+    refuse_hopeless(spec, feed)
     with watch.measure("load"):
         model = build(spec, places, len(feed.classes), len(feed.parts or ()))
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -143,12 +143,13 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
     best = _train(spec, trainer, places, run_dir, watch)
     model = trainer.scored
     with watch.measure("evaluate"):
-        _refuse_still_scales(spec, model)
         scales = {name: _summary(scale) for name, scale in pathway.scales(model).items()}
         sizes = pathway.effective_sizes(model)
-        merged = _merge(spec, model, feed, places)
-        val = evaluate(model, spec, feed, "val", places.device, places.share) if feed.count("val") else None
-        test = evaluate(model, spec, feed, "test", places.device, places.share)
+        merged = merge(spec, model, fresh(spec, len(feed.classes), len(feed.parts or ())), feed, places.device)
+        refuse_weights(model, f"{run_id(spec)}, after training")
+        when = f"with the weights of epoch {best}"
+        val = evaluate(model, spec, feed, "val", places.device, places.share, when) if feed.count("val") else None
+        test = evaluate(model, spec, feed, "test", places.device, places.share, when)
     record = {
         "run_id": run_id(spec),
         "kind": spec.kind,
@@ -224,9 +225,7 @@ def _train(spec: RunSpec, trainer: Trainer, places: Places, run_dir: Path, watch
                     save()
             trained = trainer.line()
         with watch.measure("evaluate"):
-            scored = (
-                evaluate(trainer.scored, spec, trainer.feed, "val", places.device, share) if trainer.feed.count("val") else None
-            )
+            scored = _validate(spec, trainer, places, epoch)
         journal.append({"epoch": epoch, "step": epoch * trainer.steps} | trained | _line(scored, trainer.scored))
         if recipe.score == "best_val" and scored is not None and scored.score > best["val"]:
             weights = {name: tensor.clone() for name, tensor in trainer.scored.state_dict().items()}
@@ -234,10 +233,21 @@ def _train(spec: RunSpec, trainer: Trainer, places: Places, run_dir: Path, watch
         trainer.next_epoch()
         if epoch % places.checkpoint_every_epochs == 0 or epoch == recipe.epochs:
             save()
+    if sum(line.get("train/skipped_steps", 0) for line in journal.lines) == recipe.epochs * trainer.steps:
+        raise diverged(f"{run_id(spec)}: gradients overflowed in fp16 in every step, so no weight was changed")
+    # The last weights, whichever epoch is best: at that of the warm-up's first step nothing has moved yet.
+    _refuse_still_scales(spec, trainer.scored)
     if recipe.score == "best_val":
         trainer.scored.load_state_dict(best["model"])
         return int(best["epoch"])
     return recipe.epochs
+
+
+def _validate(spec: RunSpec, trainer: Trainer, places: Places, epoch: int) -> Evaluation | None:
+    """The scores of an epoch's weights on validation data, where there are any."""
+    if trainer.feed.count("val") == 0:
+        return None
+    return evaluate(trainer.scored, spec, trainer.feed, "val", places.device, places.share, f"after epoch {epoch}")
 
 
 def _line(val: Evaluation | None, model: Model) -> dict[str, float]:
@@ -258,36 +268,10 @@ def _refuse_still_scales(spec: RunSpec, model: Model) -> None:
     if spec.pathway is None or not spec.pathway.scale_trainable:
         return
     still = [name for name, scale in pathway.scales(model).items() if bool((scale == spec.pathway.scale_init).all())]
+    empty = [name for name in still if not bool(pathway.auxiliary_weights(model)[name].any())]
+    if empty:
+        raise UserError(f"{run_id(spec)}: the auxiliary's weights are all zero in {', '.join(empty)}; give another encoder.")
     if still:
         raise UserError(
             f"{run_id(spec)}: these scales did not move in training, so the pathway is not in use: {', '.join(still)}."
         )
-
-
-def _merge(spec: RunSpec, model: Model, feed: Feed, places: Places) -> dict[str, Any] | None:
-    """Make a plain model, and prove it: the largest difference of outputs, and the parameter count of a plain model.
-
-    The outputs are those of the first batches of the validation split, or of the test split where there is none; their labels
-    are not looked at.
-    """
-    merge = METHODS[spec.method].merge
-    if merge is None:
-        return None
-    before = _outputs(spec, model, feed, places)
-    merge(model)
-    after = _outputs(spec, model, feed, places)
-    plain = fresh(spec, len(feed.classes), len(feed.parts or ()))
-    plain.load_state_dict(model.state_dict())
-    return {
-        "max_logit_difference": max(float((one - other).abs().max()) for one, other in zip(before, after, strict=True)),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "plain_parameters": sum(p.numel() for p in plain.parameters()),
-    }
-
-
-@torch.no_grad()
-def _outputs(spec: RunSpec, model: Model, feed: Feed, places: Places) -> list[Tensor]:
-    model.eval()
-    predict = Predictor(model, spec, len(feed.classes), places.device)
-    split: TestSplit = "val" if feed.count("val") else "test"
-    return [predict(item) for item in islice(feed.test(split), _MERGE_PROOF_BATCHES)]

@@ -15,6 +15,7 @@ from m2pt.config import FinetuneConfig, Goal, ImageInput
 from m2pt.identity import RunSpec
 from m2pt.modalities.image.windows import predict_scene
 from m2pt.modalities.items import Item
+from m2pt.training.finite import refuse_outputs
 from m2pt.training.metrics.accuracy import Accuracy
 from m2pt.training.metrics.average_precision import AveragePrecision
 from m2pt.training.metrics.meter import Meter
@@ -78,6 +79,10 @@ class Predictor:
 
         The votes of a cloud are averaged as logits, as in Point-MAE. Segmentation: the mean over views; a scene
         is looked at through windows, at the size of its labels.
+
+        Raises:
+            NotFiniteError: an output is no finite number, before or after the joining, which can hide an infinite one.
+
         """
         goal = self.spec.goal
         x = item["x"]
@@ -86,11 +91,13 @@ class Predictor:
             side = cast(ImageInput, self.spec.input).size
             stride = self.spec.finetune.test.stride or side
             scene = predict_scene(self.model, x[0, 0].to(self.device), side, stride, self.num_classes, (height, width))
+            refuse_outputs(scene.unsqueeze(0))
             return scene.float().cpu().unsqueeze(0)
         views = x.shape[1]
         given = item.get("given")
         told = None if given is None else given.repeat_interleave(views).to(self.device)
         outputs: Tensor = self.model(x.flatten(0, 1).to(self.device), told).float()
+        refuse_outputs(outputs)
         if views == 1:
             return outputs.cpu()
         outputs = outputs.unflatten(0, (-1, views))

@@ -4,6 +4,7 @@ Every random draw follows from (seed, purpose, epoch, step, row), so neither the
 size of the parts in which a batch is computed changes more than the order of sums.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -17,27 +18,32 @@ from torch.nn.parallel import DistributedDataParallel
 
 from m2pt.config import AudioAugment, UserError
 from m2pt.encoder import DropPath, draw_paths
-from m2pt.identity import RunSpec, derived_seed
+from m2pt.identity import RunSpec, derived_seed, run_id
 from m2pt.modalities.audio.published import PublishedAudioTokenizer, draw_patches
 from m2pt.modalities.items import seeded
 from m2pt.model import Model
 from m2pt.noise import RowNoise
 from m2pt.training.feeds import Batch, Feed
+from m2pt.training.finite import diverged, refuse_weights
 from m2pt.training.goals import loss_of
-from m2pt.training.optim import build_optimizer, clip_gradients
+from m2pt.training.optim import build_optimizer, clip_gradients, rates
 from m2pt.training.precision import autocast, gradient_scaler
 from m2pt.training.share import Share
 
 
 @dataclass
 class Progress:
-    """Where a training stands: `step` steps of `epoch` are done; sums over these steps, on all processes together."""
+    """Where a training stands: `step` steps of `epoch` are done; sums over these steps, on all processes together.
+
+    `skipped` of these steps changed no weight, because gradients overflowed in fp16; all processes skip the same ones.
+    """
 
     epoch: int = 1
     step: int = 0
     loss: float = 0.0
     correct: int = 0
     samples: int = 0
+    skipped: int = 0
 
 
 @dataclass
@@ -87,11 +93,20 @@ class Trainer:
             yield self.progress.step
 
     def line(self) -> dict[str, float]:
-        """What the present epoch gave so far: mean loss, and accuracy where labels are not mixed."""
+        """What the present epoch gave so far: rates, mean loss, and accuracy where labels are not mixed.
+
+        Raises:
+            UserError: a weight is no finite number.
+
+        """
+        for model in dict.fromkeys((self.model, self.scored)):
+            refuse_weights(model, f"{run_id(self.spec)}, epoch {self.progress.epoch}")
         done = self.progress
         sums = self.share.sum(torch.tensor([done.loss, done.correct, done.samples], dtype=torch.float64, device=self._reduce_on))
         loss, correct, samples = sums.tolist()
-        line = {"learning_rate": float(self.optimizer.param_groups[0]["lr"]), "train/loss": loss / samples}
+        line = rates(self.optimizer, self.model) | {"train/loss": loss / samples}
+        if self.scaler.is_enabled():
+            line["train/skipped_steps"] = float(done.skipped)
         if not self._mixes:
             line["train/accuracy"] = 100.0 * correct / samples
         return line
@@ -123,9 +138,9 @@ class Trainer:
             self.progress = parts[self.share.rank]
         elif self.share.leads:
             sums = {name: sum(getattr(part, name) for part in parts) for name in ("loss", "correct", "samples")}
-            self.progress = Progress(parts[0].epoch, parts[0].step, **sums)
+            self.progress = Progress(parts[0].epoch, parts[0].step, **sums, skipped=parts[0].skipped)
         else:
-            self.progress = Progress(parts[0].epoch, parts[0].step)
+            self.progress = Progress(parts[0].epoch, parts[0].step, skipped=parts[0].skipped)
 
     @property
     def _reduce_on(self) -> torch.device:
@@ -156,7 +171,7 @@ class Trainer:
         self.scaler.unscale_(self.optimizer)
         clip_gradients(self.model.parameters(), recipe.clip_norm)
         self.scaler.step(self.optimizer)
-        self.scaler.update()
+        self._rescale()
         if self.average:
             self.average.update(self.model)
         self.progress.samples += len(x)
@@ -171,9 +186,29 @@ class Trainer:
         losses = loss_of(self.spec.finetune, self.spec.goal, outputs.float(), y)
         # The processes' gradients are averaged, hence the factor.
         self.scaler.scale(losses.sum() * (self.share.world / noise.total)).backward()
-        self.progress.loss += float(losses.detach().sum())
+        loss = float(losses.detach().sum())
+        if not math.isfinite(loss):
+            raise diverged(f"{self._here}: the training loss is {loss}", x)
+        self.progress.loss += loss
         if not self._mixes:
             self.progress.correct += int((outputs.detach().argmax(1) == labels).sum())
+
+    def _rescale(self) -> None:
+        """Adapt the scale of the loss in fp16. A step is skipped where gradients overflowed at a scale that was too large; where
+        they overflow unscaled, no scale helps, and the run would go on without learning.
+        """
+        before = self.scaler.get_scale()
+        self.scaler.update()
+        if self.scaler.get_scale() < before:
+            self.progress.skipped += 1
+            if before <= 1.0:
+                raise diverged(f"{self._here}: the gradients overflow in fp16 without any scale of the loss")
+
+    @property
+    def _here(self) -> str:
+        """The step that is under way, counted from 1 as in the history."""
+        done = self.progress
+        return f"{run_id(self.spec)}, epoch {done.epoch}, step {(done.epoch - 1) * self.steps + done.step + 1}"
 
     def _mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Mix each row with its mirror image; clips are mixed as pictures with more channels."""

@@ -100,6 +100,29 @@ def build_optimizer(
     return optimizer, schedule
 
 
+def rates(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, float]:
+    """The learning rates of the last step by their names in a history.
+
+    `learning_rate` is the schedule's, before layer decay and any multiple: what the head learns at. `scale_learning_rate` is the
+    scales' own, where they are trained (`scale_learning_rate/<scale>` for each where they differ).
+    """
+    # Where a group has no multiple of its own, its rate is the schedule's to the last bit.
+    plain = min(optimizer.param_groups, key=lambda group: abs(float(group["lr_scale"]) - 1.0))
+    found = {"learning_rate": float(plain["lr"] / plain["lr_scale"])}
+    if not isinstance(model, Model):
+        return found
+    of_parameter = {id(parameter): float(group["lr"]) for group in optimizer.param_groups for parameter in group["params"]}
+    scales = pathway.scales(model).items()
+    of_scale = {name: of_parameter[id(scale)] for name, scale in scales if id(scale) in of_parameter}
+    match sorted(set(of_scale.values())):
+        case []:
+            return found
+        case [rate]:
+            return found | {"scale_learning_rate": rate}
+        case _:
+            return found | {f"scale_learning_rate/{name}": rate for name, rate in of_scale.items()}
+
+
 def _adamw(groups: list[dict[str, object]], rate: float) -> torch.optim.Optimizer:
     kept = [{key: value for key, value in group.items() if key != "is_matrix"} for group in groups]
     return torch.optim.AdamW(kept, lr=rate, betas=(0.9, 0.999), fused=True)

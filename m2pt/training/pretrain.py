@@ -4,6 +4,8 @@ Sources: MAE (arXiv 2111.06377), AudioMAE (2207.06405), Point-MAE (2203.06604), 
 tokens only, decode with a mask token in the hidden places, predict the content of the hidden patches.
 """
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,9 @@ from m2pt.model import Model
 from m2pt.records import ENCODER
 from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
 from m2pt.training.feeds import EVALUATION_BATCH
+from m2pt.training.finite import NotFiniteError, diverged, refuse_outputs, refuse_weights
 from m2pt.training.journal import Journal
-from m2pt.training.optim import build_optimizer, clip_gradients
+from m2pt.training.optim import build_optimizer, clip_gradients, rates
 from m2pt.training.reconstructions import save_reconstructions
 from m2pt.training.stopwatch import Stopwatch
 from m2pt.weights import load_into, read_weights, save_weights
@@ -148,6 +151,7 @@ def _labelled(
     def validate() -> dict[str, float]:
         model.eval()
         outputs = torch.cat([model(part.to(device)).float().cpu() for part in splits["val"].x.split(EVALUATION_BATCH)])
+        refuse_outputs(outputs)
         model.train()
         hits = int((outputs.argmax(dim=1) == splits["val"].y).sum())
         loss = nn.functional.cross_entropy(outputs, splits["val"].y)
@@ -164,7 +168,7 @@ def _steps(
     recipe: MaePretrain | LabelPretrain,
     pool: Samples,
     loss_of: Any,
-    validate: Any,
+    validate: Callable[[], dict[str, float]],
     device: torch.device,
     run_dir: Path,
     watch: Stopwatch,
@@ -182,11 +186,25 @@ def _steps(
         with watch.measure("train"):
             total = sum(_step(spec, model, recipe, pool, loss_of, optimizer, schedule, step) for step in stretch)
         with watch.measure("evaluate"):
-            scores = validate()
-        line = {"epoch": len(journal.lines) + 1, "step": stretch.stop, "learning_rate": optimizer.param_groups[0]["lr"]}
+            scores = _validated(spec, model, validate, stretch.stop)
+        line = {"epoch": len(journal.lines) + 1, "step": stretch.stop} | rates(optimizer, model)
         journal.append(line | {"train/loss": total / len(stretch)} | scores)
         save_checkpoint(run_dir, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": journal.lines})
     return journal.lines
+
+
+def _validated(spec: PretrainSpec, model: nn.Module, validate: Callable[[], dict[str, float]], step: int) -> dict[str, float]:
+    """The validation scores after a step. Raises `UserError` where they, or the weights, are no finite numbers."""
+    where = f"{run_id(spec)}, after step {step}"
+    refuse_weights(model, where)
+    try:
+        scores = validate()
+    except NotFiniteError as error:
+        raise diverged(f"{where}: {error}") from error
+    for name, score in scores.items():
+        if not math.isfinite(score):
+            raise diverged(f"{where}: {name} is {score}")
+    return scores
 
 
 def _step(
@@ -204,11 +222,14 @@ def _step(
     chosen = torch.randint(len(pool.y), (recipe.batch_size,), generator=noise)
     x = ROOMS[spec.modality].augment(pool.x[chosen], noise)
     loss = loss_of(x, pool.y[chosen], noise)
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise diverged(f"{run_id(spec)}, step {step + 1}: the training loss is {value}", x)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     clip_gradients(model.parameters(), recipe.clip_norm)
     optimizer.step()
-    return float(loss.detach())
+    return value
 
 
 def _record(spec: PretrainSpec, metric: str, score: float, kept: nn.Module, run_dir: Path) -> dict[str, Any]:

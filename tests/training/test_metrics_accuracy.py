@@ -7,6 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, top_k_accuracy_score
 
+from m2pt.config import UserError
 from m2pt.training.metrics.accuracy import Accuracy
 
 
@@ -53,7 +54,7 @@ def test_few_and_many_classes():
 
 
 def test_nothing_to_score_and_wrong_shapes():
-    with pytest.raises(ValueError, match="no samples"):
+    with pytest.raises(UserError, match="no samples"):
         Accuracy(3).result()
     with pytest.raises(ValueError, match="3 samples and 4 classes"):
         Accuracy(4).add(torch.zeros(2, 4), {"y": torch.zeros(3, dtype=torch.int64)})

@@ -6,6 +6,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, jaccard_score, recall_score
 
+from m2pt.config import UserError
 from m2pt.training.metrics.segmentation import SegmentationIoU
 
 
@@ -43,7 +44,7 @@ def test_it_agrees_with_scikit_learn_and_takes_logits_in_parts():
 def test_nothing_to_score_and_wrong_shapes():
     meter = SegmentationIoU(3)
     meter.add(torch.zeros(1, 3, 2, 2), {"y": torch.full((1, 2, 2), -1)})
-    with pytest.raises(ValueError, match="no labelled pixels"):
+    with pytest.raises(UserError, match="No pixel has a label"):
         meter.result()
     with pytest.raises(ValueError, match="for labels of shape"):
         meter.add(torch.zeros(1, 3, 2, 3), {"y": torch.zeros(1, 2, 2, dtype=torch.int64)})

@@ -5,6 +5,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from m2pt.config import UserError
 from m2pt.modalities.items import Item
 from m2pt.training.metrics.meter import Meter
 
@@ -23,7 +24,7 @@ class Accuracy(Meter):
         self.count, self.first, self.among_five = 0, 0, 0
         self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64) if num_classes <= CONFUSION else None
 
-    def add(self, outputs: Tensor, batch: Item) -> None:
+    def _take(self, outputs: Tensor, batch: Item) -> None:
         """Take in logits or probabilities (B, K) beside classes `y` (B,)."""
         y_B = batch["y"]
         if outputs.shape != (len(y_B), self.num_classes):
@@ -46,8 +47,8 @@ class Accuracy(Meter):
             self.confusion += other.confusion
 
     def result(self) -> dict[str, float]:
-        """`accuracy` and, for five classes or more, `top5_accuracy`, in percent. Raises `ValueError` without samples."""
+        """`accuracy` and, for five classes or more, `top5_accuracy`, in percent. Raises `UserError` without samples."""
         if self.count == 0:
-            raise ValueError("no samples to score")
+            raise UserError("There are no samples to score, so there is no accuracy; check the data set's split.")
         scores = {"accuracy": 100.0 * self.first / self.count}
         return scores | ({"top5_accuracy": 100.0 * self.among_five / self.count} if self.num_classes >= 5 else {})

@@ -25,7 +25,7 @@ class AveragePrecision(Meter):
         self._outputs: list[NDArray[np.float32]] = []
         self._labels: list[NDArray[np.bool_]] = []
 
-    def add(self, outputs: Tensor, batch: Item) -> None:
+    def _take(self, outputs: Tensor, batch: Item) -> None:
         """Take in outputs (B, K), of which only the order counts, beside `y` (B, K) of 0 and 1."""
         self._outputs.append(outputs.numpy())
         self._labels.append(batch["y"].numpy() > 0.5)
@@ -39,14 +39,12 @@ class AveragePrecision(Meter):
         """`map` and `auc` in percent.
 
         Raises:
-            UserError: an output is no finite number, or no class can be scored.
+            UserError: no class can be scored.
 
         """
         empty = np.zeros((0, self._num_classes))
         outputs_NK = np.concatenate([empty.astype(np.float32), *self._outputs])
         labels_NK = np.concatenate([empty.astype(np.bool_), *self._labels])
-        if not np.isfinite(outputs_NK).all():
-            raise UserError("The model gave outputs that are no finite numbers, so it cannot be scored; lower its learning rate.")
         precisions, areas = [], []
         for scores_N, labels_N in zip(outputs_NK.T, labels_NK.T, strict=True):
             if labels_N.any():

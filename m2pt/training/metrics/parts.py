@@ -10,6 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from m2pt.config import UserError
 from m2pt.modalities.items import Item
 from m2pt.training.metrics.meter import Meter
 
@@ -19,8 +20,7 @@ def _mean(values: Sequence[float]) -> float:
     return fsum(values) / len(values)
 
 
-def _percent(right: int, all_of_them: int) -> float:
-    return 100.0 * right / all_of_them if all_of_them else float("nan")
+_NOTHING = "No point has a part, so there is no intersection over union; check the labels of the data set."
 
 
 class PartIoU(Meter):
@@ -37,7 +37,7 @@ class PartIoU(Meter):
         self._right = 0
         self._points = 0
 
-    def add(self, outputs: Tensor, batch: Item) -> None:
+    def _take(self, outputs: Tensor, batch: Item) -> None:
         """Take in logits (B, K, P) beside `y` (B, P) and the categories `given` (B,)."""
         for category, predicted_P, true_P in _predictions(outputs, batch, self.parts):
             ious = []
@@ -57,14 +57,14 @@ class PartIoU(Meter):
         self._points += other._points
 
     def result(self) -> dict[str, float]:
-        """`miou_instance`, `miou_class` and `point_accuracy` in percent; NaN where there was no shape."""
+        """`miou_instance`, `miou_class` and `point_accuracy` in percent. Raises `UserError` where there was no shape."""
         shapes = [iou for ious in self._shapes for iou in ious]
         if not shapes:
-            return dict.fromkeys(("miou_instance", "miou_class", "point_accuracy"), float("nan"))
+            raise UserError(_NOTHING)
         return {
             "miou_instance": 100.0 * _mean(shapes),
             "miou_class": 100.0 * _mean([_mean(ious) for ious in self._shapes if ious]),
-            "point_accuracy": _percent(self._right, self._points),
+            "point_accuracy": 100.0 * self._right / self._points,
         }
 
 
@@ -85,7 +85,7 @@ class PartNetIoU(Meter):
         self._right = 0
         self._points = 0
 
-    def add(self, outputs: Tensor, batch: Item) -> None:
+    def _take(self, outputs: Tensor, batch: Item) -> None:
         """Take in logits (B, K, P) beside `y` (B, P) and the categories `given` (B,)."""
         size = len(self._both)
         for category, predicted_P, true_P in _predictions(outputs, batch, self.parts):
@@ -105,14 +105,15 @@ class PartNetIoU(Meter):
         self._points += other._points
 
     def result(self) -> dict[str, float]:
-        """`miou` and `point_accuracy` (of the points that have a part) in percent; NaN where there was no such point."""
+        """`miou` and `point_accuracy` (of the points that have a part) in percent. Raises `UserError` without one."""
         categories = []
         for labels in self.parts:
             ious = [int(self._both[part]) / int(self._either[part]) for part in labels if self._either[part]]
             if ious:
                 categories.append(_mean(ious))
-        miou = 100.0 * _mean(categories) if categories else float("nan")
-        return {"miou": miou, "point_accuracy": _percent(self._right, self._points)}
+        if not categories or not self._points:
+            raise UserError(_NOTHING)
+        return {"miou": 100.0 * _mean(categories), "point_accuracy": 100.0 * self._right / self._points}
 
 
 def _predictions(outputs_BKP: Tensor, batch: Item, parts: tuple[tuple[int, ...], ...]) -> Iterator[tuple[int, Tensor, Tensor]]:

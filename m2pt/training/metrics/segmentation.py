@@ -5,6 +5,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from m2pt.config import UserError
 from m2pt.modalities.items import Item
 from m2pt.training.metrics.meter import Meter
 
@@ -22,7 +23,7 @@ class SegmentationIoU(Meter):
         self.num_classes = num_classes
         self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
 
-    def add(self, outputs: Tensor, batch: Item) -> None:
+    def _take(self, outputs: Tensor, batch: Item) -> None:
         """Take in logits (B, K, ...), or predicted classes (B, ...), beside classes `y` (B, ...)."""
         y = batch["y"]
         predicted = outputs.argmax(dim=1) if outputs.ndim == y.ndim + 1 else outputs.long()
@@ -37,10 +38,10 @@ class SegmentationIoU(Meter):
         self.confusion += other.confusion
 
     def result(self) -> dict[str, float]:
-        """`miou`, `pixel_accuracy` and `class_accuracy` in percent. Raises `ValueError` without a labelled pixel."""
+        """`miou`, `pixel_accuracy` and `class_accuracy` in percent. Raises `UserError` without a labelled pixel."""
         counts = self.confusion.double()
         if not int(self.confusion.sum()):
-            raise ValueError("no labelled pixels to score")
+            raise UserError("No pixel has a label, so there is no intersection over union; check the labels of the data set.")
         right, true, predicted = counts.diagonal(), counts.sum(dim=1), counts.sum(dim=0)
         union = true + predicted - right
         return {

@@ -1,0 +1,51 @@
+"""The end of a pathway's training: a plain model, and the proof that it is the same function."""
+
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from m2pt.identity import RunSpec, run_id
+from m2pt.methods import METHODS
+from m2pt.model import Model
+from m2pt.training.feeds import Feed, TestSplit
+from m2pt.training.finite import NotFiniteError, diverged
+from m2pt.training.goals import Predictor
+
+_PROOF_BATCHES = 8
+
+
+def merge(spec: RunSpec, model: Model, plain: Model, feed: Feed, device: torch.device) -> dict[str, Any] | None:
+    """Make a plain model, and prove it: the largest difference of outputs, and the parameter count of a plain model.
+
+    The outputs are those of the first batches of the validation split, or of the test split where there is none; their labels
+    are not looked at. `plain` is a fresh plain model, which takes the merged weights. None where the method merges nothing.
+
+    Raises:
+        UserError: an output is no finite number.
+
+    """
+    method = METHODS[spec.method].merge
+    if method is None:
+        return None
+    before = _outputs(spec, model, feed, device)
+    method(model)
+    after = _outputs(spec, model, feed, device)
+    plain.load_state_dict(model.state_dict())
+    return {
+        "max_logit_difference": max(float((one - other).abs().max()) for one, other in zip(before, after, strict=True)),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "plain_parameters": sum(p.numel() for p in plain.parameters()),
+    }
+
+
+@torch.no_grad()
+def _outputs(spec: RunSpec, model: Model, feed: Feed, device: torch.device) -> list[Tensor]:
+    model.eval()
+    predict = Predictor(model, spec, len(feed.classes), device)
+    split: TestSplit = "val" if feed.count("val") else "test"
+    try:
+        return [predict(item) for item in islice(feed.test(split), _PROOF_BATCHES)]
+    except NotFiniteError as error:
+        raise diverged(f"{run_id(spec)}, {split} split at the merge: {error}") from error
