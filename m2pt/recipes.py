@@ -46,10 +46,19 @@ def resolve(name: str, task: TaskConfig, tuning: Tuning) -> tuple[InputConfig, F
 
 def _changed(config: T, changes: dict[str, JsonValue], key: str) -> T:
     try:
-        return type(config).model_validate_json(json.dumps(config.model_dump(mode="json") | changes))
+        return type(config).model_validate_json(json.dumps(_merged(config.model_dump(mode="json"), changes)))
     except ValidationError as error:
         faults = "; ".join(f"{key}.{'.'.join(map(str, fault['loc']))}: {fault['msg'].lower()}" for fault in error.errors())
         raise UserError(f"{faults}.") from error
+
+
+def _merged(values: Mapping[str, JsonValue], changes: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The values with some changed; of a section inside (`augment`, `test`), what is not named stays too."""
+    merged = dict(values)
+    for key, change in changes.items():
+        value = merged.get(key)
+        merged[key] = _merged(value, change) if isinstance(value, dict) and isinstance(change, dict) else change
+    return merged
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,13 @@ def test_parts_that_depart_in_the_same_stand_together_and_none_is_left_out():
     assert not any("pathway.scale_lr_multiple: 30.0 [1.0]" in use.departures for use in by_part["main"])
 
 
+def test_a_task_changes_single_values_also_of_a_section_inside():
+    old, new = "finetune: {precision: bf16}", "finetune: {precision: bf16, augment: {crop_draw: once}}"
+    plain, changed = parts()["main"][0], parts(old, new)["main"][0]
+    assert changed.finetune.augment == plain.finetune.augment.model_copy(update={"crop_draw": "once"})
+    assert set(departures(changed)) - set(departures(plain)) == {"finetune.augment.crop_draw: once [again]"}
+
+
 def test_runs_without_a_recipe_depart_from_nothing():
     spec = parts()["main"][0]
     assert departures(spec.model_copy(update={"task": None})) == ()

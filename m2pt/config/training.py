@@ -93,11 +93,14 @@ class ImageAugment(Frozen):
 
 
 class AudioAugment(Frozen):
-    """Training-time changes of a sound: waveform mixup, roll, SpecAugment masks (in bins and frames), dropped patches."""
+    """Training-time changes of a sound: waveform mixup, `roll` (it starts elsewhere, its beginning after its end), `level` (times
+    0.5 to 1.5), noise, SpecAugment masks (in bins and frames), dropped patches.
+    """
 
     kind: Literal["audio"] = "audio"
     mixup: Fraction = 0.0
     roll: bool = False
+    level: bool = False
     noise: bool = False
     frequency_mask: NonNegative = 0
     time_mask: NonNegative = 0

@@ -17,7 +17,7 @@ from torch import Tensor
 from m2pt.config import AudioAugment, AudioInput, TestConfig, UserError
 from m2pt.modalities.audio.filterbank import filterbank
 from m2pt.modalities.audio.specaugment import masked, noisy
-from m2pt.modalities.audio.waveform import MIXING, Waveform, mixed, read_waveform, rolled
+from m2pt.modalities.audio.waveform import MIXING, Waveform, levelled, mixed, read_waveform, rolled
 from m2pt.modalities.items import Item, Items, Wanted
 from m2pt.modalities.samples import member
 
@@ -25,8 +25,9 @@ from m2pt.modalities.samples import member
 class SoundItems(Items):
     """The sounds of one split. `labels_of` gives the labels of each name; `listed_in` is what lists the names (for messages).
 
-    A training sample is changed in AudioMAE's order: roll, mixture with another sound of the split, filterbank, masks, noise.
-    Where sounds are mixed, `y` of every training sample is float32 (K,), also for classification: the weights of its classes.
+    A training sample is changed in AudioMAE's order: roll, level, mixture with another sound of the split, filterbank, masks,
+    noise. Where sounds are mixed, `y` of every training sample is float32 (K,), also for classification: the weights of its
+    classes.
     """
 
     def __init__(
@@ -116,7 +117,8 @@ class SoundItems(Items):
     def _played(self, index: int, augment: AudioAugment, generator: np.random.Generator) -> Waveform:
         sound_S = self._waveform(index)
         sound_S = sound_S - sound_S.mean()
-        return rolled(sound_S, generator) if augment.roll else sound_S
+        sound_S = rolled(sound_S, generator) if augment.roll else sound_S
+        return levelled(sound_S, generator) if augment.level else sound_S
 
     def _bank(self, sound_S: Waveform, index: int) -> NDArray[np.float32]:
         with np.errstate(over="ignore", invalid="ignore"):

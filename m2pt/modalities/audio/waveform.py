@@ -1,4 +1,4 @@
-"""Sounds as waveforms: read from files, rolled in time, mixed. Shape suffixes: S samples in time, C channels."""
+"""Sounds as waveforms: read from files, rolled, made louder or softer, mixed. Shape suffixes: S samples in time, C channels."""
 
 import math
 import struct
@@ -12,7 +12,7 @@ from scipy.signal import resample_poly
 from m2pt.config import UserError
 
 MIXING = 10.0
-"""The weight of a mixture and the change of level when rolling follow Beta(10, 10)."""
+"""The weight of a mixture and the change of level follow Beta(10, 10)."""
 
 Waveform = NDArray[np.float64]
 
@@ -58,13 +58,18 @@ def _refuse_truncated_wav(path: Path) -> None:
 
 
 def rolled(sound_S: Waveform, generator: np.random.Generator) -> Waveform:
-    """The sound from a random starting point on, its beginning after its end, with its level multiplied by 0.5 to 1.5.
+    """The sound from a random starting point on, its beginning after its end (AudioMAE, arXiv 2207.06405, table 3: "R").
 
-    AudioMAE (arXiv 2207.06405, table 3: "R") draws the starting point from the whole sound, and the factor as 0.5 + Beta(10, 10).
+    The released code draws the starting point from the number of channels instead of that of the samples: from 0 alone.
     """
-    start = int(generator.integers(len(sound_S)))
-    rolled_S: Waveform = np.roll(sound_S, -start) * (0.5 + generator.beta(MIXING, MIXING))
+    rolled_S: Waveform = np.roll(sound_S, -int(generator.integers(len(sound_S))))
     return rolled_S
+
+
+def levelled(sound_S: Waveform, generator: np.random.Generator) -> Waveform:
+    """The sound with its level multiplied by 0.5 + Beta(10, 10), as AudioMAE's code does where it rolls."""
+    levelled_S: Waveform = sound_S * (0.5 + generator.beta(MIXING, MIXING))
+    return levelled_S
 
 
 def mixed(first_S: Waveform, second_S: Waveform, weight: float) -> Waveform:

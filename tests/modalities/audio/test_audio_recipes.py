@@ -36,10 +36,17 @@ def test_recipes_have_their_published_values(name):
     assert (config.form, config.mels, config.patch, config.hop_ms, config.sample_rate) == ("published", 128, 16, 10.0, 16000)
     assert (finetune.layer_decay, finetune.drop_path, finetune.learning_rate_per, finetune.head) == (0.75, 0.1, 256, "mean")
     assert (finetune.final_learning_rate, finetune.clip_norm, finetune.samples) == (1e-6, None, "all")
-    assert augment.roll
+    assert augment.roll and augment.level and recipe.released["finetune.augment.roll"] is False
     assert (finetune.mixup, finetune.cutmix) == (0.0, 0.0)  # waveforms are mixed, not filterbanks
     mixes = augment.mixup > 0
     assert (finetune.loss == "binary_cross_entropy") == mixes
+
+
+def test_what_the_released_script_for_esc50_does_otherwise():
+    """The defaults of main_finetune_esc.py."""
+    released = {key.rpartition(".")[2]: value for key, value in RECIPES["audiomae-esc50"].released.items()}
+    assert (released["epochs"], released["warmup_epochs"], released["weight_decay"]) == (50, 5, 0.05)
+    assert (released["frequency_mask"], released["time_mask"], released["roll"], released["level"]) == (96, 24, False, False)
 
 
 def test_audioset_is_for_tagging_and_the_large_one_is_sampled_by_weight():

@@ -8,13 +8,14 @@ import soundfile
 import torch
 
 from m2pt.config import AudioAugment, AudioInput, ImageInput, TestConfig, UserError
+from m2pt.modalities.audio.recipes import RECIPES
 from m2pt.modalities.audio.sounds import SoundItems, inside
 from m2pt.modalities.items import Wanted
 from tests.modalities.audio.kaldi import log_mel
 
 RATE = 16000
 INPUT = AudioInput(form="published", hop_ms=10.0, frames=48, mels=128, patch=16, mean=-4.0, std=9.0)
-FULL = AudioAugment(mixup=0.5, roll=True, noise=True, frequency_mask=24, time_mask=16)
+FULL = AudioAugment(mixup=0.5, roll=True, level=True, noise=True, frequency_mask=24, time_mask=16)
 TONES = (500, 1500, 3500, 6000)
 LABELS = [[0], [1], [2], [0, 1]]
 
@@ -92,7 +93,7 @@ def test_equal_seeds_give_equal_samples_in_any_process(folder, goal):
 
 def test_each_augmentation_changes_the_sample(folder):
     plain = items(folder).train(0, 0)["x"]
-    for change in ({"roll": True}, {"noise": True}, {"frequency_mask": 24}, {"time_mask": 16}, {"mixup": 0.99}):
+    for change in ({"roll": True}, {"level": True}, {"noise": True}, {"frequency_mask": 24}, {"time_mask": 16}, {"mixup": 0.99}):
         changed = [items(folder, AudioAugment(**change)).train(0, seed)["x"] for seed in range(8)]
         assert sum(not torch.equal(plain, x) for x in changed) >= 5, change
     assert torch.equal(plain, items(folder, AudioAugment()).train(0, 0)["x"])
@@ -108,6 +109,18 @@ def test_a_rolled_sound_starts_elsewhere(folder):
     assert min(places) < 6
     assert max(places) > 40
     assert len(set(places)) > 25
+
+
+def test_the_released_roll_changes_the_level_alone(folder):
+    """AudioMAE's `_roll_mag_aug`: the waveform is (1, S), so that `randint(len(waveform))` is 0 and nothing moves."""
+    released = RECIPES["audiomae-audioset-20k"].released["finetune.augment.roll"]
+    plain = items(folder).train(0, 0)["x"][0].double()
+    loud = plain > -10  # far above the floor of the logarithm
+    for seed in range(10):
+        changed = items(folder, AudioAugment(roll=released, level=True)).train(0, seed)["x"][0].double()
+        drawn = (changed - plain)[loud].median() / 2
+        assert 0.5 <= float(drawn.exp()) <= 1.5
+        torch.testing.assert_close((changed - plain)[loud], (2 * drawn).expand_as(plain)[loud], atol=2e-3, rtol=0)
 
 
 def test_mixed_labels_are_the_weights_of_the_mixed_sounds(folder):
