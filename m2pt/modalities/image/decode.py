@@ -1,4 +1,9 @@
-"""The bytes of an image file into pixels; every reader of images comes through here, so that a damaged file is told of alike."""
+"""The bytes of an image file into pixels; every reader of images comes through here, so that a damaged file is told of alike.
+
+Pixels and colours are those of torchvision's loader, with which MAE was trained: Pillow's, turned as they are stored (a JPEG's
+orientation tag changes nothing). Two things differ: a file that ends early is refused, whatever stands at its end; and 16-bit
+greyscale is scaled to 8 bits where that loader cuts it at 255.
+"""
 
 import io
 import struct
@@ -6,11 +11,16 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from m2pt.config import UserError
+from m2pt.modalities.image.jpeg import otherwise_ended
+from m2pt.modalities.image.png import require_every_row
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+"""Pillow's names of what the suffixes stand for. A file is read by its content, whichever of them its name has."""
 
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
@@ -32,13 +42,27 @@ def decode(content: bytes, source: Path | str) -> Image.Image:
         png = content.startswith(_PNG_START) or Path(source).suffix.lower() == ".png"
         if png and _PNG_END not in content:
             raise ValueError("the file is truncated")
-        with Image.open(io.BytesIO(content)) as picture:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             picture.verify()  # all checksums, which decoding alone does not look at
-        picture = Image.open(io.BytesIO(content))
-        picture.load()
+        picture = _loaded(content)
+        if picture.format == "PNG":
+            require_every_row(content)
+        elif picture.format in ("JPEG", "MPO") and (other := otherwise_ended(content)) is not None:
+            _require_equal(picture, _loaded(other))
     except _DAMAGE as error:
         raise UserError(f"{source}: is no whole image (truncated, damaged or of another format); restore the file.") from error
     return picture
+
+
+def _loaded(content: bytes) -> ImageFile.ImageFile:
+    picture = Image.open(io.BytesIO(content), formats=FORMATS)
+    picture.load()
+    return picture
+
+
+def _require_equal(picture: Image.Image, other: Image.Image) -> None:
+    if picture.tobytes() != other.tobytes():
+        raise ValueError("the picture depends on what comes after it: it ends early")
 
 
 def read_picture(path: Path) -> Image.Image:

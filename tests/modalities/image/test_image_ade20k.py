@@ -182,3 +182,24 @@ def test_a_wrong_list_of_classes_is_told(folder):
     path.write_text("\n".join(lines))
     with pytest.raises(UserError, match=r"objectInfo150\.txt, line 8: must hold class 7"):
         read(folder, "test", WANTED)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turn"), [(1, lambda a: a), (3, lambda a: a[::-1, ::-1]), (6, lambda a: np.rot90(a, -1)), (8, np.rot90)]
+)
+def test_a_picture_is_turned_as_its_tag_says_and_its_annotation_as_stored(folder, orientation, turn):
+    """As OpenCV's imread, with which mmsegmentation reads: a tag of 6 asks for a quarter turn clockwise to show the picture."""
+    plan, picture = scene(0)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    home = folder / "images" / "validation" / "ADE_valid_00000000.jpg"
+    Image.fromarray(picture).convert("RGB").save(home, quality=100, exif=exif)
+    items = read(folder, "test", WANTED)
+    if turn(plan).shape != plan.shape:
+        with pytest.raises(UserError, match=r"ADE_valid_00000000\.png: has 90 × 60 pixels, its picture 60 × 90"):
+            items.test(0)
+        Image.fromarray(np.ascontiguousarray(turn(plan))).save(folder / "annotations" / "validation" / "ADE_valid_00000000.png")
+    shown, labels = items._read(0)
+    np.testing.assert_allclose(np.asarray(shown)[:, :, 0].astype(int), turn(picture).astype(int), atol=12)
+    stored = turn(plan) if turn(plan).shape != plan.shape else plan
+    np.testing.assert_array_equal(labels, stored.astype(np.int64) - 1)

@@ -88,11 +88,78 @@ def test_one_folder_and_labels_in_json(folder, tmp_path, plain, encoded):
     assert train.classes == test.classes == ("0", "1")
 
 
-def test_cls_counts_before_json(tmp_path, plain, encoded):
-    members = [("a.json", b'{"label": 7}'), ("a.jpg", encoded(0)), ("a.cls", b"0")]
+def by_the_formats_rule(names):
+    """The samples of a shard: members with one key, the path up to the first dot of the file name; parts by what follows."""
+    samples = {}
+    for name in names:
+        folder, slash, file = name.rpartition("/")
+        key, dot, part = file.partition(".")
+        if key and dot:
+            samples.setdefault(folder + slash + key, {})[part.lower()] = name
+    return samples
+
+
+def test_members_are_samples_by_the_formats_own_rule(tmp_path, plain, encoded):
+    """Folders with dots, capitals, further parts, members in any order, what archivers leave behind."""
+    names = ["b.tar/x.CLS", "a.JPG", "a.cls", "a.seg.png", "b.tar/x.jpeg", "n0.1/c.cls", "n0.1/c.WebP", "a.small.jpg"]
+    contents = {"b.tar/x.CLS": b"1", "a.cls": b"0", "n0.1/c.cls": b"2"}
+    members = [(name, contents.get(name) or encoded(0, "WEBP" if name.endswith("P") else "JPEG")) for name in names]
+    members += [
+        ("._a.jpg", b"junk"),
+        ("n0.1/.c.cls", b"junk"),
+        ("LICENSE", b"text"),
+        ("__index__.json__", b"{}"),
+        ("__a.b__", b""),
+    ]
     for split in ("train", "val"):
         write_shard(tmp_path / split / "0.tar", members)
-    assert read(tmp_path, "train", plain).labels.tolist() == [0]
+    items = read(tmp_path, "train", plain)
+    found = {items.name(index).split("member ")[1]: int(items.labels[index]) for index in range(len(items))}
+    truth = {}
+    for parts in by_the_formats_rule(names).values():
+        (picture,) = [parts[part] for part in ("jpg", "jpeg", "png", "webp") if part in parts]
+        truth[picture] = int(contents[parts["cls"]])
+    assert found == truth and len(truth) == 3
+    for index in range(3):
+        assert items.test(index)["x"].shape == (1, 3, 32, 32)
+
+
+def test_links_are_no_members(folder, plain):
+    path = folder / "val" / "00002.tar"
+    with tarfile.open(path, "a") as archive:
+        for suffix in ("jpg", "cls"):
+            link = tarfile.TarInfo(f"2/0009.{suffix}")
+            link.type, link.linkname = tarfile.LNKTYPE, f"2/0000.{suffix}"
+            archive.addfile(link)
+    with pytest.raises(UserError, match=r"00002\.tar, member 2/0009\.jpg: is a link"):
+        read(folder, "test", plain)
+
+
+def test_labels_must_not_compete(tmp_path, plain, encoded):
+    for facts, fault in (({"label": 7}, "is of class 0 by .cls, of 7 by .json"), ({"label": 0, "cls": 1}, "two classes")):
+        members = [("a.json", json.dumps(facts).encode()), ("a.jpg", encoded(0)), ("a.cls", b"0")]
+        for split in ("train", "val"):
+            write_shard(tmp_path / split / "0.tar", members)
+        with pytest.raises(UserError, match=rf"0\.tar, member a.*{fault}"):
+            read(tmp_path, "train", plain)
+
+
+def test_shards_lie_in_one_place_whole_and_without_gaps(folder, plain):
+    whole = (folder / "train" / "00001.tar").read_bytes()
+    (folder / "train" / "00003.tar").write_bytes(whole)
+    with pytest.raises(UserError, match="the shard 2 is missing between 0 and 3"):
+        read(folder, "train", plain)
+    (folder / "train" / "00003.tar").unlink()
+    for name in ("00002.tar.gz", "00002.tar.part", "00002.tgz", "00002.TAR"):
+        (folder / "train" / name).write_bytes(whole)
+        with pytest.raises(UserError, match=rf"{name}: is no plain \.tar file"):
+            read(folder, "train", plain)
+        (folder / "train" / name).unlink()
+    for other in (folder / "validation" / "0.tar", folder / "x-val-0.tar"):
+        write_shard(other, [("a.jpg", b"x"), ("a.cls", b"0")])
+        with pytest.raises(UserError, match=r"has shards of val at .* and at .*; keep one"):
+            read(folder, "test", plain)
+        other.unlink()
 
 
 def test_a_list_of_classes_names_them_and_bounds_labels(folder, plain):
@@ -143,6 +210,10 @@ def test_a_damaged_header_is_not_taken_for_the_end(folder, plain):
         ([("a.jpg", b"x"), ("a.json", b'{"label": "cat"}')], r"member a: has a picture but no label"),
         ([("a.jpg", b"x"), ("a.json", b"{")], r"member a: has a picture but no label"),
         ([("a.jpg", b"x"), ("a.png", b"x"), ("a.cls", b"1")], r"member a: comes twice"),
+        ([("a.1.jpg", b"x"), ("a.1.cls", b"1")], r"holds no pictures"),
+        ([("b.jpg", b"x"), ("b.cls", b"1"), ("a.1.jpg", b"x")], r"member a\.1\.jpg: .*is the part '1\.jpg' of the sample 'a'"),
+        ([("a.1.jpg", b"x"), ("a.cls", b"1")], r"member a: has a label but no picture; .*is the part '1\.jpg' of the sample 'a'"),
+        ([("b.jpg", b"x"), ("b.cls", b"1"), ("readme.txt", b"x")], r"member readme\.txt: belongs to no picture"),
         ([("readme.txt", b"x")], r"holds no pictures"),
     ],
 )

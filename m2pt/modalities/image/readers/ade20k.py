@@ -2,6 +2,8 @@
 
 `<folder>/images/{training,validation}/*.jpg`, `<folder>/annotations/{training,validation}/*.png` (0: other, 1 to 150: the
 classes) and `<folder>/objectInfo150.txt` with their names. `validation` has the published scores and is the test split here.
+
+A picture is turned as its orientation tag says, as mmsegmentation's reader (OpenCV's `imread`) does; annotations are as stored.
 """
 
 import os
@@ -10,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from m2pt.config import UserError
 from m2pt.modalities.image.decode import read_picture
@@ -68,7 +70,7 @@ class Scenes(Items):
         return {"x": pixels(small.crop(box)), "y": torch.from_numpy(np.array(plan.crop(box), dtype=np.int64))}
 
     def _read(self, index: int) -> tuple[Image.Image, NDArray[np.int64]]:
-        picture = read_picture(self.pictures / f"{self.keys[index]}.jpg")
+        picture = ImageOps.exif_transpose(read_picture(self.pictures / f"{self.keys[index]}.jpg"))
         path = self.annotations / f"{self.keys[index]}.png"
         annotation = read_picture(path)
         if annotation.mode not in ("L", "P", "I", "I;16"):

@@ -1,7 +1,10 @@
 """Where the pictures of a WebDataset shard lie in its file, so that any of them can be read without its neighbours.
 
-A shard is a plain tar file whose members share a key up to the first dot of their file name: `<key>.jpg` (or another picture) and
-`<key>.cls`, the class as a number in text, or `<key>.json` with that number under `label` or `cls`. Shape suffixes: N pictures.
+A shard is a plain tar file. By the format's own rule, the members whose names are the same up to the first dot of the file name
+(folders belong to it) are one sample, and what follows that dot names the part: `<key>.jpg` (or another picture) and `<key>.cls`,
+the class as a number in text, or `<key>.json` with that number under `label` or `cls`. So `a.1.jpg` is no picture of its own but
+a part `1.jpg` of the sample `a`. Other parts beside those are passed over, as are names without a dot or that begin with one,
+and `__names__` of archives' own notes. Shape suffixes: N pictures.
 """
 
 import json
@@ -41,7 +44,7 @@ def index_shard(path: Path) -> Shard:
 
     Raises:
         UserError: it is no plain tar file, is cut short, or holds a picture without a label, a label without a picture, a key
-            twice or a label that is no number: naming shard and member.
+            twice, a label that is no number, two labels that differ, or other members without both: naming shard and member.
 
     """
     try:
@@ -54,12 +57,16 @@ def index_shard(path: Path) -> Shard:
 @cache
 def _index(path: Path, size: int, changed: int) -> Shard:
     del size, changed  # they tell one state of the file from another
-    pictures, labels = _members(path)
-    for key in pictures.keys() ^ labels.keys():
+    pictures, labels, others = _members(path)
+    if not pictures and not labels:
+        raise UserError(f"{path}: holds no pictures ({', '.join('.' + suffix for suffix in PICTURES)}); make the shard again.")
+    for key in sorted(pictures.keys() ^ labels.keys()):
         has, lacks = ("picture", "label (.cls, or .json)") if key in pictures else ("label", "picture")
-        raise UserError(f"{path}, member {key}: has a {has} but no {lacks}; make the shard again.")
-    if not pictures:
-        raise UserError(f"{path}: holds no pictures ({', '.join('.' + suffix for suffix in PICTURES)}); remove the shard.")
+        raise UserError(f"{path}, member {key}: has a {has} but no {lacks}; make the shard again{_rule(others.get(key))}.")
+    for key in sorted(others.keys() - pictures.keys()):
+        raise UserError(
+            f"{path}, member {others[key]}: belongs to no picture with a label; make the shard again{_rule(others[key])}."
+        )
     return Shard(
         path,
         np.asarray([name.encode("utf-8", "surrogateescape") for name, _, _ in pictures.values()], dtype=np.bytes_),
@@ -69,17 +76,28 @@ def _index(path: Path, size: int, changed: int) -> Shard:
     )
 
 
-def _members(path: Path) -> tuple[dict[str, tuple[str, int, int]], dict[str, int]]:
-    """Name, first byte and size of every picture, and every label, by key."""
+def _rule(other: str | None) -> str:
+    """What is to be known where a name has several dots."""
+    if other is None or _split(other)[1].count(".") == 0:
+        return ""
+    key, part = _split(other)
+    return f" ({other} is the part {part!r} of the sample {key!r}: a sample's name ends at the first dot)"
+
+
+def _members(path: Path) -> tuple[dict[str, tuple[str, int, int]], dict[str, int], dict[str, str]]:
+    """Name, first byte and size of every picture, every label, and the name of a member that is neither, by key."""
     pictures: dict[str, tuple[str, int, int]] = {}
     labels: dict[str, int] = {}
-    told: dict[str, int] = {}  # by .json, which counts where there is no .cls
+    told: dict[str, int] = {}  # by .json
+    others: dict[str, str] = {}
     try:
         with tarfile.open(path, "r:") as archive:
             for member in archive:
                 key, suffix = _split(member.name)
-                if not member.isfile() or key is None:
+                if member.isdir() or key is None:
                     continue
+                if not member.isfile() or member.sparse is not None:
+                    raise UserError(f"{path}, member {member.name}: is a link or has gaps; make the shard of whole plain files.")
                 if suffix in PICTURES:
                     _enter(pictures, key, (member.name, member.offset_data, member.size), path)
                 elif suffix in ("cls", "json"):
@@ -87,13 +105,22 @@ def _members(path: Path) -> tuple[dict[str, tuple[str, int, int]], dict[str, int
                     content = b"" if stream is None else stream.read()
                     if suffix == "cls":
                         _enter(labels, key, _number(content, f"{path}, member {member.name}"), path)
-                    elif (label := _json_label(content)) is not None:
+                    elif (label := _json_label(content, f"{path}, member {member.name}")) is not None:
                         _enter(told, key, label, path)
+                    else:
+                        others[key] = member.name
+                else:
+                    others[key] = member.name
             end = archive.offset
     except (tarfile.TarError, OSError, EOFError) as error:
         raise UserError(f"{path}: is no whole, uncompressed tar file; restore or unpack the shard.") from error
     _require_end(path, end)
-    return pictures, {key: label for key, label in told.items() if key in pictures} | labels
+    for key in labels.keys() & told.keys():
+        if labels[key] != told[key]:
+            raise UserError(
+                f"{path}, member {key}: is of class {labels[key]} by .cls, of {told[key]} by .json; remove one of them."
+            )
+    return pictures, told | labels, others
 
 
 def _require_end(path: Path, end: int) -> None:
@@ -105,10 +132,12 @@ def _require_end(path: Path, end: int) -> None:
 
 
 def _split(name: str) -> tuple[str | None, str]:
-    """Key and suffix of a member; no key for dotfiles and names without suffix."""
+    """Key and part (in lower case) of a member; no key for names without a dot or that begin with one, and for `__names__`."""
     home, _, last = name.rpartition("/")
-    stem, dot, suffix = last.partition(".")
-    return (f"{home}/{stem}" if home else stem) if stem and dot else None, suffix.lower()
+    stem, dot, part = last.partition(".")
+    if not stem or not dot or (not home and name.startswith("__") and name.endswith("__")):
+        return None, ""
+    return f"{home}/{stem}" if home else stem, part.lower()
 
 
 def _enter(table: dict[str, V], key: str, value: V, path: Path) -> None:
@@ -124,11 +153,14 @@ def _number(content: bytes, source: str) -> int:
     return int(text)
 
 
-def _json_label(content: bytes) -> int | None:
+def _json_label(content: bytes, source: str) -> int | None:
     """The class in a member `.json`; None where it holds none (it may tell of other things)."""
     try:
         facts = json.loads(content)
     except ValueError:
         return None
     values = [facts[key] for key in LABEL_KEYS if key in facts] if isinstance(facts, dict) else []
-    return next((value for value in values if type(value) is int and value >= 0), None)
+    found = {value for value in values if type(value) is int and value >= 0}
+    if len(found) > 1:
+        raise UserError(f"{source}: names two classes under {' and '.join(LABEL_KEYS)}; remove one of them.")
+    return next(iter(found), None)

@@ -88,15 +88,40 @@ def _index(paths: list[Path]) -> list[Shard]:
 
 
 def _paths(folder: Path, split: Split) -> list[Path]:
+    """The shards of a split: all of them, from one place."""
     names = FOLDERS[split]
-    for name in names:
-        if (folder / name).is_dir():
-            found = sorted((folder / name).glob("*.tar"))
-            break
-    else:
-        pattern = re.compile(rf"(^|[-_.])({'|'.join(names)})([-_.]|$)")
-        found = sorted(path for path in folder.glob("*.tar") if pattern.search(path.stem))
-    found = [path for path in found if not path.name.startswith(".")]
+    homes = [folder / name for name in names if (folder / name).is_dir()]
+    pattern = re.compile(rf"(^|[-_.])({'|'.join(names)})([-_.]|$)")
+    places = {home: _shards(home) for home in homes}
+    places[folder] = [path for path in _shards(folder) if pattern.search(path.name.split(".tar")[0])]
+    found = [paths for paths in places.values() if paths]
     if not found:
         raise UserError(f"{folder}: has no shards of {names[0]}; they belong into {folder}/{names[0]}/*.tar.")
+    if len(found) > 1:
+        raise UserError(f"{folder}: has shards of {names[0]} at {found[0][0]} and at {found[1][0]}; keep one of the two.")
+    _require_every_number(found[0])
+    return found[0]
+
+
+def _shards(home: Path) -> list[Path]:
+    found = sorted(
+        path for path in home.iterdir() if re.search(r"^[^.].*\.(tar|tgz)(\.|$)", path.name.lower()) and path.is_file()
+    )
+    for path in found:
+        if path.suffix != ".tar":
+            raise UserError(f"{path}: is no plain .tar file; unpack the shard (gunzip), or remove what was not fetched whole.")
     return found
+
+
+def _require_every_number(paths: list[Path]) -> None:
+    """Shards are numbered at the end of their names; a gap is a shard that is lost."""
+    numbers: dict[str, list[int]] = {}
+    for path in paths:
+        if match := re.fullmatch(r"(.*?)(\d+)", path.stem):
+            numbers.setdefault(match[1], []).append(int(match[2]))
+    for beginning, found in numbers.items():
+        if gap := sorted(set(range(min(found), max(found))) - set(found)):
+            raise UserError(
+                f"{paths[0].parent}: the shard {beginning}{gap[0]} is missing between {min(found)} and {max(found)}; "
+                "restore it, or number the shards anew."
+            )
