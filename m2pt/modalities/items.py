@@ -6,7 +6,7 @@ V views, K classes.
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from m2pt.config import Augmentation, Goal, InputConfig, TestConfig
+from m2pt.identity import derived_seed
 
 Item = dict[str, Tensor]
 """A sample, ready to be stacked into a batch.
@@ -47,6 +48,10 @@ class Items(ABC):
     def train(self, index: int, seed: int) -> Item:
         """Read and augment one sample; every draw follows from `seed` alone. Raises `UserError` naming the file."""
 
+    def copies(self, index: int, seed: int, numbers: Sequence[int]) -> list[Item]:
+        """Differently augmented copies of one sample, by their numbers; copy 0 is that of `train`. Raises as `train`."""
+        return [self.train(index, copy_seed(seed, number)) for number in numbers]
+
     @abstractmethod
     def test(self, index: int) -> Item:
         """Read one sample as it is tested, the same each time, with its views in front. Raises `UserError` naming the file."""
@@ -59,6 +64,11 @@ class Items(ABC):
     @abstractmethod
     def name(self, index: int) -> str:
         """The file (and the member of it) of one sample, for messages."""
+
+
+def copy_seed(seed: int, number: int) -> int:
+    """The seed of a further augmentation of one sample; that of the first is the sample's own."""
+    return derived_seed(seed, "copy", number) if number else seed
 
 
 @dataclass(frozen=True)

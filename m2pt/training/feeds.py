@@ -6,6 +6,7 @@ Shapes: B rows of this process, V views of a sample.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 import torch
@@ -127,16 +128,21 @@ class FileFeed(Feed):
             )
 
     def train(self, epoch: int, first: int) -> Iterator[Batch]:
-        """As `Feed.train`. Each of the `batch_size` samples of a batch stands there `repeats` times, differently augmented."""
+        """As `Feed.train`. Each of the `batch_size` samples of a batch stands there `repeats` times in a row, read once and
+        differently augmented.
+        """
         spec, recipe = self._spec, self._spec.finetune
         order = self._order(epoch)
         total = recipe.batch_size * recipe.repeats
         rows = self._share.rows(total)
         batches: list[list[_Key]] = []
         for step in range(first, self.steps_per_epoch):
-            chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size].repeat(recipe.repeats)
-            seeds = [derived_seed(spec.seed, "augment", spec.target, epoch, step, row) for row in rows.tolist()]
-            batches.append([("train", index, seed) for index, seed in zip(chosen[rows].tolist(), seeds, strict=True)])
+            chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size].tolist()
+            keys: list[_Key] = []
+            for place, group in groupby(rows.tolist(), key=lambda row: row // recipe.repeats):
+                seed = derived_seed(spec.seed, "augment", spec.target, epoch, step, place)
+                keys.append(("train", chosen[place], seed, tuple(row % recipe.repeats for row in group)))
+            batches.append(keys)
         for item in self._read(batches):
             yield Batch(item, rows, total)
 
@@ -159,7 +165,7 @@ class FileFeed(Feed):
         views = test.clips * test.crops * test.votes
         size = 1 if self._spec.goal == "semantic_segmentation" else max(1, EVALUATION_VIEWS // views)
         batches: list[list[_Key]] = [
-            [(split, index, None) for index in mine[start : start + size]] for start in range(0, len(mine), size)
+            [(split, index, None, ()) for index in mine[start : start + size]] for start in range(0, len(mine), size)
         ]
         yield from self._read(batches)
 
@@ -176,8 +182,8 @@ class FileFeed(Feed):
             yield item
 
 
-_Key = tuple[str, int, int | None]
-"""A split, a sample of it, and the seed of its augmentation; None reads it as it is tested."""
+_Key = tuple[str, int, int | None, tuple[int, ...]]
+"""A split, a sample of it, the seed of its augmentation and the numbers of its copies; no seed reads it as it is tested."""
 
 
 class _Batches:
@@ -195,11 +201,11 @@ class _Files(Dataset[Any]):
     def __init__(self, splits: dict[str, Items]) -> None:
         self._splits = splits
 
-    def __getitem__(self, key: _Key) -> "Item | _Fault":
-        split, index, seed = key
+    def __getitem__(self, key: _Key) -> "list[Item] | _Fault":
+        split, index, seed, numbers = key
         items = self._splits[split]
         try:
-            return items.test(index) if seed is None else items.train(index, seed)
+            return [items.test(index)] if seed is None else items.copies(index, seed, numbers)
         except UserError as error:
             return _Fault(str(error))
 
@@ -211,12 +217,12 @@ class _Fault:
     sentence: str
 
 
-def _collate(found: "list[Item | _Fault]") -> "Item | _Fault":
+def _collate(found: "list[list[Item] | _Fault]") -> "Item | _Fault":
     items: list[Item] = []
-    for item in found:
-        if isinstance(item, _Fault):
-            return item
-        items.append(item)
+    for read in found:
+        if isinstance(read, _Fault):
+            return read
+        items += read
     return {name: torch.stack([item[name] for item in items]) for name in items[0]}
 
 

@@ -113,10 +113,13 @@ def to_clip(frames: Sequence[Frame]) -> Tensor:
 
 
 def resize_short(clip_CTHW: Tensor, size: int) -> Tensor:
-    """The clip with its shorter side resized to `size` pixels (bilinear) and its longer side in proportion, rounded down."""
+    """The clip with its shorter side resized to `size` pixels (bilinear) and its longer side in proportion, rounded down.
+
+    Values stay those of bytes, as the published code resizes the decoded pictures themselves.
+    """
     height, width = clip_CTHW.shape[-2:]
     short = min(height, width)
-    return _resize(clip_CTHW, size * height // short, size * width // short)
+    return (_resize(clip_CTHW, size * height // short, size * width // short) * 255 + 0.5).floor() / 255
 
 
 def _resize(clip_CTHW: Tensor, height: int, width: int) -> Tensor:

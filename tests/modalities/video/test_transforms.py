@@ -43,8 +43,28 @@ def test_the_shorter_side_is_resized_and_the_longer_one_follows():
     assert resize_short(to_clip([noise()]), 30).shape == (3, 1, 30, 40)
     assert resize_short(to_clip([noise()]).transpose(2, 3), 30).shape == (3, 1, 40, 30)
     halved = resize_short(to_clip([places()]), 60)
-    # Bilinear, pixel centres in place: column j of the half lies between columns 2j and 2j + 1.
-    torch.testing.assert_close(halved[0, 0, 7] * 255, torch.arange(80) * 2 + 0.5)
+    # Bilinear, pixel centres in place: column j of the half lies between columns 2j and 2j + 1; halves are rounded up, as OpenCV
+    # does with bytes.
+    torch.testing.assert_close(halved[0, 0, 7] * 255, torch.arange(80) * 2 + 1.0)
+
+
+@pytest.mark.parametrize("size", [30, 45, 97, 150])
+def test_the_short_side_is_resized_as_the_published_code_resizes_bytes(size):
+    """Bilinear by its definition: pixel centres in place, edges continued, no smoothing before, bytes in and out."""
+    frame = noise()
+    high, wide = size, size * WIDTH // HEIGHT
+
+    def along(values, axis, count):
+        place = np.clip((np.arange(count) + 0.5) * values.shape[axis] / count - 0.5, 0, values.shape[axis] - 1)
+        low = np.minimum(place.astype(int), values.shape[axis] - 2)
+        shape = [1, 1, 1]
+        shape[axis] = count
+        part = (place - low).reshape(shape)
+        return np.take(values, low, axis) * (1 - part) + np.take(values, low + 1, axis) * part
+
+    exact = along(along(frame.astype(np.float64), 0, high), 1, wide)
+    resized = resize_short(to_clip([frame]), size)[:, 0].permute(1, 2, 0).numpy() * 255
+    assert np.abs(resized - exact).max() < 0.501 and np.abs(resized - np.round(resized)).max() < 1e-4
 
 
 def test_a_clip_keeps_its_time_and_channels():

@@ -16,7 +16,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from torch import Tensor
 
 from m2pt.config import UserError, VideoAugment, VideoInput
-from m2pt.modalities.items import Item, Items, Split, Wanted
+from m2pt.modalities.items import Item, Items, Split, Wanted, copy_seed
 from m2pt.modalities.samples import member, read_list, require_folder
 from m2pt.modalities.video.decoding import opened
 from m2pt.modalities.video.sampling import training_clip, view_clips
@@ -92,14 +92,21 @@ class KineticsItems(Items):
             UserError: the video is missing or cannot be decoded.
 
         """
+        return self.copies(index, seed, (0,))[0]
+
+    def copies(self, index: int, seed: int, numbers: Sequence[int]) -> list[Item]:
+        """The copies are of one clip, which is decoded once: VideoMAE's repeated augmentation. Raises as `train`."""
         if self._augment is None:
-            return self._item(index, self._view(index, 1, 1)[0])
+            return [self._item(index, self._view(index, 1, 1)[0]) for _ in numbers]
         config = self._config
         generator = torch.Generator().manual_seed(seed)
         with opened(self._member(index)) as video:
             places = training_clip(_length(len(video)), config.frames, config.stride, generator)
             pictures = video.pick(places, Converter(config))
-        return self._item(index, self._augment([pictures[place] for place in places], generator))
+        frames = [pictures[place] for place in places]
+        # The first copy draws on where the clip's place was drawn.
+        draws = [torch.Generator().manual_seed(copy_seed(seed, number)) if number else generator for number in numbers]
+        return [self._item(index, self._augment(frames, draw)) for draw in draws]
 
     def test(self, index: int) -> Item:
         """All views (V, C, T, S, S): clip by clip from the beginning to the end of the video, of each the crops in their order.
