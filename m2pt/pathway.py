@@ -2,16 +2,19 @@
 
 Source: *Multimodal Pathway: Improve Transformers with Irrelevant Data from Other Modalities* (CVPR 2024), section 3.3,
 "Cross-Modal Re-parameterization". Works on any model whose `blocks` have timm's form (`attn.qkv`, `attn.proj`, `mlp.fc1`,
-`mlp.fc2`, `attn.num_heads`). The weight itself is re-parameterized (`torch.nn.utils.parametrize`), so code that reads
-`layer.weight` directly sees the sum too. This module imports torch alone.
+`mlp.fc2`, `attn.num_heads`). The weight itself is re-parameterized, so code that reads `layer.weight` directly sees the sum too.
+Joined models can be copied, averaged, pickled and merged independently of each other. This module and `m2pt.joined`
+import torch alone.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol, cast, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
+
+from m2pt.joined import JoinedLinear, PathwayWeight, TwoBranchLinear, expand
 
 LAYERS = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
 Granularity = Literal["layer", "block", "head", "channel"]
@@ -28,57 +31,6 @@ class HasBlocks(Protocol):
     @property
     def blocks(self) -> Iterable[nn.Module]:
         """The blocks."""
-
-
-class PathwayWeight(nn.Module):
-    """The re-parameterized weight of one layer: `W + sum_k scale_k * W_k`. `auxiliary_k` has the shape of `W`."""
-
-    def __init__(self, auxiliaries: Sequence[Tensor], scales: Sequence[nn.Parameter], *, trainable: bool) -> None:
-        super().__init__()
-        self.scales = nn.ParameterList(scales)
-        self.auxiliaries = nn.ParameterList([nn.Parameter(weight, requires_grad=trainable) for weight in auxiliaries])
-
-    def delta(self) -> Tensor:
-        """The sum of the scaled auxiliary weights, the one formula that forward and merge share."""
-        terms = [_expand(scale, auxiliary) * auxiliary for scale, auxiliary in zip(self.scales, self.auxiliaries, strict=True)]
-        return torch.stack(terms).sum(0) if len(terms) > 1 else terms[0]
-
-    def forward(self, weight: Tensor) -> Tensor:
-        """The weight that the layer computes with."""
-        return weight + self.delta()
-
-
-class TwoBranchLinear(nn.Linear):
-    """The same layer computed as it is drawn in the paper, `x W^T + sum_k scale_k * (x W_k^T) + b`: no sum of weights is formed.
-
-    Equal to the re-parameterized layer up to rounding, at about twice its cost: the rival that shows what merging saves.
-    """
-
-    def __init__(self, linear: nn.Linear, join: PathwayWeight) -> None:
-        nn.Module.__init__(self)
-        self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.weight, self.bias = linear.weight, linear.bias
-        self.join = join
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the layer."""
-        y = nn.functional.linear(x, self.weight, self.bias)
-        for scale, auxiliary in zip(self.join.scales, self.join.auxiliaries, strict=True):
-            if scale.ndim == 0:
-                y = y + scale * nn.functional.linear(x, auxiliary)
-            else:
-                y = y + nn.functional.linear(x, _expand(scale, auxiliary) * auxiliary)
-        return y
-
-
-def _expand(scale: Tensor, weight: Tensor) -> Tensor:
-    """Repeat a scale over the rows or columns it rules: () stays, (R, 1) rules equal groups of rows, (1, C) of columns."""
-    if scale.ndim == 0:
-        return scale
-    rows, columns = scale.shape
-    if columns == 1:
-        return scale.repeat_interleave(weight.shape[0] // rows, dim=0)
-    return scale.repeat_interleave(weight.shape[1] // columns, dim=1)
 
 
 def _scale_shape(granularity: Granularity, layer: str, weight: Tensor, heads: int) -> tuple[int, ...]:
@@ -108,7 +60,8 @@ def attach(
 
     Args:
         target: the transformer that is improved; its parameters stay what they are.
-        auxiliaries: one or more transformers of the same depth, width, heads and biases; their weights are copied.
+        auxiliaries: one or more transformers of the same depth, width, heads and biases; their weights are copied
+            in the target's type.
         layers: names of the linear layers to join in every block.
         granularity: one scale per `layer` (the paper), per `block`, per `head` (one per head and q, k, v in `attn.qkv`, one
             per head in `attn.proj`, one per layer in the MLP) or per output `channel`.
@@ -124,12 +77,17 @@ def attach(
 
     """
     sources = list(auxiliaries) if isinstance(auxiliaries, Sequence) else [auxiliaries]
+    if isinstance(layers, str):
+        raise PathwayError(f"layers: {layers!r} is one text; give a sequence of names such as ({layers!r},)")
     layers = tuple(layers)
+    _refuse_options(layers, granularity, scale_init, order, order_seed)
     _refuse_misfits(target, sources, layers)
+    _refuse_scales(target, layers, granularity, scale_init)
     blocks = _blocks(target)
     sequence = _block_order(order, len(blocks), order_seed)
     for index, block in enumerate(blocks):
-        shared = [_new_scale((), scale_init, scale_trainable, block) for _ in sources] if granularity == "block" else None
+        first = _linear(block, layers[0])
+        shared = [_new_scale((), scale_init, scale_trainable, first) for _ in sources] if granularity == "block" else None
         for layer in layers:
             linear = _linear(block, layer)
             weights = [
@@ -137,16 +95,13 @@ def attach(
                 for source in sources
             ]
             shape = _scale_shape(granularity, layer, linear.weight, _heads(block))
-            scales = shared or [_new_scale(shape, scale_init, scale_trainable, block) for _ in sources]
+            scales = shared or [_new_scale(shape, scale_init, scale_trainable, linear) for _ in sources]
             join = PathwayWeight(weights, scales, trainable=auxiliary_trainable)
-            if branches:
-                block.set_submodule(layer, TwoBranchLinear(linear, join))
-            else:
-                parametrize.register_parametrization(linear, "weight", join, unsafe=False)
+            (TwoBranchLinear if branches else JoinedLinear).make_joined(linear, join)
 
 
-def _new_scale(shape: tuple[int, ...], value: float, trainable: bool, block: nn.Module) -> nn.Parameter:
-    like = next(block.parameters())
+def _new_scale(shape: tuple[int, ...], value: float, trainable: bool, linear: nn.Linear) -> nn.Parameter:
+    like = linear.weight
     return nn.Parameter(torch.full(shape, value, dtype=like.dtype, device=like.device), requires_grad=trainable)
 
 
@@ -159,11 +114,18 @@ def _block_order(order: Order, depth: int, seed: int) -> list[int]:
 
 
 def _blocks(model: HasBlocks) -> list[nn.Module]:
-    return list(model.blocks)
+    found = getattr(model, "blocks", None)
+    blocks = list(found) if isinstance(found, Iterable) else []
+    if not blocks or not all(isinstance(block, nn.Module) for block in blocks):
+        raise PathwayError(f"{type(model).__name__} has no `blocks`; a pathway joins transformers with blocks of timm's form")
+    return blocks
 
 
 def _heads(block: nn.Module) -> int:
-    return int(cast(int, block.get_submodule("attn").num_heads))
+    heads = getattr(getattr(block, "attn", None), "num_heads", None)
+    if not isinstance(heads, int) or heads < 1:
+        raise PathwayError(f"a block ({type(block).__name__}) has no `attn.num_heads`; blocks must be of timm's form")
+    return heads
 
 
 def _linear(block: nn.Module, layer: str) -> nn.Linear:
@@ -171,44 +133,87 @@ def _linear(block: nn.Module, layer: str) -> nn.Linear:
         module = block.get_submodule(layer)
     except AttributeError as error:
         raise PathwayError(f"a block has no layer {layer!r}; blocks of timm's form have {', '.join(LAYERS)}") from error
-    if not isinstance(module, nn.Linear):
-        raise PathwayError(f"{layer} is a {type(module).__name__}, not a linear layer")
+    if isinstance(module, JoinedLinear):
+        raise PathwayError(f"{layer} already has a pathway; merge it first")
+    if type(module) is not nn.Linear or "weight" not in module._parameters:
+        raise PathwayError(f"{layer} is a {type(module).__name__}, not a linear layer with a plain weight")
     return module
+
+
+def _refuse_options(layers: tuple[str, ...], granularity: str, scale_init: float, order: str, order_seed: int) -> None:
+    for name, value, known in (("granularity", granularity, get_args(Granularity)), ("order", order, get_args(Order))):
+        if value not in known:
+            raise PathwayError(f"{name}: {value!r} is unknown; use one of {', '.join(known)}")
+    if not layers or len(set(layers)) != len(layers):
+        raise PathwayError(f"layers: {layers} must name at least one layer, and each once")
+    if granularity == "head" and not set(layers) <= set(LAYERS):
+        raise PathwayError(f"layers: scales per head are known for {', '.join(LAYERS)} alone")
+    if isinstance(scale_init, bool) or not isinstance(scale_init, int | float) or not math.isfinite(scale_init):
+        raise PathwayError(f"scale_init: {scale_init!r} is no finite number")
+    if isinstance(order_seed, bool) or not isinstance(order_seed, int):
+        raise PathwayError(f"order_seed: {order_seed!r} is no whole number")
 
 
 def _refuse_misfits(target: HasBlocks, sources: Sequence[HasBlocks], layers: tuple[str, ...]) -> None:
     blocks = _blocks(target)
-    if not blocks or not sources or not layers:
-        raise PathwayError("a pathway needs blocks, at least one auxiliary and at least one layer")
-    if any(
-        parametrize.is_parametrized(part) or isinstance(part, TwoBranchLinear) for block in blocks for part in block.modules()
-    ):
+    if not sources:
+        raise PathwayError("a pathway needs at least one auxiliary")
+    if any(isinstance(part, JoinedLinear) for block in blocks for part in block.modules()):
         raise PathwayError("the target already has a pathway; merge it first")
+    places: dict[int, str] = {}
+    for index, block in enumerate(blocks):
+        for layer in layers:
+            place = f"blocks.{index}.{layer}"
+            if (known := places.setdefault(id(_linear(block, layer)), place)) != place:
+                raise PathwayError(f"{place} is the very layer of {known}; layers that blocks share cannot be joined")
     for number, source in enumerate(sources):
         others = _blocks(source)
+        if {id(block) for block in blocks} & {id(other) for other in others}:
+            raise PathwayError(f"auxiliary {number} is the target itself, or shares blocks with it; give a copy (copy.deepcopy)")
         if len(others) != len(blocks):
             raise PathwayError(f"auxiliary {number} has {len(others)} blocks, the target has {len(blocks)}")
         for index, (block, other) in enumerate(zip(blocks, others, strict=True)):
             if _heads(block) != _heads(other):
                 raise PathwayError(f"blocks.{index}: auxiliary {number} has {_heads(other)} heads, the target {_heads(block)}")
             for layer in layers:
-                ours, theirs = _linear(block, layer), _linear(other, layer)
-                if ours.weight.shape != theirs.weight.shape:
-                    shapes = f"{tuple(theirs.weight.shape)}, in the target {tuple(ours.weight.shape)}"
-                    raise PathwayError(f"blocks.{index}.{layer}: the weight of auxiliary {number} is {shapes}")
-                if (ours.bias is None) != (theirs.bias is None):
-                    raise PathwayError(f"blocks.{index}.{layer}: only one of target and auxiliary {number} has a bias")
+                _refuse_pair(f"blocks.{index}.{layer}", _linear(block, layer), number, _linear(other, layer))
 
 
-def _joined(model: HasBlocks) -> Iterator[tuple[str, nn.Linear, PathwayWeight]]:
-    """Each joined layer with its name (`blocks.3.attn.qkv`) and its re-parameterization."""
+def _refuse_pair(place: str, ours: nn.Linear, number: int, theirs: nn.Linear) -> None:
+    """Two layers of the same place: shapes, biases and types of numbers must fit, and the auxiliary's be finite."""
+    if ours.weight.shape != theirs.weight.shape:
+        shapes = f"{tuple(theirs.weight.shape)}, in the target {tuple(ours.weight.shape)}"
+        raise PathwayError(f"{place}: the weight of auxiliary {number} is {shapes}")
+    if (ours.bias is None) != (theirs.bias is None):
+        raise PathwayError(f"{place}: only one of target and auxiliary {number} has a bias")
+    for weight in (ours.weight, theirs.weight):
+        if not weight.is_floating_point():
+            raise PathwayError(f"{place}: weights must be floating-point numbers, one is {weight.dtype}")
+    if not theirs.weight.is_meta and not torch.isfinite(theirs.weight.to(ours.weight.dtype)).all():
+        raise PathwayError(f"{place}: the weight of auxiliary {number} is not finite in the target's type, {ours.weight.dtype}")
+
+
+def _refuse_scales(target: HasBlocks, layers: tuple[str, ...], granularity: Granularity, scale_init: float) -> None:
+    """Scales that would not do what they are asked for."""
+    for index, block in enumerate(_blocks(target)):
+        weights = {f"blocks.{index}.{layer}": _linear(block, layer).weight for layer in layers}
+        if granularity == "block" and len({(weight.dtype, weight.device) for weight in weights.values()}) > 1:
+            raise PathwayError(f"blocks.{index}: its layers differ in type or device, so they cannot share one scale")
+        for (place, weight), layer in zip(weights.items(), layers, strict=True):
+            held = float(torch.tensor(scale_init, dtype=weight.dtype))
+            if not math.isfinite(held) or (held == 0) != (scale_init == 0):
+                raise PathwayError(f"scale_init: {scale_init} is {held} in {weight.dtype}, the type of {place}")
+            rows, columns = _scale_shape(granularity, layer, weight, _heads(block)) or (1, 1)
+            if weight.shape[0] % rows or weight.shape[1] % columns:
+                raise PathwayError(f"{place}: its weight {tuple(weight.shape)} cannot be divided among {_heads(block)} heads")
+
+
+def _joined(model: HasBlocks) -> Iterator[tuple[str, JoinedLinear]]:
+    """Each joined layer with its name (`blocks.3.attn.qkv`)."""
     for index, block in enumerate(_blocks(model)):
         for name, module in block.named_modules():
-            if isinstance(module, TwoBranchLinear):
-                yield f"blocks.{index}.{name}", module, module.join
-            elif isinstance(module, nn.Linear) and parametrize.is_parametrized(module, "weight"):
-                weight = cast(nn.ModuleDict, module.parametrizations)["weight"]
-                yield f"blocks.{index}.{name}", module, cast(PathwayWeight, cast(nn.ModuleList, weight)[0])
+            if isinstance(module, JoinedLinear):
+                yield f"blocks.{index}.{name}", module
 
 
 def _key(name: str, number: int, join: PathwayWeight) -> str:
@@ -218,18 +223,18 @@ def _key(name: str, number: int, join: PathwayWeight) -> str:
 def scales(model: HasBlocks) -> dict[str, nn.Parameter]:
     """The scales by layer name, `blocks.3.attn.qkv`; with several auxiliaries `blocks.3.attn.qkv.0`, `.1`, ..."""
     found: dict[str, nn.Parameter] = {}
-    for name, _, join in _joined(model):
-        for number, scale in enumerate(join.scales):
-            found[_key(name, number, join)] = cast(nn.Parameter, scale)
+    for name, linear in _joined(model):
+        for number, scale in enumerate(linear.join.scales):
+            found[_key(name, number, linear.join)] = cast(nn.Parameter, scale)
     return found
 
 
 def auxiliary_weights(model: HasBlocks) -> dict[str, nn.Parameter]:
     """The auxiliary weights by layer name, named as in `scales`."""
     found: dict[str, nn.Parameter] = {}
-    for name, _, join in _joined(model):
-        for number, weight in enumerate(join.auxiliaries):
-            found[_key(name, number, join)] = cast(nn.Parameter, weight)
+    for name, linear in _joined(model):
+        for number, weight in enumerate(linear.join.auxiliaries):
+            found[_key(name, number, linear.join)] = cast(nn.Parameter, weight)
     return found
 
 
@@ -237,24 +242,16 @@ def auxiliary_weights(model: HasBlocks) -> dict[str, nn.Parameter]:
 def effective_sizes(model: HasBlocks) -> dict[str, float]:
     """How much each joined layer is changed: `|scale| * ||W_aux|| / ||W||` (Frobenius), named as in `scales`."""
     found: dict[str, float] = {}
-    for name, linear, join in _joined(model):
-        own = _own_weight(linear)
-        for number, (scale, weight) in enumerate(zip(join.scales, join.auxiliaries, strict=True)):
-            size = (_expand(scale, weight) * weight).norm() / own.norm()
-            found[_key(name, number, join)] = float(size)
+    for name, linear in _joined(model):
+        for number, (scale, weight) in enumerate(zip(linear.join.scales, linear.join.auxiliaries, strict=True)):
+            size = (expand(scale, weight) * weight).norm() / linear.own.norm()
+            found[_key(name, number, linear.join)] = float(size)
     return found
-
-
-def _own_weight(linear: nn.Linear) -> Tensor:
-    """The target's own weight of a joined layer."""
-    if isinstance(linear, TwoBranchLinear):
-        return linear.weight
-    return cast(Tensor, cast(nn.ModuleDict, linear.parametrizations)["weight"].original)
 
 
 @torch.no_grad()
 def merge(model: HasBlocks) -> None:
-    """Fold the pathway into the weights, in place; what remains is a plain model with plain parameters.
+    """Fold the pathway into the weights, in place; what remains is a plain model with its own parameters. Copies are left alone.
 
     Raises:
         PathwayError: the model has no pathway, or a merged weight would not be finite; nothing was changed then.
@@ -263,23 +260,8 @@ def merge(model: HasBlocks) -> None:
     joined = list(_joined(model))
     if not joined:
         raise PathwayError("the model has no pathway to merge")
-    for name, linear, join in joined:
-        if not torch.isfinite(join(_own_weight(linear))).all():
+    for name, linear in joined:
+        if not torch.isfinite(linear.weight).all():
             raise PathwayError(f"{name}: the merged weight is not finite; nothing was merged")
-    for name, linear, join in joined:
-        trainable = _own_weight(linear).requires_grad
-        if isinstance(linear, TwoBranchLinear):
-            index, layer = name.removeprefix("blocks.").split(".", 1)
-            _blocks(model)[int(index)].set_submodule(layer, _plain(linear, join(linear.weight)))
-            continue
-        parametrize.remove_parametrizations(linear, "weight", leave_parametrized=True)
-        linear.weight.requires_grad_(trainable)
-
-
-def _plain(linear: nn.Linear, weight: Tensor) -> nn.Linear:
-    """A plain linear layer with this weight and the bias of another."""
-    with torch.device("meta"):  # nothing is drawn
-        plain = nn.Linear(linear.in_features, linear.out_features, bias=linear.bias is not None)
-    plain.weight = nn.Parameter(weight, requires_grad=linear.weight.requires_grad)
-    plain.bias = linear.bias
-    return plain
+    for _, linear in joined:
+        linear.make_plain()

@@ -229,9 +229,9 @@ def test_scratch_uses_no_weights_of_the_target(weights, places):
     spec = spec_for(weights, setting="scratch", target_weights=None)
     pretrained = build(spec_for(weights), places, 4).state_dict()
     scratch = build(spec, Places(None, places.auxiliary_weights), 4).state_dict()
-    name = "blocks.0.mlp.fc1.parametrizations.weight"
-    assert not torch.equal(scratch[f"{name}.original"], pretrained[f"{name}.original"])
-    assert torch.equal(scratch[f"{name}.0.auxiliaries.0"], pretrained[f"{name}.0.auxiliaries.0"])
+    name = "blocks.0.mlp.fc1"
+    assert not torch.equal(scratch[f"{name}.weight"], pretrained[f"{name}.weight"])
+    assert torch.equal(scratch[f"{name}.join.auxiliaries.0"], pretrained[f"{name}.join.auxiliaries.0"])
 
 
 def test_the_random_auxiliary_is_fresh_for_each_seed_and_the_same_for_one(weights, places):

@@ -35,7 +35,7 @@ def test_every_trainable_parameter_is_in_exactly_one_group():
 def test_layer_decay_slows_lower_layers_and_never_the_scales():
     model = joined()
     groups = parameter_groups(model, 0.05, scale_lr_multiple=2.0, layer_decay=0.5)
-    weight = model.blocks[0].mlp.fc1.parametrizations.weight.original
+    weight = model.blocks[0].mlp.fc1.own
     assert of(groups, model.head.weight) == (1.0, 0.05)
     assert of(groups, model.blocks[1].mlp.fc2.bias) == (0.5, 0.0)
     assert of(groups, weight) == (0.25, 0.05)
