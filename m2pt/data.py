@@ -6,12 +6,12 @@ A data folder is `<root>/<modality>`. Dotfiles belong to no data set: neither th
 import hashlib
 import importlib
 import json
-from importlib.metadata import version
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
 
+from m2pt.cache_keys import reading_key
 from m2pt.config import InputConfig, Modality, UserError
 from m2pt.embedded import write_embedded
 from m2pt.fingerprints import CACHE, fingerprint
@@ -22,17 +22,6 @@ from m2pt.records import write_atomic
 
 __all__ = ["CACHE", "SPLITS", "Samples", "fingerprint", "load", "write_embedded"]
 
-READER_VERSION = 1
-"""Raise this when a reader gives other numbers for the same files, so that no older decoded data are used."""
-
-DECODERS: dict[Modality, tuple[str, ...]] = {
-    "image": ("pillow",),
-    "audio": ("soundfile", "kaldi-native-fbank", "scipy"),
-    "point": ("numpy",),
-    "video": ("av", "pillow"),
-}
-"""The packages whose version can change decoded numbers."""
-
 
 def load(modality: Modality, folder: Path, split: str, config: InputConfig, data_sha256: str, cache: Path = CACHE) -> Samples:
     """The decoded samples of one split, from the cache where they are there, else decoded and cached.
@@ -41,9 +30,7 @@ def load(modality: Modality, folder: Path, split: str, config: InputConfig, data
         UserError: the data are not those of `data_sha256`, or are missing or damaged, or the cache cannot be written.
 
     """
-    packages = {name: version(name) for name in DECODERS[modality]}
-    key = canonical([READER_VERSION, packages, data_sha256, config.model_dump(mode="json")])
-    home = cache / f"{modality}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    home = cache / f"{modality}-{reading_key(modality, data_sha256, config.model_dump(mode='json'))}"
     path = home / f"{split}.safetensors"
     samples = _cached(path)
     if samples is not None:

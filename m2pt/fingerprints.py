@@ -4,12 +4,12 @@ import hashlib
 import json
 import os
 import stat
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from m2pt.config import UserError
+from m2pt.file_state import FileState, state_of, wait_for_clock
 from m2pt.identity import file_sha256
 from m2pt.modalities.samples import require_folder
 from m2pt.records import write_json
@@ -17,7 +17,8 @@ from m2pt.records import write_json
 CACHE = Path(".m2pt/cache")
 """Where remembered fingerprints and decoded data lie unless told otherwise; deleting it costs time alone."""
 
-_CLOCK_TICK_S = 0.02  # how coarse the time stamps of a file system may be
+_FORM = 1
+"""Raise this when other files, or more of them, go into a fingerprint: what was remembered before says nothing then."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,14 @@ class _Entry:
 
     name: str
     path: str
-    state: tuple[int, int, int, int]
+    state: FileState
 
 
 def fingerprint(folder: Path, cache: Path = CACHE) -> str:
     """SHA-256 over the sorted relative paths and contents of all files below a folder, dotfiles excepted.
 
-    The result is remembered below `cache` beside size, inode and times (to the nanosecond) of every file, so that a second call
-    reads no content. A change of content always changes the time of the last status change, which no program can set.
+    The result is remembered below `cache` beside the state of every file (`m2pt.file_state`), so that a second call reads no
+    content.
 
     Raises:
         UserError: the folder is missing or holds no file, or a file cannot be read.
@@ -44,12 +45,12 @@ def fingerprint(folder: Path, cache: Path = CACHE) -> str:
         entries = sorted(_entries(folder), key=lambda entry: entry.name)
         if not entries:
             raise UserError(f"{folder}: the data folder is empty; make the data or correct data.root.")
-        state = hashlib.sha256(repr([(entry.name, entry.state) for entry in entries]).encode()).hexdigest()
+        state = hashlib.sha256(repr([_FORM, *((entry.name, *entry.state) for entry in entries)]).encode()).hexdigest()
         place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
         memory = cache / "fingerprints" / f"{place}.json"
         if (known := _remembered(memory)).get("state") == state:
             return known["sha256"]
-        _wait_for_clock(entries)
+        wait_for_clock(entry.state for entry in entries)
         total = hashlib.sha256()
         for entry in entries:
             total.update(os.fsencode(entry.name) + b"\0" + bytes.fromhex(file_sha256(Path(entry.path))))
@@ -78,8 +79,7 @@ def _entries(folder: Path) -> Iterator[_Entry]:
                 found = item.stat()
                 if not stat.S_ISREG(found.st_mode):
                     raise UserError(f"{item.path}: is neither a file nor a folder; remove it from the data folder.")
-                state = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-                yield _Entry(prefix + item.name, item.path, state)
+                yield _Entry(prefix + item.name, item.path, state_of(found))
 
 
 def _remembered(memory: Path) -> dict[str, str]:
@@ -88,10 +88,3 @@ def _remembered(memory: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) and isinstance(known.get("sha256"), str) else {}
-
-
-def _wait_for_clock(entries: list[_Entry]) -> None:
-    """Let the file system's clock move on: a file written after this cannot bear the time of one that is hashed now."""
-    newest = max(entry.state[2] for entry in entries) / 1e9
-    if 0 <= time.time() - newest < _CLOCK_TICK_S:
-        time.sleep(_CLOCK_TICK_S)

@@ -58,6 +58,7 @@ class TaskSpec(Frozen):
     recipe: str
     holdout: float
     unreadable: Literal["fail", "skip"]
+    max_unreadable: float | None = None
 
 
 class RunSpec(Frozen):

@@ -43,9 +43,15 @@ LOCK = "local/lock"
 COLUMNS = (
     "run_id", "target", "auxiliary", "method", "setting", "tuning", "seed", "metric", "val_score", "test_score", "status",
     "scale_abs_mean", "score", "epoch", "effective_size_mean", "parameters", "trainable_parameters",
+    *(f"{split}_{kind}" for split in ("train", "val", "test") for kind in ("samples", "absent", "unreadable")), "samples_sha256",
     "merge_max_logit_difference", "data_sha256", "target_weights", "auxiliary_weights", "parts", "error",
 )  # fmt: skip
-"""The columns of the table of runs, in order; identical executions give identical rows."""
+"""The columns of the table of runs, in order; identical executions give identical rows.
+
+`train_samples` are those that a run trained with, `val_samples` and `test_samples` those that it was scored on. `<split>_absent`
+are listed samples without a file, `<split>_unreadable` those whose file cannot be read: both were left out. `samples_sha256` is
+equal for runs that chose from, and were scored on, the very same samples. All are empty for a run that is not complete.
+"""
 
 
 def write_atomic(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -225,7 +231,16 @@ def _scores(record: Mapping[str, Any]) -> dict[str, Any]:
         "trainable_parameters",
     )
     merge = record["merge"] or {}
-    return {key: record[key] for key in keys} | {"merge_max_logit_difference": merge.get("max_logit_difference")}
+    row = {key: record[key] for key in keys} | {"merge_max_logit_difference": merge.get("max_logit_difference")}
+    return row | _samples(record)
+
+
+def _samples(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says of its samples; nothing for one that was written before they were counted."""
+    row: dict[str, Any] = {f"{split}_samples": record.get(f"{split}_samples") for split in ("train", "val", "test")}
+    for split, counts in (record.get("samples") or {}).items():
+        row |= {f"{split}_{kind}": counts[kind] for kind in ("absent", "unreadable")}
+    return row | {"samples_sha256": record.get("samples_sha256")}
 
 
 def histories(run_dirs: Iterable[Path]) -> pd.DataFrame:

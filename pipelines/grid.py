@@ -215,6 +215,7 @@ def _task_spec(task: TaskConfig, tuning: Tuning) -> TaskSpec:
         recipe=task.recipes[tuning],
         holdout=task.holdout,
         unreadable=task.unreadable,
+        max_unreadable=task.most_unreadable,
     )
 
 

@@ -242,6 +242,8 @@ def _summary(run_dir: Path, attempts: list[dict[str, Any]], time_ms: int) -> lis
         "trainable_parameters": record.get("trainable_parameters"),
         "merge/max_logit_difference": (record.get("merge") or {}).get("max_logit_difference"),
     }
+    for split, counts in (record.get("samples") or {}).items():
+        values |= {f"samples/{split}/{kind}": count for kind, count in counts.items()}
     for attempt in attempts:
         for part, seconds in attempt.get("seconds", {}).items():
             values[f"seconds/{part}"] = values.get(f"seconds/{part}", 0.0) + seconds

@@ -272,6 +272,7 @@ def _data_uri(content: bytes) -> str:
 def _integers(table: pd.DataFrame) -> pd.DataFrame:
     """Whole numbers stay whole where a column has gaps."""
     whole = ["seed", "epoch", "parameters", "trainable_parameters", "attempts", "threads", "peak_memory_bytes"]
+    whole += [f"{split}_{kind}" for split in ("train", "val", "test") for kind in ("samples", "absent", "unreadable")]
     return table.astype({name: "Int64" for name in whole if name in table})
 
 

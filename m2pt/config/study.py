@@ -34,13 +34,20 @@ Dataset = Literal[
 Goal = Literal["classification", "tagging", "part_segmentation", "semantic_segmentation"]
 
 
+MOST_UNREADABLE = 0.01
+"""The share of a split that a task may leave out where it skips and does not say how much."""
+
+
 class TaskConfig(Frozen):
     """A target that is more than a modality: one published data set in its published files, with the recipes to train for it.
 
     The files lie in `<data.root>/<path>`. `recipes` names a recipe of the modality for each tuning that the task is run in
     (`m2pt/modalities/<modality>/recipes.py`); `finetune` and `input` change single values of it. `holdout` is the fraction of the
-    training split that is kept apart as validation data where the data set has none. A file that cannot be read ends a run
-    that meets it, or is left out from the start and counted (`unreadable: skip`).
+    training split that is kept apart as validation data where the data set has none.
+
+    A listed sample whose file is not there ends a run before it starts, and one that cannot be read ends it where it is met; with
+    `unreadable: skip` both are left out from the start and counted, up to the share `max_unreadable` of each split (1 % where
+    it is not given).
     """
 
     modality: Modality
@@ -53,6 +60,20 @@ class TaskConfig(Frozen):
     input: dict[str, JsonValue] = Field(default_factory=dict)
     holdout: Fraction = 0.0
     unreadable: Literal["fail", "skip"] = "fail"
+    max_unreadable: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _skips(self) -> Self:
+        if self.max_unreadable is not None and self.unreadable == "fail":
+            raise ValueError(
+                "max_unreadable says how much may be skipped, but nothing is: set unreadable to skip, or leave it out"
+            )
+        return self
+
+    @property
+    def most_unreadable(self) -> float | None:
+        """The largest share of a split that may be left out; None where nothing may."""
+        return None if self.unreadable == "fail" else MOST_UNREADABLE if self.max_unreadable is None else self.max_unreadable
 
 
 class SweepConfig(Frozen):

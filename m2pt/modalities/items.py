@@ -65,6 +65,10 @@ class Items(ABC):
     def name(self, index: int) -> str:
         """The file (and the member of it) of one sample, for messages."""
 
+    @abstractmethod
+    def file(self, index: int) -> Path:
+        """The file that one sample lies in, whether it is there or not."""
+
 
 def copy_seed(seed: int, number: int) -> int:
     """The seed of a further augmentation of one sample; that of the first is the sample's own."""

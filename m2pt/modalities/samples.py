@@ -86,16 +86,29 @@ def read_list(path: Path) -> list[str]:
     return lines
 
 
+def place(folder: Path, name: str, listed_in: Path) -> Path:
+    """Where a file lies that a list of the data set names, relative to the data folder; it need not be there.
+
+    Raises:
+        UserError: it lies where the fingerprint of the data does not look: outside the data folder, or below a dotfile's name.
+
+    """
+    parts = Path(name).parts
+    if Path(name).is_absolute() or ".." in parts:
+        raise UserError(f"{listed_in}: names {name!r}, which is outside the data folder; paths must be relative to {folder}.")
+    if any(part.startswith(".") for part in parts):
+        raise UserError(f"{listed_in}: names {name!r}, and dotfiles belong to no data set; rename the file and the entry.")
+    return folder / name
+
+
 def member(folder: Path, name: str, listed_in: Path) -> Path:
     """The path of a file that a list of the data set names, relative to the data folder.
 
     Raises:
-        UserError: it lies outside the data folder (where the fingerprint of the data would not cover it), or is missing.
+        UserError: as `place`; or the file is missing or empty.
 
     """
-    path = folder / name
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise UserError(f"{listed_in}: names {name!r}, which is outside the data folder; paths must be relative to {folder}.")
+    path = place(folder, name, listed_in)
     if not path.is_file():
         raise UserError(f"{path}: is missing, though {listed_in.name} lists it; restore the file or remove the entry.")
     if path.stat().st_size == 0:

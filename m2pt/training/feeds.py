@@ -4,7 +4,7 @@ Shapes: B rows of this process, V views of a sample.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from m2pt.identity import RunSpec, derived_seed
 from m2pt.modalities.items import Item, Items
 from m2pt.modalities.rooms import ROOMS
 from m2pt.modalities.samples import Samples
+from m2pt.training.counts import Counts
 from m2pt.training.sampling import weighted_order
 from m2pt.training.share import Share
 
@@ -40,14 +41,20 @@ class Batch:
 
 
 class Feed(ABC):
-    """The data of one run: `size` training samples of `classes`, with their `labels` where these are known without reading."""
+    """The data of one run: `size` training samples of `classes`, with their `labels` where these are known without reading.
+
+    `counts` are those of each split before anything is drawn from it, `skipped` has a sentence for each sample that was left out,
+    and `samples_sha256` is equal for runs on the very same samples.
+    """
 
     classes: tuple[str, ...]
     size: int
     steps_per_epoch: int
     labels: Tensor | None
     parts: tuple[tuple[int, ...], ...] | None = None
+    counts: Mapping[str, Counts]
     skipped: Sequence[str] = ()
+    samples_sha256: str
 
     @abstractmethod
     def train(self, epoch: int, first: int) -> Iterator[Batch]:

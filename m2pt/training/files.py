@@ -1,6 +1,7 @@
-"""The data of a run on a published data set: its splits, opened in their published files."""
+"""The data of a run on a published data set: its splits, opened in their published files, less what cannot be used."""
 
-import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -8,73 +9,100 @@ from torch import Tensor
 
 from m2pt.config import UserError
 from m2pt.identity import RunSpec, TaskSpec, derived_seed
-from m2pt.modalities.items import Items, Reader, Split, Wanted
+from m2pt.modalities.items import Items, Split
+from m2pt.training.availability import Availability, available, open_split
+from m2pt.training.counts import Counts, require_enough, samples_sha256
 from m2pt.training.draw import balanced
 from m2pt.training.feeds import Feed, FileFeed, TestSplit
-from m2pt.training.readable import unreadable, without
 from m2pt.training.sampling import holdout
 from m2pt.training.share import Share
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One split as the run uses it: the samples `places` of a list, what of that list is there, before anything is left out."""
+
+    items: Items
+    listed_as: Split
+    places: Tensor
+
+    def count(self, found: Availability) -> Counts:
+        """How many samples there are, and how many are left out."""
+        places = set(self.places.tolist())
+        return Counts(len(places), len(places & found.absent.keys()), len(places & (found.unreadable or {}).keys()))
+
+    def left_out(self, found: Availability) -> list[str]:
+        """A sentence for each sample that is left out."""
+        places = set(self.places.tolist())
+        return [sentence for place, sentence in sorted(found.left_out.items()) if place in places]
+
+    def kept(self, found: Availability) -> Tensor:
+        """The places that are left."""
+        return self.places[~torch.isin(self.places, torch.tensor(sorted(found.left_out), dtype=torch.int64))]
 
 
 def file_feed(spec: RunSpec, folder: Path, cache: Path, share: Share, workers: int) -> Feed:
     """Open a task's data set in `folder`.
 
     Validation data are the data set's own, or the fraction `holdout` of its training split (the same for every seed), or none.
+    What is absent or, with `unreadable: skip`, cannot be read is left out and counted, up to the share that the task allows.
 
     Raises:
-        UserError: a list of the data set is missing or damaged, or a file cannot be read where the task does not skip such.
+        UserError: a list of the data set is missing or damaged, or more is left out than the task allows.
 
     """
+    parts = _parts(spec, folder)
+    skips = _task(spec).unreadable == "skip"
+    found: dict[Split, Availability] = {}
+    for decode in (False, True) if skips else (False,):  # what is absent is known long before all is decoded
+        for split in dict.fromkeys(part.listed_as for part in parts.values()):
+            state = available(spec, folder, split, cache, decode=decode, workers=workers)
+            found |= {split: state} if state is not None else {}
+        counts = {name: part.count(found[part.listed_as]) for name, part in parts.items()}
+        left_out = {name: part.left_out(found[part.listed_as]) for name, part in parts.items()}
+        require_enough(spec, counts, left_out)
+    places = {name: part.kept(found[part.listed_as]) for name, part in parts.items()}
+    train = parts["train"].items
+    kept = _drawn(spec, train, places["train"])
+    names: tuple[TestSplit, ...] = ("test", "val")
+    tests = {name: (parts[name].items, places[name]) for name in names if name in parts}
+    feed = FileFeed(spec, train.among(kept), kept, tests, share, workers)
+    feed.counts = counts
+    feed.skipped = [sentence for name in ("train", "val", "test") for sentence in left_out.get(name, ())]
+    feed.samples_sha256 = samples_sha256(spec, {split: list(state.left_out) for split, state in found.items()})
+    return feed
+
+
+def _parts(spec: RunSpec, folder: Path) -> Mapping[str, _Part]:
+    """The splits that the run uses, opened and listed."""
     task = _task(spec)
-    train, val, test = (_open(spec, folder, split) for split in ("train", "val", "test"))
+    train, val, test = (open_split(spec, folder, split) for split in ("train", "val", "test"))
     if train is None or test is None:
         missing = "training" if train is None else "test"
         raise UserError(
             f"{folder}: the data set {task.dataset} has no {missing} split there; complete it or correct the task's path."
         )
-    kept = torch.arange(len(train))
-    tests: dict[TestSplit, tuple[Items, Tensor]] = {"test": (test, torch.arange(len(test)))}
+    found = {"train": _Part(train, "train", torch.arange(len(train))), "test": _Part(test, "test", torch.arange(len(test)))}
     if val is not None:
-        tests["val"] = (val, torch.arange(len(val)))
+        found["val"] = _Part(val, "val", torch.arange(len(val)))
     elif task.holdout > 0:
         # The same samples for every seed: what is held out is a property of the data.
-        kept, held = holdout(train.labels if train.labels is not None else kept, task.holdout, derived_seed(0, "holdout"))
-        tests["val"] = (train, held)
-    skipped: list[str] = []
-    if task.unreadable == "skip":
-        faults = _faults(spec, train, "train", cache, workers)
-        skipped += faults.values()
-        kept = without(kept, faults)
-        for split, (items, indices) in list(tests.items()):
-            faults = _faults(spec, items, "train" if items is train else split, cache, workers)
-            skipped += faults.values() if items is not train else ()
-            tests[split] = (items, without(indices, faults))
-    if spec.finetune.samples != "all":
-        labels = (
-            train.labels[kept]
-            if train.labels is not None and train.labels.ndim == 1
-            else torch.zeros(len(kept), dtype=torch.long)
-        )
-        kept = kept[balanced(labels, spec.finetune.samples, derived_seed(spec.seed, "split", spec.target))]
-    feed = FileFeed(spec, train.among(kept), kept, tests, share, workers)
-    feed.skipped = sorted(set(skipped))
-    return feed
+        labels = train.labels if train.labels is not None else torch.arange(len(train))
+        kept, held = holdout(labels, task.holdout, derived_seed(0, "holdout"))
+        found |= {"train": _Part(train, "train", kept), "val": _Part(train, "train", held)}
+    return found
+
+
+def _drawn(spec: RunSpec, train: Items, places: Tensor) -> Tensor:
+    """The samples of `places` that the run trains with: all, or a balanced draw by its seed."""
+    if spec.finetune.samples == "all":
+        return places
+    known = train.labels is not None and train.labels.ndim == 1
+    labels = train.labels[places] if known and train.labels is not None else torch.zeros(len(places), dtype=torch.long)
+    return places[balanced(labels, spec.finetune.samples, derived_seed(spec.seed, "split", spec.target))]
 
 
 def _task(spec: RunSpec) -> TaskSpec:
     if spec.task is None:
         raise ValueError(f"{spec.name}: is no task on a published data set")
     return spec.task
-
-
-def _open(spec: RunSpec, folder: Path, split: Split) -> Items | None:
-    task, augment = _task(spec), spec.finetune.augment
-    readers: dict[str, Reader] = importlib.import_module(f"m2pt.modalities.{spec.modality}.readers").READERS
-    if task.dataset not in readers:
-        raise UserError(f"tasks.{spec.target}.dataset: {task.dataset} is no data set of the modality {spec.modality}.")
-    wanted = Wanted(spec.input, None if isinstance(augment, bool) else augment, spec.finetune.test, task.goal, task.variant)
-    return readers[task.dataset](folder, split, wanted)
-
-
-def _faults(spec: RunSpec, items: Items, split: str, cache: Path, workers: int) -> dict[int, str]:
-    return unreadable(items, cache / "unreadable" / f"{spec.target}-{split}-{spec.data_sha256[:16]}.json", workers)

@@ -19,8 +19,9 @@ from m2pt.methods import METHODS
 from m2pt.modalities.audio.published import PublishedAudioTokenizer
 from m2pt.modalities.samples import Samples
 from m2pt.model import Model
-from m2pt.records import MERGED
+from m2pt.records import CHECKPOINT, MERGED
 from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
+from m2pt.training.counts import Counts, documents, samples_sha256
 from m2pt.training.draw import balanced
 from m2pt.training.evaluate import Evaluation, evaluate
 from m2pt.training.feeds import Feed, MemoryFeed
@@ -119,7 +120,10 @@ def draw_samples(pool: Samples, count: int | str, seed: int) -> Samples:
 def memory_feed(spec: RunSpec, splits: dict[str, Samples], share: Share) -> Feed:
     """The data of a run on small decoded data: `splits` holds `train`, `val` and `test`."""
     pool = draw_samples(splits["train"], spec.finetune.samples, derived_seed(spec.seed, "split", spec.target))
-    return MemoryFeed(spec, pool, {"val": splits["val"], "test": splits["test"]}, share)
+    feed = MemoryFeed(spec, pool, {"val": splits["val"], "test": splits["test"]}, share)
+    feed.counts = {name: Counts(len(samples.y)) for name, samples in splits.items()}
+    feed.samples_sha256 = samples_sha256(spec, {})  # a sample that cannot be read has ended the run
+    return feed
 
 
 def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: Stopwatch) -> dict[str, Any]:
@@ -162,6 +166,8 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
         "train_samples": feed.size,
         "val_samples": feed.count("val"),
         "test_samples": feed.count("test"),
+        "samples": documents(feed.counts),
+        "samples_sha256": feed.samples_sha256,
         "skipped": list(feed.skipped),
         "classes": list(feed.classes),
         "confusion": test.confusion,
@@ -208,15 +214,18 @@ def _train(spec: RunSpec, trainer: Trainer, places: Places, run_dir: Path, watch
     recipe, share = spec.finetune, places.share
     state = load_checkpoint(run_dir, places.device)
     if state is not None:
+        _require_same_samples(spec, trainer.feed, state["samples_sha256"], run_dir)
         trainer.load(state["trainer"])
     share.wait()  # all have read the checkpoint before one may write the next
     journal = Journal(run_dir, state["history"] if state else [], writes=share.leads)
     best: dict[str, Any] = state["best"] if state else {"epoch": 0, "val": -1.0, "model": {}}
 
+    samples = trainer.feed.samples_sha256
+
     def save() -> None:
         found = trainer.state()
         if share.leads:
-            save_checkpoint(run_dir, {"trainer": found, "history": journal.lines, "best": best})
+            save_checkpoint(run_dir, {"trainer": found, "history": journal.lines, "best": best, "samples_sha256": samples})
 
     for epoch in range(trainer.progress.epoch, recipe.epochs + 1):
         with watch.measure("train"):
@@ -248,6 +257,15 @@ def _validate(spec: RunSpec, trainer: Trainer, places: Places, epoch: int) -> Ev
     if trainer.feed.count("val") == 0:
         return None
     return evaluate(trainer.scored, spec, trainer.feed, "val", places.device, places.share, f"after epoch {epoch}")
+
+
+def _require_same_samples(spec: RunSpec, feed: Feed, before: str, run_dir: Path) -> None:
+    """Refuse to go on, from a checkpoint, on other samples than it was made with: other decoders can read other files."""
+    if before != feed.samples_sha256:
+        raise UserError(
+            f"{run_id(spec)}: other samples can be read than when it was interrupted (other versions of the decoders?); delete "
+            f"{run_dir / CHECKPOINT} to start it over."
+        )
 
 
 def _line(val: Evaluation | None, model: Model) -> dict[str, float]:

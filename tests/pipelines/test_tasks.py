@@ -36,7 +36,7 @@ tasks:
     input: {size: 32, patch: 8}
     finetune: {batch_size: 6, epochs: 3, warmup_epochs: 1, learning_rate: 0.02, samples: all}
     holdout: 0.25
-    unreadable: UNREADABLE
+    UNREADABLE
 sweep:
   seeds: [0]
   targets: [toy]
@@ -95,7 +95,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write(project: Path, unreadable: str = "fail", loaders: int = 0) -> None:
+def write(project: Path, unreadable: str = "unreadable: fail", loaders: int = 0) -> None:
     (project / "toy.yaml").write_text(STUDY.replace("UNREADABLE", unreadable).replace("LOADERS", str(loaders)))
 
 
@@ -170,7 +170,7 @@ def test_a_damaged_picture_ends_the_run_with_its_name_or_is_left_out_and_counted
     assert "Traceback" not in str(caught.value)
     with pytest.raises(UserError, match=r"n02/3\.JPEG"):
         do(plan, specs["baseline", "full"], "elsewhere", loader_workers=1)
-    write(project, "skip")
+    write(project, "unreadable: skip\n    max_unreadable: 0.1")
     plan, specs = planned()
     record = records.read_record(do(plan, specs["baseline", "full"]))
     assert record["train_samples"] + record["val_samples"] == 35

@@ -71,7 +71,11 @@ class SoundItems(Items):
 
     def name(self, index: int) -> str:
         """The path of one sound."""
-        return str(self._folder / self._names[index])
+        return str(self.file(index))
+
+    def file(self, index: int) -> Path:
+        """As `Items.file`."""
+        return self._folder / self._names[index]
 
     def train(self, index: int, seed: int) -> Item:
         """`x` (1, T, M), not normalised; `y` as said above."""

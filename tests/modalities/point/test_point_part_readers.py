@@ -129,9 +129,16 @@ def test_lists_of_shapenetpart_that_do_not_fit_are_named(shapenet):
         listing.unlink() if content is None else listing.write_text(content)
         with pytest.raises(UserError, match=rf"shuffled_train_file_list\.json: {message}"):
             open_parts("shapenetpart", shapenet)
+    for content, message in (
+        ('["shape_data/02691156/a", "shape_data/02691156/a"]', "names 'shape_data/02691156/a', which is listed already"),
+        ('["shape_data/02691156/.a"]', r"names '02691156/\.a\.txt', and dotfiles belong to no data set"),
+    ):
+        listing.write_text(content)
+        with pytest.raises(UserError, match=rf"shuffled_train_file_list\.json: {message}"):
+            open_parts("shapenetpart", shapenet)
     listing.write_text('["shape_data/02691156/z"]')
-    with pytest.raises(UserError, match=r"z\.txt: is missing, though shuffled_train_file_list\.json lists it"):
-        open_parts("shapenetpart", shapenet)
+    with pytest.raises(UserError, match=r"z\.txt: cannot be read"):
+        open_parts("shapenetpart", shapenet).test(0)
     folders = shapenet / "synsetoffset2category.txt"
     lines = folders.read_text().splitlines()
     for content, message in ((lines[:-1], "lacks the category Table"), ([*lines, "Boat\t1"], "the line 'Boat\\\\t1' is not one")):

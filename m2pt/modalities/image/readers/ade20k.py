@@ -42,7 +42,11 @@ class Scenes(Items):
 
     def name(self, index: int) -> str:
         """The path of one scene's picture."""
-        return str(self.pictures / f"{self.keys[index]}.jpg")
+        return str(self.file(index))
+
+    def file(self, index: int) -> Path:
+        """As `Items.file`: the picture."""
+        return self.pictures / f"{self.keys[index]}.jpg"
 
     def train(self, index: int, seed: int) -> Item:
         """One scene, augmented: x (C, size, size), y (size, size)."""
@@ -70,7 +74,7 @@ class Scenes(Items):
         return {"x": pixels(small.crop(box)), "y": torch.from_numpy(np.array(plan.crop(box), dtype=np.int64))}
 
     def _read(self, index: int) -> tuple[Image.Image, NDArray[np.int64]]:
-        picture = ImageOps.exif_transpose(read_picture(self.pictures / f"{self.keys[index]}.jpg"))
+        picture = ImageOps.exif_transpose(read_picture(self.file(index)))
         path = self.annotations / f"{self.keys[index]}.png"
         annotation = read_picture(path)
         if annotation.mode not in ("L", "P", "I", "I;16"):

@@ -27,13 +27,14 @@ class ClassFolders(PictureItems):
 
     def name(self, index: int) -> str:
         """The path of one picture."""
-        return str(self._path(index))
+        return str(self.file(index))
 
     def picture(self, index: int) -> Image.Image:
         """Read one picture. Raises `UserError` naming its file."""
-        return read_picture(self._path(index))
+        return read_picture(self.file(index))
 
-    def _path(self, index: int) -> Path:
+    def file(self, index: int) -> Path:
+        """As `Items.file`."""
         return self.home / self.classes[int(self.labels[index])] / os.fsdecode(bytes(self.names_N[index]))
 
 

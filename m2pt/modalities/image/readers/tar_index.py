@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import UserError
+from m2pt.file_state import FileState, settled
 
 PICTURES = ("jpg", "jpeg", "png", "webp")
 LABEL_KEYS = ("label", "cls")
@@ -48,15 +49,15 @@ def index_shard(path: Path) -> Shard:
 
     """
     try:
-        facts = path.stat()
+        state = settled(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); restore the shard.") from error
-    return _index(path, facts.st_size, facts.st_mtime_ns)
+    return _index(path, state)
 
 
 @cache
-def _index(path: Path, size: int, changed: int) -> Shard:
-    del size, changed  # they tell one state of the file from another
+def _index(path: Path, state: FileState) -> Shard:
+    del state  # it tells one content of the file from another
     pictures, labels, others = _members(path)
     if not pictures and not labels:
         raise UserError(f"{path}: holds no pictures ({', '.join('.' + suffix for suffix in PICTURES)}); make the shard again.")

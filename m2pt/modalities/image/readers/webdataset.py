@@ -35,6 +35,10 @@ class Shards(PictureItems):
         shard, place = self._find(index)
         return _name(shard, place)
 
+    def file(self, index: int) -> Path:
+        """As `Items.file`: the shard."""
+        return self._find(index)[0].path
+
     def picture(self, index: int) -> Image.Image:
         """Read one picture out of its shard. Raises `UserError` naming shard and member."""
         shard, place = self._find(index)

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,10 @@ class StoredClouds(CloudItems):
     def name(self, index: int) -> str:
         """File and number of one cloud."""
         return self._rows.name(index)
+
+    def file(self, index: int) -> Path:
+        """As `Items.file`."""
+        return self._rows.file(index)
 
     def points(self, index: int) -> NDArray[Any]:
         """Read one cloud."""

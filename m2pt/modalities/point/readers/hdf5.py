@@ -37,6 +37,10 @@ class Rows:
         path, row = self._find(index)
         return f"{path}, cloud {row}"
 
+    def file(self, index: int) -> Path:
+        """The file of one cloud."""
+        return self._find(index)[0]
+
     def read(self, index: int, key: str) -> NDArray[Any]:
         """One cloud's part of the dataset `key`.
 

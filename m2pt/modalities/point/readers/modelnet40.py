@@ -21,7 +21,7 @@ from m2pt.modalities.point.readers.clouds import CloudItems, StoredClouds
 from m2pt.modalities.point.readers.hdf5 import Rows, read_labels, require_labels
 from m2pt.modalities.point.readers.text import read_table
 from m2pt.modalities.point.transforms import cloud_transform
-from m2pt.modalities.samples import member, read_list, require_folder
+from m2pt.modalities.samples import member, place, read_list, require_folder
 
 DATASET = "modelnet40"
 HDF5_CLASSES = "shape_names.txt"
@@ -71,22 +71,23 @@ class TextClouds(CloudItems):
         self._folder, self._names = folder, read_list(listing)
         super().__init__(DATASET, wanted, classes, _labels(self._names, classes, listing), listing)
         for index, name in enumerate(self._names):
-            member(folder, f"{self.classes[self.labels[index]]}/{name}.txt", listing)
+            place(folder, f"{self.classes[self.labels[index]]}/{name}.txt", listing)
 
     def name(self, index: int) -> str:
         """The path of one cloud."""
-        return str(self._path(index))
+        return str(self.file(index))
 
     def points(self, index: int) -> NDArray[Any]:
         """Read one cloud."""
-        path = self._path(index)
+        path = self.file(index)
         table = read_table(path, COLUMNS, ",")
         if len(table) < self.transform.config.points:
             wanted = self.transform.config.points
             raise UserError(f"{path}: has {len(table)} points, fewer than the input's points ({wanted}); restore the file.")
         return table[:, :3]
 
-    def _path(self, index: int) -> Path:
+    def file(self, index: int) -> Path:
+        """As `Items.file`."""
         return self._folder / self.classes[self.labels[index]] / f"{self._names[index]}.txt"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from m2pt.config import UserError
+from m2pt.file_state import FileState, settled
 from m2pt.modalities.items import Items, Split, Wanted
 from m2pt.modalities.point.readers.hdf5 import POINTS, Rows, read_labels, require_labels
 from m2pt.modalities.point.readers.parts import PartItems
@@ -75,6 +76,10 @@ class StoredParts(PartItems):
         """File and number of one cloud."""
         return self._rows.name(index)
 
+    def file(self, index: int) -> Path:
+        """As `Items.file`."""
+        return self._rows.file(index)
+
     def points(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Read one cloud."""
         first = self.parts[int(self.labels[index])][0]
@@ -99,13 +104,12 @@ def _parts(name: str, level: str, paths: list[Path]) -> int:
 
 def _facts(path: Path) -> tuple[int, int]:
     """How many clouds a file has, and its largest label; read once for each state of the file."""
-    facts = path.stat()
-    return _read_facts(path, facts.st_size, facts.st_mtime_ns)
+    return _read_facts(path, settled(path))
 
 
 @cache
-def _read_facts(path: Path, size: int, changed: int) -> tuple[int, int]:
-    del size, changed  # they tell one state of the file from another
+def _read_facts(path: Path, state: FileState) -> tuple[int, int]:
+    del state  # it tells one content of the file from another
     labels = read_labels(path, LABELS, each_point=True)
     require_labels(path, LABELS, labels, 1000)  # none is negative
     return len(labels), int(labels.max())

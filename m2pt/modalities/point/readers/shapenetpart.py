@@ -20,7 +20,7 @@ from m2pt.modalities.items import Items, Split, Wanted
 from m2pt.modalities.point.readers.parts import PartItems
 from m2pt.modalities.point.readers.text import read_table
 from m2pt.modalities.point.transforms import part_transform
-from m2pt.modalities.samples import member, read_list, require_folder
+from m2pt.modalities.samples import place, read_list, require_folder
 
 DATASET = "shapenetpart"
 TOGETHER = "trainval"
@@ -53,7 +53,9 @@ def open_shapenetpart(folder: Path, split: Split, wanted: Wanted) -> Items | Non
         listing = folder / "train_test_split" / f"shuffled_{name}_file_list.json"
         for entry in _entries(listing):
             shape = _shape(entry, folders, listing)
-            shapes[shape] = member(folder, "/".join(entry.split("/")[1:]) + ".txt", listing)
+            if shape in shapes:
+                raise UserError(f"{listing}: names {entry!r}, which is listed already; remove one of the two.")
+            shapes[shape] = place(folder, "/".join(entry.split("/")[1:]) + ".txt", listing)
     found = sorted(shapes)
     return TextParts(wanted, [category for category, _ in found], [shapes[shape] for shape in found])
 
@@ -68,6 +70,10 @@ class TextParts(PartItems):
     def name(self, index: int) -> str:
         """The path of one cloud."""
         return str(self._paths[index])
+
+    def file(self, index: int) -> Path:
+        """As `Items.file`."""
+        return self._paths[index]
 
     def points(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Read one cloud."""

@@ -83,7 +83,11 @@ class KineticsItems(Items):
 
     def name(self, index: int) -> str:
         """The path of the video."""
-        return str(self._listing.parent / self._names[index])
+        return str(self.file(index))
+
+    def file(self, index: int) -> Path:
+        """As `Items.file`."""
+        return self._listing.parent / self._names[index]
 
     def train(self, index: int, seed: int) -> Item:
         """A clip (C, T, S, S) at a random place of the video, augmented; without augmentation, as it is tested in one view.

@@ -1,0 +1,164 @@
+"""What of a task's lists is there and can be read: looked at once for each state of the data, then remembered.
+
+A listed sample without a file is absent; one whose file is there and damaged is unreadable. Only what follows from the content of
+the data is ever left out: a file that this process may not read, or a disk that fails, ends the run.
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel
+from torch.utils.data import DataLoader, Dataset
+
+from m2pt.cache_keys import reading_key
+from m2pt.config import UserError
+from m2pt.identity import RunSpec, TaskSpec, file_sha256
+from m2pt.locks import locked
+from m2pt.modalities.items import Items, Reader, Split, Wanted
+from m2pt.records import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Availability:
+    """One split of a data set as it lies here: how many samples its list has, and a sentence for each that cannot be used.
+
+    `unreadable` is None where nobody has looked yet: that means decoding every file.
+    """
+
+    listed: int
+    absent: dict[int, str]
+    unreadable: dict[int, str] | None
+
+    @property
+    def left_out(self) -> dict[int, str]:
+        """All that cannot be used, as far as it is known."""
+        return self.absent | (self.unreadable or {})
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> Self:
+        """From what `document` gave."""
+        absent, unreadable = document["absent"], document["unreadable"]
+        return cls(document["listed"], _by_number(absent), None if unreadable is None else _by_number(unreadable))
+
+    def document(self) -> dict[str, Any]:
+        """As plain data."""
+        return dataclasses.asdict(self)
+
+
+def open_split(spec: RunSpec, folder: Path, split: Split) -> Items | None:
+    """One split of a task's data set in `folder`; None where it has no such split. Raises `UserError` as its reader."""
+    return _reader(spec)(folder, split, wanted(spec))
+
+
+def available(spec: RunSpec, folder: Path, split: Split, cache: Path, *, decode: bool, workers: int = 0) -> Availability | None:
+    """What of one split is there, and with `decode` what of it can be read; None where the data set has no such split.
+
+    It is remembered below `cache` under all that it depends on: the content of the data, the reader and what it is asked, its
+    source code and the versions of the packages that decode. `workers` processes read.
+
+    Raises:
+        UserError: a list is missing or damaged, or a file is there and this process cannot read its bytes.
+
+    """
+    memory = cache / "available" / f"{_key(spec, folder, split)}.json"
+    with locked(memory.with_suffix(".lock")):
+        known = Availability.read(read_json(memory)) if memory.is_file() else None
+        if known is not None and (known.unreadable is not None or not decode):
+            return known
+        # Whether a sample can be read does not hang on how it would be augmented.
+        items = _reader(spec)(folder, split, replace(wanted(spec), augment=None))
+        if items is None:
+            return None
+        absent = known.absent if known is not None else dict(_absent(items))
+        found = Availability(len(items), absent, dict(_unreadable(items, absent, workers)) if decode else None)
+        write_json(memory, found.document())
+        return found
+
+
+def wanted(spec: RunSpec) -> Wanted:
+    """In which form a run wants its samples."""
+    task, augment = _task(spec), spec.finetune.augment
+    return Wanted(spec.input, None if isinstance(augment, bool) else augment, spec.finetune.test, task.goal, task.variant)
+
+
+def _task(spec: RunSpec) -> TaskSpec:
+    if spec.task is None:
+        raise ValueError(f"{spec.name}: is no task on a published data set")
+    return spec.task
+
+
+def _reader(spec: RunSpec) -> Reader:
+    readers: dict[str, Reader] = importlib.import_module(f"m2pt.modalities.{spec.modality}.readers").READERS
+    dataset = _task(spec).dataset
+    if dataset not in readers:
+        raise UserError(f"tasks.{spec.target}.dataset: {dataset} is no data set of the modality {spec.modality}.")
+    return readers[dataset]
+
+
+def _key(spec: RunSpec, folder: Path, split: Split) -> str:
+    """The name of what is remembered: of all that the reader is given, so that nothing can be forgotten here."""
+    asked = replace(wanted(spec), augment=None)
+    plain = {field.name: _plain(getattr(asked, field.name)) for field in dataclasses.fields(asked)}
+    # The sentences name files below the folder.
+    return reading_key(spec.modality, spec.data_sha256, [_task(spec).dataset, str(folder), split, plain])
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def _by_number(sentences: dict[str, str]) -> dict[int, str]:
+    return {int(index): sentence for index, sentence in sentences.items()}
+
+
+def _absent(items: Items) -> Iterator[tuple[int, str]]:
+    """The samples whose file is not there; many may lie in one file."""
+    path, there = None, False
+    for index in range(len(items)):
+        if (file := items.file(index)) != path:
+            path, there = file, file.is_file()
+        if not there:
+            yield index, f"{file}: is missing, though it is listed"
+
+
+def _unreadable(items: Items, absent: dict[int, str], workers: int) -> Iterator[tuple[int, str]]:
+    order = [index for index in range(len(items)) if index not in absent]
+    loader: DataLoader[Any] = DataLoader(_Faults(items), batch_size=None, sampler=order, num_workers=workers)
+    for index, sentence in loader:
+        if sentence:
+            # A fault that is not there a second time was the disk's or the network's.
+            _require_bytes(items.file(int(index)))
+            if again := _fault(items, int(index)):
+                yield int(index), again
+
+
+class _Faults(Dataset[tuple[int, str]]):
+    """The fault of each sample, empty where it can be read."""
+
+    def __init__(self, items: Items) -> None:
+        self._items = items
+
+    def __getitem__(self, index: int) -> tuple[int, str]:
+        return index, _fault(self._items, index)
+
+
+def _fault(items: Items, index: int) -> str:
+    try:
+        items.test(index)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def _require_bytes(path: Path) -> None:
+    """Raise `UserError` where the content of a file cannot be had: it may be whole."""
+    try:
+        file_sha256(path)
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}); mend its permissions or the disk: only damaged content is ever skipped."
+        ) from error

@@ -1,0 +1,266 @@
+"""Samples that are absent or cannot be read: which they are follows from the run's id, and people see how many they are."""
+
+from pathlib import Path
+
+import av
+import h5py
+import numpy as np
+import pytest
+
+from m2pt import job, records
+from m2pt.config import UserError
+from m2pt.identity import RunSpec
+from m2pt.modalities.items import Items
+from m2pt.modalities.video.readers.kinetics import KineticsItems
+from m2pt.study_file import load_study
+from m2pt.training import availability
+from pipelines.plan import job_inputs, resolve
+
+STUDY = """
+study: holes
+data: {root: data}
+model: {width: 24, depth: 1, heads: 2}
+encoders: {}
+tasks:
+  TASKS
+sweep: {seeds: [0], targets: [TARGETS], auxiliaries: [], methods: [baseline], settings: [scratch], tunings: [full],
+        target_encoder: random, auxiliary_encoder: random}
+"""
+FINETUNE = "finetune: {batch_size: 4, epochs: 1, warmup_epochs: 0.5, learning_rate: 0.05, samples: all}"
+VIDEO = "modality: video, dataset: kinetics, path: videos, recipes: {full: videomae-kinetics400}"
+VIDEO_INPUT = "input: {frames: 4, stride: 2, size: 32, patch: 16, tubelet: 2}"
+CLOUD = "modality: point, dataset: scanobjectnn, path: clouds, recipes: {full: point-mae-scanobjectnn}"
+CLOUD_INPUT = "input: {points: 48, groups: 8, neighbours: 6}"
+
+
+def write(tasks: dict[str, str]) -> None:
+    lines = "\n  ".join(f"{name}: {{{fields}}}" for name, fields in tasks.items())
+    Path("holes.yaml").write_text(STUDY.replace("TASKS", lines).replace("TARGETS", ", ".join(tasks)))
+
+
+def specs() -> dict[str, RunSpec]:
+    return {spec.target: spec for spec in resolve(load_study("holes.yaml")).runs}
+
+
+def run(target: str) -> Path:
+    """The folder of the target's run, done; raises what the run says where it fails."""
+    plan = resolve(load_study("holes.yaml"))
+    (spec,) = [spec for spec in plan.runs if spec.target == target]
+    run_dir = records.create_run(Path("runs/holes"), spec)
+    records.write_json(run_dir / records.INPUTS, job_inputs(plan, spec) | {"device": "cpu"})
+    if error := job.run(run_dir):
+        raise UserError(error)
+    return run_dir
+
+
+def record(target: str) -> dict:
+    return records.read_record(run(target))
+
+
+def write_video(path: Path, grey: int) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 48
+        stream.pix_fmt = "yuv420p"
+        for _ in range(8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 48, 3), grey, np.uint8), format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def videos(here: Path) -> Path:
+    """Eight videos to train with and 24 to test on, all there."""
+    folder = Path("data/videos")
+    folder.mkdir(parents=True)
+    for split, count in (("train", 8), ("val", 24)):
+        for number in range(count):
+            write_video(folder / f"{split}{number}.mp4", 60 + 120 * (number % 2))
+        (folder / f"{split}.csv").write_text("".join(f"{split}{number}.mp4 {number % 2}\n" for number in range(count)))
+    return folder
+
+
+def video_task(extra: str = "") -> None:
+    write({"videos": f"{VIDEO}, {VIDEO_INPUT}, {FINETUNE}{extra}"})
+
+
+@pytest.fixture
+def clouds(here: Path) -> Path:
+    """ScanObjectNN in two variants: cloud 3 of the first variant's training file is damaged, cloud 7 of the second's."""
+    folder = Path("data/clouds")
+    (folder / "main_split").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for variant, damaged in (("objectdataset", 3), ("objectdataset_augmentedrot_scale75", 7)):
+        for split in ("training", "test"):
+            points = rng.normal(size=(30, 64, 3)).astype(np.float32)
+            if split == "training":
+                points[damaged] = np.nan
+            with h5py.File(folder / f"main_split/{split}_{variant}.h5", "w") as file:
+                file["data"], file["label"] = points, np.arange(30) % 15
+    return folder
+
+
+def cloud_tasks(*names: str, limit: float = 0.1) -> None:
+    """Tasks on variants: the same target name may stand for another variant after the study was edited."""
+    fields = f"{CLOUD}, {CLOUD_INPUT}, {FINETUNE}, unreadable: skip, max_unreadable: {limit}"
+    write({name.partition("=")[0]: f"{fields}, variant: {name.partition('=')[2]}" for name in names})
+
+
+def test_another_variant_leaves_out_its_own_samples(clouds: Path) -> None:
+    cloud_tasks("clouds=obj_bg")
+    first = record("clouds")
+    cloud_tasks("clouds=hardest")  # the same target, folder and content of the data
+    second = record("clouds")
+    for found, name in ((first, "training_objectdataset.h5, cloud 3"), (second, "scale75.h5, cloud 7")):
+        assert found["samples"]["train"] == {"listed": 30, "kept": 29, "absent": 0, "unreadable": 1}
+        (sentence,) = found["skipped"]
+        assert name in sentence
+    assert first["samples_sha256"] != second["samples_sha256"]
+
+
+def test_what_was_seen_in_another_form_is_not_taken_for_this_one(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every part of what a reader is asked is in the name of what is remembered, and so is the code that read."""
+    cloud_tasks("clouds=obj_bg")
+    (spec,) = specs().values()
+    cache = Path("cache")
+
+    def names(changed: RunSpec, folder: Path = clouds, split: str = "train") -> set[str]:
+        before = set(cache.rglob("*.json"))
+        availability.available(changed, folder, split, cache, decode=True)
+        return {path.name for path in set(cache.rglob("*.json")) - before}
+
+    assert names(spec) and not names(spec)
+    assert not names(spec.model_copy(update={"seed": 3})), "what is there hangs on no seed"
+    task = spec.task
+    assert task is not None
+    assert names(spec.model_copy(update={"task": task.model_copy(update={"variant": "hardest"})}))
+    assert names(spec.model_copy(update={"input": spec.input.model_copy(update={"points": 32})}))
+    assert names(spec.model_copy(update={"data_sha256": "e" * 64}))
+    assert names(spec, split="test")
+    assert names(spec, folder=clouds.resolve())
+    for part, value in (("version", "0.0.1"), ("readers_sha256", "c" * 64)):
+        with monkeypatch.context() as other:
+            other.setattr(f"m2pt.cache_keys.{part}", lambda _, value=value: value)
+            assert names(spec)
+
+
+def test_a_fault_of_the_disk_is_no_damage(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what follows from the content of the data is left out: a file that cannot be had today ends the run."""
+    video_task(", unreadable: skip, max_unreadable: 0.5")
+    test = KineticsItems.test
+
+    def faulty(self: Items, index: int) -> object:
+        if self.file(index).name == "val3.mp4":
+            raise UserError(f"{self.file(index)}: is no whole video")
+        return test(self, index)
+
+    monkeypatch.setattr(KineticsItems, "test", faulty)
+    sha = availability.file_sha256
+
+    def refused(path: Path) -> str:
+        if path.name == "val3.mp4":
+            raise PermissionError(13, "Permission denied", str(path))
+        return sha(path)
+
+    monkeypatch.setattr(availability, "file_sha256", refused)
+    with pytest.raises(UserError, match=r"val3\.mp4: cannot be read \(Permission denied\)"):
+        run("videos")
+    assert '"unreadable": null' in "".join(path.read_text() for path in Path(".m2pt").rglob("available/*.json"))
+
+
+def test_what_can_be_read_the_second_time_is_not_left_out(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video_task(", unreadable: skip")
+    test, failed = KineticsItems.test, []
+
+    def shaky(self: Items, index: int) -> object:
+        if self.file(index).name == "val3.mp4" and not failed:
+            failed.append(index)
+            raise UserError(f"{self.file(index)}: is no whole video")
+        return test(self, index)
+
+    monkeypatch.setattr(KineticsItems, "test", shaky)
+    found = record("videos")
+    assert failed and found["skipped"] == [] and found["test_samples"] == 24
+
+
+def remove(folder: Path, count: int) -> None:
+    for number in range(count):
+        (folder / f"val{number}.mp4").unlink()
+
+
+def test_absent_files_end_a_run_before_it_starts(videos: Path) -> None:
+    remove(videos, 18)
+    video_task()
+    with pytest.raises(
+        UserError, match=r"the test split lacks 18 of 24 samples \(18 absent, 0 unreadable\), the first is .*val0\.mp4"
+    ):
+        run("videos")
+
+
+@pytest.mark.parametrize(("limit", "allowed"), [("", False), (", max_unreadable: 0.7", False), (", max_unreadable: 0.75", True)])
+def test_more_than_the_declared_share_ends_a_run_before_it_starts(videos: Path, limit: str, allowed: bool) -> None:
+    remove(videos, 18)
+    video_task(f", unreadable: skip{limit}")
+    if allowed:
+        assert record("videos")["test_samples"] == 6
+        return
+    with pytest.raises(UserError, match=r"18 of 24 samples .*, more than tasks\.videos\.max_unreadable \(0\.\d+\) allows"):
+        run("videos")
+    assert not list(Path("runs/holes").rglob(records.HISTORY))
+
+
+def test_one_in_a_hundred_may_be_missing_unless_said_otherwise(videos: Path) -> None:
+    for number in range(24, 100):
+        (videos / f"val{number}.mp4").write_bytes((videos / "val1.mp4").read_bytes())
+    (videos / "val.csv").write_text("".join(f"val{number}.mp4 {number % 2}\n" for number in range(100)))
+    (videos / "val99.mp4").unlink()
+    video_task(", unreadable: skip")
+    assert record("videos")["samples"]["test"] == {"listed": 100, "kept": 99, "absent": 1, "unreadable": 0}
+    (videos / "val98.mp4").write_bytes(b"no video")
+    with pytest.raises(
+        UserError, match=r"2 of 100 samples \(1 absent, 1 unreadable\), more than tasks\.videos\.max_unreadable \(0\.01\)"
+    ):
+        run("videos")
+
+
+def test_nothing_left_to_train_or_to_score_is_one_sentence(videos: Path) -> None:
+    remove(videos, 24)
+    video_task(", unreadable: skip, max_unreadable: 0.99")
+    with pytest.raises(UserError, match="the test split lacks 24 of 24 samples") as caught:
+        run("videos")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_share_is_refused_where_nothing_is_skipped(videos: Path) -> None:
+    video_task(", max_unreadable: 0.1")
+    with pytest.raises(UserError, match="max_unreadable says how much may be skipped, but nothing is"):
+        load_study("holes.yaml")
+
+
+def test_a_run_goes_on_with_the_samples_that_it_began_with_or_not_at_all(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video_task(", unreadable: skip, max_unreadable: 0.5")
+    finished = job.finetune.__globals__["evaluate"]
+
+    def killed(*arguments: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(job.finetune.__globals__, "evaluate", killed)  # after training, with its checkpoint written
+    with pytest.raises(KeyboardInterrupt):
+        run("videos")
+    monkeypatch.setitem(job.finetune.__globals__, "evaluate", finished)
+    monkeypatch.setattr("m2pt.cache_keys.version", lambda name: "0.0.1")  # other decoders ...
+    test = KineticsItems.test
+
+    def other(self: Items, index: int) -> object:  # ... which cannot read what the first could
+        if self.file(index).name == "val3.mp4":
+            raise UserError(f"{self.file(index)}: is no whole video")
+        return test(self, index)
+
+    monkeypatch.setattr(KineticsItems, "test", other)
+    with pytest.raises(UserError, match="other samples can be read than when it was interrupted"):
+        run("videos")
