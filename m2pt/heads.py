@@ -1,28 +1,76 @@
 """Heads of a model by name. A head belongs to a modality's task and is never joined by a pathway."""
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
 from m2pt.config import Head, InputConfig, ModelConfig
 from m2pt.modalities.dense import DenseHead
 from m2pt.modalities.image.upernet import UperNetHead
 from m2pt.modalities.point.heads import ClassAndMaxHead, PartHead
 
-__all__ = ["DenseHead", "build_head"]
+__all__ = ["DenseHead", "GroupedBatchNorm", "build_head"]
+
+
+class GroupedBatchNorm(nn.Module):
+    """Batch norm without parameters whose statistics in training are those of each `rows` rows, (B, D) to (B, D).
+
+    What plain batch norm does that is given the batch in parts of `rows` rows, whatever parts it really comes in as long as they
+    hold whole groups: the running statistics move only with `take`, group by group in the order of the batch. `seen` holds the
+    groups since then, each (2, D): mean and unbiased variance.
+    """
+
+    momentum = 0.1  # torch's
+
+    def __init__(self, width: int, rows: int, eps: float) -> None:
+        super().__init__()
+        self.rows, self.eps = rows, eps
+        self.seen: list[Tensor] = []
+        self.register_buffer("running_mean", torch.zeros(width))
+        self.register_buffer("running_var", torch.ones(width))
+        self.register_buffer("num_batches_tracked", torch.tensor(0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise."""
+        if not self.training:
+            running = self.get_buffer("running_mean"), self.get_buffer("running_var")
+            return functional.batch_norm(x, *running, training=False, eps=self.eps)
+        groups = x.split(self.rows)
+        self.seen += [torch.stack(torch.var_mean(group.detach().float(), dim=0)[::-1]) for group in groups]
+        return torch.cat([functional.batch_norm(group, None, None, training=True, eps=self.eps) for group in groups])
+
+    def take(self, groups_G2D: Tensor) -> None:
+        """Move the running statistics towards those of some groups, one after the other."""
+        mean, variance = self.get_buffer("running_mean"), self.get_buffer("running_var")
+        for group in groups_G2D.to(mean.device):
+            mean.lerp_(group[0], self.momentum)
+            variance.lerp_(group[1], self.momentum)
+        self.get_buffer("num_batches_tracked").add_(len(groups_G2D))
+        self.seen = []
 
 
 def build_head(
-    kind: Head, config: ModelConfig, input_config: InputConfig, num_classes: int, init_std: float, num_categories: int
+    kind: Head,
+    config: ModelConfig,
+    input_config: InputConfig,
+    num_classes: int,
+    init_std: float,
+    num_categories: int,
+    norm_rows: int | None = None,
 ) -> nn.Module:
     """A fresh head for tokens of the encoder's width, initialised from torch's global generator.
 
-    `init_std` is that of the last linear layer of the heads for classification.
+    `init_std` is that of the last linear layer of the heads for classification, `norm_rows` what the batch norm of `class_token`
+    sees at once (None: all it is given).
     """
     match kind:
         case "mean":
             return _linear(config.width, num_classes, init_std)
         case "class_token":
             # MAE's linear probing (arXiv 2111.06377, appendix A.1).
-            normalised = nn.BatchNorm1d(config.width, affine=False, eps=1e-6)
+            normalised: nn.Module = nn.BatchNorm1d(config.width, affine=False, eps=1e-6)
+            if norm_rows is not None:
+                normalised = GroupedBatchNorm(config.width, norm_rows, eps=1e-6)
             return nn.Sequential(normalised, _linear(config.width, num_classes, init_std))
         case "class_and_max":
             return ClassAndMaxHead(config.width, num_classes)

@@ -39,6 +39,7 @@ class Model(nn.Module):
         head_init_std: float = 0.02,
         drop_path: float = 0.0,
         num_categories: int = 0,
+        norm_rows: int | None = None,
     ) -> None:
         super().__init__()
         self.pooling = head
@@ -53,7 +54,7 @@ class Model(nn.Module):
         for part in self.modules():
             if isinstance(part, LayerNorm):
                 part.eps = self.tokenizer.norm_epsilon
-        self.head = build_head(head, config, input_config, num_classes, head_init_std, num_categories)
+        self.head = build_head(head, config, input_config, num_classes, head_init_std, num_categories, norm_rows)
 
     def features(self, x: Tensor) -> Features:
         """What the head works with."""

@@ -10,7 +10,7 @@ from pydantic import JsonValue, ValidationError
 
 from m2pt.config import FinetuneConfig, Frozen, InputConfig, Modality, TaskConfig, Tuning, UserError
 from m2pt.identity import RunSpec
-from m2pt.modalities.recipe import RELEASED_PATHWAY, VIT_B, Recipe
+from m2pt.modalities.recipe import VIT_B, Recipe
 
 T = TypeVar("T", bound=Frozen)
 
@@ -85,7 +85,7 @@ def departures(spec: RunSpec) -> tuple[str, ...]:
         return ()
     recipe, run = recipes(spec.modality)[spec.task.recipe], spec.model_dump(mode="json")
     compared = {key: getattr(recipe, key).model_dump(mode="json") for key in ("input", "finetune")}
-    wanted = dict(_leaves("", compared | {"model": VIT_B.model_dump(mode="json")})) | RELEASED_PATHWAY | dict(recipe.released)
+    wanted = dict(_leaves("", compared | {"model": VIT_B.model_dump(mode="json")})) | dict(recipe.released)
     found = []
     for key, released in wanted.items():
         if key.startswith("pathway.") and spec.pathway is None:

@@ -52,7 +52,10 @@ JOINED: dict[MethodName, dict[str, object]] = {
 class PathwayConfig(Frozen):
     """The Multimodal Pathway: `W + scale * W_aux` in the named layers of every block.
 
-    `scale_lr_multiple` multiplies the learning rate of the scales, which are never decayed.
+    `scale_lr_multiple` multiplies the learning rate of the scales, which are never decayed. Two things are as they should be, not
+    as they were released: auxiliary weights, which get no gradient while their scale is 0 and would only shrink, are spared by
+    weight decay unless `auxiliary_decay`, and scales have the same rate in every block, though `layer_decay` would slow those of
+    the first to less than a percent, unless `scale_layer_decay`.
     """
 
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = LAYERS
@@ -61,6 +64,8 @@ class PathwayConfig(Frozen):
     scale_trainable: bool = True
     scale_lr_multiple: PositiveFloat = 30.0
     auxiliary_trainable: bool = True
+    auxiliary_decay: bool = False
+    scale_layer_decay: bool = False
     order: Literal["normal", "reversed", "shuffled"] = "normal"
 
     @model_validator(mode="after")

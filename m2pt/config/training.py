@@ -1,8 +1,8 @@
 """How models are trained: encoders of one's own, and fine-tuning with its augmentations and tests."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from m2pt.config.base import Fraction, Frozen, Modality, Name, NonNegative, NonNegativeFloat, Positive, PositiveFloat
 
@@ -157,9 +157,15 @@ class FinetuneConfig(OptimizerConfig):
     are tested: the last one, or the one with the best validation score. `augment` is true for the embedded data sets' own.
 
     The peak learning rate is `learning_rate`, times `batch_size / learning_rate_per` where that is set; a block's is multiplied
-    by `layer_decay` for every layer above it. `warmup_epochs` stands in for `warmup_steps` where it is set. Each of the
-    `batch_size` samples of a batch stands there `repeats` times, differently augmented; `weighted` draws `epoch_samples` by the
-    inverse frequency of their classes.
+    by `layer_decay` for every layer above it. The rate rises from `warmup_start` over `warmup_epochs`, which stand in for
+    `warmup_steps` where they are set, and falls to `final_learning_rate`, with every step; or with every epoch, as Point-MAE's
+    code does it (`m2pt.training.schedule`), over `schedule_epochs` where those are not all. `undecayed` names the tokenizer's
+    parameters that weight decay spares (tokens and positions; biases and norms always are).
+
+    Each of the `batch_size` samples of a batch stands there `repeats` times in a row, differently augmented; `weighted` draws
+    `epoch_samples` by the inverse frequency of their classes, with `replacement` or without. A batch is the same however it is
+    computed: `mixing_rows` rows of it (None: all) share a draw of `mixup` or `cutmix`, and batch norm in the head `class_token`
+    sees `norm_rows` rows at once (None: all).
     """
 
     batch_size: Positive = 32
@@ -173,17 +179,52 @@ class FinetuneConfig(OptimizerConfig):
     learning_rate_per: Positive | None = None
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     warmup_epochs: NonNegativeFloat | None = None
+    warmup_start: NonNegativeFloat = 0.0
+    schedule_by: Literal["step", "epoch"] = "step"
+    schedule_epochs: Positive | None = None
+    undecayed: tuple[Literal["class_token", "class_position", "positions"], ...] = ("class_token", "class_position", "positions")
     final_learning_rate: NonNegativeFloat = 0.0
     decay: Literal["cosine", "linear"] = "cosine"
     loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
     mixup: NonNegativeFloat = 0.0
     cutmix: NonNegativeFloat = 0.0
+    mixing_rows: Annotated[int, Field(gt=0, multiple_of=2)] | None = None
+    norm_rows: Annotated[int, Field(gt=1)] | None = None
     head: Head = "mean"
     head_init_std: PositiveFloat = 0.02
     repeats: Positive = 1
     weighted: bool = False
+    replacement: bool = False
     epoch_samples: Positive | None = None
     average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     compiled: bool = False
     test: TestConfig = TestConfig()
+
+    @property
+    def mixes(self) -> bool:
+        """Whether samples of a batch are mixed with each other."""
+        return self.mixup > 0 or self.cutmix > 0
+
+    @property
+    def rows_together(self) -> int | None:
+        """How many rows of a batch belong together wherever it is computed; None where all do."""
+        return self.norm_rows or (self.mixing_rows if self.mixes else None)
+
+    @model_validator(mode="after")
+    def _rows_fit(self) -> Self:
+        if self.norm_rows is None:
+            return self
+        if self.head != "class_token":
+            raise ValueError(f"norm_rows is for the head class_token, not for {self.head}")
+        if self.mixes and (self.mixing_rows is None or self.norm_rows % self.mixing_rows):
+            raise ValueError(f"norm_rows ({self.norm_rows}) must be a multiple of mixing_rows ({self.mixing_rows})")
+        return self
+
+    @model_validator(mode="after")
+    def _epochs_are_whole(self) -> Self:
+        if self.schedule_by == "epoch" and (self.warmup_epochs is None or not self.warmup_epochs.is_integer()):
+            raise ValueError("schedule_by: epoch needs warmup_epochs, a whole number")
+        if self.schedule_by == "step" and self.schedule_epochs is not None:
+            raise ValueError("schedule_epochs is for schedule_by: epoch")
+        return self

@@ -10,8 +10,12 @@ from m2pt.config import FinetuneConfig, Goal, InputConfig, ModelConfig
 VIT_B = ModelConfig(width=768, depth=12, heads=12)
 """ViT-B (arXiv 2010.11929, table 1), the shared encoder of every published run."""
 
-RELEASED_PATHWAY: dict[str, JsonValue] = {"pathway.scale_lr_multiple": 1.0}
-"""What the released Multimodal Pathway does with scales and auxiliary weights, whatever the task."""
+RELEASED_PATHWAY: dict[str, JsonValue] = {"pathway.scale_lr_multiple": 1.0, "pathway.auxiliary_decay": True}
+"""What the optimizers of the released Multimodal Pathway do in full tuning: scales have the rate of all else, and the auxiliary's
+weights are decayed, also while their scale is 0 and they get no gradient."""
+
+RELEASED_LAYERWISE: dict[str, JsonValue] = RELEASED_PATHWAY | {"pathway.scale_layer_decay": True}
+"""The same under layer decay, which slows the scales with their blocks: to 0.0057 of the rate in block 0 of the image recipe."""
 
 
 @dataclass(frozen=True)

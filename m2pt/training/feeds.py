@@ -87,7 +87,7 @@ class MemoryFeed(Feed):
             x = self._pool.x[chosen]
             if spec.finetune.augment:
                 x = ROOMS[spec.modality].augment(x, _generator(spec, "augment", epoch, step))
-            rows = self._share.rows(len(chosen))
+            rows = self._share.rows(len(chosen), spec.finetune.rows_together)
             yield Batch({"x": x[rows], "y": self._pool.y[chosen[rows]]}, rows, len(chosen))
 
     def test(self, split: TestSplit) -> Iterator[Item]:
@@ -141,7 +141,7 @@ class FileFeed(Feed):
         spec, recipe = self._spec, self._spec.finetune
         order = self._order(epoch)
         total = recipe.batch_size * recipe.repeats
-        rows = self._share.rows(total)
+        rows = self._share.rows(total, recipe.rows_together)
         batches: list[list[_Key]] = []
         for step in range(first, self.steps_per_epoch):
             chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size].tolist()
@@ -161,7 +161,8 @@ class FileFeed(Feed):
                     f"finetune.weighted: the data set of {self._spec.target} does not list its labels; set it to false."
                 )
             count = recipe.epoch_samples or self.size
-            return self._kept[weighted_order(self._train.labels[self._kept], count, generator)]
+            labels = self._train.labels[self._kept]
+            return self._kept[weighted_order(labels, count, generator, replacement=recipe.replacement)]
         return self._kept[torch.randperm(self.size, generator=generator)]
 
     def test(self, split: TestSplit) -> Iterator[Item]:

@@ -77,6 +77,7 @@ def fresh(spec: RunSpec, num_classes: int, num_categories: int = 0) -> Model:
         head_init_std=spec.finetune.head_init_std,
         drop_path=spec.finetune.drop_path,
         num_categories=num_categories,
+        norm_rows=spec.finetune.norm_rows,
     )
 
 

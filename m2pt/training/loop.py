@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from m2pt.config import AudioAugment, UserError
 from m2pt.encoder import DropPath, draw_paths
+from m2pt.heads import GroupedBatchNorm
 from m2pt.identity import RunSpec, derived_seed, run_id
 from m2pt.modalities.audio.published import PublishedAudioTokenizer, draw_patches
 from m2pt.modalities.items import seeded
@@ -64,6 +65,7 @@ class Trainer:
         self._mixup = _mixup(self.spec, len(self.feed.classes))
         parts = list(self.model.modules())
         self._draws = any(isinstance(part, DropPath | PublishedAudioTokenizer) for part in parts)
+        self._norms = [part for part in parts if isinstance(part, GroupedBatchNorm)]
         self._drops = any(isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0 for part in parts)
         augment = recipe.augment
         mixed_before = isinstance(augment, AudioAugment) and augment.mixup > 0
@@ -150,7 +152,7 @@ class Trainer:
     def _step(self, batch: Batch) -> None:
         recipe, place = self.spec.finetune, (self.progress.epoch, self.progress.step)
         number = (place[0] - 1) * self.steps + place[1]
-        self.schedule.step_update(number)
+        self.schedule.apply(self.optimizer, number)
         noise = RowNoise(derived_seed(self.spec.seed, "noise", self.spec.target, *place), batch.total, batch.rows)
         if self._drops:
             torch.manual_seed(derived_seed(self.spec.seed, "dropout", self.spec.target, *place, self.share.rank))
@@ -158,10 +160,9 @@ class Trainer:
         given = batch.item["given"].to(self.device, non_blocking=True) if "given" in batch.item else None
         labels = y
         if self._mixup is not None:
-            with seeded(derived_seed(self.spec.seed, "mixup", self.spec.target, *place)):
-                x, y = self._mix(x, y)
+            x, y = self._mix(x, y, batch, place)
         self.optimizer.zero_grad(set_to_none=True)
-        size = self.micro_batch or len(x)
+        size = self._rows_at_once(len(x))
         for start in range(0, len(x), size):
             part = slice(start, start + size)
             with self._unsynced(last=start + size >= len(x)):
@@ -172,6 +173,8 @@ class Trainer:
         clip_gradients(self.model.parameters(), recipe.clip_norm)
         self.scaler.step(self.optimizer)
         self._rescale()
+        for norm in self._norms:
+            norm.take(torch.cat(self.share.collect(torch.stack(norm.seen).cpu())))
         if self.average:
             self.average.update(self.model)
         self.progress.samples += len(x)
@@ -210,12 +213,26 @@ class Trainer:
         done = self.progress
         return f"{run_id(self.spec)}, epoch {done.epoch}, step {(done.epoch - 1) * self.steps + done.step + 1}"
 
-    def _mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Mix each row with its mirror image; clips are mixed as pictures with more channels."""
+    def _mix(self, x: Tensor, y: Tensor, batch: Batch, place: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Mix each row with its mirror image in its group of rows, every group by a draw of its own.
+
+        Clips are mixed as pictures with more channels.
+        """
         mix = cast(Mixup, self._mixup)
-        shape = x.shape
-        mixed, soft = mix(x.flatten(1, 2) if x.ndim == 5 else x, y)
-        return mixed.view(shape), soft
+        groups, counts = (batch.rows // (self.spec.finetune.mixing_rows or batch.total)).unique_consecutive(return_counts=True)
+        mixed, soft = [], []
+        for group, rows, labels in zip(groups.tolist(), x.split(counts.tolist()), y.split(counts.tolist()), strict=True):
+            with seeded(derived_seed(self.spec.seed, "mixup", self.spec.target, *place, group)):
+                both = mix(rows.flatten(1, 2) if rows.ndim == 5 else rows, labels)
+            mixed.append(both[0].view(rows.shape))
+            soft.append(both[1])
+        return torch.cat(mixed), torch.cat(soft)
+
+    def _rows_at_once(self, count: int) -> int:
+        """How many of this process's rows are computed at once: whole groups, where batch norm sees groups."""
+        group = self.spec.finetune.norm_rows
+        most = self.micro_batch or count
+        return most if group is None else max(most // group, 1) * group
 
     def _unsynced(self, *, last: bool) -> AbstractContextManager[None]:
         if last or not isinstance(self._forward, DistributedDataParallel):

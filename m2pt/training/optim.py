@@ -1,24 +1,21 @@
 """What is trained, how fast and with which decay: parameter groups as plain functions over names, and the schedule."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from timm.optim.lars import Lars
-from timm.scheduler.cosine_lr import CosineLRScheduler
-from timm.scheduler.poly_lr import PolyLRScheduler
-from timm.scheduler.scheduler import Scheduler
 from torch import nn
 
 from m2pt import pathway
 from m2pt.config import FinetuneConfig, OptimizerConfig, PathwayConfig, Tuning
 from m2pt.model import Model
+from m2pt.training.schedule import Schedule
 
 SCALE_RATE_BESIDE_LARS = 1e-3
 """The peak learning rate of the scales, before their own multiple, where everything else is trained by LARS."""
 
-UNDECAYED = ("class_token", "class_position", "positions")
-"""Tokenizer parameters that are no weights of a layer: MAE, AudioMAE and Point-MAE do not decay them."""
+TOKENS = ("class_token", "class_position", "positions")
+"""Tokenizer parameters that are no weights of a layer; `FinetuneConfig.undecayed` says which of them weight decay spares."""
 
 
 def freeze_for(tuning: Tuning, model: Model) -> None:
@@ -31,30 +28,37 @@ def freeze_for(tuning: Tuning, model: Model) -> None:
 
 
 def parameter_groups(
-    model: nn.Module, weight_decay: float, scale_lr_multiple: float = 1.0, layer_decay: float = 1.0
+    model: nn.Module, recipe: OptimizerConfig, pathway_config: PathwayConfig | None = None
 ) -> list[dict[str, object]]:
-    """Groups of the trainable parameters, with `lr_scale` as timm's schedulers read it.
+    """Groups of the trainable parameters, with `lr_scale` as the schedule reads it.
 
-    Decayed: weights of two or more dimensions. Not decayed: biases, norms, class tokens and positions, scales (of any shape),
-    and auxiliary weights, which get no gradient while their scale is 0 and would only shrink. The scales have their own learning
-    rate, the same in every block: `layer_decay` (BEiT, arXiv 2106.08254) would slow those of the first blocks to a few percent.
+    Decayed: weights of two or more dimensions. Not decayed: biases, norms, the tokenizer's parameters that the recipe names,
+    scales (of any shape), and auxiliary weights unless the pathway's section says so. The scales have their own learning rate,
+    the same in every block unless that section lets layer decay (BEiT, arXiv 2106.08254) slow them.
     """
+    joined = pathway_config or PathwayConfig()
+    layer_decay, undecayed = (recipe.layer_decay, recipe.undecayed) if isinstance(recipe, FinetuneConfig) else (1.0, TOKENS)
     scales: set[int] = set()
-    auxiliaries: set[int] = set()
+    spared: set[int] = set()
     depth = 0
     if isinstance(model, Model):
         scales = {id(scale) for scale in pathway.scales(model).values()}
-        auxiliaries = {id(weight) for weight in pathway.auxiliary_weights(model).values()}
         depth = len(model.blocks)
+        if not joined.auxiliary_decay:
+            spared = {id(weight) for weight in pathway.auxiliary_weights(model).values()}
     groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
+        rate = layer_decay ** (depth + 1 - _layer(name, depth))
         if id(parameter) in scales:
-            key = (0.0, scale_lr_multiple, False)
+            key = (0.0, joined.scale_lr_multiple * (rate if joined.scale_layer_decay else 1.0), False)
         else:
-            plain = parameter.ndim <= 1 or id(parameter) in auxiliaries or name.rpartition(".")[2] in UNDECAYED
-            key = (0.0 if plain else weight_decay, layer_decay ** (depth + 1 - _layer(name, depth)), parameter.ndim > 1)
+            plain = parameter.ndim <= 1 or id(parameter) in spared
+            place = name.rpartition(".")[2]
+            if place in TOKENS:  # vectors here, of shape (1, 1, D) in the releases: their names tell
+                plain = place in undecayed
+            key = (0.0 if plain else recipe.weight_decay, rate, parameter.ndim > 1)
         groups.setdefault(key, []).append(parameter)
     return [
         {"params": members, "weight_decay": decay, "lr_scale": rate, "is_matrix": matrix}
@@ -75,29 +79,28 @@ def _layer(name: str, depth: int) -> int:
 
 def build_optimizer(
     model: nn.Module, config: OptimizerConfig, num_steps: int, pathway_config: PathwayConfig | None = None
-) -> tuple[torch.optim.Optimizer, Scheduler]:
-    """The optimizer of a recipe, and a schedule by step: linear warm-up, then cosine or linear to the last rate.
-
-    The decay begins at the peak where the warm-up ends, and ends after `num_steps`, as in MAE.
-    """
-    multiple = pathway_config.scale_lr_multiple if pathway_config else 1.0
-    rate, warmup, last, layer_decay = config.learning_rate, config.warmup_steps, 0.0, 1.0
-    lars, linear = False, False
-    if isinstance(config, FinetuneConfig):
-        rate *= config.batch_size / config.learning_rate_per if config.learning_rate_per else 1.0
-        warmup = warmup if config.warmup_epochs is None else round(config.warmup_epochs * num_steps / config.epochs)
-        last, layer_decay, lars = config.final_learning_rate, config.layer_decay, config.optimizer == "lars"
-        linear = config.decay == "linear"
-    if lars:
+) -> tuple[torch.optim.Optimizer, Schedule]:
+    """The optimizer of a recipe, and its schedule over `num_steps`."""
+    schedule = _schedule(config, num_steps)
+    lars = isinstance(config, FinetuneConfig) and config.optimizer == "lars"
+    if lars and pathway_config:
         # Rates of LARS presume its trust ratio, which a single number has none of: a scale's rate is that of AdamW's recipes.
-        multiple *= SCALE_RATE_BESIDE_LARS / rate
-    groups = parameter_groups(model, config.weight_decay, multiple, layer_decay)
-    optimizer = _lars(groups, rate) if lars else _adamw(groups, rate)
-    warmup = min(warmup, num_steps - 1)
-    form: dict[str, Any] = {"t_initial": num_steps - warmup, "lr_min": last, "warmup_t": warmup, "warmup_prefix": True}
-    form["t_in_epochs"] = False
-    schedule = PolyLRScheduler(optimizer, power=1.0, **form) if linear else CosineLRScheduler(optimizer, **form)
-    return optimizer, schedule
+        multiple = pathway_config.scale_lr_multiple * SCALE_RATE_BESIDE_LARS / schedule.peak
+        pathway_config = pathway_config.model_copy(update={"scale_lr_multiple": multiple})
+    groups = parameter_groups(model, config, pathway_config)
+    return (_lars if lars else _adamw)(groups, schedule.peak), schedule
+
+
+def _schedule(config: OptimizerConfig, num_steps: int) -> Schedule:
+    if not isinstance(config, FinetuneConfig):
+        return Schedule(config.learning_rate, num_steps, min(config.warmup_steps, num_steps - 1))
+    peak = config.learning_rate * (config.batch_size / config.learning_rate_per if config.learning_rate_per else 1.0)
+    length, warmup, unit = num_steps, config.warmup_steps, None
+    if config.schedule_by == "epoch":
+        length, warmup, unit = config.schedule_epochs or config.epochs, int(config.warmup_epochs or 0), num_steps // config.epochs
+    elif config.warmup_epochs is not None:
+        warmup = round(config.warmup_epochs * num_steps / config.epochs)
+    return Schedule(peak, length, min(warmup, length - 1), config.warmup_start, config.final_learning_rate, config.decay, unit)
 
 
 def rates(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, float]:

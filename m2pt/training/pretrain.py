@@ -217,7 +217,7 @@ def _step(
     schedule: Any,
     step: int,
 ) -> float:
-    schedule.step_update(step)
+    schedule.apply(optimizer, step)
     noise = torch.Generator().manual_seed(derived_seed(spec.seed, "batch", spec.modality, step))
     chosen = torch.randint(len(pool.y), (recipe.batch_size,), generator=noise)
     x = ROOMS[spec.modality].augment(pool.x[chosen], noise)

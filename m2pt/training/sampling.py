@@ -23,20 +23,21 @@ def weights(labels: Tensor) -> Tensor:
     return torch.from_numpy(np.bincount(rows, weights=of_class[classes], minlength=len(labels)))
 
 
-def weighted_order(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """`count` different samples (count,) in the order of drawing: each draw takes one of those left, by the weights of them all.
+def weighted_order(labels: Tensor, count: int, generator: torch.Generator, *, replacement: bool = False) -> Tensor:
+    """`count` samples (count,) in the order of drawing, by their weights.
 
-    So samples with rare classes come often, and early in an epoch, as in the published runs.
+    Without replacement all are different, and each draw takes one of those left: samples with rare classes come early in an epoch
+    and at most once. With replacement every draw is from all: they come as often as their weights say.
 
     Raises:
-        UserError: fewer samples have a label.
+        UserError: no sample has a label, or fewer than are to be drawn without replacement.
 
     """
     weights_N = weights(labels)
     labelled = int((weights_N > 0).sum())
-    if count > labelled:
+    if labelled == 0 or (count > labelled and not replacement):
         raise UserError(f"finetune.epoch_samples: {count} are to be drawn, {labelled} training samples have a label; lower it.")
-    return torch.multinomial(weights_N, count, replacement=False, generator=generator)
+    return torch.multinomial(weights_N, count, replacement=replacement, generator=generator)
 
 
 def holdout(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:

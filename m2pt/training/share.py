@@ -1,8 +1,8 @@
 """How one global batch is spread over processes: which rows each of them takes, and how they exchange what they found.
 
 Started by torchrun, the processes of a job train one model together; otherwise there is one process, and nothing here does
-anything. Rows are dealt in pairs (first with last, second with second last, ...), because mixup joins each row to its mirror
-image: so both are in one process, and a batch is mixed the same way whatever the number of processes.
+anything. Rows are dealt in pairs (first with last, second with second last, ... of a group or of the whole batch), because mixup
+joins each row to its mirror image: so both are in one process, and a batch is mixed the same way on any number of processes.
 """
 
 import os
@@ -35,12 +35,22 @@ class Share:
         """Whether this is the process that writes."""
         return self.rank == 0
 
-    def rows(self, total: int) -> Tensor:
-        """The rows of a batch of `total` that this process takes; row k of them mirrors row -1 - k."""
-        half = torch.arange((total + 1) // 2)
-        mine = half[len(half) * self.rank // self.world : len(half) * (self.rank + 1) // self.world]
-        mirrored = (total - 1 - mine).flip(0)
-        return torch.cat([mine, mirrored[mirrored >= (total + 1) // 2]])
+    def rows(self, total: int, group: int | None = None) -> Tensor:
+        """The rows of a batch of `total` that this process takes, group by group of `group` rows (None: all are one group).
+
+        A row's mirror image in its group is with it, and mirrored among the group's rows here. Where the processes divide the
+        number of groups, each takes whole ones.
+        """
+        groups = torch.arange(total).split(group or max(total, 1))
+        pairs = [(rows[: (len(rows) + 1) // 2], rows.flip(0)[: len(rows) // 2]) for rows in groups]
+        count = sum(len(first) for first, _ in pairs)
+        start, stop = count * self.rank // self.world, count * (self.rank + 1) // self.world
+        mine = []
+        for first, mirrored in pairs:
+            part = slice(max(start, 0), max(stop, 0))
+            mine += [first[part], mirrored[part].flip(0)]
+            start, stop = start - len(first), stop - len(first)
+        return torch.cat(mine)
 
     def every(self, total: int) -> range:
         """The samples of a split of `total` that this process evaluates."""

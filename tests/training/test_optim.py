@@ -1,4 +1,4 @@
-"""Who learns how fast: parameter groups and schedules."""
+"""Who learns how fast: parameter groups and the rates that are logged."""
 
 import math
 
@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from m2pt import pathway
-from m2pt.config import FinetuneConfig, ImageInput, PathwayConfig
+from m2pt.config import FinetuneConfig, ImageInput, PathwayConfig, PointInput
 from m2pt.encoder import Encoder
+from m2pt.modalities.point.recipes import RECIPES
 from m2pt.model import Model
 from m2pt.training.optim import build_optimizer, freeze_for, parameter_groups, rates
 from tests.specs import MODEL
@@ -28,13 +29,15 @@ def of(groups, parameter):
 
 def test_every_trainable_parameter_is_in_exactly_one_group():
     model = joined()
-    members = [id(parameter) for group in parameter_groups(model, 0.05, 30.0, 0.65) for parameter in group["params"]]
+    members = [
+        id(parameter) for group in parameter_groups(model, FinetuneConfig(layer_decay=0.65)) for parameter in group["params"]
+    ]
     assert sorted(members) == sorted(id(parameter) for parameter in model.parameters() if parameter.requires_grad)
 
 
 def test_layer_decay_slows_lower_layers_and_never_the_scales():
     model = joined()
-    groups = parameter_groups(model, 0.05, scale_lr_multiple=2.0, layer_decay=0.5)
+    groups = parameter_groups(model, FinetuneConfig(layer_decay=0.5), PathwayConfig(scale_lr_multiple=2.0))
     weight = model.blocks[0].mlp.fc1.own
     assert of(groups, model.head.weight) == (1.0, 0.05)
     assert of(groups, model.blocks[1].mlp.fc2.bias) == (0.5, 0.0)
@@ -47,28 +50,58 @@ def test_layer_decay_slows_lower_layers_and_never_the_scales():
         assert of(groups, auxiliary) == (0.25 if name.startswith("blocks.0") else 0.5, 0.0)
 
 
-@pytest.mark.parametrize("decay", ["cosine", "linear"])
-def test_the_schedule_warms_up_then_decays_to_the_last_rate(decay):
-    recipe = FinetuneConfig(
-        epochs=10,
-        batch_size=64,
-        learning_rate=4e-3,
-        learning_rate_per=256,
-        warmup_epochs=2,
-        final_learning_rate=1e-5,
-        decay=decay,
+def released_groups(model, weight_decay, layer_decay, undecayed):
+    """(lr_scale, weight decay) of each parameter as the releases group them, over the names and shapes that theirs have.
+
+    MAE's param_groups_lrd, AudioMAE's and VideoMAE's alike: no decay for vectors and for the names listed; the layer is read off
+    the name, so a scale of shape (1,) and the auxiliary weight beside it lie in their block.
+    """
+    depth = len(model.blocks)
+    found = {}
+    for name, parameter in model.named_parameters():
+        scale, auxiliary = ".scales." in name, ".auxiliaries." in name
+        place = name.rpartition(".")[2]
+        shape = (1,) if scale else (1, 1, 24) if place == "class_token" else tuple(parameter.shape)
+        first = name.partition(".")[0]
+        layer = 0 if first == "tokenizer" else int(name.split(".")[1]) + 1 if first == "blocks" else depth + 1
+        decayed = len(shape) > 1 and place not in undecayed
+        assert not (auxiliary and not decayed)
+        found[name] = (layer_decay ** (depth + 1 - layer), weight_decay if decayed else 0.0)
+    return found
+
+
+@pytest.mark.parametrize("undecayed", [("class_token", "class_position", "positions"), ()], ids=["mae", "mmsegmentation"])
+def test_two_keys_switch_to_the_released_groups(undecayed):
+    """Auxiliary weights are decayed, and a scale learns as slowly as its block."""
+    model = joined()
+    recipe = FinetuneConfig(layer_decay=0.65, weight_decay=0.05, undecayed=undecayed)
+    switched = PathwayConfig(scale_lr_multiple=1.0, auxiliary_decay=True, scale_layer_decay=True)
+    groups, parameters = parameter_groups(model, recipe, switched), dict(model.named_parameters())
+    for name, expected in released_groups(model, 0.05, 0.65, undecayed).items():
+        assert of(groups, parameters[name]) == pytest.approx(expected), name
+    ours = parameter_groups(model, recipe, PathwayConfig(scale_lr_multiple=1.0))
+    for name, expected in released_groups(model, 0.05, 0.65, undecayed).items():
+        differs = of(ours, parameters[name]) != pytest.approx(expected)
+        assert differs == (".scales." in name or ".auxiliaries." in name), name
+
+
+def test_the_scales_of_the_first_of_twelve_blocks_have_0_0057_of_the_rate():
+    deep = MODEL.model_copy(update={"depth": 12})
+    model = Model("image", PUBLISHED, deep, 4)
+    pathway.attach(model, Encoder(deep))
+    groups = parameter_groups(
+        model, FinetuneConfig(layer_decay=0.65), PathwayConfig(scale_lr_multiple=1.0, scale_layer_decay=True)
     )
-    optimizer, schedule = build_optimizer(torch.nn.Linear(2, 2), recipe, num_steps=100)
-    rates = []
-    for step in range(100):
-        schedule.step_update(step)
-        rates.append(optimizer.param_groups[0]["lr"])
-    assert rates[0] == 0
-    assert rates[10] == pytest.approx(0.5e-3)
-    assert rates[20] == max(rates) == pytest.approx(1e-3)
-    half = 0.5 * (1 + math.cos(math.pi * 40 / 80)) if decay == "cosine" else 1 - 40 / 80
-    assert rates[60] == pytest.approx(1e-5 + (1e-3 - 1e-5) * half)
-    assert 1e-5 < rates[99] < 5e-5
+    assert of(groups, pathway.scales(model)["blocks.0.mlp.fc1"])[0] == pytest.approx(0.0057, abs=5e-5)
+
+
+def test_point_maes_class_position_is_decayed_and_its_class_token_is_not():
+    """Point-MAE spares vectors, biases and what has `token` in its name; its `cls_pos` is a (1, 1, D) without that."""
+    recipe = RECIPES["point-mae-modelnet40"].finetune
+    model = Model("point", PointInput(form="published", points=32, groups=4, neighbours=4), MODEL, 4, head="class_and_max")
+    groups = parameter_groups(model, recipe)
+    assert of(groups, model.tokenizer.class_position) == (1.0, 0.05)
+    assert of(groups, model.tokenizer.class_token) == (1.0, 0.0)
 
 
 def plain_schedule(recipe, peak, step, steps, warmup):
@@ -94,7 +127,7 @@ def test_logged_rates_are_what_their_names_say(decay, optimizer, tuning):
     built, schedule = build_optimizer(model, recipe, 20, PathwayConfig(scale_lr_multiple=30.0))
     scale = next(iter(pathway.scales(model).values()))
     for step in range(20):
-        schedule.step_update(step)
+        schedule.apply(built, step)
         logged, expected = rates(built, model), plain_schedule(recipe, 1e-3, step, 20, 4)
         assert logged["learning_rate"] == pytest.approx(expected, rel=1e-12)
         # Beside LARS, whose rates presume its trust ratio, the scales' peak is 1e-3 times their multiple.
@@ -115,10 +148,12 @@ def test_rates_without_trained_scales_and_of_a_plain_module():
     for scale in pathway.scales(model).values():
         scale.requires_grad_(False)
     optimizer, schedule = build_optimizer(model, FinetuneConfig(warmup_steps=0), 5)
-    schedule.step_update(0)
+    schedule.apply(optimizer, 0)
     assert rates(optimizer, model) == {"learning_rate": 1e-3}
     linear = torch.nn.Linear(2, 2)
-    assert rates(build_optimizer(linear, FinetuneConfig(learning_rate=0.5), 5)[0], linear) == {"learning_rate": 0.0}
+    optimizer, schedule = build_optimizer(linear, FinetuneConfig(learning_rate=0.5), 5)
+    schedule.apply(optimizer, 0)
+    assert rates(optimizer, linear) == {"learning_rate": 0.0}
 
 
 def test_lars_scales_a_matrix_by_its_norm_and_a_scale_not():
@@ -127,7 +162,7 @@ def test_lars_scales_a_matrix_by_its_norm_and_a_scale_not():
     freeze_for("fix", model)
     recipe = FinetuneConfig(optimizer="lars", weight_decay=0.0, learning_rate=0.1, warmup_steps=0)
     optimizer, schedule = build_optimizer(model, recipe, 10, PathwayConfig(scale_lr_multiple=1.0))
-    schedule.step_update(0)
+    schedule.apply(optimizer, 0)
     before = model.head.weight.detach().clone()
     scale = next(iter(pathway.scales(model).values()))
     for parameter in model.parameters():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.data import WeightedRandomSampler
 
 from m2pt.config import UserError
 from m2pt.training.sampling import holdout, weighted_order, weights
@@ -43,6 +44,19 @@ def test_the_second_draw_is_by_the_weights_of_what_is_left():
         assert sorted(weighted_order(labels, 3, source).tolist()) == [0, 1, 2]
     assert seconds[2] == 0
     assert abs(float(seconds[0] / seconds.sum()) - 0.5) < 0.04
+
+
+def test_with_replacement_samples_come_as_often_as_their_weights_say():
+    """AudioSet-2M's 200,000 draws an epoch, as `WeightedRandomSampler(weights, 200000, replacement=True)` takes them."""
+    labels = torch.tensor([0] * 8 + [1] * 4 + [2] * 2)
+    expected = weights(labels) / weights(labels).sum()
+    order = weighted_order(labels, 60_000, generator(), replacement=True)
+    shares = torch.bincount(order, minlength=14) / 60_000
+    assert (shares - expected).abs().max() < 4 * (0.17 * 0.83 / 60_000) ** 0.5
+    sampler = WeightedRandomSampler(weights(labels), 60_000, replacement=True, generator=generator())
+    assert order.tolist() == list(sampler)
+    with pytest.raises(UserError, match="0 training samples have a label"):
+        weighted_order(torch.zeros(3, 2), 2, generator(), replacement=True)
 
 
 def test_equal_seeds_give_equal_orders():

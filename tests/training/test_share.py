@@ -26,6 +26,21 @@ def test_every_row_is_dealt_once_and_stays_beside_its_mirror_image(total, world)
         assert torch.equal(rows.flip(0), total - 1 - rows)
 
 
+@pytest.mark.parametrize(("total", "group"), [(24, 4), (24, 8), (30, 8), (7, 4), (96, 12)])
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_groups_are_dealt_in_order_with_mirror_images_together(total, group, world):
+    dealt = [Share(rank, world).rows(total, group) for rank in range(world)]
+    assert sorted(torch.cat(dealt).tolist()) == list(range(total))
+    assert torch.cat(dealt).div(group, rounding_mode="floor").diff().ge(0).all()
+    for rows in dealt:
+        for number in (rows // group).unique():
+            mine = rows[rows // group == number]
+            last = min((number + 1) * group, total) - 1
+            assert torch.equal(mine.flip(0), last + number * group - mine)
+            if total % group == 0 and total // group % world == 0:
+                assert len(mine) == group, "a group stays whole"
+
+
 def test_every_sample_is_evaluated_once():
     parts = [list(Share(rank, 3).every(10)) for rank in range(3)]
     assert sorted(index for part in parts for index in part) == list(range(10))
@@ -40,7 +55,7 @@ def images(tmp_path_factory):
 
 def test_two_processes_give_the_losses_and_scores_of_one(tmp_path, images):
     recipe = FinetuneConfig(
-        samples=40, epochs=3, batch_size=10, warmup_steps=1, drop_path=0.2, mixup=0.8, cutmix=1.0, clip_norm=1.0
+        samples=40, epochs=3, batch_size=10, warmup_steps=1, drop_path=0.2, mixup=0.8, cutmix=1.0, mixing_rows=6, clip_norm=1.0
     )
     spec = run_spec(
         method="random_auxiliary",

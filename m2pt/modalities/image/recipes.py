@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 
 from m2pt.config import FinetuneConfig, ImageAugment, ImageInput, TestConfig
-from m2pt.modalities.recipe import Recipe
+from m2pt.modalities.recipe import RELEASED_LAYERWISE, Recipe
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, with which MAE was pretrained."""
@@ -15,7 +15,7 @@ RELEASED: dict[str, JsonValue] = {"finetune.precision": "fp16"}
 
 RECIPES: dict[str, Recipe] = {
     "mae-finetune": Recipe(
-        released=RELEASED,
+        released=RELEASED | RELEASED_LAYERWISE,
         source="MAE (arXiv 2111.06377), table 9, ViT-B, and its released code; used by M2PT for ImageNet-1K",
         goal="classification",
         input=IMAGENET_INPUT,
@@ -33,6 +33,7 @@ RECIPES: dict[str, Recipe] = {
             label_smoothing=0.1,
             mixup=0.8,
             cutmix=1.0,
+            mixing_rows=32,  # what each of 8 devices is given at each of 4 steps of accumulation
             augment=ImageAugment(policy="rand-m9-mstd0.5-inc1", erasing=0.25),
             head="mean",
             head_init_std=2e-5,
@@ -40,6 +41,11 @@ RECIPES: dict[str, Recipe] = {
     ),
     "mae-linear-probe": Recipe(
         released=RELEASED,
+        departs=("the release's running statistics of batch norm follow the rows of its first device; here every group in turn",),
+        departs_joined=(
+            "the released optimizer is given the head alone, so that the scales stay at 0; here they are trained, at a rate of "
+            "AdamW's recipes (peak 1e-3 times pathway.scale_lr_multiple)",
+        ),
         source="MAE (arXiv 2111.06377), table 10, and its released code; M2PT's 'fix' on ImageNet-1K",
         goal="classification",
         input=IMAGENET_INPUT,
@@ -55,14 +61,18 @@ RECIPES: dict[str, Recipe] = {
             label_smoothing=0.0,
             augment=ImageAugment(crop_draw="once"),
             head="class_token",
+            norm_rows=128,  # what each of 8 devices is given at each of 16 steps of accumulation
             head_init_std=0.01,
         ),
     ),
-    # 160,000 steps of 16 are 126.7 epochs of the 20,210 scenes: 127 epochs of 1,264 steps are 160,528 (126: 159,264).
-    # Published with an auxiliary head beside. The windows' stride is BEiT's (341);
-    # mmsegmentation's later configuration has 256.
+    # 160,000 steps of 16 are 126.7 epochs of the 20,210 scenes: 127 epochs of 1,263 steps are 160,401 (126: 159,138).
+    # The windows' stride is BEiT's (341), and that of mmsegmentation's first configuration.
     "mae-ade20k": Recipe(
-        released=RELEASED,
+        released=RELEASED | RELEASED_LAYERWISE | {"finetune.test.stride": 256},
+        departs=(
+            "the release trains for 160,000 steps, here for whole epochs (160,401 steps of 16 scenes)",
+            "the release's warm-up reaches the peak one step earlier",
+        ),
         source="MAE (arXiv 2111.06377), appendix A.4, after BEiT (arXiv 2106.08254); values of mmsegmentation's mae-base_upernet",
         goal="semantic_segmentation",
         input=IMAGENET_INPUT.model_copy(update={"size": 512}),
@@ -75,6 +85,8 @@ RECIPES: dict[str, Recipe] = {
             epochs=127,
             decay="linear",
             warmup_steps=1500,
+            warmup_start=1e-4 * 1e-6,
+            undecayed=(),  # the names that mmsegmentation would spare lack their prefix there
             drop_path=0.1,
             label_smoothing=0.0,
             augment=ImageAugment(scene_scale=(0.5, 2.0), color_jitter=0.5),

@@ -55,6 +55,7 @@ def test_audioset_is_for_tagging_and_the_large_one_is_sampled_by_weight():
     for name, recipe in RECIPES.items():
         large = name == "audiomae-audioset-2m"
         assert (recipe.finetune.weighted, recipe.finetune.epoch_samples) == ((True, 200_000) if large else (False, None))
+        assert recipe.finetune.replacement == large, "`--replacement False` is true to an option of the type bool"
         dropped = (recipe.finetune.augment.drop_time, recipe.finetune.augment.drop_frequency)
         assert dropped == ((0.2, 0.2) if recipe.goal == "tagging" else (0.0, 0.0))
     assert RECIPES.keys() == PUBLISHED.keys()

@@ -34,6 +34,20 @@ def test_peak_learning_rates():
 
 def test_the_length_of_ade20k_is_nearest_to_the_published_steps():
     recipe = RECIPES["mae-ade20k"].finetune
-    steps = {epochs: epochs * -(-20210 // recipe.batch_size) for epochs in range(120, 135)}
+    steps = {epochs: epochs * (20210 // recipe.batch_size) for epochs in range(120, 135)}  # an incomplete batch is left out
     assert recipe.epochs == min(steps, key=lambda epochs: abs(steps[epochs] - 160_000))
     assert recipe.learning_rate_per is None
+
+
+def test_rows_are_those_of_the_released_commands():
+    """8 devices: 4 steps of accumulation of 32 rows make 1024, 16 of 128 make 16,384."""
+    tuned, probe = RECIPES["mae-finetune"].finetune, RECIPES["mae-linear-probe"].finetune
+    assert (tuned.mixing_rows, 8 * 4 * tuned.mixing_rows) == (32, tuned.batch_size)
+    assert (probe.norm_rows, 8 * 16 * probe.norm_rows) == (128, probe.batch_size)
+
+
+def test_ade20k_begins_and_decays_as_mmsegmentation():
+    """Its warm-up starts at 1e-6 of the rate; it spares `cls_token` and `pos_embed`, but its names begin with `backbone.`."""
+    recipe = RECIPES["mae-ade20k"].finetune
+    assert recipe.warmup_start == pytest.approx(1e-10)
+    assert recipe.undecayed == ()

@@ -16,7 +16,9 @@ def test_classification_is_point_mae_s(name, points, groups, pool):
     finetune, clouds = recipe.finetune, recipe.input
     assert (recipe.goal, finetune.head, clouds.form) == ("classification", "class_and_max", "published")
     assert (clouds.points, clouds.groups, clouds.neighbours, clouds.skip_origin) == (points, groups, 32, True)
-    assert (finetune.epochs, finetune.warmup_epochs, finetune.batch_size, finetune.clip_norm) == (300, 10, 32, 10)
+    assert (finetune.epochs, finetune.warmup_epochs, finetune.batch_size, finetune.clip_norm) == (301, 10, 32, 10)
+    assert (finetune.schedule_by, finetune.schedule_epochs, finetune.warmup_start) == ("epoch", 300, 1e-6)
+    assert finetune.undecayed == ("class_token",)
     assert (finetune.learning_rate, finetune.learning_rate_per, finetune.final_learning_rate) == (5e-4, None, 1e-6)
     assert (finetune.weight_decay, finetune.layer_decay, finetune.drop_path, finetune.label_smoothing) == (0.05, 1, 0.1, 0)
     assert finetune.augment == PointAugment(sample_from=pool, scale=(2 / 3, 3 / 2), shift=0.2, turn=False)
@@ -30,6 +32,7 @@ def test_part_segmentation_is_that_of_the_released_code(name):
     assert (recipe.goal, finetune.head, clouds.form) == ("part_segmentation", "part_segmentation", "published")
     assert (clouds.points, clouds.groups, clouds.neighbours, clouds.skip_origin) == (2048, 128, 32, True)
     assert (finetune.epochs, finetune.warmup_epochs, finetune.batch_size, finetune.clip_norm) == (300, 10, 16, 10)
+    assert (finetune.schedule_by, finetune.schedule_epochs, finetune.warmup_start) == ("epoch", 300, 1e-6)
     assert (finetune.learning_rate, finetune.learning_rate_per, finetune.final_learning_rate) == (2e-4, None, 1e-6)
     assert (finetune.weight_decay, finetune.layer_decay, finetune.drop_path, finetune.label_smoothing) == (0.05, 1, 0.1, 0)
     assert finetune.augment == PointAugment(scale=(0.8, 1.25), shift=0.1)

@@ -18,6 +18,8 @@ def test_the_recipe_for_kinetics_holds_the_published_values():
     assert tuned.final_learning_rate == pytest.approx(1e-6 * 48 / 256)
     assert (tuned.layer_decay, tuned.weight_decay, tuned.drop_path) == (0.75, 0.05, 0.1)
     assert (tuned.mixup, tuned.cutmix, tuned.label_smoothing) == (0.8, 1.0, 0.1)
+    assert (8 * tuned.mixing_rows, tuned.mixing_rows) == (tuned.batch_size * tuned.repeats, 12)
+    assert tuned.warmup_start == pytest.approx(1e-8 * 48 / 256)
     assert tuned.head_init_std == pytest.approx(2e-5)
     assert (tuned.test.clips, tuned.test.crops) == (5, 3)
     assert tuned.augment.policy == "rand-m7-n4-mstd0.5-inc1" and tuned.augment.erasing == 0.25

@@ -1,0 +1,42 @@
+"""The learning rate of every step."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A warm-up from `start` to `peak` over `warmup` units of time, then a decay to `last`, which ends after `length` units.
+
+    With every step, the decay begins at the peak where the warm-up ends, as in MAE. With every epoch (`steps_per_epoch` steps;
+    None: a unit is a step) it is Point-MAE's: the decay begins with the training, hidden by the warm-up, and the rate lags one
+    epoch behind, because the released code steps its schedule at the end of an epoch with the number of that epoch.
+    """
+
+    peak: float
+    length: int
+    warmup: int
+    start: float = 0.0
+    last: float = 0.0
+    decay: Literal["cosine", "linear"] = "cosine"
+    steps_per_epoch: int | None = None
+
+    def rate(self, step: int) -> float:
+        """The base rate of a step, counted from 0 over all epochs."""
+        time, began = step, self.warmup
+        if self.steps_per_epoch is not None:
+            time, began = max(step // self.steps_per_epoch - 1, 0), 0
+        if time < self.warmup:
+            return self.start + time * ((self.peak - self.start) / self.warmup)
+        whole = self.length - began
+        done = min(time - began, whole)
+        left = 0.5 * (1 + math.cos(math.pi * done / whole)) if self.decay == "cosine" else 1 - done / whole
+        return self.last + (self.peak - self.last) * left
+
+    def apply(self, optimizer: torch.optim.Optimizer, step: int) -> None:
+        """Set the rate of every group for a step: the base rate times the group's `lr_scale`."""
+        for group in optimizer.param_groups:
+            group["lr"] = self.rate(step) * group.get("lr_scale", 1.0)
