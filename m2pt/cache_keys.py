@@ -13,7 +13,7 @@ from m2pt.identity import canonical
 
 DECODERS: dict[Modality, tuple[str, ...]] = {
     "image": ("numpy", "pillow"),
-    "audio": ("kaldi-native-fbank", "numpy", "scipy", "soundfile"),
+    "audio": ("av", "kaldi-native-fbank", "numpy", "scipy", "soundfile"),
     "point": ("h5py", "numpy"),
     "video": ("av", "numpy", "pillow"),
 }

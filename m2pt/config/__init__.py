@@ -31,6 +31,7 @@ from m2pt.config.inputs import (
     InputsConfig,
     ModelConfig,
     PointInput,
+    Stereo,
     VideoInput,
 )
 from m2pt.config.methods import (
@@ -128,6 +129,7 @@ __all__ = [
     "RivalsConfig",
     "SearchConfig",
     "Setting",
+    "Stereo",
     "Study",
     "SweepConfig",
     "Takes",

@@ -49,14 +49,20 @@ class ImageInput(Frozen):
         return require_divisible(self, ("size", "patch"))
 
 
+Stereo = Literal["first", "mean"]
+"""What becomes of a file with several channels: the first is taken (as AudioMAE does), or the mean of all."""
+
+
 class AudioInput(Frozen):
-    """Log-mel filterbanks: `frames` × `mels`, one frame every `hop_ms`, cut into `patch` × `patch` patches.
+    """Log-mel filterbanks: `frames` × `mels`, one frame every `hop_ms`, cut into `patch` × `patch` patches; of `stereo` files
+    the first channel, or the mean of all.
 
     The tokenizer sees `(x - mean) / std`; the defaults are those of the embedded words.
     """
 
     form: Form = "shared"
     sample_rate: Positive = 16000
+    stereo: Stereo = "mean"
     hop_ms: PositiveFloat = 25.0
     frames: Positive = 32
     mels: Positive = 32

@@ -12,7 +12,7 @@ from m2pt.modalities.samples import Samples, collect, member, require_folder
 def read(folder: Path, split: str, config: AudioInput) -> Samples:
     """Read one split in the order of its manifest: `frames` frames from the start, zeros after the end of a short sound.
 
-    Filterbanks as in AST and AudioMAE, of the mean of the channels, resampled where the rate differs.
+    Filterbanks as in AST and AudioMAE, resampled where the rate differs.
 
     Raises:
         UserError: a list or file is missing, empty or damaged, or an entry has no single known label.
@@ -27,6 +27,7 @@ def read(folder: Path, split: str, config: AudioInput) -> Samples:
         if mid not in labels_by_mid:
             many = " (one label for each sound is supported)" if "," in mid else ""
             raise UserError(f"{manifest}: data[{number}] has the label {mid!r}, which {CLASSES} does not name{many}.")
-        sounds.append(filterbank(read_waveform(member(folder, name, manifest), config.sample_rate), config)[None])
+        sound_S = read_waveform(member(folder, name, manifest), config.sample_rate, config.stereo)
+        sounds.append(filterbank(sound_S, config)[None])
         labels.append(labels_by_mid[mid])
     return collect(sounds, labels, classes, manifest)

@@ -12,10 +12,18 @@ from m2pt.config import AudioAugment, AudioInput, FinetuneConfig
 from m2pt.modalities.recipe import RELEASED_LAYERWISE, Recipe
 
 AUDIOSET_INPUT = AudioInput(
-    form="published", sample_rate=16000, hop_ms=10.0, frames=1024, mels=128, patch=16, mean=-4.2677393, std=2 * 4.5689974
+    form="published",
+    sample_rate=16000,
+    stereo="first",
+    hop_ms=10.0,
+    frames=1024,
+    mels=128,
+    patch=16,
+    mean=-4.2677393,
+    std=2 * 4.5689974,
 )
 """Ten seconds. The constants are those of AST (arXiv 2104.01778), with which AudioMAE was pretrained; it divides by twice the
-standard deviation."""
+standard deviation. Of stereo files the first channel is taken, as `torchaudio.compliance.kaldi.fbank` does there."""
 
 ESC50_INPUT = AUDIOSET_INPUT.model_copy(update={"frames": 512, "mean": -6.6268077, "std": 2 * 5.358466})
 SPEECH_COMMANDS_INPUT = AUDIOSET_INPUT.model_copy(update={"frames": 128, "mean": -6.845978, "std": 2 * 5.5654526})

@@ -116,7 +116,7 @@ class SoundItems(Items):
 
     def _waveform(self, index: int) -> Waveform:
         path = member(self._folder, self._names[index], self._listed_in)
-        return read_waveform(path, self._config.sample_rate)
+        return read_waveform(path, self._config.sample_rate, self._config.stereo)
 
     def _played(self, index: int, augment: AudioAugment, generator: np.random.Generator) -> Waveform:
         sound_S = self._waveform(index)
