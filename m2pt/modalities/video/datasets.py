@@ -5,7 +5,6 @@ Line k of `classes.txt` names label k. Shape suffixes: C channels, T frames, H h
 
 from pathlib import Path
 
-import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
@@ -54,11 +53,9 @@ def _clip(path: Path, config: VideoInput, reformatter: VideoReformatter) -> NDAr
         # The middles of equal parts; of a clip with as many frames as are wanted, every frame.
         wanted = [(2 * index + 1) * len(video) // (2 * config.frames) for index in range(config.frames)]
         pictures: dict[int, NDArray[np.uint8]] = {}
+        form = "gray" if config.channels == 1 else "rgb24"
+        upright = video.upright(lambda frame: np.asarray(reformatter.reformat(frame, format=form).to_ndarray(), dtype=np.uint8))
         for index, frame in enumerate(video.frames()):
             if index in wanted:
-                pictures[index] = fit(_picture(frame, config.channels, reformatter), config.size, config.channels)
+                pictures[index] = fit(Image.fromarray(upright(frame)), config.size, config.channels)
         return np.stack([pictures[index] for index in wanted], axis=1)
-
-
-def _picture(frame: av.VideoFrame, channels: int, reformatter: VideoReformatter) -> Image.Image:
-    return Image.fromarray(reformatter.reformat(frame, format="gray" if channels == 1 else "rgb24").to_ndarray())

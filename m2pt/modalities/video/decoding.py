@@ -1,7 +1,9 @@
 """Video files: which frames they hold, and the pictures of some of them, decoded with FFmpeg (PyAV).
 
 A frame is named by its index in the order of display, as if the whole video were decoded; `Video.pick` decodes no more than it
-must. Memory holds the frames that are asked for, and decoding takes one thread: many readers go side by side.
+must. Frames that an edit list leaves out do not count. Pictures are turned as the file says, by multiples of 90 degrees: so does
+decord, the decoder of VideoMAE's runs. Memory holds the frames that are asked for, and decoding takes one thread: many readers go
+side by side.
 """
 
 from bisect import bisect_right
@@ -12,20 +14,26 @@ from pathlib import Path
 from typing import TypeVar
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from m2pt.config import UserError
+from m2pt.modalities.video.whole import require_whole
 
 T = TypeVar("T")
+
+Frame = NDArray[np.uint8]
+"""A decoded picture: (H, W, 3) colour or (H, W) grey."""
 
 INDEXED = ("mp4", "matroska", "avi")
 """Containers (FFmpeg's names) with an index of key frames, where seeking is exact."""
 
 
 class Video:
-    """The first video stream of an open file."""
+    """The video stream of an open file; of several that which FFmpeg calls the best (not a picture of the cover)."""
 
     def __init__(self, container: InputContainer) -> None:
         """List the frames without decoding them.
@@ -36,7 +44,7 @@ class Video:
 
         """
         self._container = container
-        self._stream: VideoStream = container.streams.video[0]
+        self._stream = _main_stream(container)
         if self._stream.codec_context is None:  # a header that ends early can name a stream without saying how it is coded
             raise ValueError("no decoder")
         self._stream.codec_context.thread_count = 1
@@ -52,6 +60,14 @@ class Video:
         """How many packets the header promises; an MP4 file's may keep frames that its edit list leaves out."""
         stored = self._stream.frames
         return min(stored, len(self._stream.index_entries)) if "mp4" in self._container.format.name else stored
+
+    def upright(self, convert: Callable[[av.VideoFrame], Frame]) -> Callable[[av.VideoFrame], Frame]:
+        """`convert`, and its pixels (H, W, ...) turned as the file says that the video is to be shown (as decord does)."""
+
+        def turned(frame: av.VideoFrame) -> Frame:
+            return np.ascontiguousarray(np.rot90(convert(frame), -_quarter_turns(self._stream, frame)))
+
+        return turned
 
     def __len__(self) -> int:
         """How many frames decoding gives."""
@@ -114,6 +130,13 @@ class Video:
         return found
 
 
+def _main_stream(container: InputContainer) -> VideoStream:
+    stream = container.streams.best("video")
+    if not isinstance(stream, VideoStream):
+        raise LookupError("no video")
+    return stream
+
+
 def _times(packets: Sequence["Packet[VideoStream]"]) -> list[int]:
     """When each frame is displayed, in that order; empty where the packets do not tell frames apart by their times."""
     times = [packet.pts for packet in packets if not packet.is_discard]
@@ -145,32 +168,26 @@ def opened(path: Path) -> Iterator[Video]:
     """The video in a file; closed afterwards.
 
     Raises:
-        UserError: the file is truncated, damaged, holds no video, or shows so while it is decoded inside.
+        UserError: the file is truncated, damaged, holds no video, or shows so while it is decoded inside; or its container does
+            not say where it ends.
 
     """
     try:
-        _refuse_truncated_mp4(path)
         with av.open(str(path)) as container:
+            require_whole(path, container.format.name)
             yield Video(container)
+    except NotImplementedError as error:
+        raise UserError(
+            f"{path}: is a video in a container that does not say where it ends, so that a part of it may be lost; write it anew "
+            f"as MP4 or Matroska (ffmpeg -i {path.name} -c copy {path.stem}.mkv)."
+        ) from error
     except (av.FFmpegError, OSError, ValueError, LookupError) as error:
         raise UserError(f"{path}: is no whole video (truncated, damaged or of another format); restore the file.") from error
 
 
-def _refuse_truncated_mp4(path: Path) -> None:
-    """Raise ValueError for an MP4 file whose last box ends after the file, which FFmpeg reads as far as it goes."""
-    end = path.stat().st_size
-    with path.open("rb") as file:
-        header = file.read(16)
-        if header[4:8] != b"ftyp":
-            return
-        start = 0
-        while start < end:
-            file.seek(start)
-            header = file.read(16).ljust(16, b"\0")
-            # Sizes beyond 32 bits stand after the type, announced by 1; 0 stands for "to the end of the file".
-            size = int.from_bytes(header[8:16] if header[:4] == b"\0\0\0\1" else header[:4], "big")
-            if size == 0 and header[4:8].strip(b"\0"):
-                return
-            if size < 8 or start + size > end:
-                raise ValueError("the file is truncated")
-            start += size
+def _quarter_turns(stream: VideoStream, frame: av.VideoFrame) -> int:
+    """How often a frame is turned by 90 degrees, clockwise, to be shown; other angles are passed over, as decord does."""
+    tagged = next((value for key, value in stream.metadata.items() if key.lower() == "rotate"), "")
+    degrees = (float(tagged) if tagged.isdecimal() else 0.0) or -float(frame.rotation)
+    degrees %= 360
+    return int(degrees // 90) if degrees % 90 == 0 else 0

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from timm.data.auto_augment import rand_augment_transform
 from timm.data.transforms import RandomResizedCropAndInterpolation
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from m2pt.config import UserError, VideoAugment, VideoInput
 from m2pt.modalities.items import seeded
+from m2pt.modalities.video.decoding import Frame
 
 ASPECT_RATIO = (0.75, 1.3333)
 ERASED_AREA = (0.02, 1 / 3)  # of the frame
@@ -27,9 +27,6 @@ GREY = 128  # what RandAugment puts where it moves a picture away
 _draw_box: Callable[[Tensor, tuple[float, float], tuple[float, float]], tuple[int, int, int, int]] = (
     RandomResizedCropAndInterpolation.get_params
 )
-
-Frame = NDArray[np.uint8]
-"""A decoded picture: (H, W, 3) colour or (H, W) grey."""
 
 
 class ClipAugment:

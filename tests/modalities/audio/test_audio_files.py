@@ -57,7 +57,7 @@ def write_mp3(path, sound, *, header, variable, rate=RATE):
 
 
 def frames_of(content):
-    """The frames of an MP3 file at 16 or 44.1 kHz without tags, found by their headers (ISO/IEC 11172-3 and 13818-3, layer III)."""
+    """The frames of an MP3 file (layer III, 16 or 44.1 kHz) without tags, found by their headers as ISO/IEC 11172-3 has them."""
     newer = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
     older = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
     place, found = 0, []

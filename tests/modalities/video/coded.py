@@ -35,8 +35,11 @@ def numbers(clip_CTHW):
     return [number(frame) for frame in clip_CTHW.mean(dim=0).numpy() * 255]
 
 
-def write_video(path: Path, frames, *, codec="libx264", options=None, lossless=False, rate=25):
-    """Encode grey (T, H, W) or colour (T, H, W, 3) bytes; the file's ending chooses the container."""
+def write_video(path: Path, frames, *, codec="libx264", options=None, lossless=False, rate=25, rotation=0):
+    """Encode grey (T, H, W) or colour (T, H, W, 3) bytes; the file's ending chooses the container.
+
+    `rotation` is what it is to be turned by to the left when it is shown.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     grey = frames.ndim == 3
     with av.open(str(path), "w") as container:
@@ -44,6 +47,8 @@ def write_video(path: Path, frames, *, codec="libx264", options=None, lossless=F
         stream.height, stream.width = frames.shape[1:3]
         stream.codec_context.thread_count = 1
         stream.options = {"preset": "ultrafast", **({"qp": "0"} if lossless else {}), **(options or {})}
+        if rotation:
+            stream.set_display_rotation(rotation)
         stream.pix_fmt = "gray" if grey and lossless else "yuv420p"
         if lossless:
             stream.codec_context.color_range = ColorRange.JPEG

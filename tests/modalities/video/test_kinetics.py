@@ -74,6 +74,17 @@ def test_test_views_are_clips_from_beginning_to_end_with_crops_from_left_to_righ
     ]
 
 
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_videos_are_seen_as_they_are_shown(folder, rotation):
+    """The same video, stored lying on its side or on its head with a note that says so."""
+    upright = [opened(folder, "test").test(0)["x"], opened(folder, "test").train(0, 5)["x"]]
+    stored = np.ascontiguousarray(np.rot90(numbered(TOTAL, 3 * CODE, CODE), -rotation // 90, axes=(1, 2)))
+    write_video(folder / "val" / "wide.mp4", stored, lossless=True, options={"g": "30"}, rotation=rotation)
+    items = opened(folder, "test")
+    for found, truth in zip((items.test(0)["x"], items.train(0, 5)["x"]), upright, strict=True):
+        assert torch.equal(found, truth)
+
+
 def test_validation_looks_at_the_centre_once(folder):
     (folder / "test.csv").write_text("train/square.mp4 1\n")
     views = opened(folder, "val").test(0)["x"]

@@ -7,6 +7,7 @@ import pytest
 from m2pt.config import UserError, VideoInput
 from m2pt.modalities.video import embedded
 from m2pt.modalities.video.datasets import read
+from tests.modalities.video.coded import write_video
 
 CONFIG = VideoInput(frames=8, size=16, channels=1, tubelet=2, patch=8)
 CLIPS = np.random.default_rng(0).integers(0, 256, (2, 8, 16, 16), dtype=np.uint8)
@@ -39,6 +40,12 @@ def test_lossless_files_are_read_back_exactly(folder):
     assert samples.classes == ("jump", "run")
     assert samples.y.tolist() == [1, 0]
     np.testing.assert_array_equal(samples.x.numpy(), (CLIPS[:, None] / 255).astype(np.float32))
+
+
+def test_a_clip_is_seen_as_it_is_shown(folder):
+    upright = read(folder, "val", CONFIG).x[0]
+    write_video(folder / "clips" / "one.mp4", np.rot90(CLIPS[0], -1, axes=(1, 2)), lossless=True, rotation=90)
+    np.testing.assert_array_equal(read(folder, "val", CONFIG).x[0].numpy(), upright.numpy())
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from torch import Tensor
 from m2pt.config import UserError, VideoAugment, VideoInput
 from m2pt.modalities.items import Item, Items, Split, Wanted, copy_seed
 from m2pt.modalities.samples import member, read_list, require_folder
-from m2pt.modalities.video.decoding import opened
+from m2pt.modalities.video.decoding import Frame, opened
 from m2pt.modalities.video.sampling import training_clip, view_clips
-from m2pt.modalities.video.transforms import ClipAugment, Frame, crops_along, resize_short, to_clip
+from m2pt.modalities.video.transforms import ClipAugment, crops_along, resize_short, to_clip
 
 LISTS = ("train.csv", "val.csv", "test.csv")
 CLASSES = "classes.txt"
@@ -106,7 +106,7 @@ class KineticsItems(Items):
         generator = torch.Generator().manual_seed(seed)
         with opened(self._member(index)) as video:
             places = training_clip(_length(len(video)), config.frames, config.stride, generator)
-            pictures = video.pick(places, Converter(config))
+            pictures = video.pick(places, video.upright(Converter(config)))
         frames = [pictures[place] for place in places]
         # The first copy draws on where the clip's place was drawn.
         draws = [torch.Generator().manual_seed(copy_seed(seed, number)) if number else generator for number in numbers]
@@ -125,7 +125,7 @@ class KineticsItems(Items):
         config = self._config
         with opened(self._member(index)) as video:
             chosen = view_clips(_length(len(video)), config.frames, config.stride, clips)
-            pictures = video.pick((place for clip in chosen for place in clip), Converter(config))
+            pictures = video.pick((place for clip in chosen for place in clip), video.upright(Converter(config)))
         resized = {place: resize_short(to_clip([picture]), config.size) for place, picture in pictures.items()}
         views = [
             view
@@ -142,7 +142,7 @@ class KineticsItems(Items):
 
 
 class Converter:
-    """Turns the decoded frames of one video into pixels of one size, that of the first frame it sees, up to `SHORT_SIDE`."""
+    """Makes of the decoded frames of one video pixels of one size, that of the first frame it sees, up to `SHORT_SIDE`."""
 
     def __init__(self, config: VideoInput) -> None:
         self._format = "gray" if config.channels == 1 else "rgb24"
