@@ -1,5 +1,6 @@
 """Fine-tuning on small random data: pairing, determinism, resuming, freezing, merging."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -217,7 +218,7 @@ def test_fix_trains_the_scales_and_the_head_and_nothing_else(splits, weights, pl
     before = {name: value.clone() for name, value in build(spec, places, 4).state_dict().items()}
     after = {}
     merge = pathway.merge
-    monkeypatch.setattr(pathway, "merge", lambda model: (after.update(model.state_dict()), merge(model))[1])
+    monkeypatch.setattr(pathway, "merge", lambda model: (after.update(copy.deepcopy(model.state_dict())), merge(model))[1])
     record, _ = run(spec, splits, places, tmp_path)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     scales = {name for name in before if ".scales." in name}
