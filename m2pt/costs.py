@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from m2pt import pathway as joining
 from m2pt.config import (
     AudioInput,
+    BlocksConfig,
     Head,
     ImageInput,
     InputConfig,
@@ -32,7 +33,9 @@ from m2pt.config import (
     Tuning,
     VideoInput,
 )
+from m2pt.encoder import NOTHING_ADDED
 from m2pt.identity import RunSpec
+from m2pt.modalities.dense import Outputs
 from m2pt.model import Model
 from m2pt.published.datasets import DatasetFacts
 
@@ -111,6 +114,8 @@ def run_costs(spec: RunSpec, facts: DatasetFacts) -> RunCosts:
         pathway=spec.pathway,
         tuning=spec.tuning,
         num_categories=facts.categories,
+        side_head=recipe.side_loss > 0,
+        added=recipe.blocks,
     )
     holdout = spec.task.holdout if spec.task else 0.0
     held_out = round(facts.train * holdout)
@@ -135,6 +140,8 @@ def model_costs(
     pathway: PathwayConfig | None,
     tuning: Tuning,
     num_categories: int = 0,
+    side_head: bool = False,
+    added: BlocksConfig = NOTHING_ADDED,
 ) -> ModelCosts:
     """The costs of one model: without a pathway (None) or with one auxiliary joined to it.
 
@@ -143,21 +150,27 @@ def model_costs(
     """
     if pathway is not None:  # equal costs, one measurement
         pathway = pathway.model_copy(update={"order": "normal", "scale_init": 0.0, "scale_lr_multiple": 1.0})
-    return _measured(modality, input_config, config, head, num_classes, pathway, tuning, num_categories)
+    plan = _Plan(modality, input_config, config, head, num_classes, num_categories, side_head, added)
+    return _measured(plan, pathway, tuning)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a model is built from."""
+
+    modality: Modality
+    input: InputConfig
+    model: ModelConfig
+    head: Head
+    num_classes: int
+    num_categories: int
+    side_head: bool
+    added: BlocksConfig
 
 
 @functools.lru_cache(maxsize=256)
-def _measured(
-    modality: Modality,
-    input_config: InputConfig,
-    config: ModelConfig,
-    head: Head,
-    num_classes: int,
-    pathway: PathwayConfig | None,
-    tuning: Tuning,
-    num_categories: int,
-) -> ModelCosts:
-    blank = _blank(modality, input_config, config, head, num_classes, num_categories)
+def _measured(plan: _Plan, pathway: PathwayConfig | None, tuning: Tuning) -> ModelCosts:
+    blank = _blank(plan)
     model = copy.deepcopy(blank)
     if pathway is not None:
         joining.attach(
@@ -172,7 +185,7 @@ def _measured(
         _freeze(model)
     # Where everything is trained, a joined weight takes part in the same products as a plain one.
     measured = blank if tuning == "full" else model
-    forward, both = _flops(measured, _shape(input_config), num_categories)
+    forward, both = _flops(measured, _shape(plan.input), plan.num_categories)
     return ModelCosts(
         parameters=_count(blank),
         parameters_in_training=_count(model),
@@ -184,12 +197,19 @@ def _measured(
 
 
 @functools.lru_cache(maxsize=64)
-def _blank(
-    modality: Modality, input_config: InputConfig, config: ModelConfig, head: Head, num_classes: int, num_categories: int
-) -> Model:
+def _blank(plan: _Plan) -> Model:
     """The model as shapes without content, in training mode."""
     with torch.device("meta"), _NumbersOnCpu():
-        model = Model(modality, input_config, config, num_classes, head=head, num_categories=num_categories)
+        model = Model(
+            plan.modality,
+            plan.input,
+            plan.model,
+            plan.num_classes,
+            head=plan.head,
+            num_categories=plan.num_categories,
+            side_head=plan.side_head,
+            added=plan.added,
+        )
     return model.train()
 
 
@@ -221,9 +241,10 @@ def _flops(model: Model, shape: tuple[int, ...], num_categories: int) -> tuple[i
             for name, like in (*model.named_parameters(), *model.named_buffers())
         }
         given = torch.empty(_BATCH, dtype=torch.int64) if num_categories else None
-        outputs: Tensor = functional_call(model, tensors, (torch.empty(_BATCH, *shape), given))
+        outputs: Outputs = functional_call(model, tensors, (torch.empty(_BATCH, *shape), given))
         forward = counter.get_total_flops()
-        outputs.sum().backward()
+        both = outputs if isinstance(outputs, tuple) else (outputs,)
+        torch.stack([part.sum() for part in both]).sum().backward()
     return forward, counter.get_total_flops()
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from m2pt.config import Head, InputConfig, ModelConfig
+from m2pt.config import Head, InputConfig, ModelConfig, UserError
 from m2pt.modalities.dense import DenseHead
 from m2pt.modalities.image.upernet import UperNetHead
 from m2pt.modalities.point.heads import ClassAndMaxHead, PartHead
@@ -57,12 +57,19 @@ def build_head(
     init_std: float,
     num_categories: int,
     norm_rows: int | None = None,
+    side_head: bool = False,
 ) -> nn.Module:
     """A fresh head for tokens of the encoder's width, initialised from torch's global generator.
 
     `init_std` is that of the last linear layer of the heads for classification, `norm_rows` what the batch norm of `class_token`
     sees at once (None: all it is given).
+
+    Raises:
+        UserError: the head is for another modality, or has no second one at its side.
+
     """
+    if side_head and kind != "upernet":
+        raise UserError(f"finetune.side_loss: the head {kind!r} has no second one at its side; leave it out.")
     match kind:
         case "mean":
             return _linear(config.width, num_classes, init_std)
@@ -77,7 +84,7 @@ def build_head(
         case "part_segmentation":
             return PartHead(config, num_classes, num_categories)
         case "upernet":
-            return UperNetHead(config, input_config, num_classes)
+            return UperNetHead(config, input_config, num_classes, side_head=side_head)
 
 
 def _linear(width: int, num_classes: int, init_std: float) -> nn.Linear:

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from m2pt.config import Head, InputConfig, Modality, ModelConfig
-from m2pt.encoder import LayerNorm, build_blocks
+from m2pt.config import BlocksConfig, Head, InputConfig, Modality, ModelConfig, UserError
+from m2pt.encoder import NOTHING_ADDED, LayerNorm, build_blocks
 from m2pt.heads import DenseHead, build_head
+from m2pt.modalities.dense import Outputs
 from m2pt.modalities.features import Features
+from m2pt.modalities.image.published import PublishedImageTokenizer
 from m2pt.modalities.point.published import PublishedPointTokenizer
 from m2pt.modalities.rooms import build_tokenizer
 
@@ -40,6 +42,8 @@ class Model(nn.Module):
         drop_path: float = 0.0,
         num_categories: int = 0,
         norm_rows: int | None = None,
+        side_head: bool = False,
+        added: BlocksConfig = NOTHING_ADDED,
     ) -> None:
         super().__init__()
         self.pooling = head
@@ -47,14 +51,17 @@ class Model(nn.Module):
         self.tokenizer = build_tokenizer(modality, input_config, config.width)
         if head == "part_segmentation" and isinstance(self.tokenizer, PublishedPointTokenizer):
             self.tokenizer.remove_class_token()
-        self.blocks = build_blocks(config, drop_path)
+        grid = self.tokenizer.grid.counts[1:] if isinstance(self.tokenizer, PublishedImageTokenizer) else None
+        if added.relative_positions and grid is None:
+            raise UserError("finetune.blocks.relative_positions: is for images in the published form; leave it out.")
+        self.blocks = build_blocks(config, drop_path, added=added, grid=grid or (1, 1))
         after = head in AFTER_POOLING
         self.norm: nn.Module = nn.Identity() if after or head == "upernet" else LayerNorm(config.width)
         self.fc_norm: nn.Module = LayerNorm(config.width) if after else nn.Identity()
         for part in self.modules():
             if isinstance(part, LayerNorm):
                 part.eps = self.tokenizer.norm_epsilon
-        self.head = build_head(head, config, input_config, num_classes, head_init_std, num_categories, norm_rows)
+        self.head = build_head(head, config, input_config, num_classes, head_init_std, num_categories, norm_rows, side_head)
 
     def features(self, x: Tensor) -> Features:
         """What the head works with."""
@@ -69,11 +76,14 @@ class Model(nn.Module):
                 taps.append(self.norm(state))
         return Features(tuple(taps), tokens.coordinates_BN3, tokens.num_prefix, x)
 
-    def forward(self, x: Tensor, given: Tensor | None = None) -> Tensor:
-        """Classify a batch of samples, or their parts; `given` (B,) are the object categories of a part segmentation."""
+    def forward(self, x: Tensor, given: Tensor | None = None) -> Outputs:
+        """Classify a batch of samples, or their parts; `given` (B,) are the object categories of a part segmentation.
+
+        In training, the outputs of a side head stand beside those of the head.
+        """
         features = self.features(x)
         if isinstance(self.head, DenseHead):
-            return cast(Tensor, self.head(features, given))
+            return cast(Outputs, self.head(features, given))
         return cast(Tensor, self.head(self._pooled(features)))
 
     def _pooled(self, features: Features) -> Tensor:

@@ -4,6 +4,7 @@ import torch
 
 from m2pt.config import (
     AudioInput,
+    BlocksConfig,
     FinetuneConfig,
     ImageInput,
     ModelConfig,
@@ -162,3 +163,13 @@ def test_a_run_is_its_epochs_with_validation_and_its_test_with_views():
     epoch = 180 * model.training_flops + 3 * model.joining_flops + 10 * model.forward_flops
     assert found.flops == 5 * epoch + 40 * 15 * model.forward_flops
     assert found.gpu_hours == gpu_hours(found.flops)
+
+
+def test_what_fine_tuning_adds_to_blocks_and_head_is_counted():
+    config, form = ModelConfig(width=24, depth=3, heads=2), ImageInput(form="published", size=32, channels=3, patch=8)
+    plain = model_costs("image", form, config, "upernet", 5, pathway=None, tuning="full")
+    added = BlocksConfig(layer_scale=1.0, relative_positions=True)
+    whole = model_costs("image", form, config, "upernet", 5, pathway=None, tuning="full", side_head=True, added=added)
+    side = 256 * 24 * 9 + 2 * 256 + 256 * 5 + 5
+    assert whole.parameters - plain.parameters == 3 * ((7 * 7 + 3) * 2 + 2 * 24) + side
+    assert whole.training_flops > plain.training_flops

@@ -59,6 +59,7 @@ from m2pt.config.study import (
 from m2pt.config.training import (
     AudioAugment,
     Augmentation,
+    BlocksConfig,
     EncoderSource,
     FileSource,
     FinetuneConfig,
@@ -89,6 +90,7 @@ __all__ = [
     "AudioAugment",
     "AudioInput",
     "Augmentation",
+    "BlocksConfig",
     "Channels",
     "DataConfig",
     "Dataset",

@@ -132,6 +132,19 @@ class VideoAugment(Frozen):
 
 Augmentation = Annotated[ImageAugment | AudioAugment | PointAugment | VideoAugment, Field(discriminator="kind")]
 
+
+class BlocksConfig(Frozen):
+    """What fine-tuning adds to the blocks of an encoder, none of which was pretrained.
+
+    `layer_scale`: what each half of a block adds is multiplied by a learned factor for each channel, from this value on
+    (LayerScale, arXiv 2103.17239). `relative_positions`: attention has a learned bias for each head and displacement between two
+    patches, and for the class token, from zero on; every block has its own (BEiT, arXiv 2106.08254).
+    """
+
+    layer_scale: PositiveFloat | None = None
+    relative_positions: bool = False
+
+
 Head = Literal["mean", "class_token", "class_and_max", "part_segmentation", "upernet"]
 
 
@@ -162,10 +175,12 @@ class FinetuneConfig(OptimizerConfig):
     code does it (`m2pt.training.schedule`), over `schedule_epochs` where those are not all. `undecayed` names the tokenizer's
     parameters that weight decay spares (tokens and positions; biases and norms always are).
 
-    Each of the `batch_size` samples of a batch stands there `repeats` times in a row, differently augmented; `weighted` draws
-    `epoch_samples` by the inverse frequency of their classes, with `replacement` or without. A batch is the same however it is
-    computed: `mixing_rows` rows of it (None: all) share a draw of `mixup` or `cutmix`, and batch norm in the head `class_token`
-    sees `norm_rows` rows at once (None: all).
+    Each of the `batch_size` samples of a batch stands there `repeats` times in a row, read once and differently augmented;
+    `weighted` draws `epoch_samples` by the inverse frequency of their classes, with `replacement` or without. A batch is the same
+    however it is computed: `mixing_rows` rows of it (None: all) share a draw of `mixup` or `cutmix`, and batch norm in the head
+    `class_token` sees `norm_rows` rows at once (None: all).
+
+    `side_loss` is the weight of the loss of UperNet's second, fully convolutional head, which is there in training alone.
     """
 
     batch_size: Positive = 32
@@ -192,6 +207,8 @@ class FinetuneConfig(OptimizerConfig):
     norm_rows: Annotated[int, Field(gt=1)] | None = None
     head: Head = "mean"
     head_init_std: PositiveFloat = 0.02
+    side_loss: NonNegativeFloat = 0.0
+    blocks: BlocksConfig = BlocksConfig()
     repeats: Positive = 1
     weighted: bool = False
     replacement: bool = False

@@ -41,5 +41,7 @@ def adapters(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> Non
         for block in model.blocks:
             for name in ("attn", "mlp"):
                 adapter = Adapter(spec.model.width, spec.rivals.adapter_width)
-                # Behind the branch's last step before it is added: timm's layer scale, an identity here.
-                setattr(block, "ls1" if name == "attn" else "ls2", adapter)
+                # Behind the branch's last step before it is added: timm's layer scale, an identity where a recipe has none.
+                step = "ls1" if name == "attn" else "ls2"
+                scale = getattr(block, step)
+                setattr(block, step, adapter if isinstance(scale, nn.Identity) else nn.Sequential(scale, adapter))

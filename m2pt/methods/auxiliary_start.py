@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from m2pt.encoder import Encoder
+from m2pt.encoder import Encoder, take_blocks
 from m2pt.identity import RunSpec
 from m2pt.model import Model
 
@@ -11,4 +11,4 @@ def auxiliary_start(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder])
     """Replace the weights of the target's blocks; its tokenizer stays."""
     (auxiliary,) = auxiliaries
     del spec
-    model.blocks.load_state_dict(auxiliary.blocks.state_dict())
+    take_blocks(model.blocks, auxiliary.blocks)

@@ -6,7 +6,7 @@ trained.
 
 from collections.abc import Sequence
 
-from m2pt.encoder import Encoder
+from m2pt.encoder import Encoder, take_blocks
 from m2pt.identity import RunSpec
 from m2pt.model import Model
 
@@ -15,5 +15,5 @@ def frozen_encoder(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) 
     """Put the auxiliary's blocks in the place of the target's, and freeze them."""
     (auxiliary,) = auxiliaries
     del spec
-    model.blocks.load_state_dict(auxiliary.blocks.state_dict())
+    take_blocks(model.blocks, auxiliary.blocks)
     model.blocks.requires_grad_(False)

@@ -19,5 +19,6 @@ def interpolation(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -
     (auxiliary,) = auxiliaries
     if spec.rivals is None:
         raise ValueError("interpolation needs the section rivals")
-    for own, other in zip(model.blocks.parameters(), auxiliary.blocks.parameters(), strict=True):
-        own.lerp_(other, spec.rivals.mix)
+    own = dict(model.blocks.named_parameters())
+    for name, other in auxiliary.blocks.named_parameters():
+        own[name].lerp_(other, spec.rivals.mix)

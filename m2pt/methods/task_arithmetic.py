@@ -19,7 +19,6 @@ def task_arithmetic(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder])
     auxiliary, start = auxiliaries
     if spec.rivals is None:
         raise ValueError("task_arithmetic needs the section rivals")
-    for own, after, before in zip(
-        model.blocks.parameters(), auxiliary.blocks.parameters(), start.blocks.parameters(), strict=True
-    ):
-        own.add_(after - before, alpha=spec.rivals.mix)
+    own = dict(model.blocks.named_parameters())
+    for (name, after), before in zip(auxiliary.blocks.named_parameters(), start.blocks.parameters(), strict=True):
+        own[name].add_(after - before, alpha=spec.rivals.mix)

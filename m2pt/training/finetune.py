@@ -78,6 +78,8 @@ def fresh(spec: RunSpec, num_classes: int, num_categories: int = 0) -> Model:
         drop_path=spec.finetune.drop_path,
         num_categories=num_categories,
         norm_rows=spec.finetune.norm_rows,
+        side_head=spec.finetune.side_loss > 0,
+        added=spec.finetune.blocks,
     )
 
 

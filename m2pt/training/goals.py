@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from m2pt.config import FinetuneConfig, Goal, ImageInput
 from m2pt.identity import RunSpec
+from m2pt.modalities.dense import Outputs
 from m2pt.modalities.image.windows import predict_scene
 from m2pt.modalities.items import Item
 from m2pt.training.finite import refuse_outputs
@@ -31,8 +32,8 @@ def loss_of(recipe: FinetuneConfig, goal: Goal, outputs: Tensor, y: Tensor) -> T
     """The loss of each row (B,).
 
     Classification: cross-entropy with label smoothing, or with the soft labels (B, K) that mixup made; binary cross-entropy
-    summed over nothing but averaged over classes where the recipe says so. Segmentation: the mean over the labelled points or
-    pixels of a row.
+    summed over nothing but averaged over classes where the recipe says so. Segmentation: the mean over all points or pixels of a
+    row, to which those without a label give nothing (mmsegmentation's, with which ADE20K's recipe was published).
     """
     if recipe.loss == "binary_cross_entropy":
         target = y if y.ndim == 2 else functional.one_hot(y, outputs.shape[1])
@@ -44,8 +45,16 @@ def loss_of(recipe: FinetuneConfig, goal: Goal, outputs: Tensor, y: Tensor) -> T
     # One row for each point or pixel: on CUDA, cross-entropy over further axes has no deterministic form.
     logits, labels = outputs.movedim(1, -1).flatten(1, -2), y.flatten(1)
     losses = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none")
-    labelled = (labels != IGNORED).sum(dim=1).clamp(min=1)
-    return losses.view_as(labels).sum(dim=1) / labelled
+    return losses.view_as(labels).mean(dim=1)
+
+
+def training_loss(recipe: FinetuneConfig, goal: Goal, outputs: Outputs, y: Tensor) -> Tensor:
+    """The loss of each row (B,), with that of a side head by its weight."""
+    logits, *side = outputs if isinstance(outputs, tuple) else (outputs,)
+    losses = loss_of(recipe, goal, logits.float(), y)
+    for beside in side:
+        losses = losses + recipe.side_loss * loss_of(recipe, goal, beside.float(), y)
+    return losses
 
 
 def new_meter(spec: RunSpec, num_classes: int, parts: tuple[tuple[int, ...], ...] | None) -> Meter:

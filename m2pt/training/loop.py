@@ -26,7 +26,7 @@ from m2pt.model import Model
 from m2pt.noise import RowNoise
 from m2pt.training.feeds import Batch, Feed
 from m2pt.training.finite import diverged, refuse_weights
-from m2pt.training.goals import loss_of
+from m2pt.training.goals import training_loss
 from m2pt.training.optim import build_optimizer, clip_gradients, rates
 from m2pt.training.precision import autocast, gradient_scaler
 from m2pt.training.share import Share
@@ -186,7 +186,7 @@ class Trainer:
             draw_patches(self.model, noise, self.device)
         with autocast(self.spec.finetune.precision, self.device):
             outputs = self._forward(x) if given is None else self._forward(x, given)
-        losses = loss_of(self.spec.finetune, self.spec.goal, outputs.float(), y)
+        losses = training_loss(self.spec.finetune, self.spec.goal, outputs, y)
         # The processes' gradients are averaged, hence the factor.
         self.scaler.scale(losses.sum() * (self.share.world / noise.total)).backward()
         loss = float(losses.detach().sum())

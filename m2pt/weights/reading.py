@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from m2pt.config import AudioInput, ImageInput, InputConfig, Modality, ModelConfig, PointInput, UserError, VideoInput
 from m2pt.weights.content import check_content, read_content, weights_file
-from m2pt.weights.layouts import BIAS, DESCRIPTIONS, SPLIT_BIASES, Layout, LayoutName, detect, possible_modalities
+from m2pt.weights.layouts import BIAS, DESCRIPTIONS, LEAVES, SPLIT_BIASES, Layout, LayoutName, detect, possible_modalities
 from m2pt.weights.positions import clip_grid_of, grid_of, resize, resize_clip
 from m2pt.weights.saved import load_into
 from m2pt.weights.shapes import block_shapes, clip_counts, hidden_width, patch_counts, patch_shape, tokenizer_shapes
@@ -117,6 +117,9 @@ def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> None:
     own = model.tokenizer.state_dict(prefix="tokenizer.")
     tensors = {key: tensor for key, tensor in loaded.tensors.items() if key not in _CLASS or key in own}
     tensors |= {key: own[key] for key in loaded.fresh if key in own}
+    # What fine-tuning adds to the blocks (`m2pt.config.BlocksConfig`) is in no file of pretrained weights.
+    blocks = model.blocks.state_dict(prefix="blocks.")
+    tensors = {key: blocks[key] for key in blocks if key.split(".", 2)[2] not in LEAVES} | tensors
     load_into(model.tokenizer, tensors, "tokenizer.", source)
     load_into(model.blocks, tensors, "blocks.", source)
     if model.norm.state_dict():

@@ -2,7 +2,7 @@
 
 from pydantic import JsonValue
 
-from m2pt.config import FinetuneConfig, ImageAugment, ImageInput, TestConfig
+from m2pt.config import BlocksConfig, FinetuneConfig, ImageAugment, ImageInput, TestConfig
 from m2pt.modalities.recipe import RELEASED_LAYERWISE, Recipe
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -66,9 +66,9 @@ RECIPES: dict[str, Recipe] = {
         ),
     ),
     # 160,000 steps of 16 are 126.7 epochs of the 20,210 scenes: 127 epochs of 1,263 steps are 160,401 (126: 159,138).
-    # The windows' stride is BEiT's (341), and that of mmsegmentation's first configuration.
+    # The windows' stride is that of mmsegmentation and BEiT (341).
     "mae-ade20k": Recipe(
-        released=RELEASED | RELEASED_LAYERWISE | {"finetune.test.stride": 256},
+        released=RELEASED | RELEASED_LAYERWISE,
         departs=(
             "the release trains for 160,000 steps, here for whole epochs (160,401 steps of 16 scenes)",
             "the release's warm-up reaches the peak one step earlier",
@@ -91,6 +91,8 @@ RECIPES: dict[str, Recipe] = {
             label_smoothing=0.0,
             augment=ImageAugment(scene_scale=(0.5, 2.0), color_jitter=0.5),
             head="upernet",
+            side_loss=0.4,
+            blocks=BlocksConfig(layer_scale=1.0, relative_positions=True),
             test=TestConfig(stride=341),
         ),
     ),

@@ -4,17 +4,19 @@ B batch, N tokens, D width, C channels of the head, K classes, H height, W width
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, interpolate, relu
 
 from m2pt.config import ImageInput, InputConfig, ModelConfig, UserError
-from m2pt.modalities.dense import DenseHead
+from m2pt.modalities.dense import DenseHead, Outputs
 from m2pt.modalities.features import Features
 
 BINS = (1, 2, 3, 6)
 DROPOUT = 0.1
+SIDE_CHANNELS = 256
 DEPTHS = (1 / 3, 1 / 2, 2 / 3, 1.0)
 """Blocks 3, 5, 7 and 11 of 12, or 7, 11, 15 and 23 of 24, counted from 0."""
 
@@ -25,11 +27,11 @@ class UperNetHead(DenseHead):
     Published, and so here: outputs of blocks without the encoder's final norm; as many channels as the encoder is wide (768 for
     ViT-B, in BEiT's and mmsegmentation's configurations); batch norm over the whole batch, which on several devices is
     `nn.SyncBatchNorm.convert_sync_batchnorm`; whole channels dropped before the last layer. Batch norm and dropout make training
-    depend on how a batch is spread over devices and steps of accumulation. Left out: the auxiliary fully convolutional head on
-    block 7 (loss weight 0.4, used in training only).
+    depend on how a batch is spread over devices and steps of accumulation. With `side_head`, a small fully convolutional head on
+    the third of the four maps is trained beside it (mmsegmentation's auxiliary head), and not used otherwise.
     """
 
-    def __init__(self, config: ModelConfig, input_config: InputConfig, num_classes: int) -> None:
+    def __init__(self, config: ModelConfig, input_config: InputConfig, num_classes: int, *, side_head: bool = False) -> None:
         super().__init__()
         if not isinstance(input_config, ImageInput):
             raise UserError("head: 'upernet' labels the pixels of images; choose another for this modality.")
@@ -52,13 +54,15 @@ class UperNetHead(DenseHead):
         self.smooth = nn.ModuleList([Unit(channels, channels, 3) for _ in range(3)])
         self.fuse = Unit(4 * channels, channels, 3)
         self.dropout = nn.Dropout2d(DROPOUT)
-        self.classify = nn.Conv2d(channels, num_classes, 1)
-        nn.init.normal_(self.classify.weight, std=0.01)
-        if self.classify.bias is not None:
-            nn.init.zeros_(self.classify.bias)
+        self.classify = _classifier(channels, num_classes)
+        self.side: nn.Module | None = None
+        if side_head:
+            self.side = nn.Sequential(
+                Unit(width, SIDE_CHANNELS, 3), nn.Dropout2d(DROPOUT), _classifier(SIDE_CHANNELS, num_classes)
+            )
 
-    def forward(self, features: Features, given: Tensor | None) -> Tensor:
-        """Logits (B, K, H, W) in the size of the images."""
+    def forward(self, features: Features, given: Tensor | None) -> Outputs:
+        """Logits (B, K, H, W) in the size of the images; in training with those of the side head."""
         del given  # a scene has no category
         maps = [self._map(features, tap) for tap in features.taps]
         levels = [rescale(maps[level]) for rescale, level in zip(self.rescale, self._levels, strict=True)]
@@ -68,7 +72,8 @@ class UperNetHead(DenseHead):
             pyramid.append(lateral(level) + _fit(pyramid[-1], level))
         fine = [smooth(level) for smooth, level in zip(self.smooth, reversed(pyramid[1:]), strict=True)]
         joined = torch.cat([_fit(level, fine[0]) for level in [*fine, pyramid[0]]], dim=1)
-        return _fit(self.classify(self.dropout(self.fuse(joined))), features.x)
+        logits = _fit(self.classify(self.dropout(self.fuse(joined))), features.x)
+        return (logits, _fit(self.side(levels[2]), features.x)) if self.training and self.side is not None else logits
 
     def _map(self, features: Features, tap: Tensor) -> Tensor:
         """The tokens of a block as a picture (B, D, H / patch, W / patch)."""
@@ -118,6 +123,13 @@ class Unit(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Apply."""
         return relu(self.norm(self.convolution(x_BCHW)))
+
+
+def _classifier(channels: int, num_classes: int) -> nn.Conv2d:
+    layer = nn.Conv2d(channels, num_classes, 1)
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.zeros_(cast(Tensor, layer.bias))
+    return layer
 
 
 def _double(width: int) -> nn.ConvTranspose2d:

@@ -94,3 +94,36 @@ def test_it_learns_a_toy_scene():
 def test_it_is_for_images():
     with pytest.raises(UserError, match="'upernet' labels the pixels of images"):
         UperNetHead(TINY, AudioInput(), 3)
+
+
+def test_the_side_head_is_a_small_convolutional_one_on_the_third_map():
+    """mmsegmentation's FCNHead: one 3 x 3 convolution to 256 channels with batch norm and ReLU, channel dropout, a classifier."""
+    torch.manual_seed(0)
+    head = UperNetHead(TINY, INPUT, 5, side_head=True)
+    plain = UperNetHead(TINY, INPUT, 5)
+    assert head.state_dict().keys() - plain.state_dict().keys() == {
+        "side.0.convolution.weight", "side.2.weight", "side.2.bias",
+        *(f"side.0.norm.{name}" for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")),
+    }  # fmt: skip
+    seen = features(3)
+    head.train()
+    for module in head.modules():
+        if isinstance(module, nn.Dropout2d):
+            module.p = 0.0
+    logits, side = head(seen, None)
+    map_BDHW = seen.taps[2][:, 1:].transpose(1, 2).unflatten(2, (4, 4))
+    hidden = nn.functional.conv2d(map_BDHW, head.side[0].convolution.weight, padding=1)
+    assert hidden.shape == (3, 256, 4, 4)
+    mean, spread = hidden.mean(dim=(0, 2, 3), keepdim=True), hidden.var(dim=(0, 2, 3), unbiased=False, keepdim=True)
+    hidden = ((hidden - mean) / (spread + 1e-5).sqrt()).relu()
+    expected = nn.functional.conv2d(hidden, head.side[2].weight, head.side[2].bias)
+    expected = nn.functional.interpolate(expected, size=(32, 32), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(side, expected, atol=1e-5, rtol=1e-4)
+    assert logits.shape == side.shape
+    assert isinstance(head.eval()(seen, None), torch.Tensor)
+    assert isinstance(plain.train()(seen, None), torch.Tensor)
+
+
+def test_the_side_head_is_upernets():
+    with pytest.raises(UserError, match=r"finetune\.side_loss: the head 'mean' has no second one at its side"):
+        Model("image", INPUT, TINY, 2, side_head=True)
