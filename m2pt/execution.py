@@ -4,14 +4,13 @@ Recorded, never hashed.
 """
 
 import functools
-import platform
+import os
 import resource
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,6 @@ import torch
 import m2pt
 from m2pt.config import UserError
 from m2pt.records import EXECUTION, TIMES, read_json, read_lines, write_json
-
-PACKAGES = ("torch", "timm", "numpy", "pandas", "safetensors")
 
 ATTEMPT = "local/attempt.json"
 """What is known of an attempt while it goes on; its end takes it away."""
@@ -35,48 +32,36 @@ def now() -> str:
 
 
 @functools.cache
-def versions() -> dict[str, str]:
-    """Versions of Python, this package and what it computes with."""
-    found = {"python": platform.python_version(), "m2pt": m2pt.__version__}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-@functools.cache
 def git_commit() -> str | None:
-    """The commit of the source tree, with `+changes` where tracked files differ; None outside a git checkout."""
-    source = Path(m2pt.__file__).parent
+    """The commit of m2pt's source tree, `+changes` where files differ from it or are new; None outside a checkout of it."""
+    return commit_of(Path(m2pt.__file__).parent)
+
+
+def commit_of(source: Path) -> str | None:
+    """The same of the package in a folder. A checkout that the package merely lies in, ignored by it, is not its own."""
+    if _git(source, "ls-files", "--error-unmatch", "--", "__init__.py") is None:
+        return None
+    commit, changes = _git(source, "rev-parse", "HEAD"), _git(source, "status", "--porcelain", "--", ".")
+    if commit is None or changes is None:
+        return None
+    return commit.strip() + ("+changes" if changes.strip() else "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git says in a folder; None where it fails. Variables of a git command that started us tell of its repository."""
+    variables = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=source, capture_output=True, text=True, check=True, timeout=10)
-        dirty = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no", "--", "."],
-            cwd=source,
+        done = subprocess.run(
+            ["git", "-c", "status.showUntrackedFiles=normal", *arguments],
+            cwd=folder,
+            env=variables,
             capture_output=True,
-            text=True,
             check=True,
             timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return commit.stdout.strip() + ("+changes" if dirty.stdout.strip() else "")
-
-
-def device_name(device: torch.device) -> str:
-    """What the device calls itself."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
-
-
-@functools.cache
-def _processor_name() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return done.stdout.decode(errors="replace")
 
 
 class PeakMemory:

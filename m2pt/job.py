@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-from m2pt import data, execution, records
+from m2pt import data, environment, execution, records
 from m2pt.config import Modality, UserError
 from m2pt.energy import EnergyMeter, energy_meter
 from m2pt.identity import PretrainSpec, RunSpec, Spec, run_id
@@ -131,7 +131,9 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
     inputs = records.read_json(run_dir / records.INPUTS)
     device = _prepare_device(inputs, device_index)
     memory = execution.PeakMemory(device)
-    facts = _facts(started, len(records.read_history(run_dir)), device, share)
+    facts = _facts(started, run_dir, device, share)
+    beside = [tuple((name, value) for name, value in there) for there in inputs.get("beside", [])]
+    environment.require(environment.compared(facts), beside)
     if share.leads:
         execution.begin_attempt(run_dir, facts)
     watch = Stopwatch()
@@ -155,17 +157,15 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
         remove_checkpoint(run_dir)
 
 
-def _facts(started: str, resumed_from: int, device: torch.device, share: Share) -> dict[str, Any]:
+def _facts(started: str, run_dir: Path, device: torch.device, share: Share) -> dict[str, Any]:
     """What the ledger holds of an attempt that is known when it begins."""
     return {
         "started": started,
-        "resumed_from_epoch": resumed_from,
-        "device": device.type,
-        "device_name": execution.device_name(device),
+        "resumed": (run_dir / records.CHECKPOINT).is_file(),
+        "resumed_from_epoch": len(records.read_history(run_dir)),
         "devices": share.world,
-        "threads": torch.get_num_threads(),
         "git_commit": execution.git_commit(),
-        "versions": execution.versions(),
+        **environment.facts(device.type, environment.device_name(device), torch.get_num_threads()),
     }
 
 
@@ -259,6 +259,7 @@ def _read_orders(orders: queue.Queue[str]) -> None:
 
 def main(arguments: list[str]) -> int:
     """Entry point; exit code 0 complete, 1 failed, 2 wrong call."""
+    environment.code_sha256()  # of the files that this process has just imported, whatever becomes of them later
     # cuBLAS is deterministic only with a fixed workspace; it reads this when CUDA starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if arguments == ["--worker"]:

@@ -27,12 +27,13 @@ from m2pt.config import Study, UserError
 from m2pt.identity import PretrainSpec, RunSpec, Spec
 from m2pt.study_file import load_study
 from pipelines.environment import follow_parent, prepare
+from pipelines.mixing import FINE_TUNING, PRETRAINING
 from pipelines.plan import resolve
 from pipelines.progress import Display
 from pipelines.publishing import try_to_publish
 from pipelines.rendering import is_done, render_report, report_folder, require_choice
 from pipelines.search import run_trials
-from pipelines.session import FINE_TUNING, PRETRAINING, Outcome, Session
+from pipelines.session import Outcome, Session
 
 Body = Callable[[Session], list[Outcome]]
 Runner = ThreadPoolTaskRunner[Any]
@@ -42,15 +43,18 @@ _DIED = "WorkerDied"
 def pretrain(session: Session) -> list[Outcome]:
     """Make the encoders of a study; inside a flow."""
     session.require_data()
+    session.prepare(PRETRAINING)
     plan = session.look_again()
-    return [_do_all(session, PRETRAINING, plan.unfinished(plan.pretrain))]
+    outcome = _do_all(session, PRETRAINING, plan.unfinished(plan.pretrain))
+    session.tidy()  # now that all have their ids
+    return [outcome]
 
 
 def sweep(session: Session) -> list[Outcome]:
     """Do the fine-tuning runs of a study whose encoders exist; inside a flow."""
     session.require_data()
+    session.prepare(FINE_TUNING)
     plan = session.look_again()
-    session.tidy()
     return [_do_all(session, FINE_TUNING, _ready(session, plan.runs))]
 
 
@@ -65,8 +69,8 @@ def search(session: Session) -> list[Outcome]:
         _do(session, FINE_TUNING, title, len(specs), _ready(session, specs))
 
     session.require_data()
+    session.prepare(FINE_TUNING)
     plan = session.look_again()
-    session.tidy()
     if not plan.unfinished(plan.pretrain):
         run_trials(session, do)
         session.tidy()  # what a search chose before may have been put aside, and come back
@@ -93,7 +97,8 @@ def whole(session: Session, out: Path) -> list[Outcome]:
         made = session.make_data()
         get_run_logger().info("%s: the data %s", study, "were made" if made else "are there")
 
-    if is_done(session.plan, out):
+    session.prepare(PRETRAINING, FINE_TUNING)
+    if is_done(session.look_again(), out):
         get_run_logger().info("%s: everything is done, nothing to run", session.study.study)
         return [session.outcome(PRETRAINING), session.outcome(FINE_TUNING, session.plan.compared)]
     make_data(session.study.study)

@@ -3,7 +3,7 @@
 import fcntl
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,9 @@ from m2pt.trials import Trial, chosen, is_trial, with_encoders, with_trials
 from m2pt.weights import weights_file
 from pipelines.grid import EncoderKey, Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
 from pipelines.search_journal import read_trials, standing
+
+THREADS = 1
+"""How many threads a run computes with: with more, its numbers would depend on how many runs go side by side."""
 
 State = Literal["complete", "failed", "interrupted", "missing", "running", "waiting"]
 """A status of m2pt.records, or `running` somewhere right now, or `waiting` for data or weights that do not exist yet."""
@@ -58,7 +61,7 @@ class Plan:
         if run_dir is None:
             return "waiting"
         found = status(run_dir)
-        return "running" if found != "complete" and _is_locked(run_dir / LOCK) else found
+        return "running" if found != "complete" and is_locked(run_dir) else found
 
     @property
     def specs(self) -> list[Spec]:
@@ -208,7 +211,7 @@ def job_inputs(plan: Plan, spec: Spec) -> dict[str, Any]:
         "start_weights": path(spec.start) if isinstance(spec, PretrainSpec) else None,
         "target_weights": path(spec.target_weights) if isinstance(spec, RunSpec) else None,
         "auxiliary_weights": [path(reference) for reference in spec.auxiliary_refs] if isinstance(spec, RunSpec) else [],
-        "threads": 1,
+        "threads": THREADS,
         "devices": execution.devices_per_job if isinstance(spec, RunSpec) else 1,
         "checkpoint_every_epochs": execution.checkpoint_every_epochs,
         "checkpoint_every_steps": execution.checkpoint_every_steps,
@@ -218,36 +221,10 @@ def job_inputs(plan: Plan, spec: Spec) -> dict[str, Any]:
     }
 
 
-def put_aside(plan: Plan, specs: Sequence[Spec], folder: Path) -> tuple[int, int]:
-    """Keep in `folder` exactly the runs of the study: others move to `<parent>/.aside/<study>` and come back when wanted.
-
-    Without this, what a study leaves behind would depend on what its file said before. Does nothing while some run has no id.
-    Returns how many moved out and how many came back.
-    """
-    wanted = {run_dir.name for spec in specs if (run_dir := plan.run_dir(spec)) is not None}
-    if len(wanted) < len(specs):
-        return 0, 0
-    aside = folder.parent / ".aside" / folder.name
-    out = list(_move((path for path in _folders(folder) if path.name not in wanted), aside))
-    back = list(_move((path for path in _folders(aside) if path.name in wanted), folder))
-    return len(out), len(back)
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-
-
-def _move(paths: Iterator[Path], to: Path) -> Iterator[Path]:
-    for path in paths:
-        to.mkdir(parents=True, exist_ok=True)
-        if not (to / path.name).exists():
-            path.rename(to / path.name)
-            yield path
-
-
-def _is_locked(path: Path) -> bool:
+def is_locked(run_dir: Path) -> bool:
+    """Whether a job is at work on a run."""
     try:
-        with path.open("rb") as file:
+        with (run_dir / LOCK).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

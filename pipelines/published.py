@@ -49,6 +49,7 @@ POINTS_PER_CALL = 1000
 
 _NOT_METRICS = ("epoch", "step")
 _ERROR_LIMIT = 2000
+_ORIGIN = ("device", "device_name", "git_commit", "code_sha256", "cpu_capability", "cuda", "cudnn", "platform")
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,7 @@ def _execution_tags(run_dir: Path, attempts: list[dict[str, Any]]) -> dict[str, 
         device = _optional(run_dir / INPUTS).get("device")
         return {"device": str(device)} if device else {}
     last = attempts[-1]
-    tags = {key: str(last[key]) for key in ("device", "device_name", "git_commit") if last.get(key)}
+    tags = {key: str(last[key]) for key in _ORIGIN if last.get(key)}
     if "git_commit" in tags:
         tags["mlflow.source.git.commit"] = tags["git_commit"]
     versions = {f"version.{name}": str(version) for name, version in last.get("versions", {}).items()}

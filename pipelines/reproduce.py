@@ -11,8 +11,11 @@ from pipelines import server
 from pipelines.environment import LOGS, WATCHED
 from pipelines.groups import end_group
 from pipelines.launch import study_lock
+from pipelines.mixing import FINE_TUNING, PRETRAINING
 from pipelines.plan import resolve
+from pipelines.progress import Display
 from pipelines.rendering import is_current, render_report
+from pipelines.session import Session
 
 PIPELINE = Path("dvc.yaml")
 
@@ -29,6 +32,8 @@ def reproduce(study: Study, file: Path, out: Path) -> int:
     if not PIPELINE.is_file():
         raise UserError(f"{PIPELINE}: is not in this folder; run from the project's folder, or name a study with --study.")
     with study_lock(Path("build") / study.study):
+        with Session(study, Display()) as session:
+            session.prepare(PRETRAINING, FINE_TUNING)
         if _dvc("status", "--quiet", quiet=True) == 0:
             print(f"{study.study}: everything is up to date, nothing to run.")
             code = 0

@@ -15,9 +15,10 @@ from m2pt.identity import RunSpec, derived_seed, run_id
 from m2pt.records import FAILURE, read_json
 from m2pt.trials import Trial, Values, with_trials
 from pipelines.grid import Fingerprints, part_specs
+from pipelines.mixing import FINE_TUNING
 from pipelines.plan import runs_folder
 from pipelines.search_journal import JOURNAL, write_trials
-from pipelines.session import FINE_TUNING, Session
+from pipelines.session import Session
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

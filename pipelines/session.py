@@ -1,6 +1,7 @@
 """One execution of a study: lock, slots, tracking, display, and what became of each run. Knows nothing of Prefect."""
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -9,17 +10,17 @@ from types import TracebackType
 from typing import Self
 
 from m2pt.config import Study, UserError
+from m2pt.environment import WAY_OUT, Compared
 from m2pt.identity import PretrainSpec, Spec
 from m2pt.records import FAILURE, create_run, read_json, read_record
 from m2pt.trials import is_trial
+from pipelines import aside, mixing
 from pipelines.environment import LOGS
 from pipelines.launch import SlotPool, slots, study_lock
 from pipelines.live import LiveTracking
-from pipelines.plan import Plan, data_folder, encoders_folder, job_inputs, make_data, put_aside, resolve, runs_folder, sweep_id
+from pipelines.mixing import FINE_TUNING, PRETRAINING
+from pipelines.plan import Plan, data_folder, encoders_folder, job_inputs, make_data, resolve, runs_folder, sweep_id
 from pipelines.progress import Display
-
-PRETRAINING = "pretraining"
-FINE_TUNING = "fine-tuning"
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Session:
         self._plan: Plan | None = None
         self._ended: dict[str, Ended] = {}
         self._stopped = False
+        self._beside: dict[str, set[Compared]] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
@@ -158,14 +160,43 @@ class Session:
 
     def tidy(self) -> None:
         """Have the folders of the study hold the runs it declares and no others, as far as those have their ids."""
-        plan = self.plan
-        for specs, folder in ((plan.pretrain, encoders_folder(self.study)), (plan.runs, runs_folder(self.study))):
-            out, back = put_aside(plan, specs, folder)
-            if out:
-                aside = folder.parent / ".aside"
-                self.display.say(f"{out} runs in {folder} that the study no longer declares were put aside in {aside}.")
-            if back:
-                self.display.say(f"{back} runs that were put aside came back to {folder}.")
+        back: Counter[Path] = Counter()
+        while found := aside.bring_back(self.look_again()):  # an encoder that came back gives others their ids
+            back += found
+        for folder, count in aside.put_aside(self.plan).items():
+            kept = aside.aside_of(folder)
+            self.display.say(f"{_runs(count)} in {folder} that the study no longer declares put aside in {kept}.")
+        for folder, count in back.items():
+            self.display.say(f"{_runs(count)} put aside before came back to {folder}.")
+
+    def prepare(self, *kinds: str) -> None:
+        """Have the folders hold what the study declares, and what stands go with what will be done: `tidy` and `agree`."""
+        self.tidy()
+        self.agree(*kinds)
+
+    def agree(self, *kinds: str) -> None:
+        """Have no run begin that would be compared with runs of another environment, but as the study file allows it.
+
+        Raises:
+            UserError: it does not; the sentence says what differs.
+
+        """
+        plan = self.look_again()
+        ours, rule = mixing.here(self.study), self.study.execution.other_environment
+        for kind in kinds:
+            specs: Sequence[Spec] = plan.pretrain if kind == PRETRAINING else plan.runs
+            known = mixing.standing(plan, specs)
+            found = mixing.foreign(known, ours)
+            if found and rule == "redo":
+                aside.replace(found)
+                self.display.say(f"{self.study.study}: {mixing.sentence(found, kind)}: put aside, to be done anew.")
+            elif found and (plan.unfinished(specs) or plan.to_come):
+                said = f"{self.study.study}: new {kind} runs would be compared with {mixing.sentence(found, kind)}"
+                if rule == "refuse":
+                    raise UserError(f"{said}; {WAY_OUT}.")
+                self.display.say(f"{said}; the report names them all.")
+            if rule != "mix":
+                self._beside[kind] = {there for run_dir, theirs in known.items() if run_dir not in found for there in theirs}
 
     def do(self, spec: Spec, again: bool = False) -> Ended:
         """Do one run on the next free slot; blocks until it has ended. May be called from many threads.
@@ -196,9 +227,13 @@ class Session:
         folder = encoders_folder(self.study) if isinstance(spec, PretrainSpec) else runs_folder(self.study)
         run_dir = create_run(folder, spec)
         self._start_tracking().start(spec, run_dir)
-        result = self.pool.run(run_dir, job_inputs(plan, spec), self.study.execution.time_limit_s)
+        kind = PRETRAINING if isinstance(spec, PretrainSpec) else FINE_TUNING
+        inputs = job_inputs(plan, spec) | {"beside": list(self._beside.get(kind, ()))}
+        result = self.pool.run(run_dir, inputs, self.study.execution.time_limit_s)
         self._start_tracking().finish(spec, run_dir)
         if result.status == "complete":
+            if kind in self._beside:
+                self._beside[kind] |= set(mixing.environments_of(run_dir))
             splits = ("val",) if is_trial(self.study, spec) else ("val", "test")  # a search shows nobody a test score
             return Ended(True, scores(run_dir, splits), seconds=result.seconds)
         died = (run_dir / FAILURE).is_file() and read_json(run_dir / FAILURE)["kind"] == "worker_died"
@@ -219,6 +254,10 @@ class Session:
                 case _:
                     outcome.failed[plan.label(spec)] = ended.result if ended is not None else "did not come to its turn"
         return outcome
+
+
+def _runs(count: int) -> str:
+    return f"{count} run" if count == 1 else f"{count} runs"
 
 
 def scores(run_dir: Path, splits: Sequence[str] = ("val", "test")) -> str:

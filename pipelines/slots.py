@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -92,3 +92,26 @@ def _cpu_slot(index: int) -> Slot:
 def _cuda_slot(names: tuple[str, ...], job: int, jobs: int) -> Slot:
     label = "+".join(f"cuda{name}" if name.isdecimal() else name.replace("/", "-") for name in names)
     return Slot(label if jobs == 1 else f"{label}.{job}", "cuda", {"CUDA_VISIBLE_DEVICES": ",".join(names), **_ONE_THREAD})
+
+
+def device_name() -> str | None:
+    """What the GPUs of this machine call themselves, CUDA not started; None where they are of several kinds or do not tell."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        names = {"" if _is_divided(pynvml, handle) else str(pynvml.nvmlDeviceGetName(handle)) for handle in handles}
+    except ImportError:
+        return None
+    except pynvml.NVMLError:
+        return None
+    return (names.pop() or None) if len(names) == 1 else None
+
+
+def _is_divided(nvml: Any, handle: Any) -> bool:
+    """Whether a GPU is divided by MIG: its parts have names of their own."""
+    try:
+        return bool(nvml.nvmlDeviceGetMigMode(handle)[0])
+    except nvml.NVMLError:
+        return False

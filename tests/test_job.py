@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from m2pt import data, execution, job, records
+from m2pt import data, environment, execution, job, records
 from m2pt.config import EmbeddedData, FinetuneConfig
 from m2pt.identity import run_id
 from m2pt.modalities.image import embedded
@@ -102,6 +102,20 @@ def test_changed_data_fail_the_run_with_one_sentence(tmp_path, images):
     assert "the data changed since the run was planned" in error
     assert records.status(run_dir) == "failed"
     assert records.read_json(run_dir / records.FAILURE) == {"error": error, "details": "", "kind": "error"}
+
+
+def test_a_run_does_not_begin_beside_runs_of_another_environment(tmp_path, images):
+    """Whatever started it: a worker may have imported other code, or see another device, than who gave the order."""
+    there = environment.compared(environment.facts("cuda", "A card", 1))
+    run_dir = prepare(tmp_path, images, beside=[there])
+    assert "device cuda (A card) (here cpu" in job.run(run_dir)
+    assert records.status(run_dir) == "failed"
+    here = environment.compared(environment.facts("cpu", environment.processor_name(), 1))
+    records.write_json(run_dir / records.INPUTS, records.read_json(run_dir / records.INPUTS) | {"beside": [here]})
+    assert job.run(run_dir) is None
+    (attempt,) = records.read_json(run_dir / records.EXECUTION)["attempts"]  # what was refused cost nothing
+    assert environment.compared(attempt) == here
+    assert attempt["code_sha256"] == environment.code_sha256()
 
 
 def test_a_failed_run_is_complete_after_a_good_second_attempt(tmp_path, images):

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 # Importing these changes no number: versions and costs are noted, locks are held, operators are declared, copies kept.
 NO_NUMBERS = {
-    "m2pt/__init__.py", "m2pt/torchvision_operators.py", "m2pt/execution.py", "m2pt/energy.py", "m2pt/locks.py",
-    "m2pt/fingerprints.py", "m2pt/file_state.py", "m2pt/cache_keys.py",
+    "m2pt/__init__.py", "m2pt/torchvision_operators.py", "m2pt/execution.py", "m2pt/environment.py", "m2pt/energy.py",
+    "m2pt/locks.py", "m2pt/fingerprints.py", "m2pt/file_state.py", "m2pt/cache_keys.py",
 }  # fmt: skip
 
 

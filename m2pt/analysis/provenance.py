@@ -9,18 +9,17 @@ import pandas as pd
 from m2pt import records
 
 PACKAGES = ("python", "torch", "timm", "numpy", "m2pt")
+_FACTS = ("device", "device_name", "threads", "git_commit", "code_sha256", "cpu_capability", "cuda", "platform")
 SECONDS = ("load", "train", "evaluate", "total")
 TIMINGS = (
     "run_id", "kind", "attempts", "started", *(f"{part}_seconds" for part in SECONDS), "devices", "device_seconds",
     "energy_joules", "latency_ms", "plain_latency_ms", "device", "device_name", "threads", "peak_memory_bytes", "git_commit",
-    *PACKAGES,
+    "code_sha256", "cpu_capability", "cuda", "platform", *PACKAGES,
 )  # fmt: skip
 """The columns of the table of timings. Seconds, device seconds (seconds times devices) and energy are summed over all attempts of
 a run, also those that failed; the device, and how many of them, are those of its last attempt. Energy is empty where one of the
 attempts did not measure it. Latencies are those of one forward pass of the final model, and of a plain model measured beside it.
 """
-
-_ENVIRONMENT = ["device", "device_name", "git_commit", *PACKAGES]
 
 
 def timings(run_dirs: Iterable[tuple[str, Path]]) -> pd.DataFrame:
@@ -49,7 +48,7 @@ def _row(attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     row |= {name: latency.get(name) for latency in [_inference(attempts)] for name in ("latency_ms", "plain_latency_ms")}
     memory = [attempt["peak_memory_bytes"] for attempt in attempts if attempt.get("peak_memory_bytes") is not None]
     versions = last.get("versions") or {}
-    row |= {key: last.get(key) for key in ("device", "device_name", "threads", "git_commit")}
+    row |= {key: last.get(key) for key in _FACTS}
     return row | {"peak_memory_bytes": max(memory, default=None)} | {name: versions.get(name) for name in PACKAGES}
 
 
@@ -71,14 +70,6 @@ def _energy(attempts: Sequence[Mapping[str, Any]]) -> float | None:
 def _inference(attempts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """The last measurement of a forward pass; empty where no attempt has one."""
     return next((found for attempt in reversed(attempts) if (found := attempt.get("inference"))), {})
-
-
-def environments(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The distinct devices, commits and versions of the table of timings, with the number of runs of each."""
-    if table.empty:
-        return []
-    grouped = table[_ENVIRONMENT].astype(object).groupby(_ENVIRONMENT, dropna=False, sort=False).size().reset_index(name="runs")
-    return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in grouped.to_dict("records")]
 
 
 def totals(table: pd.DataFrame) -> dict[str, dict[str, float]]:

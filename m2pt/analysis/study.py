@@ -9,6 +9,7 @@ import pandas as pd
 
 from m2pt import records
 from m2pt.analysis import provenance, tables, trajectories
+from m2pt.analysis.environments import Environment, environments
 from m2pt.analysis.evidence import Evidence, evidence
 from m2pt.analysis.methods import MethodRow, method_rows
 from m2pt.analysis.ranking import MethodRanking, rankings
@@ -22,6 +23,7 @@ class Analysis:
 
     `table` holds every planned run (`m2pt.records.table`), `documents` the records of the complete ones, `summaries` one
     comparison per condition, `curves` and `scales` the means per epoch, `timings` what differs between identical executions,
+    `environments` with what they were computed,
     `methods` every method beside every other, `evidence` how sure each comparison is, `rankings` the methods by mean rank.
     """
 
@@ -31,6 +33,7 @@ class Analysis:
     curves: pd.DataFrame
     scales: pd.DataFrame
     timings: pd.DataFrame
+    environments: list[Environment]
     methods: list[MethodRow]
     evidence: list[Evidence]
     rankings: list[MethodRanking]
@@ -69,6 +72,7 @@ def analyse(
         curves=trajectories.curves(lines),
         scales=trajectories.scales(lines),
         timings=timings,
+        environments=environments(folders, table),
         methods=method_rows(table, timings),
         evidence=evidence(compared),
         rankings=rankings(table),

@@ -116,6 +116,9 @@ class ExecutionConfig(Frozen):
 
     `devices_per_job` trains one model on several devices, `micro_batch` is the most samples a device takes at once, and
     `loader_workers` read files for each device: the result is the same up to the order of sums.
+
+    `other_environment` says what becomes of runs whose results would stand beside runs of other source code, other packages or
+    another kind of device: `refuse`, `redo` (those that stand are put aside and all are computed here) or `mix`.
     """
 
     devices: Literal["auto", "cpu"] | tuple[str, ...] = "auto"
@@ -128,6 +131,7 @@ class ExecutionConfig(Frozen):
     micro_batch: Positive | None = None
     gradient_checkpointing: bool = False
     loader_workers: NonNegative = 0
+    other_environment: Literal["refuse", "redo", "mix"] = "refuse"
 
 
 class Study(Frozen):

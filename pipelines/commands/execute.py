@@ -10,11 +10,12 @@ from m2pt.config import UserError
 from m2pt.study_file import load_study
 from pipelines import reproduce, server
 from pipelines.environment import LOGS
+from pipelines.mixing import FINE_TUNING, PRETRAINING
 from pipelines.plan import make_data, resolve
 from pipelines.progress import Display
 from pipelines.publishing import try_to_publish
 from pipelines.rendering import is_default, is_done, report_folder
-from pipelines.session import FINE_TUNING, PRETRAINING, Outcome, Session
+from pipelines.session import Outcome, Session
 
 Body = Callable[[Session], list[Outcome]]
 
@@ -34,8 +35,8 @@ def pretrain(options: Namespace) -> int:
     """Make the encoders of a study."""
     with Session(load_study(options.study), Display()) as session:
         session.require_data()
-        session.tidy()
-        if not session.plan.unfinished(session.plan.pretrain):
+        session.prepare(PRETRAINING)
+        if not session.look_again().unfinished(session.plan.pretrain):
             print(f"{session.study.study}: {session.outcome(PRETRAINING).sentence()}; nothing to run.")
             return 0
         return _in_flow("pretrain", session, lambda flows: flows.pretrain)
@@ -45,8 +46,8 @@ def sweep(options: Namespace) -> int:
     """Do the fine-tuning runs of a study."""
     with Session(load_study(options.study), Display()) as session:
         session.require_data()
-        session.tidy()
-        left = session.plan.unfinished(session.plan.runs)
+        session.prepare(FINE_TUNING)
+        left = session.look_again().unfinished(session.plan.runs)
         if not left:
             print(f"{session.study.study}: {session.outcome(FINE_TUNING).sentence()}; nothing to run.")
             return 0
@@ -78,7 +79,8 @@ def study(options: Namespace) -> int:
     if is_default(options.study):
         return reproduce.reproduce(declared, options.study, out)
     with Session(declared, Display()) as session:
-        if is_done(session.plan, out):
+        session.prepare(PRETRAINING, FINE_TUNING)
+        if is_done(session.look_again(), out):
             print(f"{declared.study}: everything is done, nothing to run; the report is {out / 'index.html'}")
             return 0
         code = _in_flow("study" if declared.search is None else "search", session, lambda flows: partial(flows.whole, out=out))

@@ -17,6 +17,7 @@ from m2pt.identity import Spec, run_id
 from m2pt.recipes import uses
 from m2pt.records import FAILURE, read_json
 from m2pt.study_file import load_study
+from pipelines import mixing
 from pipelines.estimates import assumption, cells
 from pipelines.launch import slots
 from pipelines.plan import Plan, State, cost_s, data_folder, resolve, runs_folder
@@ -62,6 +63,8 @@ def status(options: Namespace) -> int:
     """Show counts by state, and every failed run with its reason; 1 where one failed."""
     found = resolve(load_study(options.study))
     print(f"{found.study.study}: {_counted(found, found.specs)}")
+    for warning in mixing.warnings(found):
+        print(f"  {warning}")
     failed = [spec for spec in found.specs if found.state(spec) == "failed"]
     for spec in failed:
         print(f"  {run_id(spec)}: {_reason(found, spec)}")
@@ -85,6 +88,7 @@ def _document(found: Plan, file: str) -> dict[str, Any]:
         },
         "weights": {"missing": {key: str(path) for key, path in found.missing_weights.items()}},
         "unplanned": unplanned(found.study, found.runs),
+        "environments": mixing.warnings(found),
         "slots": [slot.name for slot in places],
         "estimated_seconds": cost_s(found, len(places)),
         "assumption": assumption() if tasks else None,
@@ -128,6 +132,7 @@ def _text(found: Plan, document: dict[str, Any]) -> str:
     absent = document["data"]["missing"] | document["weights"]["missing"]
     lines[2:2] = [f"missing   {key}: {path}" for key, path in absent.items()]
     lines += [f"unplanned {sentence}" for sentence in document["unplanned"]]
+    lines += [f"differs   {sentence}" for sentence in document["environments"]]
     if document["cells"]:
         table = [*_table(document["cells"]), "", document["assumption"]]
         return "\n".join([*lines, "", *table, "", *_departures(document["recipes"])])

@@ -76,5 +76,4 @@ def test_timings_sum_the_attempts_of_a_run(tmp_path: Path) -> None:
     (row,) = table.to_dict("records")  # a run that was never executed has no row
     assert tuple(table.columns) == provenance.TIMINGS
     assert (row["attempts"], row["train_seconds"], row["total_seconds"], row["torch"]) == (2, 5.0, 6.8, "2.13.0")
-    (environment,) = provenance.environments(table)
-    assert (environment["runs"], environment["device"], environment["torch"]) == (1, "cpu", "2.13.0")
+    assert row["device"] == "cpu"

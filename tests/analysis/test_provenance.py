@@ -41,10 +41,3 @@ def test_an_execution_from_before_these_measurements_has_empty_columns(tmp_path:
     (row,) = provenance.timings([_run(tmp_path / "run", _attempt(3.0))]).to_dict("records")
     assert (row["devices"], row["device_seconds"]) == (1, 3.0)
     assert all(pd.isna(row[name]) for name in ("energy_joules", "latency_ms", "plain_latency_ms"))
-
-
-def test_runs_outside_a_git_checkout_have_an_environment_without_a_commit(tmp_path: Path) -> None:
-    outside = [_run(tmp_path / str(index), _attempt(1.0, device_name="a processor", git_commit=None)) for index in range(2)]
-    (environment,) = provenance.environments(provenance.timings(outside))
-    assert (environment["runs"], environment["git_commit"], environment["torch"]) == (2, None, None)
-    assert environment["device_name"] == "a processor"
