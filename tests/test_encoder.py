@@ -8,11 +8,13 @@ import torch
 from torch.nn.functional import gelu, layer_norm, linear
 
 from m2pt import pathway
-from m2pt.config import AudioInput, BlocksConfig, ImageInput, ModelConfig, UserError
+from m2pt.config import AudioInput, BlocksConfig, ImageInput, ModelConfig, RivalsConfig, UserError
 from m2pt.encoder import build_blocks, random_encoder, take_blocks
+from m2pt.methods import METHODS
 from m2pt.modalities.image.recipes import RECIPES
 from m2pt.model import Model
 from m2pt.weights import load_encoder, read_encoder
+from tests.specs import run_spec
 from tests.weights.files import vit
 
 CONFIG = ModelConfig(width=24, depth=2, heads=3)
@@ -148,3 +150,22 @@ def test_relative_positions_are_for_images_in_the_published_form():
     for modality, form in (("image", ImageInput()), ("audio", AudioInput(form="published"))):
         with pytest.raises(UserError, match=r"finetune\.blocks\.relative_positions: is for images in the published form"):
             Model(modality, form, CONFIG, 5, added=ADDED)
+
+
+@pytest.mark.parametrize("method", ["auxiliary_start", "interpolation", "task_arithmetic", "frozen_encoder", "adapters"])
+def test_methods_leave_what_is_added_in_its_place(method):
+    """They change the pretrained weights of the blocks alone."""
+    takes = 2 if method == "task_arithmetic" else 1
+    spec = run_spec(method=method, input=INPUT, model=CONFIG, rivals=RivalsConfig(mix=0.25, adapter_width=4))
+    model, plain = shaken(segmenter(), 5), shaken(segmenter(), 5)
+    METHODS[method].apply(model, spec, [random_encoder(CONFIG, seed) for seed in range(takes)])
+    x = torch.rand(2, 3, 16, 16)
+    for ours, theirs in zip(model.blocks, plain.blocks, strict=True):
+        assert torch.equal(ours.relative_bias, theirs.relative_bias)
+        scale = ours.ls1[0] if method == "adapters" else ours.ls1
+        assert torch.equal(scale.gamma, theirs.ls1.gamma)
+        assert not torch.equal(ours.mlp.fc1.weight, theirs.mlp.fc1.weight)
+    if method == "interpolation":
+        mixed = 0.75 * plain.blocks[0].mlp.fc1.weight + 0.25 * random_encoder(CONFIG, 0).blocks[0].mlp.fc1.weight
+        torch.testing.assert_close(model.blocks[0].mlp.fc1.weight, mixed)
+    assert torch.isfinite(model.eval()(x)).all()

@@ -72,6 +72,7 @@ RECIPES: dict[str, Recipe] = {
         departs=(
             "the release trains for 160,000 steps, here for whole epochs (160,401 steps of 16 scenes)",
             "the release's warm-up reaches the peak one step earlier",
+            "the release rounds a scene down to bytes after each step of its photometric distortion, here it keeps its fractions",
         ),
         source="MAE (arXiv 2111.06377), appendix A.4, after BEiT (arXiv 2106.08254); values of mmsegmentation's mae-base_upernet",
         goal="semantic_segmentation",

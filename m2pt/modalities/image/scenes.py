@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import interpolate, pad
 from torchvision.transforms.functional import adjust_hue  # type: ignore[import-untyped]
 
 from m2pt.config import ImageAugment, ImageInput, UserError
@@ -25,17 +25,23 @@ CROPS = 10
 LARGEST_SHARE = 0.75
 
 
-def resized(picture: Image.Image, size: float, channels: int) -> Image.Image:
-    """The picture with its shorter side at `size` pixels (bilinear), unless the longer one would exceed `LONGEST` · `size`."""
-    factor = min(size / min(picture.size), LONGEST * size / max(picture.size))
+def resized(picture: Image.Image, size: int, channels: int, longest: int | None = None) -> Tensor:
+    """The picture (C, H, W) in [0, 1] with its shorter side at `size` pixels, unless the longer one would exceed `longest`
+    (`LONGEST` · `size`): bilinear without smoothing before, from bytes to bytes, as OpenCV does it.
+    """
+    factor = min(size / min(picture.size), (longest or LONGEST * size) / max(picture.size))
     wide, high = (max(1, int(side * factor + 0.5)) for side in picture.size)
-    return coloured(picture, channels).resize((wide, high), Image.Resampling.BILINEAR)
+    values = torch.from_numpy(np.array(coloured(picture, channels), dtype=np.uint8)).float()
+    x_CHW = values[None] if values.ndim == 2 else values.permute(2, 0, 1)
+    if (high, wide) != tuple(x_CHW.shape[1:]):
+        x_CHW = interpolate(x_CHW[None], size=(high, wide), mode="bilinear", align_corners=False)[0].add(0.5).floor()
+    return (x_CHW / 255).contiguous()
 
 
-def pixels(picture: Image.Image) -> Tensor:
-    """(C, H, W) float32 in [0, 1]."""
-    values = torch.from_numpy(np.array(picture, dtype=np.uint8)).float() / 255
-    return values[None] if values.ndim == 2 else values.permute(2, 0, 1).contiguous()
+def resized_labels(labels_HW: NDArray[np.int64], high: int, wide: int) -> Tensor:
+    """Labels in the size of a resized picture: each from the place that a pixel begins at, as OpenCV takes the nearest."""
+    rows, columns = (np.arange(count) * side // count for count, side in zip((high, wide), labels_HW.shape, strict=True))
+    return torch.from_numpy(labels_HW[rows[:, None], columns])
 
 
 class SceneAugment:
@@ -52,11 +58,11 @@ class SceneAugment:
         """Augment one scene; every draw comes from `generator`."""
         low, high = self.augment.scene_scale or (1.0, 1.0)
         size = self.config.size
-        picture = resized(picture, size * _uniform(generator, low, high), self.config.channels)
-        plan = Image.fromarray(labels_HW.astype(np.int32)).resize(picture.size, Image.Resampling.NEAREST)
-        y_HW = torch.from_numpy(np.array(plan, dtype=np.int64))
+        ratio = _uniform(generator, low, high)
+        x_CHW = resized(picture, max(1, int(size * ratio)), self.config.channels, max(1, int(LONGEST * size * ratio)))
+        y_HW = resized_labels(labels_HW, *x_CHW.shape[1:])
         top, left = choose_crop(y_HW, size, generator)
-        x_CHW = pixels(picture)[:, top : top + size, left : left + size]
+        x_CHW = x_CHW[:, top : top + size, left : left + size]
         y_HW = y_HW[top : top + size, left : left + size]
         if _uniform(generator, 0, 1) < self.augment.flip:
             x_CHW, y_HW = x_CHW.flip(-1), y_HW.flip(-1)
@@ -76,7 +82,7 @@ class SceneAugment:
 def choose_crop(y_HW: Tensor, size: int, generator: torch.Generator) -> tuple[int, int]:
     """Top and left of a random square of `size` pixels (cut at the edges of a smaller picture).
 
-    Of up to ten squares, the first with two classes or more of which none fills 75 % or more; else the last.
+    Of up to ten squares, the first with two classes or more of which none fills 75 % or more; else an eleventh.
     """
     rows, columns = (max(side - size, 0) + 1 for side in y_HW.shape)
     for _ in range(CROPS):
@@ -84,11 +90,9 @@ def choose_crop(y_HW: Tensor, size: int, generator: torch.Generator) -> tuple[in
         left = int(torch.randint(columns, (), generator=generator))
         seen = y_HW[top : top + size, left : left + size]
         counts = torch.bincount(seen[seen != IGNORED].flatten())
-        if int((counts > 0).sum()) > 1 and int(counts.max()) < LARGEST_SHARE * int(counts.sum()):
-            break
-        if rows == columns == 1:
-            break  # there is no other
-    return top, left
+        if rows == columns == 1 or (int((counts > 0).sum()) > 1 and int(counts.max()) < LARGEST_SHARE * int(counts.sum())):
+            return top, left
+    return int(torch.randint(rows, (), generator=generator)), int(torch.randint(columns, (), generator=generator))
 
 
 def distort(x_CHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:

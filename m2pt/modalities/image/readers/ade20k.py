@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from torch.nn.functional import interpolate
 
 from m2pt.config import UserError
 from m2pt.modalities.image.decode import read_picture
-from m2pt.modalities.image.scenes import SceneAugment, pixels, resized
+from m2pt.modalities.image.scenes import SceneAugment, resized, resized_labels
 from m2pt.modalities.image.transforms import sections
 from m2pt.modalities.items import Item, Items, Split, Wanted, seeded
 from m2pt.modalities.samples import read_list, require_folder
@@ -60,18 +61,18 @@ class Scenes(Items):
     def test(self, index: int) -> Item:
         """One whole scene: x (1, C, H, W) with its shorter side at `size`, y (H0, W0) in the size of its file."""
         picture, labels_HW = self._read(index)
-        x = pixels(resized(picture, self.config.size, self.config.channels))
+        x = resized(picture, self.config.size, self.config.channels)
         return {"x": x[None], "y": torch.from_numpy(labels_HW)}
 
     def _middle(self, picture: Image.Image, labels_HW: NDArray[np.int64]) -> Item:
         size = self.config.size
-        small = resized(picture, size, self.config.channels)
-        plan = Image.fromarray(labels_HW.astype(np.int32)).resize(small.size, Image.Resampling.NEAREST)
-        left, top = (small.width - size) // 2, (small.height - size) // 2
-        box = (left, top, left + size, top + size)
-        if min(left, top) < 0:  # a picture more than four times as long as high
-            small, plan, box = small.resize((size, size)), plan.resize((size, size), Image.Resampling.NEAREST), (0, 0, size, size)
-        return {"x": pixels(small.crop(box)), "y": torch.from_numpy(np.array(plan.crop(box), dtype=np.int64))}
+        x_CHW = resized(picture, size, self.config.channels)
+        if min(x_CHW.shape[1:]) < size:  # a picture more than four times as long as high
+            x_CHW = interpolate(x_CHW[None], size=(size, size), mode="bilinear", align_corners=False)[0]
+        y_HW = resized_labels(labels_HW, *x_CHW.shape[1:])
+        top, left = ((side - size) // 2 for side in y_HW.shape)
+        place = (slice(top, top + size), slice(left, left + size))
+        return {"x": x_CHW[:, *place].contiguous(), "y": y_HW[place].contiguous()}
 
     def _read(self, index: int) -> tuple[Image.Image, NDArray[np.int64]]:
         picture = ImageOps.exif_transpose(read_picture(self.file(index)))
