@@ -7,7 +7,7 @@ of the weights, and `RECIPE_VERSION`. Where the run happens (device, paths, work
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ from m2pt.config import (
     Modality,
     ModelConfig,
     PathwayConfig,
+    Reading,
     RivalsConfig,
     Setting,
     Tuning,
@@ -42,11 +43,15 @@ METRICS: dict[Goal, str] = {
 
 
 class WeightsRef(Frozen):
-    """The weights of one encoder: which source, of which modality, and the SHA-256 of the file (None: not made yet)."""
+    """The weights of one encoder: which source, of which modality, and the SHA-256 of the file (None: not made yet).
+
+    `reading` is what the study says of how the file is to be read, where it says anything.
+    """
 
     source: str
     modality: Modality
     sha256: str | None
+    reading: Annotated[Reading | None, Field(exclude_if=lambda reading: reading is None)] = None
 
 
 class TaskSpec(Frozen):

@@ -12,10 +12,10 @@ from typing import Any, Literal
 from m2pt import data
 from m2pt.config import EmbeddedData, FileSource, Study, UserError
 from m2pt.embedded import MANIFEST
-from m2pt.identity import PretrainSpec, RunSpec, Spec, WeightsRef, canonical, file_sha256, run_id
+from m2pt.identity import PretrainSpec, RunSpec, Spec, WeightsRef, canonical, run_id
 from m2pt.records import ENCODER, EXECUTION, LOCK, read_json, read_record, status
 from m2pt.trials import Trial, chosen, is_trial, with_encoders, with_trials
-from m2pt.weights import weights_file
+from m2pt.weights import weights_file, weights_sha256
 from pipelines.grid import EncoderKey, Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
 from pipelines.search_journal import read_trials, standing
 
@@ -141,7 +141,7 @@ def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:
     missing, prints = ((), dict(known_data)) if known_data is not None else _data(loading)
     weights, absent = _files(loading)
     prints |= dict.fromkeys(missing, "")
-    fingerprints = Fingerprints(prints, {key: file_sha256(path) for key, path in weights.items()})
+    fingerprints = Fingerprints(prints, {key: weights_sha256(path) for key, path in weights.items()})
     for _ in range(2):  # an encoder that goes on from another has its id only once that one is there
         for spec in pretrain_specs(loading, fingerprints):
             run_dir = encoders_folder(study) / run_id(spec) if spec.ready and spec.modality not in missing else None

@@ -67,13 +67,16 @@ from m2pt.config.training import (
     ImageAugment,
     LabelPretrain,
     LabelsSource,
+    LayoutName,
     MaePretrain,
     MaeSource,
     OptimizerConfig,
     PointAugment,
     PretrainConfig,
+    Reading,
     TestConfig,
     VideoAugment,
+    Weights,
 )
 
 __all__ = [
@@ -111,6 +114,7 @@ __all__ = [
     "LabelPretrain",
     "LabelsSource",
     "Layer",
+    "LayoutName",
     "MaePretrain",
     "MaeSource",
     "MethodName",
@@ -128,6 +132,7 @@ __all__ = [
     "PositiveFloat",
     "PretrainConfig",
     "RangeConfig",
+    "Reading",
     "RivalsConfig",
     "SearchConfig",
     "Setting",
@@ -141,5 +146,6 @@ __all__ = [
     "UserError",
     "VideoAugment",
     "VideoInput",
+    "Weights",
     "value_words",
 ]

@@ -27,15 +27,45 @@ class LabelsSource(Frozen):
     steps: Positive | None = None
 
 
+LayoutName = Literal["mae", "audiomae", "point-mae", "videomae", "m2pt-zoo", "timm", "hf-vit", "hf-videomae", "m2pt"]
+"""The layouts in which weights are read: `m2pt.weights.layouts` says what each is."""
+
+Weights = Literal["raw", "ema"]
+"""The weights that were trained, or their moving average."""
+
+
+class Reading(Frozen):
+    """What a file of weights is, where the file itself leaves it open; each key is refused where the file says otherwise.
+
+    `layout` decides where two layouts fit; `weights` where a file has the trained weights and their moving average (the trained
+    ones are read where it is not set). `grid` is that of the stored positions, as the layout counts it, where they must be
+    brought to another size and are of no grid that the layout defines: rows and columns of a picture, time and frequency of a
+    sound (of AudioMAE frequency and time), frames, rows and columns of a clip, all in patches.
+    """
+
+    layout: LayoutName | None = None
+    weights: Weights | None = None
+    grid: Annotated[tuple[Positive, ...], Field(min_length=2, max_length=3)] | None = None
+
+
 class FileSource(Frozen):
     """Encoders from files: one path per modality, in any published layout (`m2pt.weights`), a file or a folder.
 
-    `epochs` says for how long they were pretrained, where that differs from the usual: a report names it and compares by it.
+    `reading` says of single modalities how their file is to be read, where the file leaves that open. `epochs` says for how long
+    they were pretrained, where that differs from the usual: a report names it and compares by it.
     """
 
     kind: Literal["file"]
     paths: dict[Modality, str]
+    reading: Annotated[dict[Modality, Reading], Field(exclude_if=lambda reading: not reading)] = Field(default_factory=dict)
     epochs: Positive | None = None
+
+    @model_validator(mode="after")
+    def _read_what_is_there(self) -> Self:
+        for modality in self.reading:
+            if modality not in self.paths:
+                raise ValueError(f"reading.{modality}: there is no path of this modality; add paths.{modality} or remove the key")
+        return self
 
 
 EncoderSource = Annotated[MaeSource | LabelsSource | FileSource, Field(discriminator="kind")]

@@ -35,7 +35,7 @@ from m2pt.training.merging import merge
 from m2pt.training.optim import freeze_for
 from m2pt.training.share import Share
 from m2pt.training.stopwatch import Stopwatch
-from m2pt.weights import check_content, load_encoder, load_into, read_encoder, save_weights
+from m2pt.weights import LoadedWeights, check_content, load_encoder, load_into, read_encoder, save_weights
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def build(spec: RunSpec, places: Places, num_classes: int, num_categories: int =
     torch.manual_seed(derived_seed(spec.seed, "model", spec.target))
     model = fresh(spec, num_classes, num_categories)
     if spec.target_weights is not None:
-        _load_target(model, spec, _checked(places.target_weights, spec.target_weights, spec, "target"))
+        load_encoder(model, _target(spec, spec.target_weights, places), str(places.target_weights))
     METHODS[spec.method].apply(model, spec, _auxiliaries(spec, places))
     freeze_for(spec.tuning, model)
     model.gradient_checkpointing = places.gradient_checkpointing
@@ -83,8 +83,9 @@ def fresh(spec: RunSpec, num_classes: int, num_categories: int = 0) -> Model:
     )
 
 
-def _load_target(model: Model, spec: RunSpec, path: Path) -> None:
-    load_encoder(model, read_encoder(path, spec.modality, spec.input, spec.model), str(path))
+def _target(spec: RunSpec, reference: WeightsRef, places: Places) -> LoadedWeights:
+    path = _checked(places.target_weights, reference, spec, "target")
+    return read_encoder(path, spec.modality, spec.input, spec.model, reading=reference.reading, source=reference.source)
 
 
 def _checked(path: Path | None, reference: WeightsRef, spec: RunSpec, role: str) -> Path:
@@ -105,11 +106,17 @@ def _auxiliaries(spec: RunSpec, places: Places) -> list[Encoder]:
 
 
 def _auxiliary(spec: RunSpec, reference: WeightsRef, given: Path | None) -> Encoder:
-    path = _checked(given, reference, spec, "auxiliary")
-    loaded = read_encoder(path, reference.modality, None, spec.model, parts="blocks")
+    loaded = _read_auxiliary(spec, reference, given)
     encoder = Encoder(spec.model)
-    load_into(encoder.blocks, loaded.tensors, "blocks.", str(path))
+    load_into(encoder.blocks, loaded.tensors, "blocks.", str(given))
     return encoder
+
+
+def _read_auxiliary(spec: RunSpec, reference: WeightsRef, given: Path | None) -> LoadedWeights:
+    path = _checked(given, reference, spec, "auxiliary")
+    return read_encoder(
+        path, reference.modality, None, spec.model, parts="blocks", reading=reference.reading, source=reference.source
+    )
 
 
 def draw_samples(pool: Samples, count: int | str, seed: int) -> Samples:

@@ -4,10 +4,10 @@ No file is ever executed: safetensors hold no code, and of a file of PyTorch onl
 that a module needs is matched, or the load fails with the list of keys.
 """
 
-from m2pt.weights.content import check_content, weights_file
 from m2pt.weights.inspection import Inspection, inspect
 from m2pt.weights.reading import LoadedWeights, load_encoder, read_encoder
 from m2pt.weights.saved import load_into, read_weights, save_weights
+from m2pt.weights.shards import check_content, weights_file, weights_sha256
 
 __all__ = [
     "Inspection",
@@ -20,4 +20,5 @@ __all__ = [
     "read_weights",
     "save_weights",
     "weights_file",
+    "weights_sha256",
 ]

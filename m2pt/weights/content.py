@@ -1,207 +1,167 @@
-"""What a file of weights holds: its tensors by name, read without running anything that is in it.
+"""What a file of weights holds: its tensors by name, read without running anything that is in it."""
 
-Files are told apart by their first bytes, not by their name. Tensors stay on the disk until they are used, where the format
-allows it.
-"""
-
-import pickletools
-import struct
-import warnings
-import zipfile
-from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
-from m2pt.config import UserError
-from m2pt.identity import file_sha256
+from m2pt.config import UserError, Weights
+from m2pt.weights.containers import container_of
+from m2pt.weights.pickles import CONVERSION, Inert, as_mapping, is_module, module_tensors, read_pickled
+from m2pt.weights.shards import INDEX, parts, weights_file
 
 Kind = Literal["safetensors", "pytorch"]
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar")
-USUAL_NAMES = ("model.safetensors", "pytorch_model.bin")
-"""What the one file of weights is called in folders of the Hugging Face hub; the first that is there is taken."""
-
-WRAPPERS = ("base_model", "model", "module", "state_dict", "model_state_dict")
-"""Under which names training programs keep a model's tensors beside other things; the first that is there is taken."""
+RAW = ("base_model", "model", "module", "state_dict", "model_state_dict", "student")
+AVERAGED = ("model_ema", "state_dict_ema", "ema_state_dict", "model_state_dict_ema", "ema_model", "ema", "teacher")
+"""Under which names training programs keep a model's tensors beside other things, and its moving average."""
 
 PICKLED_MODULE = "pickled module"
-CONVERSION = "where you trust the file, convert it: `torch.save(torch.load(FILE, weights_only=False).state_dict(), NEW_FILE)`"
 
-_HOSTILE = {"os", "posix", "nt", "sys", "io", "subprocess", "shutil", "socket", "runpy", "importlib", "webbrowser"} | {
-    f"builtins.{name}" for name in ("open", "eval", "exec", "compile", "__import__")
-}
 _DEEPEST = 4  # wrappers within wrappers
-_NAMED_AS_OTHER = ".safetensors"  # by which torch.load would take a file for one, whatever is in it
-_LEGACY_PICKLES = 4  # of a file before PyTorch 1.6: magic number, version, machine, content
+_COUNT = "n_averaged"  # in what torch.optim.swa_utils.AveragedModel writes
+_UNDECIDED = "student"  # whose name does not say that it is what others load
 
 
 @dataclass(frozen=True)
 class Content:
-    """The tensors of a file as it names them; `wrapper` is what they stood under, `others` the entries beside them."""
+    """The tensors of a file as it names them.
+
+    `wrapper` is what they stood under, `others` are the entries beside them. `weights` says whether they are the trained ones or
+    their moving average, `beside` where the file has the other ones. `objects` are entries among the tensors that are none.
+    """
 
     file: Path
     kind: Kind
     tensors: Mapping[str, Tensor]
     wrapper: str | None = None
     others: tuple[str, ...] = ()
+    weights: Weights = "raw"
+    beside: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
 
 
-class Inert:
-    """Stands in for whatever a pickle asks for that is no tensor: takes arguments and state, and does nothing with them."""
+def read_content(path: Path, wanted: Weights | None = None, key: str = "weights") -> Content:
+    """The tensors in a file, in the one file of a folder, or in all the files of an index.
 
-    def __new__(cls, *_: Any, **__: Any) -> "Inert":
-        """Whatever the arguments."""
-        return super().__new__(cls)
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-def weights_file(path: Path) -> Path:
-    """The file of weights that a path names: itself, or the one in a folder.
+    Args:
+        path: the file, folder or index.
+        wanted: the trained weights (`raw`) or their moving average (`ema`), where a file may have both.
+        key: what this is called where the user can set it.
 
     Raises:
-        UserError: there is none, or a folder holds several and none of the usual name.
-
-    """
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        raise UserError(f"{path}: the weights file is missing; fetch it or correct the path.")
-    for name in USUAL_NAMES:
-        if (path / name).is_file():
-            return path / name
-    found = sorted(item for item in path.iterdir() if item.suffix in SUFFIXES and item.is_file())
-    if len(found) == 1:
-        return found[0]
-    fault = f"holds several files of weights ({', '.join(item.name for item in found)})" if found else "holds no file of weights"
-    raise UserError(f"{path}: the folder {fault}; name the file itself.")
-
-
-def check_content(path: Path, sha256: str | None) -> None:
-    """Check that a file (or the one in a folder) is still the one that a run was planned with; None: nothing was planned.
-
-    Raises:
-        UserError: it is missing or has changed.
-
-    """
-    if sha256 is not None and file_sha256(weights_file(path)) != sha256:
-        raise UserError(f"{path}: its content has changed since the run was planned; plan the study again.")
-
-
-def read_content(path: Path) -> Content:
-    """The tensors in a file, or in the one file of a folder.
-
-    Raises:
-        UserError: it is missing, truncated, of another format, or holds code that would have to run.
+        UserError: it is missing, cut off, of another format, holds code that would have to run, or not the weights wanted.
 
     """
     file = weights_file(path)
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(64)
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror}); mend its permissions.") from error
-    if start.startswith(b"version https://git-lfs"):
-        raise UserError(f"{file}: is a pointer of Git LFS instead of the weights; fetch them with `git lfs pull`.")
-    if start.startswith(b"PK\x03\x04") and not zipfile.is_zipfile(file):
-        raise UserError(f"{file}: is cut off (the end of PyTorch's format is not there); fetch it again.")
-    if start.startswith((b"PK\x03\x04", b"\x80")):
-        return _read_pytorch(file)
-    if len(start) > 8 and start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < 2**40:
-        return _read_safetensors(file)
-    raise UserError(f"{file}: is no file of weights (neither safetensors nor PyTorch's format); fetch it again.")
+    if not file.name.endswith(INDEX):
+        return _read(file, wanted, key)
+    tensors: dict[str, Tensor] = {}
+    found = [(part, names, _read(part, wanted, key)) for part, names in parts(file).items()]
+    for part, names, content in found:
+        if absent := [name for name in names if name not in content.tensors]:
+            raise UserError(f"{part}: lacks {absent[0]}, which {file.name} says is in it; fetch both again.")
+        if twice := sorted(content.tensors.keys() & tensors.keys()):
+            raise UserError(f"{part}: holds {twice[0]}, as another part of {file.name} does; fetch them again.")
+        tensors |= content.tensors
+    first = found[0][2]
+    return Content(file, first.kind, tensors, first.wrapper, first.others, first.weights, first.beside, first.objects)
 
 
-def _read_safetensors(file: Path) -> Content:
+def _read(file: Path, wanted: Weights | None, key: str) -> Content:
+    container = container_of(file)
+    if container != "safetensors":
+        return _unwrap(file, read_pickled(file, container), wanted, key)
     try:
         with safe_open(file, framework="pt") as opened:
-            return Content(file, "safetensors", {name: opened.get_tensor(name) for name in opened.keys()})
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{file}: is no whole safetensors file ({error}); fetch it again.") from error
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}
+    except Exception as error:  # an unknown kind of number is told in many ways
+        kind = " ".join(str(error).split())
+        raise UserError(f"{file}: cannot be read as safetensors ({kind}); fetch it again.") from error
+    return _checked(Content(file, "safetensors", tensors), wanted, key)
 
 
-def _read_pytorch(file: Path) -> Content:
-    """Read what `torch.save` wrote. PyTorch's own reader makes nothing but tensors; whatever else is in it becomes `Inert`."""
-    zipped = zipfile.is_zipfile(file)
-    try:
-        with warnings.catch_warnings(), file.open("rb") as stream:
-            warnings.simplefilter("ignore")
-            names = torch.serialization.get_unsafe_globals_in_checkpoint(file) if zipped else _legacy_names(file)
-            _refuse_hostile(file, names)
-            with torch.serialization.safe_globals([(Inert, name) for name in names]):
-                if zipped and file.suffix != _NAMED_AS_OTHER:
-                    content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-                else:
-                    content = torch.load(stream, map_location="cpu", weights_only=True)
-    except UserError:
-        raise
-    except Exception as error:  # a damaged pickle can fail in any way
-        reason = " ".join(str(error).rpartition("WeightsUnpickler error: ")[2].split())[:120] or type(error).__name__
-        raise UserError(
-            f"{file}: cannot be read as weights of PyTorch ({reason}); it is damaged, which fetching it again mends, or it holds "
-            f"more than tensors: {CONVERSION}."
-        ) from error
-    tensors, wrapper, others = _unwrap(file, content, None, ())
-    return Content(file, "pytorch", tensors, wrapper, others)
-
-
-def _refuse_hostile(file: Path, names: list[str]) -> None:
-    """Name a file that was made to do harm for what it is. Reading does not rely on it: nothing that a pickle asks for is run."""
-    hostile = sorted(name for name in names if name.split(".", 1)[0] in _HOSTILE or name in _HOSTILE)
-    if hostile:
-        raise UserError(
-            f"{file}: asks to call {', '.join(hostile)}, as no weights do; nothing of it was run: do not use this file."
-        )
-
-
-def _legacy_names(file: Path) -> list[str]:
-    """The names that the pickles of a file before PyTorch 1.6 ask for, found without running them, as Python 3 calls them."""
-    names = set()
-    with file.open("rb") as stream:
-        for _ in range(_LEGACY_PICKLES):
-            for operation, argument, _position in pickletools.genops(stream):
-                if operation.name == "GLOBAL":
-                    module, name = str(argument).split(" ", 1)
-                    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
-                    names.add(f"{module}.{name}")
-    return sorted(names)
-
-
-def _unwrap(file: Path, content: Any, wrapper: str | None, others: tuple[str, ...]) -> tuple[dict[str, Tensor], str | None, Any]:
+def _unwrap(file: Path, content: Any, wanted: Weights | None, key: str) -> Content:
+    wrapper: str | None = None
+    others: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    weights: Weights = "raw"
     for _ in range(_DEEPEST):
-        if isinstance(content, Inert):
-            return _module_tensors(file, content), PICKLED_MODULE, others
-        if not isinstance(content, Mapping) or not all(isinstance(key, str) for key in content):
+        if is_module(content):
+            found = Content(file, "pytorch", module_tensors(content), PICKLED_MODULE, others, weights, beside)
+            return _checked(found, wanted, key)
+        entries = as_mapping(content)
+        if entries is None:
             break
-        inner = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping | Inert)), None)
-        if inner is None:
-            tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+        name = _entry(file, entries, wanted, key)
+        if name is None:
+            tensors = {name: value for name, value in entries.items() if isinstance(value, Tensor)}
             if not tensors:
                 break
-            return tensors, wrapper, (*others, *(key for key in content if key not in tensors))
-        others = (*others, *(key for key in content if key != inner))
-        content, wrapper = content[inner], inner
-    raise UserError(f"{file}: holds no model's tensors by name, at the top or under {', '.join(WRAPPERS)}.")
-
-
-def _module_tensors(file: Path, module: Any, prefix: str = "") -> dict[str, Tensor]:
-    """The tensors of a pickled `torch.nn.Module`, from its recorded state; none of its code is looked for."""
-    state = getattr(module, "state", None)
-    state = state if isinstance(state, dict) else {}
-    parts: list[Any] = [state.get(name) for name in ("_parameters", "_buffers", "_modules")]
-    if not all(isinstance(part, dict) for part in parts):
+            left = tuple(name for name in entries if name not in tensors)
+            objects = tuple(name for name in left if isinstance(entries[name], Inert))
+            return _checked(Content(file, "pytorch", tensors, wrapper, (*others, *left), weights, beside, objects), wanted, key)
+        if name in AVERAGED:
+            weights = "ema"
+        rivals = RAW if name in AVERAGED else AVERAGED
+        beside += tuple(other for other in rivals if other in entries and _holds(entries[other]))
+        others = (*others, *(other for other in entries if other != name))
+        content, wrapper = entries[name], name
+    if isinstance(content, Inert) and not content.entries:
         raise UserError(f"{file}: holds an object that is no module of PyTorch; {CONVERSION}.")
-    passing = state.get("_non_persistent_buffers_set", ())
-    own = (parts[0] | parts[1]).items()
-    tensors = {f"{prefix}{name}": value for name, value in own if isinstance(value, Tensor) and name not in passing}
-    for name, part in parts[2].items():
-        if part is not None:
-            tensors |= _module_tensors(file, part, f"{prefix}{name}.")
-    return tensors
+    names = ", ".join((*RAW, *AVERAGED))
+    raise UserError(f"{file}: holds no model's tensors by name, at the top or under {names}.")
+
+
+def _entry(file: Path, entries: Mapping[str, Any], wanted: Weights | None, key: str) -> str | None:
+    """The entry that the wanted tensors stand under; None where they stand here."""
+    raw = [name for name in RAW if name in entries and _holds(entries[name])]
+    averaged = [name for name in AVERAGED if name in entries and _holds(entries[name])]
+    here = any("." in name and isinstance(value, Tensor) for name, value in entries.items())
+    candidates = {"raw": raw + ["the top"] * here, "ema": averaged}
+    if raw and averaged and raw[0] == _UNDECIDED and wanted is None:
+        raise UserError(
+            f"{file}: holds weights under {raw[0]} and their moving average under {averaged[0]}; set {key} to raw or ema."
+        )
+    if wanted is not None and (raw or averaged):
+        kind: Weights = wanted if candidates[wanted] else ("ema" if wanted == "raw" else "raw")
+    else:
+        kind = "raw" if candidates["raw"] else "ema"
+    chosen = candidates[kind]
+    if len(chosen) > 1:
+        raise UserError(
+            f"{file}: holds weights under {' and '.join(chosen)}; keep those that are meant in a file of their own: "
+            f"`torch.save(torch.load(FILE, weights_only=False)[{chosen[0]!r}], NEW_FILE)`."
+        )
+    return chosen[0] if chosen and chosen[0] != "the top" else None
+
+
+def _holds(value: Any, depth: int = _DEEPEST) -> bool:
+    """Whether there are tensors in an entry, at its top or under the usual names."""
+    if is_module(value):
+        return True
+    entries = as_mapping(value)
+    if entries is None or depth == 0:
+        return False
+    inner = (entries[name] for name in (*RAW, *AVERAGED) if name in entries)
+    return any(isinstance(item, Tensor) for item in entries.values()) or any(_holds(item, depth - 1) for item in inner)
+
+
+def _checked(content: Content, wanted: Weights | None, key: str) -> Content:
+    """Refuse weights of the kind that is not wanted, and empty ones."""
+    if _COUNT in content.tensors and content.weights == "raw":
+        tensors = {name: value for name, value in content.tensors.items() if name != _COUNT}
+        content = Content(content.file, content.kind, tensors, content.wrapper, (*content.others, _COUNT), "ema", content.beside)
+    if wanted is not None and content.weights != wanted:
+        words: dict[Weights, str] = {"raw": "trained weights", "ema": "a moving average of weights"}
+        raise UserError(f"{content.file}: holds {words[content.weights]} alone, {key} is {wanted}; correct it.")
+    empty = [name for name, tensor in content.tensors.items() if tensor.numel() == 0]
+    if empty:
+        raise UserError(
+            f"{content.file}: {len(empty)} of its {len(content.tensors)} tensors are empty ({empty[0]}, ...), as DeepSpeed's "
+            "ZeRO-3 leaves them; gather them with the zero_to_fp32.py that it writes beside its checkpoints, and name the result."
+        )
+    return content

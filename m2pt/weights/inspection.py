@@ -5,30 +5,36 @@ from pathlib import Path
 
 from torch import Tensor
 
-from m2pt.config import Modality
-from m2pt.identity import file_sha256
+from m2pt.config import LayoutName, Modality, Reading, UserError, Weights
 from m2pt.weights.content import Kind, read_content
-from m2pt.weights.layouts import BIAS, DESCRIPTIONS, SPLIT_BIASES, Layout, LayoutName, detect, possible_modalities
-from m2pt.weights.positions import Grid, repeated, square
+from m2pt.weights.layouts import BIAS, DESCRIPTIONS, SPLIT_BIASES, Layout, fitting, possible_modalities
+from m2pt.weights.positions import Grid, UnknownGridError, own_grid, place
+from m2pt.weights.shards import weights_files, weights_sha256
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """The facts of one file.
+    """The facts of one file, or of several with an index.
 
-    `patch` is the shape of a patch, channels first, and None where there is none or it is not told; `positions` counts stored
-    positions, `grid` are their rows and columns where they show it. `parameters` counts what the encoder has (not decoder or
-    head). `missing_biases` are those that the layout has none of, `unknown` are keys that keep the file from being loaded. Heads
-    leave no trace in a file.
+    `fits` are the layouts that the file has, `layout` the first of them, which all else is told by. `weights` says whether these
+    are the trained weights or their moving average, `beside` where the others are. `patch` is the shape of a patch, channels
+    first, and None where there is none or it is not told; `positions` counts stored positions, `grid` is theirs where the layout
+    or a fixed code defines it (of AudioMAE frequency and time), and `placed` what becomes of them for the places asked for.
+    `parameters` counts what the encoder has (not decoder or head). `missing_biases` are those that the layout has none of,
+    `unknown` are keys that keep the file from being loaded. Heads leave no trace in a file.
     """
 
     file: str
+    files: tuple[str, ...]
     format: Kind
     sha256: str
     bytes: int
     layout: LayoutName
+    fits: tuple[LayoutName, ...]
     description: str
     wrapper: str | None
+    weights: Weights
+    beside: tuple[str, ...]
     modalities: tuple[Modality, ...]
     depth: int
     width: int
@@ -36,6 +42,7 @@ class Inspection:
     patch: tuple[int, ...] | None
     positions: int | None
     grid: Grid | None
+    placed: str | None
     class_token: bool
     final_norm: bool
     parameters: int
@@ -45,33 +52,48 @@ class Inspection:
     unknown: tuple[str, ...]
 
 
-def inspect(path: Path) -> Inspection:
-    """Say what a file of weights (or the one in a folder) is.
+def inspect(path: Path, reading: Reading | None = None, places: Grid | None = None) -> Inspection:
+    """Say what a file of weights (or the one in a folder, or the several of an index) is.
+
+    Args:
+        path: the file, folder or index.
+        reading: what a study says of the file.
+        places: the grid of an input, to be told what becomes of the positions there: rows and columns, time and frequency of a
+            sound, or frames, rows and columns of a clip.
 
     Raises:
         UserError: it is missing, damaged, or of no known layout.
 
     """
-    content = read_content(path)
-    layout = detect(content)
+    reading = reading or Reading()
+    content = read_content(path, reading.weights, "--weights")
+    layouts = fitting(content, reading.layout, "--layout")
+    layout = layouts[0]
     tensors = layout.tensors
     kernel, fc1 = (tensors.get(key) for key in ("tokenizer.projection.weight", "blocks.0.mlp.fc1.weight"))
     positions = tensors.get("tokenizer.positions")
+    rows = None if positions is None else positions.flatten(0, -2)
+    files = weights_files(path)
     return Inspection(
         file=str(content.file),
+        files=tuple(file.name for file in files[1:]),
         format=content.kind,
-        sha256=file_sha256(content.file),
-        bytes=content.file.stat().st_size,
+        sha256=weights_sha256(path),
+        bytes=sum(file.stat().st_size for file in files),
         layout=layout.name,
-        description=DESCRIPTIONS[layout.name],
+        fits=tuple(item.name for item in layouts),
+        description=" or ".join(DESCRIPTIONS[item.name] for item in layouts),
         wrapper=content.wrapper,
-        modalities=possible_modalities(layout),
+        weights=content.weights,
+        beside=content.beside,
+        modalities=tuple(dict.fromkeys(name for item in layouts for name in possible_modalities(item))),
         depth=layout.depth,
         width=layout.width,
         mlp_ratio=None if fc1 is None else len(fc1) / layout.width,
         patch=tuple(kernel.shape[1:]) if kernel is not None and kernel.ndim > 2 else None,
-        positions=None if positions is None else positions.shape[-2],
-        grid=None if positions is None else _grid(positions),
+        positions=None if rows is None else len(rows),
+        grid=reading.grid if rows is None else _grid(rows, layout, reading),
+        placed=None if rows is None or places is None else _placed(path, rows, layouts, reading, places),
         class_token="tokenizer.class_token" in tensors,
         final_norm="norm.weight" in tensors,
         parameters=sum(tensor.numel() for key, tensor in tensors.items() if not key.endswith(_STATISTICS)),
@@ -85,9 +107,35 @@ def inspect(path: Path) -> Inspection:
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
-def _grid(positions: Tensor) -> Grid | None:
-    places = positions.flatten(0, -2)
-    return repeated(places) or square(len(places) - 1)
+def _modality(layout: Layout) -> Modality:
+    """The modality by whose rule positions are told: the layout's own, or that of the patches."""
+    kernel = layout.tensors.get("tokenizer.projection.weight")
+    if kernel is not None and kernel.ndim == 5:
+        return "video"
+    return possible_modalities(layout)[0]
+
+
+def _grid(positions_ND: Tensor, layout: Layout, reading: Reading) -> Grid | None:
+    modality = _modality(layout)
+    try:
+        return None if modality == "video" else own_grid(positions_ND, layout.name, modality, None, reading.grid)[0]
+    except UnknownGridError:
+        return None
+
+
+def _placed(path: Path, positions_ND: Tensor, layouts: list[Layout], reading: Reading, places: Grid) -> str:
+    told = []
+    for layout in layouts:
+        try:
+            _, resampled = place(positions_ND, layout.name, _modality(layout), places, reading.grid)
+            told.append("taken as stored, in order" if resampled is None else str(resampled))
+        except UnknownGridError as error:
+            told.append(f"refused: {error}")
+        except (RuntimeError, IndexError, ValueError) as error:
+            raise UserError(
+                f"{path}: --places {'x'.join(map(str, places))} has not the axes of its modality; correct it."
+            ) from error
+    return "; ".join(dict.fromkeys(told))
 
 
 def _missing_biases(layout: Layout) -> tuple[str, ...]:

@@ -1,76 +1,171 @@
-"""Learned and fixed positions of a grid, brought to another grid. Shapes: N places, D width; rows and columns of a grid."""
+"""Stored positions for the places of an input: as they are where there are as many, else by the layout's own grid.
+
+A layout says which grid its positions were made for, and how its own code brings them to another size:
+
+- pictures: MAE's, timm's and Hugging Face's grids are square; their rows are interpolated bicubically (timm's with antialiasing).
+- sounds: AudioMAE's are the fixed code of a grid of frequency × time, (8, 64) at 1024 frames, added in flat order to tokens
+  that lie time × frequency. Its class at another number of frames has the code of (8, frames / 16), and its function for other
+  lengths keeps the first places in time of every band, which is the same code.
+- clips: VideoMAE's are the fixed code of so many tubelets in a row, whatever their grid; learned ones have any grid.
+
+Where a file holds other positions than its layout defines, the grid must be told. Shapes: N places, D width.
+"""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-Grid = tuple[int, int]
-ClipGrid = tuple[int, int, int]
+from m2pt.config import LayoutName, Modality
+from m2pt.position_codes import grid_sincos, sinusoids
+
+Grid = tuple[int, ...]
+"""Rows and columns; time and frequency of a sound; frames, rows and columns of a clip."""
+
+AUDIOMAE_GRID = (8, 64)
+"""Frequency and time of AudioMAE's released class: 128 bands and 1024 frames in patches of 16."""
+
+_OVERLAPPING = (1212, 1214)  # places of AudioMAE's and AST's patches that overlap by six at 1024 frames; with AST's two tokens
+_SAME_CODE = 1e-4
+_ANTIALIASED: tuple[LayoutName, ...] = ("timm", "m2pt-zoo")
+_FIRST_KEPT: tuple[LayoutName, ...] = ("audiomae", "m2pt")  # of longer sounds
 
 
-def resize(positions_ND: Tensor, old: Grid, new: Grid) -> Tensor:
-    """Positions with that of the class token first, (1 + rows * columns, D), for a grid of another size.
+class UnknownGridError(Exception):
+    """Nothing defines the grid that positions were made for; says why."""
 
-    The grid is interpolated bicubically, as MAE's code does; the class token's position stays.
+
+@dataclass(frozen=True)
+class Resampling:
+    """How stored positions were brought to another size: their own grid, the new one with the same axes, and in what way."""
+
+    old: Grid
+    new: Grid
+    how: str
+
+    def __str__(self) -> str:
+        """In words."""
+        old, new = (" × ".join(map(str, grid)) for grid in (self.old, self.new))
+        return f"from {old} to {new} places, {self.how}"
+
+
+def place(
+    positions_ND: Tensor, layout: LayoutName, modality: Modality, wanted: Grid, declared: Grid | None = None
+) -> tuple[Tensor, Resampling | None]:
+    """Stored positions for an input of `wanted` places, and how they were changed (None: they were not).
+
+    Args:
+        positions_ND: as stored; of pictures and sounds that of the class token first.
+        layout: of the file.
+        modality: of the encoder.
+        wanted: the input's grid.
+        declared: the grid of the stored positions where the study says it, as the layout counts it.
+
+    Raises:
+        UnknownGridError: there are other places than wanted, and nothing defines their grid; or the declared one is not theirs.
+
     """
-    if old == new:
-        return positions_ND
-    grid = positions_ND[1:].T.reshape(1, -1, *old)
-    resized = nn.functional.interpolate(grid, size=new, mode="bicubic", align_corners=False)
-    return torch.cat([positions_ND[:1], resized.flatten(2)[0].T])
+    places = len(positions_ND) - (modality != "video")
+    if declared is not None and (math.prod(declared) != places or len(declared) != len(wanted)):
+        raise UnknownGridError(f"{' × '.join(map(str, declared))} is declared, and {places} places are stored")
+    if places == math.prod(wanted):
+        return positions_ND, None
+    if modality == "video":
+        return _clip(positions_ND, wanted, declared)
+    own, frequency_first = own_grid(positions_ND, layout, modality, wanted, declared)
+    if modality == "audio" and layout in _FIRST_KEPT:
+        return _sound(positions_ND, own, wanted, frequency_first=frequency_first)
+    return _resize(positions_ND, own, wanted, antialias=layout in _ANTIALIASED)
 
 
-def resize_clip(positions_ND: Tensor, old: ClipGrid, new: ClipGrid) -> Tensor:
-    """Positions (frames * rows * columns, D) for clips of another length or size, interpolated trilinearly."""
-    if old == new:
-        return positions_ND
-    grid = positions_ND.T.reshape(1, -1, *old)
-    return nn.functional.interpolate(grid, size=new, mode="trilinear", align_corners=False).flatten(2)[0].T
+def own_grid(
+    positions_ND: Tensor, layout: LayoutName, modality: Modality, wanted: Grid | None, declared: Grid | None = None
+) -> tuple[Grid, bool]:
+    """The grid that positions of pictures or sounds were made for, and whether that of a sound has frequency first.
 
+    Raises:
+        UnknownGridError: nothing defines it.
 
-def clip_grid_of(places: int, likely: ClipGrid) -> ClipGrid | None:
-    """The grid (frames, rows, columns) that so many positions of clips belong to, or None where nothing tells.
-
-    The likely grid where it has as many places, else one of square pictures with the number of frames nearest to the likely one.
     """
-    if places == likely[0] * likely[1] * likely[2]:
-        return likely
-    found = [(frames, *side) for frames in range(1, places + 1) if places % frames == 0 and (side := square(places // frames))]
-    return min(found, key=lambda grid: abs(grid[0] - likely[0]), default=None)
+    places = len(positions_ND) - 1
+    first = modality == "audio" and layout == "audiomae"
+    if declared is not None:
+        return declared, first
+    shown = coded_grid(positions_ND)
+    if modality != "audio":
+        side = math.isqrt(max(places, 0))
+        if shown is None and (side == 0 or side * side != places):
+            raise UnknownGridError(f"{places} places are no square")
+        return shown or (side, side), False
+    if places in _OVERLAPPING:
+        raise UnknownGridError(f"{places} places are those of patches that overlap, which m2pt does not cut")
+    if shown is not None and wanted is not None:
+        # Files of this project keep AudioMAE's flat order; some of AudioMAE's programs declare the grid with time first.
+        bands = wanted[1]
+        if shown[0] != bands and shown[1] != bands:
+            raise UnknownGridError(f"the {shown[0]} × {shown[1]} places have not {bands} bands in frequency")
+        return shown, shown[0] == bands if first else shown[1] != bands
+    if shown is not None:
+        return shown, first
+    if first and places == math.prod(AUDIOMAE_GRID):
+        return AUDIOMAE_GRID, True
+    raise UnknownGridError(f"{places} places of a sound are of no grid that the layout defines")
 
 
-def square(places: int) -> Grid | None:
-    """The square grid of so many places, or None."""
-    side = math.isqrt(places)
-    return (side, side) if side > 0 and side * side == places else None
-
-
-def repeated(positions_ND: Tensor) -> Grid | None:
-    """The grid that fixed sine-cosine positions (1 + N, D) were made for, or None where they are none.
+def coded_grid(positions_ND: Tensor) -> Grid | None:
+    """The grid (rows, columns) whose fixed sine-cosine code positions (1 + N, D) are; None where they are of none.
 
     The first half of such a code depends on the column alone, so it repeats itself with every row, and differs within a row.
     """
-    half_ND = positions_ND[1:, : positions_ND.shape[1] // 2].float()
-    places = len(half_ND)
+    places, width = len(positions_ND) - 1, positions_ND.shape[1]
+    half_ND = positions_ND[1:, : width // 2].float()
     for columns in range(2, places):
-        if places % columns == 0 and torch.allclose(half_ND[columns:], half_ND[:-columns], atol=1e-4):
-            return places // columns, columns
+        if places % columns == 0 and torch.allclose(half_ND[columns:], half_ND[:-columns], atol=_SAME_CODE):
+            code_ND = grid_sincos(places // columns, columns, width)
+            same = torch.allclose(positions_ND[1:].float(), code_ND, atol=_SAME_CODE)
+            return (places // columns, columns) if same else None
     return None
 
 
-def grid_of(positions_ND: Tensor, likely: Grid) -> Grid | None:
-    """The grid that positions (1 + N, D) belong to, or None where nothing tells.
+def _sound(positions_ND: Tensor, own: Grid, wanted: Grid, *, frequency_first: bool) -> tuple[Tensor, Resampling]:
+    """Of a sound (1 + N, D) at another number of frames; `wanted` is time, frequency, and so are the tokens."""
+    new = (wanted[1], wanted[0]) if frequency_first else wanted
+    time, bands = (1, 0) if frequency_first else (0, 1)
+    if own[bands] != new[bands]:
+        return _resize(positions_ND, own, new, antialias=False)
+    if new[time] <= own[time]:
+        grid = positions_ND[1:].view(*own, -1)
+        kept = grid[:, : new[1]] if frequency_first else grid[: new[0]]
+        how = f"the first {new[time]} of {own[time]} in time kept"
+        return torch.cat([positions_ND[:1], kept.flatten(0, 1)]), Resampling(own, new, how)
+    if coded_grid(positions_ND) == own:
+        code_ND = grid_sincos(new[0], new[1], positions_ND.shape[1]).to(positions_ND)
+        return torch.cat([positions_ND[:1], code_ND]), Resampling(own, new, "the same fixed code continued")
+    return _resize(positions_ND, own, new, antialias=False)
 
-    Fixed codes show it. Learned ones have the likely grid where it has as many places; else they are square where both are, and
-    else they have as many columns as the likely grid, since sounds differ in length while the bands stay the same.
-    """
-    places = len(positions_ND) - 1
-    if (shown := repeated(positions_ND)) is not None:
-        return shown
-    rows, columns = likely
-    if places == rows * columns:
-        return likely
-    if rows == columns:
-        return square(places)
-    return (places // columns, columns) if places > 0 and places % columns == 0 else None
+
+def _resize(positions_ND: Tensor, old: Grid, new: Grid, *, antialias: bool) -> tuple[Tensor, Resampling]:
+    """Of a picture (1 + N, D); the class token's position stays."""
+    grid = positions_ND[1:].float().T.reshape(1, -1, *old)
+    resized = nn.functional.interpolate(grid, size=new, mode="bicubic", align_corners=False, antialias=antialias)
+    how = "interpolated bicubically" + " with antialiasing" * antialias
+    return torch.cat([positions_ND[:1].float(), resized.flatten(2)[0].T]), Resampling(old, new, how)
+
+
+def _clip(positions_ND: Tensor, wanted: Grid, declared: Grid | None) -> tuple[Tensor, Resampling]:
+    """Of clips (N, D): VideoMAE interpolates the pictures bicubically; it has no rule for other numbers of frames."""
+    places, width = positions_ND.shape
+    if torch.allclose(positions_ND.float(), sinusoids(places, width), atol=_SAME_CODE):
+        code_ND = sinusoids(math.prod(wanted), width).to(positions_ND)
+        return code_ND, Resampling((places,), (math.prod(wanted),), "the fixed code of so many tubelets")
+    if declared is None:
+        raise UnknownGridError(f"{places} learned places of clips can be of many grids")
+    frames, rows, columns = declared
+    if frames == wanted[0]:
+        pictures = positions_ND.float().view(frames, rows, columns, width).permute(0, 3, 1, 2)
+        resized = nn.functional.interpolate(pictures, size=wanted[1:], mode="bicubic", align_corners=False)
+        return resized.permute(0, 2, 3, 1).flatten(0, 2), Resampling(declared, wanted, "interpolated bicubically")
+    grid = positions_ND.float().T.reshape(1, width, *declared)
+    resized = nn.functional.interpolate(grid, size=wanted, mode="trilinear", align_corners=False)
+    return resized.flatten(2)[0].T, Resampling(declared, wanted, "interpolated trilinearly")

@@ -3,21 +3,32 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from m2pt.config import AudioInput, ImageInput, InputConfig, Modality, ModelConfig, PointInput, UserError, VideoInput
-from m2pt.weights.content import check_content, read_content, weights_file
-from m2pt.weights.layouts import BIAS, DESCRIPTIONS, LEAVES, SPLIT_BIASES, Layout, LayoutName, detect, possible_modalities
-from m2pt.weights.positions import clip_grid_of, grid_of, resize, resize_clip
+from m2pt.config import (
+    InputConfig,
+    LayoutName,
+    Modality,
+    ModelConfig,
+    PointInput,
+    Reading,
+    UserError,
+    VideoInput,
+    Weights,
+)
+from m2pt.weights.completeness import check_config, check_keys, check_sizes, usable
+from m2pt.weights.content import Content, read_content
+from m2pt.weights.layouts import BIAS, DESCRIPTIONS, LEAVES, SPLIT_BIASES, Layout, fitting, possible_modalities
+from m2pt.weights.positions import Resampling, UnknownGridError, place
 from m2pt.weights.saved import load_into
-from m2pt.weights.shapes import block_shapes, clip_counts, hidden_width, patch_counts, patch_shape, tokenizer_shapes
+from m2pt.weights.shapes import block_shapes, clip_counts, patch_counts, patch_shape, tokenizer_shapes
+from m2pt.weights.shards import check_content
 
 Parts = Literal["all", "blocks"]
 
-_MOST_KEYS = 40  # that one sentence lists
 _POSITIONS = "tokenizer.positions"
 _CLASS = ("tokenizer.class_token", "tokenizer.class_position")
 
@@ -26,10 +37,11 @@ _CLASS = ("tokenizer.class_token", "tokenizer.class_position")
 class LoadedWeights:
     """An encoder from a file, under this project's keys: `tokenizer.*`, `blocks.N.*`, and `norm.*` where the file has it.
 
-    `ignored` are keys of the file that no encoder needs (decoder, head, optimizer); `filled` are biases that the layout has none
-    of and that are zero; `fresh` are tensors that the file has none of and that stay as the model was initialised (Point-MAE's
-    class token and its position, the fixed positions of VideoMAE). `resized` says from which grid to which the positions
-    were brought.
+    `weights` says whether these are the trained ones or their moving average, `wrapper` under which entry of the file they stood,
+    `beside` under which others were not taken. `ignored` are keys of the file that no encoder needs (decoder, head, optimizer);
+    `filled` are biases that the layout has none of and that are zero; `fresh` are tensors that the file has none of and that stay
+    as the model was initialised (Point-MAE's class token and its position, the fixed positions of VideoMAE). `resampled` says how
+    the positions were brought to another size.
     """
 
     tensors: Mapping[str, Tensor]
@@ -37,7 +49,25 @@ class LoadedWeights:
     ignored: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
     fresh: tuple[str, ...] = ()
-    resized: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    resampled: Resampling | None = None
+    weights: Weights = "raw"
+    wrapper: str | None = None
+    beside: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """What a record keeps of how the file was read; the same wherever it lies."""
+        blocks = [key for key in self.filled if not key.startswith("blocks.0.")]
+        return {
+            "layout": self.layout,
+            "weights": self.weights,
+            "wrapper": self.wrapper,
+            "beside": list(self.beside),
+            "precisions": list(self.precisions),
+            "zero": [key.replace("blocks.0.", "blocks.*.") for key in self.filled if key not in blocks],
+            "fresh": list(self.fresh),
+            "positions": None if self.resampled is None else str(self.resampled),
+        }
 
 
 class HasEncoder(Protocol):
@@ -64,47 +94,97 @@ def read_encoder(
     *,
     parts: Parts = "all",
     sha256: str | None = None,
+    reading: Reading | None = None,
+    source: str = "NAME",
 ) -> LoadedWeights:
-    """Read an encoder from a file (or a folder that holds one), in any layout of `m2pt.weights.layouts`, detected from its keys.
+    """Read an encoder from a file (or a folder that holds one), in any layout of `m2pt.weights.layouts`, by what defines it.
 
     Args:
         path: the file or folder.
         modality: of which the encoder is said to be.
         input_config: the form of its samples; only needed for the tokenizer.
-        model_config: the encoder's sizes. The number of heads leaves no trace in a file, so a wrong one goes unnoticed here.
+        model_config: the encoder's sizes. The number of heads leaves no trace in a file of tensors: where no config.json of
+            Hugging Face stands beside it, a wrong one goes unnoticed here.
         parts: `blocks` for an encoder that serves as an auxiliary: the tokenizer and the final norm are left aside.
         sha256: what the file was planned with, where that is to be checked.
+        reading: what the study says of the file, where the file leaves something open.
+        source: the encoder's name in the study, for the keys that a refusal names.
 
     Raises:
-        UserError: the file is missing, damaged, of no known layout, of another modality, depth, width or patch form, or it lacks
-            tensors or has some that are unknown; one sentence names them all.
+        UserError: the file is missing, damaged, a part of an encoder, of no known layout or of several, of another modality,
+            depth, width or patch form, or it lacks tensors or has some that are unknown; one sentence names them all.
 
     """
     check_content(path, sha256)
-    file = weights_file(path)
-    layout = detect(read_content(path))
-    _check_modality(file, layout, modality, parts)
-    _check_sizes(file, layout, model_config)
+    reading = reading or Reading()
+    place_of = f"encoders.{source}.reading.{modality}"
+    content = read_content(path, reading.weights, f"{place_of}.weights")
+    check_config(content.file, model_config)
+    layouts = fitting(content, reading.layout, f"{place_of}.layout")
+    usable_here = [layout for layout in layouts if _is_of(layout, modality, parts)]
+    if not usable_here:
+        _refuse_modality(content.file, layouts, modality, parts)
+    found = [_read(content, layout, modality, input_config, model_config, parts, reading, place_of) for layout in usable_here]
+    for other in found[1:]:
+        if not _alike(found[0], other):
+            names = " and ".join(DESCRIPTIONS[item.layout] for item in found)
+            raise UserError(
+                f"{content.file}: could be {names}, which are read differently here; set {place_of}.layout to "
+                f"{' or '.join(item.layout for item in found)}."
+            )
+    return found[0]
+
+
+def _alike(one: LoadedWeights, other: LoadedWeights) -> bool:
+    """Whether two ways to read a file lead to the same encoder."""
+    same = one.tensors.keys() == other.tensors.keys() and one.fresh == other.fresh and one.filled == other.filled
+    return same and all(torch.equal(tensor, other.tensors[key]) for key, tensor in one.tensors.items())
+
+
+def _read(
+    content: Content,
+    layout: Layout,
+    modality: Modality,
+    input_config: InputConfig | None,
+    model_config: ModelConfig,
+    parts: Parts,
+    reading: Reading,
+    key: str,
+) -> LoadedWeights:
+    file = content.file
+    check_sizes(file, layout, model_config)
     tensors = dict(layout.tensors)
     filled = _fuse_biases(tensors, layout, model_config)
     fresh: tuple[str, ...] = ()
-    resized = None
+    resampled = None
+    left: list[str] = []
+    wanted = block_shapes(model_config)
+    config = None
     if parts == "blocks":
-        left = [key for key in tensors if not key.startswith("blocks.")]
-        tensors = {key: tensor for key, tensor in tensors.items() if key.startswith("blocks.")}
-        wanted = block_shapes(model_config)
+        left = [name for name in tensors if not name.startswith("blocks.")]
+        tensors = {name: tensor for name, tensor in tensors.items() if name.startswith("blocks.")}
     else:
-        left = []
         config = _published(file, layout, modality, input_config)
-        wanted = block_shapes(model_config)
         if config is not None:
             wanted |= tokenizer_shapes(config, model_config.width)
             fresh = _fresh(tensors, wanted, layout)
-            resized = _fit_tokenizer(file, tensors, config)
+            resampled = _fit_tokenizer(file, tensors, layout, modality, config, reading, key)
         wanted |= _norm_shapes(tensors, layout, model_config)
-    _check_keys(file, layout, tensors, wanted, exact=parts == "blocks" or config is not None)
-    tensors = {key: _usable(file, key, tensor) for key, tensor in tensors.items()}
-    return LoadedWeights(tensors, layout.name, (*layout.ignored, *left), tuple(filled), fresh, resized)
+    check_keys(content, layout, tensors, wanted, exact=parts == "blocks" or config is not None)
+    precisions = tuple(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values() if tensor.ndim}))
+    tensors = {name: usable(file, name, tensor) for name, tensor in tensors.items()}
+    return LoadedWeights(
+        tensors=tensors,
+        layout=layout.name,
+        ignored=(*layout.ignored, *left),
+        filled=tuple(filled),
+        fresh=fresh,
+        resampled=resampled,
+        weights=content.weights,
+        wrapper=content.wrapper,
+        beside=content.beside,
+        precisions=precisions,
+    )
 
 
 def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> None:
@@ -126,26 +206,19 @@ def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> None:
         load_into(model.norm, tensors, "norm.", source)
 
 
-def _check_modality(file: Path, layout: Layout, modality: Modality, parts: Parts) -> None:
+def _is_of(layout: Layout, modality: Modality, parts: Parts) -> bool:
     possible = layout.modalities if parts == "blocks" else possible_modalities(layout)
-    if possible and modality not in possible:
-        what = f"{DESCRIPTIONS[layout.name]}, which is of the modality {' or '.join(possible)}"
-        way_out = "name the file of that modality"
-        if not layout.modalities:
-            way_out += ", or use this one as an auxiliary, which needs no tokenizer"
-        raise UserError(f"{file}: is {what}, and an encoder for {modality} is wanted; {way_out}.")
+    return not possible or modality in possible
 
 
-def _check_sizes(file: Path, layout: Layout, config: ModelConfig) -> None:
-    for key, found, wanted in (("depth", layout.depth, config.depth), ("width", layout.width, config.width)):
-        if found != wanted:
-            raise UserError(f"{file}: has {key} {found}, model.{key} is {wanted}; set it to {found} or name another file.")
-    fc1 = layout.tensors.get("blocks.0.mlp.fc1.weight")
-    if fc1 is not None and fc1.ndim == 2 and len(fc1) != hidden_width(config):
-        ratio = len(fc1) / config.width
-        raise UserError(f"{file}: has mlp_ratio {ratio:g}, model.mlp_ratio is {config.mlp_ratio:g}; set it or name another file.")
-    if not config.qkv_bias and any(layout.leaves(leaf) for leaf in (BIAS, *SPLIT_BIASES)):
-        raise UserError(f"{file}: has biases in attn.qkv and model.qkv_bias is false; set it to true or name another file.")
+def _refuse_modality(file: Path, layouts: list[Layout], modality: Modality, parts: Parts) -> None:
+    names = " or ".join(DESCRIPTIONS[layout.name] for layout in layouts)
+    possible = dict.fromkeys(name for layout in layouts for name in possible_modalities(layout))
+    way_out = "name the file of that modality"
+    if parts == "all" and not layouts[0].modalities:
+        way_out += ", or use this one as an auxiliary, which needs no tokenizer"
+    told = f"is {names}, which is of the modality {' or '.join(possible)}"
+    raise UserError(f"{file}: {told}, and an encoder for {modality} is wanted; {way_out}.")
 
 
 def _fuse_biases(tensors: dict[str, Tensor], layout: Layout, config: ModelConfig) -> list[str]:
@@ -205,11 +278,13 @@ def _fresh(tensors: Mapping[str, Tensor], wanted: dict[str, tuple[int, ...]], la
     return keys
 
 
-def _fit_tokenizer(file: Path, tensors: dict[str, Tensor], config: InputConfig) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """Bring a tokenizer's tensors to this project's shapes, in place; says how positions were resized, if they were."""
-    for key in _CLASS:
-        if key in tensors and tensors[key].ndim == 3:
-            tensors[key] = tensors[key].flatten()
+def _fit_tokenizer(
+    file: Path, tensors: dict[str, Tensor], layout: Layout, modality: Modality, config: InputConfig, reading: Reading, key: str
+) -> Resampling | None:
+    """Bring a tokenizer's tensors to this project's shapes, in place; says how positions were resampled, if they were."""
+    for name in _CLASS:
+        if name in tensors and tensors[name].ndim == 3:
+            tensors[name] = tensors[name].flatten()
     if isinstance(config, PointInput):
         return None
     kernel = tensors.get("tokenizer.projection.weight")
@@ -224,52 +299,15 @@ def _fit_tokenizer(file: Path, tensors: dict[str, Tensor], config: InputConfig) 
     if positions is None:
         return None
     positions = positions[0] if positions.ndim == 3 and len(positions) == 1 else positions
-    resized, old, new = _resized(positions, config)
-    if resized is None:
-        wanted = " × ".join(map(str, new)) + (" tubelets" if isinstance(config, VideoInput) else " patches with a class token")
+    counts = clip_counts(config) if isinstance(config, VideoInput) else patch_counts(config)
+    try:
+        if positions.ndim != 2:
+            raise UnknownGridError(f"their shape {tuple(positions.shape)} is not one row for each place")
+        tensors[_POSITIONS], resampled = place(positions, layout.name, modality, counts, reading.grid)
+    except UnknownGridError as error:
+        wanted = " × ".join(map(str, counts)) + (" tubelets" if isinstance(config, VideoInput) else " patches with a class token")
         raise UserError(
-            f"{file}: its positions {tuple(positions.shape)} are those of no grid that can be brought to {wanted}; correct the "
-            "input or name another file."
-        )
-    tensors[_POSITIONS] = resized
-    return None if old == new else (old, new)
-
-
-def _resized(
-    positions: Tensor, config: ImageInput | AudioInput | VideoInput
-) -> tuple[Tensor | None, tuple[int, ...], tuple[int, ...]]:
-    """Positions brought to the grid of a config (None where theirs is not known), their grid and the config's."""
-    if isinstance(config, VideoInput):
-        clips = clip_counts(config)
-        found = clip_grid_of(len(positions), clips) if positions.ndim == 2 else None
-        return None if found is None else resize_clip(positions.float(), found, clips), found or (), clips
-    pictures = patch_counts(config)
-    grid = grid_of(positions, pictures) if positions.ndim == 2 else None
-    return None if grid is None else resize(positions.float(), grid, pictures), grid or (), pictures
-
-
-def _check_keys(
-    file: Path, layout: Layout, tensors: Mapping[str, Tensor], wanted: Mapping[str, tuple[int, ...]], *, exact: bool
-) -> None:
-    """Every wanted tensor is there in its shape, and nothing else (of a tokenizer of the shared form its module knows more)."""
-    shared = () if exact else ("tokenizer.",)
-    faults = [f"missing {key}" for key in sorted(wanted.keys() - tensors.keys())]
-    faults += [f"not known {key}" for key in layout.unknown]
-    faults += [f"not expected {key}" for key in sorted(tensors.keys() - wanted.keys()) if not key.startswith(shared or "\0")]
-    faults += [
-        f"{key} is {tuple(tensors[key].shape)} instead of {shape}"
-        for key, shape in wanted.items()
-        if key in tensors and tuple(tensors[key].shape) != shape
-    ]
-    if faults:
-        more = f"; and {len(faults) - _MOST_KEYS} more" if len(faults) > _MOST_KEYS else ""
-        listing = "; ".join(faults[:_MOST_KEYS]) + more
-        raise UserError(f"{file}: is {DESCRIPTIONS[layout.name]}, but does not fit the encoder that is wanted: {listing}.")
-
-
-def _usable(file: Path, key: str, tensor: Tensor) -> Tensor:
-    if not tensor.is_floating_point():
-        return tensor
-    if not bool(torch.isfinite(tensor).all()):
-        raise UserError(f"{file}: {key} holds values that are not finite; fetch the file again or name another one.")
-    return tensor.float()
+            f"{file}: its positions {tuple(positions.shape)} cannot be brought to {wanted}: {error}; correct the input, name "
+            f"another file, or set {key}.grid to the grid that they were made for."
+        ) from error
+    return resampled

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from m2pt.config import UserError
 from m2pt.identity import file_sha256
 from m2pt.records import write_atomic
-from m2pt.weights.content import check_content
+from m2pt.weights.shards import check_content
 
 
 def save_weights(path: Path, module: nn.Module) -> str:

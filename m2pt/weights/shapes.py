@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from m2pt.config import AudioInput, ImageInput, InputConfig, ModelConfig, PointInput, VideoInput
 from m2pt.weights.layouts import BIAS, LEAVES
-from m2pt.weights.positions import ClipGrid, Grid
+from m2pt.weights.positions import Grid
 
 
 def hidden_width(config: ModelConfig) -> int:
@@ -45,7 +45,7 @@ def patch_counts(config: ImageInput | AudioInput) -> Grid:
     return rows // config.patch, columns // config.patch
 
 
-def clip_counts(config: VideoInput) -> ClipGrid:
+def clip_counts(config: VideoInput) -> Grid:
     """Tubelets along time, height and width."""
     side = config.size // config.patch
     return config.frames // config.tubelet, side, side

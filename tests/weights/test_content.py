@@ -62,7 +62,7 @@ def test_a_bare_pickle_is_refused_unread(tmp_path):
     for protocol in (2, 4):
         path = tmp_path / "weights.safetensors"
         path.write_bytes(pickle.dumps(traps(tmp_path / "executed")["open"], protocol))
-        with pytest.raises(UserError, match="cannot be read as weights of PyTorch"):
+        with pytest.raises(UserError, match="is a bare pickle, which m2pt does not open"):
             read_content(path)
     assert not (tmp_path / "executed").exists()
 

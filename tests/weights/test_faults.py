@@ -86,7 +86,13 @@ def test_other_sizes(tmp_path, change, told, parts):
         (files.vit(), "audio", AUDIO, "all", "or use this one as an auxiliary, which needs no tokenizer"),
         (files.mae(channels=1), "image", IMAGE, "all", "its patches are 1×4×4 (channels first), those of the input are 3×4×4"),
         (files.mae(patch=8), "image", IMAGE, "all", "its patches are 3×8×8"),
-        (files.mae(places=15), "image", IMAGE, "all", "its positions (16, 24) are those of no grid"),
+        (
+            files.mae(places=15),
+            "image",
+            IMAGE,
+            "all",
+            "cannot be brought to 4 × 4 patches with a class token: 15 places are no square",
+        ),
         (files.mae(), "image", ImageInput(channels=3), "all", "set inputs.image.form to published"),
     ],
 )

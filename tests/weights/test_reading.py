@@ -7,7 +7,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from m2pt.config import AudioInput, ImageInput, ModelConfig, PointInput, VideoInput
+from m2pt.config import AudioInput, ImageInput, ModelConfig, PointInput, Reading, UserError, VideoInput
 from m2pt.model import Model
 from m2pt.weights import load_encoder, load_into, read_encoder, save_weights
 from tests.weights import files, plain
@@ -124,8 +124,10 @@ def test_videomae_with_positions_of_its_own_and_of_another_size(tmp_path):
     model = loaded(tmp_path / "videomae.pth", "video")
     assert torch.equal(model.tokenizer.positions, stored[0])
     larger = VIDEO.model_copy(update={"frames": 2 * VIDEO.frames, "size": 2 * VIDEO.size})
-    found = read_encoder(tmp_path / "videomae.pth", "video", larger, MODEL)
-    assert found.resized == ((2, 3, 3), (4, 6, 6))
+    with pytest.raises(UserError, match=r"can be of many grids; .* or set encoders\.NAME\.reading\.video\.grid to the grid"):
+        read_encoder(tmp_path / "videomae.pth", "video", larger, MODEL)
+    found = read_encoder(tmp_path / "videomae.pth", "video", larger, MODEL, reading=Reading(grid=(2, 3, 3)))
+    assert (found.resampled.old, found.resampled.new) == ((2, 3, 3), (4, 6, 6))
     grid = stored[0].T.reshape(1, files.WIDTH, 2, 3, 3)
     expected = torch.nn.functional.interpolate(grid, size=(4, 6, 6), mode="trilinear", align_corners=False)
     assert torch.equal(found.tensors["tokenizer.positions"], expected.flatten(2)[0].T)
@@ -241,17 +243,15 @@ def test_half_precision_becomes_single(tmp_path):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("modality", "places", "old", "new"), [("image", 9, (3, 3), (4, 4)), ("audio", 12, (3, 4), (8, 4))])
-def test_positions_of_another_size_are_interpolated(tmp_path, modality, places, old, new):
-    channels = 3 if modality == "image" else 1
-    content = files.mae(channels=channels, places=places)
+def test_positions_of_another_size_are_interpolated_and_said(tmp_path):
+    content = files.mae(places=9)
     torch.save(content, tmp_path / "small.pth")
-    found = read_encoder(tmp_path / "small.pth", modality, INPUTS[modality], MODEL)
-    assert found.resized == (old, new)
+    found = read_encoder(tmp_path / "small.pth", "image", IMAGE, MODEL)
+    assert found.facts()["positions"] == "from 3 × 3 to 4 × 4 places, interpolated bicubically"
     given = content["model"]["pos_embed"]
-    grid = given[:, 1:].reshape(1, *old, files.WIDTH).permute(0, 3, 1, 2)
-    grid = torch.nn.functional.interpolate(grid, size=new, mode="bicubic", align_corners=False)
+    grid = given[:, 1:].reshape(1, 3, 3, files.WIDTH).permute(0, 3, 1, 2)
+    grid = torch.nn.functional.interpolate(grid, size=(4, 4), mode="bicubic", align_corners=False)
     positions = torch.cat([given[:, :1], grid.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
-    x = samples(modality)
-    tokens = plain.vit(content["model"], normalised(x, modality), positions)
-    assert_pooled(loaded(tmp_path / "small.pth", modality), x, tokens[:, 1:])
+    x = samples("image")
+    tokens = plain.vit(content["model"], normalised(x, "image"), positions)
+    assert_pooled(loaded(tmp_path / "small.pth", "image"), x, tokens[:, 1:])

@@ -1,0 +1,98 @@
+"""Keys of ViT and VideoMAE in Hugging Face's `transformers`, as those of timm and of VideoMAE's own code.
+
+Files have the names of its version 4 also where version 5 writes them; a `state_dict` of version 5 has new ones. Queries, keys
+and values lie apart.
+"""
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+PREFIXES = ("vit.", "videomae.")
+"""Under which models with a head keep the encoder."""
+
+KERNEL = "embeddings.patch_embeddings.projection.weight"
+BESIDE = ("classifier.", "pooler.", "decoder.", "encoder_to_decoder.", "mask_token", "embeddings.mask_token", "fc_norm.")
+"""Beginnings of the keys of heads and decoders, which no encoder needs."""
+
+_LAYER = re.compile(r"(?:encoder\.layer|layers)\.(\d+)\.(.+)")
+_TOP = {
+    "embeddings.cls_token": "cls_token",
+    "embeddings.position_embeddings": "pos_embed",
+    KERNEL: "patch_embed.proj.weight",
+    "embeddings.patch_embeddings.projection.bias": "patch_embed.proj.bias",
+    "layernorm.weight": "norm.weight",
+    "layernorm.bias": "norm.bias",
+}
+_PARTS = {
+    "attention.attention.query": "q",
+    "attention.attention.key": "k",
+    "attention.attention.value": "v",
+    "attention.q_proj": "q",
+    "attention.k_proj": "k",
+    "attention.v_proj": "v",
+    "attention.attention.output.dense": "attn.proj",
+    "attention.output.dense": "attn.proj",
+    "attention.o_proj": "attn.proj",
+    "intermediate.dense": "mlp.fc1",
+    "output.dense": "mlp.fc2",
+    "mlp.fc1": "mlp.fc1",
+    "mlp.fc2": "mlp.fc2",
+    "layernorm_before": "norm1",
+    "layernorm_after": "norm2",
+}
+_SPLIT = {"attention.attention.q_bias": "q.bias", "attention.attention.v_bias": "v.bias"}
+
+
+def bare(keys: Mapping[str, str]) -> dict[str, str]:
+    """The keys without the name of the encoder in a model with a head, each with the key as the file has it."""
+    prefix = next((prefix for prefix in PREFIXES if prefix + KERNEL in keys), "")
+    return {key.removeprefix(prefix): original for key, original in keys.items()}
+
+
+def as_timm(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], set[str]]:
+    """The tensors (by their bare keys) under timm's keys, queries, keys and values joined; and the keys that were understood.
+
+    Biases of queries and values without those of keys become `attn.q_bias` and `attn.v_bias`. A block that lacks one of its
+    three matrices keeps the others apart, so that they are not understood.
+    """
+    found: dict[str, Tensor] = {}
+    understood: set[str] = set()
+    blocks: dict[str, dict[str, str]] = {}
+    for key, tensor in tensors.items():
+        layer = _LAYER.fullmatch(key)
+        if key in _TOP:
+            found[_TOP[key]] = tensor
+            understood.add(key)
+        elif layer is not None and (leaf := _leaf(layer[2])) is not None:
+            if leaf[0] in "qkv" and leaf[1] == ".":
+                blocks.setdefault(layer[1], {})[leaf] = key
+            else:
+                found[f"blocks.{layer[1]}.{leaf}"] = tensor
+                understood.add(key)
+    for index, parts in blocks.items():
+        joined = _joined({leaf: tensors[key] for leaf, key in parts.items()})
+        found |= {f"blocks.{index}.{leaf}": tensor for leaf, tensor in joined.items()}
+        understood |= {key for leaf, key in parts.items() if f"attn.qkv.{leaf[2:]}" in joined or f"attn.{leaf[0]}_bias" in joined}
+    return found, understood
+
+
+def _leaf(name: str) -> str | None:
+    """Timm's name of a part of a block (`q.weight` and the like for what timm joins), None where it is of no ViT."""
+    if name in _SPLIT:
+        return _SPLIT[name]
+    layer, _, kind = name.rpartition(".")
+    return f"{_PARTS[layer]}.{kind}" if layer in _PARTS and kind in ("weight", "bias") else None
+
+
+def _joined(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    joined = {
+        f"attn.qkv.{kind}": torch.cat([parts[f"{part}.{kind}"] for part in "qkv"])
+        for kind in ("weight", "bias")
+        if all(f"{part}.{kind}" in parts for part in "qkv")
+    }
+    if "k.bias" not in parts and "q.bias" in parts and "v.bias" in parts:
+        joined |= {"attn.q_bias": parts["q.bias"], "attn.v_bias": parts["v.bias"]}
+    return joined

@@ -1,0 +1,163 @@
+"""What `torch.save` wrote, read without running anything that is in it: tensors, plain data, and stand-ins for the rest."""
+
+import os
+import pickle
+import types
+import warnings
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, _weights_only_unpickler
+
+from m2pt.config import UserError
+from m2pt.weights.containers import Container
+
+CONVERSION = (
+    "where you trust the file, open it with the program that wrote it and keep the tensors alone: "
+    "`torch.save(model.state_dict(), NEW_FILE)`"
+)
+
+_HOSTILE = {"os", "posix", "nt", "sys", "io", "subprocess", "shutil", "socket", "runpy", "importlib", "webbrowser"} | {
+    f"builtins.{name}" for name in ("open", "eval", "exec", "compile", "__import__")
+}
+_NAMED_AS_OTHER = ".safetensors"  # by which torch.load would take a file for one, whatever is in it
+_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+
+
+class Inert:
+    """Stands in for whatever a pickle asks for that is no tensor: takes arguments, state and items, and does nothing with them.
+
+    `entries` are the items of a dictionary's kin (EasyDict, defaultdict, ...), `state` is what else the object was made of.
+    """
+
+    dump_patches = False
+    state: Any = None
+    entries: dict[Any, Any]
+
+    def __new__(cls, *_: Any, **__: Any) -> "Inert":
+        """Whatever the arguments."""
+        made = super().__new__(cls)
+        made.entries = {}
+        return made
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def __call__(self, *_: Any, **__: Any) -> "Inert":
+        """What was made by something unknown is unknown too."""
+        return Inert()
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.entries[key] = value
+
+    def append(self, _: Any) -> None:
+        """An item of a list's kin."""
+
+    def extend(self, _: Any) -> None:
+        """Items of a list's kin."""
+
+    def add(self, _: Any) -> None:
+        """An item of a set's kin."""
+
+
+class _Unpickler(pickle._Unpickler):
+    """Makes nothing but what PyTorch's own safe reader makes, and `Inert` for every other name that a pickle asks for."""
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # what is done at each operation
+    stack: list[Any]
+
+    def find_class(self, module: str, name: str) -> Any:
+        module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))  # as Python 2 called it
+        full = f"{module}.{name}"
+        allowed = _weights_only_unpickler._get_allowed_globals()
+        if full in allowed:
+            return allowed[full]
+        if module.split(".", 1)[0] in _HOSTILE or full in _HOSTILE:
+            raise _HostileError(full)
+        return Inert
+
+    def load_reduce(self) -> None:
+        """Call only what `find_class` can return."""
+        called = self.stack[-2]
+        known = _weights_only_unpickler._get_allowed_globals().values()
+        if not (called is Inert or isinstance(called, Inert) or any(called is value for value in known)):
+            raise pickle.UnpicklingError(f"asks to call {called!r}")
+        arguments = self.stack.pop()
+        self.stack[-1] = called(*arguments)
+
+    def load_build(self) -> None:
+        """Give state to objects, never to classes."""
+        if isinstance(self.stack[-2], type):
+            raise pickle.UnpicklingError(f"asks to change {self.stack[-2]!r}")
+        super().load_build()  # type: ignore[misc]
+
+    dispatch[pickle.REDUCE[0]] = load_reduce
+    dispatch[pickle.BUILD[0]] = load_build
+
+
+class _HostileError(Exception):
+    """A name that no weights ask for."""
+
+
+def _load(stream: Any, **options: Any) -> Any:
+    return _Unpickler(stream, **options).load()
+
+
+_PICKLE: Any = types.SimpleNamespace(Unpickler=_Unpickler, load=_load, __name__="m2pt.weights.pickles")
+
+
+def read_pickled(file: Path, container: Container) -> Any:
+    """The content of a file of PyTorch: tensors, plain data, `Inert` objects.
+
+    Raises:
+        UserError: it is damaged, or was made to do harm, of which nothing is run.
+
+    """
+    if os.environ.get(_ONLY, "0").lower() in ("1", "y", "yes", "true"):
+        raise UserError(f"{file}: {_ONLY} keeps PyTorch from reading it with m2pt's reader, which runs nothing; unset it.")
+    # Tensors stay on the disk until they are used, where the format allows it.
+    mapped = container == "zip" and file.suffix != _NAMED_AS_OTHER
+    try:
+        with warnings.catch_warnings(), file.open("rb") as stream:
+            warnings.simplefilter("ignore")
+            source: Any = file if mapped else stream
+            return torch.load(source, map_location="cpu", pickle_module=_PICKLE, weights_only=False, mmap=mapped)
+    except _HostileError as error:
+        raise UserError(
+            f"{file}: asks to call {error}, as no weights do; nothing of it was run: do not use this file."
+        ) from error
+    except Exception as error:  # a damaged pickle can fail in any way
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise UserError(
+            f"{file}: cannot be read as weights of PyTorch ({reason}); it is damaged, which fetching it again mends, or it holds "
+            f"more than tensors: {CONVERSION}."
+        ) from error
+
+
+def as_mapping(value: Any) -> Mapping[str, Any] | None:
+    """A dictionary with strings for keys, or one's kin; None where a value is neither."""
+    found = value.entries if isinstance(value, Inert) else value
+    return found if isinstance(found, Mapping) and found and all(isinstance(key, str) for key in found) else None
+
+
+def is_module(value: Any) -> bool:
+    """Whether an object is a pickled `torch.nn.Module`."""
+    state = value.state if isinstance(value, Inert) else None
+    return isinstance(state, dict) and all(isinstance(state.get(name), dict) for name in ("_parameters", "_buffers", "_modules"))
+
+
+def module_tensors(module: Inert, prefix: str = "") -> dict[str, Tensor]:
+    """The tensors of a pickled `torch.nn.Module`, from its recorded state; none of its code is looked for."""
+    state = module.state
+    passing = state.get("_non_persistent_buffers_set", ())
+    own = (state["_parameters"] | state["_buffers"]).items()
+    tensors = {f"{prefix}{name}": value for name, value in own if isinstance(value, Tensor) and name not in passing}
+    for name, part in state["_modules"].items():
+        if is_module(part):
+            tensors |= module_tensors(part, f"{prefix}{name}.")
+    return tensors

@@ -1,0 +1,109 @@
+"""Weights that lie in one file, in several with an index, or in a folder: which files they are, and one SHA-256 for them all."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from m2pt.config import UserError
+from m2pt.identity import file_sha256
+from m2pt.records import read_json
+
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar")
+INDEX = ".index.json"
+USUAL_NAMES = ("model.safetensors", f"model.safetensors{INDEX}", "pytorch_model.bin", f"pytorch_model.bin{INDEX}")
+"""What the weights are called in folders of the Hugging Face hub, in the order in which its own library looks for them."""
+
+_SHARD = re.compile(r"(?P<name>.+)-(?P<part>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.[a-z]+)")
+
+
+def weights_file(path: Path) -> Path:
+    """The file of weights that a path names: itself, or the one in a folder; of weights in several files, their index.
+
+    Raises:
+        UserError: there is none, a folder holds several and none of the usual name, or a file is one of several without index.
+
+    """
+    if path.is_file():
+        return _index_of(path)
+    if not path.is_dir():
+        raise UserError(f"{path}: the weights file is missing; fetch it or correct the path.")
+    for name in USUAL_NAMES:
+        if (path / name).is_file():
+            return path / name
+    found = sorted(item for item in path.iterdir() if item.suffix in SUFFIXES and item.is_file())
+    if found and (len(found) == 1 or all(_SHARD.fullmatch(item.name) for item in found)):
+        return _index_of(found[0])
+    if found:
+        names = ", ".join(item.name for item in found)
+        raise UserError(f"{path}: the folder holds several files of weights ({names}); name the file itself.")
+    raise UserError(f"{path}: the folder holds no file of weights; name the file itself.")
+
+
+def _index_of(file: Path) -> Path:
+    """The file itself, or the index of the several that it is one of."""
+    shard = _SHARD.fullmatch(file.name)
+    if shard is None or int(shard["count"]) == 1:
+        return file
+    index = file.with_name(f"{shard['name']}{shard['suffix']}{INDEX}")
+    if not index.is_file():
+        raise UserError(
+            f"{file}: is part {int(shard['part'])} of {int(shard['count'])} of an encoder, and {index.name}, which says what "
+            "lies in which part, is not beside it; fetch that and all parts into one folder."
+        )
+    return index
+
+
+def parts(file: Path) -> dict[Path, tuple[str, ...]]:
+    """The files of weights that an index names, in order, with the keys that each has by the index.
+
+    Raises:
+        UserError: it is no index, or a file that it names is missing.
+
+    """
+    document: Any = read_json(file)
+    places = document.get("weight_map") if isinstance(document, dict) else None
+    if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
+        raise UserError(f"{file}: is no index of weights in several files (it has no weight_map); fetch it again.")
+    found: dict[Path, tuple[str, ...]] = {}
+    for name in sorted(set(places.values())):
+        part = file.parent / name
+        if Path(name).name != name:
+            raise UserError(f"{file}: names {name}, which does not lie beside it; fetch index and parts into one folder.")
+        if not part.is_file():
+            raise UserError(f"{part}: is missing, and {file.name} names it as a part of the weights; fetch it.")
+        found[part] = tuple(key for key, place in places.items() if place == name)
+    return found
+
+
+def weights_files(path: Path) -> tuple[Path, ...]:
+    """All files that the weights at a path lie in, an index first. Raises `UserError` as `weights_file` and `parts`."""
+    file = weights_file(path)
+    return (file, *parts(file)) if file.name.endswith(INDEX) else (file,)
+
+
+def weights_sha256(path: Path) -> str:
+    """The SHA-256 of a file of weights; of weights in several files, one over the names and contents of all of them.
+
+    Raises:
+        UserError: a file is missing.
+
+    """
+    files = weights_files(path)
+    if len(files) == 1:
+        return file_sha256(files[0])
+    total = hashlib.sha256()
+    for file in files:
+        total.update(file.name.encode() + b"\0" + bytes.fromhex(file_sha256(file)))
+    return total.hexdigest()
+
+
+def check_content(path: Path, sha256: str | None) -> None:
+    """Check that weights are still those that a run was planned with; None: nothing was planned.
+
+    Raises:
+        UserError: they are missing or have changed.
+
+    """
+    if sha256 is not None and weights_sha256(path) != sha256:
+        raise UserError(f"{path}: its content has changed since the run was planned; plan the study again.")
