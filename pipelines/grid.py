@@ -15,6 +15,7 @@ from m2pt.config import (
     LabelsSource,
     MethodName,
     Modality,
+    Reading,
     Setting,
     Study,
     TaskConfig,
@@ -89,7 +90,7 @@ def _pretrain_specs(study: Study, prints: Fingerprints) -> Iterator[PretrainSpec
             model=study.model,
             pretrain=recipe if source.steps is None else recipe.model_copy(update={"steps": source.steps}),
             data_sha256=prints.data[modality],
-            start=_reference(prints, (source.start, modality)) if isinstance(source, LabelsSource) else None,
+            start=_reference(study, prints, (source.start, modality)) if isinstance(source, LabelsSource) else None,
         )
 
 
@@ -201,9 +202,9 @@ def _run_spec(
         pathway=study.pathway.model_copy(update=JOINED[method]) if method in JOINED else None,
         rivals=study.rivals if method in RIVALS else None,
         data_sha256=prints.data[target],
-        target_weights=_reference(prints, target_key) if loads_target else None,
-        auxiliary_weights=_reference(prints, next(iter(keys), None)),
-        more_weights=tuple(WeightsRef(source=key[0], modality=key[1], sha256=prints.weights.get(key)) for key in keys[1:]),
+        target_weights=_reference(study, prints, target_key) if loads_target else None,
+        auxiliary_weights=_reference(study, prints, keys[0]) if keys else None,
+        more_weights=tuple(_reference(study, prints, key) for key in keys[1:]),
     )
 
 
@@ -219,5 +220,10 @@ def _task_spec(task: TaskConfig, tuning: Tuning) -> TaskSpec:
     )
 
 
-def _reference(prints: Fingerprints, key: EncoderKey | None) -> WeightsRef | None:
-    return None if key is None else WeightsRef(source=key[0], modality=key[1], sha256=prints.weights.get(key))
+def _reference(study: Study, prints: Fingerprints, key: EncoderKey) -> WeightsRef:
+    """The weights of an encoder, with what the study says of how to read their file, if it says anything."""
+    name, modality = key
+    source = study.encoders.get(name)
+    reading = source.reading.get(modality) if isinstance(source, FileSource) else None
+    reading = None if reading == Reading() else reading
+    return WeightsRef(source=name, modality=modality, sha256=prints.weights.get(key), reading=reading)

@@ -153,6 +153,7 @@ def _context(
         "caveats": [*materials.caveats(study, specs), *environments.mixtures(found.environments)],
         "datasets": materials.datasets(study, [*specs, *pretraining]),
         "encoders": materials.encoders(study, specs, pretraining, encoders),
+        "readings": materials.readings(found.documents.values()),
         "merges": materials.merges(list(found.documents.values())),
         "final_scales": trajectories.final_scales(found.documents, table),
         "environments": found.environments,

@@ -1,6 +1,6 @@
 """What a study is made from, and what of it is not there: data, encoders, and the runs that did not end well."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,23 @@ def _from_file(source: FileSource, reference: WeightsRef) -> dict[str, Any]:
         "status": "file",
         "sha256": reference.sha256,
     }
+
+
+def readings(documents: Iterable[Mapping[str, Any]]) -> list[str]:
+    """How files of encoders were read where that is not plainly: one sentence for each file and way, from the runs' records."""
+    told: dict[str, None] = {}
+    for document in documents:
+        for loaded in document.get("loaded", ()):
+            name = f"{loaded['source']} ({loaded['modality']}, {loaded['layout']})"
+            if loaded["positions"]:
+                told[f"Positions of {name} were brought {loaded['positions']}."] = None
+            if loaded["weights"] == "ema" or loaded["beside"]:
+                kind = "the moving average" if loaded["weights"] == "ema" else "the trained weights"
+                beside = f"; others stand under {', '.join(loaded['beside'])}" if loaded["beside"] else ""
+                told[f"Of {name} {kind} were read{beside}."] = None
+            if narrow := [kind for kind in loaded["precisions"] if kind.startswith("float8")]:
+                told[f"Weights of {name} are stored as {', '.join(narrow)}."] = None
+    return sorted(told)
 
 
 def reconstructions(pretraining: Sequence[PretrainSpec], folder: Path) -> list[tuple[PretrainSpec, Path]]:

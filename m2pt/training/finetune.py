@@ -12,9 +12,8 @@ import torch
 from torch import nn
 
 from m2pt import pathway
-from m2pt.config import TAKES, UserError
-from m2pt.encoder import Encoder, random_encoder
-from m2pt.identity import RunSpec, WeightsRef, derived_seed, run_id
+from m2pt.config import UserError
+from m2pt.identity import RunSpec, derived_seed, run_id
 from m2pt.methods import METHODS
 from m2pt.modalities.audio.published import PublishedAudioTokenizer
 from m2pt.modalities.samples import Samples
@@ -23,6 +22,7 @@ from m2pt.records import CHECKPOINT, MERGED
 from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
 from m2pt.training.counts import Counts, documents, samples_sha256
 from m2pt.training.draw import balanced
+from m2pt.training.encoders import auxiliaries, load_target
 from m2pt.training.evaluate import Evaluation, evaluate
 from m2pt.training.feeds import Feed, MemoryFeed
 from m2pt.training.finite import diverged, refuse_weights
@@ -35,7 +35,7 @@ from m2pt.training.merging import merge
 from m2pt.training.optim import freeze_for
 from m2pt.training.share import Share
 from m2pt.training.stopwatch import Stopwatch
-from m2pt.weights import LoadedWeights, check_content, load_encoder, load_into, read_encoder, save_weights
+from m2pt.weights import save_weights
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,19 @@ class Places:
     gradient_checkpointing: bool = False
 
 
-def build(spec: RunSpec, places: Places, num_classes: int, num_categories: int = 0) -> Model:
-    """The model a run starts from: built from its seed, loaded with the target's weights, changed by its method."""
+def build(
+    spec: RunSpec, places: Places, num_classes: int, num_categories: int = 0, told: list[dict[str, Any]] | None = None
+) -> Model:
+    """The model a run starts from: built from its seed, loaded with the target's weights, changed by its method.
+
+    How files of weights were read is added to `told`.
+    """
+    told = [] if told is None else told
     torch.manual_seed(derived_seed(spec.seed, "model", spec.target))
     model = fresh(spec, num_classes, num_categories)
     if spec.target_weights is not None:
-        load_encoder(model, _target(spec, spec.target_weights, places), str(places.target_weights))
-    METHODS[spec.method].apply(model, spec, _auxiliaries(spec, places))
+        told.append(load_target(model, spec, spec.target_weights, places.target_weights))
+    METHODS[spec.method].apply(model, spec, auxiliaries(spec, places.auxiliary_weights, told))
     freeze_for(spec.tuning, model)
     model.gradient_checkpointing = places.gradient_checkpointing
     if isinstance(model.tokenizer, PublishedAudioTokenizer):
@@ -80,42 +86,6 @@ def fresh(spec: RunSpec, num_classes: int, num_categories: int = 0) -> Model:
         norm_rows=spec.finetune.norm_rows,
         side_head=spec.finetune.side_loss > 0,
         added=spec.finetune.blocks,
-    )
-
-
-def _target(spec: RunSpec, reference: WeightsRef, places: Places) -> LoadedWeights:
-    path = _checked(places.target_weights, reference, spec, "target")
-    return read_encoder(path, spec.modality, spec.input, spec.model, reading=reference.reading, source=reference.source)
-
-
-def _checked(path: Path | None, reference: WeightsRef, spec: RunSpec, role: str) -> Path:
-    if path is None:
-        raise UserError(f"{spec.name}: the path of the {role}'s weights is not given in local/inputs.json.")
-    check_content(path, reference.sha256)
-    return path
-
-
-def _auxiliaries(spec: RunSpec, places: Places) -> list[Encoder]:
-    """The encoders that the method takes beside the target, from their files; drawn from the seed where the source is random."""
-    references = spec.auxiliary_refs
-    if not references:
-        names = spec.auxiliary.split("+") if TAKES[spec.method] in ("each", "own", "all") else []
-        return [random_encoder(spec.model, derived_seed(spec.seed, "random auxiliary", name)) for name in names]
-    paths: tuple[Path | None, ...] = places.auxiliary_weights or (None,) * len(references)
-    return [_auxiliary(spec, reference, path) for reference, path in zip(references, paths, strict=True)]
-
-
-def _auxiliary(spec: RunSpec, reference: WeightsRef, given: Path | None) -> Encoder:
-    loaded = _read_auxiliary(spec, reference, given)
-    encoder = Encoder(spec.model)
-    load_into(encoder.blocks, loaded.tensors, "blocks.", str(given))
-    return encoder
-
-
-def _read_auxiliary(spec: RunSpec, reference: WeightsRef, given: Path | None) -> LoadedWeights:
-    path = _checked(given, reference, spec, "auxiliary")
-    return read_encoder(
-        path, reference.modality, None, spec.model, parts="blocks", reading=reference.reading, source=reference.source
     )
 
 
@@ -150,8 +120,9 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
             f"finetune.score: best_val needs validation data, {spec.target} has none; set its holdout, or score: last."
         )
     refuse_hopeless(spec, feed)
+    loaded: list[dict[str, Any]] = []
     with watch.measure("load"):
-        model = build(spec, places, len(feed.classes), len(feed.parts or ()))
+        model = build(spec, places, len(feed.classes), len(feed.parts or ()), loaded)
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         trainer = Trainer(spec, model, feed, places.device, places.share, places.micro_batch)
     best = _train(spec, trainer, places, run_dir, watch)
@@ -178,6 +149,7 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
         "test_samples": feed.count("test"),
         "samples": documents(feed.counts),
         "samples_sha256": feed.samples_sha256,
+        "loaded": loaded,
         "skipped": list(feed.skipped),
         "classes": list(feed.classes),
         "confusion": test.confusion,

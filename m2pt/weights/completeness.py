@@ -27,7 +27,7 @@ def check_sizes(file: Path, layout: Layout, config: ModelConfig) -> None:
     """
     if layout.depth != config.depth and not _has_ends(layout):
         raise UserError(
-            f"{file}: holds {layout.depth} blocks, model.depth is {config.depth}, and what comes before or after the blocks is "
+            f"{file}: has depth {layout.depth}, model.depth is {config.depth}, and what comes before or after the blocks is "
             "not there, so it may be a part of an encoder; name the whole, or the index of its parts."
         )
     for key, found, wanted in (("depth", layout.depth, config.depth), ("width", layout.width, config.width)):

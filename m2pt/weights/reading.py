@@ -57,14 +57,13 @@ class LoadedWeights:
 
     def facts(self) -> dict[str, Any]:
         """What a record keeps of how the file was read; the same wherever it lies."""
-        blocks = [key for key in self.filled if not key.startswith("blocks.0.")]
         return {
             "layout": self.layout,
             "weights": self.weights,
             "wrapper": self.wrapper,
             "beside": list(self.beside),
             "precisions": list(self.precisions),
-            "zero": [key.replace("blocks.0.", "blocks.*.") for key in self.filled if key not in blocks],
+            "zero": [f"blocks.*.{key.removeprefix('blocks.0.')}" for key in self.filled if key.startswith("blocks.0.")],
             "fresh": list(self.fresh),
             "positions": None if self.resampled is None else str(self.resampled),
         }
@@ -187,8 +186,10 @@ def _read(
     )
 
 
-def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> None:
+def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> tuple[str, ...]:
     """Copy a whole encoder into a model: tokenizer, blocks, and the final norm where the model has one.
+
+    Returns what of the encoder the model has no place for: a class token, a final norm.
 
     Raises:
         UserError: something does not fit; the sentence names `source`.
@@ -204,6 +205,8 @@ def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> None:
     load_into(model.blocks, tensors, "blocks.", source)
     if model.norm.state_dict():
         load_into(model.norm, tensors, "norm.", source)
+    norm = () if model.norm.state_dict() else tuple(key for key in tensors if key.startswith("norm."))
+    return (*sorted(loaded.tensors.keys() - tensors.keys()), *sorted(norm))
 
 
 def _is_of(layout: Layout, modality: Modality, parts: Parts) -> bool:

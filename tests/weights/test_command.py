@@ -12,8 +12,9 @@ from pipelines.commands.weights import weights
 from tests.weights import files
 
 
-def told(path, capsys, *, as_json):
-    assert weights(argparse.Namespace(action="inspect", file=path, json=as_json)) == 0
+def told(path, capsys, *, as_json, **given):
+    options = {"layout": None, "weights": None, "grid": None, "places": None} | given
+    assert weights(argparse.Namespace(action="inspect", file=path, json=as_json, **options)) == 0
     return capsys.readouterr().out
 
 

@@ -1,0 +1,63 @@
+"""The encoders that a run starts from: its target's and its auxiliaries', from their files or drawn from its seed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from m2pt.config import TAKES, UserError
+from m2pt.encoder import Encoder, random_encoder
+from m2pt.identity import RunSpec, WeightsRef, derived_seed
+from m2pt.model import Model
+from m2pt.weights import LoadedWeights, check_content, load_encoder, load_into, read_encoder
+
+
+def load_target(model: Model, spec: RunSpec, reference: WeightsRef, path: Path | None) -> dict[str, Any]:
+    """Load the target's encoder into a run's model; returns how its file was read, for the record.
+
+    Raises:
+        UserError: the file is not given, has changed, or does not fit.
+
+    """
+    path = _checked(path, reference, spec, "target")
+    loaded = read_encoder(path, spec.modality, spec.input, spec.model, reading=reference.reading, source=reference.source)
+    left = load_encoder(model, loaded, str(path))
+    return _told("target", reference, loaded) | {"left": list(left)}
+
+
+def auxiliaries(spec: RunSpec, paths: Sequence[Path], told: list[dict[str, Any]]) -> list[Encoder]:
+    """The encoders that the method takes beside the target, from their files; drawn from the seed where the source is random.
+
+    How their files were read is added to `told`.
+
+    Raises:
+        UserError: a file is not given, has changed, or does not fit.
+
+    """
+    references = spec.auxiliary_refs
+    if not references:
+        names = spec.auxiliary.split("+") if TAKES[spec.method] in ("each", "own", "all") else []
+        return [random_encoder(spec.model, derived_seed(spec.seed, "random auxiliary", name)) for name in names]
+    given: tuple[Path | None, ...] = tuple(paths) or (None,) * len(references)
+    return [_auxiliary(spec, reference, path, told) for reference, path in zip(references, given, strict=True)]
+
+
+def _auxiliary(spec: RunSpec, reference: WeightsRef, given: Path | None, told: list[dict[str, Any]]) -> Encoder:
+    path = _checked(given, reference, spec, "auxiliary")
+    loaded = read_encoder(
+        path, reference.modality, None, spec.model, parts="blocks", reading=reference.reading, source=reference.source
+    )
+    encoder = Encoder(spec.model)
+    load_into(encoder.blocks, loaded.tensors, "blocks.", str(path))
+    told.append(_told("auxiliary", reference, loaded))
+    return encoder
+
+
+def _checked(path: Path | None, reference: WeightsRef, spec: RunSpec, role: str) -> Path:
+    if path is None:
+        raise UserError(f"{spec.name}: the path of the {role}'s weights is not given in local/inputs.json.")
+    check_content(path, reference.sha256)
+    return path
+
+
+def _told(role: str, reference: WeightsRef, loaded: LoadedWeights) -> dict[str, Any]:
+    return {"role": role, "source": reference.source, "modality": reference.modality} | loaded.facts()
