@@ -4,39 +4,13 @@ A fault is reported in one sentence that names the file and every faulty key.
 """
 
 import json
-import re
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from m2pt.config import Study, UserError
-
-
-class _StudyLoader(yaml.SafeLoader):
-    """YAML 1.2 floats (`1e-3` is a number, as in DVC's reader) and no repeated keys."""
-
-
-_StudyLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
-    list("-+0123456789."),
-)
-
-
-def _mapping_without_repeats(loader: _StudyLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    seen: set[Hashable] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if key in seen:
-            raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_StudyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_repeats)
+from m2pt.plain_yaml import read_yaml
 
 
 def load_study(path: str | Path) -> Study:
@@ -59,23 +33,14 @@ def load_study(path: str | Path) -> Study:
 
 def parse_study(text: str, source: str) -> Study:
     """Read a study from YAML text; `source` names it in errors. Raises as `load_study`."""
-    try:
-        raw = yaml.load(text, Loader=_StudyLoader)
-    except yaml.YAMLError as error:
-        raise UserError(f"{source}: {_yaml_problem(error)}.") from error
+    raw = read_yaml(text, source)
     if not isinstance(raw, dict):
         raise UserError(f"{source}: a study file is a mapping of sections, this one is {_kind(raw)}.")
     try:
-        return Study.model_validate_json(json.dumps(raw, default=str))
+        return Study.model_validate_json(json.dumps(raw))
     except ValidationError as error:
         faults = "; ".join(_sentence(fault) for fault in error.errors())
         raise UserError(f"{source}: {faults}.") from error
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "not valid YAML"
-    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
 
 
 def _kind(value: object) -> str:
