@@ -120,7 +120,8 @@ def run_costs(spec: RunSpec, facts: DatasetFacts) -> RunCosts:
     holdout = spec.task.holdout if spec.task else 0.0
     held_out = round(facts.train * holdout)
     pool = facts.train - held_out
-    drawn = recipe.epoch_samples or (pool if recipe.samples == "all" else min(recipe.samples, pool))
+    every = pool if recipe.samples == "all" else min(recipe.samples, pool)
+    drawn = (recipe.epoch_samples if recipe.weighted else None) or every
     seen = drawn * recipe.repeats
     steps = -(-drawn // recipe.batch_size)  # a batch holds every repeat of its samples
     views = recipe.test.clips * recipe.test.crops * recipe.test.votes

@@ -39,9 +39,14 @@ def resolve(name: str, task: TaskConfig, tuning: Tuning) -> tuple[InputConfig, F
         raise UserError(
             f"tasks.{name}.recipes.{tuning}: the recipe {chosen} is for {recipe.goal}, the task's goal is {task.goal}."
         )
-    return _changed(recipe.input, task.input, f"tasks.{name}.input"), _changed(
-        recipe.finetune, task.finetune, f"tasks.{name}.finetune"
-    )
+    form = _changed(recipe.input, task.input, f"tasks.{name}.input")
+    training = _changed(recipe.finetune, task.finetune, f"tasks.{name}.finetune")
+    if training.augment is True:
+        raise UserError(
+            f"tasks.{name}.finetune.augment: true turns on what small data have, a task has none of it; leave it out for that of "
+            "the recipe, give single values of it, or say false."
+        )
+    return form, training
 
 
 def _changed(config: T, changes: dict[str, JsonValue], key: str) -> T:

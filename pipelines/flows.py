@@ -25,7 +25,7 @@ from prefect.tasks import Task
 
 from m2pt.config import Study, UserError
 from m2pt.identity import PretrainSpec, RunSpec, Spec
-from m2pt.study_file import load_study
+from pipelines import settings
 from pipelines.environment import follow_parent, prepare
 from pipelines.mixing import FINE_TUNING, PRETRAINING
 from pipelines.plan import resolve
@@ -146,7 +146,7 @@ def study(study: str = "params.yaml") -> State[None]:
     follow_parent()
     logger = get_run_logger()
     try:
-        declared = load_study(study)
+        declared = settings.load(study)
         session = Session(declared, Display())
     except UserError as error:
         return Failed(message=str(error))

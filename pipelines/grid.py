@@ -1,6 +1,6 @@
 """From a study to the runs it holds. Pure: reads no file, knows no folder; what lies on the disk is `Fingerprints`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import cast
@@ -13,6 +13,7 @@ from m2pt.config import (
     TAKES,
     FileSource,
     LabelsSource,
+    MaeSource,
     MethodName,
     Modality,
     Reading,
@@ -73,25 +74,33 @@ def modality_of(study: Study, target: str) -> Modality:
 
 def pretrain_specs(study: Study, prints: Fingerprints) -> list[PretrainSpec]:
     """The pretraining runs of a study; one that goes on from an encoder comes after it, and is not `ready` before that exists."""
-    return list(_pretrain_specs(study, prints))
+    return [
+        pretrain_spec(study, key, source, prints)
+        for key in encoders_used(study)
+        if not isinstance(source := study.encoders[key[0]], FileSource)
+    ]
 
 
-def _pretrain_specs(study: Study, prints: Fingerprints) -> Iterator[PretrainSpec]:
-    for name, modality in encoders_used(study):
-        source = study.encoders[name]
-        if isinstance(source, FileSource):
-            continue
-        recipe = study.pretrain.labels if isinstance(source, LabelsSource) else study.pretrain.mae
-        yield PretrainSpec(
-            modality=modality,
-            source=name,
-            seed=source.seed,
-            input=getattr(study.inputs, modality),
-            model=study.model,
-            pretrain=recipe if source.steps is None else recipe.model_copy(update={"steps": source.steps}),
-            data_sha256=prints.data[modality],
-            start=_reference(study, prints, (source.start, modality)) if isinstance(source, LabelsSource) else None,
-        )
+def pretrain_spec(
+    study: Study,
+    key: EncoderKey,
+    source: MaeSource | LabelsSource,
+    prints: Fingerprints,
+    make: Callable[..., PretrainSpec] = PretrainSpec,
+) -> PretrainSpec:
+    """The pretraining of one encoder from its `source`; `make` builds the spec."""
+    name, modality = key
+    recipe = study.pretrain.labels if isinstance(source, LabelsSource) else study.pretrain.mae
+    return make(
+        modality=modality,
+        source=name,
+        seed=source.seed,
+        input=getattr(study.inputs, modality),
+        model=study.model,
+        pretrain=recipe if source.steps is None else recipe.model_copy(update={"steps": source.steps}),
+        data_sha256=prints.data[modality],
+        start=_reference(study, prints, (source.start, modality)) if isinstance(source, LabelsSource) else None,
+    )
 
 
 def run_specs(study: Study, prints: Fingerprints) -> list[RunSpec]:
@@ -100,20 +109,20 @@ def run_specs(study: Study, prints: Fingerprints) -> list[RunSpec]:
     return sorted(_distinct(found), key=lambda spec: spec.seed) if study.parts else found
 
 
-def part_specs(study: Study, prints: Fingerprints) -> dict[str, list[RunSpec]]:
-    """The fine-tuning runs of each part of a study, by its name; a run can be in several."""
-    return {name: list(_part_specs(part, prints)) for name, part in study.expanded().items()}
+def part_specs(study: Study, prints: Fingerprints, make: Callable[..., RunSpec] = RunSpec) -> dict[str, list[RunSpec]]:
+    """The fine-tuning runs of each part of a study, by its name; a run can be in several. `make` builds the specs."""
+    return {name: list(_part_specs(part, prints, make)) for name, part in study.expanded().items()}
 
 
 def _distinct(specs: list[RunSpec]) -> list[RunSpec]:
     return list({spec.model_dump_json(): spec for spec in specs}.values())
 
 
-def _part_specs(study: Study, prints: Fingerprints) -> Iterator[RunSpec]:
+def _part_specs(study: Study, prints: Fingerprints, make: Callable[..., RunSpec]) -> Iterator[RunSpec]:
     sweep = study.sweep
     for seed, (target, method, auxiliary), setting in product(sweep.seeds, _pairs(study), sweep.settings):
         for tuning in _tunings(study, target):
-            yield _run_spec(study, prints, target, method, auxiliary, setting, tuning, seed)
+            yield _run_spec(study, prints, target, method, auxiliary, setting, tuning, seed, make)
 
 
 def _tunings(study: Study, target: str) -> list[Tuning]:
@@ -180,6 +189,7 @@ def _run_spec(
     setting: Setting,
     tuning: Tuning,
     seed: int,
+    make: Callable[..., RunSpec],
 ) -> RunSpec:
     modality = modality_of(study, target)
     target_key = (study.sweep.target_encoder, modality)
@@ -187,7 +197,7 @@ def _run_spec(
     loads_target = setting == "pretrained" and study.sweep.target_encoder != RANDOM
     task = study.tasks.get(target)
     form, recipe = (getattr(study.inputs, modality), study.finetune) if task is None else resolve(target, task, tuning)
-    return RunSpec(
+    return make(
         target=target,
         modality=modality,
         task=None if task is None else _task_spec(task, tuning),

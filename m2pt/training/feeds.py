@@ -117,7 +117,7 @@ class FileFeed(Feed):
         self.classes, self.size = train.classes, len(kept)
         self.labels = None if train.labels is None else train.labels[kept]
         self.parts = getattr(train, "parts", None)
-        drawn = recipe.epoch_samples or self.size
+        drawn = (recipe.epoch_samples if recipe.weighted else None) or self.size
         self.steps_per_epoch = drawn // recipe.batch_size
         self._wanted = _Batches()
         self._loader: DataLoader[Any] = DataLoader(

@@ -10,7 +10,7 @@ from m2pt.analysis.headline import difference, signed
 from m2pt.analysis.power import spread_of
 from m2pt.analysis.statistics import Estimate
 from m2pt.analysis.tables import Comparison, Summary, summaries
-from m2pt.study_file import load_study
+from pipelines import settings
 from pipelines.plan import resolve, runs_folder
 
 Key = tuple[str, str, str, str]
@@ -37,7 +37,7 @@ def compare(options: Namespace) -> int:
 
 def _gains(file: str) -> dict[Key, Estimate]:
     """The gains of a study by condition, target, auxiliary and what they are over."""
-    plan = resolve(load_study(file))
+    plan = resolve(settings.load(file))
     table = records.table(plan.compared, runs_folder(plan.study), plan.parts)
     return {_key(summary, item): item.estimate for summary in summaries(table) for item in summary.comparisons}
 

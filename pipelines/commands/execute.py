@@ -7,8 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from m2pt.config import UserError
-from m2pt.study_file import load_study
-from pipelines import reproduce, server
+from pipelines import reproduce, server, settings
 from pipelines.environment import LOGS
 from pipelines.mixing import FINE_TUNING, PRETRAINING
 from pipelines.plan import make_data, resolve
@@ -22,7 +21,7 @@ Body = Callable[[Session], list[Outcome]]
 
 def data(options: Namespace) -> int:
     """Make the embedded data of a study."""
-    declared = load_study(options.study)
+    declared = settings.load(options.study)
     if declared.data.embedded is None:
         raise UserError(f"{options.study}: data.embedded is missing, so there are no data to make; add it, or use your own data.")
     out = options.out or Path(declared.data.root)
@@ -33,7 +32,7 @@ def data(options: Namespace) -> int:
 
 def pretrain(options: Namespace) -> int:
     """Make the encoders of a study."""
-    with Session(load_study(options.study), Display()) as session:
+    with Session(settings.load(options.study), Display()) as session:
         session.require_data()
         session.prepare(PRETRAINING)
         if not session.look_again().unfinished(session.plan.pretrain):
@@ -44,7 +43,7 @@ def pretrain(options: Namespace) -> int:
 
 def sweep(options: Namespace) -> int:
     """Do the fine-tuning runs of a study."""
-    with Session(load_study(options.study), Display()) as session:
+    with Session(settings.load(options.study), Display()) as session:
         session.require_data()
         session.prepare(FINE_TUNING)
         left = session.look_again().unfinished(session.plan.runs)
@@ -58,7 +57,7 @@ def sweep(options: Namespace) -> int:
 
 def report(options: Namespace) -> int:
     """Render the report of a study as it stands."""
-    declared = load_study(options.study)
+    declared = settings.load(options.study)
     out = options.out or report_folder(options.study, declared)
     session = Session(declared, Display())  # its lock is not taken: a report may be made while runs go on
     session.require_data()
@@ -70,7 +69,7 @@ def report(options: Namespace) -> int:
 
 def study(options: Namespace) -> int:
     """Do the whole study, with its search where it has one: the default one through DVC, any other in one flow."""
-    declared = load_study(options.study)
+    declared = settings.load(options.study)
     out = report_folder(options.study, declared)
     if is_default(options.study) and declared.search is not None:
         raise UserError(

@@ -16,8 +16,7 @@ from m2pt.analysis.tables import summaries
 from m2pt.identity import Spec, run_id
 from m2pt.recipes import uses
 from m2pt.records import FAILURE, read_json
-from m2pt.study_file import load_study
-from pipelines import mixing
+from pipelines import mixing, settings
 from pipelines.estimates import assumption, cells
 from pipelines.launch import slots
 from pipelines.plan import Plan, State, cost_s, data_folder, resolve, runs_folder
@@ -25,7 +24,7 @@ from pipelines.plan import Plan, State, cost_s, data_folder, resolve, runs_folde
 
 def plan(options: Namespace) -> int:
     """Show what would run, what is done, what waits, and what it will cost."""
-    found = resolve(load_study(options.study))
+    found = resolve(settings.load(options.study))
     if options.seeds_needed:
         print("\n".join(_seeds(found)))
         return 0
@@ -61,7 +60,7 @@ def _need(value: Estimate) -> str:
 
 def status(options: Namespace) -> int:
     """Show counts by state, and every failed run with its reason; 1 where one failed."""
-    found = resolve(load_study(options.study))
+    found = resolve(settings.load(options.study))
     print(f"{found.study.study}: {_counted(found, found.specs)}")
     for warning in mixing.warnings(found):
         print(f"  {warning}")

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from m2pt.study_file import load_study
+from pipelines import settings
 from pipelines.plan import resolve
 from pipelines.publishing import publish_study
 from pipelines.rendering import report_folder
@@ -10,7 +10,7 @@ from pipelines.rendering import report_folder
 
 def publish(options: Namespace) -> int:
     """Publish every run of a study that left something behind; what is there already is left as it is."""
-    study = load_study(options.study)
+    study = settings.load(options.study)
     published = publish_study(resolve(study), report_folder(options.study, study))
     from pipelines.tracking import tracking_uri
 

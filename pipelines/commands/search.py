@@ -3,12 +3,12 @@
 from argparse import Namespace
 
 from m2pt.config import UserError
-from m2pt.study_file import load_study
+from pipelines import settings
 from pipelines.commands import execute
 
 
 def search(options: Namespace) -> int:
     """Do the search of a study and everything before and after it, as `m2pt study` does for such a file."""
-    if load_study(options.study).search is None:
+    if settings.load(options.study).search is None:
         raise UserError(f"{options.study}: search: is missing, so there is nothing to search; declare it, or run `m2pt study`.")
     return execute.study(options)

@@ -9,8 +9,7 @@ from argparse import Namespace
 from contextlib import ExitStack
 
 from m2pt.config import UserError
-from m2pt.study_file import load_study
-from pipelines import server
+from pipelines import server, settings
 from pipelines.environment import LOGS, WATCHED
 from pipelines.groups import end_group
 
@@ -20,7 +19,7 @@ MLFLOW_PORT = 5000
 
 def serve(options: Namespace) -> int:
     """Put a study on a schedule and do its runs until interrupted."""
-    study = load_study(options.study)
+    study = settings.load(options.study)
     if options.every is not None and options.every < 1:
         raise UserError(f"--every: {options.every:g} is no number of seconds of at least 1.")
     if options.starter:
@@ -62,7 +61,7 @@ def ui(options: Namespace) -> int:
         command = tracking.ui_command(server.HOST, port)
         mlflow = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
         stack.callback(end_group, mlflow, signal.SIGTERM)
-        page = tracking.study_page(load_study(options.study).study, f"http://{server.HOST}:{port}")
+        page = tracking.study_page(settings.load(options.study).study, f"http://{server.HOST}:{port}")
         print(f"MLflow:  {page}", flush=True)
         if options.prefect:
             prefect = stack.enter_context(server.used(LOGS / "prefect-server.log", PREFECT_PORT, schedules=True))
