@@ -107,7 +107,8 @@ def _of_augmentation(spec: RunSpec) -> Reasons:
     if not isinstance(augment, ImageAugment):
         return {}
     if spec.goal == "semantic_segmentation":
-        return dict.fromkeys((f"{where}.crop_scale", f"{where}.policy", f"{where}.erasing"), "scenes are not changed so")
+        keys = ("crop_scale", "crop_draw", "policy", "erasing")
+        return {f"{where}.{key}": "scenes are not changed so" for key in keys}
     found: Reasons = {f"{where}.scene_scale": "it is for scenes"}
     if augment.policy is not None:
         found[f"{where}.color_jitter"] = "policy stands in for it"
