@@ -70,9 +70,13 @@ def _of_training(spec: RunSpec) -> Reasons:
     if recipe.warmup_epochs is not None:
         found["finetune.warmup_steps"] = "warmup_epochs stands in for it"
     if not recipe.weighted:
-        found["finetune.epoch_samples"] = "only `weighted: true` draws samples"
-    if spec.tuning == "fix":
+        found |= dict.fromkeys(("finetune.epoch_samples", "finetune.replacement"), "only `weighted: true` draws samples")
+    if not recipe.mixes:
+        found["finetune.mixing_rows"] = "no rows are mixed (mixup and cutmix are 0)"
+    if spec.tuning == "fix" and not (spec.pathway and spec.pathway.scale_layer_decay):
         found["finetune.layer_decay"] = "the tuning fix trains nothing below the head but the scales"
+    if spec.tuning == "fix" or spec.input.form == "shared" or spec.modality == "video" or recipe.weight_decay == 0:
+        found["finetune.undecayed"] = "no such parameter is trained and decayed"
     if recipe.head not in ("mean", "class_token"):
         found["finetune.head_init_std"] = f"the head {recipe.head} has an initialisation of its own"
     if not _smooths(spec.goal, recipe):
@@ -118,7 +122,9 @@ def _of_augmentation(spec: RunSpec) -> Reasons:
 def _of_small_data(spec: RunSpec) -> Reasons:
     """Small data are read as a whole, augmented in one way, seen once an epoch and tested with one view."""
     what = "it is for the data sets of tasks, not for small data"
-    found: Reasons = dict.fromkeys(("finetune.repeats", "finetune.weighted", "finetune.epoch_samples", "finetune.test"), what)
+    found: Reasons = dict.fromkeys(
+        ("finetune.repeats", "finetune.weighted", "finetune.replacement", "finetune.epoch_samples", "finetune.test"), what
+    )
     if not isinstance(spec.finetune.augment, bool):
         found["finetune.augment"] = "small data are augmented in their own way, or not (`augment: true` or `false`)"
     if spec.modality == "video":
@@ -133,10 +139,14 @@ def _of_pathway(spec: RunSpec) -> Reasons:
     if not settings.scale_trainable:
         found["pathway.scale_lr_multiple"] = "the scales are not trained"
         found["pathway.granularity"] = "scales that are not trained are all the same"
+    if not settings.scale_trainable or spec.finetune.layer_decay == 1:
+        found["pathway.scale_layer_decay"] = "no layer decay could slow the scales"
     if spec.tuning == "fix":
         found["pathway.auxiliary_trainable"] = "the tuning fix trains the scales and the head alone"
+    if spec.tuning == "fix" or not settings.auxiliary_trainable or spec.finetune.weight_decay == 0:
+        found["pathway.auxiliary_decay"] = "auxiliary weights are not trained and decayed"
     if settings.scale_init == 0 and not settings.scale_trainable:
-        keys = ("layers", "auxiliary_trainable", "order")
+        keys = ("layers", "auxiliary_trainable", "auxiliary_decay", "order")
         found |= {f"pathway.{key}": "scales that stay 0 add nothing" for key in keys}
     if spec.method == "matched_parameters":
         found["pathway.order"] = "what matched_parameters adds starts as nothing"

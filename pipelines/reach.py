@@ -114,8 +114,8 @@ def _add(found: Reach, spec: Spec, marks: Spec, task: TaskConfig | None = None) 
         for section in ("finetune", "input"):
             for key, _ in flat(getattr(task, section)):
                 _note(found, f"tasks.{spec.target}.{section}.{key}", is_unread(f"{section}.{key}", reasons))
-        read = ("modality", "dataset", "goal", "variant", "holdout", "unreadable", f"recipes.{spec.tuning}")
-        found.alive |= {f"tasks.{spec.target}.{name}" for name in read}
+        own = [name for name in TaskConfig.model_fields if name not in ("path", "recipes", "finetune", "input")]
+        found.alive |= {f"tasks.{spec.target}.{name}" for name in (*own, f"recipes.{spec.tuning}")}
 
 
 def _note(found: Reach, key: str, reason: str | None) -> None:

@@ -23,13 +23,15 @@ OTHER: dict[str, object] = {
     "finetune.learning_rate_per": 8, "finetune.layer_decay": 0.3, "finetune.warmup_epochs": 1.0,
     "finetune.final_learning_rate": 5e-4, "finetune.decay": "linear", "finetune.loss": "binary_cross_entropy",
     "finetune.mixup": 0.8, "finetune.cutmix": 1.0, "finetune.head_init_std": 0.5, "finetune.repeats": 2,
+    "finetune.mixing_rows": 2, "finetune.replacement": True, "finetune.warmup_start": 1e-3,
+    "finetune.undecayed": ("class_token",), "pathway.auxiliary_decay": True, "pathway.scale_layer_decay": True,
     "finetune.weighted": True, "finetune.epoch_samples": 16, "finetune.average_decay": 0.5, "finetune.precision": "bf16",
     "finetune.test": TestConfig(clips=2, crops=3, votes=4, stride=5),
     "pathway.layers": ("mlp.fc1",), "pathway.granularity": "head", "pathway.scale_init": 0.3, "pathway.scale_trainable": False,
     "pathway.scale_lr_multiple": 2.0, "pathway.auxiliary_trainable": False, "pathway.order": "reversed",
     "rivals.lora_rank": 2, "rivals.lora_alpha": 3, "rivals.adapter_width": 5, "rivals.mix": 0.7,
 }  # fmt: skip
-"""Another value for every key; `head` and `compiled` need other models and other machines."""
+"""Another value for every key; the others need other models, other machines, or each other."""
 
 RECIPE = FinetuneConfig(samples=40, epochs=2, batch_size=16, warmup_steps=1, learning_rate=5e-3, drop_path=0.1)
 
@@ -69,8 +71,12 @@ def differs(one: tuple[list[object], dict[str, torch.Tensor]], two: tuple[list[o
     return any(not torch.equal(tensor, two[1][name]) for name, tensor in one[1].items())
 
 
+SLOWED = RECIPE.model_copy(update={"layer_decay": 0.5})
 CASES = {
     "a pathway": spec(),
+    "slower layers": spec(recipe=SLOWED),
+    "slower layers, only scales and head": spec(tuning="fix", recipe=SLOWED),
+    "slower scales, only scales and head": spec(tuning="fix", recipe=SLOWED, scale_layer_decay=True),
     "only scales and head": spec(tuning="fix"),
     "scales that stay": spec(scale_init=0.1, scale_trainable=False),
     "zero scale": spec("zero_scale"),
@@ -114,7 +120,13 @@ _OF_TRAINING = ("a pathway", "only scales and head")
 def test_every_key_of_a_spec_is_tried():
     names = {key for name in ("finetune", "pathway", "rivals") for key, _ in leaves(getattr(_full(), name), name)}
     tried = {name for name in names if name in OTHER or name.startswith("finetune.test.")}
-    assert names - tried == {"finetune.head", "finetune.compiled"}
+    assert names - tried == {
+        "finetune.head",
+        "finetune.compiled",
+        "finetune.norm_rows",
+        "finetune.schedule_by",
+        "finetune.schedule_epochs",
+    }
 
 
 def _full() -> RunSpec:
