@@ -75,6 +75,8 @@ def _of_training(spec: RunSpec) -> Reasons:
         found["finetune.mixing_rows"] = "no rows are mixed (mixup and cutmix are 0)"
     if spec.tuning == "fix" and not (spec.pathway and spec.pathway.scale_layer_decay):
         found["finetune.layer_decay"] = "the tuning fix trains nothing below the head but the scales"
+    if spec.tuning == "fix":
+        found["finetune.blocks.relative_positions"] = "the tuning fix leaves them at zero"
     if spec.tuning == "fix" or spec.input.form == "shared" or spec.modality == "video" or recipe.weight_decay == 0:
         found["finetune.undecayed"] = "no such parameter is trained and decayed"
     if recipe.head not in ("mean", "class_token"):

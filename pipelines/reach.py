@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from m2pt.config import MODALITIES, TAKES, FileSource, Frozen, Study, TaskConfig
+from m2pt.config import MODALITIES, TAKES, FileSource, Frozen, Reading, Study, TaskConfig
 from m2pt.identity import PretrainSpec, RunSpec, Spec
 from m2pt.trials import with_encoders
 from m2pt.unread import RIVAL_KEYS, is_unread, leaves, unread
@@ -69,6 +69,9 @@ def reach(study: Study) -> Reach:
         if kind not in seen:  # neither seed, auxiliary nor setting decide which values a run takes over
             seen.add(kind)
             _add(found, spec, marks, study.tasks.get(spec.target))
+    for spec in specs:
+        loaded = [ref for ref in (spec.target_weights, *spec.auxiliary_refs) if ref is not None]
+        found.alive |= {f"encoders.{ref.source}.reading.{ref.modality}.{key}" for ref in loaded for key in Reading.model_fields}
     _add_sweep(found, study, specs)
     return found
 
@@ -79,7 +82,7 @@ def reach_of_encoders(study: Study) -> Reach:
     prints = Fingerprints(dict.fromkeys(MODALITIES, ""), {})
     for key in encoders_used(with_encoders(study)):
         source = study.encoders[key[0]]
-        found.alive.add(f"encoders.{key[0]}")
+        found.alive.add(f"encoders.{key[0]}.{key[1]}")
         if not isinstance(source, FileSource):
             marks = pretrain_spec(marked, key, source, prints, PretrainSpec.model_construct)
             _add(found, pretrain_spec(study, key, source, prints), marks)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, JsonValue
 
-from m2pt.config import MODALITIES, RANDOM, Frozen, Study, UserError
+from m2pt.config import MODALITIES, RANDOM, FileSource, Frozen, Study, UserError
 from m2pt.study_file import load_study
 from m2pt.trials import with_encoders
 from pipelines.grid import data_used
@@ -67,14 +67,22 @@ def _of_file(study: Study, variations: Sequence[tuple[Changes, Reach]]) -> Itera
         yield fault(study, key, whole) if left else Fault(key, "this study", "every part has a value of its own")
     if study.data.embedded is not None and not set(MODALITIES) & set(data_used(with_encoders(study))):
         yield Fault("data.embedded", "this study", "it reads the data of its tasks alone")
-    for name in study.encoders:
-        if not anywhere.has(f"encoders.{name}"):
-            why = "none loads it (sweep.target_encoder and sweep.auxiliary_encoder name what is loaded)"
-            yield Fault(f"encoders.{name}", "this study", why)
+    yield from _encoders(study, anywhere)
     yield from _tasks(study, anywhere)
     for part_key in ("targets", "tunings"):
         left = [found for changes, found in variations if f"sweep.{part_key}" not in changes]
         yield from _without_runs(study, part_key, left, f"sweep.{part_key}", "this study") if left else ()
+
+
+def _encoders(study: Study, anywhere: Reach) -> Iterator[Fault]:
+    for name, source in study.encoders.items():
+        if not anywhere.has(f"encoders.{name}"):
+            why = "none loads it (sweep.target_encoder and sweep.auxiliary_encoder name what is loaded)"
+            yield Fault(f"encoders.{name}", "this study", why)
+        elif isinstance(source, FileSource):
+            for modality in source.reading:
+                if not anywhere.has(f"encoders.{name}.reading.{modality}"):
+                    yield Fault(f"encoders.{name}.reading.{modality}", "this study", f"none loads {name} of that modality")
 
 
 def _tasks(study: Study, anywhere: Reach) -> Iterator[Fault]:

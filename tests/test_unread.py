@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from m2pt import records
-from m2pt.config import JOINED, FinetuneConfig, PathwayConfig, RivalsConfig, TestConfig, VideoAugment
+from m2pt.config import JOINED, BlocksConfig, FinetuneConfig, PathwayConfig, RivalsConfig, TestConfig, VideoAugment
 from m2pt.identity import RunSpec
 from m2pt.modalities.samples import Samples
 from m2pt.training.finetune import Places, finetune, memory_feed
@@ -23,7 +23,8 @@ OTHER: dict[str, object] = {
     "finetune.learning_rate_per": 8, "finetune.layer_decay": 0.3, "finetune.warmup_epochs": 1.0,
     "finetune.final_learning_rate": 5e-4, "finetune.decay": "linear", "finetune.loss": "binary_cross_entropy",
     "finetune.mixup": 0.8, "finetune.cutmix": 1.0, "finetune.head_init_std": 0.5, "finetune.repeats": 2,
-    "finetune.mixing_rows": 2, "finetune.replacement": True, "finetune.warmup_start": 1e-3,
+    "finetune.blocks": BlocksConfig(layer_scale=0.5), "finetune.mixing_rows": 2, "finetune.replacement": True,
+    "finetune.warmup_start": 1e-3,
     "finetune.undecayed": ("class_token",), "pathway.auxiliary_decay": True, "pathway.scale_layer_decay": True,
     "finetune.weighted": True, "finetune.epoch_samples": 16, "finetune.average_decay": 0.5, "finetune.precision": "bf16",
     "finetune.test": TestConfig(clips=2, crops=3, votes=4, stride=5),
@@ -31,7 +32,10 @@ OTHER: dict[str, object] = {
     "pathway.scale_lr_multiple": 2.0, "pathway.auxiliary_trainable": False, "pathway.order": "reversed",
     "rivals.lora_rank": 2, "rivals.lora_alpha": 3, "rivals.adapter_width": 5, "rivals.mix": 0.7,
 }  # fmt: skip
-"""Another value for every key; the others need other models, other machines, or each other."""
+"""Another value for every key but these."""
+
+ELSEWHERE = ("head", "compiled", "norm_rows", "schedule_by", "schedule_epochs", "side_loss")
+"""They need other models, other machines, or each other, and are refused without them."""
 
 RECIPE = FinetuneConfig(samples=40, epochs=2, batch_size=16, warmup_steps=1, learning_rate=5e-3, drop_path=0.1)
 
@@ -119,14 +123,8 @@ _OF_TRAINING = ("a pathway", "only scales and head")
 
 def test_every_key_of_a_spec_is_tried():
     names = {key for name in ("finetune", "pathway", "rivals") for key, _ in leaves(getattr(_full(), name), name)}
-    tried = {name for name in names if name in OTHER or name.startswith("finetune.test.")}
-    assert names - tried == {
-        "finetune.head",
-        "finetune.compiled",
-        "finetune.norm_rows",
-        "finetune.schedule_by",
-        "finetune.schedule_epochs",
-    }
+    tried = {name for name in names if name in OTHER or name.startswith(("finetune.test.", "finetune.blocks."))}
+    assert {name.partition(".")[2] for name in names - tried} == set(ELSEWHERE)
 
 
 def _full() -> RunSpec:

@@ -160,6 +160,15 @@ IGNORED: dict[str, tuple[str, Edit, tuple[str, ...]]] = {
         ("inputs.video.form", "shared form"),
     ),
     "encoder": ("params", lambda study: study["encoders"].update(spare={"kind": "mae"}), ("encoders.spare", "none loads it")),
+    "reading of a file that is not loaded": (
+        "paper",
+        lambda study: (
+            alone("imagenet")(study),
+            study["sweep"].update(auxiliaries=["audio"]),
+            study["encoders"]["published"].update(reading={"point": {"weights": "ema"}}),
+        ),
+        ("encoders.published.reading.point",),
+    ),
     "task": ("paper", lambda study: study["tasks"].update(spare=study["tasks"]["imagenet"]), ("tasks.spare",)),
     "recipe": (
         "paper",
