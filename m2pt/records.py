@@ -189,7 +189,11 @@ def results(
 
 
 def by_part(rows: pd.DataFrame) -> pd.DataFrame:
-    """The table with one row for each run and part of the study that it belongs to, in the column `part`."""
+    """The table with one row for each run and part of the study that it belongs to, in the column `part`.
+
+    A table that knows nothing of samples gets an empty column of them.
+    """
+    rows = rows if "samples_sha256" in rows else rows.assign(samples_sha256=None)
     return rows.assign(part=rows["parts"].astype(str).str.split(" ")).explode("part", ignore_index=True)
 
 

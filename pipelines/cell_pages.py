@@ -207,7 +207,10 @@ def in_words(item: Compared, against: Against) -> str:
         return "not planned"
     if value.mean is None:
         return "no seed is complete on both sides"
+    other = "; the two sides are of different samples" if item.unlike(against) else ""
     if value.low is None or value.high is None:
-        return f"{signed(value.mean)} points; {value.note}"
+        return f"{signed(value.mean)} points; {value.note}{other}"
     side = {1: "it lies above 0", -1: "it lies below 0", 0: "it holds 0: no difference is shown"}[value.sign]
-    return f"{signed(value.mean)} points, 95 % interval {signed(value.low)} to {signed(value.high)}; looked at alone, {side}"
+    return (
+        f"{signed(value.mean)} points, 95 % interval {signed(value.low)} to {signed(value.high)}; looked at alone, {side}{other}"
+    )

@@ -151,7 +151,10 @@ def _read(spec: Spec, run_dir: Path, state: State, weights_limit_bytes: int) -> 
         state=state,
         signature=mark,
         params=parameters(spec),
-        tags=_identity_tags(spec) | _execution_tags(run_dir, attempts) | _state_tags(run_dir, state),
+        tags=_identity_tags(spec)
+        | _execution_tags(run_dir, attempts)
+        | _state_tags(run_dir, state)
+        | _sample_tags(run_dir, state),
         epochs=epochs,
         summary=_summary(run_dir, attempts, last_ms) if state == "complete" else [],
         data=_data(spec, run_dir),
@@ -286,6 +289,19 @@ def _state_tags(run_dir: Path, state: State) -> dict[str, str]:
         tags["error"] = str(failure.get("error", ""))[:_ERROR_LIMIT] or "unknown"
         tags["error_kind"] = str(failure.get("kind", "error"))
     return tags
+
+
+def _sample_tags(run_dir: Path, state: State) -> dict[str, str]:
+    """Which samples a complete run is of, and what of them was left out, in words."""
+    record = read_record(run_dir) if state == "complete" else {}
+    tags = {"samples_sha256": str(record["samples_sha256"])} if "samples_sha256" in record else {}
+    counts = record.get("samples") or {}
+    left = [
+        f"{split}: {item['absent']} absent, {item['unreadable']} unreadable of {item['listed']}"
+        for split in ("train", "val", "test")
+        if (item := counts.get(split)) is not None and item["kept"] < item["listed"]
+    ]
+    return tags | ({"left_out": "; ".join(left)} if left else {})
 
 
 def _data(spec: Spec, run_dir: Path) -> list[DataInput]:

@@ -17,6 +17,7 @@ from m2pt.analysis import (
     environments,
     headline,
     ledger,
+    left_out,
     materials,
     paper,
     plots,
@@ -140,6 +141,7 @@ def _context(
     table = found.table
     cells = compared_cells(table)
     drawn = [item.condition for item in _drawn(found.summaries)]
+    samples = left_out.split_counts(table, found.documents)
     return {
         "study": study,
         "settings": json.dumps(study.model_dump(mode="json"), indent=2),
@@ -148,6 +150,9 @@ def _context(
         "cells": cells,
         "classes": classes.by_target([item for item in cells if item.cell.condition in drawn], found.documents),
         "drawn": drawn,
+        "left_out": [item for item in samples if not item.is_whole],
+        "mixtures": left_out.mixtures(table, found.documents),
+        "samples": left_out.of_targets(samples),
         "gaps": materials.run_gaps(table),
         "encoder_gaps": materials.encoder_gaps(pretraining, encoders),
         "caveats": [*materials.caveats(study, specs), *environments.mixtures(found.environments)],

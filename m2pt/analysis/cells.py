@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from m2pt.analysis.statistics import Estimate, differences, estimate, paired
-from m2pt.analysis.tables import MEASURES, Against, Condition
+from m2pt.analysis.tables import MEASURES, Against, Condition, unlike
 from m2pt.methods import METHODS
 from m2pt.records import by_part
 
@@ -51,6 +51,11 @@ class Cell:
         """Its scores in percent (`test` or `val`) by seed, None where a run is not complete."""
         return {seed: row[f"{split}_score"] for seed, row in self.runs.items()}
 
+    @property
+    def samples(self) -> dict[int, str | None]:
+        """What tells runs of the very same samples, by seed; None where a run is not complete."""
+        return {seed: row.get("samples_sha256") for seed, row in self.runs.items()}
+
     def mean(self, split: str = "test") -> Estimate:
         """The mean score over seeds."""
         return estimate([score for score in self.scores(split).values() if score is not None], len(self.runs))
@@ -66,6 +71,10 @@ class Compared:
     def difference(self, against: Against) -> Estimate | None:
         """Its mean difference in test score, in points, paired by seed; None where there is nothing to compare with."""
         return paired(self.cell.scores(), self.against[against].scores()) if against in self.against else None
+
+    def unlike(self, against: Against) -> bool:
+        """Whether runs of different samples are compared."""
+        return against in self.against and unlike(self.cell.samples, self.against[against].samples)
 
     def differences(self, against: Against) -> dict[int, float]:
         """The difference of each seed that is complete on both sides."""

@@ -27,7 +27,8 @@ class Contrast:
 
     `targets` and `overall` are differences in points, `scores` the part's own test scores in percent. `gain` is over the part's
     own baseline, `over_random` over its own random control, both over all targets. `adjusted_p` is of `overall`, after Holm's
-    correction over the rows of the method. `published` is the paper's difference by target, where it has both cells.
+    correction over the rows of the method. `published` is the paper's difference by target, where it has both cells. `unlike` are
+    the targets on which the two sides are of different samples.
     """
 
     change: Change
@@ -39,6 +40,7 @@ class Contrast:
     gain: Estimate
     over_random: Estimate
     published: dict[str, float]
+    unlike: frozenset[str] = frozenset()
     adjusted_p: float | None = None
 
     @property
@@ -183,6 +185,7 @@ class _View:
             gain=over_targets(differences(keys, own, self._baseline(change))) if method != "baseline" else _NONE,
             over_random=self._over_random(change, keys, own),
             published={target: value for target, values in theirs.items() if (value := next(iter(values.values()))) is not None},
+            unlike=frozenset(pairing.unlike(keys, own, lambda key: self._in_reference(change, key))),
         )
 
     def family(self, method: MethodName, rows: Sequence[Contrast]) -> Family:
@@ -268,7 +271,14 @@ def _own_control(method: MethodName, keys: Sequence[Key], own: Runs, control: Ru
     for key in keys:
         by_pair.setdefault((key.target, key.auxiliary), []).append(key)
     pairs = [
-        Comparison(target, auxiliary, "pair", "random", over_targets(differences(members, own, control.get)))
+        Comparison(
+            target,
+            auxiliary,
+            "pair",
+            "random",
+            over_targets(differences(members, own, control.get)),
+            unlike=bool(pairing.unlike(members, own, control.get)),
+        )
         for (target, auxiliary), members in by_pair.items()
     ]
     adjusted = holm([item.estimate.p_value for item in pairs])

@@ -25,11 +25,15 @@ class Key(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A planned run: its place in the table of runs, its test score in percent (None: not complete), the paper's for its cell."""
+    """A planned run: its place in the table of runs, its test score in percent (None: not complete), the paper's for its cell.
+
+    `samples` is equal for runs of the very same samples.
+    """
 
     row: int
     score: float | None
     published: float | None = None
+    samples: str | None = None
 
 
 Runs = Mapping[Key, Run]
@@ -47,11 +51,16 @@ def runs_by_part(table: pd.DataFrame, published: Sequence[float | None] = ()) ->
     """
     theirs = list(published) or [None] * len(table)
     rows = by_part(table.assign(row=range(len(table))))
-    columns = [rows[name] for name in ("part", "setting", "tuning", "method", "target", "auxiliary", "seed", "row", "test_score")]
+    columns = [
+        rows[name]
+        for name in ("part", "setting", "tuning", "method", "target", "auxiliary", "seed", "row", "test_score", "samples_sha256")
+    ]
     found: dict[str, dict[Key, Run]] = {}
-    for part, setting, tuning, method, target, auxiliary, seed, row, score in zip(*columns, strict=True):
+    for part, setting, tuning, method, target, auxiliary, seed, row, score, samples in zip(*columns, strict=True):
         key = Key(str(setting), str(tuning), cast(MethodName, str(method)), str(target), str(auxiliary), int(seed))
-        found.setdefault(str(part), {})[key] = Run(int(row), _number(score), theirs[int(row)])
+        found.setdefault(str(part), {})[key] = Run(
+            int(row), _number(score), theirs[int(row)], None if pd.isna(samples) else str(samples)
+        )
     return found
 
 
@@ -68,6 +77,12 @@ def differences(keys: Iterable[Key], runs: Runs, partner: Partner) -> dict[str, 
             value = None if mine is None or other.score is None else mine - other.score
             found.setdefault(key.target, {}).setdefault(key.seed, []).append(value)
     return {target: {seed: mean(values) for seed, values in sorted(seeds.items())} for target, seeds in found.items()}
+
+
+def unlike(keys: Iterable[Key], runs: Runs, partner: Partner) -> set[str]:
+    """The targets on which runs are set against partners that are of other samples."""
+    found = ((key, runs[key].samples, other.samples) for key in keys if (other := partner(key)) is not None)
+    return {key.target for key, mine, theirs in found if mine and theirs and mine != theirs}
 
 
 def scores(keys: Iterable[Key], runs: Runs) -> dict[str, Estimate]:

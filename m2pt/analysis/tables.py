@@ -1,7 +1,7 @@
 """The table of runs, compared: each target's arms, their gains over the baseline and over the random control."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -53,7 +53,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class Arm:
-    """The runs of one target and one auxiliary: scores in percent per planned seed, None where a run is not complete."""
+    """The runs of one target and one auxiliary: scores in percent per planned seed, None where a run is not complete.
+
+    `samples` tells runs on the very same samples by seed (`samples_sha256` of the table of runs).
+    """
 
     target: str
     auxiliary: str
@@ -61,6 +64,7 @@ class Arm:
     val: dict[int, float | None]
     test: dict[int, float | None]
     metric: str = "accuracy"
+    samples: dict[int, str | None] = field(default_factory=dict)
 
     @property
     def measure(self) -> str:
@@ -93,7 +97,8 @@ class Arm:
 class Comparison:
     """The gain of one arm in test score, in percentage points, and its p-value after Holm's correction over its family.
 
-    A family is what is asked at once: all pairs against the baseline, all pairs against the random control, and so on.
+    A family is what is asked at once: all pairs against the baseline, all pairs against the random control, and so on. `unlike`
+    says that runs of different samples are compared.
     """
 
     target: str
@@ -102,6 +107,7 @@ class Comparison:
     against: Against
     estimate: Estimate
     adjusted_p: float | None = None
+    unlike: bool = False
 
     @property
     def holds(self) -> bool:
@@ -175,17 +181,31 @@ def _arms(rows: pd.DataFrame) -> list[Arm]:
     for (target, method, auxiliary), group in grouped:
         seeds = [int(seed) for seed in group["seed"]]
         val, test = (dict(zip(seeds, _scores(group[key]), strict=True)) for key in ("val_score", "test_score"))
-        arms.append(Arm(str(target), str(auxiliary), names[str(method)], val, test, str(group["metric"].iloc[0])))
+        samples = dict(zip(seeds, _texts(group["samples_sha256"]), strict=True))
+        arms.append(Arm(str(target), str(auxiliary), names[str(method)], val, test, str(group["metric"].iloc[0]), samples))
     ranks = list(dict.fromkeys(ROLES.values()))
     return sorted(arms, key=lambda arm: (_rank(arm.target), ranks.index(arm.role), _rank(arm.auxiliary)))
 
 
 def _family(arms: Sequence[Arm], references: dict[str, Arm], against: Against) -> list[Comparison]:
     found = [
-        Comparison(arm.target, arm.auxiliary, arm.role, against, paired(arm.test, references[arm.target].test)) for arm in arms
+        Comparison(
+            arm.target,
+            arm.auxiliary,
+            arm.role,
+            against,
+            paired(arm.test, references[arm.target].test),
+            unlike=unlike(arm.samples, references[arm.target].samples),
+        )
+        for arm in arms
     ]
     adjusted = holm([item.estimate.p_value for item in found])
     return [replace(item, adjusted_p=p) for item, p in zip(found, adjusted, strict=True)]
+
+
+def unlike(first: Mapping[int, str | None], second: Mapping[int, str | None]) -> bool:
+    """Whether the two runs of any seed are of different samples; a run that is not complete is of none."""
+    return any(first[seed] and second[seed] and first[seed] != second[seed] for seed in first.keys() & second.keys())
 
 
 def _average(arms: Sequence[Arm], references: dict[str, Arm]) -> Estimate:
@@ -204,6 +224,10 @@ def _mean(scores: dict[int, float | None]) -> Estimate:
 
 def _scores(column: "pd.Series[Any]") -> list[float | None]:
     return [None if pd.isna(value) else float(value) for value in column]
+
+
+def _texts(column: "pd.Series[Any]") -> list[str | None]:
+    return [None if pd.isna(value) else str(value) for value in column]
 
 
 def _in_order(modalities: set[str]) -> tuple[str, ...]:

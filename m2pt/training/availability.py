@@ -64,7 +64,7 @@ def available(spec: RunSpec, folder: Path, split: Split, cache: Path, *, decode:
         UserError: a list is missing or damaged, or a file is there and this process cannot read its bytes.
 
     """
-    memory = cache / "available" / f"{_key(spec, folder, split)}.json"
+    memory = cache / "available" / f"{memory_name(spec, folder, [split])}.json"
     with locked(memory.with_suffix(".lock")):
         known = Availability.read(read_json(memory)) if memory.is_file() else None
         if known is not None and (known.unreadable is not None or not decode):
@@ -99,12 +99,12 @@ def _reader(spec: RunSpec) -> Reader:
     return readers[dataset]
 
 
-def _key(spec: RunSpec, folder: Path, split: Split) -> str:
+def memory_name(spec: RunSpec, folder: Path, kind: list[Any]) -> str:
     """The name of what is remembered: of all that the reader is given, so that nothing can be forgotten here."""
     asked = replace(wanted(spec), augment=None)
     plain = {field.name: _plain(getattr(asked, field.name)) for field in dataclasses.fields(asked)}
     # The sentences name files below the folder.
-    return reading_key(spec.modality, spec.data_sha256, [_task(spec).dataset, str(folder), split, plain])
+    return reading_key(spec.modality, spec.data_sha256, [_task(spec).dataset, str(folder), kind, plain])
 
 
 def _plain(value: Any) -> Any:

@@ -3,36 +3,45 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 
 from m2pt.config import UserError
 from m2pt.identity import RunSpec, canonical
 
-SPLITS = ("train", "val", "test")
-
 
 @dataclass(frozen=True)
 class Counts:
-    """One split as a run uses it: samples that are listed, those without a file, those that cannot be read.
+    """One split as a run uses it: samples that are listed, those without a file, those that cannot be read (None: not looked at).
 
     With held-out validation data, the training split's list is shared out between `train` and `val`.
     """
 
     listed: int
     absent: int = 0
-    unreadable: int = 0
+    unreadable: int | None = 0
+
+    @property
+    def left_out(self) -> int:
+        """How many are left out, as far as it is known."""
+        return self.absent + (self.unreadable or 0)
 
     @property
     def kept(self) -> int:
-        """The samples that are left."""
-        return self.listed - self.absent - self.unreadable
+        """The samples that are left, as far as it is known."""
+        return self.listed - self.left_out
 
     @property
-    def share(self) -> float:
-        """The share of the list that is left out."""
-        return (self.absent + self.unreadable) / self.listed if self.listed else 0.0
+    def words(self) -> str:
+        """What is left out, for people: `18 of 24 samples (18 absent, 0 unreadable)`."""
+        unreadable = "unreadable not looked at yet" if self.unreadable is None else f"{self.unreadable} unreadable"
+        return f"{self.left_out} of {self.listed} samples ({self.absent} absent, {unreadable})"
 
-    def document(self) -> dict[str, int]:
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Self:
+        """From what `document` gave."""
+        return cls(document["listed"], document["absent"], document["unreadable"])
+
+    def document(self) -> dict[str, int | None]:
         """As it stands in a record: `listed`, `kept`, `absent`, `unreadable`."""
         return asdict(self) | {"kept": self.kept}
 
@@ -50,8 +59,19 @@ def samples_sha256(spec: RunSpec, left_out: Mapping[str, Sequence[int]]) -> str:
     return sha256(canonical([spec.data_sha256, task, places]).encode()).hexdigest()
 
 
+def refusal(spec: RunSpec, counts: Mapping[str, Counts]) -> tuple[str, str] | None:
+    """The first split of which a task (`unreadable`, `max_unreadable`) allows no run, and why; None where it allows it."""
+    key = f"tasks.{spec.target}"
+    allowed = spec.task.max_unreadable if spec.task is not None else None
+    for split, count in counts.items():
+        if count.left_out and (allowed is None or count.left_out / count.listed > allowed):
+            limit = f"{key}.unreadable (fail)" if allowed is None else f"{key}.max_unreadable ({allowed:g})"
+            return split, f"the {split} split lacks {count.words}, more than {limit} allows"
+    return None
+
+
 def require_enough(spec: RunSpec, counts: Mapping[str, Counts], left_out: Mapping[str, Sequence[str]]) -> None:
-    """Refuse a run that would leave out more of a split than its task allows (`unreadable`, `max_unreadable`).
+    """Refuse a run that would leave out more of a split than its task allows.
 
     Args:
         spec: the run, of a task.
@@ -62,22 +82,13 @@ def require_enough(spec: RunSpec, counts: Mapping[str, Counts], left_out: Mappin
         UserError: naming the split, how much of it is left out, and the first such file.
 
     """
-    key = f"tasks.{spec.target}"
-    allowed = spec.task.max_unreadable if spec.task is not None else None
-    for split, count in counts.items():
-        if count.kept == count.listed or (allowed is not None and count.share <= allowed):
-            continue
-        found = f"{spec.name}: the {split} split lacks {said(count)}"
-        first = f"the first is {' '.join(left_out[split][0].split()).rstrip('.')}"
-        if allowed is None:
-            raise UserError(f"{found}, {first}; restore the files, take them off the list, or set {key}.unreadable to skip.")
-        raise UserError(f"{found}, more than {key}.max_unreadable ({allowed:g}) allows, {first}; restore the files, or raise it.")
-
-
-def said(count: Counts) -> str:
-    """What is left out of a split, for people: `18 of 24 samples (18 absent, 0 unreadable)`."""
-    left = count.listed - count.kept
-    return f"{left} of {count.listed} samples ({count.absent} absent, {count.unreadable} unreadable)"
+    if found := refusal(spec, counts):
+        split, why = found
+        first = " ".join(left_out[split][0].split()).rstrip(".")
+        way = (
+            "restore the files or raise it" if spec.task and spec.task.unreadable == "skip" else "restore the files, or skip them"
+        )
+        raise UserError(f"{spec.name}: {why}, the first is {first}; {way}.")
 
 
 def documents(counts: Mapping[str, Counts]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The data of a run on a published data set: its splits, opened in their published files, less what cannot be used."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -10,12 +10,15 @@ from torch import Tensor
 from m2pt.config import UserError
 from m2pt.identity import RunSpec, TaskSpec, derived_seed
 from m2pt.modalities.items import Items, Split
-from m2pt.training.availability import Availability, available, open_split
-from m2pt.training.counts import Counts, require_enough, samples_sha256
+from m2pt.records import read_json, write_json
+from m2pt.training.availability import Availability, available, memory_name, open_split
+from m2pt.training.counts import Counts, documents, require_enough, samples_sha256
 from m2pt.training.draw import balanced
 from m2pt.training.feeds import Feed, FileFeed, TestSplit
 from m2pt.training.sampling import holdout
 from m2pt.training.share import Share
+
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class _Part:
     def count(self, found: Availability) -> Counts:
         """How many samples there are, and how many are left out."""
         places = set(self.places.tolist())
-        return Counts(len(places), len(places & found.absent.keys()), len(places & (found.unreadable or {}).keys()))
+        unreadable = None if found.unreadable is None else len(places & found.unreadable.keys())
+        return Counts(len(places), len(places & found.absent.keys()), unreadable)
 
     def left_out(self, found: Availability) -> list[str]:
         """A sentence for each sample that is left out."""
@@ -57,7 +61,9 @@ def file_feed(spec: RunSpec, folder: Path, cache: Path, share: Share, workers: i
     for decode in (False, True) if skips else (False,):  # what is absent is known long before all is decoded
         for split in dict.fromkeys(part.listed_as for part in parts.values()):
             state = available(spec, folder, split, cache, decode=decode, workers=workers)
-            found |= {split: state} if state is not None else {}
+            if state is not None:
+                # Where nothing is skipped, what cannot be read ends the run: of a complete one, nothing was left out.
+                found[split] = state if skips else replace(state, unreadable={})
         counts = {name: part.count(found[part.listed_as]) for name, part in parts.items()}
         left_out = {name: part.left_out(found[part.listed_as]) for name, part in parts.items()}
         require_enough(spec, counts, left_out)
@@ -66,11 +72,35 @@ def file_feed(spec: RunSpec, folder: Path, cache: Path, share: Share, workers: i
     kept = _drawn(spec, train, places["train"])
     names: tuple[TestSplit, ...] = ("test", "val")
     tests = {name: (parts[name].items, places[name]) for name in names if name in parts}
+    if skips and share.leads:
+        write_json(_memory(spec, folder, cache), documents(counts))
     feed = FileFeed(spec, train.among(kept), kept, tests, share, workers)
     feed.counts = counts
     feed.skipped = [sentence for name in ("train", "val", "test") for sentence in left_out.get(name, ())]
     feed.samples_sha256 = samples_sha256(spec, {split: list(state.left_out) for split, state in found.items()})
     return feed
+
+
+def look(spec: RunSpec, folder: Path, cache: Path) -> dict[str, Counts]:
+    """The counts of each split of a task's data set in `folder`, without decoding anything: as its runs found them, if they did.
+
+    Raises:
+        UserError: a list of the data set is missing or damaged.
+
+    """
+    memory = _memory(spec, folder, cache)
+    if not memory.is_file():
+        parts = _parts(spec, folder)
+        found = {split: available(spec, folder, split, cache, decode=False) for split in SPLITS}
+        states = {name: found[part.listed_as] for name, part in parts.items()}
+        write_json(memory, documents({name: part.count(state) for name, part in parts.items() if (state := states[name])}))
+    known = read_json(memory)
+    return {name: Counts.read(known[name]) for name in SPLITS if name in known}
+
+
+def _memory(spec: RunSpec, folder: Path, cache: Path) -> Path:
+    """What is remembered of the counts: they hang on what is held out beside all that the lists and files hang on."""
+    return cache / "counts" / f"{memory_name(spec, folder, ['counts', _task(spec).holdout])}.json"
 
 
 def _parts(spec: RunSpec, folder: Path) -> Mapping[str, _Part]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from m2pt import records
 from m2pt.analysis.headline import difference
+from m2pt.analysis.left_out import mixtures
 from m2pt.analysis.materials import unplanned
 from m2pt.analysis.power import detectable, seeds_needed, spread_of
 from m2pt.analysis.statistics import Estimate
@@ -20,6 +21,7 @@ from pipelines import mixing, settings
 from pipelines.estimates import assumption, cells
 from pipelines.launch import slots
 from pipelines.plan import Plan, State, cost_s, data_folder, resolve, runs_folder
+from pipelines.samples import task_samples
 
 
 def plan(options: Namespace) -> int:
@@ -64,6 +66,10 @@ def status(options: Namespace) -> int:
     print(f"{found.study.study}: {_counted(found, found.specs)}")
     for warning in mixing.warnings(found):
         print(f"  {warning}")
+    for item in task_samples(found):
+        print(f"  samples of {item.words}")
+    for sentence in mixtures(*records.results(found.compared, runs_folder(found.study))):
+        print(f"  {sentence}")
     failed = [spec for spec in found.specs if found.state(spec) == "failed"]
     for spec in failed:
         print(f"  {run_id(spec)}: {_reason(found, spec)}")
@@ -77,6 +83,7 @@ def _reason(found: Plan, spec: Spec) -> str:
 
 def _document(found: Plan, file: str) -> dict[str, Any]:
     places = slots(found.study.execution)
+    samples = task_samples(found)
     tasks = cells(found)
     return {
         "study": found.study.study,
@@ -85,6 +92,7 @@ def _document(found: Plan, file: str) -> dict[str, Any]:
             "root": found.study.data.root,
             "missing": {f"data of {key}": str(data_folder(found.study, key)) for key in found.missing_data},
         },
+        "samples": [item.document() for item in samples],
         "weights": {"missing": {key: str(path) for key, path in found.missing_weights.items()}},
         "unplanned": unplanned(found.study, found.runs),
         "environments": mixing.warnings(found),
@@ -130,6 +138,7 @@ def _text(found: Plan, document: dict[str, Any]) -> str:
     ]
     absent = document["data"]["missing"] | document["weights"]["missing"]
     lines[2:2] = [f"missing   {key}: {path}" for key, path in absent.items()]
+    lines += [f"samples   {item.words}" for item in task_samples(found)]
     lines += [f"unplanned {sentence}" for sentence in document["unplanned"]]
     lines += [f"differs   {sentence}" for sentence in document["environments"]]
     if document["cells"]:

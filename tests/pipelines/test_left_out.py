@@ -1,20 +1,25 @@
 """Samples that are absent or cannot be read: which they are follows from the run's id, and people see how many they are."""
 
+import json
 from pathlib import Path
 
 import av
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from m2pt import job, records
 from m2pt.config import UserError
-from m2pt.identity import RunSpec
+from m2pt.identity import RunSpec, run_id
 from m2pt.modalities.items import Items
 from m2pt.modalities.video.readers.kinetics import KineticsItems
 from m2pt.study_file import load_study
 from m2pt.training import availability
+from pipelines.__main__ import main
 from pipelines.plan import job_inputs, resolve
+from pipelines.published import read_publication
+from pipelines.rendering import render_report
 
 STUDY = """
 study: holes
@@ -264,3 +269,97 @@ def test_a_run_goes_on_with_the_samples_that_it_began_with_or_not_at_all(videos:
     monkeypatch.setattr(KineticsItems, "test", other)
     with pytest.raises(UserError, match="other samples can be read than when it was interrupted"):
         run("videos")
+
+
+def planned(capsys: pytest.CaptureFixture[str]) -> tuple[str, dict]:
+    """What `plan` prints, and its document."""
+    assert main(["plan", "--study", "holes.yaml"]) == 0
+    text = capsys.readouterr().out
+    assert main(["plan", "--study", "holes.yaml", "--json"]) == 0
+    return text, json.loads(capsys.readouterr().out)
+
+
+def test_a_plan_says_what_is_absent_and_what_nobody_has_looked_at(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    remove(videos, 18)
+    (videos / "train3.mp4").write_bytes(b"no video")
+    video_task(", unreadable: skip, max_unreadable: 0.8")
+    text, document = planned(capsys)
+    (entry,) = document["samples"]
+    assert entry["target"] == "videos" and entry["fault"] is None
+    assert entry["splits"] == {
+        "train": {"listed": 8, "kept": 8, "absent": 0, "unreadable": None},
+        "test": {"listed": 24, "kept": 6, "absent": 18, "unreadable": None},
+    }
+    assert "train 8, none absent, unreadable not looked at yet" in text
+    assert "test lacks 18 of 24 samples (18 absent, unreadable not looked at yet)" in text
+    run("videos")
+    text, document = planned(capsys)
+    assert document["samples"][0]["splits"]["train"] == {"listed": 8, "kept": 7, "absent": 0, "unreadable": 1}
+    assert "train lacks 1 of 8 samples (0 absent, 1 unreadable)" in text
+    assert main(["status", "--study", "holes.yaml"]) == 0
+    assert "test lacks 18 of 24 samples (18 absent, 0 unreadable)" in capsys.readouterr().out
+
+
+def test_a_plan_says_which_runs_cannot_start(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    remove(videos, 18)
+    video_task(", unreadable: skip")
+    text, document = planned(capsys)
+    assert "more than tasks.videos.max_unreadable (0.01) allows" in text
+    assert "18 of 24" in document["samples"][0]["fault"]
+    (videos / "val.csv").write_text("")
+    text, document = planned(capsys)
+    assert "cannot start: data/videos/val.csv: is empty" in text
+
+
+def test_held_out_samples_are_counted_where_they_are_used(videos: Path) -> None:
+    (videos / "train3.mp4").write_bytes(b"no video")
+    (videos / "train4.mp4").unlink()
+    video_task(", unreadable: skip, max_unreadable: 0.8, holdout: 0.25")
+    found = record("videos")["samples"]
+    assert (found["train"]["listed"], found["val"]["listed"]) == (6, 2)
+    for kind in ("absent", "unreadable"):
+        assert found["train"][kind] + found["val"][kind] == 1 and found["test"][kind] == 0
+
+
+def test_everybody_is_told_what_was_left_out(videos: Path) -> None:
+    remove(videos, 18)
+    (videos / "train3.mp4").write_bytes(b"no video")
+    video_task(", unreadable: skip, max_unreadable: 0.8")
+    run_dir = run("videos")
+    page = render_report(resolve(load_study("holes.yaml")), Path("reports"))
+    (row,) = pd.read_csv("reports/results.csv").to_dict("records")
+    counts = {"train_samples": 7, "train_absent": 0, "train_unreadable": 1}
+    counts |= {"test_samples": 6, "test_absent": 18, "test_unreadable": 0}
+    assert {name: row[name] for name in counts} == counts
+    assert row["samples_sha256"] == records.read_record(run_dir)["samples_sha256"]
+    text, html = Path("reports/report.md").read_text(), page.read_text()
+    assert "| videos | test | 24 | 6 | 18 | 0 | 1 |" in text and "| videos | train | 8 | 7 | 0 | 1 | 1 |" in text
+    assert "train 7 of 8; test 6 of 24" in text and "train 7 of 8; test 6 of 24" in html
+    assert "Nothing:" not in text and "Nothing:" not in html and "Samples that are listed and were left out" in html
+    publication = read_publication(specs()["videos"], run_dir)
+    values = {point.key: point.value for point in publication.summary}
+    assert values["samples/test/absent"] == 18 and values["samples/train/unreadable"] == 1 and values["samples/test/kept"] == 6
+    assert publication.tags["left_out"] == "train: 0 absent, 1 unreadable of 8; test: 18 absent, 0 unreadable of 24"
+    assert publication.params["task.max_unreadable"] == "0.8"
+
+
+def test_runs_of_different_samples_are_told_apart(videos: Path) -> None:
+    """As after an update of a decoder between two runs: the same id would be read otherwise now, and the report says so."""
+    video_task(", unreadable: skip, max_unreadable: 0.8")
+    text = Path("holes.yaml").read_text().replace("methods: [baseline]", "methods: [baseline, random_auxiliary]")
+    Path("holes.yaml").write_text(text.replace("seeds: [0]", "seeds: [0, 1]"))
+    plan = resolve(load_study("holes.yaml"))
+    for spec in plan.runs:
+        run_dir = records.create_run(Path("runs/holes"), spec)
+        records.write_json(run_dir / records.INPUTS, job_inputs(plan, spec) | {"device": "cpu"})
+        assert job.run(run_dir) is None
+    render_report(plan, Path("reports"))
+    assert "ifferent samples" not in Path("reports/report.md").read_text()
+    changed = Path("runs/holes") / run_id(next(spec for spec in plan.runs if spec.method == "baseline" and spec.seed == 1))
+    document = records.read_record(changed) | {"samples_sha256": "e" * 64, "test_samples": 23}
+    records.write_json(changed / records.RECORD, document)
+    page = render_report(plan, Path("reports"))
+    for told in (Path("reports/report.md").read_text(), page.read_text()):
+        assert "videos: its runs are not all of the same samples (3 runs tested on 24; 1 run tested on 23)" in told
+        assert told.count("ifferent samples") >= 2, "the comparison itself is marked"
+    assert "different samples" in next(Path("reports/cells").glob("videos-from-random*.html")).read_text()
