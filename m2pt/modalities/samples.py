@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from m2pt.config import UserError
+from m2pt.modalities.missing import spelling
 
 SPLITS = ("pretrain", "train", "val", "test")
 
@@ -66,26 +67,6 @@ def require_folder(folder: Path) -> Path:
     return folder
 
 
-def read_list(path: Path) -> list[str]:
-    """The lines of a text file that lists something, stripped, without empty ones.
-
-    Raises:
-        UserError: it is missing, no UTF-8 text, or lists nothing.
-
-    """
-    require_folder(path.parent)
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); the data set needs this file.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is not a text file in UTF-8; make the data again.") from error
-    lines = [line for line in lines if line]
-    if not lines:
-        raise UserError(f"{path}: is empty; it must list at least one entry.")
-    return lines
-
-
 def place(folder: Path, name: str, listed_in: Path) -> Path:
     """Where a file lies that a list of the data set names, relative to the data folder; it need not be there.
 
@@ -110,7 +91,8 @@ def member(folder: Path, name: str, listed_in: Path) -> Path:
     """
     path = place(folder, name, listed_in)
     if not path.is_file():
-        raise UserError(f"{path}: is missing, though {listed_in.name} lists it; restore the file or remove the entry.")
+        more = spelling(folder, name)
+        raise UserError(f"{path}: is missing, though {listed_in.name} lists it; restore the file or remove the entry{more}.")
     if path.stat().st_size == 0:
         raise UserError(f"{path}: is empty (0 bytes); restore the file.")
     return path

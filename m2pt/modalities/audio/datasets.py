@@ -6,6 +6,7 @@ from m2pt.config import AudioInput, UserError
 from m2pt.modalities.audio.filterbank import filterbank
 from m2pt.modalities.audio.manifest import CLASSES, read_classes, read_entries, read_entry
 from m2pt.modalities.audio.waveform import read_waveform
+from m2pt.modalities.listings import require_unique
 from m2pt.modalities.samples import Samples, collect, member, require_folder
 
 
@@ -22,8 +23,9 @@ def read(folder: Path, split: str, config: AudioInput) -> Samples:
     labels_by_mid, classes = read_classes(folder / CLASSES)
     manifest = folder / f"{split}.json"
     sounds, labels = [], []
-    for number, entry in enumerate(read_entries(manifest)):
-        name, mid = read_entry(entry, number, manifest)
+    entries = [read_entry(entry, number, manifest) for number, entry in enumerate(read_entries(manifest))]
+    require_unique([name for name, _ in entries], manifest)
+    for number, (name, mid) in enumerate(entries):
         if mid not in labels_by_mid:
             many = " (one label for each sound is supported)" if "," in mid else ""
             raise UserError(f"{manifest}: data[{number}] has the label {mid!r}, which {CLASSES} does not name{many}.")

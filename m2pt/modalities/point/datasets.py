@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import PointInput, UserError
-from m2pt.modalities.samples import Samples, collect, member, read_list
+from m2pt.modalities.listings import read_list, require_unique
+from m2pt.modalities.samples import Samples, collect, member
 
 CLASSES = "shape_names.txt"
 
@@ -31,8 +32,10 @@ def read(folder: Path, split: str, config: PointInput) -> Samples:
     classes = read_list(folder / CLASSES)
     listing = folder / f"{split}_files.txt"
     clouds, labels = [], []
-    for line in read_list(listing):
-        path = member(folder, _relative(folder, line), listing)
+    names = [_relative(folder, line) for line in read_list(listing)]
+    require_unique(names, listing)
+    for name in names:
+        path = member(folder, name, listing)
         points_NP3, label_N = _arrays(path)
         _check(path, points_NP3, label_N, classes, config)
         first_NP3 = points_NP3[:, : config.points]

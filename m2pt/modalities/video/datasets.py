@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from m2pt.config import UserError, VideoInput
+from m2pt.modalities.listings import read_list, require_unique
 from m2pt.modalities.pixels import fit
-from m2pt.modalities.samples import Samples, collect, member, read_list
+from m2pt.modalities.samples import Samples, collect, member
 from m2pt.modalities.video.decoding import opened
-
-CLASSES = "classes.txt"
+from m2pt.modalities.video.lists import CLASSES, read_entries
 
 
 def read(folder: Path, split: str, config: VideoInput) -> Samples:
@@ -29,22 +29,15 @@ def read(folder: Path, split: str, config: VideoInput) -> Samples:
     listing = folder / f"{split}.csv"
     clips, labels = [], []
     reformatter = VideoReformatter()  # one for all: setting up a conversion costs more than converting a small frame
-    for number, line in enumerate(read_list(listing), start=1):
-        name, label = _entry(line, number, listing, len(classes))
+    entries = read_entries(listing)
+    require_unique([name for _, name, _ in entries], listing)
+    for number, name, label in entries:
+        if label >= len(classes):
+            raise UserError(f"{listing}: line {number} has label {label}, but {CLASSES} names only {len(classes)} classes.")
         clip_CTHW = _clip(member(folder, name, listing), config, reformatter)
         clips.append(clip_CTHW.astype(np.float32) / np.float32(255))
         labels.append(label)
     return collect(clips, labels, classes, listing)
-
-
-def _entry(line: str, number: int, listing: Path, num_classes: int) -> tuple[str, int]:
-    """Path and label of one line; the path may hold spaces."""
-    name, _, label = line.replace("\t", " ").rpartition(" ")
-    if not name.strip() or not label.isdecimal():
-        raise UserError(f"{listing}: line {number} is not `path label` with a whole number as the label: {line!r}.")
-    if int(label) >= num_classes:
-        raise UserError(f"{listing}: line {number} has label {label}, but {CLASSES} names only {num_classes} classes.")
-    return name.strip(), int(label)
 
 
 def _clip(path: Path, config: VideoInput, reformatter: VideoReformatter) -> NDArray[np.uint8]:

@@ -134,7 +134,7 @@ def test_a_sound_without_samples_or_with_no_number_is_named(folder):
     ],
 )
 def test_a_faulty_entry_is_named(folder, entry, message):
-    manifest(folder, ("wav/one.wav", "/m/0a"), entry)
+    manifest(folder, ("wav/two.wav", "/m/0a"), entry)
     with pytest.raises(UserError, match=rf"val\.json: {message}"):
         read(folder, "val", CONFIG)
 
@@ -143,7 +143,7 @@ def test_a_faulty_entry_is_named(folder, entry, message):
     ("content", "message"),
     [
         ("{", "is no valid JSON"),
-        ("\udc80", "is no valid JSON"),
+        ("\udc80", "is not a text file in UTF-8"),
         ("[]", "is no manifest of the form"),
         ('{"data": []}', "holds no samples"),
     ],

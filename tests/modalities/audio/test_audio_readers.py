@@ -78,6 +78,8 @@ def test_audioset_for_classification_takes_one_label(audioset):
     ("variant", "name"),
     [
         (None, "train_data.json"),
+        (None, "train_cleaned.json"),
+        (None, "balanced_train_data.json"),
         ("balanced", "balanced_train_data.json"),
         ("balanced", "train.json"),
         ("unbalanced", "unbalanced_train_data.json"),
@@ -96,9 +98,10 @@ def test_variants_of_audioset_are_published_names(audioset, variant, name):
 
 def test_manifests_of_audioset_must_not_compete(audioset):
     manifest(audioset, "balanced_train_data.json", ("wav/three.wav", "/m/0a"))
-    with pytest.raises(UserError, match=r"holds balanced_train_data\.json and train\.json, which may both list this split"):
-        open_audioset(audioset, variant="balanced")
-    assert len(open_audioset(audioset)) == 2
+    for variant in ("balanced", None):
+        with pytest.raises(UserError, match=r"holds (balanced_train_data|train)\.json and .*, which may both list this split"):
+            open_audioset(audioset, variant=variant)
+    assert len(open_audioset(audioset, variant="train.json")) == 2
     assert len(open_audioset(audioset, variant="balanced_train_data.json")) == 1
     for variant in ("ballanced", "../x.json"):
         with pytest.raises(UserError, match=r"audioset has no variant .* known: balanced, unbalanced, full"):
@@ -269,8 +272,10 @@ def test_what_is_missing_of_speech_commands_is_named(commands):
         open_commands(commands, variant="v1")
     (commands / "testing_list.txt").unlink()
     for split in ("train", "test"):
-        with pytest.raises(UserError, match=r"testing_list\.txt: cannot be read"):
+        with pytest.raises(UserError, match=r"testing_list\.txt: is missing; the data set needs it\."):
             open_commands(commands, split)
     (commands / "empty").mkdir()
+    for name in ("validation_list.txt", "testing_list.txt"):
+        (commands / "empty" / name).write_text("")
     with pytest.raises(UserError, match="holds no folders of words"):
         open_commands(commands / "empty")

@@ -201,7 +201,7 @@ def test_missing_members_are_named(folder):
     with pytest.raises(UserError, match=r"notes\.txt: is no \.png file"):
         read(folder, "train", WANTED)
     (folder / "images").rename(folder / "pictures")
-    with pytest.raises(UserError, match=r"images/training: the folder is missing; unpack"):
+    with pytest.raises(UserError, match=r"images/training: is missing; the data set needs it"):
         read(folder, "train", WANTED)
 
 

@@ -119,7 +119,7 @@ def test_lists_of_shapenetpart_that_do_not_fit_are_named(shapenet):
     listing = shapenet / "train_test_split" / "shuffled_train_file_list.json"
     whole = listing.read_text()
     for content, message in (
-        (whole[:-9], "is no whole JSON file"),
+        (whole[:-9], "is no valid JSON"),
         ("{}", "is no list of names"),
         ("[]", "is no list of names"),
         ('["shape_data/02691156"]', "names 'shape_data/02691156', which is not of the form"),
@@ -214,7 +214,7 @@ def test_a_coarser_level_has_as_many_labels_as_its_files(partnet):
 def test_faults_of_partnet_are_named(partnet, whole_partnet, tmp_path):
     with pytest.raises(UserError, match="partnet has no variant '4'; choose a level"):
         open_parts("partnet", partnet, variant="4")
-    with pytest.raises(UserError, match=r"Bag-1: the data folder is missing"):
+    with pytest.raises(UserError, match=r"Bag-1: is missing; the data set needs it"):
         open_parts("partnet", partnet, variant="1")
     path = partnet / "Door-2" / "val-00.h5"
     content, points = path.read_bytes(), np.zeros((1, 20, 3), np.float32)

@@ -146,19 +146,42 @@ def test_the_published_test_list_is_the_validation_list(folder):
 
 def test_entries_may_be_written_in_several_ways(folder):
     lines = [
-        "train/square.mp4,1",
+        "train/a.mp4,1",
         "",
-        "train/square.mp4   2",
+        "train/b.mp4   2",
         f"{folder}/val/wide.mp4 0",
-        "train/square.mp4\t1",
+        "train/c.mp4\t1",
         "train/and short.mp4, 1",
+        '"train/in quotes, 7.mp4",2',
+        '"train/in quotes.mp4" "3"',
     ]
     (folder / "train.csv").write_text("\n".join(lines) + "\n")
     items = opened(folder, "train")
-    assert items.labels.tolist() == [1, 2, 0, 1, 1]
-    names = ["train/square.mp4", "train/square.mp4", "val/wide.mp4", "train/square.mp4", "train/and short.mp4"]
-    assert [items.name(index) for index in range(5)] == [str(folder / name) for name in names]
+    assert items.labels.tolist() == [1, 2, 0, 1, 1, 2, 3]
+    names = ["train/a.mp4", "train/b.mp4", "val/wide.mp4", "train/c.mp4", "train/and short.mp4"]
+    names += ["train/in quotes, 7.mp4", "train/in quotes.mp4"]
+    assert [items.name(index) for index in range(7)] == [str(folder / name) for name in names]
     assert all(items.test(index)["x"].shape[0] == 1 for index in (2, 4))
+    with pytest.raises(UserError, match=r"train/in quotes\.mp4: is missing"):
+        items.test(6)
+
+
+def test_a_video_that_is_listed_twice_is_named(folder):
+    for again in ("train/square.mp4 1", "./train/square.mp4 0", f"{folder}/train/square.mp4 1"):
+        (folder / "train.csv").write_text(f"train/square.mp4 1\n{again}\n")
+        with pytest.raises(UserError, match=r"train\.csv: names '.*train/square\.mp4' twice"):
+            opened(folder, "train")
+
+
+def test_names_of_classes_must_not_compete(folder):
+    (folder / "kinetics_400_labels.csv").write_text("id,name\n0,run\n1,jump\n2,sit\n")
+    for other in ("classes.txt", "kinetics_600_labels.csv"):
+        (folder / other).write_text("run\njump\nsit\n")
+        with pytest.raises(UserError, match=r"holds .* and kinetics_.00_labels\.csv, which both name the classes"):
+            opened(folder, "train")
+        (folder / other).unlink()
+    (folder / "kinetics_400_labels.csv").write_text('0, "run, or walk"\n1,jump\n2,sit\n')
+    assert opened(folder, "train").classes == ("run, or walk", "jump", "sit")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +206,7 @@ def test_classes_take_their_names_from_a_file(folder, file, content):
         ("7", "line 3 is not `path label`"),
         ("../square.mp4 0", "line 3 names '../square.mp4', which is outside the data folder"),
         ("/videos/square.mp4 0", "line 3 names '/videos/square.mp4', which is outside the data folder"),
-        ("train/square.mp4 3", "has label 3, but classes.txt names only 3 classes"),
+        ("train/other.mp4 3", "has label 3, but classes.txt names only 3 classes"),
     ],
 )
 def test_a_faulty_line_is_named(folder, line, message):

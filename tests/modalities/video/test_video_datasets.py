@@ -86,7 +86,7 @@ def test_a_file_that_is_no_video_is_named(folder):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("clips/one.mp4 2", "line 2 has label 2, but classes.txt names only 2 classes"),
+        ("clips/and two.mp4 2", "line 2 has label 2, but classes.txt names only 2 classes"),
         ("clips/one.mp4 run", "line 2 is not `path label`"),
         ("clips/one.mp4 -1", "line 2 is not `path label`"),
         ("clips/one.mp4", "line 2 is not `path label`"),

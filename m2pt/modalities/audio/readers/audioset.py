@@ -6,21 +6,24 @@ from m2pt.config import UserError
 from m2pt.modalities.audio.manifest import CLASSES, read_classes, read_entries, read_entry
 from m2pt.modalities.audio.sounds import SoundItems, inside
 from m2pt.modalities.items import Items, Split, Wanted
+from m2pt.modalities.listings import require_unique
+from m2pt.modalities.missing import advice
 from m2pt.modalities.samples import require_folder
 
 TRAIN: dict[str | None, tuple[str, ...]] = {
-    None: ("train.json", "train_data.json"),
+    None: ("train.json", "train_data.json", "train_cleaned.json", "balanced_train_data.json"),
     "balanced": ("balanced_train_data.json", "train.json"),
     "unbalanced": ("unbalanced_train_data.json",),
     "full": ("whole_train_data.json", "train_all.json"),
 }
-"""The manifest of the training split for each variant: AST's name, then AudioMAE's, whose `train.json` is the balanced one.
+"""The manifest of the training split for each variant: AST's names, AudioMAE's, whose `train.json` is the balanced one, and
+M2PT's (`train_cleaned.json`, `eval_cleaned.json`). Where a folder holds several of them, the variant has to tell which it is.
 
 `full` is AudioSet-2M: balanced and unbalanced together. A variant that ends in `.json` is itself the name of the manifest.
 """
 
 VAL = ("val.json", "val_data.json", "valid_data.json")
-TEST = ("test.json", "eval.json", "eval_data.json", "eval_19k.json")
+TEST = ("test.json", "eval.json", "eval_data.json", "eval_19k.json", "eval_cleaned.json")
 
 
 def open_audioset(folder: Path, split: Split, wanted: Wanted) -> Items | None:
@@ -43,7 +46,8 @@ def open_audioset(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     if manifest is None:
         return None
     by_mid, classes = read_classes(folder / CLASSES)
-    names, labels = [], []
+    names: list[str] = []
+    labels: list[list[int]] = []
     for number, entry in enumerate(read_entries(manifest)):
         name, mids = read_entry(entry, number, manifest)
         found = mids.split(",")
@@ -58,7 +62,9 @@ def open_audioset(folder: Path, split: Split, wanted: Wanted) -> Items | None:
         labels.append(sorted({by_mid[mid] for mid in found}))
     if not names:
         raise UserError(f"{manifest}: lists no sounds; restore the file.")
-    return SoundItems(folder, manifest, inside(folder, names, manifest), labels, classes, wanted)
+    names = inside(folder, names, manifest)
+    require_unique(names, manifest)
+    return SoundItems(folder, manifest, names, labels, classes, wanted)
 
 
 def _manifest(folder: Path, candidates: tuple[str, ...], *, required: bool) -> Path | None:
@@ -68,6 +74,7 @@ def _manifest(folder: Path, candidates: tuple[str, ...], *, required: bool) -> P
         raise UserError(f"{folder}: holds {names}, which may both list this split; keep one, or name it by the task's variant.")
     if not found and required:
         raise UserError(
-            f"{folder / candidates[0]}: is missing (as is any of {', '.join(candidates)}); this split is listed there."
+            f"{folder / candidates[0]}: is missing (as is any of {', '.join(candidates)}); this split is listed there"
+            f"{next(filter(None, (advice(folder, name) for name in candidates)), '')}."
         )
     return found[0] if found else None

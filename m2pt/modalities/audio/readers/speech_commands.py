@@ -5,7 +5,9 @@ from pathlib import Path
 from m2pt.config import UserError
 from m2pt.modalities.audio.sounds import SoundItems
 from m2pt.modalities.items import Items, Split, Wanted
-from m2pt.modalities.samples import read_list, require_folder
+from m2pt.modalities.listings import read_lines, require_unique
+from m2pt.modalities.missing import needed, spelling
+from m2pt.modalities.samples import require_folder
 
 LISTS = {"val": "validation_list.txt", "test": "testing_list.txt"}
 
@@ -21,7 +23,9 @@ def open_speech_commands(folder: Path, split: Split, wanted: Wanted) -> Items | 
     """
     if wanted.variant is not None:
         raise UserError(f"{folder}: speech-commands has no variants, {wanted.variant!r} is asked for; leave it out.")
-    words = sorted(path.name for path in require_folder(folder).iterdir() if path.is_dir() and path.name[0] not in "._")
+    for file in LISTS.values():
+        needed(require_folder(folder), file)
+    words = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
     if not words:
         raise UserError(f"{folder}: holds no folders of words; unpack the data set there.")
     listed = {name: _listed(folder / file, set(words)) for name, file in LISTS.items()}
@@ -29,8 +33,10 @@ def open_speech_commands(folder: Path, split: Split, wanted: Wanted) -> Items | 
     if both:
         raise UserError(f"{folder}: {min(both)!r} is in both {' and '.join(LISTS.values())}; restore the lists.")
     if split == "train":
-        apart = {*listed["val"], *listed["test"]}
-        every = sorted(f"{word}/{path.name}" for word in words for path in (folder / word).glob("*.wav") if path.name[0] != ".")
+        apart, every = {*listed["val"], *listed["test"]}, _sounds(folder, words)
+        for name in sorted(apart - set(every)):
+            if said := spelling(folder, name):  # that file would be taken for one to train with
+                raise UserError(f"{folder / name}: is missing, though one of {' and '.join(LISTS.values())} lists it{said}.")
         names, listed_in = [name for name in every if name not in apart], folder
     else:
         names, listed_in = listed[split], folder / LISTS[split]
@@ -42,10 +48,25 @@ def open_speech_commands(folder: Path, split: Split, wanted: Wanted) -> Items | 
     return SoundItems(folder, listed_in, names, [[label_of[name.split("/")[0]]] for name in names], words, wanted)
 
 
+def _sounds(folder: Path, words: list[str]) -> list[str]:
+    """All `word/file.wav`, in the order of their names."""
+    found = []
+    for word in words:
+        for path in (folder / word).iterdir():
+            if path.name[0] == ".":
+                continue
+            if path.suffix.lower() != ".wav":
+                raise UserError(f"{path}: is no WAV file; remove it from the folder of a word.")
+            found.append(f"{word}/{path.name}")
+    return sorted(found)
+
+
 def _listed(path: Path, words: set[str]) -> list[str]:
-    names = read_list(path)
-    for line, name in enumerate(names, start=1):
+    names = []
+    for line, name in read_lines(path):
         word, _, file = name.partition("/")
-        if word not in words or not file.endswith(".wav") or "/" in file:
+        if word not in words or not file.lower().endswith(".wav") or "/" in file:
             raise UserError(f"{path}: line {line} ({name!r}) is no `word/file.wav` with one of the folders of words; restore it.")
+        names.append(name)
+    require_unique(names, path)
     return names

@@ -20,7 +20,9 @@ from m2pt.modalities.image.decode import read_picture
 from m2pt.modalities.image.scenes import SceneAugment, resized, resized_labels
 from m2pt.modalities.image.transforms import sections
 from m2pt.modalities.items import Item, Items, Split, Wanted, seeded
-from m2pt.modalities.samples import read_list, require_folder
+from m2pt.modalities.listings import read_lines
+from m2pt.modalities.missing import needed
+from m2pt.modalities.samples import require_folder
 
 NUM_CLASSES = 150
 NAMES = "objectInfo150.txt"
@@ -104,6 +106,8 @@ def open_ade20k(folder: Path, split: Split, wanted: Wanted) -> Scenes | None:
     if split == "val":
         return None
     home = "training" if split == "train" else "validation"
+    for name in (f"images/{home}", f"annotations/{home}"):
+        needed(folder, name)
     pictures = _keys(folder / "images" / home, ".jpg")
     annotations = _keys(folder / "annotations" / home, ".png")
     if odd := sorted(pictures ^ annotations):
@@ -113,8 +117,7 @@ def open_ade20k(folder: Path, split: Split, wanted: Wanted) -> Scenes | None:
 
 
 def _keys(home: Path, suffix: str) -> set[str]:
-    if not home.is_dir():
-        raise UserError(f"{home}: the folder is missing; unpack the scene parsing release of ADE20K (ADEChallengeData2016).")
+    require_folder(home)
     with os.scandir(home) as entries:
         names = [entry.name for entry in entries if not entry.name.startswith(".")]
     if wrong := sorted(name for name in names if not name.endswith(suffix)):
@@ -128,13 +131,13 @@ def _names(path: Path) -> tuple[str, ...]:
     """Names of the classes: a table with tabs, `Idx` in the first column, `Name` in the last; numbers where it is not there."""
     if not path.is_file():
         return tuple(str(number) for number in range(1, NUM_CLASSES + 1))
-    rows = read_list(path)[1:]
+    rows = read_lines(path)[1:]
     if len(rows) != NUM_CLASSES:
         raise UserError(f"{path}: lists {len(rows)} classes below its heading, not {NUM_CLASSES}; restore the file.")
     names = []
-    for number, row in enumerate(rows, start=1):
+    for number, (line, row) in enumerate(rows, start=1):
         cells = [cell.strip() for cell in row.split("\t")]
         if len(cells) < 2 or cells[0] != str(number):
-            raise UserError(f"{path}, line {number + 1}: must hold class {number} and its name, between tabs; restore the file.")
+            raise UserError(f"{path}, line {line}: must hold class {number} and its name, between tabs; restore the file.")
         names.append(cells[-1])
     return tuple(names)

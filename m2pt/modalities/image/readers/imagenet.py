@@ -14,6 +14,7 @@ from m2pt.config import UserError
 from m2pt.modalities.image.decode import SUFFIXES, read_picture
 from m2pt.modalities.image.readers.pictures import PictureItems, require_every_class
 from m2pt.modalities.items import Split, Wanted
+from m2pt.modalities.missing import advice
 from m2pt.modalities.samples import require_folder
 
 
@@ -70,7 +71,8 @@ def open_imagenet(folder: Path, split: Split, wanted: Wanted) -> ClassFolders | 
 
 def _classes(home: Path) -> list[str]:
     if not home.is_dir():
-        raise UserError(f"{home}: the split is missing; pictures belong into {home}/<class>/.")
+        more = advice(home.parent, home.name)
+        raise UserError(f"{home}: the split is missing; pictures belong into {home}/<class>/{more}.")
     classes = []
     with os.scandir(home) as entries:
         for entry in entries:

@@ -16,7 +16,9 @@ from m2pt.modalities.image.decode import decode, read_content
 from m2pt.modalities.image.readers.pictures import PictureItems, require_every_class
 from m2pt.modalities.image.readers.tar_index import Shard, index_shard
 from m2pt.modalities.items import Split, Wanted
-from m2pt.modalities.samples import read_list, require_folder
+from m2pt.modalities.listings import read_list
+from m2pt.modalities.missing import advice
+from m2pt.modalities.samples import require_folder
 
 CLASSES = "classes.txt"
 FOLDERS = {"train": ("train",), "test": ("val", "validation")}
@@ -100,7 +102,8 @@ def _paths(folder: Path, split: Split) -> list[Path]:
     places[folder] = [path for path in _shards(folder) if pattern.search(path.name.split(".tar")[0])]
     found = [paths for paths in places.values() if paths]
     if not found:
-        raise UserError(f"{folder}: has no shards of {names[0]}; they belong into {folder}/{names[0]}/*.tar.")
+        more = advice(folder, names[0])
+        raise UserError(f"{folder}: has no shards of {names[0]}; they belong into {folder}/{names[0]}/*.tar{more}.")
     if len(found) > 1:
         raise UserError(f"{folder}: has shards of {names[0]} at {found[0][0]} and at {found[1][0]}; keep one of the two.")
     _require_every_number(found[0])

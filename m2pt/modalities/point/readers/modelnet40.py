@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from m2pt.config import PointInput, UserError
 from m2pt.modalities.items import Items, Split, Wanted
+from m2pt.modalities.listings import read_list, require_unique
+from m2pt.modalities.missing import advice
 from m2pt.modalities.point.readers.clouds import CloudItems, StoredClouds
 from m2pt.modalities.point.readers.hdf5 import Rows, read_labels, require_labels
 from m2pt.modalities.point.readers.text import read_table
 from m2pt.modalities.point.transforms import cloud_transform
-from m2pt.modalities.samples import member, place, read_list, require_folder
+from m2pt.modalities.samples import member, place, require_folder
 
 DATASET = "modelnet40"
 HDF5_CLASSES = "shape_names.txt"
@@ -39,10 +41,14 @@ def open_modelnet40(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     if wanted.variant is not None:
         raise UserError(f"tasks: the data set {DATASET} has no variant {wanted.variant!r}; leave it out.")
     transform = cloud_transform(wanted, DATASET)
-    if (require_folder(folder) / TEXT_CLASSES).is_file():
+    forms = [name for name in (HDF5_CLASSES, TEXT_CLASSES) if (require_folder(folder) / name).is_file()]
+    if len(forms) > 1:
+        raise UserError(f"{folder}: holds {' and '.join(forms)}, the lists of both forms of the data set; keep one of them.")
+    if forms == [TEXT_CLASSES]:
         return None if split == "val" else TextClouds(folder, split, wanted)
-    if not (folder / HDF5_CLASSES).is_file():
-        raise UserError(f"{folder}: has neither {HDF5_CLASSES} (HDF5) nor {TEXT_CLASSES} (text); correct the task's path.")
+    if not forms:
+        more = advice(folder, HDF5_CLASSES) or advice(folder, TEXT_CLASSES)
+        raise UserError(f"{folder}: has neither {HDF5_CLASSES} (HDF5) nor {TEXT_CLASSES} (text); correct the task's path{more}.")
     listing = folder / f"{split}_files.txt"
     if split == "val" and not listing.exists():
         return None
@@ -59,6 +65,7 @@ def _stored(folder: Path, listing: Path, wanted: Wanted, config: PointInput) -> 
         require_labels(path, "label", found, len(classes))
         paths.append(path)
         labels.append(found)
+    require_unique(map(str, paths), listing)
     return StoredClouds(DATASET, wanted, classes, Rows(paths, [len(part) for part in labels]), np.concatenate(labels), listing)
 
 
@@ -69,6 +76,7 @@ class TextClouds(CloudItems):
         classes = read_list(folder / TEXT_CLASSES)
         listing = folder / f"modelnet40_{split}.txt"
         self._folder, self._names = folder, read_list(listing)
+        require_unique(self._names, listing)
         super().__init__(DATASET, wanted, classes, _labels(self._names, classes, listing), listing)
         for index, name in enumerate(self._names):
             place(folder, f"{self.classes[self.labels[index]]}/{name}.txt", listing)

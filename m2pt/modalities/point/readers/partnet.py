@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from m2pt.config import UserError
 from m2pt.file_state import FileState, settled
 from m2pt.modalities.items import Items, Split, Wanted
+from m2pt.modalities.listings import read_list, require_unique
+from m2pt.modalities.missing import needed
 from m2pt.modalities.point.readers.hdf5 import POINTS, Rows, read_labels, require_labels
 from m2pt.modalities.point.readers.parts import PartItems
 from m2pt.modalities.point.transforms import part_transform
-from m2pt.modalities.samples import member, read_list, require_folder
+from m2pt.modalities.samples import member, require_folder
 
 DATASET = "partnet"
 LABELS = "label_seg"
@@ -51,7 +53,7 @@ def open_partnet(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     level = FINEST if wanted.variant is None else wanted.variant
     if level not in CATEGORIES:
         raise UserError(f"tasks: the data set {DATASET} has no variant {level!r}; choose a level: '1', '2' or '3'.")
-    require_folder(folder)
+    needed(require_folder(folder), f"{CATEGORIES[level][0]}-{level}")
     categories: dict[str, int] = {}
     paths, counts, labels = [], [], []
     for number, name in enumerate(CATEGORIES[level]):
@@ -88,7 +90,9 @@ class StoredParts(PartItems):
 
 def _files(home: Path, split: Split) -> list[Path]:
     listing = home / f"{split}_files.txt"
-    return [member(home, line, listing) for line in read_list(listing)]
+    names = read_list(listing)
+    require_unique(names, listing)
+    return [member(home, name, listing) for name in names]
 
 
 def _parts(name: str, level: str, paths: list[Path]) -> int:

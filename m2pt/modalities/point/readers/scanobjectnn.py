@@ -9,6 +9,7 @@ from pathlib import Path
 
 from m2pt.config import UserError
 from m2pt.modalities.items import Items, Split, Wanted
+from m2pt.modalities.missing import needed
 from m2pt.modalities.point.readers.clouds import StoredClouds
 from m2pt.modalities.point.readers.hdf5 import Rows, read_labels, require_labels
 from m2pt.modalities.point.transforms import cloud_transform
@@ -48,7 +49,8 @@ def open_scanobjectnn(folder: Path, split: Split, wanted: Wanted) -> Items | Non
     if split == "val":
         return None
     home, ending = VARIANTS[wanted.variant]
-    path = member(require_folder(folder), f"{home}/{'training' if split == 'train' else 'test'}_{ending}", folder)
+    needed(require_folder(folder), home)
+    path = member(folder, f"{home}/{'training' if split == 'train' else 'test'}_{ending}", folder)
     labels_N = read_labels(path, "label", each_point=False, at_least=transform.config.points)
     require_labels(path, "label", labels_N, len(CLASSES))
     return StoredClouds(DATASET, wanted, CLASSES, Rows([path], [len(labels_N)]), labels_N, path)

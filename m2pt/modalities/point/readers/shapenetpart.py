@@ -7,7 +7,6 @@ The splits are the official ones. PointNet++, Point-MAE and M2PT train on `train
 `trainval`, which has no split `val`.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,12 @@ from numpy.typing import NDArray
 
 from m2pt.config import UserError
 from m2pt.modalities.items import Items, Split, Wanted
+from m2pt.modalities.listings import read_document, read_list
+from m2pt.modalities.missing import needed
 from m2pt.modalities.point.readers.parts import PartItems
 from m2pt.modalities.point.readers.text import read_table
 from m2pt.modalities.point.transforms import part_transform
-from m2pt.modalities.samples import place, read_list, require_folder
+from m2pt.modalities.samples import place, require_folder
 
 DATASET = "shapenetpart"
 TOGETHER = "trainval"
@@ -96,7 +97,7 @@ def _folders(folder: Path) -> dict[str, int]:
         UserError: the list is not that of the sixteen categories.
 
     """
-    listing = folder / FOLDERS
+    listing = needed(folder, FOLDERS)
     found: dict[str, str] = {}
     for line in read_list(listing):
         name, _, place = line.partition("\t") if "\t" in line else line.partition(" ")
@@ -110,12 +111,7 @@ def _folders(folder: Path) -> dict[str, int]:
 
 
 def _entries(listing: Path) -> list[str]:
-    try:
-        entries = json.loads(listing.read_bytes())
-    except OSError as error:
-        raise UserError(f"{listing}: cannot be read ({error.strerror}); the data set needs this file.") from error
-    except ValueError as error:
-        raise UserError(f"{listing}: is no whole JSON file; restore it.") from error
+    entries = read_document(listing)
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, str) for entry in entries):
         raise UserError(f"{listing}: is no list of names of shapes; restore the file.")
     return entries

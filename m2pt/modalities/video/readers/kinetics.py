@@ -4,8 +4,6 @@ The published test list of Kinetics-400 is its validation list. So `test` reads 
 `val` reads `val.csv` only where that is another set of videos than `test`: nothing is selected on the videos that are tested.
 """
 
-import csv
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,24 +15,23 @@ from torch import Tensor
 
 from m2pt.config import UserError, VideoAugment, VideoInput
 from m2pt.modalities.items import Item, Items, Split, Wanted, copy_seed
-from m2pt.modalities.samples import member, read_list, require_folder
+from m2pt.modalities.listings import require_unique
+from m2pt.modalities.missing import advice
+from m2pt.modalities.samples import member, require_folder
 from m2pt.modalities.video.decoding import Frame, opened
+from m2pt.modalities.video.lists import read_classes, read_entries
 from m2pt.modalities.video.sampling import training_clip, view_clips
 from m2pt.modalities.video.transforms import ClipAugment, crops_along, resize_short, to_clip
 
 LISTS = ("train.csv", "val.csv", "test.csv")
-CLASSES = "classes.txt"
-PUBLISHED_CLASSES = "kinetics_*_labels.csv"
 SHORT_SIDE = 320
 """Videos with a longer shorter side are scaled down to it while they are decoded: the published preparation stores them so."""
-
-_LINE = re.compile(r"(.*?)(?:\s+|\s*,\s*)(\d+)")
 
 
 def open_kinetics(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     """One split of the lists in `folder`; paths are relative to it, or absolute and inside of it; they may hold spaces.
 
-    Line k (from 0) of `classes.txt`, or the column `name` of `kinetics_400_labels.csv` (`id,name`), names label k; without such a
+    Line k (from 0) of `classes.txt`, or the column `name` of `kinetics_400_labels.csv` (`id,name`), names label k; without either
     file the classes are named by their numbers. Videos are read when a sample is asked for.
 
     Raises:
@@ -53,7 +50,8 @@ def open_kinetics(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     if split == "val" and (name not in listings or _paths(listings[name]) == _paths(listings[tested])):
         return None
     if name not in listings:
-        raise UserError(f"{folder / name}: is missing; the data set kinetics lists its videos there as lines `path label`.")
+        more = advice(folder, name)
+        raise UserError(f"{folder / name}: is missing; the data set kinetics lists its videos there as lines `path label`{more}.")
     classes = _classes(folder, listings)
     views = (wanted.test.clips, wanted.test.crops) if split == "test" else (1, 1)
     return KineticsItems(folder / name, listings[name], classes, config, augment, views)
@@ -169,16 +167,9 @@ def _length(total: int) -> int:
 
 def _entries(folder: Path, listing: Path) -> list[tuple[str, int]]:
     """Path, relative to the folder, and label of each line."""
-    read_list(listing)  # refuses a list that cannot be read; it drops empty lines, which count here
-    entries = []
-    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        match = _LINE.fullmatch(line.strip())
-        if match is None or not match[1].strip():
-            raise UserError(f"{listing}: line {number} is not `path label` with a whole number as the label: {line.strip()!r}.")
-        entries.append((_relative(folder, match[1].strip(), f"{listing}: line {number}"), int(match[2])))
-    return entries
+    found = [(_relative(folder, name, f"{listing}: line {number}"), label) for number, name, label in read_entries(listing)]
+    require_unique([name for name, _ in found], listing)
+    return found
 
 
 def _relative(folder: Path, name: str, place: str) -> str:
@@ -200,25 +191,11 @@ def _paths(entries: Sequence[tuple[str, int]]) -> set[str]:
 def _classes(folder: Path, listings: dict[str, list[tuple[str, int]]]) -> tuple[str, ...]:
     """The names of all labels, the same for every split."""
     highest = {name: max(label for _, label in entries) for name, entries in listings.items()}
-    published = sorted(folder.glob(PUBLISHED_CLASSES))
-    if (folder / CLASSES).exists():
-        source, names = folder / CLASSES, read_list(folder / CLASSES)
-    elif published:
-        source, names = published[0], _published_classes(published[0])
-    else:
+    named = read_classes(folder)
+    if named is None:
         return tuple(str(label) for label in range(max(highest.values()) + 1))
+    source, names = named
     for name, label in highest.items():
         if label >= len(names):
             raise UserError(f"{folder / name}: has label {label}, but {source.name} names only {len(names)} classes (from 0 on).")
     return tuple(names)
-
-
-def _published_classes(path: Path) -> list[str]:
-    """The names in a file with the columns `id,name`, in the order of their numbers."""
-    rows = list(csv.reader(read_list(path)))
-    body = rows[1:] if rows[0] == ["id", "name"] else rows
-    names = {row[0]: row[1] for row in body if len(row) == 2}
-    numbers = [str(label) for label in range(len(body))]
-    if not body or set(names) != set(numbers):
-        raise UserError(f"{path}: must hold lines `id,name`, each number from 0 on once; correct it or give {CLASSES} instead.")
-    return [names[number] for number in numbers]

@@ -1,0 +1,82 @@
+"""What is said of a name that is missing: where it was looked for, and where it seems to be."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+from m2pt.config import UserError
+
+_DEPTH, _FOLDERS = 3, 500  # how far archives nest their content, and how many folders are worth a look
+
+
+def needed(folder: Path, name: str) -> Path:
+    """The path of a file or folder that a data set cannot do without.
+
+    Raises:
+        UserError: it is missing; said with the folder near it that holds it, or with a name there that differs in writing alone.
+
+    """
+    path = folder / name
+    if not path.exists():
+        raise UserError(f"{path}: is missing; the data set needs it{advice(folder, name)}.")
+    return path
+
+
+def advice(folder: Path, name: str) -> str:
+    """The end of a sentence on `name`, which is not in `folder`: where it seems to be; nothing where it is nowhere near."""
+    if said := spelling(folder, name):
+        return said
+    if home := _home(folder, name):
+        return f"; {home} holds it: let the path lead there"
+    return ""
+
+
+def spelling(folder: Path, name: str) -> str:
+    """As `advice`, of names in that very place alone."""
+    if alike := _alike(folder, name):
+        return f"; {alike} is there, which differs in capitals or in the form of its letters: rename it, or correct the list"
+    return ""
+
+
+def _alike(folder: Path, name: str) -> Path | None:
+    """What lies there under a name that reads the same."""
+    here, changed = folder, False
+    for part in Path(name).parts:
+        if (here / part).exists():
+            here = here / part
+            continue
+        try:
+            same = [found for found in os.listdir(here) if _reading(found) == _reading(part)]  # noqa: PTH208 (names alone)
+        except OSError:
+            return None
+        if len(same) != 1:
+            return None
+        here, changed = here / same[0], True
+    return here if changed else None
+
+
+def _reading(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold().strip()
+
+
+def _home(folder: Path, name: str) -> Path | None:
+    """The only folder up to three levels below, or the one above, that holds `name`."""
+    found, level, seen = [], [folder], 0
+    for _ in range(_DEPTH):
+        children: list[Path] = []
+        for parent in level[: _FOLDERS - seen]:
+            seen += 1
+            children += _folders(parent)
+        found += [child for child in children if (child / name).exists()]
+        if found:
+            return found[0] if len(found) == 1 else None
+        level = children
+    return folder.parent if (folder.parent / name).exists() else None
+
+
+def _folders(parent: Path) -> list[Path]:
+    try:
+        with os.scandir(parent) as entries:
+            return sorted(Path(entry.path) for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+    except OSError:
+        return []
