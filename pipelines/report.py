@@ -12,6 +12,7 @@ import pandas as pd
 
 from m2pt import records
 from m2pt.analysis import (
+    as_run,
     classes,
     contrasts,
     environments,
@@ -81,6 +82,7 @@ def render(
     pictures = _pictures(found, ablations)
     drawn = [(spec, path.read_bytes()) for spec, path in materials.reconstructions(pretrain_specs, encoders)]
     context = _context(study, specs, runs, pretrain_specs, encoders, found)
+    context["settings"] = json.dumps(as_run.settings(study, parts or {"": specs}, pretrain_specs), indent=2)
     said = {item.condition.slug: headline.headline(item, ablations.controls(item.condition)) for item in found.summaries}
     ordered = sorted(found.summaries, key=lambda item: not ablations.is_reference(item.condition.part))
     unfolded = sum(ablations.is_reference(item.condition.part) for item in ordered)
@@ -144,7 +146,10 @@ def _context(
     samples = left_out.split_counts(table, found.documents)
     return {
         "study": study,
-        "settings": json.dumps(study.model_dump(mode="json"), indent=2),
+        "seeds": len({spec.seed for spec in specs}),
+        "scored_weights": as_run.scored_weights(specs),
+        "starts": as_run.starts(specs),
+        "sources": as_run.sources(specs),
         "found": found,
         "counts": {state: int((table["status"] == state).sum()) for state in ("complete", "failed", "interrupted", "missing")},
         "cells": cells,
