@@ -201,10 +201,10 @@ def remove(folder: Path, count: int) -> None:
 def test_absent_files_end_a_run_before_it_starts(videos: Path) -> None:
     remove(videos, 18)
     video_task()
-    with pytest.raises(
-        UserError,
-        match=r"the test split lacks 18 of 24 samples \(18 absent, 0 unreadable\), more than .*unreadable \(fail\) allows, .*val0\.mp4",
-    ):
+    message = (
+        r"the test split lacks 18 of 24 samples \(18 absent, 0 unreadable\), more than .*unreadable \(fail\) allows, .*val0\.mp4"
+    )
+    with pytest.raises(UserError, match=message):
         run("videos")
 
 
