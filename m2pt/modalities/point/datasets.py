@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from m2pt.config import PointInput, UserError
 from m2pt.modalities.listings import read_list, require_unique
+from m2pt.modalities.point.readers.hdf5 import require_written
 from m2pt.modalities.samples import Samples, collect, member
 
 CLASSES = "shape_names.txt"
@@ -53,8 +54,7 @@ def _arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     try:
         with h5py.File(path, "r") as file:
             for key in ("data", "label"):
-                if not isinstance(file.get(key), h5py.Dataset):
-                    raise UserError(f"{path}: has no dataset {key!r}; a file of point clouds holds `data` and `label`.")
+                require_written(path, file, key)
             return file["data"][()], file["label"][()]
     except (OSError, RuntimeError) as error:
         raise UserError(f"{path}: is no whole HDF5 file (truncated, damaged or of another format); restore the file.") from error

@@ -107,7 +107,7 @@ def test_points_of_shapenetpart_come_with_their_labels(shapenet):
 )
 def test_a_shape_that_is_not_as_it_should_be_is_named(shapenet, change, message):
     path = shapenet / "02691156" / "a.txt"
-    path.write_text("\n".join(change(path.read_text().splitlines())))
+    path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
     items = open_parts("shapenetpart", shapenet)
     items.train(1, 0)
     for read in (lambda: items.train(0, 0), lambda: items.test(0)):

@@ -3,6 +3,7 @@
 Shape suffixes: N clouds of one file, P points.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,8 +79,7 @@ def read_labels(path: Path, key: str, *, each_point: bool, at_least: int = 1) ->
     try:
         with h5py.File(path, "r") as file:
             for name in (POINTS, key):
-                if not isinstance(file.get(name), h5py.Dataset):
-                    raise UserError(f"{path}: has no dataset {name!r}; it must hold `{POINTS}` and `{key}`.")
+                require_written(path, file, name)
             labels: NDArray[Any] = file[key][()]
             shape, kind = file[POINTS].shape, file[POINTS].dtype
     except (OSError, RuntimeError) as error:
@@ -92,6 +92,29 @@ def read_labels(path: Path, key: str, *, each_point: bool, at_least: int = 1) ->
     if labels.shape not in accepted or labels.dtype.kind not in "iu":
         raise UserError(f"{path}: `{key}` is {labels.dtype} of shape {labels.shape}, not integers of shape {accepted[0]}.")
     return labels if each_point else labels.reshape(-1)
+
+
+def require_written(path: Path, file: Any, name: str) -> None:
+    """Refuse a dataset that is not there, is not in this file, or was not written to its end: HDF5 reads zeros in its place.
+
+    Raises:
+        UserError: naming the file and the dataset.
+
+    """
+    if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
+        raise UserError(f"{path}: `{name}` is in another file; write it into this one.")
+    dataset = file.get(name)
+    if not isinstance(dataset, h5py.Dataset):
+        raise UserError(f"{path}: has no dataset {name!r}; a file of clouds holds `{POINTS}` beside its labels.")
+    if dataset.is_virtual or dataset.external:
+        raise UserError(f"{path}: `{name}` is in another file; write it into this one.")
+    if dataset.chunks is None:
+        whole = dataset.id.get_storage_size() >= dataset.nbytes
+    else:
+        parts = [-(-side // part) for side, part in zip(dataset.shape, dataset.chunks, strict=True)]
+        whole = dataset.id.get_num_chunks() == math.prod(parts)
+    if not whole:
+        raise UserError(f"{path}: `{name}` was not written to its end (HDF5 would read zeros there); restore the file.")
 
 
 def require_labels(path: Path, key: str, labels: NDArray[np.integer[Any]], count: int) -> None:

@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 
 from m2pt.config import UserError
 
+_TAIL_BYTES = 2000  # more than two lines
+
 
 def read_table(path: Path, columns: int, delimiter: str | None) -> NDArray[np.float64]:
     """The numbers of a file (lines, columns); `delimiter` None is white space.
 
     Raises:
-        UserError: the file is missing or empty, or a line has something else than so many numbers.
+        UserError: the file is missing, empty or cut, or a line has something else than so many numbers.
 
     """
     try:
@@ -28,9 +30,26 @@ def read_table(path: Path, columns: int, delimiter: str | None) -> NDArray[np.fl
         ) from error
     if table.size == 0:
         raise UserError(f"{path}: holds no points; restore the file.")
+    if _cut(path, delimiter):
+        raise UserError(
+            f"{path}: seems to end within line {len(table)} (which has no end, and other decimals than the line before it); "
+            "restore the file, or end that line where it is whole."
+        )
     if table.shape[1] != columns:
         raise UserError(f"{path}: has {table.shape[1]} numbers a line, not {columns}; restore the file.")
     return table
+
+
+def _cut(path: Path, delimiter: str | None) -> bool:
+    """Whether the last line has no end and its last number not as many decimals as the one above: it may have had more."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        tail = file.read().decode("utf-8", "replace")
+    if tail.endswith(("\n", "\r")):
+        return False
+    lines = [line for line in tail.splitlines()[-2:] if line.strip()]
+    decimals = [len(line.split(delimiter)[-1].strip().partition(".")[2]) for line in lines]
+    return len(decimals) < 2 or decimals[0] != decimals[1]
 
 
 def _faulty(path: Path, columns: int, delimiter: str | None) -> int:
