@@ -6,6 +6,7 @@ A study file that sets such a value would be believed; `pipelines.settings` refu
 from collections.abc import Iterator
 
 from m2pt.config import (
+    AudioAugment,
     FinetuneConfig,
     Frozen,
     Goal,
@@ -110,6 +111,8 @@ def _of_views(spec: RunSpec) -> Reasons:
 
 def _of_augmentation(spec: RunSpec) -> Reasons:
     augment, where = spec.finetune.augment, "finetune.augment"
+    if isinstance(augment, AudioAugment) and spec.input.form == "shared":
+        return {f"{where}.{key}": "patches are left out in the published form alone" for key in ("drop_time", "drop_frequency")}
     if not isinstance(augment, ImageAugment):
         return {}
     if spec.goal == "semantic_segmentation":
