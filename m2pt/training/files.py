@@ -55,7 +55,9 @@ def file_feed(spec: RunSpec, folder: Path, cache: Path, share: Share, workers: i
         UserError: a list of the data set is missing or damaged, or more is left out than the task allows.
 
     """
-    parts = _parts(spec, folder)
+    parts, memory = _parts(spec, folder), _memory(spec, folder, cache)
+    if not memory.is_file():
+        _require_apart(parts)
     skips = _task(spec).unreadable == "skip"
     found: dict[Split, Availability] = {}
     for decode in (False, True) if skips else (False,):  # what is absent is known long before all is decoded
@@ -73,7 +75,7 @@ def file_feed(spec: RunSpec, folder: Path, cache: Path, share: Share, workers: i
     names: tuple[TestSplit, ...] = ("test", "val")
     tests = {name: (parts[name].items, places[name]) for name in names if name in parts}
     if skips and share.leads:
-        write_json(_memory(spec, folder, cache), documents(counts))
+        write_json(memory, documents(counts))
     feed = FileFeed(spec, train.among(kept), kept, tests, share, workers)
     feed.counts = counts
     feed.skipped = [sentence for name in ("train", "val", "test") for sentence in left_out.get(name, ())]
@@ -91,6 +93,7 @@ def look(spec: RunSpec, folder: Path, cache: Path) -> dict[str, Counts]:
     memory = _memory(spec, folder, cache)
     if not memory.is_file():
         parts = _parts(spec, folder)
+        _require_apart(parts)
         found = {split: available(spec, folder, split, cache, decode=False) for split in SPLITS}
         states = {name: found[part.listed_as] for name, part in parts.items()}
         write_json(memory, documents({name: part.count(state) for name, part in parts.items() if (state := states[name])}))
@@ -121,6 +124,18 @@ def _parts(spec: RunSpec, folder: Path) -> Mapping[str, _Part]:
         kept, held = holdout(labels, task.holdout, derived_seed(0, "holdout"))
         found |= {"train": _Part(train, "train", kept), "val": _Part(train, "train", held)}
     return found
+
+
+def _require_apart(parts: Mapping[str, _Part]) -> None:
+    """Refuse lists in which a sample stands twice: it would count twice, or be tested on after it was trained with."""
+    seen: dict[str, Split] = {}
+    for split, items in {part.listed_as: part.items for part in parts.values()}.items():
+        for index in range(len(items)):
+            name = items.name(index)
+            if (before := seen.get(name)) is not None:
+                where = f"twice in the {split} split" if before == split else f"in the {before} split and in the {split} split"
+                raise UserError(f"{name}: is listed {where}; take it off one of the lists.")
+            seen[name] = split
 
 
 def _drawn(spec: RunSpec, train: Items, places: Tensor) -> Tensor:

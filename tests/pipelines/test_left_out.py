@@ -1,6 +1,7 @@
 """Samples that are absent or cannot be read: which they are follows from the run's id, and people see how many they are."""
 
 import json
+import re
 from pathlib import Path
 
 import av
@@ -364,3 +365,22 @@ def test_runs_of_different_samples_are_told_apart(videos: Path) -> None:
         assert "videos: its runs are not all of the same samples (3 runs tested on 24; 1 run tested on 23)" in told
         assert told.count("ifferent samples") >= 2, "the comparison itself is marked"
     assert "different samples" in next(Path("reports/cells").glob("videos-from-random*.html")).read_text()
+
+
+@pytest.mark.parametrize(
+    ("listing", "line", "message"),
+    [
+        ("train.csv", "./train3.mp4 1\n", r"train3\.mp4.* twice"),
+        ("val.csv", "train3.mp4 1\n", r"train3\.mp4: is listed in the train split and in the test split"),
+    ],
+)
+def test_a_sample_that_is_listed_twice_is_named(
+    videos: Path, capsys: pytest.CaptureFixture[str], listing: str, line: str, message: str
+) -> None:
+    """Another sample of the list is missing then, or the test knows what was trained with."""
+    with (videos / listing).open("a") as file:
+        file.write(line)
+    video_task()
+    with pytest.raises(UserError, match=message):
+        run("videos")
+    assert re.search(message, planned(capsys)[0])
