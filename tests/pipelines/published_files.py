@@ -100,7 +100,7 @@ def ade20k(folder: Path) -> None:
 
 
 def imagenet(folder: Path) -> None:
-    for split, count in (("train", 8), ("val", 4)):
+    for split, count in (("train", 96), ("val", 4)):
         for label in range(3):
             home = folder / split / f"n0000000{label}"
             home.mkdir(parents=True)
