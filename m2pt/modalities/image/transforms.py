@@ -18,6 +18,7 @@ from torchvision.transforms import Compose, InterpolationMode, RandomResizedCrop
 from m2pt.config import Goal, ImageAugment, ImageInput, UserError
 from m2pt.modalities.image.decode import coloured
 from m2pt.modalities.items import Wanted
+from m2pt.modalities.policies import mend_policy
 
 USUAL_SIZE = 224
 """Up to this size the tested square is 224/256 of the shorter side (ImageNet's custom since AlexNet); beyond, all of it (MAE)."""
@@ -103,6 +104,8 @@ class TrainTransform:
         except (AssertionError, KeyError, ValueError, TypeError, IndexError) as error:
             message = f"augment.policy: timm cannot read {augment.policy!r}; an example is 'rand-m9-mstd0.5-inc1'."
             raise UserError(message) from error
+        for step in cast(Compose, self.transform).transforms:
+            mend_policy(step)
         if augment.crop_draw == "once":
             rest = cast(Compose, self.transform).transforms[1:]
             once = CropDrawnOnce(config.size, augment.crop_scale, ASPECT_RATIO, InterpolationMode.BICUBIC)

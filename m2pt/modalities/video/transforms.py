@@ -17,6 +17,7 @@ from torch import Tensor
 
 from m2pt.config import UserError, VideoAugment, VideoInput
 from m2pt.modalities.items import seeded
+from m2pt.modalities.policies import mend_policy
 from m2pt.modalities.video.decoding import Frame
 
 ASPECT_RATIO = (0.75, 1.3333)
@@ -67,6 +68,7 @@ def _policy(policy: str, channels: int) -> Callable[[Image.Image], Image.Image]:
         raise UserError(
             f"finetune.augment.policy: {policy!r} is no RandAugment policy; write one like 'rand-m7-n4-mstd0.5-inc1' (timm)."
         ) from error
+    mend_policy(transform)
     return transform
 
 
