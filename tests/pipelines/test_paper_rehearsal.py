@@ -35,7 +35,7 @@ SMALL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 """What each task's samples and training are cut down to, beside `epochs: 2`.
 
-A batch of pictures is larger than `execution.micro_batch`, than the rows of a draw of mixup and than those of batch norm, as there.
+A batch of pictures is larger than `execution.micro_batch`, the rows of a draw of mixup and those of batch norm, as in the file.
 """
 
 
