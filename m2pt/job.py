@@ -32,7 +32,7 @@ from m2pt.energy import EnergyMeter, energy_meter
 from m2pt.identity import PretrainSpec, RunSpec, Spec, run_id
 from m2pt.modalities.samples import Samples
 from m2pt.pathway import PathwayError
-from m2pt.training.checkpoint import remove_checkpoint
+from m2pt.training.checkpoint import epochs_of_checkpoint, remove_checkpoint
 from m2pt.training.feeds import Feed
 from m2pt.training.files import file_feed
 from m2pt.training.finetune import Places, finetune, memory_feed
@@ -159,10 +159,11 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
 
 def _facts(started: str, run_dir: Path, device: torch.device, share: Share) -> dict[str, Any]:
     """What the ledger holds of an attempt that is known when it begins."""
+    standing = epochs_of_checkpoint(run_dir)
     return {
         "started": started,
-        "resumed": (run_dir / records.CHECKPOINT).is_file(),
-        "resumed_from_epoch": len(records.read_history(run_dir)),
+        "resumed": standing is not None,
+        "resumed_from_epoch": standing or 0,
         "devices": share.world,
         "git_commit": execution.git_commit(),
         **environment.facts(device.type, environment.device_name(device), torch.get_num_threads()),

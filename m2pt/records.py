@@ -3,7 +3,11 @@
 A run's folder holds, for good and equal between identical executions on the same kind of hardware:
 
 - `spec.json`: the run id, `RECIPE_VERSION` and the spec; written first.
-- `history.jsonl`: one JSON object per epoch (losses, metrics, every scale).
+- `history.jsonl`: one JSON object per epoch (of a pretraining: per 50 steps). `step` steps are done; `learning_rate` is the
+  schedule's rate in the last of them, `scale_learning_rate` that of the scales; `train/loss` is the mean of what was minimised
+  (smoothed and mixed labels, weighted side losses), `train/accuracy` that while it trained, `train/skipped_steps` those that fp16
+  left out; `val/loss` is the loss on plain labels, `val/<metric>` in percent, both of the weights that count (averaged ones where
+  the recipe keeps an average), like every `scale/<layer>` (`/abs_mean`: of several entries) and `effective_size/<layer>`.
 - `merged.safetensors` (fine-tuning) or `encoder.safetensors` (pretraining): the weights.
 - `record.json`: the scores; written last, by rename. A run is complete when it stands.
 

@@ -11,8 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from m2pt.analysis.provenance import seconds_of
 from m2pt.config import UserError
 from m2pt.identity import RECIPE_VERSION, PretrainSpec, RunSpec, Spec, run_id
+from m2pt.published.datasets import DATASETS
 from m2pt.records import (
     ENCODER,
     EXECUTION,
@@ -167,7 +169,10 @@ def _read(spec: Spec, run_dir: Path, state: State, weights_limit_bytes: int) -> 
 
 def parameters(spec: Spec) -> dict[str, str]:
     """The settings of a run as flat names and texts: `finetune.learning_rate`, `pathway.layers` as a comma list."""
-    return dict(_flat("", spec.model_dump(mode="json"))) | {"recipe_version": str(RECIPE_VERSION)}
+    found = dict(_flat("", spec.model_dump(mode="json"))) | {"recipe_version": str(RECIPE_VERSION)}
+    if isinstance(spec, RunSpec) and spec.tuning == "fix" and spec.pathway is not None:
+        found["pathway.auxiliary_trainable"] = "false"  # whatever the section says, only scales and head are trained
+    return found
 
 
 def in_batches(groups: Sequence[Sequence[Point]]) -> Iterator[list[Point]]:
@@ -248,14 +253,15 @@ def _summary(run_dir: Path, attempts: list[dict[str, Any]], time_ms: int) -> lis
     }
     for split, counts in (record.get("samples") or {}).items():
         values |= {f"samples/{split}/{kind}": count for kind, count in counts.items()}
-    for attempt in attempts:
-        for part, seconds in attempt.get("seconds", {}).items():
-            values[f"seconds/{part}"] = values.get(f"seconds/{part}", 0.0) + seconds
+    for part in {part for attempt in attempts for part in attempt.get("seconds", {})}:
+        known = [seconds_of(attempt, part) for attempt in attempts]
+        if None not in known:  # a sum without one of them would be too small
+            values[f"seconds/{part}"] = sum(value for value in known if value is not None)
     peaks = [attempt["peak_memory_bytes"] for attempt in attempts if attempt.get("peak_memory_bytes")]
     if peaks:
         values["peak_memory_mib"] = max(peaks) / 2**20
     inference = attempts[-1].get("inference") if attempts else None
-    values |= {f"inference/{name}": inference[name] for name in ("latency_ms", "plain_latency_ms")} if inference else {}
+    values |= {f"inference/{name}": inference[name] for name in ("batch", "latency_ms", "plain_latency_ms")} if inference else {}
     joules = [attempt["energy_joules"] for attempt in attempts if attempt.get("energy_joules") is not None]
     if joules and len(joules) == len(attempts):
         values["energy_joules"] = sum(joules)
@@ -309,11 +315,18 @@ def _data(spec: Spec, run_dir: Path) -> list[DataInput]:
     source = str(_optional(run_dir / INPUTS).get("data") or f"data/{modality}")
     digest = spec.data_sha256[:36]  # the most that a tracking store holds
     first = "pretrain" if isinstance(spec, PretrainSpec) else "train"
-    data = [
-        DataInput(f"{modality}/{first}", digest, source, "train"),
-        DataInput(f"{modality}/val", digest, source, "validation"),
-    ]
+    data = [DataInput(f"{modality}/{first}", digest, source, "train")]
+    if isinstance(spec, PretrainSpec) or _has_validation(spec):
+        data.append(DataInput(f"{modality}/val", digest, source, "validation"))
     return data if isinstance(spec, PretrainSpec) else [*data, DataInput(f"{modality}/test", digest, source, "test")]
+
+
+def _has_validation(spec: RunSpec) -> bool:
+    """Whether a run has validation data: the small data sets do, a published one as published, or where some is held out."""
+    if spec.task is None or spec.task.holdout > 0:
+        return True
+    facts = DATASETS.get((spec.task.dataset, spec.task.variant))
+    return facts is not None and facts.val is not None
 
 
 def _files(run_dir: Path, state: State, weights_limit_bytes: int) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from m2pt.config import UserError
 from m2pt.records import table
@@ -29,9 +30,10 @@ def publish_study(plan: Plan, report: Path) -> int:
                 publisher.publish(spec, run_dir, active=plan.state(spec) == "running")
                 published += 1
         runs = table(plan.compared, runs_folder(plan.study))
-        means = runs.dropna(subset=["test_score"]).groupby("method")["test_score"].mean()
+        means = runs.dropna(subset=["test_score"]).groupby(["metric", "method"])["test_score"].mean()
         counts = plan.counts()
-        publisher.summarise(counts["complete"], counts["failed"], {str(name): float(mean) for name, mean in means.items()})
+        scores = {"/".join(cast(tuple[str, str], key)): float(mean) for key, mean in means.items()}
+        publisher.summarise(counts["complete"], counts["failed"], scores)
         if is_whole(report):
             publisher.publish_report([*(report / name for name in FILES), *sorted((report / "figures").glob("*.png"))])
     return published

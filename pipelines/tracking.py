@@ -158,14 +158,14 @@ class Publisher:
         return self._live.pending
 
     def summarise(self, complete: int, failed: int, scores: Mapping[str, float] | None = None) -> None:
-        """Put the outcome of the sweep on its parent run: counts, and the mean test score of each method.
+        """Put the outcome of the sweep on its parent run: counts, and mean test scores by `<metric>/<method>`.
 
         Raises:
             UserError: the store cannot be used.
 
         """
         values = {"runs/complete": float(complete), "runs/failed": float(failed)}
-        values |= {f"mean_test_score/{name}": float(score) for name, score in (scores or {}).items()}
+        values |= {f"mean_test_{name}": float(score) for name, score in (scores or {}).items()}
         with self._connected() as session:
             session.summarise(values, "FAILED" if failed else "FINISHED")
 

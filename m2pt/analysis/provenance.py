@@ -17,8 +17,9 @@ TIMINGS = (
     "code_sha256", "cpu_capability", "cuda", "platform", *PACKAGES,
 )  # fmt: skip
 """The columns of the table of timings. Seconds, device seconds (seconds times devices) and energy are summed over all attempts of
-a run, also those that failed; the device, and how many of them, are those of its last attempt. Energy is empty where one of the
-attempts did not measure it. Latencies are those of one forward pass of the final model, and of a plain model measured beside it.
+a run, also those that failed; the device, and how many of them, are those of its last attempt. They are empty where one of the
+attempts did not measure them (of one that was killed, the total up to its last epoch alone is known).
+Latencies are those of one forward pass of the final model, and of a plain model measured beside it.
 """
 
 
@@ -42,14 +43,21 @@ def _row(attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     last = attempts[-1]
     row: dict[str, Any] = {"attempts": len(attempts), "started": attempts[0].get("started")}
     for part in SECONDS:
-        measured = [seconds[part] for attempt in attempts if part in (seconds := attempt.get("seconds") or {})]
-        row[f"{part}_seconds"] = round(sum(measured), 3) if measured else None
+        measured = [seconds_of(attempt, part) for attempt in attempts]
+        row[f"{part}_seconds"] = None if None in measured else round(sum(value for value in measured if value is not None), 3)
     row |= {"devices": last.get("devices", 1), "device_seconds": _device_seconds(attempts), "energy_joules": _energy(attempts)}
     row |= {name: latency.get(name) for latency in [_inference(attempts)] for name in ("latency_ms", "plain_latency_ms")}
     memory = [attempt["peak_memory_bytes"] for attempt in attempts if attempt.get("peak_memory_bytes") is not None]
     versions = last.get("versions") or {}
     row |= {key: last.get(key) for key in _FACTS}
     return row | {"peak_memory_bytes": max(memory, default=None)} | {name: versions.get(name) for name in PACKAGES}
+
+
+def seconds_of(attempt: Mapping[str, Any], part: str) -> float | None:
+    """What an attempt spent on a part of its work; None where nobody knows, as of one that was killed."""
+    seconds = attempt.get("seconds") or {}
+    unknown = attempt.get("interrupted") or not seconds
+    return seconds.get(part, None if unknown else 0.0)
 
 
 def _device_seconds(attempts: Sequence[Mapping[str, Any]]) -> float | None:

@@ -23,8 +23,10 @@ METRICS = (
 CURVES = [*ARM, "epoch", "metric", "mean", "half_width", "n"]
 SCALES = [*ARM, "source", "epoch", "layer", "depth", "scale", "effective_size", "n"]
 
-_LAYER = re.compile(rf"blocks\.(\d+)\.({'|'.join(map(re.escape, LAYERS))})(?:\.(\d+))?")
-"""The name of a scale (`m2pt.pathway.scales`): its depth, its layer type and, of several auxiliaries, which."""
+_MEAN = "/abs_mean"
+_LAYER = re.compile(rf"blocks\.(\d+)\.({'|'.join(map(re.escape, LAYERS))})(?:\.(\d+))?(?:{_MEAN})?")
+"""The name of a scale (`m2pt.pathway.scales`): its depth, its layer type and, of several auxiliaries, which. One with several
+entries is recorded by the mean of their sizes."""
 
 
 def history(table: pd.DataFrame, runs: Path) -> pd.DataFrame:
@@ -62,7 +64,7 @@ def scales(lines: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for name, match in sorted(found, key=lambda item: (item[1][2], int(item[1][1]), int(item[1][3] or 0))):
         sources = lines["auxiliary"] if match[3] is None else lines["auxiliary"].str.split("+").str[int(match[3])]
-        sizes = lines.get(f"effective_size/{name}", pd.Series(np.nan, index=lines.index)).abs()
+        sizes = lines.get(f"effective_size/{name.removesuffix(_MEAN)}", pd.Series(np.nan, index=lines.index)).abs()
         part = lines[[*ARM, "epoch"]].assign(source=sources, layer=match[2], depth=int(match[1]))
         parts.append(part.assign(scale=lines[f"scale/{name}"].abs(), effective_size=sizes).dropna(subset="scale"))
     if not parts:
@@ -87,10 +89,16 @@ def final_scales(documents: Mapping[str, Mapping[str, Any]], table: pd.DataFrame
             row: dict[str, Any] = dict(zip(ARM, key, strict=True)) | {"n": len(members)}
             row["scale"] = _mean(abs(value) for item in members for value in item["scales"].values())
             row["effective_size"] = _mean(size for item in members for size in (item.get("effective_sizes") or {}).values())
-            row["largest"] = max(abs(value) for item in members for value in item["scales"].values())
+            row["largest"] = max(_largest(item) for item in members)
             row["layers"] = {layer: _mean(_of_layer(members, layer)) for layer in LAYERS}
             rows.append(row)
     return rows
+
+
+def _largest(record: Mapping[str, Any]) -> float:
+    """The size of the largest scale; records of older code do not tell that of scales with several entries."""
+    known = record.get("scale_abs_max")
+    return float(max(abs(value) for value in record["scales"].values()) if known is None else known)
 
 
 def _of_layer(members: Sequence[Mapping[str, Any]], layer: str) -> list[float]:

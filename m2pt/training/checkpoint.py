@@ -33,6 +33,14 @@ def load_checkpoint(run_dir: Path, device: torch.device) -> dict[str, Any] | Non
     return state
 
 
+def epochs_of_checkpoint(run_dir: Path) -> int | None:
+    """From the end of which epoch a run would go on (0: from inside the first one); None where it would start over."""
+    try:
+        return len(torch.load(run_dir / CHECKPOINT, map_location="cpu", weights_only=True, mmap=True)["history"])
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError):
+        return None
+
+
 def remove_checkpoint(run_dir: Path) -> None:
     """Remove the checkpoint of a complete run."""
     (run_dir / CHECKPOINT).unlink(missing_ok=True)

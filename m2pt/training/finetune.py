@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from m2pt import pathway
 from m2pt.config import UserError
@@ -128,7 +127,7 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
     best = _train(spec, trainer, places, run_dir, watch)
     model = trainer.scored
     with watch.measure("evaluate"):
-        scales = {name: _summary(scale) for name, scale in pathway.scales(model).items()}
+        scales, largest = _scale_values(model), _largest_scale(model)
         sizes = pathway.effective_sizes(model)
         merged = merge(spec, model, fresh(spec, len(feed.classes), len(feed.parts or ())), feed, places.device)
         refuse_weights(model, f"{run_id(spec)}, after training")
@@ -155,6 +154,7 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
         "confusion": test.confusion,
         "scales": scales,
         "effective_sizes": sizes,
+        "scale_abs_max": largest,
         "scale_abs_mean": _mean([abs(value) for value in scales.values()]),
         "effective_size_mean": _mean(list(sizes.values())),
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -182,9 +182,18 @@ def _time_inference(spec: RunSpec, model: Model, feed: Feed, places: Places, wat
             print(f"no room to time a plain model beside the final one: {error}")
 
 
-def _summary(scale: nn.Parameter) -> float:
-    """One number for a scale: its value, or the mean size of its entries where it has several."""
-    return float(scale.detach().abs().mean() if scale.ndim else scale.detach())
+def _scale_values(model: Model) -> dict[str, float]:
+    """One number for each scale: its value, or, as `<name>/abs_mean`, the mean size of its entries where it has several."""
+    found = {name: scale.detach() for name, scale in pathway.scales(model).items()}
+    return {
+        f"{name}/abs_mean" if scale.ndim else name: float(scale.abs().mean() if scale.ndim else scale)
+        for name, scale in found.items()
+    }
+
+
+def _largest_scale(model: Model) -> float | None:
+    """The size of the largest entry of all scales; None where there are none."""
+    return max((float(scale.detach().abs().max()) for scale in pathway.scales(model).values()), default=None)
 
 
 def _mean(values: list[float]) -> float | None:
@@ -256,8 +265,7 @@ def _line(val: Evaluation | None, model: Model) -> dict[str, float]:
     if val is not None:
         line |= {f"val/{name}": score for name, score in val.scores.items()}
         line |= {} if val.loss is None else {"val/loss": val.loss}
-    for name, scale in pathway.scales(model).items():
-        line[f"scale/{name}"] = _summary(scale)
+    line |= {f"scale/{name}": value for name, value in _scale_values(model).items()}
     for name, size in pathway.effective_sizes(model).items():
         line[f"effective_size/{name}"] = size
     return line

@@ -93,3 +93,13 @@ def test_nothing_complete_gives_empty_tables(tmp_path: Path) -> None:
     lines = trajectories.history(records.table(planned.specs, planned.runs), planned.runs)
     assert trajectories.curves(lines).empty
     assert trajectories.scales(lines).empty
+
+
+def test_scales_of_several_entries_count_by_their_mean_size_and_their_largest_entry() -> None:
+    arm = dict.fromkeys(trajectories.ARM, "x") | {"auxiliary": "audio", "epoch": 1, "seed": 0}
+    lines = pd.DataFrame([arm | {"scale/blocks.1.mlp.fc1/abs_mean": 0.25, "effective_size/blocks.1.mlp.fc1": 3.0}])
+    (row,) = trajectories.scales(lines).to_dict("records")
+    assert (row["layer"], row["depth"], row["scale"], row["effective_size"]) == ("mlp.fc1", 1, 0.25, 3.0)
+    documents = {"run": {"scales": {"blocks.1.mlp.fc1/abs_mean": 0.25}, "scale_abs_max": 0.9}}
+    (final,) = trajectories.final_scales(documents, lines.assign(run_id="run", parts=""))
+    assert (final["scale"], final["largest"], final["layers"]["mlp.fc1"]) == (0.25, 0.9, 0.25)

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from m2pt.config import UserError
+from m2pt.identity import TaskSpec
 from m2pt.records import EXECUTION, HISTORY, LOCK, read_json, write_json
 from pipelines.published import Point, in_batches, parameters, read_publication, signature, state_of
 from tests.pipelines import synthetic
+
+_STARTED = {"started": "2026-11-21T11:00:00+00:00"}
 
 
 def test_parameters_are_flat_and_readable() -> None:
@@ -42,6 +45,35 @@ def test_energy_and_inference_are_published_where_they_were_measured(tmp_path: P
     assert (shown["inference/latency_ms"], shown["inference/plain_latency_ms"]) == (2.5, 2.0)
     write_json(run_dir / EXECUTION, {"attempts": [attempt, attempt | measured]})  # the first one's energy is unknown
     assert "energy_joules" not in {point.key for point in read_publication(spec, run_dir).summary}
+
+
+def test_seconds_are_a_sum_only_where_every_attempt_tells_them(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(tmp_path, spec)
+    (attempt,) = read_json(run_dir / EXECUTION)["attempts"]
+    failed = attempt | {"seconds": {"load": 0.5, "train": 1.0, "total": 1.5}}
+    write_json(run_dir / EXECUTION, {"attempts": [failed, attempt | {"seconds": attempt["seconds"] | {"latency": 0.25}}]})
+    shown = {point.key: point.value for point in read_publication(spec, run_dir).summary}
+    assert (shown["seconds/train"], shown["seconds/total"], shown["seconds/latency"]) == (6.0, 7.5, 0.25)
+    write_json(run_dir / EXECUTION, {"attempts": [{"seconds": {"total": 2.0}, "interrupted": True, **_STARTED}, attempt]})
+    shown = {point.key: point.value for point in read_publication(spec, run_dir).summary}
+    assert "seconds/train" not in shown
+    assert shown["seconds/total"] == 8.0
+
+
+def test_what_a_tuning_freezes_is_not_shown_as_trained() -> None:
+    assert parameters(synthetic.pathway_spec())["pathway.auxiliary_trainable"] == "true"
+    fix = synthetic.pathway_spec().model_copy(update={"tuning": "fix"})
+    assert parameters(fix)["pathway.auxiliary_trainable"] == "false"
+
+
+def test_validation_data_are_shown_where_there_are_some(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    for dataset, holdout, shown in (("esc50", 0.0, False), ("esc50", 0.1, True), ("partnet", 0.0, True)):
+        task = TaskSpec(dataset=dataset, goal="classification", variant=None, recipe="r", holdout=holdout, unreadable="fail")
+        of_task = spec.model_copy(update={"task": task})
+        found = read_publication(of_task, synthetic.whole(tmp_path / f"{dataset}-{holdout}", of_task)).data
+        assert ("validation" in {data.context for data in found}) == shown
 
 
 def test_a_run_from_elsewhere_gets_the_same_made_up_times_wherever_it_is_read(tmp_path: Path) -> None:

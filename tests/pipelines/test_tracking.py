@@ -193,13 +193,13 @@ def test_a_deleted_database_comes_back_with_the_same_runs_and_histories(project:
         with Publisher(STUDY, SWEEP) as publisher:
             for spec, run_dir in runs:
                 publisher.publish(spec, run_dir)
-            publisher.summarise(5, 1, {"pathway": 61.5})
+            publisher.summarise(5, 1, {"accuracy/pathway": 61.5})
     before = _view()
     _delete_database(project)
     with Publisher(STUDY, SWEEP) as publisher:
         for spec, run_dir in runs[::-1]:
             publisher.publish(spec, run_dir)
-        publisher.summarise(5, 1, {"pathway": 61.5})
+        publisher.summarise(5, 1, {"accuracy/pathway": 61.5})
     assert _view() == before
     statuses = [before[run_id(spec)]["status"] for spec, _ in runs]
     assert statuses == ["FINISHED", "FINISHED", "FINISHED", "FAILED", "KILLED", "FINISHED", "FINISHED"]
@@ -274,15 +274,15 @@ def test_the_sweep_shows_its_outcome_and_the_report(project: Path) -> None:
     figure.write_bytes(b"picture")
     with Publisher(STUDY, SWEEP) as publisher:
         publisher.publish(spec, run_dir)
-        publisher.summarise(1, 2, {"pathway": 61.5})
+        publisher.summarise(1, 2, {"accuracy/pathway": 61.5})
         publisher.publish_report([figure])
     (sweep,) = _runs(_client(), "tags.`m2pt.kind` = 'sweep'")
-    assert sweep.data.metrics == {"runs/complete": 1.0, "runs/failed": 2.0, "mean_test_score/pathway": 61.5}
+    assert sweep.data.metrics == {"runs/complete": 1.0, "runs/failed": 2.0, "mean_test_accuracy/pathway": 61.5}
     assert sweep.info.status == "FAILED"
     assert (Path(sweep.info.artifact_uri) / "report" / "matrix.png").read_bytes() == b"picture"
     with Publisher(STUDY, SWEEP) as publisher:
         publisher.publish(spec, run_dir)
-        publisher.summarise(3, 0, {"pathway": 61.5})
+        publisher.summarise(3, 0, {"accuracy/pathway": 61.5})
     shown = _view()
     assert shown[f"sweep {SWEEP}"]["metrics"]["runs/complete"] == [
         (0, shown[f"sweep {SWEEP}"]["metrics"]["runs/failed"][0][1], 3.0)

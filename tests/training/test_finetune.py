@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from m2pt.encoder import Encoder
 from m2pt.identity import WeightsRef, run_id
 from m2pt.modalities.samples import Samples
 from m2pt.model import Model
+from m2pt.training.checkpoint import epochs_of_checkpoint, load_checkpoint, save_checkpoint
 from m2pt.training.finetune import Places, build, draw_samples, finetune, memory_feed
 from m2pt.training.loop import Trainer
 from m2pt.training.pretrain import PretrainedEncoder
@@ -283,3 +285,41 @@ def test_best_val_keeps_the_epoch_with_the_best_validation_score(splits, weights
     scores = [json.loads(line)["val/accuracy"] for line in history.decode().splitlines()]
     assert record["val_score"] == max(scores)
     assert record["epoch"] == scores.index(max(scores)) + 1
+
+
+@pytest.mark.parametrize("granularity", ["layer", "channel"])
+def test_a_scale_is_logged_as_what_it_is_and_beside_its_rate(granularity, splits, weights, places, tmp_path, monkeypatch):
+    recipe = FinetuneConfig(samples=40, epochs=2, batch_size=10, warmup_steps=2, layer_decay=0.5)
+    last = {}
+    merge = pathway.merge
+    monkeypatch.setattr(pathway, "merge", lambda model: (last.update(copy.deepcopy(pathway.scales(model))), merge(model))[1])
+    spec = spec_for(weights, finetune=recipe, pathway=PathwayConfig(granularity=granularity, scale_lr_multiple=30.0))
+    record, history = run(spec, splits, places, tmp_path)
+    first, line = (json.loads(text) for text in history.decode().splitlines())
+    name, scale = "blocks.0.attn.qkv", last["blocks.0.attn.qkv"].detach()
+    if granularity == "layer":
+        assert record["scales"][name] == line[f"scale/{name}"] == float(scale)
+    else:
+        expected = float(scale.abs().mean())
+        assert expected != pytest.approx(float(scale.mean()))
+        assert record["scales"][f"{name}/abs_mean"] == line[f"scale/{name}/abs_mean"] == pytest.approx(expected)
+        assert f"scale/{name}" not in line
+    assert record["scale_abs_max"] == max(float(scale.detach().abs().max()) for scale in last.values())
+    # Step 4 of 8, the second after the peak, of half a cosine over 6 steps; whatever layer decay slows, the head has this rate.
+    assert first["learning_rate"] == pytest.approx(1e-3 * 0.5 * (1 + math.cos(math.pi * 1 / 6)))
+    assert first["scale_learning_rate"] == pytest.approx(30 * first["learning_rate"])
+
+
+def test_what_a_checkpoint_would_go_on_from_is_told_without_the_lines_after_it(splits, weights, places, tmp_path):
+    spec = baseline_for(weights, finetune=FinetuneConfig(samples=40, epochs=3, batch_size=10, warmup_steps=1))
+    run(spec, splits, replace(places, checkpoint_every_epochs=2), tmp_path)
+    run_dir = tmp_path / run_id(spec)
+    assert epochs_of_checkpoint(run_dir) == 3
+    state = load_checkpoint(run_dir, torch.device("cpu"))
+    save_checkpoint(run_dir, state | {"history": state["history"][:2]})
+    assert len(records.read_history(run_dir)) == 3
+    assert epochs_of_checkpoint(run_dir) == 2
+    (run_dir / records.CHECKPOINT).write_bytes(b"cut off")
+    assert epochs_of_checkpoint(run_dir) is None
+    (run_dir / records.CHECKPOINT).unlink()
+    assert epochs_of_checkpoint(run_dir) is None

@@ -173,3 +173,15 @@ def test_lars_scales_a_matrix_by_its_norm_and_a_scale_not():
     expected = before - 0.1 * 0.001 * before.norm() / gradient.norm() * gradient
     assert torch.allclose(model.head.weight, expected, atol=1e-7)
     assert float(scale.detach()) == pytest.approx(-1e-3 * 3.0)
+
+
+def test_scales_with_rates_of_their_own_are_logged_one_by_one():
+    model = joined()
+    recipe = FinetuneConfig(layer_decay=0.5, warmup_steps=0)
+    optimizer, schedule = build_optimizer(model, recipe, 5, PathwayConfig(scale_lr_multiple=4.0, scale_layer_decay=True))
+    schedule.apply(optimizer, 0)
+    logged = rates(optimizer, model)
+    assert logged.pop("learning_rate") == 1e-3
+    assert set(logged) == {f"scale_learning_rate/{name}" for name in pathway.scales(model)}
+    assert logged["scale_learning_rate/blocks.0.attn.qkv"] == pytest.approx(4e-3 * 0.25)
+    assert logged["scale_learning_rate/blocks.1.mlp.fc2"] == pytest.approx(4e-3 * 0.5)
