@@ -25,6 +25,6 @@ def sinusoids(count: int, width: int) -> Tensor:
     Sines in the even columns, cosines in the odd ones.
     """
     pair = torch.arange(width) // 2
-    angles = torch.arange(count, dtype=torch.float64)[:, None] / 10000.0 ** (2 * pair / width).double()
+    angles = torch.arange(count, dtype=torch.float64)[:, None] / 10000.0 ** (2 * pair.double() / width)
     even = torch.arange(width) % 2 == 0
     return torch.where(even, angles.sin(), angles.cos()).float()

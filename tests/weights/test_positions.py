@@ -27,7 +27,7 @@ def code(rows, columns, width=WIDTH):
 
 
 def table(places):
-    angles = torch.arange(places, dtype=torch.float64)[:, None] / 10000 ** (2 * (torch.arange(WIDTH) // 2) / WIDTH).double()
+    angles = torch.arange(places, dtype=torch.float64)[:, None] / 10000 ** (2 * (torch.arange(WIDTH) // 2).double() / WIDTH)
     return torch.where(torch.arange(WIDTH) % 2 == 0, angles.sin(), angles.cos()).float()
 
 
