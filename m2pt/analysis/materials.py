@@ -92,9 +92,9 @@ def readings(documents: Iterable[Mapping[str, Any]]) -> list[str]:
             if loaded["positions"]:
                 told[f"Positions of {name} were brought {loaded['positions']}."] = None
             if loaded["weights"] == "ema" or loaded["beside"]:
-                kind = "the moving average" if loaded["weights"] == "ema" else "the trained weights"
+                kind = "the moving average was" if loaded["weights"] == "ema" else "the trained weights were"
                 beside = f"; others stand under {', '.join(loaded['beside'])}" if loaded["beside"] else ""
-                told[f"Of {name} {kind} were read{beside}."] = None
+                told[f"Of {name} {kind} read{beside}."] = None
             if narrow := [kind for kind in loaded["precisions"] if kind.startswith("float8")]:
                 told[f"Weights of {name} are stored as {', '.join(narrow)}."] = None
     return sorted(told)

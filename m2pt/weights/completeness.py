@@ -12,10 +12,11 @@ from m2pt.weights.content import Content
 from m2pt.weights.foreign import foreign
 from m2pt.weights.layouts import BIAS, DESCRIPTIONS, SPLIT_BIASES, Layout
 from m2pt.weights.shapes import hidden_width
+from m2pt.weights.shards import configuration
 
 _MOST_KEYS = 40  # that one sentence lists
+_HUGGING_FACE_EPSILON = 1e-12  # of ViT, ViTMAE and VideoMAE where no configuration says another
 _COUNTER = "num_batches_tracked"  # of batch norm: the one whole number of an encoder
-_HUGGING_FACE = {"vit", "vit_mae", "vit_msn", "videomae"}
 
 
 def check_sizes(file: Path, layout: Layout, config: ModelConfig) -> None:
@@ -54,17 +55,26 @@ def check_config(file: Path, config: ModelConfig) -> None:
         UserError: it has other heads or another activation, of which the tensors themselves tell nothing.
 
     """
-    path = file.parent / "config.json"
-    if not path.is_file():
+    path = configuration(file)
+    if path is None:
         return
     found = read_json(path)
-    if not isinstance(found, dict) or found.get("model_type") not in _HUGGING_FACE:
-        return
     heads, activation = found.get("num_attention_heads"), found.get("hidden_act")
     if heads not in (None, config.heads):
         raise UserError(f"{path}: has num_attention_heads {heads}, model.heads is {config.heads}; set it or name another file.")
     if activation not in (None, "gelu"):
         raise UserError(f"{path}: has hidden_act {activation}, and m2pt's encoders have gelu; name another file.")
+
+
+def norm_epsilon(file: Path, layout: Layout) -> float | None:
+    """What the norms of an encoder add to the variance, where the layout differs from its modality's usual value, else None.
+
+    Hugging Face's configuration says it, or its default holds; the tensors do not tell.
+    """
+    if layout.name not in ("hf-vit", "hf-videomae"):
+        return None
+    path = configuration(file)
+    return float(read_json(path).get("layer_norm_eps", _HUGGING_FACE_EPSILON)) if path else _HUGGING_FACE_EPSILON
 
 
 def check_keys(

@@ -19,8 +19,9 @@ from m2pt.config import (
     VideoInput,
     Weights,
 )
-from m2pt.weights.completeness import check_config, check_keys, check_sizes, usable
+from m2pt.weights.completeness import check_config, check_keys, check_sizes, norm_epsilon, usable
 from m2pt.weights.content import Content, read_content
+from m2pt.weights.foreign import foreign
 from m2pt.weights.layouts import BIAS, DESCRIPTIONS, LEAVES, SPLIT_BIASES, Layout, fitting, possible_modalities
 from m2pt.weights.positions import Resampling, UnknownGridError, place
 from m2pt.weights.saved import load_into
@@ -41,7 +42,7 @@ class LoadedWeights:
     `beside` under which others were not taken. `ignored` are keys of the file that no encoder needs (decoder, head, optimizer);
     `filled` are biases that the layout has none of and that are zero; `fresh` are tensors that the file has none of and that stay
     as the model was initialised (Point-MAE's class token and its position, the fixed positions of VideoMAE). `resampled` says how
-    the positions were brought to another size.
+    the positions were brought to another size; `norm_epsilon` is that of the norms where the layout has another than usual.
     """
 
     tensors: Mapping[str, Tensor]
@@ -54,6 +55,7 @@ class LoadedWeights:
     wrapper: str | None = None
     beside: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
+    norm_epsilon: float | None = None
 
     def facts(self) -> dict[str, Any]:
         """What a record keeps of how the file was read; the same wherever it lies."""
@@ -63,6 +65,7 @@ class LoadedWeights:
             "wrapper": self.wrapper,
             "beside": list(self.beside),
             "precisions": list(self.precisions),
+            "norm_epsilon": self.norm_epsilon,
             "zero": [f"blocks.*.{key.removeprefix('blocks.0.')}" for key in self.filled if key.startswith("blocks.0.")],
             "fresh": list(self.fresh),
             "positions": None if self.resampled is None else str(self.resampled),
@@ -183,6 +186,7 @@ def _read(
         wrapper=content.wrapper,
         beside=content.beside,
         precisions=precisions,
+        norm_epsilon=None if parts == "blocks" else norm_epsilon(file, layout),
     )
 
 
@@ -205,6 +209,10 @@ def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> tuple
     load_into(model.blocks, tensors, "blocks.", source)
     if model.norm.state_dict():
         load_into(model.norm, tensors, "norm.", source)
+    if loaded.norm_epsilon is not None:
+        for part in (*model.blocks.modules(), *model.norm.modules()):
+            if isinstance(part, nn.LayerNorm):
+                part.eps = loaded.norm_epsilon
     norm = () if model.norm.state_dict() else tuple(key for key in tensors if key.startswith("norm."))
     return (*sorted(loaded.tensors.keys() - tensors.keys()), *sorted(norm))
 
@@ -261,7 +269,7 @@ def _published(file: Path, layout: Layout, modality: Modality, config: InputConf
 
 def _norm_shapes(tensors: Mapping[str, Tensor], layout: Layout, config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """A final norm is wanted, but of a model that was fine-tuned without: with average pooling, `fc_norm` is in its place."""
-    without = layout.name == "m2pt" or any("fc_norm." in key for key in layout.ignored)
+    without = layout.name in ("m2pt", "hf-videomae") or any("fc_norm." in key for key in layout.ignored)
     return (
         {}
         if without and not any(key.startswith("norm.") for key in tensors)
@@ -274,7 +282,7 @@ def _fresh(tensors: Mapping[str, Tensor], wanted: dict[str, tuple[int, ...]], la
     keys: tuple[str, ...] = ()
     if layout.name in ("point-mae", "m2pt") and _CLASS[1] in wanted and not any(key in tensors for key in _CLASS):
         keys = _CLASS
-    if layout.name == "videomae" and _POSITIONS not in tensors:
+    if layout.name in ("videomae", "hf-videomae") and _POSITIONS not in tensors:
         keys = (_POSITIONS,)
     for key in keys:
         del wanted[key]
@@ -309,6 +317,9 @@ def _fit_tokenizer(
         tensors[_POSITIONS], resampled = place(positions, layout.name, modality, counts, reading.grid)
     except UnknownGridError as error:
         wanted = " × ".join(map(str, counts)) + (" tubelets" if isinstance(config, VideoInput) else " patches with a class token")
+        kin = foreign(layout.unknown, None)
+        if kin:
+            raise UserError(f"{file}: is {DESCRIPTIONS[layout.name]}, but it looks like {kin}; name another file.") from error
         raise UserError(
             f"{file}: its positions {tuple(positions.shape)} cannot be brought to {wanted}: {error}; correct the input, name "
             f"another file, or set {key}.grid to the grid that they were made for."

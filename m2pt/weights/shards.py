@@ -14,6 +14,7 @@ INDEX = ".index.json"
 USUAL_NAMES = ("model.safetensors", f"model.safetensors{INDEX}", "pytorch_model.bin", f"pytorch_model.bin{INDEX}")
 """What the weights are called in folders of the Hugging Face hub, in the order in which its own library looks for them."""
 
+_ENCODERS = ("vit", "vit_mae", "vit_msn", "videomae")  # types of models in configurations of transformers
 _SHARD = re.compile(r"(?P<name>.+)-(?P<part>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.[a-z]+)")
 
 
@@ -76,10 +77,29 @@ def parts(file: Path) -> dict[Path, tuple[str, ...]]:
     return found
 
 
+def configuration(file: Path) -> Path | None:
+    """The config.json that Hugging Face's transformers put beside a file of weights; None where there is none of an encoder.
+
+    Raises:
+        UserError: it cannot be read.
+
+    """
+    path = file.parent / "config.json"
+    found = read_json(path) if path.is_file() else None
+    return path if isinstance(found, dict) and found.get("model_type") in _ENCODERS else None
+
+
 def weights_files(path: Path) -> tuple[Path, ...]:
-    """All files that the weights at a path lie in, an index first. Raises `UserError` as `weights_file` and `parts`."""
+    """All files that the weights at a path lie in, an index first, and what beside them says how to read them.
+
+    Raises:
+        UserError: as `weights_file` and `parts`.
+
+    """
     file = weights_file(path)
-    return (file, *parts(file)) if file.name.endswith(INDEX) else (file,)
+    beside = configuration(file)
+    found = (file, *parts(file)) if file.name.endswith(INDEX) else (file,)
+    return found if beside is None else (*found, beside)
 
 
 def weights_sha256(path: Path) -> str:
