@@ -13,18 +13,21 @@ _END_OF_STREAM, _BEGINNING_OF_STREAM = 4, 2
 
 
 def require_whole_ogg(content: bytes) -> None:
-    """Raise ValueError where a page is cut, or a stream has no last page (RFC 3533)."""
-    place, pending = 0, set()
+    """Raise ValueError where a page is cut, a stream has no last page (RFC 3533), or there are several streams."""
+    place, num_streams, pending = 0, 0, set()
     while content[place : place + 4] == b"OggS" and place + 27 <= len(content):
         kind, serial = content[place + 5], content[place + 14 : place + 18]
         num_segments = content[place + 26]
         body = place + 27 + num_segments
         place = body + sum(content[place + 27 : body])
+        num_streams += bool(kind & _BEGINNING_OF_STREAM)
         pending.add(serial)
         if kind & _END_OF_STREAM:
             pending.discard(serial)
     if place == 0 or place > len(content) or pending:
         raise ValueError("a stream has no end")
+    if num_streams != 1:
+        raise ValueError("there are several streams")
 
 
 def sized_wav(content: bytes) -> bytes:

@@ -49,6 +49,6 @@ def _clip(path: Path, config: VideoInput, reformatter: VideoReformatter) -> NDAr
         form = "gray" if config.channels == 1 else "rgb24"
         upright = video.upright(lambda frame: np.asarray(reformatter.reformat(frame, format=form).to_ndarray(), dtype=np.uint8))
         for index, frame in enumerate(video.frames()):
-            if index in wanted:
+            if index in wanted and not frame.is_corrupt:
                 pictures[index] = fit(Image.fromarray(upright(frame)), config.size, config.channels)
         return np.stack([pictures[index] for index in wanted], axis=1)

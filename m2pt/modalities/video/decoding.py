@@ -57,9 +57,8 @@ class Video:
         self._entries = _entries(packets) if seekable and self._times else []
 
     def _promised(self) -> int:
-        """How many packets the header promises; an MP4 file's may keep frames that its edit list leaves out."""
-        stored = self._stream.frames
-        return min(stored, len(self._stream.index_entries)) if "mp4" in self._container.format.name else stored
+        """How many packets the file promises, without what an MP4's edit list leaves out and frames that an AVI repeats."""
+        return min(self._stream.frames, len(self._stream.index_entries))
 
     def upright(self, convert: Callable[[av.VideoFrame], Frame]) -> Callable[[av.VideoFrame], Frame]:
         """`convert`, and its pixels (H, W, ...) turned as the file says that the video is to be shown (as decord does)."""

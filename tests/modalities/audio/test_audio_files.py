@@ -193,6 +193,13 @@ def test_a_cut_flac_or_ogg_is_refused(tmp_path, kind, subtype):
         refused(tmp_path, whole[: whole.rindex(b"OggS")])
 
 
+def test_an_ogg_file_of_several_streams_is_refused(tmp_path):
+    """libsndfile reads the first and says nothing of the second."""
+    whole = encoded(SOUND, "OGG", "VORBIS")
+    assert len(soundfile.read(io.BytesIO(whole * 2))[0]) == len(SOUND)
+    refused(tmp_path, whole + encoded(SOUND[:9000], "OGG", "VORBIS"))
+
+
 @pytest.mark.parametrize("kind", ["AIFF", "AU", "W64"])
 def test_a_file_of_which_is_not_known_where_it_ends_is_refused(tmp_path, kind):
     refused(tmp_path, encoded(SOUND, kind, "PCM_16"))

@@ -117,6 +117,47 @@ def test_a_file_that_ends_early_is_refused(tmp_path, name, codec):
             pass
 
 
+def test_an_avi_that_repeats_frames_is_read(tmp_path):
+    """A pause is stored as frames without content, which the header counts: 25 of which 20 are there, as decord reads them."""
+    with av.open(str(tmp_path / "a.avi"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 32, "yuv420p"
+        for index, pixels in enumerate(numbered(20, 96, 32)):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="gray")
+            frame.pts = index + 5 * (index >= 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with av.open(str(tmp_path / "a.avi")) as container:
+        assert container.streams.video[0].frames == 25
+    assert picked(tmp_path / "a.avi", range(20)) == {index: index for index in range(20)}
+
+
+@pytest.mark.parametrize(
+    "flags", ["frag_keyframe+empty_moov", "frag_keyframe+empty_moov+global_sidx", "frag_keyframe+empty_moov+skip_trailer"]
+)
+def test_a_movie_in_fragments_is_read_whole_or_refused(tmp_path, flags):
+    """FFmpeg reads fragments as far as they go; an index behind them shows that they are all there."""
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w", container_options={"movflags": flags}) as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "10", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 96, 32, "yuv420p"
+        for pixels in numbered(40, 96, 32):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="gray")))
+        container.mux(stream.encode(None))
+    whole = path.read_bytes()
+    fragments = [place - 4 for place in range(len(whole)) if whole[place : place + 4] == b"moof"]
+    assert len(fragments) == 4
+    if "trailer" in flags or "sidx" in flags:
+        with pytest.raises(UserError, match="does not say where it ends"), opened(path):
+            pass
+        return
+    assert picked(path, range(40)) == {index: index for index in range(40)}
+    for length in (*fragments[1:], fragments[2] + 100):  # between two fragments, and within one
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match=r"no whole video|does not say where it ends"), opened(path):
+            pass
+
+
 def test_an_old_movie_without_a_brand_is_checked_too(tmp_path):
     path = tmp_path / "a.mov"
     write_video(path, numbered(70, 64, 32), options={"movflags": "+faststart"})
