@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import m2pt
-from m2pt.config import Modality
+from m2pt.config import Modality, refuses_unknown
 from m2pt.identity import canonical
 
 DECODERS: dict[Modality, tuple[str, ...]] = {
@@ -20,6 +20,7 @@ DECODERS: dict[Modality, tuple[str, ...]] = {
 """The packages whose version decides what is decoded, and what can be."""
 
 
+@refuses_unknown
 def reading_key(modality: Modality, data_sha256: str, asked: Any) -> str:
     """The name of what the readers of a modality make of data: 16 hexadecimal digits.
 
@@ -35,6 +36,7 @@ def reading_key(modality: Modality, data_sha256: str, asked: Any) -> str:
     return hashlib.sha256(form.encode()).hexdigest()[:16]
 
 
+@refuses_unknown
 @functools.cache  # of the code that this process has loaded
 def readers_sha256(modality: Modality) -> str:
     """SHA-256 of the source code of a modality's readers: its own folder, and what all modalities share."""

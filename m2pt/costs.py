@@ -32,6 +32,7 @@ from m2pt.config import (
     PointInput,
     Tuning,
     VideoInput,
+    refuses_unknown,
 )
 from m2pt.encoder import NOTHING_ADDED
 from m2pt.identity import RunSpec
@@ -131,6 +132,7 @@ def run_costs(spec: RunSpec, facts: DatasetFacts) -> RunCosts:
     return RunCosts(model, seen, recipe.epochs, float(flops))
 
 
+@refuses_unknown
 def model_costs(
     modality: Modality,
     input_config: InputConfig,

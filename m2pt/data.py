@@ -12,7 +12,7 @@ import safetensors
 import safetensors.torch
 
 from m2pt.cache_keys import reading_key
-from m2pt.config import InputConfig, Modality, UserError
+from m2pt.config import InputConfig, Modality, UserError, refuses_unknown
 from m2pt.embedded import write_embedded
 from m2pt.fingerprints import CACHE, fingerprint
 from m2pt.identity import canonical
@@ -23,6 +23,7 @@ from m2pt.records import write_atomic
 __all__ = ["CACHE", "SPLITS", "Samples", "fingerprint", "load", "write_embedded"]
 
 
+@refuses_unknown
 def load(modality: Modality, folder: Path, split: str, config: InputConfig, data_sha256: str, cache: Path = CACHE) -> Samples:
     """The decoded samples of one split, from the cache where they are there, else decoded and cached.
 

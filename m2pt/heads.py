@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from m2pt.config import Head, InputConfig, ModelConfig, UserError
+from m2pt.config import Head, InputConfig, ModelConfig, UserError, refuses_unknown
 from m2pt.modalities.dense import DenseHead
 from m2pt.modalities.image.upernet import UperNetHead
 from m2pt.modalities.point.heads import ClassAndMaxHead, PartHead
@@ -49,6 +49,7 @@ class GroupedBatchNorm(nn.Module):
         self.seen = []
 
 
+@refuses_unknown
 def build_head(
     kind: Head,
     config: ModelConfig,

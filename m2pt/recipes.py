@@ -8,19 +8,21 @@ from typing import TypeVar
 
 from pydantic import JsonValue, ValidationError
 
-from m2pt.config import FinetuneConfig, Frozen, InputConfig, Modality, TaskConfig, Tuning, UserError
+from m2pt.config import FinetuneConfig, Frozen, InputConfig, Modality, TaskConfig, Tuning, UserError, refuses_unknown
 from m2pt.identity import RunSpec
 from m2pt.modalities.recipe import VIT_B, Recipe
 
 T = TypeVar("T", bound=Frozen)
 
 
+@refuses_unknown
 def recipes(modality: Modality) -> dict[str, Recipe]:
     """The recipes of a modality, by name."""
     found: dict[str, Recipe] = importlib.import_module(f"m2pt.modalities.{modality}.recipes").RECIPES
     return found
 
 
+@refuses_unknown
 def resolve(name: str, task: TaskConfig, tuning: Tuning) -> tuple[InputConfig, FinetuneConfig]:
     """The input and the training of a task in one tuning: its recipe's, with the values that the task changes.
 

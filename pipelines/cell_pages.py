@@ -14,7 +14,7 @@ from m2pt.analysis.headline import signed
 from m2pt.analysis.study import Analysis
 from m2pt.analysis.tables import Against, Condition
 from m2pt.analysis.trajectories import ARM
-from m2pt.config import LAYERS
+from m2pt.config import LAYERS, refuses_unknown
 from m2pt.methods import METHODS
 from m2pt.records import MERGED
 
@@ -200,6 +200,7 @@ def _final(rows: pd.DataFrame) -> dict[str, Any]:
     return {"layers": layers, "depths": sorted(colours), "sizes": sizes, "largest": largest, "colours": colours}
 
 
+@refuses_unknown
 def in_words(item: Compared, against: Against) -> str:
     """What a cell's difference says, no stronger than it is."""
     value = item.difference(against)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from m2pt.analysis.provenance import seconds_of
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.identity import RECIPE_VERSION, PretrainSpec, RunSpec, Spec, run_id
 from m2pt.published.datasets import DATASETS
 from m2pt.records import (
@@ -111,6 +111,7 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
+@refuses_unknown
 def signature(run_dir: Path, state: State) -> str:
     """Equal as long as a run has nothing new to publish: its state and a digest of what it left behind for good."""
     digest = hashlib.sha256()

@@ -8,6 +8,7 @@ import pandas as pd
 
 from m2pt.analysis.statistics import Estimate, differences, estimate, paired
 from m2pt.analysis.tables import MEASURES, Against, Condition, unlike
+from m2pt.config import refuses_unknown
 from m2pt.methods import METHODS
 from m2pt.records import by_part
 
@@ -68,14 +69,17 @@ class Compared:
     cell: Cell
     against: dict[Against, Cell]
 
+    @refuses_unknown
     def difference(self, against: Against) -> Estimate | None:
         """Its mean difference in test score, in points, paired by seed; None where there is nothing to compare with."""
         return paired(self.cell.scores(), self.against[against].scores()) if against in self.against else None
 
+    @refuses_unknown
     def unlike(self, against: Against) -> bool:
         """Whether runs of different samples are compared."""
         return against in self.against and unlike(self.cell.samples, self.against[against].samples)
 
+    @refuses_unknown
     def differences(self, against: Against) -> dict[int, float]:
         """The difference of each seed that is complete on both sides."""
         return differences(self.cell.scores(), self.against[against].scores()) if against in self.against else {}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from m2pt.analysis.cells import Compared
 from m2pt.analysis.statistics import Estimate, differences, estimate, holm, paired
 from m2pt.analysis.tables import SIGNIFICANT, Against, Condition
+from m2pt.config import refuses_unknown
 
 MOST_SHOWN = 3
 """The classes of each target that the summary names."""
@@ -54,6 +55,7 @@ class ClassChange:
     over: dict[Against, Estimate]
     adjusted_p: dict[Against, float | None]
 
+    @refuses_unknown
     def holds(self, against: Against) -> bool:
         """Whether the difference stands after the correction."""
         p = self.adjusted_p.get(against)

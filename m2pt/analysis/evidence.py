@@ -13,6 +13,7 @@ from m2pt.analysis.pooling import Pooled
 from m2pt.analysis.power import detectable, seeds_needed, smallest_margin, spread_of
 from m2pt.analysis.statistics import Estimate, differences, estimate
 from m2pt.analysis.tables import Against, Arm, Comparison, Condition, Summary
+from m2pt.config import refuses_unknown
 
 ONE_POINT = 1.0
 
@@ -115,6 +116,7 @@ def _sureness(comparison: Comparison, gains: Sequence[float]) -> Sureness:
     )
 
 
+@refuses_unknown
 def together(summary: Summary, against: Against) -> Together | None:
     """The pairs of one condition against one reference, over all targets; None where it has no such pairs."""
     references = {arm.target: arm for arm in summary.arms if arm.role == against}

@@ -7,7 +7,20 @@ from typing import get_args
 import pandas as pd
 
 from m2pt.analysis.statistics import Estimate, estimate
-from m2pt.config import LAYERS, MODALITIES, RANDOM, TAKES, Dataset, FileSource, MethodName, PathwayConfig, Setting, Study, Tuning
+from m2pt.config import (
+    LAYERS,
+    MODALITIES,
+    RANDOM,
+    TAKES,
+    Dataset,
+    FileSource,
+    MethodName,
+    PathwayConfig,
+    Setting,
+    Study,
+    Tuning,
+    refuses_unknown,
+)
 from m2pt.identity import RunSpec
 from m2pt.published import ABLATION_AUXILIARIES, Metric, ablation_score, published_cells, published_score
 
@@ -165,6 +178,7 @@ def published_of(specs: Sequence[RunSpec], auxiliary_epochs: Mapping[str, int] |
     ]
 
 
+@refuses_unknown
 def cell_of(spec: RunSpec, dataset: Dataset, auxiliary_epochs: Mapping[str, int] | None = None) -> Cell:
     """The cell of a run on a published data set; `auxiliary_epochs` as in `cells_of`."""
     metric = next(name for name in get_args(Metric) if name == spec.metric)

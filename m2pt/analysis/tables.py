@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from m2pt.analysis.statistics import Estimate, differences, estimate, holm, paired
-from m2pt.config import MODALITIES, RANDOM, MethodName
+from m2pt.config import MODALITIES, RANDOM, MethodName, refuses_unknown
 from m2pt.records import by_part
 
 Role = Literal["baseline", "pair", "random", "own"]
@@ -135,10 +135,12 @@ class Summary:
         """The arm in one cell of the table of scores, or None where it is not planned."""
         return next((arm for arm in self.arms if (arm.target, arm.auxiliary) == (target, auxiliary)), None)
 
+    @refuses_unknown
     def select(self, against: Against, role: Role) -> list[Comparison]:
         """The comparisons of one family."""
         return [item for item in self.comparisons if item.against == against and item.role == role]
 
+    @refuses_unknown
     def cell(self, target: str, auxiliary: str, against: Against) -> Comparison | None:
         """The comparison in one cell of a matrix, or None where it is not planned."""
         key = (target, auxiliary, against)

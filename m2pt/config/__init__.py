@@ -19,6 +19,7 @@ from m2pt.config.base import (
     Setting,
     Tuning,
     UserError,
+    refuses_unknown,
 )
 from m2pt.config.inputs import (
     AudioInput,
@@ -147,5 +148,6 @@ __all__ = [
     "VideoAugment",
     "VideoInput",
     "Weights",
+    "refuses_unknown",
     "value_words",
 ]

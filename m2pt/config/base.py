@@ -1,6 +1,10 @@
 """What every section of a study is built from: names, numbers with bounds, and the fault that a user can mend."""
 
-from typing import Annotated, Literal, TypeVar, get_args
+import functools
+import inspect
+from collections.abc import Callable
+from types import UnionType
+from typing import Annotated, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,8 +20,48 @@ Tuning = Literal["full", "fix"]
 RANDOM = "random"  # the encoder source that is always there: a fresh initialisation drawn from the run's seed
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
 class UserError(Exception):
     """A fault the user can mend, told in one sentence: what is wrong, where, and what to do."""
+
+
+def refuses_unknown(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function refuse values that its `Literal` parameters do not list: a typing error would silently mean something else.
+
+    Raises (the decorated function):
+        UserError: the parameter, what was given and what is known.
+
+    """
+    signature = inspect.signature(function)
+
+    @functools.cache
+    def literals() -> dict[str, tuple[tuple[object, ...], bool]]:
+        """By parameter the values that are known, and whether there may be others that are no texts."""
+        hints = get_type_hints(function)
+        return {name: known for name in signature.parameters if (known := _literal(hints.get(name)))[0]}
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        given = signature.bind_partial(*args, **kwargs).arguments
+        for name, (known, open_) in literals().items():
+            value = given.get(name, known[0])
+            if value not in known and not (open_ and not isinstance(value, str)):
+                choices = ", ".join(map(str, known))
+                raise UserError(f"{function.__name__}: {name} {value!r} is unknown; use one of {choices}.")
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def _literal(hint: object) -> tuple[tuple[object, ...], bool]:
+    if get_origin(hint) is Literal:
+        return get_args(hint), False
+    members = get_args(hint) if get_origin(hint) in (Union, UnionType) else ()
+    known = tuple(value for member in members if get_origin(member) is Literal for value in get_args(member))
+    return known, True
 
 
 class Frozen(BaseModel):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from m2pt.config import refuses_unknown
 from m2pt.identity import derived_seed
 from m2pt.modalities.synthesis import NUM_CLASSES, optional_package
 
@@ -18,6 +19,7 @@ Use = Literal["image", "video"]
 SHARES: dict[Use, dict[str, int]] = {"image": {"train": 88, "val": 15, "test": 45}, "video": {"train": 14, "val": 4, "test": 8}}
 
 
+@refuses_unknown
 def base_digits(seed: int, use: Use, split: str) -> NDArray[np.float64]:
     """(10, n, 8, 8) digit images in [0, 1] for one split, by class.
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from m2pt.config import InputConfig, Modality
+from m2pt.config import InputConfig, Modality, refuses_unknown
 from m2pt.modalities.audio import augment as audio_augment
 from m2pt.modalities.audio import reconstruct as audio_reconstruct
 from m2pt.modalities.audio.published import PublishedAudioTokenizer
@@ -58,6 +58,7 @@ ROOMS: dict[Modality, Rooms] = {
 }
 
 
+@refuses_unknown
 def build_tokenizer(modality: Modality, config: InputConfig, width: int) -> Tokenizer:
     """A fresh tokenizer in the form that the input section names, initialised from torch's global generator."""
     rooms = ROOMS[modality]

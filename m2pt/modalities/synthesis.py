@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from m2pt.config import EmbeddedData, Modality, UserError
+from m2pt.config import EmbeddedData, Modality, UserError, refuses_unknown
 from m2pt.identity import derived_seed
 from m2pt.modalities.samples import SPLITS
 
 NUM_CLASSES = 10
 
 
+@refuses_unknown
 def generator(sizes: EmbeddedData, modality: Modality, split: str) -> np.random.Generator:
     """The random draws of one split, shared with no other split, modality or seed."""
     return np.random.default_rng(derived_seed(sizes.seed, "embedded", modality, split))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from m2pt.config import Dataset
+from m2pt.config import Dataset, refuses_unknown
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ DATASETS: dict[tuple[Dataset, str | None], DatasetFacts] = {
 """By data set and variant. `webdataset` is a form of storage and has no size of its own."""
 
 
+@refuses_unknown
 def dataset_facts(dataset: Dataset, variant: str | None = None) -> DatasetFacts | None:
     """The facts of a data set, None where they are not known."""
     return DATASETS.get((dataset, variant))

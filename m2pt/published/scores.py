@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from m2pt.config import LAYERS, Dataset, Modality, PathwayConfig, Setting, Tuning
+from m2pt.config import LAYERS, Dataset, Modality, PathwayConfig, Setting, Tuning, refuses_unknown
 
 Metric = Literal["accuracy", "miou", "miou_class", "miou_instance", "map"]
 """Top-1 accuracy; mean intersection over union, of part segmentation also over object classes or instances; mean average
@@ -91,6 +91,7 @@ def published_cells() -> list[CellKey]:
     return list(_cells())
 
 
+@refuses_unknown
 def published_score(dataset: Dataset, metric: Metric, setting: Setting, tuning: Tuning, auxiliary: str) -> float | None:
     """One cell of Tables 1 to 4 in percent, None where the paper has none.
 
@@ -99,6 +100,7 @@ def published_score(dataset: Dataset, metric: Metric, setting: Setting, tuning: 
     return _cells().get((dataset, metric, setting, tuning, auxiliary))
 
 
+@refuses_unknown
 def relative_gain(target: Modality, auxiliary: Modality) -> float:
     """Figure 3: the gain of a pretrained, fully tuned target in percent of its baseline's score.
 
@@ -114,6 +116,7 @@ def relative_gain(target: Modality, auxiliary: Modality) -> float:
     return 100 * (cells[dataset, metric, "pretrained", "full", auxiliary] - baseline) / baseline
 
 
+@refuses_unknown
 def ablation_score(dataset: Dataset, metric: Metric, pathway: PathwayConfig | None, auxiliary_epochs: int = 300) -> float | None:
     """One cell of Tables 5 and 6 in percent (pretrained target, full tuning), None where the paper has none.
 
@@ -130,6 +133,7 @@ def ablation_score(dataset: Dataset, metric: Metric, pathway: PathwayConfig | No
     return float(found[-1]) if found else None
 
 
+@refuses_unknown
 def ablation_rows(table: Literal[5, 6]) -> list[tuple[PathwayConfig | None, int]]:
     """The rows of Table 5 or 6 in its order: the pathway (None: no auxiliary), and how long the auxiliary was pretrained."""
     rows = [_Ablation.read(row) for row in _read("ablations.csv") if row["table"] == str(table)]

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from torch.utils.data import DataLoader, Dataset
 
 from m2pt.cache_keys import reading_key
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.identity import RunSpec, TaskSpec, file_sha256
 from m2pt.locks import locked
 from m2pt.modalities.items import Items, Reader, Split, Wanted
@@ -49,11 +49,13 @@ class Availability:
         return dataclasses.asdict(self)
 
 
+@refuses_unknown
 def open_split(spec: RunSpec, folder: Path, split: Split) -> Items | None:
     """One split of a task's data set in `folder`; None where it has no such split. Raises `UserError` as its reader."""
     return _reader(spec)(folder, split, wanted(spec))
 
 
+@refuses_unknown
 def available(spec: RunSpec, folder: Path, split: Split, cache: Path, *, decode: bool, workers: int = 0) -> Availability | None:
     """What of one split is there, and with `decode` what of it can be read; None where the data set has no such split.
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from m2pt.config import refuses_unknown
 from m2pt.identity import RunSpec, run_id
 from m2pt.training.feeds import Feed, TestSplit
 from m2pt.training.finite import NotFiniteError, diverged
@@ -29,6 +30,7 @@ class Evaluation:
     confusion: list[list[int]] | None
 
 
+@refuses_unknown
 @torch.no_grad()
 def evaluate(
     model: nn.Module, spec: RunSpec, feed: Feed, split: TestSplit, device: torch.device, share: Share, when: str

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.identity import RunSpec, derived_seed
 from m2pt.modalities.items import Item, Items
 from m2pt.modalities.rooms import ROOMS
@@ -98,6 +98,7 @@ class MemoryFeed(Feed):
         for part, labels in zip(x.split(EVALUATION_BATCH), y.split(EVALUATION_BATCH), strict=True):
             yield {"x": part.unsqueeze(1), "y": labels}
 
+    @refuses_unknown
     def count(self, split: TestSplit) -> int:
         """As `Feed.count`."""
         return len(self._splits[split].y)
@@ -177,6 +178,7 @@ class FileFeed(Feed):
         ]
         yield from self._read(batches)
 
+    @refuses_unknown
     def count(self, split: TestSplit) -> int:
         """As `Feed.count`."""
         return len(self._tests[split][1]) if split in self._tests else 0

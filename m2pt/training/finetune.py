@@ -6,12 +6,12 @@ share split, order, augmentation and head across methods, and differences can be
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from m2pt import pathway
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.identity import RunSpec, derived_seed, run_id
 from m2pt.methods import METHODS
 from m2pt.modalities.audio.published import PublishedAudioTokenizer
@@ -88,7 +88,8 @@ def fresh(spec: RunSpec, num_classes: int, num_categories: int = 0) -> Model:
     )
 
 
-def draw_samples(pool: Samples, count: int | str, seed: int) -> Samples:
+@refuses_unknown
+def draw_samples(pool: Samples, count: int | Literal["all"], seed: int) -> Samples:
     """A class-balanced draw of `count` labelled samples (or `all`) from the train split. Raises `UserError` as `balanced`."""
     if isinstance(count, str):
         return pool

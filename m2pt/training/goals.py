@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from m2pt.config import FinetuneConfig, Goal, ImageInput
+from m2pt.config import FinetuneConfig, Goal, ImageInput, refuses_unknown
 from m2pt.identity import RunSpec
 from m2pt.modalities.dense import Outputs
 from m2pt.modalities.image.windows import predict_scene
@@ -28,6 +28,7 @@ IGNORED = -1
 Forward = Callable[..., Tensor]
 
 
+@refuses_unknown
 def loss_of(recipe: FinetuneConfig, goal: Goal, outputs: Tensor, y: Tensor) -> Tensor:
     """The loss of each row (B,).
 
@@ -48,6 +49,7 @@ def loss_of(recipe: FinetuneConfig, goal: Goal, outputs: Tensor, y: Tensor) -> T
     return losses.view_as(labels).mean(dim=1)
 
 
+@refuses_unknown
 def training_loss(recipe: FinetuneConfig, goal: Goal, outputs: Outputs, y: Tensor) -> Tensor:
     """The loss of each row (B,), with that of a side head by its weight."""
     logits, *side = outputs if isinstance(outputs, tuple) else (outputs,)

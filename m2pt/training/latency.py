@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from m2pt.config import ImageInput
+from m2pt.config import ImageInput, refuses_unknown
 from m2pt.identity import RunSpec
 from m2pt.training.feeds import Feed
 from m2pt.training.precision import Precision, autocast
@@ -53,6 +53,7 @@ def example(spec: RunSpec, feed: Feed) -> tuple[Tensor, Tensor | None] | None:
     return x.flatten(0, 1)[:ROWS], categories
 
 
+@refuses_unknown
 @torch.no_grad()
 def measure(
     model: nn.Module, plain: nn.Module, x: Tensor, given: Tensor | None, precision: Precision, device: torch.device

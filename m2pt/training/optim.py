@@ -7,7 +7,7 @@ from timm.optim.lars import Lars
 from torch import nn
 
 from m2pt import pathway
-from m2pt.config import FinetuneConfig, OptimizerConfig, PathwayConfig, Tuning
+from m2pt.config import FinetuneConfig, OptimizerConfig, PathwayConfig, Tuning, refuses_unknown
 from m2pt.model import Model
 from m2pt.training.schedule import Schedule
 
@@ -18,6 +18,7 @@ TOKENS = ("class_token", "class_position", "positions")
 """Tokenizer parameters that are no weights of a layer; `FinetuneConfig.undecayed` says which of them weight decay spares."""
 
 
+@refuses_unknown
 def freeze_for(tuning: Tuning, model: Model) -> None:
     """For `fix`, leave only the scales and the head trainable; for `full`, leave everything as the method set it up."""
     if tuning == "fix":

@@ -5,16 +5,20 @@ from typing import Literal
 
 import torch
 
+from m2pt.config import refuses_unknown
+
 Precision = Literal["fp32", "bf16", "fp16"]
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+@refuses_unknown
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """The context of a forward pass: matrix products in half width where the recipe says so, weights stay float32."""
     return nullcontext() if precision == "fp32" else torch.autocast(device.type, dtype=_TYPES[precision])
 
 
+@refuses_unknown
 def gradient_scaler(precision: Precision, device: torch.device) -> torch.amp.GradScaler:
     """Scales the loss for fp16, whose small gradients would vanish; does nothing otherwise."""
     return torch.amp.GradScaler(device.type, enabled=precision == "fp16")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from safetensors import safe_open
 from torch import Tensor
 
-from m2pt.config import UserError, Weights
+from m2pt.config import UserError, Weights, refuses_unknown
 from m2pt.weights.containers import container_of
 from m2pt.weights.pickles import CONVERSION, Inert, as_mapping, is_module, module_tensors, read_pickled
 from m2pt.weights.shards import INDEX, parts, weights_file
@@ -44,6 +44,7 @@ class Content:
     objects: tuple[str, ...] = ()
 
 
+@refuses_unknown
 def read_content(path: Path, wanted: Weights | None = None, key: str = "weights") -> Content:
     """The tensors in a file, in the one file of a folder, or in all the files of an index.
 

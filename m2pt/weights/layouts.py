@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from m2pt.config import MODALITIES, LayoutName, Modality, UserError
+from m2pt.config import MODALITIES, LayoutName, Modality, UserError, refuses_unknown
 from m2pt.weights import huggingface
 from m2pt.weights.content import Content
 from m2pt.weights.foreign import foreign
@@ -141,6 +141,7 @@ class _File:
         return _File(self.content, {key.removeprefix(prefix): original for key, original in self.bare.items()})
 
 
+@refuses_unknown
 def fitting(content: Content, named: LayoutName | None = None, key: str = "layout") -> list[Layout]:
     """The layouts that a file has by what defines them, or the one that is named; several where nothing tells them apart.
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, _weights_only_unpickler
 
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.weights.containers import Container
 
 CONVERSION = (
@@ -111,6 +111,7 @@ def _load(stream: Any, **options: Any) -> Any:
 _PICKLE: Any = types.SimpleNamespace(Unpickler=_Unpickler, load=_load, __name__="m2pt.weights.pickles")
 
 
+@refuses_unknown
 def read_pickled(file: Path, container: Container) -> Any:
     """The content of a file of PyTorch: tensors, plain data, `Inert` objects.
 

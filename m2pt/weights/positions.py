@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from m2pt.config import LayoutName, Modality
+from m2pt.config import LayoutName, Modality, refuses_unknown
 from m2pt.position_codes import grid_sincos, sinusoids
 
 Grid = tuple[int, ...]
@@ -50,6 +50,7 @@ class Resampling:
         return f"from {old} to {new} places, {self.how}"
 
 
+@refuses_unknown
 def place(
     positions_ND: Tensor, layout: LayoutName, modality: Modality, wanted: Grid, declared: Grid | None = None
 ) -> tuple[Tensor, Resampling | None]:
@@ -79,6 +80,7 @@ def place(
     return _resize(positions_ND, own, wanted, antialias=layout in _ANTIALIASED)
 
 
+@refuses_unknown
 def own_grid(
     positions_ND: Tensor, layout: LayoutName, modality: Modality, wanted: Grid | None, declared: Grid | None = None
 ) -> tuple[Grid, bool]:

@@ -18,6 +18,7 @@ from m2pt.config import (
     UserError,
     VideoInput,
     Weights,
+    refuses_unknown,
 )
 from m2pt.weights.completeness import check_config, check_keys, check_sizes, norm_epsilon, usable
 from m2pt.weights.content import Content, read_content
@@ -88,6 +89,7 @@ class HasEncoder(Protocol):
         """The final norm, or an identity."""
 
 
+@refuses_unknown
 def read_encoder(
     path: Path,
     modality: Modality,

@@ -11,7 +11,7 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from m2pt.config import Stereo, UserError
+from m2pt.config import Stereo, UserError, refuses_unknown
 from m2pt.modalities.audio.mpeg import read_mpeg
 from m2pt.modalities.audio.whole import require_whole_ogg, sized_wav
 
@@ -26,6 +26,7 @@ WAV_STARTS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 Waveform = NDArray[np.float64]
 
 
+@refuses_unknown
 def read_waveform(path: Path, sample_rate: int, stereo: Stereo) -> Waveform:
     """(S,) samples at `sample_rate` (Hz): the first channel or the mean of all; full scale is 1.
 

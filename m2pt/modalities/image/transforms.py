@@ -15,7 +15,7 @@ from timm.data.transforms_factory import create_transform
 from torch import Tensor
 from torchvision.transforms import Compose, InterpolationMode, RandomResizedCrop  # type: ignore[import-untyped]
 
-from m2pt.config import Goal, ImageAugment, ImageInput, UserError
+from m2pt.config import Goal, ImageAugment, ImageInput, UserError, refuses_unknown
 from m2pt.modalities.image.decode import coloured
 from m2pt.modalities.items import Wanted
 from m2pt.modalities.policies import mend_policy
@@ -28,6 +28,7 @@ ASPECT_RATIO = (3 / 4, 4 / 3)
 Transform = Callable[[Image.Image], Tensor]
 
 
+@refuses_unknown
 def sections(wanted: Wanted, goal: Goal, dataset: str) -> tuple[ImageInput, ImageAugment | None]:
     """The input and augmentation that a reader of images works with.
 

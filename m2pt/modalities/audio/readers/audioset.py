@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.audio.manifest import CLASSES, read_classes, read_entries, read_entry
 from m2pt.modalities.audio.sounds import SoundItems, inside
 from m2pt.modalities.items import Items, Split, Wanted
@@ -26,6 +26,7 @@ VAL = ("val.json", "val_data.json", "valid_data.json")
 TEST = ("test.json", "eval.json", "eval_data.json", "eval_19k.json", "eval_cleaned.json")
 
 
+@refuses_unknown
 def open_audioset(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     """One split of the manifests in `folder`; paths in them are relative to it, or absolute and inside of it.
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.audio.sounds import SoundItems, inside
 from m2pt.modalities.items import Items, Split, Wanted
 from m2pt.modalities.listings import read_rows, require_unique
@@ -12,6 +12,7 @@ from m2pt.modalities.samples import require_folder
 FOLDS = (1, 2, 3, 4, 5)
 
 
+@refuses_unknown
 def open_esc50(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     """One split; variant `fold-k` tests on fold k (fold 1 where there is no variant) and trains on the other four.
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.audio.sounds import SoundItems
 from m2pt.modalities.items import Items, Split, Wanted
 from m2pt.modalities.listings import read_lines, require_unique
@@ -12,6 +12,7 @@ from m2pt.modalities.samples import require_folder
 LISTS = {"val": "validation_list.txt", "test": "testing_list.txt"}
 
 
+@refuses_unknown
 def open_speech_commands(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     """One split: what a list names (`word/file.wav`), or for training what none of them names.
 

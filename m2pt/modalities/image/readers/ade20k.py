@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch.nn.functional import interpolate
 
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.image.decode import read_picture
 from m2pt.modalities.image.scenes import SceneAugment, resized, resized_labels
 from m2pt.modalities.image.transforms import sections
@@ -95,6 +95,7 @@ class Scenes(Items):
         return picture, labels_HW
 
 
+@refuses_unknown
 def open_ade20k(folder: Path, split: Split, wanted: Wanted) -> Scenes | None:
     """Open `training`, or `validation` as the test split; there is no split `val`. Only folders are listed, no picture is read.
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.image.decode import SUFFIXES, read_picture
 from m2pt.modalities.image.readers.pictures import PictureItems, require_every_class
 from m2pt.modalities.items import Split, Wanted
@@ -39,6 +39,7 @@ class ClassFolders(PictureItems):
         return self.home / self.classes[int(self.labels[index])] / os.fsdecode(bytes(self.names_N[index]))
 
 
+@refuses_unknown
 def open_imagenet(folder: Path, split: Split, wanted: Wanted) -> ClassFolders | None:
     """Open `train`, or `val` as the test split; there is no split `val`. Only folders are listed, no picture is read.
 

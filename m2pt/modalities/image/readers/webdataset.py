@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.image.decode import decode, read_content
 from m2pt.modalities.image.readers.pictures import PictureItems, require_every_class
 from m2pt.modalities.image.readers.tar_index import Shard, index_shard
@@ -56,6 +56,7 @@ def _name(shard: Shard, place: int) -> str:
     return f"{shard.path}, member {bytes(shard.names_N[place]).decode('utf-8', 'replace')}"
 
 
+@refuses_unknown
 def open_webdataset(folder: Path, split: Split, wanted: Wanted) -> Shards | None:
     """Open the shards of `train`, or those of `val` as the test split; there is no split `val`.
 

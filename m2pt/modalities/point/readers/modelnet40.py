@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from m2pt.config import PointInput, UserError
+from m2pt.config import PointInput, UserError, refuses_unknown
 from m2pt.modalities.items import Items, Split, Wanted
 from m2pt.modalities.listings import read_list, require_unique
 from m2pt.modalities.missing import advice
@@ -31,6 +31,7 @@ TEXT_CLASSES = "modelnet40_shape_names.txt"
 COLUMNS = 6
 
 
+@refuses_unknown
 def open_modelnet40(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     """Open one split, in the form that the folder has.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.file_state import FileState, settled
 from m2pt.modalities.items import Items, Split, Wanted
 from m2pt.modalities.listings import read_list, require_unique
@@ -42,6 +42,7 @@ CATEGORIES = {
 """The categories of each level: a score is a mean over all of them, so none may be absent."""
 
 
+@refuses_unknown
 def open_partnet(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     """Open one split of all categories of the level that is wanted (3 where no variant is named).
 

@@ -7,7 +7,7 @@ are stored, its recipe here as well (`PointInput.centred`).
 
 from pathlib import Path
 
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.items import Items, Split, Wanted
 from m2pt.modalities.missing import needed
 from m2pt.modalities.point.readers.clouds import StoredClouds
@@ -34,6 +34,7 @@ VARIANTS = {
 """Folder and end of the file names of each variant."""
 
 
+@refuses_unknown
 def open_scanobjectnn(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     """Open one split of the variant that is wanted; there is no split `val`.
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from m2pt.config import UserError
+from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.items import Items, Split, Wanted
 from m2pt.modalities.listings import read_document, read_list
 from m2pt.modalities.missing import needed
@@ -35,6 +35,7 @@ CATEGORIES = {
 """How many parts each category has; their 50 labels are counted through in this order."""
 
 
+@refuses_unknown
 def open_shapenetpart(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     """Open one split; its clouds are ordered by category and name.
 

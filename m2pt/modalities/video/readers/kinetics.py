@@ -13,7 +13,7 @@ import torch
 from av.video.reformatter import Interpolation, VideoReformatter
 from torch import Tensor
 
-from m2pt.config import UserError, VideoAugment, VideoInput
+from m2pt.config import UserError, VideoAugment, VideoInput, refuses_unknown
 from m2pt.modalities.items import Item, Items, Split, Wanted, copy_seed
 from m2pt.modalities.listings import require_unique
 from m2pt.modalities.missing import advice
@@ -28,6 +28,7 @@ SHORT_SIDE = 320
 """Videos with a longer shorter side are scaled down to it while they are decoded: the published preparation stores them so."""
 
 
+@refuses_unknown
 def open_kinetics(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     """One split of the lists in `folder`; paths are relative to it, or absolute and inside of it; they may hold spaces.
 
