@@ -14,7 +14,7 @@ from torch import Tensor
 
 from m2pt.config import PointAugment, PointInput, UserError
 from m2pt.modalities.items import Wanted
-from m2pt.modalities.point.sampling import farthest_points
+from m2pt.modalities.point.sampling import ORIGIN, farthest_points
 
 
 def prepared(points_Q3: NDArray[Any], config: PointInput, source: str) -> Tensor:
@@ -84,7 +84,9 @@ class CloudTransform:
 
         Where points at the origin are passed over, the published code lets one point stand in for all of them.
         """
-        if count is None or (count >= len(cloud_Q3) and not self.config.skip_origin):
+        if count is None:
+            return cloud_Q3
+        if count >= len(cloud_Q3) and not (self.config.skip_origin and bool((cloud_Q3.square().sum(dim=1) <= ORIGIN).any())):
             return cloud_Q3
         count = min(count, len(cloud_Q3))
         return cloud_Q3[farthest_points(cloud_Q3.unsqueeze(0), count, first=0, skip_origin=self.config.skip_origin)[0]]
