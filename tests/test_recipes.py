@@ -2,11 +2,12 @@
 
 import pytest
 
-from m2pt.config import MODALITIES, PathwayConfig
+from m2pt.config import MODALITIES, FinetuneConfig, PathwayConfig
 from m2pt.identity import RunSpec
 from m2pt.modalities.recipe import Recipe
 from m2pt.recipes import departures, recipes, uses
 from m2pt.study_file import parse_study
+from m2pt.unread import is_unread, leaves, unread
 from pipelines.grid import Fingerprints, part_specs
 
 NAMES = [(modality, name) for modality in MODALITIES for name in recipes(modality)]
@@ -87,3 +88,26 @@ def test_every_released_key_exists_and_differs_from_the_recipes_own(modality: st
             value = value[step]
         if key != "pathway.scale_lr_multiple":  # the study's choice, not the recipe's
             assert value != released, f"{name}: {key} is the released value already"
+
+
+@pytest.mark.parametrize(("modality", "name"), NAMES)
+def test_a_recipe_declares_nothing_that_its_runs_do_not_read(modality: str, name: str):
+    recipe: Recipe = recipes(modality)[name]
+    baseline, *_ = parts()["main"]
+    fix = name == "mae-linear-probe"
+    assert baseline.task is not None
+    spec = baseline.model_copy(
+        update={
+            "modality": modality,
+            "tuning": "fix" if fix else "full",
+            "task": baseline.task.model_copy(update={"recipe": name, "goal": recipe.goal}),
+            "input": recipe.input,
+            "finetune": recipe.finetune,
+        }
+    )
+    reasons = unread(spec)
+    usual = dict(leaves(FinetuneConfig(), "finetune")) | dict(leaves(type(recipe.finetune.augment)(), "finetune.augment"))
+    declared = {key: value for key, value in leaves(recipe.finetune, "finetune") if value != usual[key]}
+    assert len(declared) > 8
+    # What a recipe leaves out (a label smoothing of 0) is true of a run that would not read it too.
+    assert not {key: reason for key, value in declared.items() if value and (reason := is_unread(key, reasons))}
