@@ -2,7 +2,9 @@
 
 import math
 from argparse import Namespace
+from collections.abc import Collection, Mapping, Sequence
 
+import pandas as pd
 from scipy import stats
 
 from m2pt import records
@@ -20,14 +22,16 @@ def compare(options: Namespace) -> int:
     """Show the gains of two studies side by side, and how far apart they are; 0 also where nothing can be compared.
 
     The studies' runs are taken as independent samples: the interval of a difference is Welch's, and cells are not corrected for
-    being many.
+    being many. Where the runs of a target are not all of the same samples, its lines say so.
     """
-    sides = [_gains(str(file)) for file in (options.first, options.second)]
+    tables = [_table(str(file)) for file in (options.first, options.second)]
+    sides = [_gains(table) for table in tables]
+    mixed = {target for target, samples in _samples(tables).items() if len(samples) > 1}
     keys = list(dict.fromkeys(key for side in sides for key in side))
     head = ("condition", "target", "auxiliary", "over", str(options.first), str(options.second), "second − first")
     lines = [
         head,
-        *((*key, *(_shown(side.get(key)) for side in sides), _apart(*(side.get(key) for side in sides))) for key in keys),
+        *((*key, *(_shown(side.get(key)) for side in sides), _beside(key, sides, mixed)) for key in keys),
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
@@ -35,10 +39,28 @@ def compare(options: Namespace) -> int:
     return 0
 
 
-def _gains(file: str) -> dict[Key, Estimate]:
-    """The gains of a study by condition, target, auxiliary and what they are over."""
+def _table(file: str) -> pd.DataFrame:
+    """The table of runs of a study."""
     plan = resolve(settings.load(file))
-    table = records.table(plan.compared, runs_folder(plan.study), plan.parts)
+    return records.table(plan.compared, runs_folder(plan.study), plan.parts)
+
+
+def _samples(tables: Sequence[pd.DataFrame]) -> dict[str, set[str]]:
+    """What tells runs on the very same samples, by target, of the complete runs of all studies."""
+    found: dict[str, set[str]] = {}
+    for table in tables:
+        for target, samples in zip(table["target"], table["samples_sha256"], strict=True):
+            found.setdefault(str(target), set()).update(() if pd.isna(samples) else (str(samples),))
+    return found
+
+
+def _beside(key: Key, sides: Sequence[Mapping[Key, Estimate]], mixed: Collection[str]) -> str:
+    apart = _apart(*(side.get(key) for side in sides))
+    return f"{apart} (different samples)" if apart != "–" and key[1] in mixed else apart
+
+
+def _gains(table: pd.DataFrame) -> dict[Key, Estimate]:
+    """The gains of a study by condition, target, auxiliary and what they are over."""
     return {_key(summary, item): item.estimate for summary in summaries(table) for item in summary.comparisons}
 
 

@@ -323,6 +323,13 @@ def test_two_studies_are_compared_cell_by_cell(project: Path, capsys: pytest.Cap
     assert "+0.90 ± 1.27 (n=2)" in line
     assert "+2.90 ± 1.27 (n=2)" in line
     assert line.rstrip().endswith("+2.00 ± 0.61")
+    for folder, digests in (("small", "aa"), ("other", "ab")):  # of the same samples, and not
+        for run_dir, digest in zip(sorted(Path("runs", folder).iterdir()), digests * 2, strict=True):
+            records.write_json(run_dir / records.RECORD, records.read_record(run_dir) | {"samples_sha256": digest})
+    assert main(["compare", "params.yaml", "params.yaml"]) == 0
+    assert "different samples" not in capsys.readouterr().out
+    assert main(["compare", "params.yaml", "other.yaml"]) == 0
+    assert "+2.00 ± 0.61 (different samples)" in capsys.readouterr().out
 
 
 def test_seeds_needed_are_said_with_the_warning_that_belongs_to_them(project: Path, capsys: pytest.CaptureFixture[str]):
