@@ -150,7 +150,7 @@ def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:
                 weights[key] = run_dir / ENCODER
                 made = {key: read_record(run_dir)["files"][ENCODER]}
                 fingerprints = Fingerprints(prints, {**fingerprints.weights, **made})
-    trials = standing(study, read_trials(study, runs_folder(study)), fingerprints, runs_folder(study))
+    trials = standing(study, read_trials(study, fingerprints, runs_folder(study)), fingerprints, runs_folder(study))
     pretraining, runs = pretrain_specs(loading, fingerprints), run_specs(with_trials(study, trials), fingerprints)
     return Plan(study, fingerprints, weights, missing, absent, pretraining, runs, trials)
 

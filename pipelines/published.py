@@ -4,6 +4,7 @@ Everything here follows from the files of the run alone, so that a store that wa
 """
 
 import fcntl
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 from m2pt.analysis.provenance import seconds_of
 from m2pt.config import UserError, refuses_unknown
-from m2pt.identity import RECIPE_VERSION, PretrainSpec, RunSpec, Spec, run_id
+from m2pt.identity import RECIPE_VERSION, PretrainSpec, RunSpec, Spec, file_sha256, run_id
 from m2pt.published.datasets import DATASETS
 from m2pt.records import (
     ENCODER,
@@ -113,13 +114,21 @@ def _is_locked(path: Path) -> bool:
 
 @refuses_unknown
 def signature(run_dir: Path, state: State) -> str:
-    """Equal as long as a run has nothing new to publish: its state and a digest of what it left behind for good."""
-    digest = hashlib.sha256()
+    """Equal as long as a run has nothing new to publish: its state and a digest of what it left behind for good.
+
+    What is made of that is up to this file: where it was changed, runs that are in a store already are published anew.
+    """
+    digest = hashlib.sha256(_form())
     for name in (SPEC, HISTORY, RECORD, *((FAILURE,) if state == "failed" else ())):
         path = run_dir / name
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"{name} {len(content)}\n".encode() + content)
     return f"{state}:{digest.hexdigest()[:16]}"
+
+
+@functools.cache  # of the code that this process has loaded
+def _form() -> bytes:
+    return bytes.fromhex(file_sha256(Path(__file__)))
 
 
 def read_publication(spec: Spec, run_dir: Path, *, active: bool = False, weights_limit_bytes: int = 0) -> Publication:

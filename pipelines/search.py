@@ -80,7 +80,7 @@ def _propose(session: Session, search: SearchConfig) -> None:
         _specs(session.study, [trial])
     except (UserError, ValueError) as error:
         trial = replace(trial, state="failed", refused=True, reason=" ".join(str(error).split()))
-    write_trials(session.study, runs_folder(session.study), [*before, trial])
+    write_trials(session.study, session.plan.prints, runs_folder(session.study), [*before, trial])
     session.look_again()
     session.tidy()  # its runs may have been put aside by a search that was declared otherwise
     if trial.refused:
@@ -96,7 +96,7 @@ def _do_trial(session: Session, search: SearchConfig, number: int, do: Do) -> No
     if ended.state == "unfinished":
         trials = list(session.plan.trials)
         trials[number] = ended = replace(ended, state="failed", reason=_reason(session, specs))
-        write_trials(session.study, runs_folder(session.study), trials)
+        write_trials(session.study, session.plan.prints, runs_folder(session.study), trials)
         session.look_again()
     result = ended.reason if ended.score is None else f"mean validation score {ended.score:.2f}"
     session.display.say(f"{session.study.study}: trial {number} ({told(trial.values)}) {ended.state}: {result.rstrip('.')}.")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from m2pt.config import Study, UserError
+from m2pt.config import FileSource, Study, UserError
 from m2pt.identity import RECIPE_VERSION, RunSpec, canonical, run_id
 from m2pt.records import RECORD, read_json, read_record, status, write_json
 from m2pt.trials import Trial, with_trials
@@ -18,7 +18,7 @@ from pipelines.grid import Fingerprints, part_specs
 JOURNAL = "search.json"
 
 
-def read_trials(study: Study, folder: Path) -> list[Trial]:
+def read_trials(study: Study, prints: Fingerprints, folder: Path) -> list[Trial]:
     """The trials that the journal in `folder` names, as it tells of them; none where it tells of another search.
 
     Raises:
@@ -30,7 +30,7 @@ def read_trials(study: Study, folder: Path) -> list[Trial]:
         return []
     document = read_json(path)
     try:
-        if document["search"] != search_id(study):
+        if document["search"] != search_id(study, prints):
             return []
         found = [Trial(number, **entry) for number, entry in enumerate(document["trials"])]
     except (KeyError, TypeError) as error:
@@ -38,10 +38,10 @@ def read_trials(study: Study, folder: Path) -> list[Trial]:
     return found[: study.search.trials]
 
 
-def write_trials(study: Study, folder: Path, trials: Sequence[Trial]) -> None:
+def write_trials(study: Study, prints: Fingerprints, folder: Path, trials: Sequence[Trial]) -> None:
     """Write the journal, whole or not at all."""
     entries = [_entry(trial) for trial in trials]
-    write_json(folder / JOURNAL, {"search": search_id(study), "trials": entries})
+    write_json(folder / JOURNAL, {"search": search_id(study, prints), "trials": entries})
 
 
 def _entry(trial: Trial) -> dict[str, Any]:
@@ -51,15 +51,18 @@ def _entry(trial: Trial) -> dict[str, Any]:
     return entry
 
 
-def search_id(study: Study) -> str:
-    """Equal for two studies whose trials are the same: a hash of all that can change a proposal or its score, but for the data.
+def search_id(study: Study, prints: Fingerprints) -> str:
+    """Equal for two studies whose trials are the same: a hash of all that can change a proposal, its score or its failure.
 
-    More trials, more seeds or methods for the confirmation, another folder or name make no other search.
+    Encoders that are made here follow from the rest. More trials, more seeds or methods for the confirmation, another folder or
+    name make no other search.
     """
     declared = study.model_dump(mode="json", exclude={"study", "execution", "parts"})
     for section, key in (("data", "root"), ("sweep", "seeds"), ("sweep", "methods"), ("search", "trials")):
         del declared[section][key]
-    form = {"recipe_version": RECIPE_VERSION, "study": declared}
+    files = {name for name, source in study.encoders.items() if isinstance(source, FileSource)}
+    weights = sorted([name, modality, sha256] for (name, modality), sha256 in prints.weights.items() if name in files)
+    form = {"recipe_version": RECIPE_VERSION, "study": declared, "data": dict(prints.data), "weights": weights}
     return hashlib.sha256(canonical(form).encode()).hexdigest()[:16]
 
 

@@ -110,6 +110,14 @@ def test_a_run_whose_lock_is_held_is_running(tmp_path: Path) -> None:
     assert state_of(run_dir) == "interrupted"
 
 
+def test_the_signature_changes_with_what_is_made_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that was filled by an older version lacks what this one adds."""
+    before = signature(tmp_path, "interrupted")
+    assert signature(tmp_path, "interrupted") == before
+    monkeypatch.setattr("pipelines.published._form", lambda: b"other code")
+    assert signature(tmp_path, "interrupted") != before
+
+
 def test_the_signature_changes_with_what_a_run_leaves_behind(tmp_path: Path) -> None:
     spec = synthetic.pathway_spec()
     run_dir = synthetic.begin(tmp_path, spec)

@@ -247,6 +247,17 @@ def test_other_ranges_are_another_search_and_more_trials_are_not() -> None:
     assert not worker.done, "they were put aside and came back"
 
 
+def test_other_data_are_another_search() -> None:
+    """A trial that failed on the old data says nothing of the new ones, nor do proposals that followed from their scores."""
+    failed = run(declared(2), Worker(lambda spec: "the data are damaged"))
+    assert [trial.state for trial in failed.trials] == ["failed", "failed"]
+    Path("data/image/one.txt").write_text("2")
+    assert not resolve(declared(2)).trials
+    assert [trial.state for trial in run(declared(2), Worker()).trials] == ["complete", "complete"]
+    Path("data/image/one.txt").write_text("1")
+    assert not resolve(declared(2)).trials
+
+
 def test_a_record_without_a_validation_score_is_named() -> None:
     with pytest.raises(UserError, match=r"record\.json: has no validation score"):
         run(declared(1), Worker(lambda spec: {"val_score": None, "test_score": 99.0}))
