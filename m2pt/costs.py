@@ -7,16 +7,13 @@ activations, farthest-point sampling, nearest neighbours, augmentation, decoding
 
 import copy
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from m2pt import pathway as joining
@@ -39,6 +36,7 @@ from m2pt.identity import RunSpec
 from m2pt.modalities.dense import Outputs
 from m2pt.model import Model
 from m2pt.published.datasets import DatasetFacts
+from m2pt.shapes import shapes_only
 
 H100_TFLOPS = 989.0
 """Peak of an NVIDIA H100 SXM in bf16 without sparsity, in 10^12 operations a second, from its data sheet."""
@@ -202,7 +200,7 @@ def _measured(plan: _Plan, pathway: PathwayConfig | None, tuning: Tuning) -> Mod
 @functools.lru_cache(maxsize=64)
 def _blank(plan: _Plan) -> Model:
     """The model as shapes without content, in training mode."""
-    with torch.device("meta"), _NumbersOnCpu():
+    with shapes_only():
         model = Model(
             plan.modality,
             plan.input,
@@ -221,15 +219,6 @@ def _freeze(model: Model) -> None:
     kept = {id(parameter) for parameter in (*joining.scales(model).values(), *model.head.parameters())}
     for parameter in model.parameters():
         parameter.requires_grad_(parameter.requires_grad and id(parameter) in kept)
-
-
-class _NumbersOnCpu(TorchFunctionMode):
-    """Gives `linspace` a content where all else has none: a model reads its rates of stochastic depth while it is built."""
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        return func(*args, **((kwargs or {}) | ({"device": "cpu"} if func is torch.linspace else {})))
 
 
 @functools.lru_cache(maxsize=64)

@@ -38,6 +38,7 @@ from m2pt.training.files import file_feed
 from m2pt.training.finetune import Places, finetune, memory_feed
 from m2pt.training.pretrain import pretrain
 from m2pt.training.share import Share, joined
+from m2pt.training.startable import require_startable
 from m2pt.training.stopwatch import Stopwatch
 
 
@@ -144,9 +145,11 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
                     splits = {split: _split(spec.modality, spec, split, inputs) for split in ("pretrain", "val")}
                 record = pretrain(spec, splits, _path(inputs["start_weights"]), device, run_dir, watch)
             else:
+                places = _places(inputs, device, share)
+                require_startable(spec, places.means)
                 with watch.measure("load"):
                     feed = _feed(spec, inputs, share)
-                record = finetune(spec, feed, _places(inputs, device, share), run_dir, watch)
+                record = finetune(spec, feed, places, run_dir, watch)
         finally:
             if share.leads:
                 execution.end_attempt(run_dir, facts | _measured(watch, begin, energy, memory))

@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from m2pt.config import BlocksConfig, Head, InputConfig, Modality, ModelConfig, UserError
 from m2pt.encoder import NOTHING_ADDED, LayerNorm, build_blocks
 from m2pt.heads import DenseHead, build_head
+from m2pt.identity import RunSpec
 from m2pt.modalities.dense import Outputs
 from m2pt.modalities.features import Features
 from m2pt.modalities.image.published import PublishedImageTokenizer
@@ -95,3 +96,20 @@ class Model(nn.Module):
                 return torch.cat([last[:, 0], features.last_BND.amax(dim=1)], dim=-1)
             case _:
                 return cast(Tensor, self.fc_norm(features.last_BND.mean(dim=1)))
+
+
+def fresh(spec: RunSpec, num_classes: int, num_categories: int = 0) -> Model:
+    """The model of a run, initialised from torch's global generator, before any weights or method."""
+    return Model(
+        spec.modality,
+        spec.input,
+        spec.model,
+        num_classes,
+        head=spec.finetune.head,
+        head_init_std=spec.finetune.head_init_std,
+        drop_path=spec.finetune.drop_path,
+        num_categories=num_categories,
+        norm_rows=spec.finetune.norm_rows,
+        side_head=spec.finetune.side_loss > 0,
+        added=spec.finetune.blocks,
+    )

@@ -69,53 +69,70 @@ def _merged(values: Mapping[str, JsonValue], changes: Mapping[str, JsonValue]) -
 
 
 @dataclass(frozen=True)
-class RecipeUse:
-    """Runs of one recipe that depart from its release in the same: the parts and targets of the study that they belong to.
-
-    `departures` has a sentence for each: a key with its value here and the released one in brackets
-    (`finetune.precision: bf16 [fp16]`), or what no key can switch.
+class Departures:
+    """What departs from the release, a sentence for each: a key with its value here and the released one in brackets
+    (`finetune.precision: bf16 [fp16]`), or what no key can switch. `joined` are those of the pathway.
     """
+
+    always: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecipeUse:
+    """Runs of one recipe that depart from its release in the same: the parts and targets of the study that they belong to."""
 
     recipe: str
     source: str
     parts: tuple[str, ...]
     targets: tuple[str, ...]
-    departures: tuple[str, ...]
+    departures: Departures
 
 
-def departures(spec: RunSpec) -> tuple[str, ...]:
-    """What of a run departs from the release of its recipe (`RecipeUse.departures`); nothing for a run without a recipe.
+def departures(spec: RunSpec) -> Departures:
+    """What of a run departs from the release of its recipe; nothing for a run without a recipe.
 
     Computed from the resolved spec: every value of its recipe, of the encoder's size and of `Recipe.released` is compared.
     """
     if spec.task is None:
-        return ()
+        return Departures()
     recipe, run = recipes(spec.modality)[spec.task.recipe], spec.model_dump(mode="json")
     compared = {key: getattr(recipe, key).model_dump(mode="json") for key in ("input", "finetune")}
     wanted = dict(_leaves("", compared | {"model": VIT_B.model_dump(mode="json")})) | dict(recipe.released)
-    found = []
-    for key, released in wanted.items():
-        if key.startswith("pathway.") and spec.pathway is None:
-            continue
-        ours = _value(run, key)
-        if json.dumps(ours) != json.dumps(released):
-            found.append(f"{key}: {_told(ours)} [{_told(released)}]")
-    return (*found, *recipe.departs, *(recipe.departs_joined if spec.pathway is not None else ()))
+    differing = {
+        key: f"{key}: {_told(_value(run, key))} [{_told(released)}]"
+        for key, released in wanted.items()
+        if json.dumps(_value(run, key)) != json.dumps(released)
+    }
+    always = [sentence for key, sentence in differing.items() if not key.startswith("pathway.")]
+    if spec.pathway is None:
+        return Departures((*always, *recipe.departs))
+    joined = [sentence for key, sentence in differing.items() if key.startswith("pathway.")]
+    return Departures((*always, *recipe.departs), (*joined, *recipe.departs_joined))
 
 
 def uses(parts: Mapping[str, Sequence[RunSpec]]) -> list[RecipeUse]:
-    """The recipes of a study's runs, by its parts, with what departs from their releases."""
-    found: dict[tuple[str, tuple[str, ...]], tuple[Recipe, dict[str, None], dict[str, None]]] = {}
+    """The recipes of a study's runs, by its parts, with what departs from their releases.
+
+    Runs without a pathway stand with those of the same part and target that have one.
+    """
+    alike: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str, ...], list[tuple[str, str]]]] = {}
     for part, specs in parts.items():
         for spec in {spec.model_copy(update={"seed": 0}).model_dump_json(): spec for spec in specs}.values():
             if spec.task is not None:
-                key = (spec.task.recipe, departures(spec))
-                _, names, targets = found.setdefault(key, (recipes(spec.modality)[spec.task.recipe], {}, {}))
-                names[part], targets[spec.target] = None, None
-    return [
-        RecipeUse(name, recipe.source, tuple(names), tuple(targets), departs)
-        for (name, departs), (recipe, names, targets) in found.items()
-    ]
+                found = departures(spec)
+                key = (spec.task.recipe, recipes(spec.modality)[spec.task.recipe].source, found.always)
+                alike.setdefault(key, {}).setdefault(found.joined, []).append((part, spec.target))
+    listed = []
+    for (name, source, always), groups in alike.items():
+        beside = {place for joined, places in groups.items() if joined for place in places}
+        groups[()] = [place for place in groups.get((), []) if place not in beside]
+        for joined, places in groups.items():
+            if not places:
+                continue
+            names, targets = (tuple(dict.fromkeys(place[index] for place in places)) for index in (0, 1))
+            listed.append(RecipeUse(name, source, names, targets, Departures(always, joined)))
+    return listed
 
 
 def _leaves(prefix: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:

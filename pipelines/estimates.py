@@ -1,5 +1,6 @@
 """What the runs of a study on published data sets will cost, and what the paper reports for them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from m2pt.analysis.published_table import auxiliary_epochs, cell_of
@@ -7,6 +8,7 @@ from m2pt.costs import RunCosts, assumption, run_costs
 from m2pt.identity import RunSpec, cell_key
 from m2pt.published.datasets import dataset_facts
 from pipelines.plan import Plan
+from pipelines.refusals import form
 
 __all__ = ["CellEstimate", "assumption", "cells"]
 
@@ -16,6 +18,7 @@ class CellEstimate:
     """The runs of a study that differ by seed alone, `left` of which are not complete.
 
     `published` is the paper's score in percent, `forward_gflops` counts one sample, `gpu_hours` one run; None where not known.
+    `refused` says why they cannot start: nothing is counted then.
     """
 
     cell: str
@@ -29,27 +32,31 @@ class CellEstimate:
     forward_gflops: float | None
     training_flops: float | None
     gpu_hours: float | None
+    refused: str | None = None
 
 
-def cells(plan: Plan) -> list[CellEstimate]:
-    """The cells of a study on published data sets, in the order of its parts; empty for a study without tasks."""
+def cells(plan: Plan, refused: Mapping[str, str]) -> list[CellEstimate]:
+    """The cells of a study on published data sets, in the order of its parts; empty for a study without tasks.
+
+    `refused` are the reasons why runs cannot start (`pipelines.refusals`).
+    """
     members: dict[str, list[RunSpec]] = {}
     names: dict[str, list[str]] = {}
     for part, specs in plan.parts.items():
         for spec in (spec for spec in specs if spec.task is not None):
-            key = spec.model_copy(update={"seed": 0}).model_dump_json()
+            key = form(spec)
             members.setdefault(key, [])
             if spec not in members[key]:
                 members[key].append(spec)
             if part not in names.setdefault(key, []):
                 names[key].append(part)
     epochs = auxiliary_epochs(plan.study)
-    return [_cell(plan, specs, tuple(names[key]), epochs) for key, specs in members.items()]
+    return [_cell(plan, specs, tuple(names[key]), epochs, refused.get(key)) for key, specs in members.items()]
 
 
-def _cell(plan: Plan, specs: list[RunSpec], parts: tuple[str, ...], epochs: dict[str, int]) -> CellEstimate:
+def _cell(plan: Plan, specs: list[RunSpec], parts: tuple[str, ...], epochs: dict[str, int], refused: str | None) -> CellEstimate:
     spec = specs[0]
-    costs = _costs(spec)
+    costs = None if refused else _costs(spec)
     known = cell_of(spec, spec.task.dataset, epochs) if spec.task else None
     varied = f" ({known.label})" if known and known.label else ""
     return CellEstimate(
@@ -64,6 +71,7 @@ def _cell(plan: Plan, specs: list[RunSpec], parts: tuple[str, ...], epochs: dict
         forward_gflops=costs.model.forward_flops / 1e9 if costs else None,
         training_flops=costs.flops if costs else None,
         gpu_hours=costs.gpu_hours if costs else None,
+        refused=refused,
     )
 
 

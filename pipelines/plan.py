@@ -233,14 +233,18 @@ def is_locked(run_dir: Path) -> bool:
     return False
 
 
-def cost_s(plan: Plan, slots: int) -> float | None:
-    """Estimated seconds until everything is done, from what complete runs of the same method took; None where none is known."""
+def cost_s(plan: Plan, slots: int, refused: Sequence[Spec] = ()) -> float | None:
+    """Estimated seconds until all is done that can start (`refused` cannot), from what complete runs of the same method took.
+
+    None where none is known.
+    """
     seconds: dict[str, list[float]] = {}
     for spec in plan.specs:
         run_dir = plan.run_dir(spec)
         if run_dir is not None and status(run_dir) == "complete" and (taken := run_seconds(run_dir)) is not None:
             seconds.setdefault(method_of(spec), []).append(taken)
-    left = Counter(method_of(spec) for spec in plan.unfinished(plan.specs)) + plan.to_come
+    startable = [spec for spec in plan.specs if spec not in refused]
+    left = Counter(method_of(spec) for spec in plan.unfinished(startable)) + plan.to_come
     if not left.keys() <= seconds.keys():
         return None
     return sum(count * sum(seconds[method]) / len(seconds[method]) for method, count in left.items()) / slots

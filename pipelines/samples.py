@@ -41,14 +41,15 @@ def task_samples(plan: Plan) -> list[TaskSamples]:
     told: dict[tuple[str, str, str], tuple[Mapping[str, Counts], str | None]] = {}
     for spec in plan.runs:
         if spec.task is not None and spec.target not in plan.missing_data:
-            counts, fault = _look(plan, spec)
+            counts, fault = look_at(plan, spec)
             key = (spec.target, repr(counts), fault or "")
             found.setdefault(key, []).append(spec)
             told[key] = counts, fault
     return [TaskSamples(key[0], len(specs), *told[key]) for key, specs in found.items()]
 
 
-def _look(plan: Plan, spec: RunSpec) -> tuple[Mapping[str, Counts], str | None]:
+def look_at(plan: Plan, spec: RunSpec) -> tuple[Mapping[str, Counts], str | None]:
+    """The counts of each split of a run's task, and why the run cannot start with them."""
     try:
         counts = look(spec, data_folder(plan.study, spec.target), CACHE)
     except UserError as error:

@@ -202,8 +202,8 @@ class FinetuneConfig(OptimizerConfig):
     The peak learning rate is `learning_rate`, times `batch_size / learning_rate_per` where that is set; a block's is multiplied
     by `layer_decay` for every layer above it. The rate rises from `warmup_start` over `warmup_epochs`, which stand in for
     `warmup_steps` where they are set, and falls to `final_learning_rate`, with every step; or with every epoch, as Point-MAE's
-    code does it (`m2pt.training.schedule`), over `schedule_epochs` where those are not all. `undecayed` names the tokenizer's
-    parameters that weight decay spares (tokens and positions; biases and norms always are).
+    code does it (`m2pt.training.schedule`), and ends `schedule_tail` epochs before the training. `undecayed` names what of the
+    tokenizer weight decay spares beside biases and norms.
 
     Each of the `batch_size` samples of a batch stands there `repeats` times in a row, read once and differently augmented;
     `weighted` draws `epoch_samples` by the inverse frequency of their classes, with `replacement` or without. A batch is the same
@@ -226,7 +226,7 @@ class FinetuneConfig(OptimizerConfig):
     warmup_epochs: NonNegativeFloat | None = None
     warmup_start: NonNegativeFloat = 0.0
     schedule_by: Literal["step", "epoch"] = "step"
-    schedule_epochs: Positive | None = None
+    schedule_tail: NonNegative = 0
     undecayed: tuple[Literal["class_token", "class_position", "positions"], ...] = ("class_token", "class_position", "positions")
     final_learning_rate: NonNegativeFloat = 0.0
     decay: Literal["cosine", "linear"] = "cosine"
@@ -269,9 +269,9 @@ class FinetuneConfig(OptimizerConfig):
         return self
 
     @model_validator(mode="after")
-    def _epochs_are_whole(self) -> Self:
-        if self.schedule_by == "epoch" and (self.warmup_epochs is None or not self.warmup_epochs.is_integer()):
-            raise ValueError("schedule_by: epoch needs warmup_epochs, a whole number")
-        if self.schedule_by == "step" and self.schedule_epochs is not None:
-            raise ValueError("schedule_epochs is for schedule_by: epoch")
+    def _epochs_fit(self) -> Self:
+        if self.schedule_by == "epoch" and self.warmup_epochs is None:
+            raise ValueError("schedule_by: epoch needs warmup_epochs")
+        if self.schedule_tail and (self.schedule_by == "step" or self.schedule_tail >= self.epochs):
+            raise ValueError("schedule_tail is for schedule_by: epoch, and must be less than epochs")
         return self

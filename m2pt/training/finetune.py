@@ -16,7 +16,7 @@ from m2pt.identity import RunSpec, derived_seed, run_id
 from m2pt.methods import METHODS
 from m2pt.modalities.audio.published import PublishedAudioTokenizer
 from m2pt.modalities.samples import Samples
-from m2pt.model import Model
+from m2pt.model import Model, fresh
 from m2pt.records import CHECKPOINT, MERGED
 from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
 from m2pt.training.counts import Counts, documents, samples_sha256
@@ -33,6 +33,7 @@ from m2pt.training.loop import Trainer
 from m2pt.training.merging import merge
 from m2pt.training.optim import freeze_for
 from m2pt.training.share import Share
+from m2pt.training.startable import Known, Means, require_startable
 from m2pt.training.stopwatch import Stopwatch
 from m2pt.weights import save_weights
 
@@ -49,6 +50,11 @@ class Places:
     checkpoint_every_steps: int | None = None
     micro_batch: int | None = None
     gradient_checkpointing: bool = False
+
+    @property
+    def means(self) -> Means:
+        """What of this can keep a run from starting."""
+        return Means(self.device.type, self.share.world, self.micro_batch)
 
 
 def build(
@@ -69,23 +75,6 @@ def build(
     if isinstance(model.tokenizer, PublishedAudioTokenizer):
         model.tokenizer.take_drops(spec.finetune.augment)
     return model.to(places.device)
-
-
-def fresh(spec: RunSpec, num_classes: int, num_categories: int = 0) -> Model:
-    """The model of a run, initialised from torch's global generator, before any weights or method."""
-    return Model(
-        spec.modality,
-        spec.input,
-        spec.model,
-        num_classes,
-        head=spec.finetune.head,
-        head_init_std=spec.finetune.head_init_std,
-        drop_path=spec.finetune.drop_path,
-        num_categories=num_categories,
-        norm_rows=spec.finetune.norm_rows,
-        side_head=spec.finetune.side_loss > 0,
-        added=spec.finetune.blocks,
-    )
 
 
 @refuses_unknown
@@ -115,10 +104,7 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
         UserError: weights do not fit, a file cannot be read, a loss is not finite, no scale has moved, or there is no space.
 
     """
-    if spec.finetune.score == "best_val" and feed.count("val") == 0:
-        raise UserError(
-            f"finetune.score: best_val needs validation data, {spec.target} has none; set its holdout, or score: last."
-        )
+    require_startable(spec, places.means, Known(feed.size, feed.count("val")))
     refuse_hopeless(spec, feed)
     loaded: list[dict[str, Any]] = []
     with watch.measure("load"):

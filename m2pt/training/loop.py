@@ -16,7 +16,7 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from m2pt.config import AudioAugment, UserError
+from m2pt.config import AudioAugment
 from m2pt.encoder import DropPath, draw_paths
 from m2pt.heads import GroupedBatchNorm
 from m2pt.identity import RunSpec, derived_seed, run_id
@@ -70,7 +70,6 @@ class Trainer:
         augment = recipe.augment
         mixed_before = isinstance(augment, AudioAugment) and augment.mixup > 0
         self._mixes = self._mixup is not None or mixed_before or self.spec.goal != "classification"
-        self._refuse_split_statistics()
         if self.share.world > 1 and self.device.type == "cuda":
             self.model = cast(Model, nn.SyncBatchNorm.convert_sync_batchnorm(self.model))
         self.optimizer, self.schedule = build_optimizer(self.model, recipe, recipe.epochs * self.steps, self.spec.pathway)
@@ -238,22 +237,6 @@ class Trainer:
         if last or not isinstance(self._forward, DistributedDataParallel):
             return nullcontext()
         return cast(AbstractContextManager[None], self._forward.no_sync())
-
-    def _refuse_split_statistics(self) -> None:
-        """Batch norm sees a whole batch, or the result would depend on how the batch is split."""
-        if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.model.modules()):
-            return
-        rows = self.spec.finetune.batch_size * self.spec.finetune.repeats // self.share.world
-        if self.micro_batch is not None and self.micro_batch < rows:
-            raise UserError(
-                f"execution.micro_batch: the model of {self.spec.target} has batch norm, which needs its {rows} rows at once; "
-                "leave micro_batch out or train on more devices."
-            )
-        if self.share.world > 1 and self.device.type != "cuda":
-            raise UserError(
-                f"execution.devices_per_job: the model of {self.spec.target} has batch norm, which can be shared between CUDA "
-                "devices alone; set it to 1."
-            )
 
 
 def _mixup(spec: RunSpec, num_classes: int) -> Any:

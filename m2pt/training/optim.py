@@ -96,9 +96,9 @@ def _schedule(config: OptimizerConfig, num_steps: int) -> Schedule:
     if not isinstance(config, FinetuneConfig):
         return Schedule(config.learning_rate, num_steps, min(config.warmup_steps, num_steps - 1))
     peak = config.learning_rate * (config.batch_size / config.learning_rate_per if config.learning_rate_per else 1.0)
-    length, warmup, unit = num_steps, config.warmup_steps, None
+    length, warmup, unit = num_steps, float(config.warmup_steps), None
     if config.schedule_by == "epoch":
-        length, warmup, unit = config.schedule_epochs or config.epochs, int(config.warmup_epochs or 0), num_steps // config.epochs
+        length, warmup, unit = config.epochs - config.schedule_tail, config.warmup_epochs or 0.0, num_steps // config.epochs
     elif config.warmup_epochs is not None:
         warmup = round(config.warmup_epochs * num_steps / config.epochs)
     return Schedule(peak, length, min(warmup, length - 1), config.warmup_start, config.final_learning_rate, config.decay, unit)

@@ -18,7 +18,7 @@ class Schedule:
 
     peak: float
     length: int
-    warmup: int
+    warmup: float
     start: float = 0.0
     last: float = 0.0
     decay: Literal["cosine", "linear"] = "cosine"

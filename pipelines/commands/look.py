@@ -3,7 +3,7 @@
 import json
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +21,7 @@ from pipelines import mixing, settings
 from pipelines.estimates import assumption, cells
 from pipelines.launch import slots
 from pipelines.plan import Plan, State, cost_s, data_folder, resolve, runs_folder
+from pipelines.refusals import form, refusals
 from pipelines.samples import task_samples
 
 
@@ -82,9 +83,9 @@ def _reason(found: Plan, spec: Spec) -> str:
 
 
 def _document(found: Plan, file: str) -> dict[str, Any]:
-    places = slots(found.study.execution)
+    places, refused = slots(found.study.execution), refusals(found)
     samples = task_samples(found)
-    tasks = cells(found)
+    tasks = cells(found, refused)
     return {
         "study": found.study.study,
         "file": file,
@@ -97,13 +98,23 @@ def _document(found: Plan, file: str) -> dict[str, Any]:
         "unplanned": unplanned(found.study, found.runs),
         "environments": mixing.warnings(found),
         "slots": [slot.name for slot in places],
-        "estimated_seconds": cost_s(found, len(places)),
+        "estimated_seconds": cost_s(found, len(places), [spec for spec in found.runs if form(spec) in refused]),
+        "refused": _refused(found, refused),
         "assumption": assumption() if tasks else None,
         "cells": [asdict(cell) for cell in tasks],
         "recipes": [asdict(use) for use in uses(found.parts)],
         "pretrain": [_entry(found, spec) for spec in found.pretrain],
         "runs": [_entry(found, spec) for spec in found.runs],
     } | ({"search": _search(found)} if found.study.search is not None else {})
+
+
+def _refused(found: Plan, refused: Mapping[str, str]) -> dict[str, list[str]]:
+    """The names of the runs that cannot start, by the reason."""
+    listed: dict[str, list[str]] = {}
+    for spec in found.runs:
+        if (reason := refused.get(form(spec))) is not None:
+            listed.setdefault(reason, []).append(found.label(spec))
+    return listed
 
 
 def _search(found: Plan) -> dict[str, Any]:
@@ -141,6 +152,8 @@ def _text(found: Plan, document: dict[str, Any]) -> str:
     lines += [f"samples   {item.words}" for item in task_samples(found)]
     lines += [f"unplanned {sentence}" for sentence in document["unplanned"]]
     lines += [f"differs   {sentence}" for sentence in document["environments"]]
+    for reason, names in document["refused"].items():
+        lines += [f"cannot start: {reason}", *(f"          {name}" for name in names)]
     if document["cells"]:
         table = [*_table(document["cells"]), "", document["assumption"]]
         return "\n".join([*lines, "", *table, "", *_departures(document["recipes"])])
@@ -154,7 +167,10 @@ def _departures(uses: list[dict[str, Any]]) -> list[str]:
     lines = ["What departs from the release (a key, its value here, and the released one in brackets):"]
     for use in uses:
         places = f"{', '.join(use['targets'])}" + (f" [{', '.join(use['parts'])}]" if any(use["parts"]) else "")
-        lines += ["", f"{use['recipe']}: {places}", *(f"  {sentence}" for sentence in use["departures"] or ["nothing"])]
+        always, joined = use["departures"]["always"], use["departures"]["joined"]
+        lines += ["", f"{use['recipe']}: {places}", *(f"  {sentence}" for sentence in always)]
+        lines += ["  with a pathway:", *(f"    {sentence}" for sentence in joined)] if joined else []
+        lines += [] if always or joined else ["  nothing"]
     return lines
 
 

@@ -25,6 +25,7 @@ STUDY = """
 study: small
 data: {root: build/small, embedded: {pretrain: 20, train: 20, val: 20, test: 20}}
 encoders: {}
+finetune: {samples: 20}
 sweep: {seeds: [0, 1], targets: [image], auxiliaries: [], methods: [baseline, random_auxiliary], settings: [scratch],
         target_encoder: random, auxiliary_encoder: random}
 """
@@ -62,8 +63,8 @@ def tree(folder: Path) -> dict[str, int]:
 
 BAD = {
     "unknown key": (STUDY + "finetun: {epochs: 3}\n", "finetun: unknown key"),
-    "wrong type": (STUDY + "finetune: {epochs: many}\n", "finetune.epochs"),
-    "impossible value": (STUDY + "finetune: {epochs: 0}\n", "finetune.epochs"),
+    "wrong type": (STUDY.replace("samples: 20", "samples: 20, epochs: many"), "finetune.epochs"),
+    "impossible value": (STUDY.replace("samples: 20", "samples: 20, epochs: 0"), "finetune.epochs"),
     "unknown modality": (STUDY.replace("targets: [image]", "targets: [smell]"), "sweep.targets"),
     "unknown encoder": (STUDY.replace("target_encoder: random", "target_encoder: mae"), "sweep.target_encoder"),
     "no YAML": ("a: [1,", "line 1"),
@@ -312,9 +313,7 @@ def finished(file: str, folder: str, gain: float) -> None:
 
 def test_two_studies_are_compared_cell_by_cell(project: Path, capsys: pytest.CaptureFixture[str]):
     with_data(project)
-    Path("other.yaml").write_text(
-        STUDY.replace("study: small", "study: other").replace("sweep:", "finetune: {epochs: 3}\nsweep:")
-    )
+    Path("other.yaml").write_text(STUDY.replace("study: small", "study: other").replace("samples: 20", "samples: 20, epochs: 3"))
     finished("params.yaml", "small", 1.0)
     finished("other.yaml", "other", 3.0)
     assert main(["compare", "params.yaml", "other.yaml"]) == 0

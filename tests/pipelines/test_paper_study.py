@@ -87,4 +87,4 @@ def test_for_every_part_it_is_told_what_departs_from_the_release(specs):
     }
     for use in found:
         precision = "fp32" if use.recipe.startswith("point-") else "fp16"
-        assert f"finetune.precision: bf16 [{precision}]" in use.departures
+        assert f"finetune.precision: bf16 [{precision}]" in use.departures.always

@@ -50,11 +50,11 @@ def test_by_step_it_is_maes():
         assert found == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize(("epochs", "length"), [(301, 300), (300, 300)], ids=["classification", "segmentation"])
-def test_by_epoch_it_is_point_maes_loop(epochs, length):
+@pytest.mark.parametrize(("epochs", "tail"), [(301, 1), (300, 0)], ids=["classification", "segmentation"])
+def test_by_epoch_it_is_point_maes_loop(epochs, tail):
     """Its runner trains an epoch and then steps timm's schedule, in epochs, with that epoch's number: so it is one late."""
     recipe = FinetuneConfig(
-        epochs=epochs, schedule_by="epoch", schedule_epochs=length, warmup_epochs=10.0, warmup_start=1e-6,
+        epochs=epochs, schedule_by="epoch", schedule_tail=tail, warmup_epochs=10.0, warmup_start=1e-6,
         learning_rate=5e-4, final_learning_rate=1e-6,
     )  # fmt: skip
     optimizer = optimizer_at(5e-4)
@@ -85,9 +85,8 @@ def test_pretraining_warms_up_and_decays_to_nothing():
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"schedule_by": "epoch"}, "schedule_by: epoch needs warmup_epochs, a whole number"),
-        ({"schedule_by": "epoch", "warmup_epochs": 0.5}, "schedule_by: epoch needs warmup_epochs, a whole number"),
-        ({"schedule_epochs": 3}, "schedule_epochs is for schedule_by: epoch"),
+        ({"schedule_by": "epoch"}, "schedule_by: epoch needs warmup_epochs"),
+        ({"schedule_tail": 3}, "schedule_tail is for schedule_by: epoch"),
     ],
 )
 def test_what_cannot_be_scheduled_is_refused(values, sentence):

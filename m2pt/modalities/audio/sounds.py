@@ -39,7 +39,7 @@ class SoundItems(Items):
         classes: Sequence[str],
         wanted: Wanted,
     ) -> None:
-        self._config, self._augment = _sections(folder, wanted)
+        self._config, self._augment = sections(folder, wanted)
         self._tagging = wanted.goal == "tagging"
         self._folder, self._listed_in, self._names = folder, listed_in, tuple(names)
         self.classes = tuple(classes)
@@ -132,14 +132,14 @@ class SoundItems(Items):
         return bank_TM
 
 
-def _sections(folder: Path, wanted: Wanted) -> tuple[AudioInput, AudioAugment | None]:
+def sections(source: Path | str, wanted: Wanted) -> tuple[AudioInput, AudioAugment | None]:
     """The input and augmentation, or what does not fit to sounds."""
     if not isinstance(wanted.input, AudioInput) or not isinstance(wanted.augment, AudioAugment | None):
-        raise UserError(f"{folder}: sounds need an input and an augmentation of the kind audio; choose a recipe for audio.")
+        raise UserError(f"{source}: sounds need an input and an augmentation of the kind audio; choose a recipe for audio.")
     if wanted.goal not in ("classification", "tagging"):
-        raise UserError(f"{folder}: sounds are there for classification or tagging, not for {wanted.goal}; correct the goal.")
+        raise UserError(f"{source}: sounds are there for classification or tagging, not for {wanted.goal}; correct the goal.")
     if wanted.test != TestConfig():
-        raise UserError(f"{folder}: a sound is tested with one view; leave finetune.test out.")
+        raise UserError(f"{source}: a sound is tested with one view; leave finetune.test out.")
     return wanted.input, wanted.augment
 
 

@@ -14,7 +14,7 @@ from m2pt.modalities.recipe import RELEASED_PATHWAY, Recipe
 NEIGHBOURS = 32
 WIDE = PointInput(form="published", points=2048, groups=128, neighbours=NEIGHBOURS, skip_origin=True)
 
-SCHEDULE: dict[str, Any] = {"schedule_by": "epoch", "schedule_epochs": 300, "warmup_epochs": 10.0, "warmup_start": 1e-6}
+SCHEDULE: dict[str, Any] = {"schedule_by": "epoch", "warmup_epochs": 10.0, "warmup_start": 1e-6}
 """The rate changes with the epoch, one epoch late."""
 
 SIX_HEADS = "the release's target has 6 heads beside auxiliaries of 12; here both have those of the study's model"
@@ -41,6 +41,7 @@ def _classification(
             batch_size=32,
             samples="all",
             epochs=301,  # counted from 0 to 300
+            schedule_tail=1,
             **SCHEDULE,
             undecayed=("class_token",),  # what has `token` in its name; `cls_pos` has not
             learning_rate=5e-4,

@@ -1,7 +1,12 @@
 """Readers of published video data sets by name."""
 
 from m2pt.config import Dataset
-from m2pt.modalities.items import Reader
-from m2pt.modalities.video.readers.kinetics import open_kinetics
+from m2pt.modalities.items import Reader, Wanted
+from m2pt.modalities.video.readers.kinetics import open_kinetics, sections
 
 READERS: dict[Dataset, Reader] = {"kinetics": open_kinetics}
+
+
+def require_possible(dataset: Dataset, wanted: Wanted) -> None:
+    """Look at what is wanted of a data set, without its files. Raises `UserError` where it cannot be had, whatever they hold."""
+    sections(dataset, wanted)

@@ -39,12 +39,7 @@ def open_kinetics(folder: Path, split: Split, wanted: Wanted) -> Items | None:
         UserError: a list is missing, empty or damaged, a label has no name, or the study asks for what Kinetics does not have.
 
     """
-    config, augment = wanted.input, wanted.augment
-    if wanted.goal != "classification" or wanted.variant is not None:
-        asked = f"goal {wanted.goal}" if wanted.goal != "classification" else f"variant {wanted.variant!r}"
-        raise UserError(f"{folder}: the data set kinetics has no {asked}; it is there for classification, without variants.")
-    if not isinstance(config, VideoInput) or not isinstance(augment, VideoAugment | None):
-        raise UserError(f"{folder}: the data set kinetics needs an input and augmentation of videos; choose a recipe for video.")
+    config, augment = sections(folder, wanted)
     listings = {name: _entries(folder, folder / name) for name in LISTS if (require_folder(folder) / name).exists()}
     tested = "test.csv" if "test.csv" in listings else "val.csv"
     name = {"train": "train.csv", "val": "val.csv", "test": tested}[split]
@@ -56,6 +51,17 @@ def open_kinetics(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     classes = _classes(folder, listings)
     views = (wanted.test.clips, wanted.test.crops) if split == "test" else (1, 1)
     return KineticsItems(folder / name, listings[name], classes, config, augment, views)
+
+
+def sections(source: Path | str, wanted: Wanted) -> tuple[VideoInput, VideoAugment | None]:
+    """The input and augmentation that Kinetics is read with. Raises `UserError` where it does not have what is wanted."""
+    config, augment = wanted.input, wanted.augment
+    if wanted.goal != "classification" or wanted.variant is not None:
+        asked = f"goal {wanted.goal}" if wanted.goal != "classification" else f"variant {wanted.variant!r}"
+        raise UserError(f"{source}: the data set kinetics has no {asked}; it is there for classification, without variants.")
+    if not isinstance(config, VideoInput) or not isinstance(augment, VideoAugment | None):
+        raise UserError(f"{source}: the data set kinetics needs an input and augmentation of videos; choose a recipe for video.")
+    return config, augment
 
 
 class KineticsItems(Items):

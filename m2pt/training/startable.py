@@ -1,0 +1,228 @@
+"""What keeps a run from starting, told from its spec: a plan asks before anything is costed, and the job asks before it trains.
+
+A setting that the code would not honour keeps a run from starting too: its number would stand under a name that is not its own.
+"""
+
+import importlib
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from torch import nn
+
+from m2pt.config import AudioAugment, Goal, Head, MethodName, TestConfig, UserError
+from m2pt.identity import RunSpec
+from m2pt.model import fresh
+from m2pt.shapes import shapes_only
+from m2pt.training.availability import wanted
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a run is executed with: the kind of its `devices`, and the most rows that each takes at once."""
+
+    device: str = "cpu"
+    devices: int = 1
+    micro_batch: int | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """How many samples there are to train with (at most) and for validation; None where that is not known."""
+
+    train: int | None = None
+    val: int | None = None
+
+
+HEADS: dict[Goal, tuple[Head, ...]] = {
+    "classification": ("mean", "class_token", "class_and_max"),
+    "tagging": ("mean", "class_token", "class_and_max"),
+    "part_segmentation": ("part_segmentation",),
+    "semantic_segmentation": ("upernet",),
+}
+
+FROZEN_BY_FIX: tuple[MethodName, ...] = ("matched_parameters", "adapters", "cross_attention", "lora")
+"""Methods whose own weights `fix` would freeze as they begin, so that nothing of them is left."""
+
+_FOR_TASKS = {"repeats": 1, "weighted": False, "replacement": False, "epoch_samples": None, "test": TestConfig()}
+"""What data that are read as a whole cannot have, with the value that asks for nothing."""
+
+
+def refusal(spec: RunSpec, means: Means, known: Known | None = None) -> str | None:
+    """The sentence that says why a run cannot start; None where nothing is known that would keep it from it."""
+    try:
+        require_startable(spec, means, known)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def require_startable(spec: RunSpec, means: Means, known: Known | None = None) -> None:
+    """Look at all that can be said before a run has its data and weights.
+
+    Raises:
+        UserError: it cannot start, or some setting would not do what it says.
+
+    """
+    for fault in _faults(spec, means, known or Known()):
+        raise UserError(fault)
+
+
+def _faults(spec: RunSpec, means: Means, known: Known) -> Iterator[str]:
+    checks: tuple[Callable[[], Iterator[str]], ...] = (
+        lambda: _of_data(spec),
+        lambda: _of_goal(spec),
+        lambda: _of_method(spec),
+        lambda: _of_counts(spec, known),
+        lambda: _of_rows(spec, means, known),
+        lambda: _of_compilation(spec, means),
+    )
+    for check in checks:
+        yield from check()
+
+
+def _of_data(spec: RunSpec) -> Iterator[str]:
+    """What is asked of a data set that it cannot give."""
+    recipe = spec.finetune
+    if spec.task is None:
+        for key, nothing in _FOR_TASKS.items():
+            if getattr(recipe, key) != nothing:
+                yield f"finetune.{key}: is for tasks on published data sets, {spec.target} is read as a whole; leave it out."
+        if not isinstance(recipe.augment, bool):
+            yield f"finetune.augment: {spec.target} is read as a whole and has an augmentation of its own; say true or false."
+        return
+    where = f"tasks.{spec.target}"
+    if recipe.augment is True:
+        yield f"{where}.finetune.augment: true stands for that of embedded data; give its section, or false."
+    readers = importlib.import_module(f"m2pt.modalities.{spec.modality}.readers")
+    if spec.task.dataset not in readers.READERS:
+        yield f"{where}.dataset: {spec.task.dataset} is no data set of the modality {spec.modality}."
+        return
+    readers.require_possible(spec.task.dataset, wanted(spec))
+    possible = {
+        "clips": spec.modality == "video",
+        "crops": spec.modality == "video",
+        "votes": spec.modality == "point",
+        "stride": spec.goal == "semantic_segmentation",
+    }
+    for key, value in recipe.test.model_dump().items():
+        if value != getattr(TestConfig(), key) and not possible[key]:
+            yield f"{where}.finetune.test.{key}: is not for {spec.goal} of the modality {spec.modality}; leave it out."
+
+
+def _of_goal(spec: RunSpec) -> Iterator[str]:
+    """Heads, losses and mixing that the goal, the tokens or each other exclude."""
+    recipe, goal = spec.finetune, spec.goal
+    if recipe.head not in HEADS[goal]:
+        yield f"finetune.head: {recipe.head} is not for {goal}; choose among {', '.join(HEADS[goal])}."
+    if recipe.head in ("class_token", "class_and_max") and (spec.input.form == "shared" or spec.modality == "video"):
+        yield f"finetune.head: {recipe.head} needs a class token, and samples of {spec.target} have none; choose mean."
+    segmentation = goal in ("part_segmentation", "semantic_segmentation")
+    binary = recipe.loss == "binary_cross_entropy"
+    if binary and segmentation:
+        yield f"finetune.loss: binary_cross_entropy is not for {goal}; choose cross_entropy."
+    if goal == "tagging" and not binary:
+        yield "finetune.loss: tagging needs binary_cross_entropy."
+    if recipe.label_smoothing and (segmentation or (binary and not recipe.mixes)):
+        what = goal if segmentation else "binary_cross_entropy"
+        yield f"finetune.label_smoothing: {what} does without; set it to 0."
+    if recipe.mixes and goal != "classification":
+        yield f"finetune.mixup: samples can be mixed for classification, not for {goal}; set mixup and cutmix to 0."
+    if recipe.mixes and isinstance(recipe.augment, AudioAugment) and recipe.augment.mixup:
+        yield "finetune.mixup: waveforms are mixed already (augment.mixup); set one of them to 0."
+    if recipe.cutmix and spec.modality == "point":
+        yield "finetune.cutmix: cuts rectangles, which clouds do not have; set it to 0."
+
+
+def _of_method(spec: RunSpec) -> Iterator[str]:
+    """Methods that the tuning, the form of the samples or what is installed exclude."""
+    if spec.tuning == "fix" and spec.method in FROZEN_BY_FIX:
+        yield f"sweep.methods: {spec.method} has nothing to train in fix tuning, which is for scales and heads; leave one out."
+    if spec.method == "cross_attention" and spec.input.form != "shared":
+        yield f"sweep.methods: cross_attention is for inputs of the shared form, {spec.target} is of the published one."
+    if spec.method == "lora" and importlib.util.find_spec("peft") is None:
+        yield "sweep.methods: lora needs the package peft; install m2pt with its extra requirements `rivals`."
+
+
+def _of_counts(spec: RunSpec, known: Known) -> Iterator[str]:
+    """More samples than there are."""
+    recipe = spec.finetune
+    if recipe.score == "best_val" and known.val == 0:
+        yield f"finetune.score: best_val needs validation data, {spec.target} has none; set its holdout, or score: last."
+    if known.train is None:
+        return
+    if recipe.samples != "all" and recipe.samples > known.train:
+        yield (
+            f"finetune.samples: {recipe.samples} are asked for, the train split of {spec.target} holds {known.train}; "
+            "lower it or add data."
+        )
+    held = known.train if recipe.samples == "all" else recipe.samples
+    if recipe.epoch_samples is not None and recipe.epoch_samples > held and not (recipe.weighted and recipe.replacement):
+        yield f"finetune.epoch_samples: {recipe.epoch_samples} are more than the {held} samples of {spec.target}; lower it."
+    drawn = recipe.epoch_samples or held
+    if spec.task is not None and recipe.batch_size > drawn:
+        yield f"finetune.batch_size: {recipe.batch_size} is more than the {drawn} training samples of {spec.target}."
+
+
+def _of_rows(spec: RunSpec, means: Means, known: Known) -> Iterator[str]:
+    """Batches that cannot be dealt, mixed or normalised as the recipe says."""
+    recipe = spec.finetune
+    sizes = _batch_sizes(spec, known)
+    if recipe.mixes and any(size % 2 for size in sizes):
+        odd = next(size for size in sizes if size % 2)
+        yield f"finetune.batch_size: mixing takes samples in pairs, and a batch has {odd}; let every batch be even."
+    if (min(sizes) + 1) // 2 < means.devices:
+        yield f"execution.devices_per_job: a batch of {min(sizes)} rows is too small for {means.devices} devices; lower it."
+    if recipe.norm_rows is not None:
+        groups = [-(-size // recipe.norm_rows) for size in sizes]
+        if any(count % means.devices for count in groups):
+            yield (
+                f"execution.devices_per_job: batch norm sees {recipe.norm_rows} rows at once (finetune.norm_rows), and "
+                f"{means.devices} devices cannot share {max(groups)} such groups evenly; choose another number."
+            )
+        if any(size % recipe.norm_rows == 1 for size in sizes):
+            yield f"finetune.norm_rows: {recipe.norm_rows} leaves one row alone, which has no statistics; choose another number."
+    if not _normalises_batches(spec):
+        return
+    rows = recipe.batch_size * recipe.repeats // means.devices
+    if means.micro_batch is not None and means.micro_batch < rows:
+        yield (
+            f"execution.micro_batch: the model of {spec.target} has batch norm, which needs its {rows} rows at once; leave "
+            "micro_batch out or train on more devices."
+        )
+    if means.devices > 1 and means.device != "cuda":
+        yield (
+            f"execution.devices_per_job: the model of {spec.target} has batch norm, which can be shared between CUDA devices "
+            "alone; set it to 1."
+        )
+    if min(sizes) == 1:
+        yield f"finetune.batch_size: the model of {spec.target} has batch norm, and a batch would have one sample; change it."
+
+
+def _batch_sizes(spec: RunSpec, known: Known) -> list[int]:
+    """The numbers of rows that the batches of an epoch have; data that are read as a whole leave a smaller last one."""
+    recipe = spec.finetune
+    full = recipe.batch_size * recipe.repeats
+    count = known.train if recipe.samples == "all" else recipe.samples
+    if spec.task is not None or count is None:
+        return [full]
+    return [size for size in (full if count >= full else 0, count % full) if size] or [full]
+
+
+def _normalises_batches(spec: RunSpec) -> bool:
+    """Whether a run's model has batch norm over all rows that it is given. Raises `UserError` where it cannot be built."""
+    with shapes_only():
+        model = fresh(spec, 2, 2)
+    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.modules())
+
+
+def _of_compilation(spec: RunSpec, means: Means) -> Iterator[str]:
+    """What torch.compile needs on this machine."""
+    if not spec.finetune.compiled:
+        return
+    if means.device == "cuda" and importlib.util.find_spec("triton") is None:
+        yield "finetune.compiled: needs the package triton on CUDA devices; install it, or set compiled to false."
+    if means.device == "cpu" and not any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++")):
+        yield "finetune.compiled: needs a C++ compiler on the CPU; install one, or set compiled to false."
