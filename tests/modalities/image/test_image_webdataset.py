@@ -147,9 +147,15 @@ def test_labels_must_not_compete(tmp_path, plain, encoded):
 def test_shards_lie_in_one_place_whole_and_without_gaps(folder, plain):
     whole = (folder / "train" / "00001.tar").read_bytes()
     (folder / "train" / "00003.tar").write_bytes(whole)
-    with pytest.raises(UserError, match="the shard 2 is missing between 0 and 3"):
+    with pytest.raises(UserError, match=r"the shard 2 is missing \(numbers 0 to 3\)"):
         read(folder, "train", plain)
     (folder / "train" / "00003.tar").unlink()
+    for number in (0, 1):
+        (folder / "train" / f"0000{number}.tar").rename(folder / "train" / f"x-{number}-of-3.tar")
+    with pytest.raises(UserError, match=r"2 of 3 shards are there \(numbers 0 to 1\)"):
+        read(folder, "train", plain)
+    (folder / "train" / "x-2-of-3.tar").write_bytes(whole)
+    assert len(read(folder, "train", plain)) == 9
     for name in ("00002.tar.gz", "00002.tar.part", "00002.tgz", "00002.TAR"):
         (folder / "train" / name).write_bytes(whole)
         with pytest.raises(UserError, match=rf"{name}: is no plain \.tar file"):

@@ -122,14 +122,15 @@ def _shards(home: Path) -> list[Path]:
 
 
 def _require_every_number(paths: list[Path]) -> None:
-    """Shards are numbered at the end of their names; a gap is a shard that is lost."""
-    numbers: dict[str, list[int]] = {}
+    """Shards are numbered at the end of their names, which may also say how many there are; a gap is a shard that is lost."""
+    numbers: dict[tuple[str, str], list[int]] = {}
     for path in paths:
-        if match := re.fullmatch(r"(.*?)(\d+)", path.stem):
-            numbers.setdefault(match[1], []).append(int(match[2]))
-    for beginning, found in numbers.items():
-        if gap := sorted(set(range(min(found), max(found))) - set(found)):
+        if match := re.fullmatch(r"(.*?)(\d+)(?:-of-(\d+))?", path.stem):
+            numbers.setdefault((match[1], match[3] or ""), []).append(int(match[2]))
+    for (beginning, count), found in numbers.items():
+        gap = sorted(set(range(min(found), max(found))) - set(found))
+        if gap or (count and len(found) != int(count)):
+            lost = f"the shard {beginning}{gap[0]} is missing" if gap else f"{len(found)} of {int(count)} shards are there"
             raise UserError(
-                f"{paths[0].parent}: the shard {beginning}{gap[0]} is missing between {min(found)} and {max(found)}; "
-                "restore it, or number the shards anew."
+                f"{paths[0].parent}: {lost} (numbers {min(found)} to {max(found)}); restore it, or number the shards anew."
             )
