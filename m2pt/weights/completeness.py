@@ -10,7 +10,7 @@ from m2pt.config import ModelConfig, UserError
 from m2pt.records import read_json
 from m2pt.weights.content import Content
 from m2pt.weights.foreign import foreign
-from m2pt.weights.layouts import BIAS, DESCRIPTIONS, SPLIT_BIASES, Layout
+from m2pt.weights.layouts import BIAS, DESCRIPTIONS, HUGGING_FACE, SPLIT_BIASES, Layout
 from m2pt.weights.shapes import hidden_width
 from m2pt.weights.shards import configuration
 
@@ -71,7 +71,7 @@ def norm_epsilon(file: Path, layout: Layout) -> float | None:
 
     Hugging Face's configuration says it, or its default holds; the tensors do not tell.
     """
-    if layout.name not in ("hf-vit", "hf-videomae"):
+    if layout.name not in HUGGING_FACE:
         return None
     path = configuration(file)
     return float(read_json(path).get("layer_norm_eps", _HUGGING_FACE_EPSILON)) if path else _HUGGING_FACE_EPSILON

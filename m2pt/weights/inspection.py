@@ -7,8 +7,9 @@ from torch import Tensor
 
 from m2pt.config import LayoutName, Modality, Reading, UserError, Weights
 from m2pt.weights.content import Kind, read_content
-from m2pt.weights.layouts import BIAS, DESCRIPTIONS, SPLIT_BIASES, Layout, fitting, possible_modalities
+from m2pt.weights.layouts import BIAS, DESCRIPTIONS, SPLIT_BIASES, Layout, possible_modalities
 from m2pt.weights.positions import Grid, UnknownGridError, own_grid, place
+from m2pt.weights.recognition import fitting
 from m2pt.weights.shards import weights_files, weights_sha256
 
 

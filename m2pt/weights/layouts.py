@@ -1,20 +1,15 @@
-"""The published layouts: which of them a file has, told from what defines them, and the way from its keys to this project's.
+"""What a layout is: its name, and a file's tensors under this project's keys.
 
-Here: `tokenizer.*`, `blocks.N.*` and `norm.*`, blocks with timm's names. Shapes: D width, C channels.
+These are `tokenizer.*`, `blocks.N.*` and `norm.*`, blocks with timm's names. Shapes: D width, C channels.
 """
 
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from m2pt.config import MODALITIES, LayoutName, Modality, UserError, refuses_unknown
-from m2pt.weights import huggingface
-from m2pt.weights.content import Content
-from m2pt.weights.foreign import foreign
-from m2pt.weights.positions import coded_grid
+from m2pt.config import MODALITIES, LayoutName, Modality
 
 DESCRIPTIONS: dict[LayoutName, str] = {
     "mae": "MAE (facebookresearch/mae)",
@@ -28,6 +23,9 @@ DESCRIPTIONS: dict[LayoutName, str] = {
     "m2pt": "an encoder of this project",
 }
 
+HUGGING_FACE: tuple[LayoutName, ...] = ("hf-vit", "hf-videomae")
+"""Beside whose files a config.json may say what tensors do not tell."""
+
 BIAS = "attn.qkv.bias"
 SPLIT_BIASES = ("attn.q_bias", "attn.v_bias")
 LEAVES = tuple(
@@ -37,36 +35,8 @@ LEAVES = tuple(
 )
 """What a block has; one layout lacks the bias of qkv, and one has it in two parts."""
 
-_BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
-_NUMBERED = re.compile(r"(?:encoder\.|vit\.|videomae\.)*(?:blocks|layer|layers)\.(\d+)\.")
-_WRAPPED = re.compile(r"^(?:(?:module|_orig_mod|_fsdp_wrapped_module|backbone|base_model|model|net)\.)+")
-_INSIDE = re.compile(r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module)\.")
-_KERNEL = "patch_embed.proj.weight"
-_NORM = {f"norm.{kind}": f"norm.{kind}" for kind in ("weight", "bias")}
-_VIT = {
-    "cls_token": "tokenizer.class_token",
-    "pos_embed": "tokenizer.positions",
-    _KERNEL: "tokenizer.projection.weight",
-    "patch_embed.proj.bias": "tokenizer.projection.bias",
-}
-_CLIPS = {key: name for key, name in _VIT.items() if key != "cls_token"}
-_POINT = {"encoder.first_conv.": "tokenizer.local.", "encoder.second_conv.": "tokenizer.joint.", "pos_embed.": "tokenizer.place."}
-_POINT_CLASS = {"cls_token": "tokenizer.class_token", "cls_pos": "tokenizer.class_position"}
-_POINT_KERNEL = "encoder.first_conv.0.weight"
-_POINT_INSIDE = "MAE_encoder."
-_DECODER = ("decoder_blocks.", "decoder_embed.")
-
-_IGNORED: dict[str, tuple[str, ...]] = {
-    "vit": ("mask_token", "head.", "fc_norm.", "pre_logits."),
-    "mae": ("decoder_", "mask_token", "head.", "fc_norm."),
-    "videomae": ("decoder.", "encoder_to_decoder.", "mask_token", "head.", "fc_norm."),
-    "point-mae": (
-        "MAE_decoder.", "mask_token", "decoder_pos_embed.", "increase_dim.", "cls_head_finetune.",
-        "label_conv.", "propagation_0.", "convs1.", "convs2.", "convs3.", "bns1.", "bns2.",
-    ),
-    "m2pt": ("head.", "fc_norm."),
-}  # fmt: skip
-"""Beginnings of the keys of decoders and heads, which no encoder needs."""
+BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
+"""A key of a block: its number, and the leaf."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +55,7 @@ class Layout:
     @property
     def indices(self) -> tuple[int, ...]:
         """The numbers of the blocks, in order."""
-        return tuple(sorted({int(found[1]) for key in self.tensors if (found := _BLOCK.fullmatch(key))}))
+        return tuple(sorted({int(found[1]) for key in self.tensors if (found := BLOCK.fullmatch(key))}))
 
     @property
     def depth(self) -> int:
@@ -99,248 +69,7 @@ class Layout:
 
     def leaves(self, leaf: str) -> list[str]:
         """The keys of all blocks that end in `leaf`."""
-        return [key for key in self.tensors if (found := _BLOCK.fullmatch(key)) and found[2] == leaf]
-
-
-@dataclass(frozen=True)
-class _File:
-    """A file's content, and its keys without what wrappers of PyTorch put before them, each with the key as the file has it."""
-
-    content: Content
-    bare: Mapping[str, str]
-
-    @property
-    def kernel(self) -> Tensor | None:
-        """The patch projection of a ViT."""
-        names = (_KERNEL, f"encoder.{_KERNEL}", huggingface.KERNEL)
-        return next((self.content.tensors[self.bare[name]] for name in names if name in self.bare), None)
-
-    @property
-    def split(self) -> bool:
-        """Whether biases of queries and values lie apart from one another."""
-        return any(key.endswith(SPLIT_BIASES) for key in self.bare)
-
-    @property
-    def coded(self) -> bool:
-        """Whether the positions are the fixed code of a grid, as MAE's."""
-        positions = self.content.tensors[self.bare["pos_embed"]] if "pos_embed" in self.bare else None
-        return positions is not None and positions.ndim == 3 and coded_grid(positions[0]) is not None
-
-    @property
-    def square(self) -> bool:
-        """Whether the positions but that of the class token are as many as the places of a square."""
-        places = self.content.tensors[self.bare["pos_embed"]].shape[-2] - 1 if "pos_embed" in self.bare else 0
-        return math.isqrt(max(places, 0)) ** 2 == places
-
-    def has(self, *beginnings: str) -> bool:
-        """Whether any key begins so."""
-        return any(key.startswith(beginnings) for key in self.bare)
-
-    def within(self, prefix: str) -> "_File":
-        """The same with a prefix taken off the keys that have it."""
-        return _File(self.content, {key.removeprefix(prefix): original for key, original in self.bare.items()})
-
-
-@refuses_unknown
-def fitting(content: Content, named: LayoutName | None = None, key: str = "layout") -> list[Layout]:
-    """The layouts that a file has by what defines them, or the one that is named; several where nothing tells them apart.
-
-    `key` is what naming it is called where the user can do so.
-
-    Raises:
-        UserError: it has none that is known, not the one that is named, names a tensor twice, or is a part of an encoder.
-
-    """
-    file = _File(content, _bare(content))
-    found = [layout for name in DESCRIPTIONS if (layout := _BY_NAME[name](file, name == named)) is not None]
-    if named is not None:
-        told = " or ".join(DESCRIPTIONS[layout.name] for layout in found if layout.name != named) or "of no known layout"
-        found = [layout for layout in found if layout.name == named]
-        if not found:
-            raise UserError(f"{content.file}: is {told}, and {key} is {named}; correct or remove that key.")
-    if not found:
-        _refuse(file, key)
-    for layout in found:
-        _check_whole(content, layout)
-    return found
-
-
-def _refuse(file: _File, key: str) -> None:
-    first = ", ".join(sorted(file.content.tensors)[:3])
-    known = "MAE, AudioMAE, Point-MAE, VideoMAE, the M2PT zoo, timm, Hugging Face's ViT and VideoMAE and this project"
-    if file.split and file.kernel is None and file.has("blocks.0.", "encoder.blocks.0."):
-        raise UserError(
-            f"{file.content.file}: could be VideoMAE's blocks or BEiT's, and has no patches to tell which; set {key} to "
-            "videomae if it is VideoMAE's."
-        )
-    if kin := foreign(file.bare, file.kernel):
-        raise UserError(f"{file.content.file}: is {kin}, which m2pt does not read; it reads the layouts of {known}.")
-    numbers = sorted({int(block[1]) for key in file.bare if (block := _NUMBERED.match(key))})
-    if numbers and numbers[0]:
-        held = f"holds blocks {numbers[0]} to {numbers[-1]} and not the first ones, so it is a part of an encoder"
-        raise UserError(f"{file.content.file}: {held}; name the whole, or the index of its parts.")
-    raise UserError(f"{file.content.file}: its keys ({first}, ...) are of no layout that m2pt knows; it reads those of {known}.")
-
-
-def _check_whole(content: Content, layout: Layout) -> None:
-    """The blocks are numbered from 0 without a gap."""
-    absent = sorted(set(range(layout.indices[-1] + 1)) - set(layout.indices))
-    if absent:
-        listed = ", ".join(map(str, absent[:6])) + (", ..." if len(absent) > 6 else "")
-        raise UserError(
-            f"{content.file}: has {layout.depth} blocks up to number {layout.indices[-1]} and lacks {listed}, so it is a part of "
-            "an encoder; name the whole, or the index of its parts."
-        )
-
-
-def _bare(content: Content) -> dict[str, str]:
-    bare: dict[str, str] = {}
-    for key in content.tensors:
-        short = _INSIDE.sub("", _WRAPPED.sub("", key))
-        if short in bare:
-            raise UserError(f"{content.file}: {bare[short]} and {key} are both {short}; keep one of them.")
-        bare[short] = key
-    return bare
-
-
-def _is_vit(file: _File) -> bool:
-    """Timm's keys with whole biases, and patches of pictures where there are any."""
-    patches = file.kernel is None or file.kernel.ndim == 4
-    return "blocks.0.attn.qkv.weight" in file.bare and not file.split and patches and not file.has("tokenizer.")
-
-
-def _pictures(file: _File) -> tuple[Modality, ...]:
-    channels = None if file.kernel is None else file.kernel.shape[1]
-    return MODALITIES if channels is None else ("image",) if channels != 1 else ("image", "audio")
-
-
-def _mae(file: _File, named: bool) -> Layout | None:
-    """A ViT beside MAE's decoder, or under `model` as MAE's programs save it; of one channel only with a square of positions."""
-    if not _is_vit(file) or not (named or file.has(*_DECODER) or file.content.wrapper == "model"):
-        return None
-    if not named and file.kernel is not None and file.kernel.shape[1] == 1 and not file.square:
-        return None
-    return _convert(file, "mae", ("image",), _VIT | _NORM, _IGNORED["mae"])
-
-
-def _audiomae(file: _File, named: bool) -> Layout | None:
-    """The same with patches of one channel."""
-    if not _is_vit(file) or not (named or file.has(*_DECODER) or file.content.wrapper == "model"):
-        return None
-    if file.kernel is not None and file.kernel.shape[1] != 1:
-        return None
-    return _convert(file, "audiomae", ("audio",), _VIT | _NORM, _IGNORED["mae"])
-
-
-def _timm(file: _File, named: bool) -> Layout | None:
-    """A ViT alone, at the top; below `model` it could be MAE's, unless its positions are the fixed code, which timm's are not."""
-    if not _is_vit(file) or file.has(*_DECODER) or not (named or file.content.wrapper in (None, "model")):
-        return None
-    if not named and file.content.wrapper == "model" and file.coded:
-        return None
-    told = _pictures(file) if file.content.wrapper == "model" else ()
-    return _convert(file, "timm", told, _VIT | _NORM, _IGNORED["vit"])
-
-
-def _zoo(file: _File, named: bool) -> Layout | None:
-    """The same below a wrapper; M2PT keeps encoders of all modalities so."""
-    if not _is_vit(file) or file.has(*_DECODER) or not (named or file.content.wrapper not in (None, "model")):
-        return None
-    return _convert(file, "m2pt-zoo", (), _VIT | _NORM, _IGNORED["vit"])
-
-
-def _videomae(file: _File, named: bool) -> Layout | None:
-    """Tubelets for patches, no class token, and biases of queries and values alone (or none); BEiT's are pictures."""
-    if file.has("encoder.blocks."):
-        file = file.within("encoder.")
-    tubelets = file.kernel is not None and file.kernel.ndim == 5
-    blocks = "blocks.0.attn.qkv.weight" in file.bare and f"blocks.0.{BIAS}" not in file.bare
-    if not blocks or not (tubelets or (named and file.kernel is None)) or "cls_token" in file.bare:
-        return None
-    return _convert(file, "videomae", ("video",), _CLIPS | _NORM, _IGNORED["videomae"])
-
-
-def _point(file: _File, _: bool) -> Layout | None:
-    """A mini-PointNet before the blocks; a pretraining file has the encoder below `MAE_encoder.`, a fine-tuned one at the top."""
-    pretrained = file.has(_POINT_INSIDE)
-    named = {}
-    for key, original in file.bare.items():
-        short = key.removeprefix(_POINT_INSIDE)
-        if pretrained and short == key and not key.startswith(_IGNORED["point-mae"]):
-            short = f"beside {key}"
-        named[short.replace("blocks.blocks.", "blocks.", 1)] = original
-    kernel = file.content.tensors[named[_POINT_KERNEL]] if _POINT_KERNEL in named else None
-    if kernel is None or kernel.ndim != 3 or "blocks.0.attn.qkv.weight" not in named:
-        return None
-    mapping = _POINT_CLASS | _NORM
-    for beginning, ours in _POINT.items():
-        mapping |= {key: ours + key.removeprefix(beginning) for key in named if key.startswith(beginning)}
-    return _convert(_File(file.content, named), "point-mae", ("point",), mapping, _IGNORED["point-mae"])
-
-
-def _own(file: _File, _: bool) -> Layout | None:
-    if not file.has("tokenizer.") or "blocks.0.norm1.weight" not in file.bare:
-        return None
-    mapping = {key: key for key in file.bare if key.startswith("tokenizer.")} | _NORM
-    return _convert(file, "m2pt", (), mapping, _IGNORED["m2pt"])
-
-
-def _huggingface(file: _File, name: LayoutName, dimensions: int) -> Layout | None:
-    bare = huggingface.bare(file.bare)
-    kernel = file.content.tensors[bare[huggingface.KERNEL]] if huggingface.KERNEL in bare else None
-    if kernel is None or kernel.ndim != dimensions or foreign(bare, kernel):
-        return None
-    tensors, understood = huggingface.as_timm({key: _plain(file.content, original) for key, original in bare.items()})
-    split = any(key.endswith(SPLIT_BIASES) for key in tensors)
-    if "blocks.0.attn.qkv.weight" not in tensors or split != (dimensions == 5):
-        return None
-    pictures: tuple[Modality, ...] = ("image",) if kernel.shape[1] != 1 else ("image", "audio")
-    modalities: tuple[Modality, ...] = ("video",) if dimensions == 5 else pictures
-    mapping = (_CLIPS if dimensions == 5 else _VIT) | _NORM
-    found = {mapping.get(key, key): tensor for key, tensor in tensors.items()}
-    left = [key for key in bare if key not in understood]
-    ignored = sorted(bare[key] for key in left if key.startswith(huggingface.BESIDE))
-    unknown = sorted(bare[key] for key in left if not key.startswith(huggingface.BESIDE))
-    return Layout(name, modalities, found, (*ignored, *file.content.others), tuple(unknown))
-
-
-_BY_NAME: dict[LayoutName, Callable[[_File, bool], Layout | None]] = {
-    "mae": _mae,
-    "audiomae": _audiomae,
-    "point-mae": _point,
-    "videomae": _videomae,
-    "m2pt-zoo": _zoo,
-    "timm": _timm,
-    "hf-vit": lambda file, _: _huggingface(file, "hf-vit", 4),
-    "hf-videomae": lambda file, _: _huggingface(file, "hf-videomae", 5),
-    "m2pt": _own,
-}
-
-
-def _convert(
-    file: _File,
-    name: LayoutName,
-    modalities: tuple[Modality, ...],
-    mapping: Mapping[str, str],
-    ignored: tuple[str, ...],
-) -> Layout:
-    leaves = (*LEAVES, *SPLIT_BIASES) if name == "videomae" else LEAVES
-    tensors: dict[str, Tensor] = {}
-    left: tuple[list[str], list[str]] = ([], [])
-    for key, original in file.bare.items():
-        block = _BLOCK.fullmatch(key)
-        if key in mapping or (block is not None and block[2] in leaves):
-            tensors[mapping.get(key, key)] = _plain(file.content, original)
-        else:
-            left[0 if key.startswith(ignored) else 1].append(original)
-    return Layout(name, modalities, tensors, (*sorted(left[0]), *file.content.others), tuple(sorted(left[1])))
-
-
-def _plain(content: Content, key: str) -> Tensor:
-    tensor = content.tensors[key]
-    if tensor.is_sparse or tensor.is_quantized or tensor.is_complex():
-        raise UserError(f"{content.file}: {key} is sparse, quantised or complex; m2pt reads plain tensors of real numbers.")
-    return tensor.detach()
+        return [key for key in self.tensors if (found := BLOCK.fullmatch(key)) and found[2] == leaf]
 
 
 def possible_modalities(layout: Layout) -> tuple[Modality, ...]:

@@ -13,26 +13,22 @@ from m2pt.config import (
     LayoutName,
     Modality,
     ModelConfig,
-    PointInput,
     Reading,
     UserError,
-    VideoInput,
     Weights,
     refuses_unknown,
 )
 from m2pt.weights.completeness import check_config, check_keys, check_sizes, norm_epsilon, usable
 from m2pt.weights.content import Content, read_content
-from m2pt.weights.foreign import foreign
-from m2pt.weights.layouts import BIAS, DESCRIPTIONS, LEAVES, SPLIT_BIASES, Layout, fitting, possible_modalities
-from m2pt.weights.positions import Resampling, UnknownGridError, place
+from m2pt.weights.conversion import CLASS, fit_tokenizer, fuse_biases, norm_shapes, published, take_fresh
+from m2pt.weights.layouts import DESCRIPTIONS, HUGGING_FACE, LEAVES, Layout, possible_modalities
+from m2pt.weights.positions import Resampling
+from m2pt.weights.recognition import fitting
 from m2pt.weights.saved import load_into
-from m2pt.weights.shapes import block_shapes, clip_counts, patch_counts, patch_shape, tokenizer_shapes
+from m2pt.weights.shapes import block_shapes, tokenizer_shapes
 from m2pt.weights.shards import check_content
 
 Parts = Literal["all", "blocks"]
-
-_POSITIONS = "tokenizer.positions"
-_CLASS = ("tokenizer.class_token", "tokenizer.class_position")
 
 
 @dataclass(frozen=True)
@@ -123,7 +119,6 @@ def read_encoder(
     reading = reading or Reading()
     place_of = f"encoders.{source}.reading.{modality}"
     content = read_content(path, reading.weights, f"{place_of}.weights")
-    check_config(content.file, model_config)
     layouts = fitting(content, reading.layout, f"{place_of}.layout")
     usable_here = [layout for layout in layouts if _is_of(layout, modality, parts)]
     if not usable_here:
@@ -156,9 +151,11 @@ def _read(
     key: str,
 ) -> LoadedWeights:
     file = content.file
+    if layout.name in HUGGING_FACE:
+        check_config(file, model_config)
     check_sizes(file, layout, model_config)
     tensors = dict(layout.tensors)
-    filled = _fuse_biases(tensors, layout, model_config)
+    filled = fuse_biases(tensors, layout, model_config)
     fresh: tuple[str, ...] = ()
     resampled = None
     left: list[str] = []
@@ -168,12 +165,12 @@ def _read(
         left = [name for name in tensors if not name.startswith("blocks.")]
         tensors = {name: tensor for name, tensor in tensors.items() if name.startswith("blocks.")}
     else:
-        config = _published(file, layout, modality, input_config)
+        config = published(file, layout, modality, input_config)
         if config is not None:
             wanted |= tokenizer_shapes(config, model_config.width)
-            fresh = _fresh(tensors, wanted, layout)
-            resampled = _fit_tokenizer(file, tensors, layout, modality, config, reading, key)
-        wanted |= _norm_shapes(tensors, layout, model_config)
+            fresh = take_fresh(tensors, wanted, layout)
+            resampled = fit_tokenizer(file, tensors, layout, modality, config, reading, key)
+        wanted |= norm_shapes(tensors, layout, model_config)
     check_keys(content, layout, tensors, wanted, exact=parts == "blocks" or config is not None)
     precisions = tuple(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values() if tensor.ndim}))
     tensors = {name: usable(file, name, tensor) for name, tensor in tensors.items()}
@@ -202,7 +199,7 @@ def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> tuple
 
     """
     own = model.tokenizer.state_dict(prefix="tokenizer.")
-    tensors = {key: tensor for key, tensor in loaded.tensors.items() if key not in _CLASS or key in own}
+    tensors = {key: tensor for key, tensor in loaded.tensors.items() if key not in CLASS or key in own}
     tensors |= {key: own[key] for key in loaded.fresh if key in own}
     # What fine-tuning adds to the blocks (`m2pt.config.BlocksConfig`) is in no file of pretrained weights.
     blocks = model.blocks.state_dict(prefix="blocks.")
@@ -232,98 +229,3 @@ def _refuse_modality(file: Path, layouts: list[Layout], modality: Modality, part
         way_out += ", or use this one as an auxiliary, which needs no tokenizer"
     told = f"is {names}, which is of the modality {' or '.join(possible)}"
     raise UserError(f"{file}: {told}, and an encoder for {modality} is wanted; {way_out}.")
-
-
-def _fuse_biases(tensors: dict[str, Tensor], layout: Layout, config: ModelConfig) -> list[str]:
-    """Join biases of queries and values, and add those that a layout has none of, as zeros; returns the names of these.
-
-    VideoMAE has no bias of keys, Point-MAE none at all in attn.qkv. Where some of a file are missing nothing is filled in.
-    """
-    filled = []
-    whole = layout.leaves(BIAS)
-    may_lack = layout.name in ("point-mae", "m2pt") and not whole
-    for index in range(layout.depth):
-        name = f"blocks.{index}.{BIAS}"
-        query, value = (f"blocks.{index}.{leaf}" for leaf in SPLIT_BIASES)
-        if query in tensors and value in tensors and name not in tensors:
-            parts = tensors.pop(query), tensors.pop(value)
-            tensors[name] = torch.cat([parts[0], torch.zeros_like(parts[1]), parts[1]])
-            filled.append(f"blocks.{index}.attn.k_bias")
-        elif may_lack and config.qkv_bias:
-            tensors[name] = torch.zeros(3 * config.width)
-            filled.append(name)
-    return filled
-
-
-def _published(file: Path, layout: Layout, modality: Modality, config: InputConfig | None) -> InputConfig | None:
-    """The input section that the tokenizer is checked against; None for a tokenizer of this project's own form."""
-    if config is None:
-        raise ValueError("a tokenizer can only be read for a form of samples")
-    if config.form == "published":
-        return config
-    if layout.name != "m2pt":
-        raise UserError(
-            f"{file}: is {DESCRIPTIONS[layout.name]}, whose tokenizer is not of the shared form; set inputs.{modality}.form to "
-            "published."
-        )
-    return None
-
-
-def _norm_shapes(tensors: Mapping[str, Tensor], layout: Layout, config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """A final norm is wanted, but of a model that was fine-tuned without: with average pooling, `fc_norm` is in its place."""
-    without = layout.name in ("m2pt", "hf-videomae") or any("fc_norm." in key for key in layout.ignored)
-    return (
-        {}
-        if without and not any(key.startswith("norm.") for key in tensors)
-        else {f"norm.{kind}": (config.width,) for kind in ("weight", "bias")}
-    )
-
-
-def _fresh(tensors: Mapping[str, Tensor], wanted: dict[str, tuple[int, ...]], layout: Layout) -> tuple[str, ...]:
-    """Take out of what is wanted the class token of a point encoder, or the positions of clips, where the file has none."""
-    keys: tuple[str, ...] = ()
-    if layout.name in ("point-mae", "m2pt") and _CLASS[1] in wanted and not any(key in tensors for key in _CLASS):
-        keys = _CLASS
-    if layout.name in ("videomae", "hf-videomae") and _POSITIONS not in tensors:
-        keys = (_POSITIONS,)
-    for key in keys:
-        del wanted[key]
-    return keys
-
-
-def _fit_tokenizer(
-    file: Path, tensors: dict[str, Tensor], layout: Layout, modality: Modality, config: InputConfig, reading: Reading, key: str
-) -> Resampling | None:
-    """Bring a tokenizer's tensors to this project's shapes, in place; says how positions were resampled, if they were."""
-    for name in _CLASS:
-        if name in tensors and tensors[name].ndim == 3:
-            tensors[name] = tensors[name].flatten()
-    if isinstance(config, PointInput):
-        return None
-    kernel = tensors.get("tokenizer.projection.weight")
-    if kernel is not None and kernel.ndim > 2:
-        if kernel.shape[1:] != patch_shape(config):
-            found, wanted = ("×".join(map(str, shape)) for shape in (kernel.shape[1:], patch_shape(config)))
-            raise UserError(
-                f"{file}: its patches are {found} (channels first), those of the input are {wanted}; correct the input."
-            )
-        tensors["tokenizer.projection.weight"] = kernel.flatten(1)
-    positions = tensors.get(_POSITIONS)
-    if positions is None:
-        return None
-    positions = positions[0] if positions.ndim == 3 and len(positions) == 1 else positions
-    counts = clip_counts(config) if isinstance(config, VideoInput) else patch_counts(config)
-    try:
-        if positions.ndim != 2:
-            raise UnknownGridError(f"their shape {tuple(positions.shape)} is not one row for each place")
-        tensors[_POSITIONS], resampled = place(positions, layout.name, modality, counts, reading.grid)
-    except UnknownGridError as error:
-        wanted = " × ".join(map(str, counts)) + (" tubelets" if isinstance(config, VideoInput) else " patches with a class token")
-        kin = foreign(layout.unknown, None)
-        if kin:
-            raise UserError(f"{file}: is {DESCRIPTIONS[layout.name]}, but it looks like {kin}; name another file.") from error
-        raise UserError(
-            f"{file}: its positions {tuple(positions.shape)} cannot be brought to {wanted}: {error}; correct the input, name "
-            f"another file, or set {key}.grid to the grid that they were made for."
-        ) from error
-    return resampled

@@ -1,13 +1,13 @@
 """Weights that lie in one file, in several with an index, or in a folder: which files they are, and one SHA-256 for them all."""
 
 import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 from m2pt.config import UserError
 from m2pt.identity import file_sha256
-from m2pt.records import read_json
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar")
 INDEX = ".index.json"
@@ -62,7 +62,7 @@ def parts(file: Path) -> dict[Path, tuple[str, ...]]:
         UserError: it is no index, or a file that it names is missing.
 
     """
-    document: Any = read_json(file)
+    document = _json(file)
     places = document.get("weight_map") if isinstance(document, dict) else None
     if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
         raise UserError(f"{file}: is no index of weights in several files (it has no weight_map); fetch it again.")
@@ -85,8 +85,17 @@ def configuration(file: Path) -> Path | None:
 
     """
     path = file.parent / "config.json"
-    found = read_json(path) if path.is_file() else None
+    found = _json(path) if path.is_file() else None
     return path if isinstance(found, dict) and found.get("model_type") in _ENCODERS else None
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); mend its permissions.") from error
+    except ValueError as error:
+        raise UserError(f"{path}: is no valid JSON ({error}); fetch it again.") from error
 
 
 def weights_files(path: Path) -> tuple[Path, ...]:

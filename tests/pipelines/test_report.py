@@ -166,6 +166,19 @@ def test_the_report_tells_devices_versions_commits_data_and_settings(whole: tupl
         assert fact in page
 
 
+def test_how_files_of_weights_were_read_is_told(tmp_path: Path) -> None:
+    planned = synthetic.complete(_small(tmp_path))
+    way = "from 8 × 64 to 8 × 32 places, the first 32 of 64 in time kept"
+    facts = {"source": "published", "modality": "audio", "layout": "audiomae", "positions": way}
+    path = planned.runs / run_id(planned.specs[0]) / records.RECORD
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"loaded": [facts | {"weights": "raw", "beside": [], "precisions": []}]}))
+    out = _render(planned, tmp_path / "out").parent
+    sentence = f"Positions of published (audio, audiomae) were brought {way}."
+    assert sentence in (out / "report.md").read_text()
+    assert sentence in (out / "index.html").read_text()
+
+
 def test_figures_of_an_earlier_report_are_removed_and_other_files_kept(tmp_path: Path) -> None:
     out = tmp_path / "reports"
     old = ("figures/accuracy-image-pretrained-full.png", "figures/notes.txt", "plots/gains-pretrained-full.csv", "cells/old.html")

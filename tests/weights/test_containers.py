@@ -150,3 +150,10 @@ def test_narrow_floats_keep_their_values_and_whole_numbers_are_refused(tmp_path)
     save_file(files.vit() | {"blocks.0.attn.qkv.weight_scale": torch.ones(1)}, tmp_path / "scaled.safetensors")
     with pytest.raises(UserError, match=r"it looks like a quantised model .*not known blocks\.0\.attn\.qkv\.weight_scale"):
         read_encoder(tmp_path / "scaled.safetensors", "image", image, model)
+
+
+def test_a_setting_of_pytorch_that_forbids_the_reader_is_named(tmp_path, monkeypatch):
+    torch.save(TENSORS, tmp_path / "w.pth")
+    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
+    with pytest.raises(UserError, match=r"TORCH_FORCE_WEIGHTS_ONLY_LOAD keeps PyTorch from reading it .* unset it"):
+        read_content(tmp_path / "w.pth")

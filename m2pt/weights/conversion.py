@@ -1,0 +1,113 @@
+"""From a layout's tensors to those of the encoder that is wanted: biases joined, a tokenizer brought to the input's form."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from m2pt.config import InputConfig, Modality, ModelConfig, PointInput, Reading, UserError, VideoInput, refuses_unknown
+from m2pt.weights.foreign import foreign
+from m2pt.weights.layouts import BIAS, DESCRIPTIONS, SPLIT_BIASES, Layout
+from m2pt.weights.positions import Resampling, UnknownGridError, place
+from m2pt.weights.shapes import clip_counts, patch_counts, patch_shape
+
+POSITIONS = "tokenizer.positions"
+CLASS = ("tokenizer.class_token", "tokenizer.class_position")
+
+
+def fuse_biases(tensors: dict[str, Tensor], layout: Layout, config: ModelConfig) -> list[str]:
+    """Join biases of queries and values, and add those that a layout has none of, as zeros; returns the names of these.
+
+    VideoMAE has no bias of keys, Point-MAE none at all in attn.qkv. Where some of a file are missing nothing is filled in.
+    """
+    filled = []
+    whole = layout.leaves(BIAS)
+    may_lack = layout.name in ("point-mae", "m2pt") and not whole
+    for index in range(layout.depth):
+        name = f"blocks.{index}.{BIAS}"
+        query, value = (f"blocks.{index}.{leaf}" for leaf in SPLIT_BIASES)
+        if query in tensors and value in tensors and name not in tensors:
+            parts = tensors.pop(query), tensors.pop(value)
+            tensors[name] = torch.cat([parts[0], torch.zeros_like(parts[1]), parts[1]])
+            filled.append(f"blocks.{index}.attn.k_bias")
+        elif may_lack and config.qkv_bias:
+            tensors[name] = torch.zeros(3 * config.width)
+            filled.append(name)
+    return filled
+
+
+@refuses_unknown
+def published(file: Path, layout: Layout, modality: Modality, config: InputConfig | None) -> InputConfig | None:
+    """The input section that the tokenizer is checked against; None for a tokenizer of this project's own form."""
+    if config is None:
+        raise ValueError("a tokenizer can only be read for a form of samples")
+    if config.form == "published":
+        return config
+    if layout.name != "m2pt":
+        raise UserError(
+            f"{file}: is {DESCRIPTIONS[layout.name]}, whose tokenizer is not of the shared form; set inputs.{modality}.form to "
+            "published."
+        )
+    return None
+
+
+def norm_shapes(tensors: Mapping[str, Tensor], layout: Layout, config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """A final norm is wanted, but of a model that was fine-tuned without: with average pooling, `fc_norm` is in its place."""
+    without = layout.name in ("m2pt", "hf-videomae") or any("fc_norm." in key for key in layout.ignored)
+    return (
+        {}
+        if without and not any(key.startswith("norm.") for key in tensors)
+        else {f"norm.{kind}": (config.width,) for kind in ("weight", "bias")}
+    )
+
+
+def take_fresh(tensors: Mapping[str, Tensor], wanted: dict[str, tuple[int, ...]], layout: Layout) -> tuple[str, ...]:
+    """Take out of what is wanted the class token of a point encoder, or the positions of clips, where the file has none."""
+    keys: tuple[str, ...] = ()
+    if layout.name in ("point-mae", "m2pt") and CLASS[1] in wanted and not any(key in tensors for key in CLASS):
+        keys = CLASS
+    if layout.name in ("videomae", "hf-videomae") and POSITIONS not in tensors:
+        keys = (POSITIONS,)
+    for key in keys:
+        del wanted[key]
+    return keys
+
+
+@refuses_unknown
+def fit_tokenizer(
+    file: Path, tensors: dict[str, Tensor], layout: Layout, modality: Modality, config: InputConfig, reading: Reading, key: str
+) -> Resampling | None:
+    """Bring a tokenizer's tensors to this project's shapes, in place; says how positions were resampled, if they were."""
+    for name in CLASS:
+        if name in tensors and tensors[name].ndim == 3:
+            tensors[name] = tensors[name].flatten()
+    if isinstance(config, PointInput):
+        return None
+    kernel = tensors.get("tokenizer.projection.weight")
+    if kernel is not None and kernel.ndim > 2:
+        if kernel.shape[1:] != patch_shape(config):
+            found, wanted = ("×".join(map(str, shape)) for shape in (kernel.shape[1:], patch_shape(config)))
+            raise UserError(
+                f"{file}: its patches are {found} (channels first), those of the input are {wanted}; correct the input."
+            )
+        tensors["tokenizer.projection.weight"] = kernel.flatten(1)
+    positions = tensors.get(POSITIONS)
+    if positions is None:
+        return None
+    positions = positions[0] if positions.ndim == 3 and len(positions) == 1 else positions
+    counts = clip_counts(config) if isinstance(config, VideoInput) else patch_counts(config)
+    try:
+        if positions.ndim != 2:
+            raise UnknownGridError(f"their shape {tuple(positions.shape)} is not one row for each place")
+        tensors[POSITIONS], resampled = place(positions, layout.name, modality, counts, reading.grid)
+    except UnknownGridError as error:
+        wanted = " × ".join(map(str, counts)) + (" tubelets" if isinstance(config, VideoInput) else " patches with a class token")
+        kin = foreign(layout.unknown, None)
+        if kin:
+            raise UserError(f"{file}: is {DESCRIPTIONS[layout.name]}, but it looks like {kin}; name another file.") from error
+        raise UserError(
+            f"{file}: its positions {tuple(positions.shape)} cannot be brought to {wanted}: {error}; correct the input, name "
+            f"another file, or set {key}.grid to the grid that they were made for."
+        ) from error
+    return resampled

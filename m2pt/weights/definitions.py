@@ -1,0 +1,220 @@
+"""What defines each published layout, and the way from its keys to this project's."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from m2pt.config import MODALITIES, LayoutName, Modality, UserError
+from m2pt.weights import huggingface
+from m2pt.weights.content import Content
+from m2pt.weights.foreign import foreign
+from m2pt.weights.layouts import BIAS, BLOCK, LEAVES, SPLIT_BIASES, Layout
+from m2pt.weights.positions import coded_grid
+
+_KERNEL = "patch_embed.proj.weight"
+_NORM = {f"norm.{kind}": f"norm.{kind}" for kind in ("weight", "bias")}
+_VIT = {
+    "cls_token": "tokenizer.class_token",
+    "pos_embed": "tokenizer.positions",
+    _KERNEL: "tokenizer.projection.weight",
+    "patch_embed.proj.bias": "tokenizer.projection.bias",
+}
+_CLIPS = {key: name for key, name in _VIT.items() if key != "cls_token"}
+_POINT = {"encoder.first_conv.": "tokenizer.local.", "encoder.second_conv.": "tokenizer.joint.", "pos_embed.": "tokenizer.place."}
+_POINT_CLASS = {"cls_token": "tokenizer.class_token", "cls_pos": "tokenizer.class_position"}
+_POINT_KERNEL = "encoder.first_conv.0.weight"
+_POINT_INSIDE = "MAE_encoder."
+_DECODER = ("decoder_blocks.", "decoder_embed.")
+
+_IGNORED: dict[str, tuple[str, ...]] = {
+    "vit": ("mask_token", "head.", "fc_norm.", "pre_logits."),
+    "mae": ("decoder_", "mask_token", "head.", "fc_norm."),
+    "videomae": ("decoder.", "encoder_to_decoder.", "mask_token", "head.", "fc_norm."),
+    "point-mae": (
+        "MAE_decoder.", "mask_token", "decoder_pos_embed.", "increase_dim.", "cls_head_finetune.",
+        "label_conv.", "propagation_0.", "convs1.", "convs2.", "convs3.", "bns1.", "bns2.",
+    ),
+    "m2pt": ("head.", "fc_norm."),
+}  # fmt: skip
+"""Beginnings of the keys of decoders and heads, which no encoder needs."""
+
+
+@dataclass(frozen=True)
+class KeyedFile:
+    """A file's content, and its keys without what wrappers of PyTorch put before them, each with the key as the file has it."""
+
+    content: Content
+    bare: Mapping[str, str]
+
+    @property
+    def kernel(self) -> Tensor | None:
+        """The patch projection of a ViT."""
+        names = (_KERNEL, f"encoder.{_KERNEL}", huggingface.KERNEL)
+        return next((self.content.tensors[self.bare[name]] for name in names if name in self.bare), None)
+
+    @property
+    def split(self) -> bool:
+        """Whether biases of queries and values lie apart from one another."""
+        return any(key.endswith(SPLIT_BIASES) for key in self.bare)
+
+    @property
+    def coded(self) -> bool:
+        """Whether the positions are the fixed code of a grid, as MAE's."""
+        positions = self.content.tensors[self.bare["pos_embed"]] if "pos_embed" in self.bare else None
+        return positions is not None and positions.ndim == 3 and coded_grid(positions[0]) is not None
+
+    @property
+    def square(self) -> bool:
+        """Whether the positions but that of the class token are as many as the places of a square."""
+        places = self.content.tensors[self.bare["pos_embed"]].shape[-2] - 1 if "pos_embed" in self.bare else 0
+        return math.isqrt(max(places, 0)) ** 2 == places
+
+    def has(self, *beginnings: str) -> bool:
+        """Whether any key begins so."""
+        return any(key.startswith(beginnings) for key in self.bare)
+
+    def within(self, prefix: str) -> "KeyedFile":
+        """The same with a prefix taken off the keys that have it."""
+        return KeyedFile(self.content, {key.removeprefix(prefix): original for key, original in self.bare.items()})
+
+
+def _is_vit(file: KeyedFile) -> bool:
+    """Timm's keys with whole biases, and patches of pictures where there are any."""
+    patches = file.kernel is None or file.kernel.ndim == 4
+    return "blocks.0.attn.qkv.weight" in file.bare and not file.split and patches and not file.has("tokenizer.")
+
+
+def _pictures(file: KeyedFile) -> tuple[Modality, ...]:
+    channels = None if file.kernel is None else file.kernel.shape[1]
+    return MODALITIES if channels is None else ("image",) if channels != 1 else ("image", "audio")
+
+
+def _mae(file: KeyedFile, named: bool) -> Layout | None:
+    """A ViT beside MAE's decoder, or under `model` as MAE's programs save it; of one channel only with a square of positions."""
+    if not _is_vit(file) or not (named or file.has(*_DECODER) or file.content.wrapper == "model"):
+        return None
+    if not named and file.kernel is not None and file.kernel.shape[1] == 1 and not file.square:
+        return None
+    return _convert(file, "mae", ("image",), _VIT | _NORM, _IGNORED["mae"])
+
+
+def _audiomae(file: KeyedFile, named: bool) -> Layout | None:
+    """The same with patches of one channel."""
+    if not _is_vit(file) or not (named or file.has(*_DECODER) or file.content.wrapper == "model"):
+        return None
+    if file.kernel is not None and file.kernel.shape[1] != 1:
+        return None
+    return _convert(file, "audiomae", ("audio",), _VIT | _NORM, _IGNORED["mae"])
+
+
+def _timm(file: KeyedFile, named: bool) -> Layout | None:
+    """A ViT alone, at the top; below `model` it could be MAE's, unless its positions are the fixed code, which timm's are not."""
+    if not _is_vit(file) or file.has(*_DECODER) or not (named or file.content.wrapper in (None, "model")):
+        return None
+    if not named and file.content.wrapper == "model" and file.coded:
+        return None
+    told = _pictures(file) if file.content.wrapper == "model" else ()
+    return _convert(file, "timm", told, _VIT | _NORM, _IGNORED["vit"])
+
+
+def _zoo(file: KeyedFile, named: bool) -> Layout | None:
+    """The same below a wrapper; M2PT keeps encoders of all modalities so."""
+    if not _is_vit(file) or file.has(*_DECODER) or not (named or file.content.wrapper not in (None, "model")):
+        return None
+    return _convert(file, "m2pt-zoo", (), _VIT | _NORM, _IGNORED["vit"])
+
+
+def _videomae(file: KeyedFile, named: bool) -> Layout | None:
+    """Tubelets for patches, no class token, and biases of queries and values alone (or none); BEiT's are pictures."""
+    if file.has("encoder.blocks."):
+        file = file.within("encoder.")
+    tubelets = file.kernel is not None and file.kernel.ndim == 5
+    blocks = "blocks.0.attn.qkv.weight" in file.bare and f"blocks.0.{BIAS}" not in file.bare
+    if not blocks or not (tubelets or (named and file.kernel is None)) or "cls_token" in file.bare:
+        return None
+    return _convert(file, "videomae", ("video",), _CLIPS | _NORM, _IGNORED["videomae"])
+
+
+def _point(file: KeyedFile, _: bool) -> Layout | None:
+    """A mini-PointNet before the blocks; a pretraining file has the encoder below `MAE_encoder.`, a fine-tuned one at the top."""
+    pretrained = file.has(_POINT_INSIDE)
+    named = {}
+    for key, original in file.bare.items():
+        short = key.removeprefix(_POINT_INSIDE)
+        if pretrained and short == key and not key.startswith(_IGNORED["point-mae"]):
+            short = f"beside {key}"
+        named[short.replace("blocks.blocks.", "blocks.", 1)] = original
+    kernel = file.content.tensors[named[_POINT_KERNEL]] if _POINT_KERNEL in named else None
+    if kernel is None or kernel.ndim != 3 or "blocks.0.attn.qkv.weight" not in named:
+        return None
+    mapping = _POINT_CLASS | _NORM
+    for beginning, ours in _POINT.items():
+        mapping |= {key: ours + key.removeprefix(beginning) for key in named if key.startswith(beginning)}
+    return _convert(KeyedFile(file.content, named), "point-mae", ("point",), mapping, _IGNORED["point-mae"])
+
+
+def _own(file: KeyedFile, _: bool) -> Layout | None:
+    if not file.has("tokenizer.") or "blocks.0.norm1.weight" not in file.bare:
+        return None
+    mapping = {key: key for key in file.bare if key.startswith("tokenizer.")} | _NORM
+    return _convert(file, "m2pt", (), mapping, _IGNORED["m2pt"])
+
+
+def _huggingface(file: KeyedFile, name: LayoutName, dimensions: int) -> Layout | None:
+    bare = huggingface.bare(file.bare)
+    kernel = file.content.tensors[bare[huggingface.KERNEL]] if huggingface.KERNEL in bare else None
+    if kernel is None or kernel.ndim != dimensions or foreign(bare, kernel):
+        return None
+    tensors, understood = huggingface.as_timm({key: _plain(file.content, original) for key, original in bare.items()})
+    split = any(key.endswith(SPLIT_BIASES) for key in tensors)
+    if "blocks.0.attn.qkv.weight" not in tensors or split != (dimensions == 5):
+        return None
+    pictures: tuple[Modality, ...] = ("image",) if kernel.shape[1] != 1 else ("image", "audio")
+    modalities: tuple[Modality, ...] = ("video",) if dimensions == 5 else pictures
+    mapping = (_CLIPS if dimensions == 5 else _VIT) | _NORM
+    found = {mapping.get(key, key): tensor for key, tensor in tensors.items()}
+    left = [key for key in bare if key not in understood]
+    ignored = sorted(bare[key] for key in left if key.startswith(huggingface.BESIDE))
+    unknown = sorted(bare[key] for key in left if not key.startswith(huggingface.BESIDE))
+    return Layout(name, modalities, found, (*ignored, *file.content.others), tuple(unknown))
+
+
+DEFINITIONS: dict[LayoutName, Callable[[KeyedFile, bool], Layout | None]] = {
+    "mae": _mae,
+    "audiomae": _audiomae,
+    "point-mae": _point,
+    "videomae": _videomae,
+    "m2pt-zoo": _zoo,
+    "timm": _timm,
+    "hf-vit": lambda file, _: _huggingface(file, "hf-vit", 4),
+    "hf-videomae": lambda file, _: _huggingface(file, "hf-videomae", 5),
+    "m2pt": _own,
+}
+
+
+def _convert(
+    file: KeyedFile,
+    name: LayoutName,
+    modalities: tuple[Modality, ...],
+    mapping: Mapping[str, str],
+    ignored: tuple[str, ...],
+) -> Layout:
+    leaves = (*LEAVES, *SPLIT_BIASES) if name == "videomae" else LEAVES
+    tensors: dict[str, Tensor] = {}
+    left: tuple[list[str], list[str]] = ([], [])
+    for key, original in file.bare.items():
+        block = BLOCK.fullmatch(key)
+        if key in mapping or (block is not None and block[2] in leaves):
+            tensors[mapping.get(key, key)] = _plain(file.content, original)
+        else:
+            left[0 if key.startswith(ignored) else 1].append(original)
+    return Layout(name, modalities, tensors, (*sorted(left[0]), *file.content.others), tuple(sorted(left[1])))
+
+
+def _plain(content: Content, key: str) -> Tensor:
+    tensor = content.tensors[key]
+    if tensor.is_sparse or tensor.is_quantized or tensor.is_complex():
+        raise UserError(f"{content.file}: {key} is sparse, quantised or complex; m2pt reads plain tensors of real numbers.")
+    return tensor.detach()

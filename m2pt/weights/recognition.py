@@ -1,0 +1,75 @@
+"""Which layouts a file of weights has: told from what defines them, never from the first key that fits."""
+
+import re
+
+from m2pt.config import LayoutName, UserError, refuses_unknown
+from m2pt.weights.content import Content
+from m2pt.weights.definitions import DEFINITIONS, KeyedFile
+from m2pt.weights.foreign import foreign
+from m2pt.weights.layouts import DESCRIPTIONS, Layout
+
+_NUMBERED = re.compile(r"(?:encoder\.|vit\.|videomae\.)*(?:blocks|layer|layers)\.(\d+)\.")
+_WRAPPED = re.compile(r"^(?:(?:module|_orig_mod|_fsdp_wrapped_module|backbone|base_model|model|net)\.)+")
+_INSIDE = re.compile(r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module)\.")
+
+
+@refuses_unknown
+def fitting(content: Content, named: LayoutName | None = None, key: str = "layout") -> list[Layout]:
+    """The layouts that a file has by what defines them, or the one that is named; several where nothing tells them apart.
+
+    `key` is what naming it is called where the user can do so.
+
+    Raises:
+        UserError: it has none that is known, not the one that is named, names a tensor twice, or is a part of an encoder.
+
+    """
+    file = KeyedFile(content, _bare(content))
+    found = [layout for name in DESCRIPTIONS if (layout := DEFINITIONS[name](file, name == named)) is not None]
+    if named is not None:
+        told = " or ".join(DESCRIPTIONS[layout.name] for layout in found if layout.name != named) or "of no known layout"
+        found = [layout for layout in found if layout.name == named]
+        if not found:
+            raise UserError(f"{content.file}: is {told}, and {key} is {named}; correct or remove that key.")
+    if not found:
+        _refuse(file, key)
+    for layout in found:
+        _check_whole(content, layout)
+    return found
+
+
+def _refuse(file: KeyedFile, key: str) -> None:
+    first = ", ".join(sorted(file.content.tensors)[:3])
+    known = "MAE, AudioMAE, Point-MAE, VideoMAE, the M2PT zoo, timm, Hugging Face's ViT and VideoMAE and this project"
+    if file.split and file.kernel is None and file.has("blocks.0.", "encoder.blocks.0."):
+        raise UserError(
+            f"{file.content.file}: could be VideoMAE's blocks or BEiT's, and has no patches to tell which; set {key} to "
+            "videomae if it is VideoMAE's."
+        )
+    if kin := foreign(file.bare, file.kernel):
+        raise UserError(f"{file.content.file}: is {kin}, which m2pt does not read; it reads the layouts of {known}.")
+    numbers = sorted({int(block[1]) for key in file.bare if (block := _NUMBERED.match(key))})
+    if numbers and numbers[0]:
+        held = f"holds blocks {numbers[0]} to {numbers[-1]} and not the first ones, so it is a part of an encoder"
+        raise UserError(f"{file.content.file}: {held}; name the whole, or the index of its parts.")
+    raise UserError(f"{file.content.file}: its keys ({first}, ...) are of no layout that m2pt knows; it reads those of {known}.")
+
+
+def _check_whole(content: Content, layout: Layout) -> None:
+    """The blocks are numbered from 0 without a gap."""
+    absent = sorted(set(range(layout.indices[-1] + 1)) - set(layout.indices))
+    if absent:
+        listed = ", ".join(map(str, absent[:6])) + (", ..." if len(absent) > 6 else "")
+        raise UserError(
+            f"{content.file}: has {layout.depth} blocks up to number {layout.indices[-1]} and lacks {listed}, so it is a part of "
+            "an encoder; name the whole, or the index of its parts."
+        )
+
+
+def _bare(content: Content) -> dict[str, str]:
+    bare: dict[str, str] = {}
+    for key in content.tensors:
+        short = _INSIDE.sub("", _WRAPPED.sub("", key))
+        if short in bare:
+            raise UserError(f"{content.file}: {bare[short]} and {key} are both {short}; keep one of them.")
+        bare[short] = key
+    return bare
