@@ -114,7 +114,8 @@ class ExecutionConfig(Frozen):
     `devices`: `auto` takes every CUDA device, or CPU slots where there is none; `cpu`; or a list of CUDA device names.
     `slots`: how many jobs run at once on the CPU (`auto`: one per usable core).
 
-    `devices_per_job` trains one model on several devices, `micro_batch` is the most samples a device takes at once, and
+    `devices_per_job` trains one model on several devices, `micro_batch` is the most samples a device takes at once (a
+    group of `finetune.norm_rows` is never split), and
     `loader_workers` read files for each device: the result is the same up to the order of sums.
 
     `other_environment` says what becomes of runs whose results would stand beside runs of other source code, other packages or

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from m2pt.config import AudioAugment, Goal, Head, MethodName, TestConfig, UserError
+from m2pt.config import AudioAugment, FinetuneConfig, Goal, Head, MethodName, TestConfig, UserError
 from m2pt.identity import RunSpec
 from m2pt.model import fresh
 from m2pt.shapes import shapes_only
@@ -117,6 +117,8 @@ def _of_goal(spec: RunSpec) -> Iterator[str]:
     recipe, goal = spec.finetune, spec.goal
     if recipe.head not in HEADS[goal]:
         yield f"finetune.head: {recipe.head} is not for {goal}; choose among {', '.join(HEADS[goal])}."
+    if recipe.head not in ("mean", "class_token") and recipe.head_init_std != FinetuneConfig().head_init_std:
+        yield f"finetune.head_init_std: is for the heads mean and class_token, not for {recipe.head}; leave it out."
     if recipe.head in ("class_token", "class_and_max") and (spec.input.form == "shared" or spec.modality == "video"):
         yield f"finetune.head: {recipe.head} needs a class token, and samples of {spec.target} have none; choose mean."
     segmentation = goal in ("part_segmentation", "semantic_segmentation")

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from m2pt import job, records
-from m2pt.config import EmbeddedData, FinetuneConfig
+from m2pt.config import EmbeddedData, FinetuneConfig, ImageInput
 from m2pt.modalities.image import embedded
 from m2pt.training.share import Share
+from m2pt.weights import read_weights
 from tests.specs import run_spec
 from tests.test_job import prepare
 
@@ -78,6 +79,34 @@ def test_two_processes_give_the_losses_and_scores_of_one(tmp_path, images):
     assert second["test_score"] == pytest.approx(first["test_score"], abs=5.1)
     (attempt,) = records.read_json(dirs[1] / records.EXECUTION)["attempts"]
     assert attempt["devices"] == 2
+
+
+def test_two_processes_give_the_batch_norm_of_one(tmp_path, images):
+    """Each takes whole groups of rows; the running statistics follow all groups in order, whoever saw them."""
+    recipe = FinetuneConfig(samples=40, epochs=2, batch_size=20, warmup_steps=0, head="class_token", norm_rows=5)
+    spec = run_spec(
+        method="baseline",
+        auxiliary="",
+        setting="scratch",
+        tuning="fix",
+        input=ImageInput(form="published", size=16, patch=8),
+        finetune=recipe,
+        pathway=None,
+        target_weights=None,
+        auxiliary_weights=None,
+    )
+    merged = []
+    for devices in (1, 2):
+        run_dir = prepare(tmp_path / str(devices), images, spec, devices=devices)
+        assert job.run(run_dir) is None
+        lines = records.read_history(run_dir)
+        merged.append((lines, read_weights(run_dir / records.MERGED)))
+    (one, alone), (two, together) = merged
+    for ours, theirs in zip(one, two, strict=True):
+        assert theirs["train/loss"] == pytest.approx(ours["train/loss"], rel=1e-5)
+        assert theirs["val/loss"] == pytest.approx(ours["val/loss"], rel=1e-5)
+    for name in ("head.0.running_mean", "head.0.running_var", "head.1.weight"):
+        assert torch.allclose(alone[name], together[name], atol=1e-6), name
 
 
 def test_a_fault_in_one_of_several_processes_is_one_sentence(tmp_path, images):

@@ -91,6 +91,7 @@ REFUSED = {
     "head of another goal": (on_task(*IMAGENET, head="upernet"), "finetune.head: upernet is not for classification"),
     "head without its token": (on_task(*CLIPS, head="class_token"), "finetune.head: class_token needs a class token"),
     "shared form": (whole(head="class_token"), "finetune.head: class_token needs a class token"),
+    "first weights of a head": (on_task(*CLOUDS, head_init_std=0.01), "finetune.head_init_std: is for the heads mean and"),
     "loss of tags": (on_task(*TAGS, loss="cross_entropy"), "finetune.loss: tagging needs binary_cross_entropy"),
     "loss of scenes": (on_task(*SCENES, loss="binary_cross_entropy"), "binary_cross_entropy is not for semantic_segmentation"),
     "smoothed tags": (on_task(*TAGS, label_smoothing=0.1), "finetune.label_smoothing: binary_cross_entropy does without"),
