@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from m2pt.analysis.published_table import auxiliary_epochs, cell_of
+from m2pt.analysis.published_table import auxiliary_epochs, cell_if_scored, cell_of, told
+from m2pt.analysis.sameness import Sameness, made_here, sameness
 from m2pt.costs import RunCosts, assumption, run_costs
 from m2pt.identity import RunSpec, cell_key
 from m2pt.published.datasets import dataset_facts
+from pipelines import samples
 from pipelines.plan import Plan
 from pipelines.refusals import form
 
@@ -17,7 +19,9 @@ __all__ = ["CellEstimate", "assumption", "cells"]
 class CellEstimate:
     """The runs of a study that differ by seed alone, `left` of which are not complete.
 
-    `published` is the paper's score in percent, `forward_gflops` counts one sample, `gpu_hours` one run; None where not known.
+    `published` is the paper's score in percent where its run is this one; where it is of another, `differs` says in what, and
+    `told` has both in words. `departures` are those of the recipe from its release. `forward_gflops` counts one sample,
+    `gpu_hours` one run; None where not known.
     `refused` says why they cannot start: nothing is counted then.
     """
 
@@ -27,6 +31,9 @@ class CellEstimate:
     left: int
     metric: str
     published: float | None
+    told: str
+    differs: tuple[str, ...]
+    departures: tuple[str, ...]
     parameters: int | None
     trainable_parameters: int | None
     forward_gflops: float | None
@@ -57,15 +64,22 @@ def cells(plan: Plan, refused: Mapping[str, str]) -> list[CellEstimate]:
 def _cell(plan: Plan, specs: list[RunSpec], parts: tuple[str, ...], epochs: dict[str, int], refused: str | None) -> CellEstimate:
     spec = specs[0]
     costs = None if refused else _costs(spec)
-    known = cell_of(spec, spec.task.dataset, epochs) if spec.task else None
-    varied = f" ({known.label})" if known and known.label else ""
+    known, same = cell_if_scored(spec, epochs), Sameness()
+    for one in specs if known else ():
+        same = same.joined(sameness(one, samples.known(plan, one), made_here(plan.study)))
+    score = known.published if known else None
+    label = cell_of(spec, spec.task.dataset, epochs).label if spec.task else ""
+    varied = f" ({label})" if label else ""
     return CellEstimate(
         cell=f"{cell_key(spec)}{varied}",
         parts=parts,
         runs=len(specs),
         left=len(plan.unfinished(specs)),
         metric=spec.metric,
-        published=known.published if known else None,
+        published=None if same.differs else score,
+        told=told(score, same),
+        differs=same.differs,
+        departures=same.departs,
         parameters=costs.model.parameters if costs else None,
         trainable_parameters=costs.model.trainable_parameters if costs else None,
         forward_gflops=costs.model.forward_flops / 1e9 if costs else None,

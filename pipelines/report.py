@@ -178,7 +178,8 @@ def _context(
 
 
 def _ablations(study: Study, specs: Sequence[RunSpec], found: Analysis) -> contrasts.Ablations:
-    theirs = published_table.published_of(specs, published_table.auxiliary_epochs(study))
+    documents = [found.documents.get(str(name), {}) for name in found.table["run_id"]]
+    theirs = published_table.published_of(specs, documents, study)
     return contrasts.ablations(study, found.table, theirs)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from m2pt.config import UserError
 from m2pt.data import CACHE
 from m2pt.identity import RunSpec
+from m2pt.records import read_record, status
 from m2pt.training.counts import Counts, documents, refusal
 from m2pt.training.files import look
 from pipelines.plan import Plan, data_folder
@@ -46,6 +47,14 @@ def task_samples(plan: Plan) -> list[TaskSamples]:
             found.setdefault(key, []).append(spec)
             told[key] = counts, fault
     return [TaskSamples(key[0], len(specs), *told[key]) for key, specs in found.items()]
+
+
+def known(plan: Plan, spec: RunSpec) -> Mapping[str, Any]:
+    """What is known of the samples of a run: its record where it is complete, else the counts of the lists; or nothing."""
+    run_dir = plan.run_dir(spec)
+    if run_dir is not None and status(run_dir) == "complete":
+        return read_record(run_dir)
+    return {} if spec.target in plan.missing_data else {"samples": documents(look_at(plan, spec)[0])}
 
 
 def look_at(plan: Plan, spec: RunSpec) -> tuple[Mapping[str, Counts], str | None]:

@@ -40,7 +40,8 @@ def paper(study: Study, specs: Sequence[RunSpec], found: Analysis) -> Paper:
     documents = [found.documents.get(str(name), {}) for name in found.table["run_id"]]
     measured = published_table.cells_of(specs, [document.get("test_score") for document in documents], epochs)
     second = [(document.get("test_scores") or {}).get("miou_class") for document in documents]
-    rows = published_table.beside(published_table.with_class_iou(measured, specs, second, epochs))
+    same = published_table.sameness_of(specs, documents, study)
+    rows = published_table.beside(published_table.with_class_iou(measured, specs, second, epochs), same)
     first = found.methods[0].condition if found.methods else None
     return Paper(
         rows=rows,

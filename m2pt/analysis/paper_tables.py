@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from m2pt.analysis.published_table import Cell, Row, Variation
+from m2pt.analysis.sameness import Sameness
 from m2pt.analysis.statistics import Estimate
 from m2pt.analysis.tables import MEASURES
 from m2pt.config import MODALITIES, RANDOM, Dataset, Modality, PathwayConfig, Setting, Tuning
@@ -135,7 +136,8 @@ def _ablation(number: Literal[5, 6], pathway: PathwayConfig | None, epochs: int,
         if number == 5 and not label:  # rounded as in Table 1
             theirs = published_score(column.dataset, column.metric, "pretrained", "full", auxiliary)
         cell = Cell(column.dataset, column.metric, "pretrained", "full", auxiliary, variation if label else None)
-        found.append(Row(cell, theirs, own.ours if own else Estimate(0)) if own or theirs is not None else None)
+        ours = (own.ours, own.same) if own else (Estimate(0), Sameness())
+        found.append(Row(cell, theirs, *ours) if own or theirs is not None else None)
     return Line(label or (_WHOLE if variation else "no auxiliary"), tuple(found))
 
 

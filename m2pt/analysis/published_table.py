@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import get_args
+from typing import Any, get_args
 
 import pandas as pd
 
+from m2pt.analysis.sameness import NOTHING_DIFFERS, Sameness, made_here, sameness
 from m2pt.analysis.statistics import Estimate, estimate
 from m2pt.config import (
     LAYERS,
@@ -26,8 +27,13 @@ from m2pt.published import ABLATION_AUXILIARIES, Metric, ablation_score, publish
 
 COLUMNS = (
     "dataset", "metric", "setting", "tuning", "auxiliary", "variation", "published", "mean", "low", "high", "seeds", "difference",
+    "differs", "departures",
 )  # fmt: skip
-"""The columns of the table, in order; scores in percent, `difference` (ours less theirs) in percentage points."""
+"""The columns of the table, in order; scores in percent, `difference` (ours less theirs) in percentage points.
+
+`published` and `difference` are empty where our runs are others than the paper's: `differs` says in what, with the paper's score.
+`departures` are those of the recipe from its release.
+"""
 
 EPOCHS = 300
 """How long the auxiliaries of the paper's main tables were pretrained."""
@@ -106,16 +112,39 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: the cell, the paper's score, and ours over seeds (`ours.n` is 0 where none is complete)."""
+    """A line of the table: the cell, the paper's score, and ours over seeds (`ours.n` is 0 where none is complete).
+
+    `same` says whether our runs are the paper's; where there are none of ours, nothing differs.
+    """
 
     cell: Cell
     published: float | None
     ours: Estimate
+    same: Sameness = NOTHING_DIFFERS
+
+    @property
+    def comparable(self) -> float | None:
+        """The paper's score where it says something about ours; None where it has none, or is of another run."""
+        return None if self.same.differs else self.published
 
     @property
     def difference(self) -> float | None:
-        """Ours less theirs, in percentage points; None where one is missing."""
-        return None if self.published is None or self.ours.mean is None else self.ours.mean - self.published
+        """Ours less theirs, in percentage points; None where one is missing, or the paper's is of another run."""
+        return None if self.comparable is None or self.ours.mean is None else self.ours.mean - self.comparable
+
+    @property
+    def theirs(self) -> str:
+        """The paper's side in words: its score, or what makes its run another one than ours; what the recipe departs in."""
+        return told(self.published, self.same)
+
+
+def told(published: float | None, same: Sameness) -> str:
+    """The paper's side of a cell in words."""
+    if published is None:
+        return "not in the paper"
+    if same.differs:
+        return f"the paper's {published:g} is of another run: {same.words}"
+    return f"paper {published:g}" + (f" (recipe departs in {same.departing})" if same.departs else "")
 
 
 def auxiliary_epochs(study: Study) -> dict[str, int]:
@@ -123,8 +152,11 @@ def auxiliary_epochs(study: Study) -> dict[str, int]:
     return {name: source.epochs for name, source in study.encoders.items() if isinstance(source, FileSource) and source.epochs}
 
 
-def beside(measured: Mapping[Cell, Estimate]) -> list[Row]:
-    """One row for each cell that was planned here or that Tables 1 to 4 have for a data set of ours, in the paper's order."""
+def beside(measured: Mapping[Cell, Estimate], same: Mapping[Cell, Sameness] | None = None) -> list[Row]:
+    """One row for each cell that was planned here or that Tables 1 to 4 have for a data set of ours, in the paper's order.
+
+    `same` says of our cells whether they are the paper's (`sameness_of`).
+    """
     datasets = {cell.dataset for cell in measured}
     ours = dict(measured)
     known = {cell.key for cell in ours}
@@ -132,7 +164,18 @@ def beside(measured: Mapping[Cell, Estimate]) -> list[Row]:
         cell = Cell(dataset, metric, setting, tuning, auxiliary)
         if dataset in datasets and cell.key not in known:
             ours[cell] = Estimate(0)
-    return [Row(cell, cell.published, ours[cell]) for cell in sorted(ours, key=_rank)]
+    known_same = same or {}
+    return [Row(cell, cell.published, ours[cell], known_same.get(cell, Sameness())) for cell in sorted(ours, key=_rank)]
+
+
+def sameness_of(specs: Sequence[RunSpec], records: Sequence[Mapping[str, Any]], study: Study) -> dict[Cell, Sameness]:
+    """Whether the runs of each cell are the paper's, all of them; `records` are theirs, empty where a run is not complete."""
+    found: dict[Cell, Sameness] = {}
+    epochs, made = auxiliary_epochs(study), made_here(study)
+    for spec, record in zip(specs, records, strict=True):
+        if (cell := cell_if_scored(spec, epochs)) is not None:
+            found[cell] = found.get(cell, Sameness()).joined(sameness(spec, record, made))
+    return found | {replace(cell, metric="miou_class"): same for cell, same in found.items() if cell.metric == "miou_instance"}
 
 
 def cells_of(
@@ -152,8 +195,7 @@ def cells_of(
     found: dict[Cell, list[float | None]] = {}
     forms: dict[Cell, RunSpec] = {}
     for spec, score in zip(specs, scores, strict=True):
-        if spec.task is not None and _is_comparable(spec, spec.task.variant, spec.task.dataset):
-            cell = cell_of(spec, spec.task.dataset, auxiliary_epochs)
+        if (cell := cell_if_scored(spec, auxiliary_epochs)) is not None:
             form = spec.model_copy(update={"seed": 0})
             if forms.setdefault(cell, form) == form:
                 found.setdefault(cell, []).append(score)
@@ -163,18 +205,22 @@ def cells_of(
     }
 
 
-def _is_comparable(spec: RunSpec, variant: str | None, dataset: Dataset) -> bool:
+def cell_if_scored(spec: RunSpec, auxiliary_epochs: Mapping[str, int] | None = None) -> Cell | None:
+    """The cell of a run where the paper has, or would have, such a one (`cells_of`); None where it has not."""
+    if spec.task is None or spec.method not in METHODS:
+        return None
     loaded = TAKES[spec.method] in ("nothing", "random") or spec.auxiliary_weights is not None
-    return loaded and spec.method in METHODS and variant in VARIANTS.get(dataset, (None,))
+    if not loaded or spec.task.variant not in VARIANTS.get(spec.task.dataset, (None,)):
+        return None
+    return cell_of(spec, spec.task.dataset, auxiliary_epochs)
 
 
-def published_of(specs: Sequence[RunSpec], auxiliary_epochs: Mapping[str, int] | None = None) -> list[float | None]:
-    """The paper's score of each run's cell in percent, None where it has none."""
+def published_of(specs: Sequence[RunSpec], records: Sequence[Mapping[str, Any]], study: Study) -> list[float | None]:
+    """The paper's score of each run's cell in percent, None where it has none or is of another run."""
+    epochs, made = auxiliary_epochs(study), made_here(study)
     return [
-        cell_of(spec, spec.task.dataset, auxiliary_epochs).published
-        if spec.task is not None and _is_comparable(spec, spec.task.variant, spec.task.dataset)
-        else None
-        for spec in specs
+        cell.published if (cell := cell_if_scored(spec, epochs)) and not sameness(spec, record, made).differs else None
+        for spec, record in zip(specs, records, strict=True)
     ]
 
 
@@ -204,7 +250,11 @@ def as_table(rows: Sequence[Row]) -> pd.DataFrame:
 def _flat(row: Row) -> dict[str, object]:
     ours = {"mean": row.ours.mean, "low": row.ours.low, "high": row.ours.high, "seeds": row.ours.n}
     plain = {key: value for key, value in asdict(row.cell).items() if key != "variation"}
-    return plain | {"variation": row.cell.label, "published": row.published, "difference": row.difference} | ours
+    theirs = {"published": row.comparable, "difference": row.difference, "departures": "; ".join(row.same.departs)}
+    if row.same.differs:
+        score = "" if row.published is None else f"the paper's {row.published:g} is of another run: "
+        theirs["differs"] = score + "; ".join(row.same.differs)
+    return plain | {"variation": row.cell.label} | theirs | ours
 
 
 def _rank(cell: Cell) -> tuple[object, ...]:

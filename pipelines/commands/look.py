@@ -176,12 +176,16 @@ def _departures(uses: list[dict[str, Any]]) -> list[str]:
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     """The runs on published data sets, cell by cell."""
-    head = ("runs", "left", "published", "params", "trained", "GFLOPs", "hours", "cell")
-    lines = [(*_numbers(row), f"{row['cell']} [{', '.join(row['parts'])}]" if any(row["parts"]) else row["cell"]) for row in rows]
+    head = ("runs", "left", "params", "trained", "GFLOPs", "hours", "cell", "published")
+    names = [f"{row['cell']} [{', '.join(row['parts'])}]" if any(row["parts"]) else row["cell"] for row in rows]
+    lines = [(*_numbers(row), name, row["told"]) for row, name in zip(rows, names, strict=True)]
     total = sum(row["gpu_hours"] * row["left"] for row in rows if row["gpu_hours"] is not None)
     widths = [max(len(line[column]) for line in (head, *lines)) for column in range(len(head) - 1)]
     shown = [
-        "  ".join([*(cell.rjust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]) for line in (head, *lines)
+        "  ".join(
+            [*(cell.rjust(width) for cell, width in zip(line[:-2], widths, strict=False)), line[-2].ljust(widths[-1]), line[-1]]
+        )
+        for line in (head, *lines)
     ]
     return [*shown, "", f"GPU hours that are left: about {total:,.0f}"]
 
@@ -193,7 +197,6 @@ def _numbers(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         str(row["runs"]),
         str(row["left"]),
-        "–" if row["published"] is None else f"{row['published']:g}",
         million(row["parameters"]),
         million(row["trainable_parameters"]),
         "?" if row["forward_gflops"] is None else f"{row['forward_gflops']:.1f}",

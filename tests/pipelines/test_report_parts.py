@@ -11,6 +11,7 @@ import pytest
 from m2pt import records
 from m2pt.identity import RunSpec
 from m2pt.study_file import parse_study
+from m2pt.training.counts import Counts, documents
 from pipelines import report
 from pipelines.grid import Fingerprints, data_used, part_specs, pretrain_specs, run_specs
 from tests.analysis import synthetic
@@ -30,7 +31,8 @@ parts:
 
 PAPER = """
 study: like-the-paper
-model: {width: 96, depth: 1, heads: 3}
+model: {width: 768, depth: 12, heads: 12}
+pathway: {scale_lr_multiple: 1.0}
 encoders: {published: {kind: file, paths: {image: i.pth, point: p.pth, video: v.pth}}}
 tasks:
   imagenet: {modality: image, dataset: imagenet, path: imagenet, recipes: {full: mae-finetune, fix: mae-linear-probe}}
@@ -50,7 +52,8 @@ def _gain(spec: RunSpec) -> float:
     return 80.0 + gains[spec.method] - 1.5 * changed - 2.0 * random + 0.25 * spec.seed * (spec.method != "baseline")
 
 
-def _render(text: str, root: Path) -> Path:
+def _render(text: str, root: Path, **record: object) -> Path:
+    """The report of a study whose runs are all there; `record` goes into the record of each."""
     study = parse_study(text, "study.yaml")
     keys = [(name, modality) for name in study.encoders for modality in ("image", "audio", "point", "video")]
     prints = Fingerprints(dict.fromkeys(data_used(study), "d" * 64), dict.fromkeys(keys, "e" * 64))
@@ -60,6 +63,7 @@ def _render(text: str, root: Path) -> Path:
         execution = records.read_json(run_dir / records.EXECUTION)
         execution["attempts"][0]["inference"] = {"latency_ms": 1.5, "plain_latency_ms": 1.0}
         records.write_json(run_dir / records.EXECUTION, execution)
+        records.write_json(run_dir / records.RECORD, records.read_record(run_dir) | record)
     parts = part_specs(study, prints)
     return report.render(
         study, planned.specs, planned.runs, planned.pretraining, planned.encoders, root / "reports", parts
@@ -73,7 +77,8 @@ def ablated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _render(PAPER, tmp_path_factory.mktemp("paper"))
+    samples = documents({"train": Counts(1_281_167), "test": Counts(50_000)})
+    return _render(PAPER, tmp_path_factory.mktemp("paper"), samples=samples, classes=["a"] * 1000, confusion=None)
 
 
 def _words(page: str) -> str:
@@ -137,7 +142,7 @@ def test_a_study_of_published_data_has_the_papers_tables_and_every_cell_as_a_row
     words = _words(_section(page, "published"))
     for piece in (
         "no auxiliary (MAE)",
-        "paper 83.9",
+        "paper 83.9 (recipe departs in precision, auxiliary_decay, scale_layer_decay)",
         "random weights (control)",
         "not in the paper",
         "not run",
@@ -159,6 +164,26 @@ def test_a_study_of_published_data_has_the_papers_tables_and_every_cell_as_a_row
     assert "80.6" in reversed_row and "paper 83.61" in reversed_row
     ablation = next(line for line in text.split("## Ablations")[1].splitlines() if "blocks reversed" in line)
     assert "(paper \N{MINUS SIGN}0.2" in ablation  # 83.61 less 83.9
+
+
+def test_a_score_of_the_paper_stands_beside_no_other_run(tmp_path: Path) -> None:
+    """The very same study at another size, on a tenth of the classes: the cell says so, and gives no difference."""
+    small = PAPER.replace("width: 768, depth: 12", "width: 384, depth: 12")
+    splits = documents({"train": Counts(126_689), "test": Counts(5000, 3, 1)})
+    folder = _render(small, tmp_path, samples=splits, classes=["a"] * 100, confusion=None)
+    said = "the paper's 83.9 is of another run: model.width: 384 [768]; 126,689 training samples [1,281,167]; "
+    said += "4,996 test samples, 4 left out [50,000]; and 1 more"
+    words = _words(_section((folder / "index.html").read_text(encoding="utf-8"), "published"))
+    assert said in words.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'") and "paper 83.9" not in words
+    line = next(
+        line for line in (folder / "report.md").read_text().split("Table 1.")[1].splitlines() if line.startswith("| point")
+    )
+    assert said in line and "82.1" in line
+    rows = list(csv.DictReader(io.StringIO((folder / "published.csv").read_text(encoding="utf-8"))))
+    ours = [row for row in rows if int(row["seeds"])]
+    assert ours and {(row["published"], row["difference"]) for row in ours} == {("", "")}
+    assert all("100 classes [1,000]" in row["differs"] for row in ours)
+    assert "(paper" not in (folder / "report.md").read_text().split("## Ablations")[1].split("##")[0]
 
 
 def test_a_study_without_parts_or_published_data_has_neither(tmp_path: Path) -> None:

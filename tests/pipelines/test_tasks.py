@@ -209,7 +209,7 @@ def test_merged_weights_of_a_task_load_into_a_plain_model(project: Path):
     assert run_dir.name == run_id(spec)
 
 
-def test_the_report_sets_the_papers_scores_beside_ours(project: Path):
+def test_the_report_says_what_makes_our_runs_others_than_the_papers(project: Path):
     plan, specs = planned()
     do(plan, specs["baseline", "full"])
     do(plan, specs["pathway", "full"])
@@ -219,10 +219,24 @@ def test_the_report_sets_the_papers_scores_beside_ours(project: Path):
     )
     score = records.read_record(Path("runs/toy") / run_id(specs["baseline", "full"]))["test_score"]
     baseline = rows.loc["imagenet", "accuracy", "pretrained", "full", ""]
-    assert (float(baseline["published"]), float(baseline["mean"])) == pytest.approx((83.3, score))
-    assert float(rows.loc["imagenet", "accuracy", "pretrained", "full", "audio"]["published"]) == 83.7
+    assert (baseline["published"], baseline["difference"], float(baseline["mean"])) == ("", "", pytest.approx(score))
+    for point in (
+        "the paper's 83.3 is of another run", "input.size: 32 [224]", "finetune.epochs: 3 [100]", "model.width: 32 [768]",
+        "25% of the training samples held out [none]", "36 training samples [1,281,167]", "15 test samples [50,000]",
+        "3 classes [1,000]",
+    ):  # fmt: skip
+        assert point in baseline["differs"]
     unfinished = rows.loc["imagenet", "accuracy", "pretrained", "fix", ""]
-    assert (float(unfinished["published"]), unfinished["mean"]) == (65.6, "")
+    assert (unfinished["published"], unfinished["mean"]) == ("", "") and "65.6 is of another run" in unfinished["differs"]
     text = (page.parent / "report.md").read_text()
-    assert f"{score:.1f}" in text and "83.3" in text
+    assert f"{score:.1f}" in text and "the paper's 83.3 is of another run" in text
     assert "Beside the paper" in page.read_text()
+    document = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "pipelines", "plan", "--study", "toy.yaml", "--json"], capture_output=True, check=True
+        ).stdout
+    )
+    cells = {cell["cell"]: cell for cell in document["cells"]}
+    whole = cells["toy-baseline-pretrained-full"]
+    assert whole["published"] is None and "15 test samples [50,000]" in whole["differs"]
+    assert whole["told"].startswith("the paper's 83.3 is of another run: ")
