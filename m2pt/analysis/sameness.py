@@ -109,7 +109,8 @@ def sameness(spec: RunSpec, record: Mapping[str, Any], made: frozenset[str] = fr
         "pathway": {"auxiliary_decay": False, "scale_layer_decay": False},  # known departures, said where the recipe is
     }
     run, reasons, departs = spec.model_dump(mode="json"), unread(spec), []
-    for point in departures(spec):
+    found = departures(spec)
+    for point in (*found.always, *found.joined):
         key = point.partition(":")[0]
         if not _is_keyed(point):
             departs.append(point)
