@@ -74,12 +74,16 @@ def place(folder: Path, name: str, listed_in: Path) -> Path:
         UserError: it lies where the fingerprint of the data does not look: outside the data folder, or below a dotfile's name.
 
     """
-    parts = Path(name).parts
-    if Path(name).is_absolute() or ".." in parts:
+    if Path(name).is_absolute() or ".." in Path(name).parts:
         raise UserError(f"{listed_in}: names {name!r}, which is outside the data folder; paths must be relative to {folder}.")
-    if any(part.startswith(".") for part in parts):
+    return folder / visible(name, str(listed_in))
+
+
+def visible(name: str, listed_in: str) -> str:
+    """The name itself. Raises `UserError` where it leads to or through a dotfile: no fingerprint would cover that."""
+    if "." in name and any(part.startswith(".") for part in Path(name).parts):
         raise UserError(f"{listed_in}: names {name!r}, and dotfiles belong to no data set; rename the file and the entry.")
-    return folder / name
+    return name
 
 
 def member(folder: Path, name: str, listed_in: Path) -> Path:

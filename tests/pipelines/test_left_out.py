@@ -308,6 +308,9 @@ def test_a_plan_says_which_runs_cannot_start(videos: Path, capsys: pytest.Captur
     text, document = planned(capsys)
     assert "more than tasks.videos.max_unreadable (0.01) allows" in text
     assert "18 of 24" in document["samples"][0]["fault"]
+    (cell,) = document["cells"]
+    assert cell["gpu_hours"] is None and "18 of 24" in cell["refused"], "what cannot start costs nothing"
+    assert "GPU hours that are left: about 0" in text
     (videos / "val.csv").write_text("")
     text, document = planned(capsys)
     assert "cannot start: data/videos/val.csv: is empty" in text
@@ -371,6 +374,7 @@ def test_runs_of_different_samples_are_told_apart(videos: Path) -> None:
     ("listing", "line", "message"),
     [
         ("train.csv", "./train3.mp4 1\n", r"train3\.mp4.* twice"),
+        ("train.csv", ".hidden/train3.mp4 1\n", r"names '\.hidden/train3\.mp4', and dotfiles belong to no data set"),
         ("val.csv", "train3.mp4 1\n", r"train3\.mp4: is listed in the train split and in the test split"),
     ],
 )

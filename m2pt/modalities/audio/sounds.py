@@ -19,7 +19,7 @@ from m2pt.modalities.audio.filterbank import filterbank
 from m2pt.modalities.audio.specaugment import masked, noisy
 from m2pt.modalities.audio.waveform import MIXING, Waveform, levelled, mixed, read_waveform, rolled
 from m2pt.modalities.items import Item, Items, Wanted
-from m2pt.modalities.samples import member
+from m2pt.modalities.samples import member, visible
 
 
 class SoundItems(Items):
@@ -147,7 +147,7 @@ def inside(folder: Path, names: Sequence[str], listed_in: Path) -> list[str]:
     """The paths that a list names, relative to the data folder; absolute ones may use any way in which the folder can be written.
 
     Raises:
-        UserError: one leads out of the folder, where the fingerprint of the data would not cover it.
+        UserError: one leads out of the folder or to a dotfile, where the fingerprint of the data would not cover it.
 
     """
     prefixes = [f"{str(path).rstrip('/')}/" for path in (folder, folder.absolute(), folder.resolve())]
@@ -158,5 +158,5 @@ def inside(folder: Path, names: Sequence[str], listed_in: Path) -> list[str]:
             path = path.removeprefix(prefix)
         if path.startswith("/") or (".." in path and ".." in PurePosixPath(path).parts):
             raise UserError(f"{listed_in}: names {name!r}, which is outside the data folder; paths must lead into {folder}.")
-        relative.append(path)
+        relative.append(visible(path, str(listed_in)))
     return relative

@@ -17,7 +17,7 @@ from m2pt.config import UserError, VideoAugment, VideoInput, refuses_unknown
 from m2pt.modalities.items import Item, Items, Split, Wanted, copy_seed
 from m2pt.modalities.listings import require_unique
 from m2pt.modalities.missing import advice
-from m2pt.modalities.samples import member, require_folder
+from m2pt.modalities.samples import member, require_folder, visible
 from m2pt.modalities.video.decoding import Frame, opened
 from m2pt.modalities.video.lists import read_classes, read_entries
 from m2pt.modalities.video.sampling import training_clip, view_clips
@@ -183,11 +183,11 @@ def _relative(folder: Path, name: str, place: str) -> str:
     """The path relative to the folder."""
     path = Path(name)
     if not path.is_absolute() and ".." not in path.parts:
-        return name
+        return visible(name, place)
     if ".." not in path.parts:
         for root in (folder.absolute(), folder.resolve()):
             if path.is_relative_to(root):
-                return str(path.relative_to(root))
+                return visible(str(path.relative_to(root)), place)
     raise UserError(f"{place} names {name!r}, which is outside the data folder; its videos must lie in {folder}.")
 
 
