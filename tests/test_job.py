@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from m2pt import data, environment, execution, job, records
-from m2pt.config import EmbeddedData, FinetuneConfig
+from m2pt.config import MODALITIES, EmbeddedData, FinetuneConfig, InputsConfig
 from m2pt.identity import run_id
 from m2pt.modalities.image import embedded
 from tests.specs import run_spec
@@ -231,3 +232,42 @@ def wait_for(condition, seconds=60):
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    root = tmp_path_factory.mktemp("embedded")
+    data.write_embedded(root / "data", EmbeddedData(pretrain=10, train=20, val=10, test=10), root / "cache")
+    return root / "data"
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_no_run_changes_the_samples_that_its_worker_keeps_for_the_next(tmp_path, everything, modality):
+    config = getattr(InputsConfig(), modality)
+    spec = scratch_baseline(RECIPE).model_copy(update={"target": modality, "modality": modality, "input": config})
+    run_dir = prepare(tmp_path, everything / modality, spec)
+    assert job.run(run_dir) is None
+    spec, inputs = records.read_spec(run_dir), records.read_json(run_dir / records.INPUTS)
+    for split in ("train", "val", "test"):
+        kept = job._split(modality, spec, split, inputs)
+        read = data.load(modality, everything / modality, split, config, spec.data_sha256, tmp_path / "another cache")
+        assert kept.x.equal(read.x) and kept.y.equal(read.y)
+
+
+def test_a_worker_reads_data_anew_that_were_changed_between_two_runs(tmp_path, images):
+    """Also where size and time of the changed file are as before."""
+    folder = tmp_path / "image"
+    shutil.copytree(images, folder)
+    first = prepare(tmp_path / "runs", folder)
+    assert job.run(first) is None
+    one, other = sorted((folder / "test").rglob("*.png"))[:2]
+    times = one.stat().st_atime_ns, one.stat().st_mtime_ns
+    one.write_bytes(other.read_bytes())
+    os.utime(one, ns=times)
+    second = prepare(tmp_path / "runs", folder)
+    assert second != first
+    assert job.run(second) is None
+    kept = job._split("image", records.read_spec(second), "test", records.read_json(second / records.INPUTS))
+    assert kept.x[0].equal(kept.x[1]), "the first picture is the second's copy now"
+    digests = {records.read_record(run_dir)["samples_sha256"] for run_dir in (first, second)}
+    assert len(digests) == 2
