@@ -102,6 +102,12 @@ def test_a_document_is_what_dvc_reads_or_is_refused(lines):
     assert same(found, by_pyyaml(text))
 
 
+@pytest.mark.parametrize("name", ["prefect.yaml", "dvc.yaml", ".pre-commit-config.yaml"])
+def test_other_files_of_the_project_mean_the_same_to_all_their_readers(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert same(by_pyyaml(text), by_dvc(text))
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
 def test_every_study_of_the_project_is_what_dvc_reads(path):
     load_study(path)

@@ -8,6 +8,7 @@ import torch
 from m2pt import pathway, records
 from m2pt.config import FinetuneConfig, PathwayConfig, UserError
 from m2pt.encoder import Encoder
+from m2pt.identity import TaskSpec
 from m2pt.methods import METHODS
 from m2pt.modalities.samples import Samples
 from m2pt.training import loop
@@ -16,6 +17,7 @@ from m2pt.training.evaluate import Evaluation
 from m2pt.training.finetune import Places, finetune, memory_feed
 from m2pt.training.finite import refuse_weights
 from m2pt.training.goals import Predictor
+from m2pt.training.hopeless import refuse_hopeless
 from m2pt.training.loop import Trainer
 from m2pt.training.metrics.accuracy import Accuracy
 from m2pt.training.metrics.average_precision import AveragePrecision
@@ -258,3 +260,56 @@ def test_an_auxiliary_of_zeros_is_told_from_scales_that_do_not_move(tmp_path, mo
 def test_finite_weights_and_models_without_any_pass():
     refuse_weights(torch.nn.Linear(2, 2), "here")
     refuse_weights(torch.nn.ReLU(), "here")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mixup": 0.8, "batch_size": 15}, "finetune.mixup: mixes pairs of rows, and 15 of a batch's 15"),
+        ({"cutmix": 1.0, "batch_size": 6, "samples": 15}, "finetune.mixup: mixes pairs of rows, and 3 of a batch's 3"),
+        ({"head": "class_token", "batch_size": 15}, "batch norm would be given a single row of a batch of 1, where"),
+        ({"head": "class_token", "batch_size": 16, "norm_rows": 5}, "batch norm would be given a single row of a batch of 16"),
+        ({"head": "upernet"}, "finetune.head: upernet is not for classification, the goal of image; use mean or class_token"),
+        ({"head": "part_segmentation"}, "finetune.head: part_segmentation is not for classification"),
+    ],
+)
+def test_batches_and_heads_that_a_run_would_stumble_over(changes, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        train(tmp_path, spec_of(recipe=RECIPE.model_copy(update=changes)))
+
+
+def test_the_batches_beside_those_run(tmp_path):
+    for changes in ({"mixup": 0.8, "batch_size": 6}, {"head": "class_token", "batch_size": 14}, {"batch_size": 15}):
+        train(tmp_path, spec_of(recipe=RECIPE.model_copy(update=changes)))
+
+
+class Stub:
+    def __init__(self, classes, labels, parts=None):
+        self.classes, self.labels, self.parts, self.size = classes, labels, parts, 4
+
+    def count(self, split):
+        return 4
+
+
+@pytest.mark.parametrize(
+    ("goal", "head", "feed", "message"),
+    [
+        ("tagging", "mean", Stub(("a", "b"), torch.tensor([[1.0, 0]] * 4)), "all 4 training samples have the same labels"),
+        ("tagging", "mean", Stub(("a",), torch.tensor([[1.0], [0], [1], [0]])), None),
+        ("classification", "mean", Stub(("a",), None), "has one class alone, 'a'"),
+        ("classification", "mean", Stub((), None), "has no class"),
+        ("classification", "mean", Stub(("a", "b"), None), None),
+        ("semantic_segmentation", "upernet", Stub(("wall",), None), "has one class alone, 'wall'"),
+        ("semantic_segmentation", "upernet", Stub(("wall", "sky"), torch.zeros(4)), None),
+        ("part_segmentation", "part_segmentation", Stub(("x", "y"), None, ((0,), (1,))), "no category has more than one part"),
+        ("part_segmentation", "part_segmentation", Stub(("x", "y"), None, ((0, 1), (2,))), None),
+    ],
+)
+def test_one_answer_left_of_every_goal(goal, head, feed, message):
+    task = TaskSpec(dataset="imagenet", goal=goal, variant=None, recipe="r", holdout=0.0, unreadable="fail")
+    spec = spec_of(recipe=RECIPE.model_copy(update={"head": head})).model_copy(update={"task": task})
+    if message is None:
+        refuse_hopeless(spec, feed)
+        return
+    with pytest.raises(UserError, match=message):
+        refuse_hopeless(spec, feed)
