@@ -16,6 +16,7 @@ from m2pt.analysis.provenance import seconds_of
 from m2pt.config import UserError, refuses_unknown
 from m2pt.identity import RECIPE_VERSION, PretrainSpec, RunSpec, Spec, file_sha256, run_id
 from m2pt.published.datasets import DATASETS
+from m2pt.recipes import departures, recipes
 from m2pt.records import (
     ENCODER,
     EXECUTION,
@@ -52,6 +53,8 @@ POINTS_PER_CALL = 1000
 
 _NOT_METRICS = ("epoch", "step")
 _ERROR_LIMIT = 2000
+_TAG_LIMIT = 5000
+"""What MLflow's stores take of a tag; the plan and the report have the whole."""
 _ORIGIN = ("device", "device_name", "git_commit", "code_sha256", "cpu_capability", "cuda", "cudnn", "platform")
 
 
@@ -282,7 +285,12 @@ def _identity_tags(spec: Spec) -> dict[str, str]:
     tags = {RUN_ID: run_id(spec), KIND: spec.kind, "seed": str(spec.seed)}
     if isinstance(spec, RunSpec):
         tags |= {"target": spec.target, "auxiliary": spec.auxiliary or "none", "method": spec.method}
-        return tags | {"setting": spec.setting, "tuning": spec.tuning}
+        tags |= {"setting": spec.setting, "tuning": spec.tuning}
+        if spec.task is not None and spec.task.recipe in recipes(spec.modality):
+            found = departures(spec)
+            told = "; ".join((*found.always, *found.joined)) or "nothing"
+            tags |= {"recipe": spec.task.recipe, "departures": told[:_TAG_LIMIT]}
+        return tags
     return tags | {"target": spec.modality, "method": "pretraining", "source": spec.source}
 
 

@@ -149,8 +149,11 @@ def _of_method(spec: RunSpec) -> Iterator[str]:
 
 
 def _of_counts(spec: RunSpec, known: Known) -> Iterator[str]:
-    """More samples than there are."""
+    """More epochs or samples than there are."""
     recipe = spec.finetune
+    scheduled = recipe.epochs - recipe.schedule_tail
+    if recipe.warmup_epochs is not None and recipe.warmup_epochs >= max(scheduled, 1):
+        yield f"finetune.warmup_epochs: {recipe.warmup_epochs:g} must be less than the {scheduled} epochs; lower it."
     if recipe.score == "best_val" and known.val == 0:
         yield f"finetune.score: best_val needs validation data, {spec.target} has none; set its holdout, or score: last."
     if known.train is None:

@@ -26,7 +26,7 @@ from tests.weights import files
 PAPER = Path(__file__).parents[2] / "studies" / "paper.yaml"
 WIDTH, DEPTH = 24, 12
 SMALL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "imagenet": ({"size": 32}, {"batch_size": 256}),
+    "imagenet": ({"size": 32}, {"batch_size": 256, "warmup_epochs": 1.0}),
     "ade20k": ({"size": 32}, {"batch_size": 2, "warmup_steps": 2, "test": {"stride": 24}}),
     "shapenetpart": ({"points": 64, "groups": 8, "neighbours": 6}, {"batch_size": 8, "warmup_epochs": 1.0}),
     "partnet": ({"points": 64, "groups": 8, "neighbours": 6}, {"batch_size": 8, "warmup_epochs": 1.0}),

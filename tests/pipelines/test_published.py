@@ -67,6 +67,21 @@ def test_what_a_tuning_freezes_is_not_shown_as_trained() -> None:
     assert parameters(fix)["pathway.auxiliary_trainable"] == "false"
 
 
+def test_a_run_of_a_recipe_is_tagged_with_what_departs_from_its_release(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    tags = read_publication(spec, synthetic.whole(tmp_path / "alone", spec)).tags
+    assert not {"recipe", "departures"} & tags.keys()
+    task = TaskSpec(
+        dataset="imagenet", goal="classification", variant=None, recipe="mae-finetune", holdout=0.0, unreadable="fail"
+    )
+    of_task = spec.model_copy(update={"task": task})
+    tags = read_publication(of_task, synthetic.whole(tmp_path / "task", of_task)).tags
+    assert tags["recipe"] == "mae-finetune"
+    told = tags["departures"].split("; ")
+    assert "finetune.precision: fp32 [fp16]" in told and "model.depth: 4 [12]" in told
+    assert "pathway.auxiliary_decay: false [true]" in told
+
+
 def test_validation_data_are_shown_where_there_are_some(tmp_path: Path) -> None:
     spec = synthetic.pathway_spec()
     for dataset, holdout, shown in (("esc50", 0.0, False), ("esc50", 0.1, True), ("partnet", 0.0, True)):

@@ -104,6 +104,8 @@ REFUSED = {
     "cut clouds": (on_task(*CLOUDS, cutmix=1.0), "finetune.cutmix: cuts rectangles, which clouds do not have"),
     "odd batches": (on_task(*IMAGENET, batch_size=1023), "finetune.batch_size: mixing takes samples in pairs"),
     "odd last batch": (whole(samples=41, mixup=0.8), "finetune.batch_size: mixing takes samples in pairs, and a batch has 9"),
+    "warm-up to the end": (on_task(*IMAGENET, epochs=5), "finetune.warmup_epochs: 5 must be less than the 5 epochs"),
+    "warm-up of clouds": (on_task(*CLOUDS, epochs=11), "finetune.warmup_epochs: 10 must be less than the 10 epochs"),
     "repeats of memory": (whole(repeats=2), "finetune.repeats: is for tasks on published data sets"),
     "weights of memory": (whole(weighted=True), "finetune.weighted: is for tasks on published data sets"),
     "views of memory": (whole(test=TestConfig(clips=2)), "finetune.test: is for tasks on published data sets"),
