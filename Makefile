@@ -33,7 +33,7 @@ paper-rehearsal: setup ## run the whole study of the paper in small: every part,
 lint: setup ## check style and types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@.venv/bin/lint-imports --no-logo --no-cache
+	@$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo --no-cache
 	@$(PY) -m mypy
 
 format: setup ## format the code and mend what can be mended
@@ -53,12 +53,17 @@ clean: ## remove caches; runs, encoders and data stay
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dvc_plots
 	@find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# The package is linked by a relative path, and its command finds its Python beside itself: installers write the folder's name into
+# files, and trip over some names ($, {}, quotes).
 $(STAMP): requirements.lock pyproject.toml
+	@case "$$PWD" in *:*) echo "m2pt cannot be installed below a folder with ':' in its name, which PATH takes for two." >&2; exit 1;; esac
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "m2pt needs Python 3.11 or newer as '$(PYTHON)'; name another with: make PYTHON=python3.13 setup" >&2; exit 1; }
 	@$(PY) -c 'import pip' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv \
 	  || { echo "m2pt needs Python's venv module (Debian and Ubuntu: the package python3-venv)" >&2; exit 1; }
 	@echo "Installing $$(grep -c == requirements.lock) packages into .venv; this takes some minutes once."
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo ../../../.. > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib", vars={"base": ".venv"}))')/m2pt.pth"
+	@printf '#!/bin/sh\nexec "$$(dirname -- "$$0")/python" -m pipelines "$$@"\n' > .venv/bin/m2pt
+	@chmod +x .venv/bin/m2pt
 	@touch $@

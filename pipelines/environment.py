@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 WATCHED = "M2PT_PARENT"
 """Process id of the command that started this one on our behalf; when that is gone, this process ends itself."""
@@ -22,6 +23,10 @@ def prepare(root: Path | None = None) -> None:
     root = (root or Path.cwd()).resolve()
     for name, value in _defaults(root).items():
         os.environ.setdefault(name, value)
+    home = os.environ["PREFECT_HOME"]
+    if "?" in home:  # it would end the path of the database, unless it is SQLite that reads the address
+        address = f"sqlite+aiosqlite:///file:{quote(home)}/prefect.db?uri=true"
+        os.environ.setdefault("PREFECT_SERVER_DATABASE_CONNECTION_URL", address)
 
 
 def _defaults(root: Path) -> dict[str, str]:
@@ -39,7 +44,8 @@ def _defaults(root: Path) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "DVC_NO_ANALYTICS": "true",
-        "DVC_SITE_CACHE_DIR": str(root / STATE / "dvc"),
+        # DVC's cache takes `$HOME` in a path for a variable, and runs in the project's folder anyway.
+        "DVC_SITE_CACHE_DIR": str((Path() if "$" in str(root) else root) / STATE / "dvc"),
         "MPLCONFIGDIR": str(root / STATE / "matplotlib"),
         "GIT_PYTHON_REFRESH": "quiet",
     }

@@ -10,6 +10,7 @@ This is the only file that imports MLflow, which is why it is a long one; what n
 is shown), `tracking_store` (where) and `tracking_live` (when).
 """
 
+import json
 import logging
 import os
 import sys
@@ -290,7 +291,8 @@ class _Session:
 
     def _open_experiment(self) -> str:
         experiment = self.client.get_experiment_by_name(self._study)
-        location = str(self.store.artifacts / self._study) if self.store.artifacts else None
+        # As an address: MLflow takes a path for one, and would lose what follows a '#', and read '%23' as one.
+        location = (self.store.artifacts / self._study).as_uri() if self.store.artifacts else None
         if experiment is None:
             # The kind keeps the UI from guessing, and from hiding the charts of training runs.
             tags = {STUDY: self._study, "mlflow.experimentKind": "custom_model_development"}
@@ -302,7 +304,8 @@ class _Session:
                     raise
         if experiment.lifecycle_stage == "deleted":
             self.client.restore_experiment(experiment.experiment_id)
-        if self.store.database and Path(experiment.artifact_location) != Path(str(location)):
+        # An older database has the path itself, which is as good where the address is no more than that.
+        if self.store.database and location and experiment.artifact_location not in (location, location.removeprefix("file://")):
             raise OutageError(
                 f"{self.store.database}: was made in another folder and keeps its files in {experiment.artifact_location}; "
                 "delete it and publish again."
@@ -398,7 +401,7 @@ class _Session:
 
 
 def _dataset(data: DataInput) -> DatasetInput:
-    source = f'{{"uri": "{data.source}"}}'
+    source = json.dumps({"uri": data.source})
     dataset = Dataset(name=data.name, digest=data.digest, source_type="local", source=source)
     return DatasetInput(dataset, [InputTag("mlflow.data.context", data.context)])
 
@@ -433,7 +436,7 @@ def ui_command(host: str, port: int) -> list[str]:
     with store_lock(store):
         _open_database(store)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri]
-    return [*command, "--default-artifact-root", str(store.artifacts), "--host", host, "--port", str(port), "--workers", "1"]
+    return [*command, "--default-artifact-root", store.artifacts.as_uri(), "--host", host, "--port", str(port), "--workers", "1"]
 
 
 def study_page(study: str, address: str) -> str:

@@ -47,7 +47,21 @@ class Store:
 
 def tracking_uri() -> str:
     """`MLFLOW_TRACKING_URI` where it is set, else the SQLite file `mlflow.db` of the project (the current folder)."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / DATABASE}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or database_uri(Path.cwd() / DATABASE)
+
+
+def database_uri(path: Path) -> str:
+    """The address of a SQLite file. A question mark would end it, so below a folder of such a name it is a relative one.
+
+    Raises:
+        UserError: it lies elsewhere, and there is a question mark in its path.
+
+    """
+    if "?" in str(path) and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    if "?" in str(path):
+        raise UserError(f"MLFLOW_TRACKING_URI: MLflow would end the path {str(path)!r} at its '?'; name a file without one.")
+    return f"sqlite:///{path}"
 
 
 def locate(uri: str | None = None) -> Store:
@@ -65,12 +79,8 @@ def locate(uri: str | None = None) -> Store:
         local = None if scheme.startswith(("http", "databricks")) else Path.cwd() / ARTIFACTS
         return Store(uri, None, local, Path.cwd() / f"{DATABASE}.lock")
     database = Path.cwd() / rest.removeprefix("/")
-    if "?" in str(database):
-        raise UserError(
-            f"{database}: MLflow cannot open a database with '?' in its path; set MLFLOW_TRACKING_URI to another place."
-        )
     lock_file = database.with_name(f"{database.name}.lock")
-    return Store(f"sqlite:///{database}", database, database.parent / ARTIFACTS, lock_file)
+    return Store(database_uri(database), database, database.parent / ARTIFACTS, lock_file)
 
 
 @contextmanager
@@ -118,15 +128,26 @@ def ensure_database(store: Store, make_tables: Callable[[str], None]) -> None:
         for leftover in path.parent.glob(f"{path.name}.new*"):
             leftover.unlink()
         new = path.with_name(f"{path.name}.new")
-        make_tables(f"sqlite:///{new}")
+        make_tables(database_uri(new))
         with closing(sqlite3.connect(new)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
+            _make_default_experiment(connection, path.parent / ARTIFACTS)
         # The log of a database that was deleted would be replayed into the new one.
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         new.replace(path)
     except (OSError, sqlite3.Error) as error:
         raise OutageError(f"{path}: cannot be made ({error}); free space or permissions, then publish again.") from error
+
+
+def _make_default_experiment(connection: sqlite3.Connection, artifacts: Path) -> None:
+    """MLflow makes this row by a statement that a quote in the folder's name breaks."""
+    now = round(time.time() * 1000)
+    values = {"experiment_id": 0, "name": "Default", "artifact_location": (artifacts / "0").as_uri(), "lifecycle_stage": "active"}
+    values |= {"creation_time": now, "last_update_time": now, "workspace": "default"}
+    columns, places = ", ".join(values), ", ".join(f":{name}" for name in values)
+    with connection:
+        connection.execute(f"INSERT OR IGNORE INTO experiments ({columns}) VALUES ({places})", values)
 
 
 def check_database(path: Path) -> None:

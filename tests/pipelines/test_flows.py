@@ -55,7 +55,7 @@ def command(project: Path, home: Path, *arguments: str) -> subprocess.CompletedP
 
 
 def rows(home: Path, query: str, *values: str) -> list[tuple[str, ...]]:
-    with sqlite3.connect(f"file:{home / 'prefect.db'}?mode=ro", uri=True) as database:
+    with sqlite3.connect(f"{(home / 'prefect.db').as_uri()}?mode=ro", uri=True) as database:
         return database.execute(query, values).fetchall()
 
 

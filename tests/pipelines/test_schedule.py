@@ -75,7 +75,7 @@ def served(project: Path, variables: dict[str, str], port: int) -> Iterator[subp
 def flow_runs(home: Path) -> list[str]:
     """The states of the flow runs that a schedule started."""
     try:
-        with sqlite3.connect(f"file:{home / 'prefect.db'}?mode=ro", uri=True) as database:
+        with sqlite3.connect(f"{(home / 'prefect.db').as_uri()}?mode=ro", uri=True) as database:
             query = "SELECT state_name FROM flow_run WHERE name = 'study tiny' AND auto_scheduled AND end_time IS NOT NULL"
             return [state for (state,) in database.execute(f"{query} ORDER BY end_time")]
     except sqlite3.OperationalError:  # not there yet
@@ -134,7 +134,7 @@ def deployed(project: Path, variables: dict[str, str], home: Path) -> None:
         command = [sys.executable, "-m", "prefect", *arguments]
         done = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    with sqlite3.connect(f"file:{home / 'prefect.db'}?mode=ro", uri=True) as database:
+    with sqlite3.connect(f"{(home / 'prefect.db').as_uri()}?mode=ro", uri=True) as database:
         ((entrypoint, parameters, schedule),) = database.execute(
             "SELECT d.entrypoint, d.parameters, s.schedule FROM deployment d "
             "JOIN deployment_schedule s ON s.deployment_id = d.id WHERE d.name = 'nightly'"

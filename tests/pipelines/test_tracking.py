@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -17,6 +19,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from m2pt import records
 from m2pt.config import UserError
 from m2pt.identity import Spec, run_id
 from m2pt.records import HISTORY, LOG, TIMES
@@ -72,6 +75,11 @@ def _run(client: MlflowClient, spec: Spec) -> Any:
     return run
 
 
+def _artifacts(run: Any) -> Path:
+    """Where the files of a run lie, by the address that MLflow has of them."""
+    return Path(unquote(urlsplit(run.info.artifact_uri).path))
+
+
 def _view() -> dict[str, Any]:
     """All that a person can see of a study, read with MLflow's own client; MLflow's own ids and clock are left out."""
     client = _client()
@@ -84,7 +92,7 @@ def _view() -> dict[str, Any]:
         tags = dict(run.data.tags)
         parent = tags.pop("mlflow.parentRunId", None)
         files = {item.path for item in client.list_artifacts(run.info.run_id)}
-        folder = Path(run.info.artifact_uri)
+        folder = _artifacts(run)
         view[name] = {
             "name": run.info.run_name,
             "status": run.info.status,
@@ -140,6 +148,38 @@ def test_a_run_stands_below_its_sweep_with_all_that_it_left_behind(project: Path
     ]
     assert set(shown["files"]) == {"spec.json", "history.jsonl", "record.json", "merged.safetensors"}
     assert shown["files"]["record.json"] == (run_dir / "record.json").read_bytes()
+
+
+@pytest.mark.parametrize("mark", ["", "?x=1"], ids=["", "question mark"])
+def test_the_folder_may_have_any_name(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch, mark: str) -> None:
+    """All that is published comes back through MLflow's own client, and none of it lies outside of the folder."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    name = f"-a #b%25 100% 'q' \"d\" äö 日本 &f $HOME ;g [h] (i) {{j}} *k \\ ` ~+{mark}"
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.begin(Path("runs"), spec)
+    records.write_json(run_dir / records.INPUTS, {"data": str(tmp_path / name / "data/image"), "device": "cpu"})
+    synthetic.advance(run_dir, spec, 1, 6)
+    synthetic.complete(run_dir, spec)
+    _publish([(spec, run_dir)])  # into a database that it makes itself
+    client = _client()
+    run = _run(client, spec)
+    names = [file.path for file in client.list_artifacts(run.info.run_id)]
+    assert {"spec.json", "record.json", "history.jsonl"} <= set(names)
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    copy = client.download_artifacts(run.info.run_id, "record.json", str(copies))
+    assert Path(copy).read_bytes() == (run_dir / records.RECORD).read_bytes()
+    assert {path.parts[0] for path in (path.relative_to(Path.cwd()) for path in Path.cwd().rglob("record.json"))} == {
+        "runs", "mlartifacts",
+    }  # fmt: skip
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "copies"])
+    assert {path.name for path in Path.cwd().iterdir()} <= {
+        "runs", "mlartifacts", "mlflow.db", "mlflow.db-wal", "mlflow.db-shm", "mlflow.db.lock",
+    }  # fmt: skip
+    assert json.loads(run.inputs.dataset_inputs[0].dataset.source) == {"uri": str(tmp_path / name / "data/image")}
+    _publish([(spec, run_dir)])  # and finds it again
 
 
 def test_a_pretraining_run_stands_beside_the_others_with_its_pictures(project: Path) -> None:
@@ -279,7 +319,7 @@ def test_the_sweep_shows_its_outcome_and_the_report(project: Path) -> None:
     (sweep,) = _runs(_client(), "tags.`m2pt.kind` = 'sweep'")
     assert sweep.data.metrics == {"runs/complete": 1.0, "runs/failed": 2.0, "mean_test_accuracy/pathway": 61.5}
     assert sweep.info.status == "FAILED"
-    assert (Path(sweep.info.artifact_uri) / "report" / "matrix.png").read_bytes() == b"picture"
+    assert (_artifacts(sweep) / "report" / "matrix.png").read_bytes() == b"picture"
     with Publisher(STUDY, SWEEP) as publisher:
         publisher.publish(spec, run_dir)
         publisher.summarise(3, 0, {"accuracy/pathway": 61.5})
