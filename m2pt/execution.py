@@ -68,7 +68,8 @@ class PeakMemory:
     """The most memory held since this was made: of the device's allocator on CUDA, of the whole process on the CPU.
 
     A process may do many runs, and not every system lets its peak begin anew (Linux does, by `/proc/self/clear_refs`; macOS and
-    containers with a read-only `/proc` do not). There, a peak that is not above the one found at the start is an earlier run's.
+    containers with a read-only `/proc` do not). There, a peak above what is held at the start is an earlier run's until one above
+    that is reached.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -77,26 +78,37 @@ class PeakMemory:
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
             return
-        before = _process_peak_bytes()
         with suppress(OSError):
             (_PROCESS / "clear_refs").write_text("5", encoding="ascii")
-        after = _process_peak_bytes()
-        if after >= before:
-            self._earlier = after
+        peak, held = _process_bytes("VmHWM"), _process_bytes("VmRSS")
+        if peak is None:
+            self._earlier = _life_peak_bytes()
+        elif held is None or peak > held + _COUNTED_LATE:
+            self._earlier = peak
 
     def bytes(self) -> int | None:
         """Bytes; None where the system does not tell them apart from what the process held earlier."""
         if self._device.type == "cuda":
             return int(torch.cuda.max_memory_allocated(self._device))
-        peak = _process_peak_bytes()
+        peak = _process_bytes("VmHWM") or _life_peak_bytes()
         return peak if peak > self._earlier else None
 
 
-def _process_peak_bytes() -> int:
+_COUNTED_LATE = 4 * 2**20
+"""How far apart Linux may tell two counts of one amount of memory: it adds up what each thread has noted late."""
+
+
+def _process_bytes(name: str) -> int | None:
+    """A count of memory of this process; None where the system does not tell it."""
     with suppress(OSError):
         for line in (_PROCESS / "status").read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024
+    return None
+
+
+def _life_peak_bytes() -> int:
+    """The most that this process held in all its life."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -32,7 +32,7 @@ def reproduce(study: Study, file: Path, out: Path) -> int:
     if not PIPELINE.is_file():
         raise UserError(f"{PIPELINE}: is not in this folder; run from the project's folder, or name a study with --study.")
     if set("{}") & set(str(Path.cwd())):
-        raise UserError(f"{Path.cwd()}: DVC cannot work in a folder with braces in its path; rename it, or name a study with --study.")
+        raise UserError(f"{Path.cwd()}: DVC takes no braces in a path; rename the folder, or name a study with --study.")
     with study_lock(Path("build") / study.study):
         with Session(study, Display()) as session:
             session.prepare(PRETRAINING, FINE_TUNING)

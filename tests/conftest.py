@@ -1,10 +1,23 @@
-"""Imported before any test: m2pt makes torchvision (which timm imports) importable beside a CPU build of torch."""
+"""Imported before any test, and before torch: tests see none of the caller's settings, and lean on nothing of the machine."""
 
+import os
 import signal
+from collections.abc import Iterator
 
-import torch
+import pytest
 
-import m2pt
+# A variable that steers one of our tools, the interpreter's threads, git or CUDA would steer what is tested.
+_OTHERS = (
+    "PREFECT", "MLFLOW", "DVC", "M2PT", "OPTUNA", "MPL", "GIT_", "TORCH", "PYTORCH", "CUDA", "CUBLAS", "NVIDIA", "OMP_", "MKL_",
+    "OPENBLAS_", "ATEN_", "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_", "HYPOTHESIS_STORAGE",
+)  # fmt: skip
+for _name in [name for name in os.environ if name.startswith(_OTHERS)]:
+    del os.environ[_name]
+os.umask(0o022)
+
+import torch  # noqa: E402
+
+import m2pt  # noqa: E402
 
 assert m2pt.__version__
 
@@ -13,3 +26,14 @@ torch.set_num_threads(1)
 
 # A shell starts background commands with interrupts ignored, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def put_back() -> Iterator[None]:
+    """The variables and the signal handler that a command sets are put back, so that no test sees those of the one before."""
+    variables, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
+    yield
+    if os.environ != variables:
+        os.environ.clear()
+        os.environ.update(variables)
+    signal.signal(signal.SIGTERM, handler)

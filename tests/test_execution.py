@@ -1,9 +1,9 @@
 """The ledger of a run, and the peak of memory of one run among several of one process."""
 
-import resource
 import subprocess
 import sys
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -43,56 +43,88 @@ def test_what_was_cut_off_with_the_power_does_not_hold_up_the_next_attempt(tmp_p
     assert len(attempts(tmp_path)) == 1
 
 
-_PROBE = """
-import pathlib
-def peak():
-    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-held = bytearray(b"x") * 100_000_000
-before = peak()
-del held
-pathlib.Path("/proc/self/clear_refs").write_text("5")
-raise SystemExit(peak() > before - 50_000)
-"""
+class Process:
+    """What Linux tells of a process in `/proc/self`; `resets` says whether it lets the peak begin anew."""
+
+    def __init__(self, folder, held_kb, peak_kb, resets=True):
+        self.folder, self.held, self.peak, self.resets = folder, held_kb, peak_kb, resets
+
+    def holds(self, held_kb):
+        self.held, self.peak = held_kb, max(self.peak, held_kb)
+
+    def __truediv__(self, name):
+        if name == "status":
+            (self.folder / name).write_text(f"VmPeak:\t 90000 kB\nVmHWM:\t {self.peak} kB\nVmRSS:\t {self.held} kB\n")
+        elif self.resets:
+            self.peak = self.held
+        return self.folder / name
 
 
-@pytest.fixture(scope="module")
-def system_tells_peaks_apart():
-    """Some containers have a read-only /proc, and systems other than Linux none."""
-    if subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, check=False).returncode:
-        pytest.skip("this system does not let the peak of a process begin anew")
+@pytest.fixture
+def process(tmp_path, monkeypatch):
+    def make(*arguments, **more):
+        made = Process(tmp_path, *arguments, **more)
+        monkeypatch.setattr(execution, "_PROCESS", made)
+        return made
+
+    return make
 
 
-@pytest.mark.usefixtures("system_tells_peaks_apart")
-def test_the_peak_of_memory_is_one_runs_alone():
+def test_the_peak_of_memory_is_one_runs_alone(process):
+    simulated = process(held_kb=20_000, peak_kb=50_000)
     first = execution.PeakMemory(torch.device("cpu"))
-    large = torch.ones(60_000_000)
-    del large
-    most = first.bytes()
+    simulated.holds(300_000)
+    assert first.bytes() == 300_000 * 1024
+    simulated.holds(60_000)
     second = execution.PeakMemory(torch.device("cpu"))
-    small = torch.ones(10_000_000)
-    del small
-    assert second.bytes() < most - 100_000_000
+    simulated.holds(100_000)
+    simulated.holds(70_000)
+    assert second.bytes() == 100_000 * 1024
 
 
-def test_a_peak_that_may_be_an_earlier_runs_is_not_told(tmp_path, monkeypatch):
+def test_a_run_that_uses_freed_memory_again_has_held_what_the_process_holds(process):
+    """Its peak never rises above where it begins anew, and is that."""
+    process(held_kb=300_000, peak_kb=300_000)
+    assert execution.PeakMemory(torch.device("cpu")).bytes() == 300_000 * 1024
+
+
+def test_a_peak_that_may_be_an_earlier_runs_is_not_told(process):
     """The system here takes the order to begin anew and does nothing."""
-    monkeypatch.setattr(execution, "_PROCESS", tmp_path)
-    (tmp_path / "status").write_text("VmPeak:\t 9000 kB\nVmHWM:\t 2000 kB\n")
+    simulated = process(held_kb=2_000, peak_kb=30_000, resets=False)
     memory = execution.PeakMemory(torch.device("cpu"))
-    assert (tmp_path / "clear_refs").read_text() == "5"
+    simulated.holds(25_000)
     assert memory.bytes() is None
-    (tmp_path / "status").write_text("VmPeak:\t 9000 kB\nVmHWM:\t 3000 kB\n")
-    assert memory.bytes() == 3000 * 1024
+    simulated.holds(31_000)
+    assert memory.bytes() == 31_000 * 1024
 
 
 def test_without_proc_a_peak_is_told_where_the_process_was_never_larger(tmp_path, monkeypatch):
-    """getrusage counts for the whole life of a process, so the array must be larger than anything before it."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    life = [5_000]
     monkeypatch.setattr(execution, "_PROCESS", tmp_path / "missing")
+    monkeypatch.setattr(execution.resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=life[0]))
     memory = execution.PeakMemory(torch.device("cpu"))
     assert memory.bytes() is None
-    unit = 1 if sys.platform == "darwin" else 1024
-    earlier = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    larger = torch.ones(earlier // 4)
-    del larger
-    assert memory.bytes() > earlier
+    life[0] = 6_000
+    assert memory.bytes() == 6_000 * unit
+
+
+_TWO_RUNS = """
+import mmap, torch
+from m2pt.execution import PeakMemory
+peaks = []
+for size in (400_000_000, 50_000_000):
+    memory = PeakMemory(torch.device("cpu"))
+    with mmap.mmap(-1, size) as held:  # unlike what malloc frees, this goes back to the system at once
+        for place in range(0, size, 4096):
+            held[place] = 1
+    peaks.append(memory.bytes())
+print(*peaks)
+"""
+
+
+def test_this_system_tells_the_peaks_of_two_runs_apart_or_says_that_it_does_not():
+    done = subprocess.run([sys.executable, "-c", _TWO_RUNS], capture_output=True, text=True, check=True)
+    first, second = done.stdout.split()
+    assert first == "None" or int(first) > 400_000_000
+    assert second == "None" or int(second) < int(first) - 200_000_000

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -16,6 +15,7 @@ from m2pt.config import MODALITIES, EmbeddedData, FinetuneConfig, InputsConfig
 from m2pt.identity import run_id
 from m2pt.modalities.image import embedded
 from tests.specs import run_spec
+from tests.waiting import PATIENCE_S, comes_true
 
 RECIPE = FinetuneConfig(samples=20, epochs=2, batch_size=10, warmup_steps=1)
 
@@ -155,7 +155,7 @@ def test_a_run_waits_for_its_lock_and_then_sees_that_it_is_complete(tmp_path, im
             process.wait(timeout=6)
         assert not (run_dir / records.HISTORY).exists()
         records.write_json(run_dir / records.RECORD, {"run_id": run_dir.name})
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert "complete" in output
     assert not (run_dir / records.HISTORY).exists()
@@ -195,16 +195,16 @@ def test_a_worker_does_many_runs_and_survives_a_failing_one(tmp_path, images, wo
     first, second = (folder / records.HISTORY for folder in good)
     assert first.read_bytes() == second.read_bytes()
     (attempt,) = records.read_json(good[0] / records.EXECUTION)["attempts"]
-    assert attempt["peak_memory_bytes"] > 100 * 2**20
+    assert attempt["peak_memory_bytes"] is None or attempt["peak_memory_bytes"] > 100 * 2**20  # not every system tells it
 
 
 def test_a_worker_leaves_in_the_middle_of_a_run_when_its_parent_is_gone(tmp_path, images, worker):
     spec = scratch_baseline(FinetuneConfig(samples=40, epochs=2000, batch_size=10))
     run_dir = prepare(tmp_path, images, spec)
     worker.stdin.write(json.dumps({"run_dir": str(run_dir)}) + "\n")
-    wait_for(lambda: (run_dir / records.CHECKPOINT).exists())
+    assert comes_true(lambda: (run_dir / records.CHECKPOINT).exists())
     worker.stdin.close()
-    assert worker.wait(timeout=10) == 0
+    assert worker.wait(timeout=PATIENCE_S) == 0
     assert records.status(run_dir) == "interrupted"
 
 
@@ -214,7 +214,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_record(tmp_path, i
     whole, killed = prepare(tmp_path / "whole", images, spec), prepare(tmp_path / "killed", images, spec)
     assert job.run(whole) is None
     process = subprocess.Popen([sys.executable, "-m", "m2pt.job", str(killed)])
-    wait_for(lambda: len(records.read_history(killed)) >= 3)
+    assert comes_true(lambda: len(records.read_history(killed)) >= 3)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert records.status(killed) == "interrupted"
@@ -225,13 +225,6 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_record(tmp_path, i
     assert "interrupted" not in second
     for name in (records.RECORD, records.HISTORY, records.MERGED):
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,7 @@
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,15 +30,11 @@ sweep: {seeds: [0, 1], targets: [image], auxiliaries: [], methods: [baseline, ra
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder to work in; the variables and the signal handler that a command sets are put back."""
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in."""
     monkeypatch.chdir(tmp_path)
-    before, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
     (tmp_path / "params.yaml").write_text(STUDY)
-    yield tmp_path
-    os.environ.clear()
-    os.environ.update(before)
-    signal.signal(signal.SIGTERM, handler)
+    return tmp_path
 
 
 def with_data(project: Path) -> list[RunSpec]:

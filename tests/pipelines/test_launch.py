@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from m2pt.config import ExecutionConfig, UserError
 from m2pt.records import FAILURE, INPUTS, RECORD
 from pipelines.launch import JobResult, SlotPool, slots, study_lock
+from tests.waiting import PATIENCE_S, comes_true
 
 WORKER = """
 import json, os, subprocess, sys, threading, time
@@ -39,11 +39,17 @@ while True:
         line_came.wait_for(lambda: lines)
         run_dir = Path(lines.pop(0)["run_dir"])
     asked = json.loads((run_dir / "local/inputs.json").read_text())
-    trace = {"pid": os.getpid(), "devices": os.environ["CUDA_VISIBLE_DEVICES"], "start": time.time(), "env": dict(os.environ)}
+    trace = {"pid": os.getpid(), "start": time.monotonic(), "env": dict(os.environ)}
+    trace["devices"] = os.environ["CUDA_VISIBLE_DEVICES"]
     if asked.get("child"):
-        trace["child"] = subprocess.Popen(["sleep", "60"]).pid
+        trace["child"] = subprocess.Popen(["sleep", "600"]).pid
     (run_dir / "trace.json.part").write_text(json.dumps(trace))
     (run_dir / "trace.json.part").rename(run_dir / "trace.json")
+    if "meet" in asked:  # jobs that run side by side find one another, whenever each of them starts
+        meeting = Path(asked["meet"])
+        (meeting / run_dir.name).touch()
+        while len(list(meeting.iterdir())) < 2:
+            time.sleep(0.01)
     time.sleep(asked.get("seconds", 0))
     if "signal" in asked:
         os.kill(os.getpid(), asked["signal"])
@@ -53,12 +59,17 @@ while True:
     if asked.get("record"):
         (run_dir / "record.json").write_text("{}")
         os._exit(1)
-    (run_dir / "trace.json").write_text(json.dumps(trace | {"end": time.time()}))
+    (run_dir / "trace.json").write_text(json.dumps(trace | {"end": time.monotonic()}))
     error = asked.get("error")
     print("noise on standard output")
     answer = {"run_dir": str(run_dir), "status": "failed" if error else "complete", "error": error}
     print(json.dumps(answer), flush=True)
 """
+
+
+SLOW = {"seconds": 600}
+LIMIT_S = 240
+"""A time limit that no job reaches."""
 
 
 @pytest.fixture
@@ -85,15 +96,6 @@ def failure(run_dir: Path) -> dict[str, Any]:
     return dict(json.loads((run_dir / FAILURE).read_text()))
 
 
-def wait_until(holds: Callable[[], bool], limit_s: float = 10.0) -> bool:
-    deadline = time.monotonic() + limit_s
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def is_gone(pid: int) -> bool:
     """Whether a process has ended; one that only nobody has waited for yet counts as ended."""
     try:
@@ -113,16 +115,17 @@ def most_at_once(traces: list[dict[str, Any]]) -> int:
 
 
 def run_all(pool: SlotPool, folder: Path, jobs: int) -> list[JobResult]:
-    """Run jobs at once, after one per slot that waits until the workers are ready, so that a slow start hides no overlap."""
-    with pool, ThreadPoolExecutor(jobs) as threads:
+    """Run jobs at once, the first two of which end only when both are running."""
+    (folder / "meeting").mkdir()
+    asked = [{"meet": str(folder / "meeting")}] * 2 + [{"seconds": 0.05}] * jobs
+    with pool, ThreadPoolExecutor(len(asked)) as threads:
         pool.warm()
-        list(threads.map(lambda job: pool.run(folder / f"first{job}", {}, 30), range(2)))
-        return list(threads.map(lambda job: pool.run(folder / f"run{job}", {"seconds": 0.2}, 30), range(jobs)))
+        return list(threads.map(lambda job: pool.run(folder / f"run{job}", asked[job], LIMIT_S), range(len(asked))))
 
 
 def test_two_jobs_never_share_a_device_and_each_sees_its_own_alone(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     results = run_all(make_pool("0", "GPU-ab12"), tmp_path, 8)
-    assert [result.status for result in results] == ["complete"] * 8
+    assert [result.status for result in results] == ["complete"] * 10
     traces = [trace(result.run_dir) for result in results]
     for device, slot in (("0", "cuda0"), ("GPU-ab12", "GPU-ab12")):
         mine = [run for run in traces if run["devices"] == device]
@@ -143,9 +146,9 @@ def test_a_device_takes_as_many_jobs_at_once_as_declared(make_pool: Callable[...
 
 def test_a_failing_job_fails_itself_alone(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     with make_pool("0") as pool:
-        before = pool.run(tmp_path / "before", {}, 30)
-        failed = pool.run(tmp_path / "failed", {"error": "the loss is not finite"}, 30)
-        after = pool.run(tmp_path / "after", {}, 30)
+        before = pool.run(tmp_path / "before", {}, LIMIT_S)
+        failed = pool.run(tmp_path / "failed", {"error": "the loss is not finite"}, LIMIT_S)
+        after = pool.run(tmp_path / "after", {}, LIMIT_S)
     assert (before.status, failed.status, after.status) == ("complete", "failed", "complete")
     assert failed.error == "the loss is not finite"
     assert trace(tmp_path / "before")["pid"] == trace(tmp_path / "after")["pid"]
@@ -159,8 +162,8 @@ def test_a_dead_job_frees_its_slot(
     make_pool: Callable[..., SlotPool], tmp_path: Path, ending: dict[str, int], words: str
 ) -> None:
     with make_pool("0") as pool:
-        dead = pool.run(tmp_path / "dead", ending, 30)
-        after = pool.run(tmp_path / "after", {}, 30)
+        dead = pool.run(tmp_path / "dead", ending, LIMIT_S)
+        after = pool.run(tmp_path / "after", {}, LIMIT_S)
     assert (dead.status, after.status) == ("failed", "complete")
     assert failure(tmp_path / "dead")["kind"] == "worker_died"
     assert words in failure(tmp_path / "dead")["error"]
@@ -171,15 +174,15 @@ def test_a_dead_job_frees_its_slot(
 
 def test_a_death_is_noticed_while_a_child_holds_the_pipe_open(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     with make_pool("0") as pool:
-        dead = pool.run(tmp_path / "dead", {"child": True, "signal": signal.SIGKILL}, 30)
+        dead = pool.run(tmp_path / "dead", {"child": True, "signal": signal.SIGKILL}, LIMIT_S)
     assert "SIGKILL" in (dead.error or "")
-    assert dead.seconds < 10
-    assert wait_until(lambda: is_gone(trace(tmp_path / "dead")["child"]))
+    assert dead.seconds < 600
+    assert comes_true(lambda: is_gone(trace(tmp_path / "dead")["child"]))
 
 
 def test_a_worker_that_dies_after_its_record_has_completed_its_run(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     with make_pool("0") as pool:
-        result = pool.run(tmp_path / "done", {"record": True}, 30)
+        result = pool.run(tmp_path / "done", {"record": True}, LIMIT_S)
     assert (result.status, result.error) == ("complete", None)
     assert (tmp_path / "done" / RECORD).exists()
     assert not (tmp_path / "done" / FAILURE).exists()
@@ -187,24 +190,24 @@ def test_a_worker_that_dies_after_its_record_has_completed_its_run(make_pool: Ca
 
 def test_the_time_limit_ends_a_run_with_all_that_it_started(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     with make_pool("0") as pool:
-        late = pool.run(tmp_path / "late", {"child": True, "seconds": 60}, 2)
-        after = pool.run(tmp_path / "after", {}, 30)
+        late = pool.run(tmp_path / "late", {"child": True, "seconds": 600}, 5)
+        after = pool.run(tmp_path / "after", {}, LIMIT_S)
     assert (late.status, after.status) == ("failed", "complete")
     assert failure(tmp_path / "late")["kind"] == "time_limit"
-    assert "limit of 2 s" in failure(tmp_path / "late")["error"]
-    assert 2 <= late.seconds < 20
-    assert wait_until(lambda: is_gone(trace(tmp_path / "late")["pid"]))
-    assert wait_until(lambda: is_gone(trace(tmp_path / "late")["child"]))
+    assert "limit of 5 s" in failure(tmp_path / "late")["error"]
+    assert 5 <= late.seconds < 600
+    assert comes_true(lambda: is_gone(trace(tmp_path / "late")["pid"]))
+    assert comes_true(lambda: is_gone(trace(tmp_path / "late")["child"]))
 
 
 def test_a_worker_that_cannot_start_fails_the_run_in_one_sentence(tmp_path: Path) -> None:
     (slot,) = slots(ExecutionConfig(devices=("0",)))
     with SlotPool([slot], [str(tmp_path / "no-such-program")]) as pool:
-        missing = pool.run(tmp_path / "run", {}, 30)
+        missing = pool.run(tmp_path / "run", {}, LIMIT_S)
     assert missing.status == "failed"
     assert "no-such-program" in (missing.error or "")
     with SlotPool([slot], [sys.executable, "-S", "-c", "raise SystemExit('no module named so')"], tmp_path / "logs") as pool:
-        ended = pool.run(tmp_path / "run", {}, 30)
+        ended = pool.run(tmp_path / "run", {}, LIMIT_S)
     assert "exited with code 1" in (ended.error or "")
     assert failure(tmp_path / "run")["details"] == "no module named so"
 
@@ -212,17 +215,19 @@ def test_a_worker_that_cannot_start_fails_the_run_in_one_sentence(tmp_path: Path
 def test_closing_cuts_a_run_off_without_calling_it_failed(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     results: list[JobResult] = []
     with make_pool("0") as pool:
-        threads = [Thread(target=lambda job=job: results.append(pool.run(tmp_path / job, {"seconds": 60}, 90))) for job in "ab"]
+        threads = [
+            Thread(target=lambda job=job: results.append(pool.run(tmp_path / job, {"seconds": 600}, LIMIT_S))) for job in "ab"
+        ]
         for thread in threads:
             thread.start()
-        assert wait_until(lambda: any((tmp_path / job / "trace.json").exists() for job in "ab"))
+        assert comes_true(lambda: any((tmp_path / job / "trace.json").exists() for job in "ab"))
         pids = [trace(tmp_path / job)["pid"] for job in "ab" if (tmp_path / job / "trace.json").exists()]
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE_S)
     assert [result.status for result in results] == ["failed", "failed"], "the run that waited for the slot returns too"
     assert not any((tmp_path / job / FAILURE).exists() for job in "ab")
-    assert all(wait_until(lambda pid=pid: is_gone(pid)) for pid in pids)
-    assert pool.run(tmp_path / "c", {}, 30).status == "failed"
+    assert all(comes_true(lambda pid=pid: is_gone(pid)) for pid in pids)
+    assert pool.run(tmp_path / "c", {}, LIMIT_S).status == "failed"
 
 
 def test_a_job_inherits_nothing_from_the_orchestration(
@@ -232,7 +237,7 @@ def test_a_job_inherits_nothing_from_the_orchestration(
         monkeypatch.setenv(name, "of the parent")
     monkeypatch.setenv("M2PT_TEST", "kept")
     with make_pool("1") as pool:
-        pool.run(tmp_path / "run", {}, 30)
+        pool.run(tmp_path / "run", {}, LIMIT_S)
     env = trace(tmp_path / "run")["env"]
     assert env["M2PT_TEST"] == "kept"
     assert not [name for name in env if name.startswith(("MLFLOW", "PREFECT", "DVC"))]
@@ -243,8 +248,8 @@ def test_workers_start_before_the_first_run_when_the_pool_is_warmed(tmp_path: Pa
     script.write_text(f"open({str(tmp_path)!r} + f'/started-{{__import__(\"os\").getpid()}}', 'w')\n" + WORKER)
     with SlotPool(slots(ExecutionConfig(devices=("0", "1", "2"))), [sys.executable, "-S", str(script)]) as pool:
         pool.warm(jobs=2)
-        assert wait_until(lambda: len(list(tmp_path.glob("started-*"))) == 2)
-        pool.run(tmp_path / "run", {}, 30)
+        assert comes_true(lambda: len(list(tmp_path.glob("started-*"))) == 2)
+        pool.run(tmp_path / "run", {}, LIMIT_S)
         assert len(list(tmp_path.glob("started-*"))) == 2
     assert (tmp_path / f"started-{trace(tmp_path / 'run')['pid']}").exists()
 
@@ -257,8 +262,8 @@ from pipelines.launch import SlotPool, slots, study_lock
 
 folder, command = Path(sys.argv[1]), sys.argv[2:]
 with study_lock(folder / "study"), SlotPool(slots(ExecutionConfig(devices=("0", "1"))), command) as pool:
-    pool.run(folder / "first", {}, 30)
-    threads = [threading.Thread(target=pool.run, args=(folder / name, {"seconds": 60}, 90)) for name in ("a", "b")]
+    pool.run(folder / "first", {}, 240)
+    threads = [threading.Thread(target=pool.run, args=(folder / name, {"seconds": 6000}, 900)) for name in ("a", "b")]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -270,7 +275,7 @@ with study_lock(folder / "study"), SlotPool(slots(ExecutionConfig(devices=("0", 
 def parent(tmp_path: Path, command: list[str]) -> Any:
     process = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path), *command], start_new_session=True)
     try:
-        assert wait_until(lambda: all((tmp_path / name / "trace.json").exists() for name in "ab"), 60)
+        assert comes_true(lambda: all((tmp_path / name / "trace.json").exists() for name in "ab"))
         yield process
     finally:
         process.kill()
@@ -284,7 +289,7 @@ def test_no_worker_outlives_a_killed_parent_and_its_lock_is_free(parent: subproc
     assert not any(is_gone(pid) for pid in pids)
     parent.kill()
     parent.wait()
-    assert all(wait_until(lambda pid=pid: is_gone(pid)) for pid in pids)
+    assert all(comes_true(lambda pid=pid: is_gone(pid)) for pid in pids)
     with study_lock(tmp_path / "study"):
         pass
 
@@ -292,8 +297,8 @@ def test_no_worker_outlives_a_killed_parent_and_its_lock_is_free(parent: subproc
 def test_an_interrupt_closes_everything(parent: subprocess.Popen[bytes], tmp_path: Path) -> None:
     pids = [trace(tmp_path / name)["pid"] for name in "ab"]
     parent.send_signal(signal.SIGINT)
-    assert parent.wait(20) != 0
-    assert all(wait_until(lambda pid=pid: is_gone(pid)) for pid in pids)
+    assert parent.wait(PATIENCE_S) != 0
+    assert all(comes_true(lambda pid=pid: is_gone(pid)) for pid in pids)
     assert not any((tmp_path / name / FAILURE).exists() for name in "ab")
 
 

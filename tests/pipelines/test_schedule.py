@@ -3,22 +3,22 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipelines.launch import study_lock
+from tests.waiting import PATIENCE_S, comes_true
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 120
 STUDY = """
 study: tiny
 data: {root: data}
@@ -91,16 +91,8 @@ def processes_in(folder: Path) -> list[str]:
     return found
 
 
-def wait(condition, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.3)
-    return True
-
-
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
+@pytest.mark.timeout(1500)
 def test_a_schedule_fires_leaves_records_and_never_runs_twice_at_once(project: Path, variables: dict[str, str]):
     home = Path(variables["PREFECT_HOME"])
     with socket.socket() as probe:
@@ -108,12 +100,12 @@ def test_a_schedule_fires_leaves_records_and_never_runs_twice_at_once(project: P
         port = probe.getsockname()[1]
     with served(project, variables, port) as process:
         with study_lock(project / "runs/tiny"):  # as another copy of the study holds it while it runs
-            wait(lambda: flow_runs(home) or process.poll() is not None, LIMIT_S)
+            comes_true(lambda: flow_runs(home) or process.poll() is not None)
             assert flow_runs(home)[:1] == ["Skipped"], (project / "out.txt").read_text() + str(flow_runs(home))
             assert not (project / "runs/tiny").exists()
-        wait(lambda: "Completed" in flow_runs(home) or process.poll() is not None, LIMIT_S)
+        comes_true(lambda: "Completed" in flow_runs(home) or process.poll() is not None)
         assert "Completed" in flow_runs(home), (project / "out.txt").read_text() + str(flow_runs(home))
-        assert f"Prefect shows it at http://127.0.0.1:{port}" in (project / "out.txt").read_text()
+        (address,) = re.findall(r"Prefect shows it at (http://127\.0\.0\.1:[0-9]+) ", (project / "out.txt").read_text())
         assert "Failed" not in flow_runs(home)
 
         (run_dir,) = (project / "runs/tiny").iterdir()
@@ -122,10 +114,10 @@ def test_a_schedule_fires_leaves_records_and_never_runs_twice_at_once(project: P
         assert attempt["resumed_from_epoch"] == 0
         assert (project / "build/tiny/reports/results.csv").is_file()
 
-        deployed(project, variables | {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}, home)
+        deployed(project, variables | {"PREFECT_API_URL": f"{address}/api"}, home)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
-    assert wait(lambda: not processes_in(project), 10), processes_in(project)
+        assert process.wait(PATIENCE_S) == 130
+    assert comes_true(lambda: not processes_in(project)), processes_in(project)
 
 
 def deployed(project: Path, variables: dict[str, str], home: Path) -> None:

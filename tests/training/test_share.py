@@ -4,7 +4,6 @@ import fcntl
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -16,6 +15,7 @@ from m2pt.training.share import Share
 from m2pt.weights import read_weights
 from tests.specs import run_spec
 from tests.test_job import prepare
+from tests.waiting import PATIENCE_S, comes_true
 
 
 @pytest.mark.parametrize("total", [1, 2, 7, 8, 20])
@@ -127,9 +127,9 @@ def test_a_run_on_several_devices_ends_with_the_worker_that_started_it(tmp_path,
     worker = subprocess.Popen([sys.executable, "-m", "m2pt.job", "--worker"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     worker.stdin.write(json.dumps({"run_dir": str(run_dir)}).encode() + b"\n")
     worker.stdin.flush()
-    assert wait_for(lambda: len(records.read_history(run_dir)) > 1), "it trains"
+    assert comes_true(lambda: len(records.read_history(run_dir)) > 1), "it trains"
     worker.stdin.close()
-    assert worker.wait(20) == 0
+    assert worker.wait(PATIENCE_S) == 0
     with (run_dir / records.LOCK).open("rb") as lock:
 
         def is_free():
@@ -139,14 +139,4 @@ def test_a_run_on_several_devices_ends_with_the_worker_that_started_it(tmp_path,
                 return False
             return True
 
-        assert wait_for(is_free), "nobody works on the run any more"
-
-
-def wait_for(condition, seconds=60):
-    """Whether a condition comes true in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
+        assert comes_true(is_free), "nobody works on the run any more"
