@@ -43,7 +43,6 @@ class Batch:
 class Feed(ABC):
     """The data of one run: `size` training samples of `classes`, with their `labels` where these are known without reading.
 
-    `batch_rows` are the different numbers of rows that the batches of an epoch have, over all processes.
     `counts` are those of each split before anything is drawn from it, `skipped` has a sentence for each sample that was left out,
     and `samples_sha256` is equal for runs on the very same samples.
     """
@@ -52,7 +51,6 @@ class Feed(ABC):
     size: int
     steps_per_epoch: int
     labels: Tensor | None
-    batch_rows: tuple[int, ...]
     parts: tuple[tuple[int, ...], ...] | None = None
     counts: Mapping[str, Counts]
     skipped: Sequence[str] = ()
@@ -77,9 +75,7 @@ class MemoryFeed(Feed):
     def __init__(self, spec: RunSpec, pool: Samples, splits: dict[TestSplit, Samples], share: Share) -> None:
         self._spec, self._pool, self._splits, self._share = spec, pool, splits, share
         self.classes, self.size, self.labels = pool.classes, len(pool.y), pool.y
-        size = spec.finetune.batch_size
-        self.steps_per_epoch = -(-self.size // size)
-        self.batch_rows = tuple({min(size, self.size): None, self.size - (self.steps_per_epoch - 1) * size: None})
+        self.steps_per_epoch = -(-self.size // spec.finetune.batch_size)
 
     def train(self, epoch: int, first: int) -> Iterator[Batch]:
         """As `Feed.train`; a whole batch is augmented at once, the last one of an epoch may be smaller."""
@@ -124,7 +120,6 @@ class FileFeed(Feed):
         self.parts = getattr(train, "parts", None)
         drawn = (recipe.epoch_samples if recipe.weighted else None) or self.size
         self.steps_per_epoch = drawn // recipe.batch_size
-        self.batch_rows = (recipe.batch_size * recipe.repeats,)
         self._wanted = _Batches()
         self._loader: DataLoader[Any] = DataLoader(
             _Files({"train": train} | {split: items for split, (items, _) in tests.items()}),

@@ -25,7 +25,7 @@ from m2pt.training.encoders import auxiliaries, load_target
 from m2pt.training.evaluate import Evaluation, evaluate
 from m2pt.training.feeds import Feed, MemoryFeed
 from m2pt.training.finite import diverged, refuse_weights
-from m2pt.training.hopeless import refuse_batches, refuse_hopeless
+from m2pt.training.hopeless import refuse_hopeless
 from m2pt.training.journal import Journal
 from m2pt.training.latency import example
 from m2pt.training.latency import measure as measure_latency
@@ -109,7 +109,6 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
     loaded: list[dict[str, Any]] = []
     with watch.measure("load"):
         model = build(spec, places, len(feed.classes), len(feed.parts or ()), loaded)
-        refuse_batches(spec, feed, model, places.share)
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         trainer = Trainer(spec, model, feed, places.device, places.share, places.micro_batch)
     best = _train(spec, trainer, places, run_dir, watch)

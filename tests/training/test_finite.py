@@ -262,27 +262,6 @@ def test_finite_weights_and_models_without_any_pass():
     refuse_weights(torch.nn.ReLU(), "here")
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"mixup": 0.8, "batch_size": 15}, "finetune.mixup: mixes pairs of rows, and 15 of a batch's 15"),
-        ({"cutmix": 1.0, "batch_size": 6, "samples": 15}, "finetune.mixup: mixes pairs of rows, and 3 of a batch's 3"),
-        ({"head": "class_token", "batch_size": 15}, "batch norm would be given a single row of a batch of 1, where"),
-        ({"head": "class_token", "batch_size": 16, "norm_rows": 5}, "batch norm would be given a single row of a batch of 16"),
-        ({"head": "upernet"}, "finetune.head: upernet is not for classification, the goal of image; use mean or class_token"),
-        ({"head": "part_segmentation"}, "finetune.head: part_segmentation is not for classification"),
-    ],
-)
-def test_batches_and_heads_that_a_run_would_stumble_over(changes, message, tmp_path):
-    with pytest.raises(UserError, match=message):
-        train(tmp_path, spec_of(recipe=RECIPE.model_copy(update=changes)))
-
-
-def test_the_batches_beside_those_run(tmp_path):
-    for changes in ({"mixup": 0.8, "batch_size": 6}, {"head": "class_token", "batch_size": 14}, {"batch_size": 15}):
-        train(tmp_path, spec_of(recipe=RECIPE.model_copy(update=changes)))
-
-
 class Stub:
     def __init__(self, classes, labels, parts=None):
         self.classes, self.labels, self.parts, self.size = classes, labels, parts, 4
