@@ -71,7 +71,7 @@ model: {{width: 24, depth: 4, heads: 2}}
 encoders: {{}}
 tasks:
   {name}: {{path: {name}, {fields.replace("R:", tuning + ":")},
-    finetune: {{batch_size: 4, epochs: 2, warmup_epochs: 1.0, learning_rate: 0.05, samples: all{CHANGES.get(name, "")}}}}}
+    finetune: {{batch_size: 4, epochs: 2, warmup_epochs: 0.5, learning_rate: 0.05, samples: all{CHANGES.get(name, "")}}}}}
 sweep: {{seeds: [0], targets: [{name}], auxiliaries: [], methods: [random_auxiliary], settings: [scratch], tunings: [{tuning}],
         target_encoder: random, auxiliary_encoder: random}}
 """

@@ -32,7 +32,7 @@ tasks:
 sweep: {seeds: [0], targets: [TARGETS], auxiliaries: [], methods: [baseline], settings: [scratch], tunings: [full],
         target_encoder: random, auxiliary_encoder: random}
 """
-FINETUNE = "finetune: {batch_size: 4, epochs: 2, warmup_epochs: 1, learning_rate: 0.05, samples: all}"
+FINETUNE = "finetune: {batch_size: 4, epochs: 2, warmup_epochs: 0, learning_rate: 0.05, samples: all}"
 VIDEO = "modality: video, dataset: kinetics, path: videos, recipes: {full: videomae-kinetics400}"
 VIDEO_INPUT = "input: {frames: 4, stride: 2, size: 32, patch: 16, tubelet: 2}"
 CLOUD = "modality: point, dataset: scanobjectnn, path: clouds, recipes: {full: point-mae-scanobjectnn}"
