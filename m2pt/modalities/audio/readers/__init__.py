@@ -1,6 +1,6 @@
 """Readers of published audio data sets by name."""
 
-from m2pt.config import Dataset, UserError
+from m2pt.config import Dataset, UserError, refuses_unknown
 from m2pt.modalities.audio.readers.audioset import TRAIN, open_audioset
 from m2pt.modalities.audio.readers.esc50 import FOLDS, open_esc50
 from m2pt.modalities.audio.readers.speech_commands import open_speech_commands
@@ -20,6 +20,7 @@ VARIANTS: dict[Dataset, tuple[str | None, ...]] = {
 }
 
 
+@refuses_unknown
 def require_possible(dataset: Dataset, wanted: Wanted) -> None:
     """Look at what is wanted of a data set, without its files. Raises `UserError` where it cannot be had, whatever they hold."""
     sections(dataset, wanted)

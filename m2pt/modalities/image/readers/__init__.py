@@ -1,6 +1,6 @@
 """Readers of published image data sets, by name."""
 
-from m2pt.config import Dataset, Goal, UserError
+from m2pt.config import Dataset, Goal, UserError, refuses_unknown
 from m2pt.modalities.image.readers.ade20k import open_ade20k
 from m2pt.modalities.image.readers.imagenet import open_imagenet
 from m2pt.modalities.image.readers.webdataset import open_webdataset
@@ -21,6 +21,7 @@ GOALS: dict[Dataset, Goal] = {
 }
 
 
+@refuses_unknown
 def require_possible(dataset: Dataset, wanted: Wanted) -> None:
     """Look at what is wanted of a data set, without its files. Raises `UserError` where it cannot be had, whatever they hold."""
     config, augment = sections(wanted, GOALS[dataset], dataset)

@@ -1,6 +1,6 @@
 """Readers of the published data sets of point clouds, by name."""
 
-from m2pt.config import Dataset, UserError
+from m2pt.config import Dataset, UserError, refuses_unknown
 from m2pt.modalities.items import Reader, Wanted
 from m2pt.modalities.point.readers.modelnet40 import open_modelnet40
 from m2pt.modalities.point.readers.partnet import CATEGORIES, open_partnet
@@ -24,6 +24,7 @@ VARIANTS: dict[Dataset, tuple[str | None, ...]] = {
 }
 
 
+@refuses_unknown
 def require_possible(dataset: Dataset, wanted: Wanted) -> None:
     """Look at what is wanted of a data set, without its files. Raises `UserError` where it cannot be had, whatever they hold."""
     (part_transform if dataset in ("shapenetpart", "partnet") else cloud_transform)(wanted, dataset)
