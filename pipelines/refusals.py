@@ -9,7 +9,7 @@ from m2pt.published.datasets import dataset_facts
 from m2pt.training.startable import Known, Means, refusal
 from m2pt.weights import read_encoder
 from pipelines.plan import Plan
-from pipelines.samples import look_at
+from pipelines.samples import data_alone, look_at
 from pipelines.slots import slots
 
 NEVER_VALIDATES = ("imagenet", "ade20k", "esc50", "scanobjectnn", "modelnet40")
@@ -29,7 +29,7 @@ def refusals(plan: Plan) -> dict[str, str]:
     for key, spec in {form(spec): spec for spec in plan.runs}.items():
         reason = refusal(spec, means)
         if reason is None:
-            known = count(spec.model_copy(update=_DATA_ALONE))
+            known = count(data_alone(spec))
             reason = known if isinstance(known, str) else refusal(spec, means, known)
         for arguments in () if reason else _files(plan, spec):
             reason = reason or fit(*arguments)
@@ -41,13 +41,6 @@ def refusals(plan: Plan) -> dict[str, str]:
 def form(spec: RunSpec) -> str:
     """What a run shares with those that differ by seed alone."""
     return spec.model_copy(update={"seed": 0}).model_dump_json()
-
-
-_DATA_ALONE = {
-    "seed": 0, "auxiliary": "", "method": "baseline", "setting": "scratch", "tuning": "full", "pathway": None, "rivals": None,
-    "target_weights": None, "auxiliary_weights": None, "more_weights": (),
-}  # fmt: skip
-"""What has no part in which samples a run finds."""
 
 
 def _known(plan: Plan, spec: RunSpec) -> Known | str:

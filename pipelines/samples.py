@@ -1,5 +1,6 @@
 """What of the samples of a study's tasks is there, before anything is run or decoded."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,11 @@ from m2pt.records import read_record, status
 from m2pt.training.counts import Counts, documents, refusal
 from m2pt.training.files import look
 from pipelines.plan import Plan, data_folder
+
+_DATA_ALONE = {
+    "seed": 0, "auxiliary": "", "method": "baseline", "setting": "scratch", "tuning": "full", "pathway": None, "rivals": None,
+    "target_weights": None, "auxiliary_weights": None, "more_weights": (),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,10 @@ def task_samples(plan: Plan) -> list[TaskSamples]:
     """
     found: dict[tuple[str, str, str], list[RunSpec]] = {}
     told: dict[tuple[str, str, str], tuple[Mapping[str, Counts], str | None]] = {}
+    once = functools.cache(functools.partial(look_at, plan))
     for spec in plan.runs:
         if spec.task is not None and spec.target not in plan.missing_data:
-            counts, fault = look_at(plan, spec)
+            counts, fault = once(data_alone(spec))
             key = (spec.target, repr(counts), fault or "")
             found.setdefault(key, []).append(spec)
             told[key] = counts, fault
@@ -55,6 +62,11 @@ def known(plan: Plan, spec: RunSpec) -> Mapping[str, Any]:
     if run_dir is not None and status(run_dir) == "complete":
         return read_record(run_dir)
     return {} if spec.target in plan.missing_data else {"samples": documents(look_at(plan, spec)[0])}
+
+
+def data_alone(spec: RunSpec) -> RunSpec:
+    """Equal for runs that find the same samples: the run without what has no part in that."""
+    return spec.model_copy(update=_DATA_ALONE)
 
 
 def look_at(plan: Plan, spec: RunSpec) -> tuple[Mapping[str, Counts], str | None]:
