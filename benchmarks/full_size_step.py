@@ -40,7 +40,7 @@ from m2pt.model import Model
 from m2pt.noise import RowNoise
 from m2pt.published.datasets import DATASETS, DatasetFacts
 from m2pt.recipes import recipes
-from m2pt.training.goals import loss_of
+from m2pt.training.goals import training_loss
 from m2pt.training.optim import build_optimizer, clip_gradients, freeze_for
 
 BATCH = 2
@@ -109,6 +109,9 @@ def build(modality: Modality, recipe: Recipe, facts: DatasetFacts) -> Model:
         head_init_std=recipe.finetune.head_init_std,
         drop_path=recipe.finetune.drop_path,
         num_categories=facts.categories,
+        norm_rows=recipe.finetune.norm_rows,
+        side_head=recipe.finetune.side_loss > 0,
+        added=recipe.finetune.blocks,
     )
     pathway.attach(model, random_encoder(VIT_B, seed=1), auxiliary_trainable=not fixed)
     freeze_for("fix" if fixed else "full", model)
@@ -124,7 +127,7 @@ def step(modality: Modality, name: str, recipe: Recipe) -> Outcome:
     facts = facts_of(name)
     model = build(modality, recipe, facts).train()
     optimizer, schedule = build_optimizer(model, recipe.finetune, STEPS, PathwayConfig())
-    schedule.step_update(STEPS // 2)
+    schedule.apply(optimizer, STEPS // 2)
     x = random_input(recipe.input)
     y, given = random_labels(recipe.goal, facts, x)
     built = time.perf_counter()
@@ -132,7 +135,7 @@ def step(modality: Modality, name: str, recipe: Recipe) -> Outcome:
     draw_paths(model, noise, x.device)
     draw_patches(model, noise, x.device)
     outputs = model(x) if given is None else model(x, given)
-    loss = loss_of(recipe.finetune, recipe.goal, outputs, y).mean()
+    loss = training_loss(recipe.finetune, recipe.goal, outputs, y).mean()
     loss.backward()
     clip_gradients(model.parameters(), recipe.finetune.clip_norm)
     before = {key: scale.detach().clone() for key, scale in pathway.scales(model).items()}

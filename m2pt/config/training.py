@@ -205,10 +205,10 @@ class FinetuneConfig(OptimizerConfig):
     code does it (`m2pt.training.schedule`), and ends `schedule_tail` epochs before the training. `undecayed` names what of the
     tokenizer weight decay spares beside biases and norms.
 
-    Each of the `batch_size` samples of a batch stands there `repeats` times in a row, read once and differently augmented;
-    `weighted` draws `epoch_samples` by the inverse frequency of their classes, with `replacement` or without. A batch is the same
-    however it is computed: `mixing_rows` rows of it (None: all) share a draw of `mixup` or `cutmix`, and batch norm in the head
-    `class_token` sees `norm_rows` rows at once (None: all).
+    Each of the `batch_size` samples of a batch stands there `repeats` times in a row, differently augmented (of a video, the same
+    clip); `weighted` draws `epoch_samples` by the inverse frequency of their classes, with `replacement` or without. A batch is
+    the same however it is computed: `mixing_rows` rows of it (None: all) share a draw of `mixup` or `cutmix`, and batch norm in
+    the head `class_token` sees `norm_rows` rows at once (None: all).
 
     `side_loss` is the weight of the loss of UperNet's second, fully convolutional head, which is there in training alone.
     """

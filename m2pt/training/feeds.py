@@ -136,8 +136,8 @@ class FileFeed(Feed):
             )
 
     def train(self, epoch: int, first: int) -> Iterator[Batch]:
-        """As `Feed.train`. Each of the `batch_size` samples of a batch stands there `repeats` times in a row, read once and
-        differently augmented.
+        """As `Feed.train`. Each of the `batch_size` samples of a batch stands there `repeats` times in a row,
+        differently augmented (`Items.copies`).
         """
         spec, recipe = self._spec, self._spec.finetune
         order = self._order(epoch)
