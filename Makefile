@@ -10,7 +10,7 @@ SHELL := bash
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help setup study test full-size paper-rehearsal lint format ui lock clean
+.PHONY: help setup study test test-hard full-size paper-rehearsal lint format ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -23,6 +23,9 @@ study: setup ## reproduce the study of params.yaml; ends with the path of the re
 
 test: setup ## run the tests, e.g. make test ARGS='-k pathway'
 	@$(PY) -m pytest $(ARGS)
+
+test-hard: setup ## run the tests five times in random orders beside a busy machine, without a home folder, with a read-only /proc
+	@$(PY) benchmarks/hard_tests.py $(ARGS)
 
 full-size: setup ## take one step of every published recipe at ViT-B size on the CPU, in about ten minutes
 	@$(PY) benchmarks/full_size_step.py $(ARGS)

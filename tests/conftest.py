@@ -1,6 +1,7 @@
 """Imported before any test, and before torch: tests see none of the caller's settings, and lean on nothing of the machine."""
 
 import os
+import random
 import signal
 from collections.abc import Iterator
 
@@ -37,3 +38,15 @@ def put_back() -> Iterator[None]:
         os.environ.clear()
         os.environ.update(variables)
     signal.signal(signal.SIGTERM, handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--order-seed", type=int, help="run the tests in an order drawn from this number, file by file")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    seed = config.getoption("--order-seed")
+    if seed is not None:
+        draw = random.Random(seed)
+        places = {path: draw.random() for path in sorted({item.path for item in items})}
+        items.sort(key=lambda item: (places[item.path], draw.random()))
