@@ -16,11 +16,16 @@ for _name in [name for name in os.environ if name.startswith(_OTHERS)]:
     del os.environ[_name]
 os.umask(0o022)
 
+import hypothesis  # noqa: E402
 import torch  # noqa: E402
 
 import m2pt  # noqa: E402
 
 assert m2pt.__version__
+
+# The same examples on every machine, however slow it is, and nothing remembered between two runs of the tests.
+hypothesis.settings.register_profile("anywhere", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("anywhere")
 
 # As in a job: results do not depend on the number of cores, and tests that run side by side do not slow one another down.
 torch.set_num_threads(1)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from m2pt import energy
+from tests.waiting import PATIENCE_S
 
 
 def domain(root, label, name, energy_uj, span=1_000_000):
@@ -57,7 +58,7 @@ class ScriptedCounter:
 def test_a_long_run_is_looked_at_in_between():
     counter = ScriptedCounter(0, 600_000, 200_000, 800_000)  # starts again once, and ends above every earlier count
     with energy.EnergyMeter([counter], look_every_s=0.005) as meter:
-        assert counter.at_the_end.wait(20)
+        assert counter.at_the_end.wait(PATIENCE_S)
         assert meter.joules() == pytest.approx(1.8)
 
 
