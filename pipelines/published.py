@@ -36,6 +36,7 @@ from m2pt.records import (
     read_record,
     status,
 )
+from m2pt.unread import is_unread, unread
 
 State = Literal["running", "complete", "failed", "interrupted", "missing"]
 
@@ -181,8 +182,13 @@ def _read(spec: Spec, run_dir: Path, state: State, weights_limit_bytes: int) -> 
 
 
 def parameters(spec: Spec) -> dict[str, str]:
-    """The settings of a run as flat names and texts: `finetune.learning_rate`, `pathway.layers` as a comma list."""
-    found = dict(_flat("", spec.model_dump(mode="json"))) | {"recipe_version": str(RECIPE_VERSION)}
+    """The settings of a run as flat names and texts: `finetune.learning_rate`, `pathway.layers` as a comma list.
+
+    What the run does not read is no setting of it (`m2pt.unread`).
+    """
+    reasons = unread(spec)
+    found = {key: text for key, text in _flat("", spec.model_dump(mode="json")) if is_unread(key, reasons) is None}
+    found["recipe_version"] = str(RECIPE_VERSION)
     if isinstance(spec, RunSpec) and spec.tuning == "fix" and spec.pathway is not None:
         found["pathway.auxiliary_trainable"] = "false"  # whatever the section says, only scales and head are trained
     return found

@@ -20,7 +20,7 @@ from pipelines.reach import SECTIONS, Reach, flat, reach, reach_of_encoders
 
 Changes = Mapping[str, JsonValue]
 
-SWEEP_KEYS = ("targets", "auxiliaries", "methods", "settings", "tunings", "target_encoder", "auxiliary_encoder")
+SWEEP_KEYS = ("auxiliaries", "target_encoder", "auxiliary_encoder")
 
 
 def load(file: str | Path) -> Study:

@@ -82,6 +82,14 @@ def test_a_run_of_a_recipe_is_tagged_with_what_departs_from_its_release(tmp_path
     assert "pathway.auxiliary_decay: false [true]" in told
 
 
+def test_what_a_run_does_not_read_is_not_shown_as_its_setting() -> None:
+    spec = synthetic.pathway_spec()
+    found = parameters(spec.model_copy(update={"finetune": spec.finetune.model_copy(update={"warmup_epochs": 2.0})}))
+    assert found["finetune.warmup_epochs"] == "2.0" and "finetune.warmup_steps" not in found
+    assert parameters(spec)["finetune.warmup_steps"] == "20"
+    assert "finetune.test.votes" not in found, "small data are tested with one view"
+
+
 def test_validation_data_are_shown_where_there_are_some(tmp_path: Path) -> None:
     spec = synthetic.pathway_spec()
     for dataset, holdout, shown in (("esc50", 0.0, False), ("esc50", 0.1, True), ("partnet", 0.0, True)):
