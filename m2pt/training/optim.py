@@ -98,7 +98,11 @@ def _schedule(config: OptimizerConfig, num_steps: int) -> Schedule:
     peak = config.learning_rate * (config.batch_size / config.learning_rate_per if config.learning_rate_per else 1.0)
     length, warmup, unit = num_steps, float(config.warmup_steps), None
     if config.schedule_by == "epoch":
-        length, warmup, unit = config.epochs - config.schedule_tail, config.warmup_epochs or 0.0, num_steps // config.epochs
+        length, warmup, unit = (
+            config.epochs - config.schedule_tail,
+            config.warmup_epochs or 0.0,
+            max(num_steps // config.epochs, 1),
+        )
     elif config.warmup_epochs is not None:
         warmup = round(config.warmup_epochs * num_steps / config.epochs)
     return Schedule(peak, length, min(warmup, length - 1), config.warmup_start, config.final_learning_rate, config.decay, unit)

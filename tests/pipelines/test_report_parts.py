@@ -186,6 +186,16 @@ def test_a_score_of_the_paper_stands_beside_no_other_run(tmp_path: Path) -> None
     assert "(paper" not in (folder / "report.md").read_text().split("## Ablations")[1].split("##")[0]
 
 
+def test_the_report_names_what_departs_from_the_releases(paper: Path, tmp_path: Path) -> None:
+    for name in ("report.md", "index.html"):
+        text = (paper / name).read_text()
+        assert "finetune.precision: fp32 [fp16]" in text
+        assert "with a pathway: pathway.auxiliary_decay: false [true]" in text
+        assert "parts: both, reversed" in text
+    for name in ("report.md", "index.html"):
+        assert "Recipes" not in (_render(PARTS, tmp_path) / name).read_text()
+
+
 def test_a_study_without_parts_or_published_data_has_neither(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, seeds=1, targets=("image",), epochs=1))
     page = report.render(planned.study, planned.specs, planned.runs, planned.pretraining, planned.encoders, tmp_path / "reports")
