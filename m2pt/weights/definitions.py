@@ -8,7 +8,7 @@ from torch import Tensor
 
 from m2pt.config import MODALITIES, LayoutName, Modality, UserError
 from m2pt.weights import huggingface
-from m2pt.weights.content import Content
+from m2pt.weights.content import PICKLED_MODULE, Content
 from m2pt.weights.foreign import foreign
 from m2pt.weights.layouts import BIAS, BLOCK, LEAVES, SPLIT_BIASES, Layout
 from m2pt.weights.positions import coded_grid
@@ -26,6 +26,8 @@ _POINT = {"encoder.first_conv.": "tokenizer.local.", "encoder.second_conv.": "to
 _POINT_CLASS = {"cls_token": "tokenizer.class_token", "cls_pos": "tokenizer.class_position"}
 _POINT_KERNEL = "encoder.first_conv.0.weight"
 _POINT_INSIDE = "MAE_encoder."
+_MAES = ("model", "model_ema")  # under which MAE's programs save
+_ZOOS = ("module", "state_dict", PICKLED_MODULE)  # under which M2PT's zoo has its files
 _DECODER = ("decoder_blocks.", "decoder_embed.")
 
 _IGNORED: dict[str, tuple[str, ...]] = {
@@ -93,7 +95,7 @@ def _pictures(file: KeyedFile) -> tuple[Modality, ...]:
 
 def _mae(file: KeyedFile, named: bool) -> Layout | None:
     """A ViT beside MAE's decoder, or under `model` as MAE's programs save it; of one channel only with a square of positions."""
-    if not _is_vit(file) or not (named or file.has(*_DECODER) or file.content.wrapper == "model"):
+    if not _is_vit(file) or not (named or file.has(*_DECODER) or file.content.wrapper in _MAES):
         return None
     if not named and file.kernel is not None and file.kernel.shape[1] == 1 and not file.square:
         return None
@@ -102,7 +104,7 @@ def _mae(file: KeyedFile, named: bool) -> Layout | None:
 
 def _audiomae(file: KeyedFile, named: bool) -> Layout | None:
     """The same with patches of one channel."""
-    if not _is_vit(file) or not (named or file.has(*_DECODER) or file.content.wrapper == "model"):
+    if not _is_vit(file) or not (named or file.has(*_DECODER) or file.content.wrapper in _MAES):
         return None
     if file.kernel is not None and file.kernel.shape[1] != 1:
         return None
@@ -111,17 +113,17 @@ def _audiomae(file: KeyedFile, named: bool) -> Layout | None:
 
 def _timm(file: KeyedFile, named: bool) -> Layout | None:
     """A ViT alone, at the top; below `model` it could be MAE's, unless its positions are the fixed code, which timm's are not."""
-    if not _is_vit(file) or file.has(*_DECODER) or not (named or file.content.wrapper in (None, "model")):
+    if not _is_vit(file) or file.has(*_DECODER) or not (named or file.content.wrapper not in _ZOOS):
         return None
-    if not named and file.content.wrapper == "model" and file.coded:
+    if not named and file.content.wrapper in _MAES and file.coded:
         return None
-    told = _pictures(file) if file.content.wrapper == "model" else ()
+    told = () if file.content.wrapper is None else _pictures(file)
     return _convert(file, "timm", told, _VIT | _NORM, _IGNORED["vit"])
 
 
 def _zoo(file: KeyedFile, named: bool) -> Layout | None:
     """The same below a wrapper; M2PT keeps encoders of all modalities so."""
-    if not _is_vit(file) or file.has(*_DECODER) or not (named or file.content.wrapper not in (None, "model")):
+    if not _is_vit(file) or file.has(*_DECODER) or not (named or file.content.wrapper in _ZOOS):
         return None
     return _convert(file, "m2pt-zoo", (), _VIT | _NORM, _IGNORED["vit"])
 

@@ -102,8 +102,19 @@ def test_other_models_of_hugging_face_are_named(tmp_path, model, config, told):
 def test_a_vit_under_model_is_maes_or_timms_where_that_makes_no_difference(tmp_path):
     path = tmp_path / "vit.pth"
     tensors = files.vit()
+    for wrapper, fits in {
+        "model": ("mae", "timm"),
+        "model_ema": ("mae", "timm"),
+        "ema": ("timm",),
+        "model_state_dict": ("timm",),
+        "state_dict": ("m2pt-zoo",),
+        "module": ("m2pt-zoo",),
+    }.items():
+        torch.save({wrapper: tensors}, path)
+        assert inspect(path).fits == fits
+        if fits != ("m2pt-zoo",):  # whose files of other modalities have this form too
+            assert "is of the modality image" in refused(path, {wrapper: tensors}, "audio", None, "blocks")
     torch.save({"model": tensors}, path)
-    assert inspect(path).fits == ("mae", "timm")
     found = read_encoder(path, "image", IMAGE, MODEL)
     assert torch.equal(found.tensors["tokenizer.positions"], tensors["pos_embed"][0])
     assert "is of the modality image" in refused(path, {"model": tensors}, "audio", None, "blocks")
