@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from m2pt.config import AudioAugment, FinetuneConfig, Goal, Head, MethodName, TestConfig, UserError
+from m2pt.config import AudioAugment, FinetuneConfig, Goal, Head, MethodName, PointInput, TestConfig, UserError
 from m2pt.identity import RunSpec
 from m2pt.model import fresh
 from m2pt.shapes import shapes_only
@@ -90,6 +90,8 @@ def _of_data(spec: RunSpec) -> Iterator[str]:
         for key, nothing in _FOR_TASKS.items():
             if getattr(recipe, key) != nothing:
                 yield f"finetune.{key}: is for tasks on published data sets, {spec.target} is read as a whole; leave it out."
+        if isinstance(spec.input, PointInput) and spec.input.thinned is not None:
+            yield f"inputs.point.thinned: is for tasks on published data sets, {spec.target} is read as a whole; leave it out."
         if not isinstance(recipe.augment, bool):
             yield f"finetune.augment: {spec.target} is read as a whole and has an augmentation of its own; say true or false."
         return

@@ -180,3 +180,23 @@ def test_the_embedded_study_can_start(form):
     modality = {ImageInput: "image", AudioInput: "audio", PointInput: "point", VideoInput: "video"}[type(form)]
     spec = run_spec(**ALONE, target=modality, modality=modality, input=form)
     assert refusal(spec, Means(), Known(1000, 500)) is None
+
+
+def test_what_fine_tuning_adds_is_told_where_it_has_no_place():
+    thinned = POINTS.model_copy(update={"form": "shared", "thinned": 64})
+    small = run_spec(**ALONE, target="point", modality="point", input=thinned, finetune=whole().finetune)
+    for spec, message in (
+        (on_task("image", "mae-finetune", "imagenet", side_loss=0.4), r"finetune\.side_loss: the head 'mean' has no second one"),
+        (
+            on_task("video", "videomae-kinetics400", "kinetics", blocks={"relative_positions": True}),
+            r"finetune\.blocks\.relative_positions: is for images in the published form",
+        ),
+        (whole(blocks={"relative_positions": True}), r"finetune\.blocks\.relative_positions: is for images in the published"),
+        (small, r"inputs\.point\.thinned: is for tasks on published data sets, point is read as a whole"),
+    ):
+        with pytest.raises(UserError, match=message):
+            require_startable(spec, Means())
+    parts = on_task("point", "point-mae-shapenetpart", "shapenetpart", "trainval")
+    parts = parts.model_copy(update={"input": parts.input.model_copy(update={"thinned": 2048})})
+    with pytest.raises(UserError, match=r"input\.thinned: is for classification, not for the parts of shapenetpart"):
+        require_startable(parts, Means())

@@ -36,6 +36,12 @@ def test_the_first_points_of_each_cloud_in_the_unit_sphere(folder):
         np.testing.assert_allclose(cloud, centred / max(np.sqrt((point**2).sum()) for point in centred), atol=1e-6)
 
 
+def test_clouds_may_be_taken_as_they_are_stored_but_not_thinned(folder):
+    assert np.array_equal(read(folder, "val", CONFIG.model_copy(update={"centred": False})).x.numpy(), CLOUDS[:, :5])
+    with pytest.raises(UserError, match=r"inputs\.point\.thinned: is for the published data sets of tasks; leave it out"):
+        read(folder, "val", CONFIG.model_copy(update={"thinned": 6}))
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
 def test_a_truncated_file_is_named(folder, share):
     path = folder / "b.h5"
