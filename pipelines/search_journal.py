@@ -25,23 +25,37 @@ def read_trials(study: Study, prints: Fingerprints, folder: Path) -> list[Trial]
         UserError: the journal cannot be read.
 
     """
-    path = folder / JOURNAL
-    if study.search is None or not path.is_file():
+    if study.search is None:
         return []
-    document = read_json(path)
-    try:
-        if document["search"] != search_id(study, prints):
-            return []
-        found = [Trial(number, **entry) for number, entry in enumerate(document["trials"])]
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path}: is no journal of a search; delete it, and the search proposes its trials again.") from error
-    return found[: study.search.trials]
+    found = _entries(folder, search_id(study, prints))
+    return [Trial(number, **entry) for number, entry in enumerate(found[: study.search.trials])]
 
 
 def write_trials(study: Study, prints: Fingerprints, folder: Path, trials: Sequence[Trial]) -> None:
-    """Write the journal, whole or not at all."""
-    entries = [_entry(trial) for trial in trials]
-    write_json(folder / JOURNAL, {"search": search_id(study, prints), "trials": entries})
+    """Write the journal, whole or not at all. Other searches, and trials beyond those declared now, are not forgotten."""
+    path, search = folder / JOURNAL, search_id(study, prints)
+    later = _entries(folder, search)[len(trials) :]
+    if path.is_file() and (other := read_json(path).get("search")) != search:
+        write_json(_kept(folder, str(other)), read_json(path))
+    write_json(path, {"search": search, "trials": [*(_entry(trial) for trial in trials), *later]})
+
+
+def _entries(folder: Path, search: str) -> list[dict[str, Any]]:
+    """The trials of a search by its journal, whether that is the present one or lies aside; empty where there is none."""
+    for path in (folder / JOURNAL, _kept(folder, search)):
+        document: dict[str, Any] = read_json(path) if path.is_file() else {"search": None}
+        try:
+            if document["search"] == search:
+                entries: list[dict[str, Any]] = document["trials"]
+                return [entry for number, entry in enumerate(entries) if Trial(number, **entry)]
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{path}: is no journal of a search; delete it, and the search proposes its trials again.") from error
+    return []
+
+
+def _kept(folder: Path, search: str) -> Path:
+    """Where the journal of a search lies while the study declares another one: beside the runs that are put aside."""
+    return folder.parent / ".aside" / folder.name / f"search-{search}.json"
 
 
 def _entry(trial: Trial) -> dict[str, Any]:

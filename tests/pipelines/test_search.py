@@ -247,6 +247,20 @@ def test_other_ranges_are_another_search_and_more_trials_are_not() -> None:
     assert not worker.done, "they were put aside and came back"
 
 
+def test_a_search_that_is_declared_again_goes_on_where_it_was_and_runs_nothing_twice() -> None:
+    """Also a trial that failed: its failure is remembered, and not tried again."""
+    flawed = lambda spec: "the moon was in the way." if multiple(spec) > 100 else scores(spec)  # noqa: E731
+    before = run(declared(6), Worker(flawed))
+    assert "failed" in {trial.state for trial in before.trials}
+    other = run(declared(3, ranges=f"{KEY}: {{low: 1, high: 50, log: true}}"), Worker())
+    run(declared(2), shorter := Worker())
+    again = run(declared(6), worker := Worker())
+    assert again.trials == before.trials
+    assert shorter.done == worker.done == Counter()
+    back = run(declared(3, ranges=f"{KEY}: {{low: 1, high: 50, log: true}}"), worker)
+    assert (back.trials, worker.done) == (other.trials, Counter())
+
+
 def test_other_data_are_another_search() -> None:
     """A trial that failed on the old data says nothing of the new ones, nor do proposals that followed from their scores."""
     failed = run(declared(2), Worker(lambda spec: "the data are damaged"))
@@ -255,7 +269,7 @@ def test_other_data_are_another_search() -> None:
     assert not resolve(declared(2)).trials
     assert [trial.state for trial in run(declared(2), Worker()).trials] == ["complete", "complete"]
     Path("data/image/one.txt").write_text("1")
-    assert not resolve(declared(2)).trials
+    assert resolve(declared(2)).trials == failed.trials, "the search of these data is remembered beside the other"
 
 
 def test_a_record_without_a_validation_score_is_named() -> None:
