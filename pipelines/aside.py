@@ -9,17 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from m2pt.records import status
+from pipelines.places import aside_of, replaced_of
 from pipelines.plan import Plan, encoders_folder, is_locked, runs_folder
-
-
-def aside_of(folder: Path) -> Path:
-    """Where the runs of a folder go that the study does not declare."""
-    return folder.parent / ".aside" / folder.name
-
-
-def replaced_of(folder: Path) -> Path:
-    """Where the runs of a folder go that are done anew in another environment; they come back by hand alone."""
-    return folder.parent / ".replaced" / folder.name
 
 
 def bring_back(plan: Plan) -> Counter[Path]:

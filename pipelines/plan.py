@@ -17,6 +17,7 @@ from m2pt.records import ENCODER, EXECUTION, LOCK, read_json, read_record, statu
 from m2pt.trials import Trial, chosen, is_trial, with_encoders, with_trials
 from m2pt.weights import weights_file, weights_sha256
 from pipelines.grid import EncoderKey, Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
+from pipelines.places import place_of
 from pipelines.search_journal import read_trials, standing
 
 THREADS = 1
@@ -60,7 +61,7 @@ class Plan:
         run_dir = self.run_dir(spec)
         if run_dir is None:
             return "waiting"
-        found = status(run_dir)
+        found = status(place_of(run_dir))
         return "running" if found != "complete" and is_locked(run_dir) else found
 
     @property
@@ -145,10 +146,10 @@ def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:
     for _ in range(2):  # an encoder that goes on from another has its id only once that one is there
         for spec in pretrain_specs(loading, fingerprints):
             run_dir = encoders_folder(study) / run_id(spec) if spec.ready and spec.modality not in missing else None
-            if run_dir is not None and status(run_dir) == "complete":
+            if run_dir is not None and status(place := place_of(run_dir)) == "complete":
                 key = (spec.source, spec.modality)
-                weights[key] = run_dir / ENCODER
-                made = {key: read_record(run_dir)["files"][ENCODER]}
+                weights[key] = place / ENCODER
+                made = {key: read_record(place)["files"][ENCODER]}
                 fingerprints = Fingerprints(prints, {**fingerprints.weights, **made})
     trials = standing(study, read_trials(study, fingerprints, runs_folder(study)), fingerprints, runs_folder(study))
     pretraining, runs = pretrain_specs(loading, fingerprints), run_specs(with_trials(study, trials), fingerprints)

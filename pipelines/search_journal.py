@@ -14,6 +14,7 @@ from m2pt.identity import RECIPE_VERSION, RunSpec, canonical, run_id
 from m2pt.records import RECORD, read_json, read_record, status, write_json
 from m2pt.trials import Trial, with_trials
 from pipelines.grid import Fingerprints, part_specs
+from pipelines.places import aside_of, place_of
 
 JOURNAL = "search.json"
 
@@ -55,7 +56,7 @@ def _entries(folder: Path, search: str) -> list[dict[str, Any]]:
 
 def _kept(folder: Path, search: str) -> Path:
     """Where the journal of a search lies while the study declares another one: beside the runs that are put aside."""
-    return folder.parent / ".aside" / folder.name / f"search-{search}.json"
+    return aside_of(folder) / f"search-{search}.json"
 
 
 def _entry(trial: Trial) -> dict[str, Any]:
@@ -94,9 +95,10 @@ def standing(study: Study, trials: Sequence[Trial], prints: Fingerprints, folder
 
 
 def _standing(trial: Trial, specs: Sequence[RunSpec], folder: Path) -> Trial:
-    if not all(spec.ready and status(folder / run_id(spec)) == "complete" for spec in specs):
+    places = [place_of(folder / run_id(spec)) for spec in specs if spec.ready]
+    if len(places) < len(specs) or any(status(place) != "complete" for place in places):
         return trial
-    scores = [validation_score(folder / run_id(spec)) for spec in specs]
+    scores = [validation_score(place) for place in places]
     return replace(trial, state="complete", score=sum(scores) / len(scores), reason="")
 
 

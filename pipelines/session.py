@@ -19,6 +19,7 @@ from pipelines.environment import LOGS
 from pipelines.launch import SlotPool, slots, study_lock
 from pipelines.live import LiveTracking
 from pipelines.mixing import FINE_TUNING, PRETRAINING
+from pipelines.places import aside_of
 from pipelines.plan import Plan, data_folder, encoders_folder, job_inputs, make_data, resolve, runs_folder, sweep_id
 from pipelines.progress import Display
 
@@ -164,8 +165,7 @@ class Session:
         while found := aside.bring_back(self.look_again()):  # an encoder that came back gives others their ids
             back += found
         for folder, count in aside.put_aside(self.plan).items():
-            kept = aside.aside_of(folder)
-            self.display.say(f"{_runs(count)} in {folder} that the study no longer declares put aside in {kept}.")
+            self.display.say(f"{_runs(count)} in {folder} that the study no longer declares put aside in {aside_of(folder)}.")
         for folder, count in back.items():
             self.display.say(f"{_runs(count)} put aside before came back to {folder}.")
 

@@ -8,8 +8,8 @@ import pytest
 from m2pt import records
 from m2pt.identity import PretrainSpec, Spec, run_id
 from m2pt.study_file import parse_study
-from pipelines import aside
-from pipelines.plan import encoders_folder, runs_folder
+from pipelines.places import aside_of, replaced_of
+from pipelines.plan import encoders_folder, resolve, runs_folder
 from pipelines.progress import Display
 from pipelines.session import Session
 
@@ -108,6 +108,17 @@ def test_a_chained_encoder_that_was_put_aside_comes_back_with_its_start():
     assert len(work.trained) == trained + 1  # the random auxiliary's own
 
 
+def test_a_plan_counts_what_lies_aside_as_done_and_moves_nothing():
+    """Chained encoders too, whose ids follow from what lies aside."""
+    work = Work()
+    work(**FIRST)
+    work(**FIRST | {"target": "random", "methods": "[random_auxiliary]"})
+    before = lying("encoders/small", "encoders/.aside/small", "runs/small", "runs/.aside/small")
+    plan = resolve(parse_study(STUDY.format(**FIRST), "study.yaml"))
+    assert plan.counts() == {"complete": 3 + 2}
+    assert lying("encoders/small", "encoders/.aside/small", "runs/small", "runs/.aside/small") == before
+
+
 def test_of_two_runs_of_one_id_the_complete_one_comes_back_and_none_is_deleted():
     work = Work()
     declared = work(**FIRST)
@@ -120,11 +131,11 @@ def test_of_two_runs_of_one_id_the_complete_one_comes_back_and_none_is_deleted()
     assert work(**FIRST) == declared
     assert len(work.trained) == before
     assert (victim / records.RECORD).is_file()
-    assert [path.name for path in aside.replaced_of(victim.parent).iterdir()] == [victim.name]
-    victim.rename(aside.aside_of(victim.parent) / victim.name)
+    assert [path.name for path in replaced_of(victim.parent).iterdir()] == [victim.name]
+    victim.rename(aside_of(victim.parent) / victim.name)
     (victim).mkdir()
     work(**FIRST | {"seeds": "[1]"})  # an unfinished one never takes the place of a complete one
-    assert (aside.aside_of(victim.parent) / victim.name / records.RECORD).is_file()
+    assert (aside_of(victim.parent) / victim.name / records.RECORD).is_file()
     assert not victim.exists()
 
 
