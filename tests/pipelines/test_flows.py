@@ -1,5 +1,6 @@
 """The flows on a real local Prefect server; what it shows is read from its database."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -10,6 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from m2pt import records
+from m2pt.identity import RunSpec
+from m2pt.study_file import load_study
+from pipelines.plan import resolve
 
 ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "studies/smoke.yaml"
@@ -97,6 +103,40 @@ def test_one_failed_cell_and_one_dead_worker(tmp_path: Path, home: Path):
     assert any("1 failed" in str(data) for (data,) in rows(home, "SELECT data FROM artifact"))
     assert "Traceback" not in done.stdout + done.stderr
     assert f"{failed}: FAILED, the moon was in the way." in done.stdout
+
+
+SCHEDULED = """
+from pathlib import Path
+from pipelines import environment, server
+environment.prepare()
+with server.used(Path("server.log")) as ready:
+    from pipelines import flows
+    ready()
+    state = flows.study("study.yaml", return_state=True)
+    flows.flush()
+    print(state.type.value, state.message)
+"""
+
+
+def test_a_schedule_does_not_mix_environments_either(tmp_path: Path, home: Path):
+    """It ends as failed with the sentence that says what differs, and has run nothing."""
+    (tmp_path / "study.yaml").write_text(STUDY)
+    (tmp_path / "data/image").mkdir(parents=True)
+    (tmp_path / "data/image/one.txt").write_text("1")
+    folder = tmp_path / "runs/fake"
+    specs = resolve_in(tmp_path)
+    kept = records.create_run(folder, specs[0])
+    records.write_json(kept / records.RECORD, {"val_score": 50.0, "test_score": 50.0})  # done elsewhere: nothing says how
+    done = subprocess.run([sys.executable, "-c", SCHEDULED], cwd=tmp_path, env=environment(home), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "FAILED" in done.stdout
+    assert "compared with 1 fine-tuning run computed with an environment that is not recorded" in done.stdout
+    assert [path.name for path in folder.iterdir()] == [kept.name]
+
+
+def resolve_in(project: Path) -> list[RunSpec]:
+    with contextlib.chdir(project):
+        return list(resolve(load_study("study.yaml")).runs)
 
 
 def test_the_smoke_study_end_to_end(tmp_path: Path, home: Path):
