@@ -3,11 +3,13 @@
 import math
 from argparse import Namespace
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 from scipy import stats
 
 from m2pt import records
+from m2pt.analysis.environments import Environment, environments, mixtures
 from m2pt.analysis.headline import difference, signed
 from m2pt.analysis.power import spread_of
 from m2pt.analysis.statistics import Estimate
@@ -22,9 +24,11 @@ def compare(options: Namespace) -> int:
     """Show the gains of two studies side by side, and how far apart they are; 0 also where nothing can be compared.
 
     The studies' runs are taken as independent samples: the interval of a difference is Welch's, and cells are not corrected for
-    being many. Where the runs of a target are not all of the same samples, its lines say so.
+    being many. Where the runs of a target are not all of the same samples, its lines say so; where they do not all come from one
+    environment, a last line does.
     """
-    tables = [_table(str(file)) for file in (options.first, options.second)]
+    files = [str(file) for file in (options.first, options.second)]
+    tables, origins = zip(*(_read(file) for file in files), strict=True)
     sides = [_gains(table) for table in tables]
     mixed = {target for target, samples in _samples(tables).items() if len(samples) > 1}
     keys = list(dict.fromkeys(key for side in sides for key in side))
@@ -36,13 +40,17 @@ def compare(options: Namespace) -> int:
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    named = [replace(item, which=file) for file, found in zip(files, origins, strict=True) for item in found]
+    print("".join(f"\n{sentence}\n" for sentence in mixtures(named)), end="")
     return 0
 
 
-def _table(file: str) -> pd.DataFrame:
-    """The table of runs of a study."""
+def _read(file: str) -> tuple[pd.DataFrame, list[Environment]]:
+    """The table of runs of a study, and the environments that they come from."""
     plan = resolve(settings.load(file))
-    return records.table(plan.compared, runs_folder(plan.study), plan.parts)
+    folder = runs_folder(plan.study)
+    table = records.table(plan.compared, folder, plan.parts)
+    return table, environments((("finetune", folder / str(name)) for name in table["run_id"] if name), table)
 
 
 def _samples(tables: Sequence[pd.DataFrame]) -> dict[str, set[str]]:

@@ -44,9 +44,9 @@ def runs() -> list[RunSpec]:
     return list(plan.resolve(load_study("params.yaml")).runs)
 
 
-def leave(spec: Spec, complete: bool = True, **changes: object) -> Path:
+def leave(spec: Spec, complete: bool = True, study: str = "small", **changes: object) -> Path:
     """A run that was done, or begun, here, but for some changes of its environment."""
-    run_dir = records.create_run(Path("runs/small"), spec)
+    run_dir = records.create_run(Path("runs") / study, spec)
     here = environment.facts("cpu", environment.processor_name(), plan.THREADS)
     attempt = {**here, "started": "2026-11-21T11:00:00+00:00", "resumed": False, "seconds": {"total": 1.0}, **changes}
     records.write_json(run_dir / records.EXECUTION, {"attempts": [attempt]})
@@ -163,3 +163,16 @@ def test_the_report_names_what_it_mixes_and_which_runs_are_of_which(tmp_path: Pa
     declare("refuse", "[1]")
     render_report(plan.resolve(load_study("params.yaml")), tmp_path / "out")
     assert "different environments" not in (tmp_path / "out/report.md").read_text()
+
+
+def test_a_comparison_of_two_studies_says_what_they_were_computed_with(capsys: pytest.CaptureFixture[str]):
+    for spec in runs():
+        leave(spec, **OLD)
+    text = Path("params.yaml").read_text().replace("study: small", "study: other")
+    Path("other.yaml").write_text(text)
+    for spec in plan.resolve(load_study("other.yaml")).runs:
+        leave(spec, study="other")
+    assert main(["compare", "params.yaml", "other.yaml"]) == 0
+    digest = environment.code_sha256()[:10]
+    told = f"4 (params.yaml): m2pt's source code 1111111111; 4 (other.yaml): m2pt's source code {digest}."
+    assert told in capsys.readouterr().out
