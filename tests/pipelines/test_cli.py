@@ -1,5 +1,7 @@
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from m2pt.identity import RunSpec
 from m2pt.model import Model
 from m2pt.study_file import load_study
 from m2pt.weights import save_weights
+from pipelines import environment
 from pipelines import plan as plans
 from pipelines.__main__ import COMMANDS, WITHOUT_STUDY, build_parser, main
 from pipelines.launch import study_lock
@@ -286,6 +289,32 @@ def test_everything_stays_in_the_project_and_nothing_phones_home(project: Path):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=variables | {"PREFECT_HOME": "/mine"}
     )
     assert json.loads(kept.stdout)["PREFECT_HOME"] == "/mine"
+
+
+def test_the_databases_and_caches_of_a_folder_of_any_name_lie_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As SQLite reads the address of Prefect's database, and as DVC's cache reads a path."""
+    for name in ("PREFECT_HOME", "PREFECT_SERVER_DATABASE_CONNECTION_URL", "DVC_SITE_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "a #b%25 100% 'q' $HOME ?x=1" / ".prefect"
+    home.mkdir(parents=True)
+    monkeypatch.chdir(home.parent)
+    environment.prepare()
+    assert os.environ["PREFECT_HOME"] == str(home)
+    address = os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"].removeprefix("sqlite+aiosqlite:///")
+    with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
+        database.execute("CREATE TABLE made (here TEXT)")
+    assert [path.name for path in home.iterdir()] == ["prefect.db"]
+    cache = Path(os.path.expandvars(os.environ["DVC_SITE_CACHE_DIR"]))
+    assert cache.absolute() == home.parent / ".m2pt/dvc"
+
+
+def test_a_folder_that_dvc_cannot_work_in_is_named(project: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    (project / "{a}").mkdir()
+    monkeypatch.chdir(project / "{a}")
+    Path("params.yaml").write_text(STUDY)
+    Path("dvc.yaml").write_text("stages: {}")
+    assert main(["study"]) == 2
+    assert "{a}: DVC takes no braces in a path; rename the folder" in capsys.readouterr().err
 
 
 def test_the_smoke_study_is_well_formed():
