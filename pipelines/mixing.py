@@ -64,10 +64,19 @@ def warnings(plan: Plan) -> list[str]:
     ours, rule = here(plan.study), plan.study.execution.other_environment
     found = []
     for kind, specs in ((PRETRAINING, plan.pretrain), (FINE_TUNING, plan.runs)):
-        others = foreign(standing(plan, specs), ours)
+        known = standing(plan, specs)
+        others = foreign(known, ours)
         if others and (plan.unfinished(specs) or plan.to_come or rule == "redo"):
             found.append(f"{sentence(others, kind)}; {_ENDS[rule]}.")
+        elif is_mixed(known):
+            found.append(f"{sentence(others, kind)} stand beside others; {_ENDS['mix']}.")
     return found
+
+
+def is_mixed(known: Mapping[Path, Sequence[Compared]]) -> bool:
+    """Whether runs that stand come from more than one environment: some may have been put aside and come back."""
+    places = list(dict.fromkeys(there for theirs in known.values() for there in theirs))
+    return any(differences(other, places[0]) for other in places[1:])
 
 
 def sentence(found: Mapping[Path, str], kind: str) -> str:

@@ -195,6 +195,9 @@ class Session:
                 if rule == "refuse":
                     raise UserError(f"{said}; {WAY_OUT}.")
                 self.display.say(f"{said}; the report names them all.")
+            elif mixing.is_mixed(known):
+                said = f"{mixing.sentence(found, kind)} stand beside others; the report names them all"
+                self.display.say(f"{self.study.study}: {said}.")
             if rule != "mix":
                 self._beside[kind] = {there for run_dir, theirs in known.items() if run_dir not in found for there in theirs}
 

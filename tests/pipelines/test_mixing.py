@@ -120,6 +120,24 @@ def test_a_run_that_was_begun_elsewhere_does_not_go_on_here():
         prepare()
 
 
+def test_runs_that_come_back_beside_runs_of_another_environment_are_told(capsys: pytest.CaptureFixture[str]):
+    """A study narrowed to a new seed and widened again has nothing to run, and mixes all the same."""
+    for spec in runs():
+        leave(spec, **OLD)
+    declare("refuse", "[2]")
+    prepare()
+    for spec in runs():
+        leave(spec)
+    declare("refuse", "[0, 1, 2]")
+    capsys.readouterr()
+    prepare()
+    told = "4 fine-tuning runs computed with m2pt's source code 1111111111 (here "
+    lines = [line for line in capsys.readouterr().out.splitlines() if "stand beside others" in line]
+    assert [told in line for line in lines] == [True]
+    assert main(["plan"]) == 0
+    assert told in capsys.readouterr().out
+
+
 def test_redo_keeps_what_was_there_and_has_it_done_anew():
     old, *new = runs()
     moved = leave(old, **OLD)
