@@ -74,7 +74,10 @@ def norm_epsilon(file: Path, layout: Layout) -> float | None:
     if layout.name not in HUGGING_FACE:
         return None
     path = configuration(file)
-    return float(read_json(path).get("layer_norm_eps", _HUGGING_FACE_EPSILON)) if path else _HUGGING_FACE_EPSILON
+    epsilon = read_json(path).get("layer_norm_eps", _HUGGING_FACE_EPSILON) if path else _HUGGING_FACE_EPSILON
+    if isinstance(epsilon, bool) or not isinstance(epsilon, int | float) or not 0 <= epsilon < 1:
+        raise UserError(f"{path}: has layer_norm_eps {epsilon}, which is no small number; fetch it again.")
+    return float(epsilon)
 
 
 def check_keys(
@@ -115,10 +118,11 @@ def usable(file: Path, key: str, tensor: Tensor) -> Tensor:
     """
     if key.endswith(_COUNTER):
         return tensor
-    if not tensor.is_floating_point():
+    if not tensor.is_floating_point() or tensor.dtype == torch.float4_e2m1fn_x2:  # two numbers in one, without their scales
         kind = str(tensor.dtype).removeprefix("torch.")
+        numbers = "packed" if tensor.is_floating_point() else "whole"
         raise UserError(
-            f"{file}: {key} holds whole numbers ({kind}), as quantised weights do; name a file of the weights before."
+            f"{file}: {key} holds {numbers} numbers ({kind}), as quantised weights do; name a file of the weights before."
         )
     wide = tensor.float()
     if not bool(torch.isfinite(wide).all()):

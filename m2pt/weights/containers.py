@@ -5,6 +5,7 @@ import math
 import pickletools
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ UNPICKLE = "where you trust the file, convert it: `torch.save(pickle.load(open(F
 _LENGTH = struct.Struct("<Q")
 _LONGEST_HEADER = 100_000_000  # bytes; the format's own limit
 _SHOWN = 64  # bytes of a file's start that are looked at
+_CHUNK = 1 << 22  # bytes of an archive that are checked at a time
 _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"
 _MAGIC = 0x1950A86A20F9469CFC6C  # the first value in a file of PyTorch before 1.6
@@ -78,6 +80,8 @@ def _check_zip(file: Path) -> None:
         raise UserError(f"{file}: is cut off (the end of PyTorch's format is not there); fetch it again.")
     with zipfile.ZipFile(file) as archive:
         names = {name.partition("/")[2] for name in archive.namelist()}
+        if damaged := _damaged(archive):
+            raise UserError(f"{file}: is damaged ({damaged} is not what the archive's checksum was made of); fetch it again.")
     if "constants.pkl" in names:
         raise UserError(
             f"{file}: is a program of TorchScript; where you trust it, keep its weights alone: "
@@ -85,6 +89,18 @@ def _check_zip(file: Path) -> None:
         )
     if "data.pkl" not in names:
         raise UserError(f"{file}: is a zip archive, but none of PyTorch's; unpack it and name the file of weights in it.")
+
+
+def _damaged(archive: zipfile.ZipFile) -> str | None:
+    """The first entry whose content has another checksum than recorded, which torch.load does not look at; 0 is none recorded."""
+    for entry in archive.infolist():
+        try:
+            with archive.open(entry) as stream:
+                while entry.CRC and stream.read(_CHUNK):
+                    pass
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error):
+            return entry.filename
+    return None
 
 
 def _check_legacy(file: Path) -> None:

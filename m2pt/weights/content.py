@@ -159,7 +159,7 @@ def _checked(content: Content, wanted: Weights | None, key: str) -> Content:
     if wanted is not None and content.weights != wanted:
         words: dict[Weights, str] = {"raw": "trained weights", "ema": "a moving average of weights"}
         raise UserError(f"{content.file}: holds {words[content.weights]} alone, {key} is {wanted}; correct it.")
-    empty = [name for name, tensor in content.tensors.items() if tensor.numel() == 0]
+    empty = [name for name, tensor in content.tensors.items() if not tensor.is_nested and tuple(tensor.shape) == (0,)]
     if empty:
         raise UserError(
             f"{content.file}: {len(empty)} of its {len(content.tensors)} tensors are empty ({empty[0]}, ...), as DeepSpeed's "

@@ -1,5 +1,6 @@
 """From a layout's tensors to those of the encoder that is wanted: biases joined, a tokenizer brought to the input's form."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from m2pt.weights.positions import Resampling, UnknownGridError, place
 from m2pt.weights.shapes import clip_counts, patch_counts, patch_shape
 
 POSITIONS = "tokenizer.positions"
+_OTHER_USES = "name another file, or use this one as an auxiliary, which needs no tokenizer"
 CLASS = ("tokenizer.class_token", "tokenizer.class_position")
 
 
@@ -106,8 +108,18 @@ def fit_tokenizer(
         kin = foreign(layout.unknown, None)
         if kin:
             raise UserError(f"{file}: is {DESCRIPTIONS[layout.name]}, but it looks like {kin}; name another file.") from error
+        if layout.unknown:
+            more = f"{layout.unknown[0]} and others" if len(layout.unknown) > 1 else layout.unknown[0]
+            told = f"is {DESCRIPTIONS[layout.name]}, but holds {more}, which that has not, and its positions"
+            raise UserError(f"{file}: {told} {tuple(positions.shape)} do not fit {wanted}; name another file.") from error
+        if not isinstance(config, VideoInput) and CLASS[0] not in tensors:
+            raise UserError(
+                f"{file}: has no class token, which encoders of pictures and sounds have here; {_OTHER_USES}."
+            ) from error
+        square = positions.ndim == 2 and math.isqrt(len(positions)) ** 2 == len(positions)
+        more = f" (if none of them is for a class token, {_OTHER_USES})" if square and not isinstance(config, VideoInput) else ""
         raise UserError(
             f"{file}: its positions {tuple(positions.shape)} cannot be brought to {wanted}: {error}; correct the input, name "
-            f"another file, or set {key}.grid to the grid that they were made for."
+            f"another file, or set {key}.grid to the grid that they were made for{more}."
         ) from error
     return resampled

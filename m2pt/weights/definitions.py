@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from m2pt.config import MODALITIES, LayoutName, Modality, UserError
@@ -50,11 +51,20 @@ class KeyedFile:
     content: Content
     bare: Mapping[str, str]
 
+    def tensor(self, key: str) -> Tensor | None:
+        """The tensor under a bare key, None where there is none."""
+        return _plain(self.content, self.bare[key]) if key in self.bare else None
+
+    def has_blocks(self) -> bool:
+        """Whether the first block has timm's matrix of queries, keys and values, whose columns are the width."""
+        matrix = self.tensor("blocks.0.attn.qkv.weight")
+        return matrix is not None and matrix.ndim == 2
+
     @property
     def kernel(self) -> Tensor | None:
         """The patch projection of a ViT."""
         names = (_KERNEL, f"encoder.{_KERNEL}", huggingface.KERNEL)
-        return next((self.content.tensors[self.bare[name]] for name in names if name in self.bare), None)
+        return next((tensor for name in names if (tensor := self.tensor(name)) is not None), None)
 
     @property
     def split(self) -> bool:
@@ -64,13 +74,14 @@ class KeyedFile:
     @property
     def coded(self) -> bool:
         """Whether the positions are the fixed code of a grid, as MAE's."""
-        positions = self.content.tensors[self.bare["pos_embed"]] if "pos_embed" in self.bare else None
+        positions = self.tensor("pos_embed")
         return positions is not None and positions.ndim == 3 and coded_grid(positions[0]) is not None
 
     @property
     def square(self) -> bool:
         """Whether the positions but that of the class token are as many as the places of a square."""
-        places = self.content.tensors[self.bare["pos_embed"]].shape[-2] - 1 if "pos_embed" in self.bare else 0
+        positions = self.tensor("pos_embed")
+        places = 0 if positions is None or positions.ndim < 2 else positions.shape[-2] - 1
         return math.isqrt(max(places, 0)) ** 2 == places
 
     def has(self, *beginnings: str) -> bool:
@@ -85,7 +96,7 @@ class KeyedFile:
 def _is_vit(file: KeyedFile) -> bool:
     """Timm's keys with whole biases, and patches of pictures where there are any."""
     patches = file.kernel is None or file.kernel.ndim == 4
-    return "blocks.0.attn.qkv.weight" in file.bare and not file.split and patches and not file.has("tokenizer.")
+    return file.has_blocks() and not file.split and patches and not file.has("tokenizer.")
 
 
 def _pictures(file: KeyedFile) -> tuple[Modality, ...]:
@@ -133,7 +144,7 @@ def _videomae(file: KeyedFile, named: bool) -> Layout | None:
     if file.has("encoder.blocks."):
         file = file.within("encoder.")
     tubelets = file.kernel is not None and file.kernel.ndim == 5
-    blocks = "blocks.0.attn.qkv.weight" in file.bare and f"blocks.0.{BIAS}" not in file.bare
+    blocks = file.has_blocks() and f"blocks.0.{BIAS}" not in file.bare
     if not blocks or not (tubelets or (named and file.kernel is None)) or "cls_token" in file.bare:
         return None
     return _convert(file, "videomae", ("video",), _CLIPS | _NORM, _IGNORED["videomae"])
@@ -148,17 +159,18 @@ def _point(file: KeyedFile, _: bool) -> Layout | None:
         if pretrained and short == key and not key.startswith(_IGNORED["point-mae"]):
             short = f"beside {key}"
         named[short.replace("blocks.blocks.", "blocks.", 1)] = original
-    kernel = file.content.tensors[named[_POINT_KERNEL]] if _POINT_KERNEL in named else None
-    if kernel is None or kernel.ndim != 3 or "blocks.0.attn.qkv.weight" not in named:
+    inner = KeyedFile(file.content, named)
+    kernel = inner.tensor(_POINT_KERNEL)
+    if kernel is None or kernel.ndim != 3 or not inner.has_blocks():
         return None
     mapping = _POINT_CLASS | _NORM
     for beginning, ours in _POINT.items():
         mapping |= {key: ours + key.removeprefix(beginning) for key in named if key.startswith(beginning)}
-    return _convert(KeyedFile(file.content, named), "point-mae", ("point",), mapping, _IGNORED["point-mae"])
+    return _convert(inner, "point-mae", ("point",), mapping, _IGNORED["point-mae"])
 
 
 def _own(file: KeyedFile, _: bool) -> Layout | None:
-    if not file.has("tokenizer.") or "blocks.0.norm1.weight" not in file.bare:
+    if not file.has("tokenizer.") or not file.has_blocks():
         return None
     mapping = {key: key for key in file.bare if key.startswith("tokenizer.")} | _NORM
     return _convert(file, "m2pt", (), mapping, _IGNORED["m2pt"])
@@ -166,12 +178,13 @@ def _own(file: KeyedFile, _: bool) -> Layout | None:
 
 def _huggingface(file: KeyedFile, name: LayoutName, dimensions: int) -> Layout | None:
     bare = huggingface.bare(file.bare)
-    kernel = file.content.tensors[bare[huggingface.KERNEL]] if huggingface.KERNEL in bare else None
+    kernel = KeyedFile(file.content, bare).tensor(huggingface.KERNEL)
     if kernel is None or kernel.ndim != dimensions or foreign(bare, kernel):
         return None
     tensors, understood = huggingface.as_timm({key: _plain(file.content, original) for key, original in bare.items()})
     split = any(key.endswith(SPLIT_BIASES) for key in tensors)
-    if "blocks.0.attn.qkv.weight" not in tensors or split != (dimensions == 5):
+    matrix = tensors.get("blocks.0.attn.qkv.weight")
+    if matrix is None or matrix.ndim != 2 or split != (dimensions == 5):
         return None
     pictures: tuple[Modality, ...] = ("image",) if kernel.shape[1] != 1 else ("image", "audio")
     modalities: tuple[Modality, ...] = ("video",) if dimensions == 5 else pictures
@@ -217,6 +230,8 @@ def _convert(
 
 def _plain(content: Content, key: str) -> Tensor:
     tensor = content.tensors[key]
-    if tensor.is_sparse or tensor.is_quantized or tensor.is_complex():
+    if tensor.layout != torch.strided or tensor.is_nested or tensor.is_quantized or tensor.is_complex():
         raise UserError(f"{content.file}: {key} is sparse, quantised or complex; m2pt reads plain tensors of real numbers.")
+    if tensor.is_meta:
+        raise UserError(f"{content.file}: {key} has a shape and no numbers (it was on the device `meta`); save the loaded model.")
     return tensor.detach()

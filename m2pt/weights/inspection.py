@@ -73,7 +73,7 @@ def inspect(path: Path, reading: Reading | None = None, places: Grid | None = No
     tensors = layout.tensors
     kernel, fc1 = (tensors.get(key) for key in ("tokenizer.projection.weight", "blocks.0.mlp.fc1.weight"))
     positions = tensors.get("tokenizer.positions")
-    rows = None if positions is None else positions.flatten(0, -2)
+    rows = None if positions is None or positions.ndim < 2 else positions.flatten(0, -2)
     files = weights_files(path)
     return Inspection(
         file=str(content.file),
@@ -90,7 +90,7 @@ def inspect(path: Path, reading: Reading | None = None, places: Grid | None = No
         modalities=tuple(dict.fromkeys(name for item in layouts for name in possible_modalities(item))),
         depth=layout.depth,
         width=layout.width,
-        mlp_ratio=None if fc1 is None else len(fc1) / layout.width,
+        mlp_ratio=None if fc1 is None or fc1.ndim != 2 else len(fc1) / layout.width,
         patch=tuple(kernel.shape[1:]) if kernel is not None and kernel.ndim > 2 else None,
         positions=None if rows is None else len(rows),
         grid=reading.grid if rows is None else _grid(rows, layout, reading),

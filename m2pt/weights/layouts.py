@@ -65,7 +65,7 @@ class Layout:
     @property
     def width(self) -> int:
         """The width of the tokens."""
-        return next(tensor.shape[-1] for key, tensor in self.tensors.items() if key.endswith("norm1.weight"))
+        return self.tensors["blocks.0.attn.qkv.weight"].shape[1]
 
     def leaves(self, leaf: str) -> list[str]:
         """The keys of all blocks that end in `leaf`."""

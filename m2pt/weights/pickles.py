@@ -91,8 +91,8 @@ class _Unpickler(pickle._Unpickler):
         self.stack[-1] = called(*arguments)
 
     def load_build(self) -> None:
-        """Give state to objects, never to classes."""
-        if isinstance(self.stack[-2], type):
+        """Give state to objects, never to classes or functions, which belong to this process."""
+        if callable(self.stack[-2]) and not isinstance(self.stack[-2], Inert):
             raise pickle.UnpicklingError(f"asks to change {self.stack[-2]!r}")
         super().load_build()  # type: ignore[misc]
 

@@ -14,7 +14,6 @@ INDEX = ".index.json"
 USUAL_NAMES = ("model.safetensors", f"model.safetensors{INDEX}", "pytorch_model.bin", f"pytorch_model.bin{INDEX}")
 """What the weights are called in folders of the Hugging Face hub, in the order in which its own library looks for them."""
 
-_ENCODERS = ("vit", "vit_mae", "vit_msn", "videomae")  # types of models in configurations of transformers
 _SHARD = re.compile(r"(?P<name>.+)-(?P<part>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.[a-z]+)")
 
 
@@ -86,7 +85,7 @@ def configuration(file: Path) -> Path | None:
     """
     path = file.parent / "config.json"
     found = _json(path) if path.is_file() else None
-    return path if isinstance(found, dict) and found.get("model_type") in _ENCODERS else None
+    return path if isinstance(found, dict) and "model_type" in found and "num_attention_heads" in found else None
 
 
 def _json(path: Path) -> Any:

@@ -1,0 +1,155 @@
+"""What is odd in files of weights is refused in one sentence, or read rightly: damage, tensors without numbers, missing parts."""
+
+import io
+import json
+import zipfile
+
+import pytest
+import torch
+import transformers
+
+from m2pt.config import ImageInput, ModelConfig, UserError
+from m2pt.model import Model
+from m2pt.weights import inspect, load_encoder, read_encoder
+from m2pt.weights.content import read_content
+from tests.weights import files
+
+MODEL = ModelConfig(width=files.WIDTH, depth=files.DEPTH, heads=files.HEADS)
+IMAGE = ImageInput(form="published", size=16, channels=3, patch=4, mean=(0.0,), std=(1.0,))
+FC1 = "blocks.0.mlp.fc1.weight"
+HUGGING = {
+    "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 96, "image_size": 16,
+    "patch_size": 4,
+}  # fmt: skip
+
+
+def test_damage_inside_of_an_archive_is_seen_by_its_checksums(tmp_path):
+    path = tmp_path / "hole.pth"
+    torch.save(files.vit(), path)
+    assert len(read_encoder(path, "image", IMAGE, MODEL).tensors) > 0
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 64] = bytes(64)  # as a download in several pieces leaves where one never came
+    path.write_bytes(content)
+    assert zipfile.ZipFile(path).testzip() is not None
+    torch.load(path)  # PyTorch itself sees nothing
+    with pytest.raises(UserError, match=r"hole\.pth: is damaged \(.*data/\d+ .* checksum .*\); fetch it again"):
+        read_encoder(path, "image", IMAGE, MODEL)
+
+
+def test_an_archive_that_was_written_without_checksums_is_read(tmp_path):
+    try:
+        torch.serialization.set_crc32_options(False)
+        torch.save(files.vit(), tmp_path / "none.pth")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert torch.equal(read_encoder(tmp_path / "none.pth", "image", IMAGE, MODEL).tensors[FC1], files.vit()[FC1])
+
+
+def test_a_function_of_this_process_is_not_changed_by_a_pickle(tmp_path):
+    """The state of `torch._utils._rebuild_parameter` would be other defaults, and an attribute."""
+    function = torch._utils._rebuild_parameter
+    pickled = b"\x80\x02ctorch._utils\n_rebuild_parameter\n"
+    pickled += b"N}(X\x07\x00\x00\x00changedK\x01X\x0c\x00\x00\x00__defaults__K\x01K\x01\x86u\x86b."
+    stream = io.BytesIO()
+    torch.save({"a.b": torch.ones(2)}, stream)
+    with zipfile.ZipFile(stream) as source, zipfile.ZipFile(tmp_path / "state.pth", "w") as made:
+        for name in source.namelist():
+            made.writestr(name, pickled if name.endswith("data.pkl") else source.read(name))
+    before = function.__defaults__
+    try:
+        with pytest.raises(UserError, match="asks to change <function _rebuild_parameter"):
+            read_content(tmp_path / "state.pth")
+        assert function.__defaults__ == before
+        assert not hasattr(function, "changed")
+    finally:
+        function.__defaults__ = before
+        vars(function).pop("changed", None)
+
+
+ODD = {
+    "compressed rows": (FC1, lambda tensor: tensor.to_sparse_csr(), "is sparse, quantised or complex"),
+    "nested": (FC1, lambda tensor: torch.nested.nested_tensor([tensor[:2], tensor[2:]]), "is sparse, quantised or complex"),
+    "meta": (FC1, lambda tensor: tensor.to("meta"), "has a shape and no numbers"),
+    "meta positions": ("pos_embed", lambda tensor: tensor.to("meta"), "has a shape and no numbers"),
+    "two in a byte": (
+        FC1, lambda tensor: torch.zeros(tensor.shape, dtype=torch.uint8).view(torch.float4_e2m1fn_x2), "holds packed numbers",
+    ),
+    "no norm": (".norm1.weight", None, "missing blocks.0.norm1.weight; missing blocks.1.norm1.weight"),
+    "one number": ("blocks.0.norm1.weight", lambda tensor: tensor[0], r"norm1.weight is \(\) instead of \(24,\)"),
+    "flat": (FC1, lambda tensor: tensor[0, 0], r"fc1.weight is \(\) instead of \(96, 24\)"),
+    "positions": ("pos_embed", lambda tensor: tensor[0, 0, 0], r"their shape \(\) is not one row for each place"),
+    "matrix": ("blocks.0.attn.qkv.weight", lambda tensor: tensor[0], "are of no layout that m2pt knows"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_tensor_of_another_kind_or_shape_is_named(tmp_path, name):
+    key, change, told = ODD[name]
+    tensors = files.vit()
+    if change is not None:
+        tensors[key] = change(tensors[key])
+    for other in [other for other in tensors if change is None and other.endswith(key)]:
+        del tensors[other]
+    torch.save(tensors, tmp_path / "odd.pth")
+    with pytest.raises(UserError, match=f"odd.pth: .*{told}") as caught:
+        read_encoder(tmp_path / "odd.pth", "image", IMAGE, MODEL)
+    assert "\n" not in str(caught.value)
+    try:
+        inspect(tmp_path / "odd.pth")  # says what it is, or refuses it in a sentence too
+    except UserError as error:
+        assert told.split(r"\(")[0] in str(error)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("family", ["DPT", "FlavaImage", "ViT"])
+def test_the_configuration_beside_a_kin_of_vit_is_read_too(tmp_path, family):
+    """Models of transformers with a ViT's keys and another name."""
+
+    def made(**options):
+        config = getattr(transformers, f"{family}Config")(**(HUGGING | options))
+        torch.manual_seed(0)
+        model = getattr(transformers, f"{family}Model")(config).eval()
+        model.save_pretrained(tmp_path / "model")
+        return model
+
+    theirs = made(layer_norm_eps=1e-3)
+    ours = Model("image", IMAGE, MODEL, 5, head="class_token").eval()
+    load_encoder(ours, read_encoder(tmp_path / "model", "image", IMAGE, MODEL), "model")
+    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(ours.features(x).taps[-1], theirs(x).last_hidden_state, atol=1e-5, rtol=0)
+    made(num_attention_heads=4)
+    with pytest.raises(UserError, match=r"config\.json: has num_attention_heads 4, model\.heads is 3"):
+        read_encoder(tmp_path / "model", "image", IMAGE, MODEL, parts="blocks")
+    made(hidden_act="relu")
+    with pytest.raises(UserError, match="has hidden_act relu"):
+        read_encoder(tmp_path / "model", "image", IMAGE, MODEL, parts="blocks")
+
+
+@pytest.mark.parametrize("epsilon", [None, "1e-6", True])
+def test_an_epsilon_that_is_no_number_is_refused(tmp_path, epsilon):
+    transformers.ViTModel(transformers.ViTConfig(**HUGGING)).save_pretrained(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"layer_norm_eps": epsilon}))
+    with pytest.raises(UserError, match=r"config\.json: has layer_norm_eps .*, which is no small number"):
+        read_encoder(tmp_path, "image", IMAGE, MODEL)
+
+
+def test_advice_for_an_encoder_without_class_token_works_when_followed(tmp_path):
+    """I-JEPA has a ViT's keys, no class token, and one position for each patch."""
+    transformers.IJepaModel(transformers.IJepaConfig(**HUGGING)).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"has no class token, .* or use this one as an auxiliary"):
+        read_encoder(tmp_path, "image", IMAGE, MODEL)
+    assert read_encoder(tmp_path, "image", IMAGE, MODEL, parts="blocks").layout == "hf-vit"
+
+
+def test_keys_that_a_layout_has_not_are_named_before_positions_that_do_not_fit(tmp_path):
+    transformers.YolosModel(transformers.YolosConfig(**(HUGGING | {"image_size": [16, 16]}))).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"holds embeddings\.detection_tokens and others, which that has not"):
+        read_encoder(tmp_path, "image", IMAGE, MODEL)
+
+
+def test_an_encoder_with_no_registers_is_no_piece_of_a_model(tmp_path):
+    transformers.DINOv3ViTModel(transformers.DINOv3ViTConfig(**HUGGING, num_register_tokens=0)).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="which m2pt does not read"):
+        read_encoder(tmp_path, "image", IMAGE, MODEL)
