@@ -1,5 +1,6 @@
 """The fingerprint of a data folder: one SHA-256 that changes with any file of it. Computed once, then remembered."""
 
+import errno
 import hashlib
 import json
 import os
@@ -17,6 +18,9 @@ from m2pt.records import write_json
 CACHE = Path(".m2pt/cache")
 """Where remembered fingerprints and decoded data lie unless told otherwise; deleting it costs time alone."""
 
+_NOTHING = bytes(32)
+"""Stands for the content of a link that leads to nothing: readers take a file that is listed there for absent."""
+
 _FORM = 1
 """Raise this when other files, or more of them, go into a fingerprint: what was remembered before says nothing then."""
 
@@ -28,6 +32,7 @@ class _Entry:
     name: str
     path: str
     state: FileState
+    dangling: bool = False
 
 
 def fingerprint(folder: Path, cache: Path = CACHE) -> str:
@@ -53,7 +58,8 @@ def fingerprint(folder: Path, cache: Path = CACHE) -> str:
         wait_for_clock(entry.state for entry in entries)
         total = hashlib.sha256()
         for entry in entries:
-            total.update(os.fsencode(entry.name) + b"\0" + bytes.fromhex(file_sha256(Path(entry.path))))
+            content = _NOTHING if entry.dangling else bytes.fromhex(file_sha256(Path(entry.path)))
+            total.update(os.fsencode(entry.name) + b"\0" + content)
     except OSError as error:
         raise UserError(f"{error.filename or folder}: cannot be read ({error.strerror}); mend its permissions.") from error
     write_json(memory, {"state": state, "sha256": total.hexdigest()})
@@ -73,6 +79,9 @@ def _entries(folder: Path) -> Iterator[_Entry]:
             for item in members:
                 if item.name.startswith("."):
                     continue
+                if _leads_to_nothing(item):
+                    yield _Entry(prefix + item.name, item.path, state_of(item.stat(follow_symlinks=False)), dangling=True)
+                    continue
                 if item.is_dir():
                     pending.append((item.path, f"{prefix}{item.name}/"))
                     continue
@@ -80,6 +89,19 @@ def _entries(folder: Path) -> Iterator[_Entry]:
                 if not stat.S_ISREG(found.st_mode):
                     raise UserError(f"{item.path}: is neither a file nor a folder; remove it from the data folder.")
                 yield _Entry(prefix + item.name, item.path, state_of(found))
+
+
+def _leads_to_nothing(item: "os.DirEntry[str]") -> bool:
+    """Whether this is a link without a file at its end, as git-annex and DVC leave for content that was not fetched."""
+    if not item.is_symlink():
+        return False
+    try:
+        item.stat()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
+        return True
+    return False
 
 
 def _remembered(memory: Path) -> dict[str, str]:

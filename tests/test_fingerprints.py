@@ -120,10 +120,18 @@ def test_faults_are_named(folder, cache, tmp_path):
     with pytest.raises(UserError, match="circle: the folder appears twice"):
         fingerprint(folder, cache)
     (folder / "circle").unlink()
-    (folder / "broken").symlink_to(folder / "nowhere")
-    with pytest.raises(UserError, match=r"broken: cannot be read"):
-        fingerprint(folder, cache)
-    (folder / "broken").unlink()
     os.mkfifo(folder / "pipe")
     with pytest.raises(UserError, match="pipe: is neither a file nor a folder"):
         fingerprint(folder, cache)
+
+
+@pytest.mark.parametrize("target", ["nowhere", "annexed"], ids=["to nothing", "in a circle"])
+def test_a_link_to_nothing_counts_by_its_name(folder, cache, tmp_path, target):
+    """Content that was not fetched yet (git-annex, DVC) is absent, and another state of the data than content or no entry."""
+    plain = fingerprint(folder, cache)
+    (folder / "annexed").symlink_to(folder / target)
+    absent = fingerprint(folder, cache)
+    assert absent != plain and fingerprint(folder, tmp_path / "other cache") == absent
+    (folder / "annexed").unlink()
+    (folder / "annexed").write_text("")
+    assert len({plain, absent, fingerprint(folder, cache)}) == 3

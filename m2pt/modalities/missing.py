@@ -1,12 +1,33 @@
 """What is said of a name that is missing: where it was looked for, and where it seems to be."""
 
+import errno
 import os
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 from m2pt.config import UserError
 
 _DEPTH, _FOLDERS = 3, 500  # how far archives nest their content, and how many folders are worth a look
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file lies there; not where the name is longer than any file's can be."""
+    return _asked(path.is_file)
+
+
+def exists(path: Path) -> bool:
+    """Whether anything lies there; not where the name is longer than any file's can be."""
+    return _asked(path.exists)
+
+
+def _asked(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False
 
 
 def needed(folder: Path, name: str) -> Path:
@@ -42,7 +63,7 @@ def _alike(folder: Path, name: str) -> Path | None:
     """What lies there under a name that reads the same."""
     here, changed = folder, False
     for part in Path(name).parts:
-        if (here / part).exists():
+        if exists(here / part):
             here = here / part
             continue
         try:
@@ -67,11 +88,11 @@ def _home(folder: Path, name: str) -> Path | None:
         for parent in level[: _FOLDERS - seen]:
             seen += 1
             children += _folders(parent)
-        found += [child for child in children if (child / name).exists()]
+        found += [child for child in children if exists(child / name)]
         if found:
             return found[0] if len(found) == 1 else None
         level = children
-    return folder.parent if (folder.parent / name).exists() else None
+    return folder.parent if exists(folder.parent / name) else None
 
 
 def _folders(parent: Path) -> list[Path]:

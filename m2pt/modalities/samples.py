@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from m2pt.config import UserError
-from m2pt.modalities.missing import spelling
+from m2pt.modalities.missing import is_file, spelling
 
 SPLITS = ("pretrain", "train", "val", "test")
 
@@ -94,7 +94,7 @@ def member(folder: Path, name: str, listed_in: Path) -> Path:
 
     """
     path = place(folder, name, listed_in)
-    if not path.is_file():
+    if not is_file(path):
         more = spelling(folder, name)
         raise UserError(f"{path}: is missing, though {listed_in.name} lists it; restore the file or remove the entry{more}.")
     if path.stat().st_size == 0:

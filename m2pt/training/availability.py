@@ -19,6 +19,7 @@ from m2pt.config import UserError, refuses_unknown
 from m2pt.identity import RunSpec, TaskSpec, file_sha256
 from m2pt.locks import locked
 from m2pt.modalities.items import Items, Reader, Split, Wanted
+from m2pt.modalities.missing import is_file
 from m2pt.records import read_json, write_json
 
 
@@ -122,7 +123,7 @@ def _absent(items: Items) -> Iterator[tuple[int, str]]:
     path, there = None, False
     for index in range(len(items)):
         if (file := items.file(index)) != path:
-            path, there = file, file.is_file()
+            path, there = file, is_file(file)
         if not there:
             yield index, f"{file}: is missing, though it is listed"
 

@@ -15,6 +15,7 @@ from m2pt.training.availability import Availability, available, memory_name, ope
 from m2pt.training.counts import Counts, documents, require_enough, samples_sha256
 from m2pt.training.draw import balanced
 from m2pt.training.feeds import Feed, FileFeed, TestSplit
+from m2pt.training.hopeless import refuse_one_answer
 from m2pt.training.sampling import holdout
 from m2pt.training.share import Share
 
@@ -70,6 +71,7 @@ def file_feed(spec: RunSpec, folder: Path, cache: Path, share: Share, workers: i
         left_out = {name: part.left_out(found[part.listed_as]) for name, part in parts.items()}
         require_enough(spec, counts, left_out)
     places = {name: part.kept(found[part.listed_as]) for name, part in parts.items()}
+    _require_taught(spec, parts, places)
     train = parts["train"].items
     kept = _drawn(spec, train, places["train"])
     names: tuple[TestSplit, ...] = ("test", "val")
@@ -95,8 +97,9 @@ def look(spec: RunSpec, folder: Path, cache: Path) -> dict[str, Counts]:
         parts = _parts(spec, folder)
         _require_apart(parts)
         found = {split: available(spec, folder, split, cache, decode=False) for split in SPLITS}
-        states = {name: found[part.listed_as] for name, part in parts.items()}
-        write_json(memory, documents({name: part.count(state) for name, part in parts.items() if (state := states[name])}))
+        states = {name: state for name, part in parts.items() if (state := found[part.listed_as])}
+        _require_taught(spec, parts, {name: parts[name].kept(state) for name, state in states.items()})
+        write_json(memory, documents({name: parts[name].count(state) for name, state in states.items()}))
     known = read_json(memory)
     return {name: Counts.read(known[name]) for name in SPLITS if name in known}
 
@@ -136,6 +139,30 @@ def _require_apart(parts: Mapping[str, _Part]) -> None:
                 where = f"twice in the {split} split" if before == split else f"in the {before} split and in the {split} split"
                 raise UserError(f"{name}: is listed {where}; take it off one of the lists.")
             seen[name] = split
+
+
+def _require_taught(spec: RunSpec, parts: Mapping[str, _Part], places: Mapping[str, Tensor]) -> None:
+    """Refuse data in which there is nothing to tell apart, or in which a class is asked for that the training never shows."""
+    train = parts["train"].items
+    if train.labels is None or not len(places["train"]):
+        return
+    refuse_one_answer(spec, train.classes, train.labels[places["train"]], getattr(train, "parts", None))
+    if train.labels.ndim != 1:
+        return
+    # What is held out of the training split was drawn from the same classes.
+    listed = torch.cat([places[name] for name, part in parts.items() if part.listed_as == "train"])
+    for name, part in parts.items():
+        labels = part.items.labels
+        if part.listed_as == "train" or labels is None:
+            continue
+        strange = places[name][~torch.isin(labels[places[name]], train.labels[listed])].tolist()
+        if strange:
+            label = int(labels[strange[0]])
+            called = f"category {label}" if spec.goal == "part_segmentation" else f"class {train.classes[label]!r}"
+            raise UserError(
+                f"{part.items.name(strange[0])}: is of {called}, of which the training split has no sample; complete that, or "
+                f"take the {len(strange)} such samples off the {name} split."
+            )
 
 
 def _drawn(spec: RunSpec, train: Items, places: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Data on which nothing can be learned or scored, told before the training instead of by what goes wrong after it."""
 
+from torch import Tensor
+
 from m2pt.config import UserError
 from m2pt.identity import RunSpec
 from m2pt.training.feeds import Feed
@@ -15,7 +17,19 @@ def refuse_hopeless(spec: RunSpec, feed: Feed) -> None:
     for split, count in (("train", feed.size), ("test", feed.count("test"))):
         if count == 0:
             raise UserError(f"{spec.target}: no sample is left in the {split} split; check its files and what is skipped.")
-    answer = _only_answer(spec, feed)
+    refuse_one_answer(spec, feed.classes, feed.labels, feed.parts)
+
+
+def refuse_one_answer(
+    spec: RunSpec, classes: tuple[str, ...], labels: Tensor | None, parts: tuple[tuple[int, ...], ...] | None
+) -> None:
+    """Look at what there is to tell apart, without reading a sample: `labels` are those of the training, where they are known.
+
+    Raises:
+        UserError: only one answer is left to give.
+
+    """
+    answer = _only_answer(spec, classes, labels, parts)
     if answer is not None:
         raise UserError(
             f"{spec.target}: {answer}, so there is nothing to learn; check the data set's files, what is left out of them, and "
@@ -23,14 +37,16 @@ def refuse_hopeless(spec: RunSpec, feed: Feed) -> None:
         )
 
 
-def _only_answer(spec: RunSpec, feed: Feed) -> str | None:
+def _only_answer(
+    spec: RunSpec, classes: tuple[str, ...], labels: Tensor | None, parts: tuple[tuple[int, ...], ...] | None
+) -> str | None:
     """What makes every sample of the training the same to a model; None where there is something to tell apart."""
     if spec.goal == "part_segmentation":
-        return None if any(len(labels) > 1 for labels in feed.parts or ()) else "no category has more than one part"
-    if spec.goal != "tagging" and len(feed.classes) < 2:
-        return f"the data set has one class alone, {feed.classes[0]!r}" if feed.classes else "the data set has no class"
-    if feed.labels is None or spec.goal == "semantic_segmentation" or not bool((feed.labels == feed.labels[0]).all()):
+        return None if any(len(group) > 1 for group in parts or ()) else "no category has more than one part"
+    if spec.goal != "tagging" and len(classes) < 2:
+        return f"the data set has one class alone, {classes[0]!r}" if classes else "the data set has no class"
+    if labels is None or spec.goal == "semantic_segmentation" or not bool((labels == labels[0]).all()):
         return None
     if spec.goal == "tagging":
-        return f"all {feed.size} training samples have the same labels"
-    return f"all {feed.size} training samples are of one class, {feed.classes[int(feed.labels[0])]!r}"
+        return f"all {len(labels)} training samples have the same labels"
+    return f"all {len(labels)} training samples are of one class, {classes[int(labels[0])]!r}"

@@ -389,3 +389,38 @@ def test_a_sample_that_is_listed_twice_is_named(
     with pytest.raises(UserError, match=message):
         run("videos")
     assert re.search(message, planned(capsys)[0])
+
+
+def test_names_longer_than_any_file_has_are_absent(videos: Path) -> None:
+    with (videos / "train.csv").open("a") as listing:
+        listing.write("x" * 300 + ".mp4 1\n")
+    video_task(", unreadable: skip, max_unreadable: 0.2")
+    assert record("videos")["samples"]["train"] == {"listed": 9, "kept": 8, "absent": 1, "unreadable": 0}
+
+
+def test_content_that_was_not_fetched_is_absent(videos: Path) -> None:
+    """git-annex and DVC leave links to nothing."""
+    (videos / "val3.mp4").unlink()
+    (videos / "val3.mp4").symlink_to("../annex/val3")
+    video_task(", unreadable: skip, max_unreadable: 0.1")
+    assert record("videos")["samples"]["test"] == {"listed": 24, "kept": 23, "absent": 1, "unreadable": 0}
+
+
+def test_a_plan_costs_no_run_that_has_one_answer_alone(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (videos / "train.csv").write_text("".join(f"train{number}.mp4 1\n" for number in range(8)))
+    video_task()
+    main(["plan", "--study", "holes.yaml"])
+    said = "videos: all 8 training samples are of one class, '1', so there is nothing to learn"
+    assert f"cannot start: {said}" in capsys.readouterr().out
+    with pytest.raises(UserError, match=said):
+        run("videos")
+
+
+def test_a_class_that_the_training_never_shows_is_not_asked_for(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (videos / "val.csv").write_text((videos / "val.csv").read_text().replace("val5.mp4 1", "val5.mp4 2"))
+    video_task()
+    main(["plan", "--study", "holes.yaml"])
+    said = "val5.mp4: is of class '2', of which the training split has no sample"
+    assert said in capsys.readouterr().out
+    with pytest.raises(UserError, match=said):
+        run("videos")

@@ -23,6 +23,9 @@ FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
 
 WAV_STARTS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 
+RATES = (1_000, 1_000_000)
+"""The rates (Hz) that a sound can have; a header with another one is damaged, and resampling could take any memory."""
+
 Waveform = NDArray[np.float64]
 
 
@@ -47,6 +50,8 @@ def read_waveform(path: Path, sample_rate: int, stereo: Stereo) -> Waveform:
         ) from error
     if len(sound_SC) == 0:
         raise UserError(f"{path}: holds no sound; restore the file.")
+    if not RATES[0] <= rate <= RATES[1]:
+        raise UserError(f"{path}: says that it has {rate} samples a second, which no sound has; restore the file.")
     if not np.isfinite(sound_SC).all():
         raise UserError(f"{path}: holds a sample that is no finite number; repair or remove it.")
     sound_S: Waveform = sound_SC[:, 0] if stereo == "first" else sound_SC.mean(axis=1)

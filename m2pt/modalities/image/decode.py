@@ -27,7 +27,7 @@ _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 # What Pillow's decoders raise on damaged content.
 _DAMAGE = (
     *(OSError, SyntaxError, ValueError, LookupError, ArithmeticError, TypeError, EOFError),
-    *(struct.error, zlib.error, Image.DecompressionBombError),
+    *(struct.error, zlib.error),
 )
 
 
@@ -49,6 +49,8 @@ def decode(content: bytes, source: Path | str) -> Image.Image:
             require_every_row(content)
         elif picture.format in ("JPEG", "MPO") and (other := otherwise_ended(content)) is not None:
             _require_equal(picture, _loaded(other))
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{source}: has more pixels than are decoded ({error}); scale it down or remove it.") from error
     except _DAMAGE as error:
         raise UserError(f"{source}: is no whole image (truncated, damaged or of another format); restore the file.") from error
     return picture

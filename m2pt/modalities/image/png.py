@@ -21,6 +21,12 @@ def require_every_row(content: bytes) -> None:
         raise ValueError("rows are missing")
 
 
+def grey_step(content: bytes) -> int:
+    """What Pillow multiplies the numbers of a greyscale file with that has fewer than 8 bits for each; 1 for all others."""
+    bits, kind = content[_SIGNATURE + 16 : _SIGNATURE + 18]
+    return 255 // ((1 << bits) - 1) if kind == 0 and bits < 8 else 1
+
+
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     place = _SIGNATURE
     while place + 8 <= len(content):

@@ -178,7 +178,7 @@ def opened(path: Path) -> Iterator[Video]:
     except NotImplementedError as error:
         raise UserError(
             f"{path}: is a video in a container that does not say where it ends, so that a part of it may be lost; write it anew "
-            f"as MP4 or Matroska (ffmpeg -i {path.name} -c copy {path.stem}.mkv)."
+            f"as MP4 or Matroska (ffmpeg -i {path.name} -c copy {path.stem}-whole.mkv) and list that."
         ) from error
     except (av.FFmpegError, OSError, ValueError, LookupError) as error:
         raise UserError(f"{path}: is no whole video (truncated, damaged or of another format); restore the file.") from error

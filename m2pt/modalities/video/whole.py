@@ -74,15 +74,22 @@ def _require_avi(file: BinaryIO, end: int) -> None:
 _CHECKS: dict[str, Callable[[BinaryIO, int], None]] = {"mp4": _require_mp4, "matroska": _require_matroska, "avi": _require_avi}
 
 
+_NO_VIDEOS = ("image2", "gif", "apng", "tty", "concat", "hls", "dash")
+"""FFmpeg's names of pictures, texts and lists, which it would play."""
+
+
 def require_whole(path: Path, kinds: str) -> None:
     """Check a file of a container; `kinds` are FFmpeg's names for it, with commas.
 
     Raises:
-        ValueError: the file is shorter than it says.
+        ValueError: the file is shorter than it says, or is no video.
         NotImplementedError: the container, or this file of it, does not say where it ends.
 
     """
-    check = next((_CHECKS[kind] for kind in kinds.split(",") if kind in _CHECKS), None)
+    names = kinds.split(",")
+    if any(name in _NO_VIDEOS or name.endswith("_pipe") for name in names):
+        raise ValueError("this is a picture, a text or a list of other files")
+    check = next((_CHECKS[name] for name in names if name in _CHECKS), None)
     if check is None:
         raise NotImplementedError
     with path.open("rb") as file:

@@ -235,3 +235,11 @@ def test_the_published_recipes_hear_the_first_channel(tmp_path):
         np.testing.assert_array_equal(items.train(0, 0)["x"].numpy(), seen[name, stereo][0])
     np.testing.assert_array_equal(seen["both", "first"], seen["left", "mean"])
     assert np.abs(seen["both", "mean"] - seen["both", "first"]).max() > 0.1
+
+
+@pytest.mark.parametrize("rate", [1, 2**31 - 1])
+def test_a_rate_that_no_sound_has_is_refused(tmp_path, rate):
+    """One sample would become 16,000, or the filter between the rates 320 GiB."""
+    soundfile.write(tmp_path / "sound.wav", np.zeros(100), rate)
+    with pytest.raises(UserError, match=rf"sound\.wav: says that it has {rate} samples a second"):
+        read_waveform(tmp_path / "sound.wav", 16000, "first")

@@ -279,3 +279,12 @@ def test_what_is_missing_of_speech_commands_is_named(commands):
         (commands / "empty" / name).write_text("")
     with pytest.raises(UserError, match="holds no folders of words"):
         open_commands(commands / "empty")
+
+
+def test_a_folder_without_sounds_is_no_word_of_speech_commands(commands):
+    """It would shift the numbers of the words behind it, and no fingerprint of the data sees a folder that is empty."""
+    (commands / "left over").mkdir()
+    (commands / "left over" / ".DS_Store").write_bytes(b"notes")
+    for split in ("train", "val", "test"):
+        with pytest.raises(UserError, match="left over: holds no sounds, and each folder is a word"):
+            open_commands(commands, split)

@@ -1,6 +1,8 @@
 """ADE20K: pictures and annotations stay together through every change, and faults of the folder are told."""
 
 import pickle
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -236,3 +238,20 @@ def test_a_picture_is_turned_as_its_tag_says_and_its_annotation_as_stored(folder
     np.testing.assert_allclose(np.asarray(shown)[:, :, 0].astype(int), turn(picture).astype(int), atol=12)
     stored = turn(plan) if turn(plan).shape != plan.shape else plan
     np.testing.assert_array_equal(labels, stored.astype(np.int64) - 1)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_annotations_of_fewer_bits_hold_the_numbers_that_are_stored(folder, bits):
+    """Programs that shrink PNGs store few classes in few bits; decoders spread these over 0 to 255 (PNG, section 13.12)."""
+    path = folder / "annotations" / "training" / "ADE_train_00000000.png"
+    plan_HW = np.random.default_rng(0).integers(0, 1 << bits, (60, 90))
+    bits_HWB = (plan_HW[..., None] >> np.arange(bits - 1, -1, -1)) & 1
+    rows = np.packbits(bits_HWB.reshape(60, -1), axis=1)
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", 90, 60, bits, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))),
+        (b"IEND", b""),
+    ]
+    chunks = [struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    assert np.array_equal(read(folder, "train", WANTED).test(0)["y"].numpy(), plan_HW - 1)

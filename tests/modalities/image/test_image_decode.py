@@ -170,3 +170,10 @@ def test_a_file_is_read_by_its_content_but_only_as_a_kind_that_it_may_be(tmp_pat
         picture.save(tmp_path / "other.jpg", kind)
         with pytest.raises(UserError, match="no whole image"):
             read_picture(tmp_path / "other.jpg")
+
+
+def test_a_picture_that_is_too_large_is_called_so(monkeypatch):
+    content = encoded(noisy(0, (64, 48)), "PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(UserError, match=r"large\.png: has more pixels than are decoded"):
+        decode(content, "large.png")

@@ -144,7 +144,7 @@ def test_labels_must_not_compete(tmp_path, plain, encoded):
             read(tmp_path, "train", plain)
 
 
-def test_shards_lie_in_one_place_whole_and_without_gaps(folder, plain):
+def test_shards_lie_in_one_place_whole_and_without_gaps(folder, plain, encoded):
     whole = (folder / "train" / "00001.tar").read_bytes()
     (folder / "train" / "00003.tar").write_bytes(whole)
     with pytest.raises(UserError, match=r"the shard 2 is missing \(numbers 0 to 3\)"):
@@ -154,7 +154,14 @@ def test_shards_lie_in_one_place_whole_and_without_gaps(folder, plain):
         (folder / "train" / f"0000{number}.tar").rename(folder / "train" / f"x-{number}-of-3.tar")
     with pytest.raises(UserError, match=r"2 of 3 shards are there \(numbers 0 to 1\)"):
         read(folder, "train", plain)
-    (folder / "train" / "x-2-of-3.tar").write_bytes(whole)
+    write_shard(
+        folder / "train" / "x-2-of-3.tar",
+        [
+            (f"{label}.{part}", content)
+            for label in range(3)
+            for part, content in (("jpg", encoded(label)), ("cls", b"%d" % label))
+        ],
+    )
     assert len(read(folder, "train", plain)) == 9
     for name in ("00002.tar.gz", "00002.tar.part", "00002.tgz", "00002.TAR"):
         (folder / "train" / name).write_bytes(whole)
@@ -253,3 +260,22 @@ def test_missing_shards_are_told(folder, plain, tmp_path):
         read(folder, "test", plain)
     with pytest.raises(UserError, match="nowhere: the data folder is missing"):
         read(tmp_path / "nowhere", "train", plain)
+
+
+@pytest.mark.parametrize(("copy", "split"), [("train/00000 (1).tar", "train"), ("val/00003.tar", "test")])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_copy_of_a_shard_is_refused(folder, plain, copy, split, named):
+    """Fetched twice, its pictures would count twice; in the other split, they would be tested on after the training."""
+    if named:
+        (folder / "classes.txt").write_text("tench\ngoldfish\nshark\n")
+    read(folder, split, plain)
+    (folder / copy).write_bytes((folder / "train" / "00000.tar").read_bytes())
+    with pytest.raises(UserError, match=r"holds the same members as .*; remove one of the two"):
+        read(folder, split, plain)
+
+
+def test_a_number_that_no_class_has_makes_no_classes(folder, plain, encoded):
+    write_shard(folder / "val" / "00003.tar", [("x.jpg", encoded(0)), ("x.cls", b"999999999")])
+    for split in ("train", "test"):
+        with pytest.raises(UserError, match=r"00003\.tar: has the class 999999999, more than there are pictures"):
+            read(folder, split, plain)

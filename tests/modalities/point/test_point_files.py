@@ -110,3 +110,10 @@ def test_a_text_file_gives_whole_lines_or_is_refused_wherever_it_is_cut(tmp_path
         path.write_text(whole.split("\n")[0])
         read_table(path, 3, "," if delimiter == "," else None)
         pytest.fail("one line without an end may be cut")
+
+
+def test_a_dataset_of_nothing_is_refused(tmp_path):
+    with h5py.File(tmp_path / "clouds.h5", "w") as file:
+        file["data"], file["label"] = h5py.Empty("f"), np.arange(3)
+    with pytest.raises(UserError, match=r"clouds\.h5: `data` is float32 of shape None"):
+        read_labels(tmp_path / "clouds.h5", "label", each_point=False)

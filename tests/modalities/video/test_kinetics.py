@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from m2pt.config import AudioInput, TestConfig, UserError, VideoAugment, VideoInput
 from m2pt.modalities.items import Wanted
@@ -112,6 +113,7 @@ def test_a_still_video_stays_still_in_colour(folder):
     frame = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     write_video(folder / "still.mkv", np.stack([frame] * 20), codec="ffv1")
     (folder / "train.csv").write_text("still.mkv,0\n")
+    (folder / "val.csv").write_text("val/wide.mp4,1\n")
     config = VideoInput(frames=4, stride=2, size=32, channels=3, tubelet=2, patch=8)
     items = opened(folder, "train", Wanted(config, VideoAugment(policy="rand-m7-n4-mstd0.5-inc1"), VIEWS, "classification"))
     clips = [items.train(0, seed)["x"] for seed in range(4)]
@@ -271,3 +273,21 @@ def test_a_study_that_asks_for_something_else_is_refused(folder):
         opened(folder, "train", Wanted(CONFIG, PLAIN, VIEWS, "classification", "mini"))
     with pytest.raises(UserError, match="needs an input and augmentation of videos"):
         opened(folder, "train", Wanted(AudioInput(), None, VIEWS, "classification"))
+
+
+@pytest.mark.parametrize(("low", "high", "lacking"), [(1, 2, 0), (0, 4, 1), (0, 10**30, 1)])
+def test_labels_without_names_leave_no_gap(folder, low, high, lacking):
+    """Labels that count from 1, or a column of other numbers, would make classes of nothing (10^30 of them, with luck)."""
+    (folder / "train.csv").write_text(f"train/square.mp4 {low}\ntrain/and short.mp4 {low}\n")
+    (folder / "val.csv").write_text(f"val/wide.mp4 {high}\n")
+    for split in ("train", "test"):
+        with pytest.raises(UserError, match=f"no list has a video with label {lacking}, though labels go up to {high}"):
+            opened(folder, split)
+
+
+@pytest.mark.parametrize("suffix", ["JPEG", "GIF", "PNG"])
+def test_a_picture_under_the_name_of_a_video_is_no_video(folder, suffix):
+    """The advice for streams, to copy it into Matroska, would make a video of it."""
+    Image.new("RGB", (CODE, CODE)).save(folder / "val" / "wide.mp4", suffix)
+    with pytest.raises(UserError, match=r"wide\.mp4: is no whole video"):
+        opened(folder, "test").test(0)

@@ -29,6 +29,7 @@ def open_speech_commands(folder: Path, split: Split, wanted: Wanted) -> Items | 
     words = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
     if not words:
         raise UserError(f"{folder}: holds no folders of words; unpack the data set there.")
+    _require_sounds(folder, words)
     listed = {name: _listed(folder / file, set(words)) for name, file in LISTS.items()}
     both = set(listed["val"]) & set(listed["test"])
     if both:
@@ -47,6 +48,15 @@ def open_speech_commands(folder: Path, split: Split, wanted: Wanted) -> Items | 
         )
     label_of = {word: label for label, word in enumerate(words)}
     return SoundItems(folder, listed_in, names, [[label_of[name.split("/")[0]]] for name in names], words, wanted)
+
+
+def _require_sounds(folder: Path, words: list[str]) -> None:
+    """Refuse a folder without sounds: it would count as a word, and no fingerprint of the data sees it."""
+    for word in words:
+        if not any(path.name[0] != "." for path in (folder / word).iterdir()):
+            raise UserError(
+                f"{folder / word}: holds no sounds, and each folder is a word to tell; unpack them there or remove it."
+            )
 
 
 def _sounds(folder: Path, words: list[str]) -> list[str]:

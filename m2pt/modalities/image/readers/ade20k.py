@@ -16,7 +16,8 @@ from PIL import Image, ImageOps
 from torch.nn.functional import interpolate
 
 from m2pt.config import UserError, refuses_unknown
-from m2pt.modalities.image.decode import read_picture
+from m2pt.modalities.image.decode import decode, read_content, read_picture
+from m2pt.modalities.image.png import grey_step
 from m2pt.modalities.image.scenes import SceneAugment, resized, resized_labels
 from m2pt.modalities.image.transforms import sections
 from m2pt.modalities.items import Item, Items, Split, Wanted, seeded
@@ -79,7 +80,8 @@ class Scenes(Items):
     def _read(self, index: int) -> tuple[Image.Image, NDArray[np.int64]]:
         picture = ImageOps.exif_transpose(read_picture(self.file(index)))
         path = self.annotations / f"{self.keys[index]}.png"
-        annotation = read_picture(path)
+        content = read_content(path)
+        annotation = decode(content, path)
         if annotation.mode not in ("L", "P", "I", "I;16"):
             raise UserError(
                 f"{path}: is a picture in colours where one number a pixel is expected; take the annotations of "
@@ -88,7 +90,7 @@ class Scenes(Items):
         if annotation.size != picture.size:
             sizes = f"{annotation.width} × {annotation.height} pixels, its picture {picture.width} × {picture.height}"
             raise UserError(f"{path}: has {sizes}; restore the pair.")
-        labels_HW = np.asarray(annotation).astype(np.int64) - 1
+        labels_HW = np.asarray(annotation).astype(np.int64) // grey_step(content) - 1
         if labels_HW.max() >= NUM_CLASSES or labels_HW.min() < -1:
             wrong = labels_HW.max() if labels_HW.max() >= NUM_CLASSES else labels_HW.min()
             raise UserError(f"{path}: holds the class {wrong + 1}; classes go from 1 to {NUM_CLASSES}, 0 is for others.")

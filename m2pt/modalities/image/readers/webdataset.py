@@ -74,7 +74,7 @@ def open_webdataset(folder: Path, split: Split, wanted: Wanted) -> Shards | None
         classes = read_list(folder / CLASSES)
     else:
         others = _index(_paths(folder, "test" if split == "train" else "train"))
-        classes = [str(number) for number in range(1 + max(int(shard.labels_N.max()) for shard in shards + others))]
+        classes = _numbers(shards + others)
     for shard in shards:
         if (wrong := np.flatnonzero(shard.labels_N >= len(classes))).size:
             place = int(wrong[0])
@@ -85,6 +85,8 @@ def open_webdataset(folder: Path, split: Split, wanted: Wanted) -> Shards | None
     items = Shards(wanted, classes, shards)
     if split == "train":
         require_every_class(classes, items.labels.numpy(), folder / "train")
+    # The test split is looked at beside that of the training, whose index is in memory by then.
+    _require_different(shards if split == "train" else [*_index(_paths(folder, "train")), *shards])
     return items
 
 
@@ -92,6 +94,26 @@ def _index(paths: list[Path]) -> list[Shard]:
     """The shards in their order; several at once, as the time goes into waiting for the disk."""
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(index_shard, paths))
+
+
+def _numbers(shards: list[Shard]) -> list[str]:
+    """The numbers of the classes, where nothing names them."""
+    highest = max(shards, key=lambda shard: int(shard.labels_N.max()))
+    count = 1 + int(highest.labels_N.max())
+    if count > sum(len(shard.labels_N) for shard in shards):
+        raise UserError(
+            f"{highest.path}: has the class {count - 1}, more than there are pictures; name the classes in {CLASSES}."
+        )
+    return [str(number) for number in range(count)]
+
+
+def _require_different(shards: list[Shard]) -> None:
+    """Refuse a copy of a shard: its pictures would count twice, or be tested on after they were trained with."""
+    seen: dict[tuple[bytes, ...], Path] = {}
+    for shard in shards:
+        content = tuple(part_N.tobytes() for part_N in (shard.names_N, shard.offsets_N, shard.sizes_N, shard.labels_N))
+        if (before := seen.setdefault(content, shard.path)) != shard.path:
+            raise UserError(f"{shard.path}: holds the same members as {before}; remove one of the two.")
 
 
 def _paths(folder: Path, split: Split) -> list[Path]:

@@ -84,7 +84,7 @@ def read_labels(path: Path, key: str, *, each_point: bool, at_least: int = 1) ->
             shape, kind = file[POINTS].shape, file[POINTS].dtype
     except (OSError, RuntimeError) as error:
         raise UserError(f"{path}: is no whole HDF5 file (truncated, damaged or of another format); restore the file.") from error
-    if len(shape) != 3 or shape[2] != 3 or kind.kind != "f" or 0 in shape:
+    if shape is None or len(shape) != 3 or shape[2] != 3 or kind.kind != "f" or 0 in shape:
         raise UserError(f"{path}: `{POINTS}` is {kind} of shape {shape}, not floats of shape (clouds, points, 3).")
     if shape[1] < at_least:
         raise UserError(f"{path}: clouds have {shape[1]} points, fewer than the input's points ({at_least}); lower that.")

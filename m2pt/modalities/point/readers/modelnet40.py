@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from m2pt.config import PointInput, UserError, refuses_unknown
 from m2pt.modalities.items import Items, Split, Wanted
 from m2pt.modalities.listings import read_list, require_unique
-from m2pt.modalities.missing import advice
+from m2pt.modalities.missing import advice, exists
 from m2pt.modalities.point.readers.clouds import CloudItems, StoredClouds
 from m2pt.modalities.point.readers.hdf5 import Rows, read_labels, require_labels
 from m2pt.modalities.point.readers.text import read_table
@@ -61,7 +61,7 @@ def _stored(folder: Path, listing: Path, wanted: Wanted, config: PointInput) -> 
     paths, labels = [], []
     for line in read_list(listing):
         # The published lists hold paths from the folder above; the file name is what counts there.
-        path = member(folder, line if (folder / line).exists() else Path(line).name, listing)
+        path = member(folder, line if exists(folder / line) else Path(line).name, listing)
         found = read_labels(path, "label", each_point=False, at_least=config.points)
         require_labels(path, "label", found, len(classes))
         paths.append(path)

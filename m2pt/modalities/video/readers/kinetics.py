@@ -19,7 +19,7 @@ from m2pt.modalities.listings import require_unique
 from m2pt.modalities.missing import advice
 from m2pt.modalities.samples import member, require_folder, visible
 from m2pt.modalities.video.decoding import Frame, opened
-from m2pt.modalities.video.lists import read_classes, read_entries
+from m2pt.modalities.video.lists import CLASSES, read_classes, read_entries
 from m2pt.modalities.video.sampling import training_clip, view_clips
 from m2pt.modalities.video.transforms import ClipAugment, crops_along, resize_short, to_clip
 
@@ -200,7 +200,14 @@ def _classes(folder: Path, listings: dict[str, list[tuple[str, int]]]) -> tuple[
     highest = {name: max(label for _, label in entries) for name, entries in listings.items()}
     named = read_classes(folder)
     if named is None:
-        return tuple(str(label) for label in range(max(highest.values()) + 1))
+        labels = {label for entries in listings.values() for _, label in entries}
+        lacking = next(label for label in range(len(labels) + 1) if label not in labels)
+        if lacking < len(labels):
+            raise UserError(
+                f"{folder}: no list has a video with label {lacking}, though labels go up to {max(labels)}; labels count from 0: "
+                f"correct the lists, or name all classes in {CLASSES}."
+            )
+        return tuple(str(label) for label in range(len(labels)))
     source, names = named
     for name, label in highest.items():
         if label >= len(names):
