@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from m2pt.config import UserError
-from m2pt.modalities.image.jpeg import otherwise_ended
+from m2pt.modalities.image.jpeg import otherwise_ended, probes
 from m2pt.modalities.image.png import require_every_row
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -47,8 +47,8 @@ def decode(content: bytes, source: Path | str) -> Image.Image:
         picture = _loaded(content)
         if picture.format == "PNG":
             require_every_row(content)
-        elif picture.format in ("JPEG", "MPO") and (other := otherwise_ended(content)) is not None:
-            _require_equal(picture, _loaded(other))
+        elif picture.format in ("JPEG", "MPO"):
+            _require_whole_jpeg(picture, content)
     except Image.DecompressionBombError as error:
         raise UserError(f"{source}: has more pixels than are decoded ({error}); scale it down or remove it.") from error
     except _DAMAGE as error:
@@ -60,6 +60,16 @@ def _loaded(content: bytes) -> ImageFile.ImageFile:
     picture = Image.open(io.BytesIO(content), formats=FORMATS)
     picture.load()
     return picture
+
+
+def _require_whole_jpeg(picture: Image.Image, content: bytes) -> None:
+    if (other := otherwise_ended(content)) is not None:
+        _require_equal(picture, _loaded(other))
+    pixels = picture.tobytes()
+    for probe in probes(content):
+        _require_equal(picture, _loaded(probe.behind))
+        if pixels == _loaded(probe.end).tobytes() and pixels != _loaded(probe.beginning).tobytes():
+            raise ValueError("the picture does not depend on the end of its data: a part of them is lost")
 
 
 def _require_equal(picture: Image.Image, other: Image.Image) -> None:

@@ -4,6 +4,7 @@ Marker codes and the order of a file are those of ITU-T T.81, annexes B and G.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # within the data of a scan; neither a stuffed 0xFF nor a restart
@@ -14,6 +15,7 @@ _PROGRESSIVE, _FIRST_ARITHMETIC = {0xC2, 0xC6, 0xCA, 0xCE}, 0xC8
 _NUM_COEFFICIENTS = 64
 
 _FILLER = bytes((0xA5, 0x5A, 0x3C, 0xC3)) * 16
+_HOLE = re.compile(bytes(512))  # the smallest block of a disk
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,35 @@ def otherwise_ended(content: bytes) -> bytes | None:
         return None
     end = outline.scans[-1].end
     return content[:end] + _FILLER + content[end:]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Three changes of a file in a scan that holds a long run of zeros: behind its data, at their end, and at their beginning.
+
+    Data that were never written (a download that was laid out beforehand, a disk that failed) are zeros, and a decoder reads them
+    as a picture. It comes to the end of its blocks too late, and then the picture depends on what comes behind the data; or too
+    early, and then it does not depend on their end, though on their beginning. Even areas are runs of zeros too, in data that
+    the picture does depend on.
+    """
+
+    behind: bytes
+    end: bytes
+    beginning: bytes
+
+
+def probes(content: bytes) -> Iterator[Probe]:
+    """A probe of each scan that holds a long run of zeros: of next to no whole file."""
+    if _HOLE.search(content) is None:
+        return
+    outline, size = _outline(content), len(_FILLER)
+    for scan in outline.scans if outline.kind <= _FIRST_ARITHMETIC else ():
+        if scan.end - scan.start > 2 * size and _HOLE.search(content, scan.start, scan.end):
+            yield Probe(
+                content[: scan.end] + _FILLER + content[scan.end :],
+                content[: scan.end - size] + _FILLER + content[scan.end :],
+                content[: scan.start] + _FILLER + content[scan.start + size :],
+            )
 
 
 def _outline(content: bytes) -> _Outline:

@@ -177,3 +177,32 @@ def test_a_picture_that_is_too_large_is_called_so(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(UserError, match=r"large\.png: has more pixels than are decoded"):
         decode(content, "large.png")
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [*(({}, place) for place in (0.2, 0.4, 0.6, 0.8)), *(({"progressive": True}, place) for place in (0.08, 0.2, 0.3))],
+)
+def test_a_jpeg_of_which_a_part_was_never_written_is_refused(options, place):
+    """A download that was laid out beforehand, or a disk that failed, leaves zeros; Pillow decodes them without a word.
+
+    A hole in the scan that tells the last bit of each coefficient may stay unseen.
+    """
+    content = encoded(noisy(3, (640, 480)), "JPEG", quality=90, **options)
+    decode(content, "whole.jpg")
+    start = int(len(content) * place)
+    holed = content[:start] + bytes(4096) + content[start + 4096 :]
+    Image.open(io.BytesIO(holed)).load()
+    with pytest.raises(UserError, match=r"holed\.jpg: is no whole image"):
+        decode(holed, "holed.jpg")
+
+
+@pytest.mark.parametrize("options", [{"optimize": True}, {"progressive": True}])
+@pytest.mark.parametrize("drawn", ["nothing", "above", "below"])
+def test_an_even_jpeg_is_whole_though_its_data_are_zeros(options, drawn):
+    picture = Image.new("RGB", (1600, 1200), "white")
+    if drawn != "nothing":
+        picture.paste(noisy(0, (100, 100)), (0, 0) if drawn == "above" else (1500, 1100))
+    content = encoded(picture, "JPEG", **options)
+    assert bytes(512) in content, "a case that is none"
+    assert decode(content, "even.jpg").size == (1600, 1200)
