@@ -7,7 +7,15 @@ from torch import Tensor
 
 _TOLD: tuple[tuple[str, str], ...] = (
     (r"lora_[AB]\b", "a model with low-rank adapters (merge them first: `merge_and_unload()` of peft)"),
-    (r"(weight_scale|scale_weight|weight_scale_inv|SCB|absmax|qweight|qzeros)$", "a quantised model (dequantise it first)"),
+    (
+        r"(weight_scale|scale_weight|weight_scale_inv|SCB|absmax|qweight|qzeros|_packed_params|zero_point)$",
+        "a quantised model (dequantise it first)",
+    ),
+    (r"\.join\.(scales|auxiliaries)\.", "a model with a pathway (merge it first: `merge` of m2pt.pathway)"),
+    (
+        r"\.parametrizations\.|\.weight_[gv]$",
+        "a model with parametrized weights (make them plain first: `torch.nn.utils.parametrize.remove_parametrizations`)",
+    ),
     (r"_?flat_param", "a part of a model that FSDP has cut (gather its full state_dict first)"),
     (r"relative_position_(bias_table|index)|rel_pos_bias", "BEiT or a kin of it (relative position biases)"),
     (r"\.(gamma_1|gamma_2|lambda_1|lambda_2|ls[12]\.gamma|layer_scale[12]\.lambda1)$", "one with layer scale (BEiT, DINOv2)"),

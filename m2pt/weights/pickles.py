@@ -88,6 +88,8 @@ class _Unpickler(pickle._Unpickler):
         if not (called is Inert or isinstance(called, Inert) or any(called is value for value in known)):
             raise pickle.UnpicklingError(f"asks to call {called!r}")
         arguments = self.stack.pop()
+        if called is torch._tensor._rebuild_from_type_v2 and arguments[1] is Inert:
+            raise _SubclassError
         self.stack[-1] = called(*arguments)
 
     def load_build(self) -> None:
@@ -102,6 +104,10 @@ class _Unpickler(pickle._Unpickler):
 
 class _HostileError(Exception):
     """A name that no weights ask for."""
+
+
+class _SubclassError(Exception):
+    """A tensor of a class that PyTorch's own safe reader does not know."""
 
 
 def _load(stream: Any, **options: Any) -> Any:
@@ -131,6 +137,11 @@ def read_pickled(file: Path, container: Container) -> Any:
     except _HostileError as error:
         raise UserError(
             f"{file}: asks to call {error}, as no weights do; nothing of it was run: do not use this file."
+        ) from error
+    except _SubclassError as error:
+        raise UserError(
+            f"{file}: holds tensors of a class of their own; where you trust the file, keep plain ones in a new file: "
+            "`tensor.full_tensor()` of each DTensor (as FSDP leaves them), `tensor.as_subclass(torch.Tensor)` of others."
         ) from error
     except Exception as error:  # a damaged pickle can fail in any way
         reason = " ".join(str(error).split())[:120] or type(error).__name__

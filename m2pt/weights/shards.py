@@ -31,6 +31,11 @@ def weights_file(path: Path) -> Path:
     for name in USUAL_NAMES:
         if (path / name).is_file():
             return path / name
+    if any(path.glob("*.distcp")):
+        raise UserError(
+            f"{path}: is a distributed checkpoint; make one file of it and name that: "
+            "`python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER FILE`."
+        )
     found = sorted(item for item in path.iterdir() if item.suffix in SUFFIXES and item.is_file())
     if found and (len(found) == 1 or all(_SHARD.fullmatch(item.name) for item in found)):
         return _index_of(found[0])

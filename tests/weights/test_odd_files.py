@@ -2,14 +2,19 @@
 
 import io
 import json
+import subprocess
+import sys
 import zipfile
 
 import pytest
+import timm
 import torch
+import torch.distributed.checkpoint
 import transformers
 
 from m2pt.config import ImageInput, ModelConfig, UserError
 from m2pt.model import Model
+from m2pt.pathway import attach, merge
 from m2pt.weights import inspect, load_encoder, read_encoder
 from m2pt.weights.content import read_content
 from tests.weights import files
@@ -153,3 +158,48 @@ def test_an_encoder_with_no_registers_is_no_piece_of_a_model(tmp_path):
     transformers.DINOv3ViTModel(transformers.DINOv3ViTConfig(**HUGGING, num_register_tokens=0)).save_pretrained(tmp_path)
     with pytest.raises(UserError, match="which m2pt does not read"):
         read_encoder(tmp_path, "image", IMAGE, MODEL)
+
+
+class Own(torch.Tensor):
+    """Pickled by this module's name, which the reader does not look for."""
+
+
+def test_advice_for_tensors_of_a_class_of_their_own_works_when_followed(tmp_path):
+    path = tmp_path / "own.pth"
+    torch.save({key: tensor.as_subclass(Own) for key, tensor in files.vit().items()}, path)
+    with pytest.raises(UserError, match=r"holds tensors of a class of their own; .* `tensor\.as_subclass\(torch\.Tensor\)`"):
+        read_encoder(path, "image", IMAGE, MODEL)
+    loaded = torch.load(path, weights_only=False)
+    torch.save({key: tensor.as_subclass(torch.Tensor) for key, tensor in loaded.items()}, tmp_path / "plain.pth")
+    assert torch.equal(read_encoder(tmp_path / "plain.pth", "image", IMAGE, MODEL).tensors[FC1], files.vit()[FC1])
+
+
+def test_advice_for_a_distributed_checkpoint_works_when_followed(tmp_path):
+    torch.distributed.checkpoint.save({"model": dict(files.vit())}, checkpoint_id=tmp_path / "parts", no_dist=True)
+    with pytest.raises(UserError, match=r"is a distributed checkpoint; .*format_utils dcp_to_torch FOLDER FILE"):
+        read_encoder(tmp_path / "parts", "image", IMAGE, MODEL)
+    program = [sys.executable, "-m", "torch.distributed.checkpoint.format_utils", "dcp_to_torch"]
+    subprocess.run([*program, str(tmp_path / "parts"), str(tmp_path / "one.pth")], check=True, capture_output=True)
+    assert torch.equal(read_encoder(tmp_path / "one.pth", "image", IMAGE, MODEL).tensors[FC1], files.vit()[FC1])
+
+
+def _vit():
+    return timm.create_model("vit_tiny_patch16_224", img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, num_classes=0)
+
+
+def test_advice_for_models_that_are_not_plain_works_when_followed(tmp_path):
+    joined, normed = _vit(), _vit()
+    attach(joined, _vit())
+    torch.nn.utils.parametrizations.weight_norm(normed.blocks[0].attn.qkv)
+    packed = torch.ao.quantization.quantize_dynamic(_vit(), {torch.nn.Linear}, torch.qint8)
+    told = {"a model with a pathway .merge it first": joined, "remove_parametrizations": normed, "a quantised model": packed}
+    for number, (sentence, model) in enumerate(told.items()):
+        torch.save(model.state_dict(), tmp_path / f"{number}.pth")
+        with pytest.raises(UserError, match=sentence):
+            read_encoder(tmp_path / f"{number}.pth", "image", IMAGE, MODEL)
+    merge(joined)
+    torch.nn.utils.parametrize.remove_parametrizations(normed.blocks[0].attn.qkv, "weight")
+    for number, model in enumerate((joined, normed)):
+        torch.save(model.state_dict(), tmp_path / f"{number}.pth")
+        found = read_encoder(tmp_path / f"{number}.pth", "image", IMAGE, MODEL)
+        assert torch.equal(found.tensors[FC1], model.blocks[0].mlp.fc1.weight)
