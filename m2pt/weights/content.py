@@ -114,7 +114,12 @@ def _unwrap(file: Path, content: Any, wanted: Weights | None, key: str) -> Conte
     if isinstance(content, Inert) and not content.entries:
         raise UserError(f"{file}: holds an object that is no module of PyTorch; {CONVERSION}.")
     names = ", ".join((*RAW, *AVERAGED))
-    raise UserError(f"{file}: holds no model's tensors by name, at the top or under {names}.")
+    elsewhere = [name for name, value in (as_mapping(content) or {}).items() if _holds(value)]
+    advice = "name a file of a model's weights"
+    if elsewhere:
+        told = f"where those under {' or '.join(elsewhere)} are meant, keep them in a file of their own"
+        advice = f"{told}: `torch.save(torch.load(FILE, weights_only=False)[{elsewhere[0]!r}], NEW_FILE)`"
+    raise UserError(f"{file}: holds no model's tensors by name, at the top or under {names}; {advice}.")
 
 
 def _entry(file: Path, entries: Mapping[str, Any], wanted: Weights | None, key: str) -> str | None:

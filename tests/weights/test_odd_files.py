@@ -203,3 +203,15 @@ def test_advice_for_models_that_are_not_plain_works_when_followed(tmp_path):
         torch.save(model.state_dict(), tmp_path / f"{number}.pth")
         found = read_encoder(tmp_path / f"{number}.pth", "image", IMAGE, MODEL)
         assert torch.equal(found.tensors[FC1], model.blocks[0].mlp.fc1.weight)
+
+
+def test_advice_for_weights_under_an_unusual_name_works_when_followed(tmp_path):
+    path = tmp_path / "net.pth"
+    torch.save({"net": files.vit(), "optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}}, "epoch": 3}, path)
+    with pytest.raises(UserError, match=r"where those under net are meant.*\(FILE, weights_only=False\)\['net'\], NEW_FILE"):
+        read_encoder(path, "image", IMAGE, MODEL)
+    torch.save(torch.load(path, weights_only=False)["net"], tmp_path / "new.pth")
+    assert torch.equal(read_encoder(tmp_path / "new.pth", "image", IMAGE, MODEL).tensors[FC1], files.vit()[FC1])
+    torch.save({"optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}}}, path)
+    with pytest.raises(UserError, match=r"teacher; name a file of a model's weights\."):
+        read_encoder(path, "image", IMAGE, MODEL)
