@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from m2pt.config import UserError
-from m2pt.modalities.video.whole import require_whole
+from m2pt.modalities.video.whole import EndlessError, require_whole
 
 T = TypeVar("T")
 
@@ -175,7 +175,7 @@ def opened(path: Path) -> Iterator[Video]:
         with av.open(str(path)) as container:
             require_whole(path, container.format.name)
             yield Video(container)
-    except NotImplementedError as error:
+    except EndlessError as error:
         raise UserError(
             f"{path}: is a video in a container that does not say where it ends, so that a part of it may be lost; write it anew "
             f"as MP4 or Matroska (ffmpeg -i {path.name} -c copy {path.stem}-whole.mkv) and list that."

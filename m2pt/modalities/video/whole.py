@@ -7,6 +7,10 @@ from typing import BinaryIO
 _SEGMENT = 0x18538067  # Matroska's element that holds all others (RFC 9559, 5.1)
 
 
+class EndlessError(Exception):
+    """A container, or a file of it, that does not say where it ends."""
+
+
 def _require_mp4(file: BinaryIO, end: int) -> None:
     """Boxes follow one another (ISO/IEC 14496-12, 4.2). Only an index behind fragments shows that none of them is lost.
 
@@ -25,7 +29,7 @@ def _require_mp4(file: BinaryIO, end: int) -> None:
         kinds.add(header[4:8])
         start += size
     if b"moof" in kinds and (b"mfra" not in kinds or b"sidx" in kinds):
-        raise NotImplementedError
+        raise EndlessError
 
 
 def _require_matroska(file: BinaryIO, end: int) -> None:
@@ -36,7 +40,7 @@ def _require_matroska(file: BinaryIO, end: int) -> None:
         name, name_bytes, _ = _number(file, keep_length=True)
         size, size_bytes, unknown = _number(file, keep_length=False)
         if unknown:
-            raise NotImplementedError
+            raise EndlessError
         start += name_bytes + size_bytes + size
         if start > end:
             raise ValueError("the file is truncated")
@@ -83,7 +87,7 @@ def require_whole(path: Path, kinds: str) -> None:
 
     Raises:
         ValueError: the file is shorter than it says, or is no video.
-        NotImplementedError: the container, or this file of it, does not say where it ends.
+        EndlessError: the container, or this file of it, does not say where it ends.
 
     """
     names = kinds.split(",")
@@ -91,6 +95,6 @@ def require_whole(path: Path, kinds: str) -> None:
         raise ValueError("this is a picture, a text or a list of other files")
     check = next((_CHECKS[name] for name in names if name in _CHECKS), None)
     if check is None:
-        raise NotImplementedError
+        raise EndlessError
     with path.open("rb") as file:
         check(file, path.stat().st_size)
