@@ -66,7 +66,7 @@ def _cell(plan: Plan, specs: list[RunSpec], parts: tuple[str, ...], epochs: dict
     costs = None if refused else _costs(spec)
     known, same = cell_if_scored(spec, epochs), Sameness()
     for one in specs if known else ():
-        same = same.joined(sameness(one, samples.known(plan, one), made_here(plan.study)))
+        same = same.joined(sameness(one, samples.known(plan, one), made_here(plan.study), epochs))
     score = known.published if known else None
     label = cell_of(spec, spec.task.dataset, epochs).label if spec.task else ""
     varied = f" ({label})" if label else ""

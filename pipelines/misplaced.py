@@ -1,5 +1,6 @@
 """Why a key changes no run, and where it would have to stand."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from m2pt.config import JOINED, Study, TaskConfig
@@ -30,7 +31,7 @@ def sentence(faults: list[Fault]) -> str:
 def fault(study: Study, key: str, reach: Reach, at: str = "", of: str = "this study") -> Fault:
     """What is to be said of a key that changes no run; `at` is where it stands, if elsewhere, and `of` whose runs are meant."""
     at = at or key
-    if not key.startswith("rivals.") and (reason := is_unread(key, reach.idle)) is not None:
+    if not key.startswith("rivals.") and (reason := is_unread(key, reach.idle) or _inside(key, reach.idle)) is not None:
         return Fault(at, of, reason)
     if not reach.present and not key.startswith(_FOR_ALL):
         return Fault(at, of, "there are none")
@@ -49,10 +50,27 @@ def fault(study: Study, key: str, reach: Reach, at: str = "", of: str = "this st
         case "rivals":
             readers = [method for method, keys in RIVAL_KEYS.items() if rest in keys]
             return Fault(at, of, f"none of its methods reads it, as {' and '.join(readers) or 'no other'} would (sweep.methods)")
+        case "tasks" if (why := _of_task(study, rest, reach)) is not None:
+            return Fault(at, of, why)
         case "sweep":
             return Fault(at, of, _SWEEP.get(rest, "no run follows from it"))
         case _:
             return Fault(at, of, next((why for start, why in _ELSEWHERE.items() if key.startswith(start)), "no run reads it"))
+
+
+def _inside(key: str, reasons: Mapping[str, str]) -> str | None:
+    """Why what is inside of a section is not read."""
+    return next((reason for inner, reason in reasons.items() if inner.startswith(f"{key}.")), None)
+
+
+def _of_task(study: Study, key: str, reach: Reach) -> str | None:
+    """Why a key of a task, without its `tasks.`, changes none of the runs that are meant; None where another reason holds."""
+    name, _, rest = key.partition(".")
+    if name in study.tasks and not reach.has(f"tasks.{name}"):
+        return f"it has none of the task {name} (sweep.targets)"
+    if rest.startswith("recipes."):
+        return f"{name} is not tuned so (sweep.tunings)"
+    return None
 
 
 _FOR_ALL = ("encoders", "data", "execution", "study", "tasks", "search", "parts")

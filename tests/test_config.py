@@ -106,6 +106,8 @@ def test_a_search_keeps_its_ranges_and_a_study_without_one_has_no_trace_of_it():
         ("finetune.learning_rate: {low: 0, high: 1}", "search.ranges: finetune.learning_rate: input should be greater than 0"),
         ("pathway.order: {choices: []}", "search.ranges.pathway.order: choices must not be empty"),
         ("pathway.order: {choices: [normal, normal]}", "search.ranges.pathway.order: choices must not repeat a value"),
+        ("pathway.scale_init: {choices: [1, 1.0]}", "search.ranges.pathway.scale_init: choices must not repeat a value"),
+        ("pathway.scale_init: {choices: [0.5]}", "search.ranges.pathway.scale_init: a single choice varies nothing"),
         ("pathway.order: {choices: [normal], low: 1}", "search.ranges.pathway.order: choices stand alone"),
         ("pathway.order: {choices: [normal, revers]}", "search.ranges: pathway.order: input should be 'normal', 'reversed'"),
         ("sweep.auxiliary_encoder: {choices: [mae, mea]}", "sweep.auxiliary_encoder: there is no encoder named 'mea'"),

@@ -1,11 +1,13 @@
 """What of a run departs from the release of its recipe, computed from its resolved spec."""
 
+from pathlib import Path
+
 import pytest
 
-from m2pt.config import MODALITIES, FinetuneConfig, PathwayConfig
+from m2pt.config import MODALITIES, FinetuneConfig, PathwayConfig, UserError
 from m2pt.identity import RunSpec
 from m2pt.modalities.recipe import Recipe
-from m2pt.recipes import Departures, departures, recipes, uses
+from m2pt.recipes import Departures, departures, recipes, resolve, uses
 from m2pt.study_file import parse_study
 from m2pt.unread import is_unread, leaves, unread
 from pipelines.grid import Fingerprints, part_specs
@@ -114,3 +116,17 @@ def test_a_recipe_declares_nothing_that_its_runs_do_not_read(modality: str, name
     assert len(declared) > 8
     # What a recipe leaves out (a label smoothing of 0) is true of a run that would not read it too.
     assert not {key: reason for key, value in declared.items() if value and (reason := is_unread(key, reasons))}
+
+
+def test_what_a_task_cannot_change_is_told_by_its_key_in_the_words_of_the_schema():
+    text = (Path(__file__).parents[1] / "studies" / "paper.yaml").read_text(encoding="utf-8")
+    study = parse_study(text, "paper.yaml")
+    probe = study.tasks["imagenet"].model_copy(update={"finetune": {"head": "mean"}})
+    with pytest.raises(UserError) as caught:
+        resolve("imagenet", probe, "fix")
+    assert str(caught.value) == "tasks.imagenet.finetune: norm_rows is for the head class_token, not for mean."
+
+
+def test_the_release_of_the_video_recipe_is_said_to_read_past_the_pathway_in_attention():
+    told = recipes("video")["videomae-kinetics400"].departs_joined
+    assert any("attn.qkv" in sentence and "past the pathway" in sentence for sentence in told)

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from m2pt.analysis.sameness import NOTHING_DIFFERS, Sameness, made_here, sameness
+from m2pt.analysis.sameness import EPOCHS, NOTHING_DIFFERS, Sameness, made_here, sameness
 from m2pt.analysis.statistics import Estimate, estimate
 from m2pt.config import (
     LAYERS,
@@ -34,9 +34,6 @@ COLUMNS = (
 `published` and `difference` are empty where our runs are others than the paper's: `differs` says in what, with the paper's score.
 `departures` are those of the recipe from its release.
 """
-
-EPOCHS = 300
-"""How long the auxiliaries of the paper's main tables were pretrained."""
 
 VARIANTS: dict[Dataset, tuple[str | None, ...]] = {
     "audioset": (None, "balanced"),
@@ -174,7 +171,7 @@ def sameness_of(specs: Sequence[RunSpec], records: Sequence[Mapping[str, Any]], 
     epochs, made = auxiliary_epochs(study), made_here(study)
     for spec, record in zip(specs, records, strict=True):
         if (cell := cell_if_scored(spec, epochs)) is not None:
-            found[cell] = found.get(cell, Sameness()).joined(sameness(spec, record, made))
+            found[cell] = found.get(cell, Sameness()).joined(sameness(spec, record, made, epochs))
     return found | {replace(cell, metric="miou_class"): same for cell, same in found.items() if cell.metric == "miou_instance"}
 
 
@@ -219,7 +216,7 @@ def published_of(specs: Sequence[RunSpec], records: Sequence[Mapping[str, Any]],
     """The paper's score of each run's cell in percent, None where it has none or is of another run."""
     epochs, made = auxiliary_epochs(study), made_here(study)
     return [
-        cell.published if (cell := cell_if_scored(spec, epochs)) and not sameness(spec, record, made).differs else None
+        cell.published if (cell := cell_if_scored(spec, epochs)) and not sameness(spec, record, made, epochs).differs else None
         for spec, record in zip(specs, records, strict=True)
     ]
 

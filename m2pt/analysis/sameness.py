@@ -36,6 +36,9 @@ VARIANTS: dict[Dataset, str] = {"shapenetpart": "trainval"}
 OF_NUMBERS = ("finetune.precision", "finetune.compiled")
 """Keys that say how numbers are computed, not which: other values are departures, no other recipe."""
 
+EPOCHS = 300
+"""How long the encoders of the paper's main tables were pretrained."""
+
 SHOWN = 3
 """How many points are said in a cell; the rest is counted, and listed in `published.csv` and by `m2pt plan --json`."""
 
@@ -88,13 +91,16 @@ def made_here(study: Study) -> frozenset[str]:
     return frozenset(name for name, source in study.encoders.items() if not isinstance(source, FileSource))
 
 
-def sameness(spec: RunSpec, record: Mapping[str, Any], made: frozenset[str] = frozenset()) -> Sameness:
+def sameness(
+    spec: RunSpec, record: Mapping[str, Any], made: frozenset[str] = frozenset(), epochs: Mapping[str, int] | None = None
+) -> Sameness:
     """Compare a run on a published data set with the paper's.
 
     Args:
         spec: the run.
         record: what is known of its samples: its record, empty where it is not complete.
         made: the sources of encoders that were trained here (`made_here`).
+        epochs: for how long the encoders of a source were pretrained, where the study says so.
 
     """
     if spec.task is None:
@@ -117,7 +123,7 @@ def sameness(spec: RunSpec, record: Mapping[str, Any], made: frozenset[str] = fr
         elif is_unread(key, reasons) is None:
             own = _same(_at(run, key), _at(declared, key))
             (departs if own or key in OF_NUMBERS else differs).append(point)
-    return Sameness((*differs, *_weights(spec, made), *_data(spec, record)), tuple(departs))
+    return Sameness((*differs, *_weights(spec, made, epochs or {}), *_data(spec, record)), tuple(departs))
 
 
 def _at(document: JsonValue, key: str) -> JsonValue:
@@ -130,8 +136,10 @@ def _same(one: JsonValue, other: JsonValue) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-def _weights(spec: RunSpec, made: frozenset[str]) -> Iterator[str]:
-    """Encoders that are not the published ones."""
+def _weights(spec: RunSpec, made: frozenset[str], epochs: Mapping[str, int]) -> Iterator[str]:
+    """Encoders that are not the published ones; auxiliaries of other epochs are Table 6, and cells of their own."""
+    if spec.target_weights is not None and (count := epochs.get(spec.target_weights.source, EPOCHS)) != EPOCHS:
+        yield f"target encoder: {spec.target_weights.source}, of {count} epochs [published]"
     if spec.setting == "pretrained" and spec.target_weights is None:
         yield f"target encoder: {RANDOM} [published]"
     refs = [("target", spec.target_weights), *(("auxiliary", ref) for ref in spec.auxiliary_refs)]

@@ -33,7 +33,9 @@ class RangeConfig(Frozen):
                 raise ValueError("choices stand alone; remove low, high, log and integer, or remove choices")
             if not self.choices:
                 raise ValueError("choices must not be empty")
-            if len({json.dumps(choice, sort_keys=True) for choice in self.choices}) != len(self.choices):
+            if len(self.choices) == 1:
+                raise ValueError("a single choice varies nothing; add another, or set the key to it outside of the search")
+            if len({_form(choice) for choice in self.choices}) != len(self.choices):
                 raise ValueError("choices must not repeat a value")
             return self
         if self.low is None or self.high is None:

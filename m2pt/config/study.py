@@ -187,7 +187,9 @@ class Study(Frozen):
         for key, value in changes.items():
             *path, last = key.split(".")
             section: object = raw
-            for step in path:
+            for depth, step in enumerate(path):
+                if isinstance(section, dict) and depth > 2 and path[0] == "tasks" and path[2] in ("finetune", "input"):
+                    section.setdefault(step, {})  # a task says single values of its recipe, which has the section
                 section = section.get(step) if isinstance(section, dict) else None
             if not isinstance(section, dict):
                 raise ValueError(f"{where}.{key}: there is no section {'.'.join(path)!r}")

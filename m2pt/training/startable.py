@@ -1,6 +1,7 @@
 """What keeps a run from starting, told from its spec: a plan asks before anything is costed, and the job asks before it trains.
 
 A setting that the code would not honour keeps a run from starting too: its number would stand under a name that is not its own.
+What other settings leave unread (`m2pt.unread`) does not: a study file cannot set it, so that a recipe has it, or a default.
 """
 
 import importlib
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from m2pt.config import AudioAugment, FinetuneConfig, Goal, Head, MethodName, PointInput, TestConfig, UserError
+from m2pt.config import AudioAugment, Goal, Head, MethodName, PointInput, TestConfig, UserError
 from m2pt.identity import RunSpec
 from m2pt.model import fresh
 from m2pt.shapes import shapes_only
@@ -119,8 +120,6 @@ def _of_goal(spec: RunSpec) -> Iterator[str]:
     recipe, goal = spec.finetune, spec.goal
     if recipe.head not in HEADS[goal]:
         yield f"finetune.head: {recipe.head} is not for {goal}; choose among {', '.join(HEADS[goal])}."
-    if recipe.head not in ("mean", "class_token") and recipe.head_init_std != FinetuneConfig().head_init_std:
-        yield f"finetune.head_init_std: is for the heads mean and class_token, not for {recipe.head}; leave it out."
     if recipe.head in ("class_token", "class_and_max") and (spec.input.form == "shared" or spec.modality == "video"):
         yield f"finetune.head: {recipe.head} needs a class token, and samples of {spec.target} have none; choose mean."
     segmentation = goal in ("part_segmentation", "semantic_segmentation")
@@ -129,9 +128,6 @@ def _of_goal(spec: RunSpec) -> Iterator[str]:
         yield f"finetune.loss: binary_cross_entropy is not for {goal}; choose cross_entropy."
     if goal == "tagging" and not binary:
         yield "finetune.loss: tagging needs binary_cross_entropy."
-    if recipe.label_smoothing and (segmentation or (binary and not recipe.mixes)):
-        what = goal if segmentation else "binary_cross_entropy"
-        yield f"finetune.label_smoothing: {what} does without; set it to 0."
     if recipe.mixes and goal != "classification":
         yield f"finetune.mixup: samples can be mixed for classification, not for {goal}; set mixup and cutmix to 0."
     if recipe.mixes and isinstance(recipe.augment, AudioAugment) and recipe.augment.mixup:
@@ -166,9 +162,9 @@ def _of_counts(spec: RunSpec, known: Known) -> Iterator[str]:
             "lower it or add data."
         )
     held = known.train if recipe.samples == "all" else recipe.samples
-    if recipe.epoch_samples is not None and recipe.epoch_samples > held and not (recipe.weighted and recipe.replacement):
-        yield f"finetune.epoch_samples: {recipe.epoch_samples} are more than the {held} samples of {spec.target}; lower it."
-    drawn = recipe.epoch_samples or held
+    drawn = (recipe.epoch_samples if recipe.weighted else None) or held
+    if drawn > held and not recipe.replacement:
+        yield f"finetune.epoch_samples: {drawn} are more than the {held} samples of {spec.target}; lower it."
     if spec.task is not None and recipe.batch_size > drawn:
         yield f"finetune.batch_size: {recipe.batch_size} is more than the {drawn} training samples of {spec.target}."
 

@@ -97,6 +97,18 @@ def test_encoders_of_ones_own_making_are_not_the_published_ones() -> None:
     assert pathway.differs == ("auxiliary encoder: mine, trained here [published]",)
 
 
+def test_a_target_that_was_pretrained_for_less_is_not_the_published_one() -> None:
+    changes = (
+        ("encoders: {published:", "encoders: {early: {kind: file, epochs: 20, paths: {image: e.pth}}, published:"),
+        ("target_encoder: published, auxiliary", "target_encoder: early, auxiliary"),
+    )
+    study = parse_study(TEXT.replace(*changes[0]).replace(*changes[1]), "one.yaml")
+    specs = run_specs(study, Fingerprints({"pictures": "d"}, {("early", "image"): "e", ("published", "point"): "w"}))
+    found = sameness_of(specs, [{}, {}], study)
+    assert {same.differs for same in found.values()} == {("target encoder: early, of 20 epochs [published]",)}
+    assert published_of(specs, [{}, {}], study) == [None, None]
+
+
 SAMPLES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "fewer test pictures": (
         {"samples": {"train": {"listed": 1_281_167}, "test": {"listed": 50_000, "absent": 20, "unreadable": 5}}},

@@ -41,8 +41,9 @@ def part(**changes: object) -> Edit:
     return lambda study: study.setdefault("parts", []).append({"name": "extra", "set": keys})
 
 
-def search(study: dict[str, Any], key: str, method: str = "pathway") -> None:
-    study["search"] = {"trials": 2, "seeds": [100], "method": method, "ranges": {key: {"low": 0.1, "high": 0.5}}}
+def search(study: dict[str, Any], key: str, method: str = "pathway", **range_: object) -> None:
+    ranges = {key: range_ or {"low": 0.1, "high": 0.5}}
+    study["search"] = {"trials": 2, "seeds": [100], "method": method, "ranges": ranges}
 
 
 def sections(**values: object) -> Edit:
@@ -211,6 +212,21 @@ IGNORED: dict[str, tuple[str, Edit, tuple[str, ...]]] = {
         alone("imagenet", finetune={"augment": {"color_jitter": 0.4}}),
         ("tasks.imagenet.finetune.augment.color_jitter", "policy"),
     ),
+    "a task that the part does not train": (
+        "paper",
+        part(sweep__targets=["imagenet"], tasks__ade20k__finetune__learning_rate=9.0),
+        ("parts.", "tasks.ade20k.finetune.learning_rate", "has none of the task ade20k (sweep.targets)"),
+    ),
+    "a recipe that the part does not train by": (
+        "paper",
+        part(sweep__targets=["imagenet"], tasks__imagenet__recipes__fix="mae-linear-probe"),
+        ("parts.", "tasks.imagenet.recipes.fix", "imagenet is not tuned so (sweep.tunings)"),
+    ),
+    "a whole section of small data": (
+        "params",
+        lambda study: search(study, "finetune.test", choices=[{"votes": 1}, {"votes": 2}]),
+        ("search.ranges.finetune.test", "small data"),
+    ),
     "samples of an epoch": (
         "paper",
         alone("audioset", finetune={"epoch_samples": 100}),
@@ -236,6 +252,15 @@ KEPT: dict[str, tuple[str, Edit]] = {
     ),
     "another rate": ("params", lambda study: study["finetune"].update(learning_rate=0.002)),
     "a part's rate": ("ablations", part(finetune__learning_rate=0.002)),
+    "a value of a recipe's section in a part": ("paper", part(tasks__imagenet__finetune__augment__flip=0.1)),
+    "a search of a value of a recipe's section": (
+        "paper",
+        lambda study: (alone("imagenet")(study), search(study, "tasks.imagenet.finetune.augment.flip")),
+    ),
+    "a binary loss": (
+        "params",
+        lambda study: (study["finetune"].pop("label_smoothing"), study["finetune"].update(loss="binary_cross_entropy")),
+    ),
     "a part's whole section": ("ablations", part(pathway={"order": "reversed"})),
     "a task's rate in a part": ("paper", part(tasks__imagenet__finetune__learning_rate=0.002)),
     "a value that one part alone reads": ("paper", part(sweep__targets=["imagenet"], pathway__scale_lr_multiple=3.0)),

@@ -18,6 +18,7 @@ from m2pt.config import (
 from m2pt.identity import TaskSpec
 from m2pt.recipes import recipes
 from m2pt.training.startable import Known, Means, refusal, require_startable
+from m2pt.unread import unread
 from tests.specs import run_spec
 
 ALONE = {"method": "baseline", "auxiliary": "", "pathway": None, "auxiliary_weights": None}
@@ -91,11 +92,8 @@ REFUSED = {
     "head of another goal": (on_task(*IMAGENET, head="upernet"), "finetune.head: upernet is not for classification"),
     "head without its token": (on_task(*CLIPS, head="class_token"), "finetune.head: class_token needs a class token"),
     "shared form": (whole(head="class_token"), "finetune.head: class_token needs a class token"),
-    "first weights of a head": (on_task(*CLOUDS, head_init_std=0.01), "finetune.head_init_std: is for the heads mean and"),
     "loss of tags": (on_task(*TAGS, loss="cross_entropy"), "finetune.loss: tagging needs binary_cross_entropy"),
     "loss of scenes": (on_task(*SCENES, loss="binary_cross_entropy"), "binary_cross_entropy is not for semantic_segmentation"),
-    "smoothed tags": (on_task(*TAGS, label_smoothing=0.1), "finetune.label_smoothing: binary_cross_entropy does without"),
-    "smoothed scenes": (on_task(*SCENES, label_smoothing=0.1), "finetune.label_smoothing: semantic_segmentation does without"),
     "mixed scenes": (on_task(*SCENES, mixup=0.8), "finetune.mixup: samples can be mixed for classification"),
     "mixed twice": (
         on_task("audio", "audiomae-speech-commands", "speech-commands", mixup=0.8),
@@ -159,7 +157,11 @@ def test_means_that_do_not_suffice(spec, means, sentence):
             "finetune.samples: 3000 are asked for, the train split of toy holds 2000",
         ),
         (on_task(*IMAGENET), Known(1023), "finetune.batch_size: 1024 is more than the 1023 training samples of toy"),
-        (on_task(*TAGS, epoch_samples=3000), Known(2000), "finetune.epoch_samples: 3000 are more than the 2000 samples of toy"),
+        (
+            on_task(*TAGS, weighted=True, epoch_samples=3000),
+            Known(2000),
+            "finetune.epoch_samples: 3000 are more than the 2000 samples of toy",
+        ),
         (whole(samples=2000), Known(1000), "finetune.samples: 2000 are asked for"),
     ],
 )
@@ -173,6 +175,19 @@ def test_with_replacement_more_can_be_drawn_than_there_are():
     assert refusal(large, Means(), Known(1000)) is None
     once = on_task("audio", "audiomae-audioset-2m", "audioset", "full", replacement=False)
     assert "finetune.epoch_samples: 200000 are more than the 1000 samples" in str(refusal(once, Means(), Known(1000)))
+
+
+UNREAD = {
+    "binary loss": whole(loss="binary_cross_entropy"),  # which would have to set the label smoothing of 0.1 to 0, and may not
+    "head with first weights of its own": on_task(*IMAGENET, head="class_and_max"),  # the recipe's: 2e-5 for a linear head
+    "all samples": on_task("audio", "audiomae-audioset-2m", "audioset", "full", weighted=False, replacement=False),
+}
+
+
+@pytest.mark.parametrize("case", UNREAD)
+def test_what_other_settings_leave_unread_keeps_no_run_from_starting(case):
+    assert unread(UNREAD[case])
+    assert refusal(UNREAD[case], Means(), Known(22_160)) is None
 
 
 @pytest.mark.parametrize("form", [ImageInput(), AudioInput(), PointInput(), VideoInput()])

@@ -16,6 +16,9 @@ RECIPES: dict[str, Recipe] = {
             "the release starts from a checkpoint that was distilled on Kinetics-710; here from the study's target encoder",
             "the release's warm-up reaches the peak one step earlier",
         ),
+        departs_joined=(
+            "the release's attention reads the weights of attn.qkv past the pathway, whose scales there do nothing; here they do",
+        ),
         source="Multimodal Pathway (arXiv 2401.14405), Video/run.sh of its released code, after VideoMAE (arXiv 2203.12602)",
         goal="classification",
         input=VideoInput(
