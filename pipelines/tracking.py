@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from alembic.config import Config
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
@@ -414,6 +415,24 @@ def _open_database(store: Store) -> None:
     ensure_database(store, _make_tables)
 
 
+def _installed() -> Path:
+    """The folder of the package MLflow."""
+    found: Callable[[], str] = db._get_package_dir
+    return Path(found())
+
+
+def _migrations(db_url: str, alembic_dir: str | None = None) -> Config:
+    """MLflow's settings of Alembic, with the percent signs of its own folder masked, as it masks those of the URL alone."""
+    folder = Path(alembic_dir) if alembic_dir else _installed() / "store" / "db_migrations"
+    config = Config(str(folder / "alembic.ini"))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("sqlalchemy.url", db_url.replace("%", "%%"))
+    return config
+
+
+db._get_alembic_config = _migrations
+
+
 def _make_tables(uri: str) -> None:
     engine = create_engine(uri)
     make: Callable[[Engine], None] = db._initialize_tables
@@ -433,6 +452,10 @@ def ui_command(host: str, port: int) -> list[str]:
     store = locate()
     if store.artifacts is None:
         raise UserError(f"MLFLOW_TRACKING_URI: runs are tracked on the server {store.uri}, which shows them itself; open it.")
+    if "%" in (folder := str(_installed())):
+        raise UserError(
+            f"{folder}: MLflow cannot serve pages where a folder's name has a percent sign; move the project to show them."
+        )
     with store_lock(store):
         _open_database(store)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri]

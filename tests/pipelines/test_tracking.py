@@ -16,6 +16,7 @@ import pytest
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
@@ -182,6 +183,23 @@ def test_the_folder_may_have_any_name(tmp_path: Path, empty_database: Path, monk
     }  # fmt: skip
     assert json.loads(run.inputs.dataset_inputs[0].dataset.source) == {"uri": str(tmp_path / name / "data/image")}
     _publish([(spec, run_dir)])  # and finds it again
+
+
+def test_mlflow_may_be_installed_in_a_folder_of_any_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make study` installs it inside of the project's folder."""
+    inside = project / "100% #1" / "mlflow"
+    inside.parent.mkdir()
+    inside.symlink_to(Path(mlflow.__file__).parent)
+    monkeypatch.setattr(tracking.db, "_get_package_dir", lambda: str(inside))
+    _delete_database(project)
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.begin(project / "runs", spec)
+    synthetic.advance(run_dir, spec, 1, 6)
+    synthetic.complete(run_dir, spec)
+    _publish([(spec, run_dir)])
+    assert _run(_client(), spec).info.status == "FINISHED"
+    with pytest.raises(UserError, match="a percent sign; move the project"):
+        ui_command("127.0.0.1", 1)
 
 
 def test_a_pretraining_run_stands_beside_the_others_with_its_pictures(project: Path) -> None:
