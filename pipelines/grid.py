@@ -12,6 +12,7 @@ from m2pt.config import (
     RIVALS,
     TAKES,
     FileSource,
+    InputConfig,
     LabelsSource,
     MaeSource,
     MethodName,
@@ -70,6 +71,13 @@ def data_used(study: Study) -> list[str]:
 def modality_of(study: Study, target: str) -> Modality:
     """The modality of a target: its task's, or itself."""
     return study.tasks[target].modality if target in study.tasks else next(name for name in MODALITIES if name == target)
+
+
+def input_forms(study: Study, target: str) -> list[InputConfig]:
+    """The forms in which the samples of a target reach its models: one for each tuning that it is run in."""
+    if target not in study.tasks:
+        return [getattr(study.inputs, modality_of(study, target))]
+    return [resolve(target, study.tasks[target], tuning)[0] for tuning in _tunings(study, target)]
 
 
 def pretrain_specs(study: Study, prints: Fingerprints) -> list[PretrainSpec]:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, JsonValue
 from m2pt.config import MODALITIES, RANDOM, FileSource, Frozen, Study, UserError
 from m2pt.study_file import load_study
 from m2pt.trials import with_encoders
-from pipelines.grid import data_used
+from pipelines.grid import data_used, input_forms
 from pipelines.misplaced import Fault, fault, no_run_on, sentence
 from pipelines.reach import SECTIONS, Reach, flat, reach, reach_of_encoders
 
@@ -44,11 +44,26 @@ def check(study: Study, source: str) -> None:
         found = reach(changed)
         variations.append((changes, found))
         faults += _of_part(changed, name, changes, found)
+        _require_loadable(changed, source)
     variations += [(values, reach(study.changed(values, "search.ranges"))) for values in _choices(study)]
     faults = [*_of_file(study, variations), *faults, *_of_search(study)]
     if faults:
         grouped = [list(each) for _, each in groupby(faults, key=lambda found: (found.why, found.of, bool(found.instead)))]
         raise UserError(f"{source}: {'; '.join(sentence(each) for each in grouped)}.")
+
+
+def _require_loadable(study: Study, source: str) -> None:
+    """An encoder that is made here has the shared tokenizer: no target of a published form can start from it."""
+    name = study.sweep.target_encoder
+    if name == RANDOM or "pretrained" not in study.sweep.settings or isinstance(study.encoders[name], FileSource):
+        return
+    for target in study.sweep.targets:
+        key = f"tasks.{target}" if target in study.tasks else f"inputs.{target}.form"
+        if any(form.form == "published" for form in input_forms(study, target)):
+            raise UserError(
+                f"{source}: {key}: the tokenizer is of the published form, and sweep.target_encoder ({name}) is made here with "
+                "the shared form; name an encoder of kind file as sweep.target_encoder, or start from scratch (sweep.settings)."
+            )
 
 
 def _of_file(study: Study, variations: Sequence[tuple[Changes, Reach]]) -> Iterator[Fault]:
