@@ -104,3 +104,8 @@ def test_the_papers_study_runs_whole(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert {row["status"] for row in rows} == {"complete"}
     assert {part for row in rows for part in row["parts"].split()} == {part["name"] for part in study["parts"]}
     assert json.loads(Path("build/paper/reports/metrics.json").read_text())
+    with Path("build/paper/reports/published.csv").open() as file:
+        beside = [row for row in csv.DictReader(file) if row["mean"]]
+    assert len(beside) > 30
+    assert not any(row["difference"] for row in beside), "no run of this size is the paper's"
+    assert all("model.width: 24 [768]" in row["differs"] for row in beside if row["auxiliary"] != "random")
