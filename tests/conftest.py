@@ -36,9 +36,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(autouse=True)
 def put_back() -> Iterator[None]:
-    """The variables and the signal handler that a command sets are put back, so that no test sees those of the one before."""
+    """What a command or a job sets in its process is put back, so that no test sees what the one before has set."""
     variables, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
+    deterministic, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
     yield
+    torch.use_deterministic_algorithms(deterministic)
+    torch.set_num_threads(threads)
     if os.environ != variables:
         os.environ.clear()
         os.environ.update(variables)

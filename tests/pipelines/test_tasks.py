@@ -231,6 +231,7 @@ def test_the_report_says_what_makes_our_runs_others_than_the_papers(project: Pat
     text = (page.parent / "report.md").read_text()
     assert f"{score:.1f}" in text and "the paper's 83.3 is of another run" in text
     assert "Beside the paper" in page.read_text()
+    assert "=&#34;" not in page.read_text(), "an attribute of the page is escaped"
     document = json.loads(
         subprocess.run(
             [sys.executable, "-m", "pipelines", "plan", "--study", "toy.yaml", "--json"], capture_output=True, check=True
