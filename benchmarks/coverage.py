@@ -25,11 +25,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from m2pt.analysis import trajectories
-from m2pt.analysis.evidence import Together, together
-from m2pt.analysis.pooling import bootstrap
-from m2pt.analysis.statistics import differences
-from m2pt.analysis.tables import Against, summaries
+from m2pt.analysis.numbers import trajectories
+from m2pt.analysis.numbers.evidence import Together, together
+from m2pt.analysis.numbers.pooling import bootstrap
+from m2pt.analysis.numbers.statistics import differences
+from m2pt.analysis.tables.summaries import Against, summaries
 from m2pt.config import MODALITIES
 
 SEEDS = (3, 5, 10)

@@ -32,14 +32,14 @@ from m2pt.config import (
     PointInput,
     VideoInput,
 )
-from m2pt.encoder import draw_paths, random_encoder
-from m2pt.identity import derived_seed
+from m2pt.layers import RowNoise
 from m2pt.modalities.audio.published import PublishedAudioTokenizer, draw_patches
+from m2pt.modalities.dataset_sizes import DATASETS, DatasetFacts
 from m2pt.modalities.recipe import VIT_B, Recipe
-from m2pt.model import Model
-from m2pt.noise import RowNoise
-from m2pt.published.datasets import DATASETS, DatasetFacts
-from m2pt.recipes import recipes
+from m2pt.modalities.recipes import recipes
+from m2pt.models.encoder import draw_paths, random_encoder
+from m2pt.models.model import Model
+from m2pt.runs.identity import derived_seed
 from m2pt.training.goals import training_loss
 from m2pt.training.optim import build_optimizer, clip_gradients, freeze_for
 

@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from m2pt import records
 from m2pt.config import LAYERS, MODALITIES, Study
-from m2pt.identity import RECIPE_VERSION, PretrainSpec, RunSpec, Spec, derived_seed, run_id
-from m2pt.study_file import parse_study
-from pipelines import grid
-from pipelines.report import render
+from m2pt.config.study_file import parse_study
+from m2pt.runs import records
+from m2pt.runs.identity import RECIPE_VERSION, PretrainSpec, RunSpec, Spec, derived_seed, run_id
+from pipelines.planning import grid
+from pipelines.reporting.report import render
 
 RENDER_S, OPEN_S, PAGE_BYTES = 60.0, 3.0, 5_000_000
 

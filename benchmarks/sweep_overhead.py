@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 
 from m2pt.config import Study
-from m2pt.records import EXECUTION, read_json
-from m2pt.study_file import load_study
-from pipelines.slots import slots
+from m2pt.config.study_file import load_study
+from m2pt.files.documents import read_json
+from m2pt.runs.records import EXECUTION
+from pipelines.planning.slots import slots
 
 
 def project(folder: Path, study: Study, file: Path) -> None:

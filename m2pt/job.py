@@ -26,12 +26,15 @@ from typing import Any
 
 import torch
 
-from m2pt import data, environment, execution, records
 from m2pt.config import Modality, UserError
-from m2pt.energy import EnergyMeter, energy_meter
-from m2pt.identity import PretrainSpec, RunSpec, Spec, run_id
+from m2pt.data import decoded
+from m2pt.files import documents
 from m2pt.modalities.samples import Samples
 from m2pt.pathway import PathwayError
+from m2pt.runs import attempts as execution
+from m2pt.runs import environment, records
+from m2pt.runs.energy import EnergyMeter, energy_meter
+from m2pt.runs.identity import PretrainSpec, RunSpec, Spec, run_id
 from m2pt.training.checkpoint import epochs_of_checkpoint, remove_checkpoint
 from m2pt.training.feeds import Feed
 from m2pt.training.files import file_feed
@@ -74,7 +77,7 @@ def run(run_dir: Path, share: Share | None = None, device_index: int = 0) -> str
 
 def _devices_wanted(run_dir: Path) -> int:
     try:
-        return int(records.read_json(run_dir / records.INPUTS).get("devices", 1))
+        return int(documents.read_json(run_dir / records.INPUTS).get("devices", 1))
     except UserError:  # told below, where it is recorded too
         return 1
 
@@ -95,7 +98,7 @@ def _run_shared(run_dir: Path, devices: int) -> str | None:
         return None
     failure = run_dir / records.FAILURE
     if failure.is_file():
-        return str(records.read_json(failure)["error"])
+        return str(documents.read_json(failure)["error"])
     return _fail(run_dir, f"{run_dir.name}: one of its {devices} processes died (see {run_dir / records.LOG}).", "")
 
 
@@ -120,7 +123,7 @@ def _attempt(run_dir: Path, share: Share, device_index: int) -> str | None:
 
 def _fail(run_dir: Path, sentence: str, details: str) -> str:
     try:
-        records.write_json(run_dir / records.FAILURE, {"error": sentence, "details": details, "kind": "error"})
+        documents.write_json(run_dir / records.FAILURE, {"error": sentence, "details": details, "kind": "error"})
     except UserError as error:
         return f"{sentence} Nor could this be recorded: {error}"
     return sentence
@@ -129,7 +132,7 @@ def _fail(run_dir: Path, sentence: str, details: str) -> str:
 def _execute(run_dir: Path, share: Share, device_index: int) -> None:
     started, begin = execution.now(), time.perf_counter()
     spec = records.read_spec(run_dir)
-    inputs = records.read_json(run_dir / records.INPUTS)
+    inputs = documents.read_json(run_dir / records.INPUTS)
     device = _prepare_device(inputs, device_index)
     memory = execution.PeakMemory(device)
     facts = _facts(started, run_dir, device, share)
@@ -156,7 +159,7 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
     if record["run_id"] != run_id(spec):
         raise ValueError("the record is not this run's")
     if share.leads:
-        records.write_json(run_dir / records.RECORD, record)
+        documents.write_json(run_dir / records.RECORD, record)
         remove_checkpoint(run_dir)
 
 
@@ -208,7 +211,7 @@ def _feed(spec: RunSpec, inputs: dict[str, Any], share: Share) -> Feed:
     if spec.task is None:
         return memory_feed(spec, {split: _split(spec.modality, spec, split, inputs) for split in ("train", "val", "test")}, share)
     folder, cache = Path(inputs["data"]), Path(inputs["cache"])
-    data.require(folder, spec.data_sha256, cache)
+    decoded.require(folder, spec.data_sha256, cache)
     return file_feed(spec, folder, cache, share, inputs["loader_workers"])
 
 
@@ -216,7 +219,7 @@ def _split(modality: Modality, spec: Spec, split: str, inputs: dict[str, Any]) -
     return _decoded(modality, Path(inputs["data"]), split, spec.input, spec.data_sha256, Path(inputs["cache"]))
 
 
-_decoded = lru_cache(maxsize=6)(data.load)
+_decoded = lru_cache(maxsize=6)(decoded.load)
 """Samples stay in a worker between its runs; their fingerprint is part of the key, so they are never another data set's."""
 
 
@@ -285,7 +288,7 @@ def main(arguments: list[str]) -> int:
 
 def _device_type(run_dir: Path) -> str:
     try:
-        return str(records.read_json(run_dir / records.INPUTS)["device"])
+        return str(documents.read_json(run_dir / records.INPUTS)["device"])
     except (UserError, KeyError):
         return "cpu"
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from pipelines import environment
+from pipelines.execution import process_environment as environment
 
 EPILOG = "Exit codes: 0 all is well, 1 some runs failed, 2 a fault that you can mend (one sentence says how), 3 an error of m2pt."
 

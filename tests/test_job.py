@@ -10,10 +10,16 @@ import sys
 
 import pytest
 
-from m2pt import data, environment, execution, job, records
+from m2pt import job
 from m2pt.config import MODALITIES, EmbeddedData, FinetuneConfig, InputsConfig
-from m2pt.identity import run_id
+from m2pt.data import decoded
+from m2pt.data.embedded import write_embedded
+from m2pt.data.fingerprints import fingerprint
+from m2pt.files import documents
 from m2pt.modalities.image import embedded
+from m2pt.runs import attempts as execution
+from m2pt.runs import environment, records
+from m2pt.runs.identity import run_id
 from tests.specs import run_spec
 from tests.waiting import PATIENCE_S, comes_true
 
@@ -36,7 +42,7 @@ def prepare(folder, images, spec=None, **inputs):
     """A run's folder as the sweep makes it: a baseline from scratch."""
     cache = images.parent / "cache"
     spec = spec or scratch_baseline(RECIPE)
-    spec = spec.model_copy(update={"data_sha256": data.fingerprint(images, cache)})
+    spec = spec.model_copy(update={"data_sha256": fingerprint(images, cache)})
     run_dir = records.create_run(folder, spec)
     values = {
         "data": str(images),
@@ -53,7 +59,7 @@ def prepare(folder, images, spec=None, **inputs):
         "gradient_checkpointing": False,
         "loader_workers": 0,
     }
-    records.write_json(run_dir / records.INPUTS, values | inputs)
+    documents.write_json(run_dir / records.INPUTS, values | inputs)
     return run_dir
 
 
@@ -66,7 +72,7 @@ def test_a_run_leaves_its_record_and_its_ledger(tmp_path, images):
     assert record["run_id"] == run_dir.name == run_id(records.read_spec(run_dir))
     assert record["val_samples"] == record["test_samples"] == 20
     assert not (run_dir / records.CHECKPOINT).exists()
-    (attempt,) = records.read_json(run_dir / records.EXECUTION)["attempts"]
+    (attempt,) = documents.read_json(run_dir / records.EXECUTION)["attempts"]
     assert attempt["device"] == "cpu"
     assert attempt["threads"] == 1
     assert 0 < attempt["seconds"]["train"] < attempt["seconds"]["total"]
@@ -76,7 +82,7 @@ def test_a_run_leaves_its_record_and_its_ledger(tmp_path, images):
     assert attempt["inference"]["batch"] == 8
     assert attempt["inference"]["latency_ms"] > 0 < attempt["inference"]["plain_latency_ms"]
     assert not (run_dir / execution.ATTEMPT).exists()
-    times = records.read_lines(run_dir / records.TIMES)
+    times = documents.read_lines(run_dir / records.TIMES)
     assert [line["epoch"] for line in times] == [1, 2]
 
 
@@ -95,14 +101,14 @@ def test_changed_data_fail_the_run_with_one_sentence(tmp_path, images):
     content = picture.read_bytes()
     try:
         picture.write_bytes(content[:-1])
-        inputs = records.read_json(run_dir / records.INPUTS)
-        records.write_json(run_dir / records.INPUTS, inputs | {"cache": str(tmp_path / "cache")})
+        inputs = documents.read_json(run_dir / records.INPUTS)
+        documents.write_json(run_dir / records.INPUTS, inputs | {"cache": str(tmp_path / "cache")})
         error = job.run(run_dir)
     finally:
         picture.write_bytes(content)
     assert "the data changed since the run was planned" in error
     assert records.status(run_dir) == "failed"
-    assert records.read_json(run_dir / records.FAILURE) == {"error": error, "details": "", "kind": "error"}
+    assert documents.read_json(run_dir / records.FAILURE) == {"error": error, "details": "", "kind": "error"}
 
 
 def test_a_run_does_not_begin_beside_runs_of_another_environment(tmp_path, images):
@@ -112,9 +118,9 @@ def test_a_run_does_not_begin_beside_runs_of_another_environment(tmp_path, image
     assert "device cuda (A card) (here cpu" in job.run(run_dir)
     assert records.status(run_dir) == "failed"
     here = environment.compared(environment.facts("cpu", environment.processor_name(), 1))
-    records.write_json(run_dir / records.INPUTS, records.read_json(run_dir / records.INPUTS) | {"beside": [here]})
+    documents.write_json(run_dir / records.INPUTS, documents.read_json(run_dir / records.INPUTS) | {"beside": [here]})
     assert job.run(run_dir) is None
-    (attempt,) = records.read_json(run_dir / records.EXECUTION)["attempts"]  # what was refused cost nothing
+    (attempt,) = documents.read_json(run_dir / records.EXECUTION)["attempts"]  # what was refused cost nothing
     assert environment.compared(attempt) == here
     assert attempt["code_sha256"] == environment.code_sha256()
 
@@ -123,8 +129,8 @@ def test_a_failed_run_is_complete_after_a_good_second_attempt(tmp_path, images):
     run_dir = prepare(tmp_path, images, device="cuda:9")
     assert "CUDA" in job.run(run_dir)
     assert records.status(run_dir) == "failed"
-    inputs = records.read_json(run_dir / records.INPUTS)
-    records.write_json(run_dir / records.INPUTS, inputs | {"device": "cpu"})
+    inputs = documents.read_json(run_dir / records.INPUTS)
+    documents.write_json(run_dir / records.INPUTS, inputs | {"device": "cpu"})
     assert job.run(run_dir) is None
     assert records.status(run_dir) == "complete"
     assert not (run_dir / records.FAILURE).exists()
@@ -141,7 +147,7 @@ def test_an_unexpected_fault_is_one_sentence_with_the_traceback_in_the_log(tmp_p
     assert error.startswith(f"{run_dir.name}: ZeroDivisionError: a fault of ours")
     assert "\n" not in error
     assert "Traceback" in (run_dir / records.LOG).read_text()
-    (attempt,) = records.read_json(run_dir / records.EXECUTION)["attempts"]
+    (attempt,) = documents.read_json(run_dir / records.EXECUTION)["attempts"]
     assert attempt["seconds"]["total"] > 0  # it cost time all the same
     assert attempt["inference"] is None
 
@@ -154,7 +160,7 @@ def test_a_run_waits_for_its_lock_and_then_sees_that_it_is_complete(tmp_path, im
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=6)
         assert not (run_dir / records.HISTORY).exists()
-        records.write_json(run_dir / records.RECORD, {"run_id": run_dir.name})
+        documents.write_json(run_dir / records.RECORD, {"run_id": run_dir.name})
     output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert "complete" in output
@@ -194,7 +200,7 @@ def test_a_worker_does_many_runs_and_survives_a_failing_one(tmp_path, images, wo
     assert ask(worker, good[1])["status"] == "complete"
     first, second = (folder / records.HISTORY for folder in good)
     assert first.read_bytes() == second.read_bytes()
-    (attempt,) = records.read_json(good[0] / records.EXECUTION)["attempts"]
+    (attempt,) = documents.read_json(good[0] / records.EXECUTION)["attempts"]
     assert attempt["peak_memory_bytes"] is None or attempt["peak_memory_bytes"] > 100 * 2**20  # not every system tells it
 
 
@@ -219,7 +225,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_record(tmp_path, i
     process.wait()
     assert records.status(killed) == "interrupted"
     assert job.run(killed) is None
-    first, second = records.read_json(killed / records.EXECUTION)["attempts"]
+    first, second = documents.read_json(killed / records.EXECUTION)["attempts"]
     assert (first["interrupted"], first["device"], first["resumed_from_epoch"]) == (True, "cpu", 0)
     assert second["resumed_from_epoch"] >= 2
     assert "interrupted" not in second
@@ -230,7 +236,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_record(tmp_path, i
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
     root = tmp_path_factory.mktemp("embedded")
-    data.write_embedded(root / "data", EmbeddedData(pretrain=10, train=20, val=10, test=10), root / "cache")
+    write_embedded(root / "data", EmbeddedData(pretrain=10, train=20, val=10, test=10), root / "cache")
     return root / "data"
 
 
@@ -240,10 +246,10 @@ def test_no_run_changes_the_samples_that_its_worker_keeps_for_the_next(tmp_path,
     spec = scratch_baseline(RECIPE).model_copy(update={"target": modality, "modality": modality, "input": config})
     run_dir = prepare(tmp_path, everything / modality, spec)
     assert job.run(run_dir) is None
-    spec, inputs = records.read_spec(run_dir), records.read_json(run_dir / records.INPUTS)
+    spec, inputs = records.read_spec(run_dir), documents.read_json(run_dir / records.INPUTS)
     for split in ("train", "val", "test"):
         kept = job._split(modality, spec, split, inputs)
-        read = data.load(modality, everything / modality, split, config, spec.data_sha256, tmp_path / "another cache")
+        read = decoded.load(modality, everything / modality, split, config, spec.data_sha256, tmp_path / "another cache")
         assert kept.x.equal(read.x) and kept.y.equal(read.y)
 
 
@@ -260,7 +266,7 @@ def test_a_worker_reads_data_anew_that_were_changed_between_two_runs(tmp_path, i
     second = prepare(tmp_path / "runs", folder)
     assert second != first
     assert job.run(second) is None
-    kept = job._split("image", records.read_spec(second), "test", records.read_json(second / records.INPUTS))
+    kept = job._split("image", records.read_spec(second), "test", documents.read_json(second / records.INPUTS))
     assert kept.x[0].equal(kept.x[1]), "the first picture is the second's copy now"
     digests = {records.read_record(run_dir)["samples_sha256"] for run_dir in (first, second)}
     assert len(digests) == 2

@@ -7,21 +7,23 @@ from typing import Any
 
 import pandas as pd
 
-from m2pt import records
-from m2pt.analysis import provenance, tables, trajectories
-from m2pt.analysis.environments import Environment, environments
-from m2pt.analysis.evidence import Evidence, evidence
-from m2pt.analysis.methods import MethodRow, method_rows
-from m2pt.analysis.ranking import MethodRanking, rankings
-from m2pt.analysis.tables import Summary
-from m2pt.identity import PretrainSpec, RunSpec, run_id
+from m2pt.analysis.numbers import trajectories
+from m2pt.analysis.numbers.evidence import Evidence, evidence
+from m2pt.analysis.numbers.ranking import MethodRanking, rankings
+from m2pt.analysis.tables import provenance
+from m2pt.analysis.tables import summaries as tables
+from m2pt.analysis.tables.environments import Environment, environments
+from m2pt.analysis.tables.methods import MethodRow, method_rows
+from m2pt.analysis.tables.summaries import Summary
+from m2pt.runs import records
+from m2pt.runs.identity import PretrainSpec, RunSpec, run_id
 
 
 @dataclass(frozen=True)
 class Analysis:
     """The results of a study.
 
-    `table` holds every planned run (`m2pt.records.table`), `documents` the records of the complete ones, `summaries` one
+    `table` holds every planned run (`m2pt.runs.records.table`), `documents` the records of the complete ones, `summaries` one
     comparison per condition, `curves` and `scales` the means per epoch, `timings` what differs between identical executions,
     `environments` with what they were computed,
     `methods` every method beside every other, `evidence` how sure each comparison is, `rankings` the methods by mean rank.

@@ -48,15 +48,7 @@ from m2pt.config.methods import (
     Takes,
 )
 from m2pt.config.search import ENCODER_KEYS, RangeConfig, SearchConfig, value_words
-from m2pt.config.study import (
-    Dataset,
-    ExecutionConfig,
-    Goal,
-    PartConfig,
-    Study,
-    SweepConfig,
-    TaskConfig,
-)
+from m2pt.config.study import Dataset, ExecutionConfig, Goal, PartConfig, Study, SweepConfig, TaskConfig
 from m2pt.config.training import (
     AudioAugment,
     Augmentation,

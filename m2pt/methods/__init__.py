@@ -10,8 +10,6 @@ from typing import Literal
 
 from m2pt import pathway as joining
 from m2pt.config import MethodName
-from m2pt.encoder import Encoder
-from m2pt.identity import RunSpec
 from m2pt.methods.adapters import adapters
 from m2pt.methods.auxiliary_start import auxiliary_start
 from m2pt.methods.baseline import baseline
@@ -27,7 +25,9 @@ from m2pt.methods.shuffled_auxiliary import shuffled_auxiliary
 from m2pt.methods.shuffled_start import shuffled_start
 from m2pt.methods.target_copy import target_copy
 from m2pt.methods.task_arithmetic import task_arithmetic
-from m2pt.model import Model
+from m2pt.models.encoder import Encoder
+from m2pt.models.model import Model
+from m2pt.runs.identity import RunSpec
 
 Apply = Callable[[Model, RunSpec, Sequence[Encoder]], None]
 Kind = Literal["reference", "claim", "control", "rival"]

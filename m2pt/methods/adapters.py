@@ -11,10 +11,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from m2pt.encoder import Encoder
-from m2pt.identity import RunSpec
 from m2pt.methods.frozen_encoder import frozen_encoder
-from m2pt.model import Model
+from m2pt.models.encoder import Encoder
+from m2pt.models.model import Model
+from m2pt.runs.identity import RunSpec
 
 
 class Adapter(nn.Module):

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from m2pt.config import UserError
-from m2pt.encoder import Encoder, LayerNorm
-from m2pt.identity import RunSpec
-from m2pt.model import Model
+from m2pt.layers import LayerNorm
+from m2pt.models.encoder import Encoder
+from m2pt.models.model import Model
+from m2pt.runs.identity import RunSpec
 
 
 class Tower:

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from m2pt.config import UserError
-from m2pt.encoder import Encoder
-from m2pt.identity import RunSpec, derived_seed
-from m2pt.model import Model
+from m2pt.models.encoder import Encoder
+from m2pt.models.model import Model
+from m2pt.runs.identity import RunSpec, derived_seed
 
 
 def lora(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from m2pt.encoder import Encoder
-from m2pt.identity import RunSpec, derived_seed
-from m2pt.model import Model
+from m2pt.models.encoder import Encoder
+from m2pt.models.model import Model
 from m2pt.pathway import attach
+from m2pt.runs.identity import RunSpec, derived_seed
 
 
 def pathway(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import torch
 
-from m2pt.encoder import Encoder
-from m2pt.identity import RunSpec, derived_seed
 from m2pt.methods.pathway import pathway
-from m2pt.model import Model
+from m2pt.models.encoder import Encoder
+from m2pt.models.model import Model
+from m2pt.runs.identity import RunSpec, derived_seed
 
 
 @torch.no_grad()

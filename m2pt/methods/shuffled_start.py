@@ -6,11 +6,11 @@ from the size of trained weights alone.
 
 from collections.abc import Sequence
 
-from m2pt.encoder import Encoder
-from m2pt.identity import RunSpec
 from m2pt.methods.auxiliary_start import auxiliary_start
 from m2pt.methods.shuffled_auxiliary import shuffle
-from m2pt.model import Model
+from m2pt.models.encoder import Encoder
+from m2pt.models.model import Model
+from m2pt.runs.identity import RunSpec
 
 
 def shuffled_start(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import torch
 
-from m2pt.encoder import Encoder
-from m2pt.identity import RunSpec
-from m2pt.model import Model
+from m2pt.models.encoder import Encoder
+from m2pt.models.model import Model
+from m2pt.runs.identity import RunSpec
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from m2pt.config import Augmentation, Goal, InputConfig, TestConfig
-from m2pt.identity import derived_seed
+from m2pt.runs.identity import derived_seed
 
 Item = dict[str, Tensor]
 """A sample, ready to be stacked into a batch.

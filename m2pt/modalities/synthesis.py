@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import EmbeddedData, Modality, UserError, refuses_unknown
-from m2pt.identity import derived_seed
 from m2pt.modalities.samples import SPLITS
+from m2pt.runs.identity import derived_seed
 
 NUM_CLASSES = 10
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from m2pt.encoder import fourier_positions, initialise
+from m2pt.layers import fourier_positions, initialise
 from m2pt.modalities.features import Tokens
 from m2pt.modalities.patches import Patches, PatchGrid
 

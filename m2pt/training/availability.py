@@ -14,13 +14,14 @@ from typing import Any, Self
 from pydantic import BaseModel
 from torch.utils.data import DataLoader, Dataset
 
-from m2pt.cache_keys import reading_key
 from m2pt.config import UserError, refuses_unknown
-from m2pt.identity import RunSpec, TaskSpec, file_sha256
-from m2pt.locks import locked
+from m2pt.data.cache_keys import reading_key
+from m2pt.files.documents import read_json, write_json
+from m2pt.files.locks import locked
+from m2pt.files.state import file_sha256
 from m2pt.modalities.items import Items, Reader, Split, Wanted
 from m2pt.modalities.missing import is_file
-from m2pt.records import read_json, write_json
+from m2pt.runs.identity import RunSpec, TaskSpec
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from m2pt.records import CHECKPOINT, write_atomic
+from m2pt.files.documents import write_atomic
+from m2pt.runs.records import CHECKPOINT
 
 
 def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:

@@ -12,12 +12,12 @@ import torch
 
 from m2pt import pathway
 from m2pt.config import UserError, refuses_unknown
-from m2pt.identity import RunSpec, derived_seed, run_id
 from m2pt.methods import METHODS
 from m2pt.modalities.audio.published import PublishedAudioTokenizer
 from m2pt.modalities.samples import Samples
-from m2pt.model import Model, fresh
-from m2pt.records import CHECKPOINT, MERGED
+from m2pt.models.model import Model, fresh
+from m2pt.runs.identity import RunSpec, derived_seed, run_id
+from m2pt.runs.records import CHECKPOINT, MERGED
 from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
 from m2pt.training.counts import Counts, documents, samples_sha256
 from m2pt.training.draw import balanced

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from m2pt.config import UserError
-from m2pt.records import HISTORY, TIMES, write_atomic
+from m2pt.files.documents import write_atomic
+from m2pt.runs.records import HISTORY, TIMES
 
 
 class Journal:

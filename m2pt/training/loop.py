@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from m2pt.config import AudioAugment
-from m2pt.encoder import DropPath, draw_paths
-from m2pt.heads import GroupedBatchNorm
-from m2pt.identity import RunSpec, derived_seed, run_id
+from m2pt.layers import RowNoise
 from m2pt.modalities.audio.published import PublishedAudioTokenizer, draw_patches
 from m2pt.modalities.items import seeded
-from m2pt.model import Model
-from m2pt.noise import RowNoise
+from m2pt.models.encoder import DropPath, draw_paths
+from m2pt.models.heads import GroupedBatchNorm
+from m2pt.models.model import Model
+from m2pt.runs.identity import RunSpec, derived_seed, run_id
 from m2pt.training.feeds import Batch, Feed
 from m2pt.training.finite import diverged, refuse_weights
 from m2pt.training.goals import training_loss

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from m2pt.identity import RunSpec, run_id
 from m2pt.methods import METHODS
-from m2pt.model import Model
+from m2pt.models.model import Model
+from m2pt.runs.identity import RunSpec, run_id
 from m2pt.training.feeds import Feed, TestSplit
 from m2pt.training.finite import NotFiniteError, diverged
 from m2pt.training.goals import Predictor

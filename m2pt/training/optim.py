@@ -8,7 +8,7 @@ from torch import nn
 
 from m2pt import pathway
 from m2pt.config import FinetuneConfig, OptimizerConfig, PathwayConfig, Tuning, refuses_unknown
-from m2pt.model import Model
+from m2pt.models.model import Model
 from m2pt.training.schedule import Schedule
 
 SCALE_RATE_BESIDE_LARS = 1e-3

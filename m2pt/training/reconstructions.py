@@ -8,10 +8,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from m2pt.identity import PretrainSpec, derived_seed
+from m2pt.files.documents import write_atomic
 from m2pt.modalities.rooms import ROOMS
 from m2pt.modalities.tokenizer import PatchTokenizer
-from m2pt.records import RECONSTRUCTIONS, write_atomic
+from m2pt.runs.identity import PretrainSpec, derived_seed
+from m2pt.runs.records import RECONSTRUCTIONS
 
 COUNT = 6
 ROWS = ("original", "seen by the encoder", "reconstructed")

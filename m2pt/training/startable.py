@@ -1,7 +1,7 @@
 """What keeps a run from starting, told from its spec: a plan asks before anything is costed, and the job asks before it trains.
 
 A setting that the code would not honour keeps a run from starting too: its number would stand under a name that is not its own.
-What other settings leave unread (`m2pt.unread`) does not: a study file cannot set it, so that a recipe has it, or a default.
+What other settings leave unread (`m2pt.runs.unread`) does not: a study file cannot set it, so that a recipe has it, or a default.
 """
 
 import importlib
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from torch import nn
 
 from m2pt.config import AudioAugment, Goal, Head, MethodName, PointInput, TestConfig, UserError
-from m2pt.identity import RunSpec
-from m2pt.model import fresh
-from m2pt.shapes import shapes_only
+from m2pt.models.model import fresh
+from m2pt.models.shapes import shapes_only
+from m2pt.runs.identity import RunSpec
 from m2pt.training.availability import wanted
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from m2pt.config import ModelConfig, UserError
-from m2pt.records import read_json
+from m2pt.files.documents import read_json
 from m2pt.weights.content import Content
 from m2pt.weights.foreign import foreign
 from m2pt.weights.layouts import BIAS, DESCRIPTIONS, HUGGING_FACE, SPLIT_BIASES, Layout

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from m2pt.config import LayoutName, Modality, refuses_unknown
-from m2pt.position_codes import grid_sincos, sinusoids
+from m2pt.layers import grid_sincos, sinusoids
 
 Grid = tuple[int, ...]
 """Rows and columns; time and frequency of a sound; frames, rows and columns of a clip."""

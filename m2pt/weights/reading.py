@@ -8,16 +8,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from m2pt.config import (
-    InputConfig,
-    LayoutName,
-    Modality,
-    ModelConfig,
-    Reading,
-    UserError,
-    Weights,
-    refuses_unknown,
-)
+from m2pt.config import InputConfig, LayoutName, Modality, ModelConfig, Reading, UserError, Weights, refuses_unknown
 from m2pt.weights.completeness import check_config, check_keys, check_sizes, norm_epsilon, usable
 from m2pt.weights.content import Content, read_content
 from m2pt.weights.conversion import CLASS, fit_tokenizer, fuse_biases, norm_shapes, published, take_fresh
@@ -70,7 +61,7 @@ class LoadedWeights:
 
 
 class HasEncoder(Protocol):
-    """What weights are loaded into: `m2pt.model.Model` has this form."""
+    """What weights are loaded into: `m2pt.models.model.Model` has this form."""
 
     @property
     def tokenizer(self) -> nn.Module:

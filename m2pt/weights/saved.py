@@ -9,8 +9,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from m2pt.config import UserError
-from m2pt.identity import file_sha256
-from m2pt.records import write_atomic
+from m2pt.files.documents import write_atomic
+from m2pt.files.state import file_sha256
 from m2pt.weights.shards import check_content
 
 

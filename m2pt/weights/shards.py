@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from m2pt.config import UserError
-from m2pt.identity import file_sha256
+from m2pt.files.state import file_sha256
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar")
 INDEX = ".index.json"

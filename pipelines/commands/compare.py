@@ -8,14 +8,14 @@ from dataclasses import replace
 import pandas as pd
 from scipy import stats
 
-from m2pt import records
-from m2pt.analysis.environments import Environment, environments, mixtures
-from m2pt.analysis.headline import difference, signed
-from m2pt.analysis.power import spread_of
-from m2pt.analysis.statistics import Estimate
-from m2pt.analysis.tables import Comparison, Summary, summaries
-from pipelines import settings
-from pipelines.plan import resolve, runs_folder
+from m2pt.analysis.numbers.power import spread_of
+from m2pt.analysis.numbers.statistics import Estimate
+from m2pt.analysis.tables.environments import Environment, environments, mixtures
+from m2pt.analysis.tables.headline import difference, signed
+from m2pt.analysis.tables.summaries import Comparison, Summary, summaries
+from m2pt.runs import records
+from pipelines.planning import settings
+from pipelines.planning.plan import resolve, runs_folder
 
 Key = tuple[str, str, str, str]
 

@@ -7,14 +7,16 @@ from pathlib import Path
 from types import ModuleType
 
 from m2pt.config import UserError
-from pipelines import reproduce, server, settings
-from pipelines.environment import LOGS
-from pipelines.mixing import FINE_TUNING, PRETRAINING
-from pipelines.plan import make_data, resolve
-from pipelines.progress import Display
-from pipelines.publishing import try_to_publish
-from pipelines.rendering import is_default, is_done, report_folder
-from pipelines.session import Outcome, Session
+from pipelines.commands import reproduce
+from pipelines.execution.process_environment import LOGS
+from pipelines.execution.progress import Display
+from pipelines.execution.session import Outcome, Session
+from pipelines.planning import settings
+from pipelines.planning.mixing import FINE_TUNING, PRETRAINING
+from pipelines.planning.plan import make_data, resolve
+from pipelines.reporting.rendering import is_default, is_done, report_folder
+from pipelines.scheduling import server
+from pipelines.tracking.study import try_to_publish
 
 Body = Callable[[Session], list[Outcome]]
 
@@ -93,7 +95,7 @@ def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], wa
     with server.used(LOGS / "prefect-server.log") as ready:
         if warm:
             session.warm()
-        from pipelines import flows
+        from pipelines.scheduling import flows
 
         ready()
         outcomes = flows.run(kind, session, body(flows))

@@ -7,22 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from m2pt import records
-from m2pt.analysis.headline import difference
-from m2pt.analysis.left_out import mixtures
-from m2pt.analysis.materials import unplanned
-from m2pt.analysis.power import detectable, seeds_needed, spread_of
-from m2pt.analysis.statistics import Estimate
-from m2pt.analysis.tables import summaries
-from m2pt.identity import Spec, run_id
-from m2pt.recipes import uses
-from m2pt.records import FAILURE, read_json
-from pipelines import mixing, settings
-from pipelines.estimates import assumption, cells
-from pipelines.launch import slots
-from pipelines.plan import Plan, State, cost_s, data_folder, resolve, runs_folder
-from pipelines.refusals import form, refusals
-from pipelines.samples import task_samples
+from m2pt.analysis.numbers.power import detectable, seeds_needed, spread_of
+from m2pt.analysis.numbers.statistics import Estimate
+from m2pt.analysis.tables.headline import difference
+from m2pt.analysis.tables.left_out import mixtures
+from m2pt.analysis.tables.materials import unplanned
+from m2pt.analysis.tables.summaries import summaries
+from m2pt.files.documents import read_json
+from m2pt.modalities.recipes import uses
+from m2pt.runs import records
+from m2pt.runs.identity import Spec, run_id
+from m2pt.runs.records import FAILURE
+from pipelines.planning import mixing, settings
+from pipelines.planning.estimates import assumption, cells
+from pipelines.planning.plan import Plan, State, cost_s, data_folder, resolve, runs_folder
+from pipelines.planning.refusals import form, refusals
+from pipelines.planning.samples import task_samples
+from pipelines.planning.slots import slots
 
 
 def plan(options: Namespace) -> int:

@@ -3,8 +3,8 @@
 from argparse import Namespace
 
 from m2pt.config import UserError
-from pipelines import settings
 from pipelines.commands import execute
+from pipelines.planning import settings
 
 
 def search(options: Namespace) -> int:

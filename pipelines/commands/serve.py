@@ -9,9 +9,10 @@ from argparse import Namespace
 from contextlib import ExitStack
 
 from m2pt.config import UserError
-from pipelines import server, settings
-from pipelines.environment import LOGS, WATCHED
-from pipelines.groups import end_group
+from pipelines.execution.groups import end_group
+from pipelines.execution.process_environment import LOGS, WATCHED
+from pipelines.planning import settings
+from pipelines.scheduling import server
 
 PREFECT_PORT = 4200
 MLFLOW_PORT = 5000
@@ -23,7 +24,7 @@ def serve(options: Namespace) -> int:
     if options.every is not None and options.every < 1:
         raise UserError(f"--every: {options.every:g} is no number of seconds of at least 1.")
     if options.starter:
-        from pipelines import flows
+        from pipelines.scheduling import flows
 
         flows.serve(options.study, study, options.cron, options.every)
         return 0
@@ -51,7 +52,7 @@ def _start_runs(options: Namespace) -> int:
 
 def ui(options: Namespace) -> int:
     """Show the pages of MLflow, and of Prefect with `--prefect`, until interrupted."""
-    from pipelines import tracking
+    from pipelines.tracking import mlflow_tracker as tracking
 
     with ExitStack() as stack:
         port = server.free_port(options.port or MLFLOW_PORT)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from m2pt.config import EmbeddedData
-from m2pt.embedded import write_embedded
+from m2pt.data.embedded import write_embedded
 
 SIZES = EmbeddedData(pretrain=20, train=20, val=10, test=10)
 

@@ -9,12 +9,11 @@ import pytest
 import torch
 
 from m2pt.config import MODALITIES, AudioAugment, AudioInput, ImageInput, PointInput, VideoInput
+from m2pt.layers import RowNoise, grid_sincos, sinusoids
 from m2pt.modalities.audio.published import PublishedAudioTokenizer, draw_patches
 from m2pt.modalities.point.published import PublishedPointTokenizer
 from m2pt.modalities.point.sampling import farthest_points
 from m2pt.modalities.rooms import build_tokenizer
-from m2pt.noise import RowNoise
-from m2pt.position_codes import grid_sincos, sinusoids
 
 INPUTS = {
     "image": ImageInput(form="published", size=16, channels=3, patch=4, mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3)),

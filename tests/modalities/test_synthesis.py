@@ -13,9 +13,9 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from m2pt.config import MODALITIES, AudioInput, EmbeddedData, ImageInput, InputsConfig, PointInput, UserError, VideoInput
-from m2pt.data import SPLITS, fingerprint
+from m2pt.data.fingerprints import fingerprint
 from m2pt.modalities import digits
-from m2pt.modalities.samples import Samples
+from m2pt.modalities.samples import SPLITS, Samples
 
 SIZES = EmbeddedData(pretrain=20, train=20, val=10, test=10)
 INPUTS = InputsConfig(image=ImageInput(), audio=AudioInput(), point=PointInput(), video=VideoInput())

@@ -4,9 +4,10 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from m2pt import records
 from m2pt.config import FinetuneConfig, ImageInput, MaePretrain, ModelConfig, PathwayConfig
-from m2pt.identity import PretrainSpec, RunSpec, Spec, WeightsRef, run_id
+from m2pt.files import documents
+from m2pt.runs import records
+from m2pt.runs.identity import PretrainSpec, RunSpec, Spec, WeightsRef, run_id
 
 START_MS = 1_763_700_000_000
 LAYERS = tuple(f"blocks.{block}.{layer}" for block in range(2) for layer in ("attn.qkv", "mlp.fc1"))
@@ -59,7 +60,7 @@ def epoch_line(spec: Spec, epoch: int) -> dict[str, float]:
 def begin(folder: Path, spec: Spec) -> Path:
     """A run whose job has started."""
     run_dir = records.create_run(folder, spec)
-    records.write_json(run_dir / records.INPUTS, {"data": "data/image", "device": "cpu"})
+    documents.write_json(run_dir / records.INPUTS, {"data": "data/image", "device": "cpu"})
     return run_dir
 
 
@@ -86,7 +87,7 @@ def complete(run_dir: Path, spec: Spec, resumed_from: int = 0, start_ms: int = S
         "git_commit": "c" * 40,
         "versions": {"python": "3.11.0", "torch": "2.13.0"},
     }
-    records.write_json(run_dir / records.EXECUTION, {"attempts": [attempt]})
+    documents.write_json(run_dir / records.EXECUTION, {"attempts": [attempt]})
     (run_dir / records.FAILURE).unlink(missing_ok=True)
     last = records.read_history(run_dir)[-1]
     record = {"run_id": run_id(spec), "kind": spec.kind, "metric": "accuracy", "epoch": last["epoch"], "files": {}}
@@ -99,12 +100,12 @@ def complete(run_dir: Path, spec: Spec, resumed_from: int = 0, start_ms: int = S
         (run_dir / records.ENCODER).write_bytes(b"weights" * 100)
         (run_dir / records.RECONSTRUCTIONS).write_bytes(b"picture")
         record |= {"metric": "reconstruction_loss", "val_score": last["val/loss"]}
-    records.write_json(run_dir / records.RECORD, record)
+    documents.write_json(run_dir / records.RECORD, record)
 
 
 def fail(run_dir: Path, error: str = "image: the loss of epoch 4 is not finite.") -> None:
     (run_dir / records.LOG).write_text("a long story")
-    records.write_json(run_dir / records.FAILURE, {"error": error, "details": "", "kind": "error"})
+    documents.write_json(run_dir / records.FAILURE, {"error": error, "details": "", "kind": "error"})
 
 
 def whole(folder: Path, spec: Spec, epochs: int = 6) -> Path:

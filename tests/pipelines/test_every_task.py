@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from m2pt import job, pathway, records
-from m2pt.identity import RunSpec
-from m2pt.model import Model
-from m2pt.study_file import load_study
+from m2pt import job, pathway
+from m2pt.config.study_file import load_study
+from m2pt.files import documents
+from m2pt.models.model import Model
+from m2pt.runs import records
+from m2pt.runs.identity import RunSpec
 from m2pt.training import finetune as training
-from pipelines.plan import job_inputs, resolve
+from pipelines.planning.plan import job_inputs, resolve
 from tests.pipelines.published_files import ade20k, audioset, esc50, kinetics, scanobjectnn, shapenetpart
 
 TASKS: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -79,7 +81,7 @@ sweep: {{seeds: [0], targets: [{name}], auxiliaries: [], methods: [random_auxili
     plan = resolve(load_study("one.yaml"))
     (spec,) = plan.runs
     run_dir = records.create_run(Path("runs/one"), spec)
-    records.write_json(run_dir / records.INPUTS, job_inputs(plan, spec) | {"device": "cpu"} | execution)
+    documents.write_json(run_dir / records.INPUTS, job_inputs(plan, spec) | {"device": "cpu"} | execution)
     return spec, run_dir
 
 

@@ -17,9 +17,9 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from m2pt import records
-from m2pt.study_file import load_study
-from pipelines.plan import resolve
+from m2pt.config.study_file import load_study
+from m2pt.runs import records
+from pipelines.planning.plan import resolve
 from tests.pipelines import published_files
 from tests.weights import files
 

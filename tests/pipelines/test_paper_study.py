@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from m2pt.analysis.paper.scores import ablation_score, published_cells
 from m2pt.config import LAYERS, FileSource, PathwayConfig
-from m2pt.identity import RunSpec
-from m2pt.published import ablation_score, dataset_facts, published_cells
-from m2pt.recipes import uses
-from m2pt.study_file import load_study
-from pipelines.grid import Fingerprints, part_specs, run_specs
+from m2pt.config.study_file import load_study
+from m2pt.modalities.dataset_sizes import dataset_facts
+from m2pt.modalities.recipes import uses
+from m2pt.runs.identity import RunSpec
+from pipelines.planning.grid import Fingerprints, part_specs, run_specs
 
 STUDY = load_study(Path(__file__).parents[2] / "studies" / "paper.yaml")
 WEIGHTS = {

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from m2pt import pathway, records
+from m2pt import pathway
 from m2pt.config import FinetuneConfig, PathwayConfig, UserError
-from m2pt.encoder import Encoder
-from m2pt.identity import TaskSpec
 from m2pt.methods import METHODS
 from m2pt.modalities.samples import Samples
+from m2pt.models.encoder import Encoder
+from m2pt.runs import records
+from m2pt.runs.identity import TaskSpec
 from m2pt.training import loop
 from m2pt.training import pretrain as pretraining
 from m2pt.training.evaluate import Evaluation

@@ -7,9 +7,9 @@ import torch
 
 from m2pt import pathway
 from m2pt.config import FinetuneConfig, ImageInput, PathwayConfig, PointInput
-from m2pt.encoder import Encoder
 from m2pt.modalities.point.recipes import RECIPES
-from m2pt.model import Model
+from m2pt.models.encoder import Encoder
+from m2pt.models.model import Model
 from m2pt.training.optim import build_optimizer, freeze_for, parameter_groups, rates
 from tests.specs import MODEL
 

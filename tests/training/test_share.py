@@ -8,9 +8,11 @@ import sys
 import pytest
 import torch
 
-from m2pt import job, records
+from m2pt import job
 from m2pt.config import EmbeddedData, FinetuneConfig, ImageInput
+from m2pt.files import documents
 from m2pt.modalities.image import embedded
+from m2pt.runs import records
 from m2pt.training.share import Share
 from m2pt.weights import read_weights
 from tests.specs import run_spec
@@ -77,7 +79,7 @@ def test_two_processes_give_the_losses_and_scores_of_one(tmp_path, images):
         assert theirs["scale/blocks.0.mlp.fc1"] == pytest.approx(ours["scale/blocks.0.mlp.fc1"], rel=1e-3)
     first, second = (records.read_record(run_dir) for run_dir in dirs)
     assert second["test_score"] == pytest.approx(first["test_score"], abs=5.1)
-    (attempt,) = records.read_json(dirs[1] / records.EXECUTION)["attempts"]
+    (attempt,) = documents.read_json(dirs[1] / records.EXECUTION)["attempts"]
     assert attempt["devices"] == 2
 
 

@@ -15,10 +15,10 @@ from m2pt.config import (
     UserError,
     VideoInput,
 )
-from m2pt.identity import TaskSpec
-from m2pt.recipes import recipes
+from m2pt.modalities.recipes import recipes
+from m2pt.runs.identity import TaskSpec
+from m2pt.runs.unread import unread
 from m2pt.training.startable import Known, Means, refusal, require_startable
-from m2pt.unread import unread
 from tests.specs import run_spec
 
 ALONE = {"method": "baseline", "auxiliary": "", "pathway": None, "auxiliary_weights": None}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save, save_file
 
 from m2pt.config import ImageInput, ModelConfig, UserError
-from m2pt.encoder import Encoder
-from m2pt.model import Model
+from m2pt.models.encoder import Encoder
+from m2pt.models.model import Model
 from m2pt.weights import load_encoder, read_encoder, save_weights
 from m2pt.weights.content import read_content
 from tests.weights import files

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from m2pt.config import AudioInput, ImageInput, ModelConfig, PointInput, UserError, VideoInput
-from m2pt.model import Model
+from m2pt.models.model import Model
 from m2pt.weights import load_encoder, read_encoder, save_weights
 from tests.weights import files
 

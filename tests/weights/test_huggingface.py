@@ -5,7 +5,7 @@ import torch
 import transformers
 
 from m2pt.config import ImageInput, ModelConfig, UserError, VideoInput
-from m2pt.model import Model
+from m2pt.models.model import Model
 from m2pt.weights import inspect, load_encoder, read_encoder, weights_sha256
 
 MODEL = ModelConfig(width=24, depth=2, heads=3)

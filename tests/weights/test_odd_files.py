@@ -13,7 +13,7 @@ import torch.distributed.checkpoint
 import transformers
 
 from m2pt.config import ImageInput, ModelConfig, UserError
-from m2pt.model import Model
+from m2pt.models.model import Model
 from m2pt.pathway import attach, merge
 from m2pt.weights import inspect, load_encoder, read_encoder
 from m2pt.weights.content import read_content

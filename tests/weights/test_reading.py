@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from m2pt.config import AudioInput, ImageInput, ModelConfig, PointInput, Reading, UserError, VideoInput
-from m2pt.model import Model
+from m2pt.models.model import Model
 from m2pt.weights import load_encoder, load_into, read_encoder, save_weights
 from tests.weights import files, plain
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from m2pt.config import AudioInput, ImageInput, ModelConfig, PointInput, VideoInput
-from m2pt.model import Model
+from m2pt.models.model import Model
 from m2pt.weights import load_encoder, read_encoder
 from tests.weights import released
 

@@ -5,14 +5,14 @@ import json
 import pytest
 import torch
 
-from m2pt.analysis.materials import readings
+from m2pt.analysis.tables.materials import readings
 from m2pt.config import Reading, UserError
-from m2pt.identity import WeightsRef, canonical, run_id
-from m2pt.model import Model
-from m2pt.study_file import parse_study
+from m2pt.config.study_file import parse_study
+from m2pt.models.model import Model
+from m2pt.runs.identity import WeightsRef, canonical, run_id
 from m2pt.training.encoders import auxiliaries, load_target
 from m2pt.weights import weights_sha256
-from pipelines.grid import Fingerprints, run_specs
+from pipelines.planning.grid import Fingerprints, run_specs
 from tests.specs import MODEL, run_spec
 
 STUDY = """

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from m2pt.analysis.contrasts import Ablations, Contrast, Family
 from m2pt.analysis.figures import style
 from m2pt.analysis.figures.gallery import Picture, picture
 from m2pt.analysis.figures.style import INK, MODALITY, MUTED, figure, label_rows
-from m2pt.analysis.headline import difference
-from m2pt.analysis.statistics import Estimate
+from m2pt.analysis.numbers.contrasts import Ablations, Contrast, Family
+from m2pt.analysis.numbers.statistics import Estimate
+from m2pt.analysis.tables.headline import difference
 
 _REFERENCE = "reference"
 

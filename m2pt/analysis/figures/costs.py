@@ -14,8 +14,8 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from m2pt.analysis.figures import style
 from m2pt.analysis.figures.style import INK, MODALITY, MUTED, PAPER, figure
-from m2pt.analysis.headline import difference
-from m2pt.analysis.methods import MethodRow
+from m2pt.analysis.tables.headline import difference
+from m2pt.analysis.tables.methods import MethodRow
 
 KINDS: dict[str, tuple[str, str, str]] = {
     "reference": ("D", INK, "reference"),
@@ -70,7 +70,7 @@ def planes(rows: Sequence[MethodRow]) -> list[Plane]:
     """The methods of one condition, a plane for each cost that was measured; none where nothing can be placed.
 
     Args:
-        rows: the methods of one condition (`m2pt.analysis.methods.method_rows`).
+        rows: the methods of one condition (`m2pt.analysis.tables.methods.method_rows`).
 
     """
     found = []

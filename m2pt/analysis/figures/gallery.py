@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from m2pt.analysis.figures import scores, style, training
-from m2pt.analysis.headline import difference
-from m2pt.analysis.tables import Arm, Summary
+from m2pt.analysis.tables.headline import difference
+from m2pt.analysis.tables.summaries import Arm, Summary
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Picture:
 
 
 def draw(summary: Summary, curves: pd.DataFrame, scales: pd.DataFrame) -> list[Picture]:
-    """The figures of one condition that its complete runs allow; `curves` and `scales` from `m2pt.analysis.trajectories`."""
+    """The figures of one condition that its complete runs allow; `curves` and `scales` are of `numbers.trajectories`."""
     with style.look():
         return list(_pictures(summary, summary.condition.rows(curves), summary.condition.rows(scales)))
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from m2pt.analysis.figures import style
 from m2pt.analysis.figures.gallery import Picture
 from m2pt.analysis.figures.style import INK, MUTED, PAPER, POSITIVE
-from m2pt.analysis.ranking import MethodRanking, Ranking
+from m2pt.analysis.numbers.ranking import MethodRanking, Ranking
 from m2pt.methods import METHODS
 
 

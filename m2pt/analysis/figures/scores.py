@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from m2pt.analysis.figures.style import GRID, INK, MUTED, NEGATIVE, PAPER, POSITIVE, arm_colour, figure, label_rows
-from m2pt.analysis.headline import signed
-from m2pt.analysis.shading import colour_limit, intensity
-from m2pt.analysis.tables import Against, Arm, Comparison, Summary
+from m2pt.analysis.tables.headline import signed
+from m2pt.analysis.tables.shading import colour_limit, intensity
+from m2pt.analysis.tables.summaries import Against, Arm, Comparison, Summary
 from m2pt.config import RANDOM
 
 _LONGEST = 3.0  # times the median half-width

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from m2pt.analysis.tables import Arm
+from m2pt.analysis.tables.summaries import Arm
 from m2pt.config import LAYERS
 
 INK, MUTED, GRID, PAPER = "#1b1f24", "#646b75", "#dcdfe3", "#fefefe"

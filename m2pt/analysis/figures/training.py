@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from m2pt.analysis.figures.style import DEPTHS, INK, LineStyle, arm_colour, arm_line, figure, layers_in_order
-from m2pt.analysis.tables import Arm
+from m2pt.analysis.tables.summaries import Arm
 
 _SERIES = {"scale": "mean |λ|", "effective_size": "effective size"}
 _STYLES: dict[str, LineStyle] = {"pathway": "solid", "random_auxiliary": (0, (1.0, 1.2))}
@@ -21,7 +21,7 @@ def scales(means: pd.DataFrame) -> Figure:
     """One target's scales: a row per layer type, a line per depth; pairs solid, the random control dotted.
 
     Args:
-        means: rows of `m2pt.analysis.trajectories.scales` of one target and condition.
+        means: rows of `m2pt.analysis.numbers.trajectories.scales` of one target and condition.
 
     """
     layers = layers_in_order(set(means["layer"]))
@@ -69,7 +69,7 @@ def curves(means: pd.DataFrame, arms: Sequence[Arm]) -> Figure:
     """One target's training loss and validation score: a line per arm, a band for its interval over seeds.
 
     Args:
-        means: rows of `m2pt.analysis.trajectories.curves` of one target and condition.
+        means: rows of `m2pt.analysis.numbers.trajectories.curves` of one target and condition.
         arms: its arms, in the order of the legend.
 
     """

@@ -4,11 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from m2pt.config import ImageInput
-from m2pt.encoder import initialise
+from m2pt.layers import grid_sincos, initialise
 from m2pt.modalities.features import Tokens
 from m2pt.modalities.patches import PatchGrid
 from m2pt.modalities.tokenizer import ChannelConstants, Tokenizer
-from m2pt.position_codes import grid_sincos
 
 
 class PublishedImageTokenizer(Tokenizer):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from m2pt.config import PointInput
-from m2pt.encoder import initialise
+from m2pt.layers import initialise
 from m2pt.modalities.patches import Patches
 from m2pt.modalities.point.sampling import farthest_points
 from m2pt.modalities.tokenizer import PatchTokenizer

@@ -3,11 +3,10 @@
 from torch import Tensor, nn
 
 from m2pt.config import VideoInput
-from m2pt.encoder import initialise
+from m2pt.layers import initialise, sinusoids
 from m2pt.modalities.features import Tokens
 from m2pt.modalities.patches import PatchGrid
 from m2pt.modalities.tokenizer import ChannelConstants, Tokenizer
-from m2pt.position_codes import sinusoids
 
 
 class PublishedVideoTokenizer(Tokenizer):

@@ -7,7 +7,7 @@ from torch import nn
 from m2pt.config import AudioInput, ImageInput, ModelConfig, UserError
 from m2pt.modalities.features import Features
 from m2pt.modalities.image.upernet import UperNetHead
-from m2pt.model import Model
+from m2pt.models.model import Model
 
 TINY = ModelConfig(width=24, depth=4, heads=2)
 INPUT = ImageInput(size=32, channels=3, patch=8)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import UserError
-from m2pt.file_state import FileState, settled
+from m2pt.files.state import FileState, settled
 
 PICTURES = ("jpg", "jpeg", "png", "webp")
 LABEL_KEYS = ("label", "cls")

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from m2pt.config import UserError
-from m2pt.identity import derived_seed
 from m2pt.modalities.items import Item, Items, Wanted, seeded
 from m2pt.modalities.point.readers.hdf5 import POINTS, Rows
 from m2pt.modalities.point.transforms import cloud_transform, prepared
+from m2pt.runs.identity import derived_seed
 
 
 class CloudItems(Items):

@@ -14,7 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from m2pt.config import UserError, refuses_unknown
-from m2pt.file_state import FileState, settled
+from m2pt.files.state import FileState, settled
 from m2pt.modalities.items import Items, Split, Wanted
 from m2pt.modalities.listings import read_list, require_unique
 from m2pt.modalities.missing import needed

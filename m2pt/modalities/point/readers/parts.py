@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from m2pt.identity import derived_seed
 from m2pt.modalities.items import Item, Items, Wanted, seeded
 from m2pt.modalities.point.transforms import part_transform, prepared
+from m2pt.runs.identity import derived_seed
 
 
 class PartItems(Items):

@@ -1,0 +1,1 @@
+"""Statistics: cells of runs, paired differences, intervals, corrections, ranks."""

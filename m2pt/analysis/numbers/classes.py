@@ -1,0 +1,193 @@
+"""Which classes change: recall by class, compared seed by seed, and the confusion of a cell.
+
+Recall of a class: the share of its test samples that are told right, in percent; the mean of all of them, weighted by their
+samples, is the accuracy.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from m2pt.analysis.numbers.cells import Compared
+from m2pt.analysis.numbers.statistics import Estimate, differences, estimate, holm, paired
+from m2pt.analysis.tables.summaries import SIGNIFICANT, Against, Condition
+from m2pt.config import refuses_unknown
+
+MOST_SHOWN = 3
+"""The classes of each target that the summary names."""
+
+Documents = Mapping[str, Mapping[str, Any]]
+"""The records of the complete runs, by their ids."""
+
+Recalls = dict[str, dict[int, float | None]]
+"""Recall in percent by class and seed; None where a seed has no record of it."""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Test samples counted by true class (row) and predicted class, summed over `runs` runs."""
+
+    classes: tuple[str, ...]
+    counts: NDArray[np.int64]
+    runs: int
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Each row as shares of its samples, from 0 to 1; a class without samples has none."""
+        totals = self.counts.sum(axis=1, keepdims=True)
+        shares: NDArray[np.float64] = np.divide(self.counts, totals, out=np.zeros(self.counts.shape), where=totals > 0)
+        return shares
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """One class of one cell: its recall in percent, and its differences in points, paired by seed.
+
+    `adjusted_p` has Holm's correction over the classes of the cell, for each reference by itself.
+    """
+
+    name: str
+    samples: int
+    recall: Estimate
+    over: dict[Against, Estimate]
+    adjusted_p: dict[Against, float | None]
+
+    @refuses_unknown
+    def holds(self, against: Against) -> bool:
+        """Whether the difference stands after the correction."""
+        p = self.adjusted_p.get(against)
+        return p is not None and p <= SIGNIFICANT
+
+
+@dataclass(frozen=True)
+class TargetChange:
+    """How one class of a target changes with auxiliaries of other modalities against random weights.
+
+    `change` is the mean over the auxiliaries, one number per seed that is complete in all of them; `random` the recall with
+    random weights; `adjusted_p` has Holm's correction over the classes of the target.
+    """
+
+    name: str
+    random: Estimate
+    change: Estimate
+    adjusted_p: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the difference stands after the correction."""
+        return self.adjusted_p is not None and self.adjusted_p <= SIGNIFICANT
+
+
+@dataclass(frozen=True)
+class TargetClasses:
+    """The classes of one target within one condition, the largest mean change first."""
+
+    condition: Condition
+    target: str
+    classes: tuple[TargetChange, ...]
+
+    @property
+    def shown(self) -> tuple[TargetChange, ...]:
+        """The classes that change most."""
+        return self.classes[:MOST_SHOWN]
+
+    @property
+    def verdict(self) -> str:
+        """How many classes changed, in words no stronger than the numbers."""
+        tested = [item for item in self.classes if item.change.half_width is not None]
+        if not tested:
+            return "no class has an interval: that takes two seeds that are complete in every pair and in the random control"
+        alone, holding = sum(bool(item.change.sign) for item in tested), sum(item.holds for item in tested)
+        among = f"{len(tested)} class{'' if len(tested) == 1 else 'es'}"
+        if not alone:
+            return f"no change is shown in any of {among}"
+        return f"the interval excludes 0 in {alone} of {among}, looked at alone; in {holding or 'none'} after Holm's correction"
+
+
+def confusion(documents: Iterable[Mapping[str, Any]]) -> Confusion | None:
+    """The confusion matrices of some records added up; None where none has one (many classes, tagging, segmentation)."""
+    known = [document for document in documents if document.get("confusion")]
+    if not known:
+        return None
+    counts = np.sum([np.array(document["confusion"], dtype=np.int64) for document in known], axis=0)
+    return Confusion(tuple(map(str, known[0]["classes"])), counts, len(known))
+
+
+def recalls(runs: Mapping[int, str], documents: Documents) -> Recalls:
+    """Recall by class of some runs, given as their ids by seed."""
+    found: Recalls = {}
+    for seed, identifier in runs.items():
+        matrix = confusion([documents.get(identifier, {})])
+        if matrix is not None:
+            for index, name in enumerate(matrix.classes):
+                total = int(matrix.counts[index].sum())
+                share = 100 * int(matrix.counts[index, index]) / total if total else None
+                found.setdefault(name, dict.fromkeys(runs))[seed] = share
+    return found
+
+
+def changes(item: Compared, documents: Documents) -> list[ClassChange]:
+    """The classes of a cell, in their order; empty where no run of it has a confusion matrix."""
+    mine = recalls(_ids(item.cell.runs), documents)
+    others = {against: recalls(_ids(other.runs), documents) for against, other in item.against.items()}
+    matrix = confusion(documents.get(identifier, {}) for identifier in _ids(item.cell.runs).values())
+    if matrix is None:
+        return []
+    over = {against: {name: paired(mine[name], of.get(name, {})) for name in mine} for against, of in others.items()}
+    adjusted = {against: _holm(estimates) for against, estimates in over.items()}
+    samples = dict(zip(matrix.classes, (matrix.counts.sum(axis=1) // matrix.runs).tolist(), strict=True))
+    return [
+        ClassChange(
+            name=name,
+            samples=samples[name],
+            recall=_mean(mine[name]),
+            over={against: estimates[name] for against, estimates in over.items()},
+            adjusted_p={against: values[name] for against, values in adjusted.items()},
+        )
+        for name in mine
+    ]
+
+
+def by_target(cells: Sequence[Compared], documents: Documents) -> list[TargetClasses]:
+    """What the pathway's auxiliaries change in each class against random weights, for each condition and target that has both."""
+    groups: dict[tuple[Condition, str], list[Compared]] = {}
+    for item in cells:
+        if item.cell.method == "pathway" and "random" in item.against:
+            groups.setdefault((item.cell.condition, item.cell.target), []).append(item)
+    found = [TargetClasses(*key, tuple(_of_target(members, documents))) for key, members in groups.items()]
+    return [item for item in found if item.classes]
+
+
+def _of_target(members: Sequence[Compared], documents: Documents) -> list[TargetChange]:
+    random = recalls(_ids(members[0].against["random"].runs), documents)
+    pairs = [recalls(_ids(member.cell.runs), documents) for member in members]
+    planned = len({seed for member in members for seed in member.cell.runs})
+    made = []
+    for name, of_random in random.items():
+        change = _average([pair.get(name, {}) for pair in pairs], of_random, planned)
+        made.append(TargetChange(name, _mean(of_random), change))
+    adjusted = _holm({item.name: item.change for item in made})
+    known = [replace(item, adjusted_p=adjusted[item.name]) for item in made if item.change.mean is not None]
+    return sorted(known, key=lambda item: -abs(item.change.mean or 0.0))
+
+
+def _average(pairs: Sequence[Mapping[int, float | None]], random: Mapping[int, float | None], planned: int) -> Estimate:
+    """The mean difference over the pairs, one number per seed that all of them have."""
+    gains = [differences(pair, random) for pair in pairs]
+    whole = sorted(set.intersection(*(set(gain) for gain in gains)))
+    return estimate([sum(gain[seed] for gain in gains) / len(gains) for seed in whole], planned)
+
+
+def _mean(values: Mapping[int, float | None]) -> Estimate:
+    return estimate([value for value in values.values() if value is not None], len(values))
+
+
+def _holm(estimates: Mapping[str, Estimate]) -> dict[str, float | None]:
+    return dict(zip(estimates, holm([item.p_value for item in estimates.values()]), strict=True))
+
+
+def _ids(runs: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
+    return {seed: str(row["run_id"]) for seed, row in runs.items()}

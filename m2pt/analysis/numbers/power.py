@@ -1,0 +1,95 @@
+"""What a number of paired seeds can show: detectable differences, seeds that are needed, and equivalence.
+
+All of it is for the two-sided paired t test that the report uses; the noncentral t distribution is scipy's. (statsmodels'
+`TTestPower` agrees where it has a value, takes seconds to import, and has none for the large effects that few seeds need.)
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import optimize, special, stats
+
+from m2pt.analysis.numbers.statistics import CONFIDENCE, Estimate, t_quantile
+
+POWER = 0.8
+"""The usual chance of seeing a difference that is there (J. Cohen, Statistical Power Analysis, 1988)."""
+
+MOST_SEEDS = 1000
+
+# Shifts of the noncentral t distribution: from the first on, the other tail holds less than 1e-8, and from the second on, three
+# seeds or more see everything; scipy has no number (NaN) for some of either.
+_NO_FAR_TAIL, _CERTAIN = 5.0, 30.0
+
+
+def power(effect: float, spread: float, n: int) -> float:
+    """The chance that `n` paired differences of this standard deviation show a mean difference `effect`, at the 5 % level."""
+    if n < 2:
+        return 0.0
+    if spread <= 0:
+        return 1.0 if effect else 0.0
+    critical = t_quantile(n - 1)
+    shift = abs(effect) / spread * math.sqrt(n)
+    if n > 2 and shift > _CERTAIN:
+        return 1.0
+    near = 1 - float(special.nctdtr(n - 1, shift, critical))
+    return near + float(special.nctdtr(n - 1, shift, -critical)) if shift < _NO_FAR_TAIL else near
+
+
+def detectable(spread: float, n: int, wanted: float = POWER) -> float | None:
+    """The smallest mean difference that `n` seeds show with the wanted chance; None for fewer than two seeds."""
+    if n < 2:
+        return None
+    if spread <= 0:
+        return 0.0
+    high = spread
+    while power(high, spread, n) < wanted:
+        high *= 2
+    return float(optimize.brentq(lambda effect: power(effect, spread, n) - wanted, 0.0, high, xtol=1e-9 * spread))
+
+
+def seeds_needed(effect: float, spread: float, wanted: float = POWER) -> int | None:
+    """The fewest seeds that show a mean difference with the wanted chance; None where `MOST_SEEDS` do not.
+
+    The effect of a finished cell is itself an estimate: seeds that are added because of it are for a new study, or its interval
+    is no longer what it says (optional stopping).
+    """
+    if effect == 0:
+        return None
+    if power(effect, spread, MOST_SEEDS) < wanted:
+        return None
+    low, high = 2, MOST_SEEDS
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(effect, spread, middle) >= wanted else (middle + 1, high)
+    return low
+
+
+def equivalence(values: Sequence[float], margin: float) -> float | None:
+    """The p-value that the mean lies within ± `margin`: two one-sided t tests (Schuirmann, 1987); None for fewer than two values.
+
+    At or under 0.05 the difference is shown to be smaller than the margin, which a t test that finds nothing does not show.
+    """
+    n = len(values)
+    if n < 2:
+        return None
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(n)
+    if error == 0:
+        return 0.0 if abs(mean) < margin else 1.0
+    return float(max(stats.t.sf((mean + margin) / error, n - 1), stats.t.cdf((mean - margin) / error, n - 1)))
+
+
+def smallest_margin(item: Estimate) -> float | None:
+    """The smallest margin within which `equivalence` is shown at 5 %; None where there is no interval.
+
+    "Shown to be less than this": the larger end, by size, of the 90 % t interval of the mean (Schuirmann, 1987).
+    """
+    if item.mean is None or item.half_width is None:
+        return None
+    error = spread_of(item.half_width, item.n) / math.sqrt(item.n)
+    return abs(item.mean) + t_quantile(item.n - 1, CONFIDENCE) * error
+
+
+def spread_of(half_width: float, n: int) -> float:
+    """The standard deviation of the differences whose t interval has this half-width."""
+    return half_width * math.sqrt(n) / t_quantile(n - 1)

@@ -1,0 +1,141 @@
+"""Ranks of many methods over many cases, and which of them differ: Demšar, *Statistical Comparisons of Classifiers over Multiple
+Data Sets* (JMLR 7, 2006).
+
+A case is a target with its data, never a seed: Friedman's and Nemenyi's tests need independent cases, and seeds of one target
+share its data, so that more seeds make a case steadier and not more.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from m2pt.analysis.tables.summaries import Condition
+from m2pt.methods import METHODS
+from m2pt.runs.records import by_part
+
+PERMUTATIONS = 9999
+FEWEST_SEEDS = 2
+"""Of one seed, a rank would be that seed's luck."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Mean ranks by method, best (lowest) first.
+
+    `p_value` is Friedman's: whether any two methods differ. Two methods differ where their mean ranks are more than
+    `critical_difference` apart (Nemenyi, 5 %). `groups` are the largest sets of neighbours that are not shown to differ.
+    """
+
+    ranks: dict[str, float]
+    cases: int
+    p_value: float
+    critical_difference: float
+    groups: tuple[tuple[str, ...], ...]
+
+    @property
+    def can_separate(self) -> bool:
+        """Whether so few cases could separate even a method that is always first from one that is always last."""
+        return len(self.ranks) - 1 > self.critical_difference
+
+
+@dataclass(frozen=True)
+class MethodRanking:
+    """The methods of one condition, ranked over its targets by mean test score.
+
+    `scores` in percent by method and target: the mean over the auxiliaries that a method was run with and over `seeds`, those of
+    the target that are complete in every ranked method. `left_out` are methods without a complete seed on every target.
+    """
+
+    condition: Condition
+    ranking: Ranking
+    scores: dict[str, dict[str, float]]
+    seeds: dict[str, tuple[int, ...]]
+    left_out: tuple[str, ...]
+
+
+def rank(scores: Mapping[str, Sequence[float]]) -> Ranking:
+    """Rank methods by their scores (higher is better) on the same cases, in the same order.
+
+    Raises:
+        ValueError: there are fewer than three methods or two cases, or lengths differ.
+
+    """
+    table = np.array([list(values) for values in scores.values()], dtype=float)
+    count, cases = table.shape
+    if count < 3 or cases < 2:
+        raise ValueError("a ranking needs at least three methods and two cases")
+    of_cases = stats.rankdata(-table, axis=0)
+    ranks = dict(sorted(zip(scores, of_cases.mean(axis=1).tolist(), strict=True), key=lambda item: item[1]))
+    critical = critical_difference(count, cases)
+    return Ranking(ranks, cases, _friedman(of_cases), critical, _groups(ranks, critical))
+
+
+def critical_difference(methods: int, cases: int) -> float:
+    """Nemenyi's critical difference of mean ranks at the 5 % level."""
+    quantile = float(stats.studentized_range.ppf(0.95, methods, np.inf)) / math.sqrt(2)
+    return quantile * math.sqrt(methods * (methods + 1) / (6 * cases))
+
+
+def rankings(table: pd.DataFrame) -> list[MethodRanking]:
+    """The ranking of each condition of the table of runs that has three methods or more on two targets or more.
+
+    It needs `FEWEST_SEEDS` seeds of each target that are complete in every ranked method.
+    """
+    found = []
+    for (part, setting, tuning), rows in by_part(table).groupby(["part", "setting", "tuning"], sort=False):
+        ranked = _condition(Condition(str(setting), str(tuning), str(part)), rows)
+        found += [ranked] if ranked else []
+    return found
+
+
+def _condition(condition: Condition, rows: pd.DataFrame) -> MethodRanking | None:
+    targets = [str(target) for target in dict.fromkeys(rows["target"])]
+    names: list[str] = [name for name in METHODS if (rows["method"] == name).any()]
+    means = {name: {target: _means(rows, name, target) for target in targets} for name in names}
+    kept = [name for name in names if all(means[name].values())]
+    if len(kept) < 3 or len(targets) < 2:
+        return None
+    seeds = {target: tuple(sorted(set.intersection(*(set(means[name][target]) for name in kept)))) for target in targets}
+    if min(map(len, seeds.values())) < FEWEST_SEEDS:
+        return None
+    scores = {
+        name: {target: sum(means[name][target][seed] for seed in seeds[target]) / len(seeds[target]) for target in targets}
+        for name in kept
+    }
+    # Scores are percentages of counted samples: what differs by rounding alone is a tie.
+    ranking = rank({name: [round(score, 9) for score in scores[name].values()] for name in kept})
+    return MethodRanking(condition, ranking, scores, seeds, tuple(name for name in names if name not in kept))
+
+
+def _means(rows: pd.DataFrame, method: str, target: str) -> dict[int, float]:
+    """By seed: the mean over the auxiliaries of a method's test scores, of the seeds that are complete in all of them."""
+    mine = rows[(rows["method"] == method) & (rows["target"] == target)]
+    whole = mine.groupby("seed")["test_score"].agg(["mean", "size", "count"])
+    whole = whole[(whole["size"] == whole["count"]) & (whole["size"] == mine["auxiliary"].nunique())]
+    return dict(zip((int(seed) for seed in whole.index), whole["mean"].astype(float), strict=True))
+
+
+def _friedman(of_cases: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:
+    """Friedman's p-value by permuting the ranks (methods × cases) within each case.
+
+    The chi-squared law that is usual needs more cases than a study has targets. A share of seeded permutations, so that the value
+    is the same every time; the observed ranks count as one of them.
+    """
+    rng = np.random.default_rng(0)
+    drawn = rng.permuted(np.broadcast_to(of_cases, (PERMUTATIONS, *of_cases.shape)), axis=1).sum(axis=2)
+    spread, observed = drawn.var(axis=1), of_cases.sum(axis=1).var()
+    return float((1 + (spread >= observed - 1e-9).sum()) / (1 + PERMUTATIONS))
+
+
+def _groups(ranks: Mapping[str, float], critical: float) -> tuple[tuple[str, ...], ...]:
+    names = list(ranks)
+    spans: list[tuple[str, ...]] = []
+    for start, name in enumerate(names):
+        members = tuple(other for other in names[start:] if ranks[other] - ranks[name] <= critical)
+        if len(members) > 1 and not any(set(members) <= set(known) for known in spans):
+            spans.append(members)
+    return tuple(spans)

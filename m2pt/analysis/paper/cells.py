@@ -1,0 +1,261 @@
+"""The paper's scores beside those measured here, cell by cell; what either side lacks stays missing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, get_args
+
+import pandas as pd
+
+from m2pt.analysis.numbers.statistics import Estimate, estimate
+from m2pt.analysis.paper.sameness import EPOCHS, NOTHING_DIFFERS, Sameness, made_here, sameness
+from m2pt.analysis.paper.scores import ABLATION_AUXILIARIES, Metric, ablation_score, published_cells, published_score
+from m2pt.config import (
+    LAYERS,
+    MODALITIES,
+    RANDOM,
+    TAKES,
+    Dataset,
+    FileSource,
+    MethodName,
+    PathwayConfig,
+    Setting,
+    Study,
+    Tuning,
+    refuses_unknown,
+)
+from m2pt.runs.identity import RunSpec
+
+COLUMNS = (
+    "dataset", "metric", "setting", "tuning", "auxiliary", "variation", "published", "mean", "low", "high", "seeds", "difference",
+    "differs", "departures",
+)  # fmt: skip
+"""The columns of the table, in order; scores in percent, `difference` (ours less theirs) in percentage points.
+
+`published` and `difference` are empty where our runs are others than the paper's: `differs` says in what, with the paper's score.
+`departures` are those of the recipe from its release.
+"""
+
+VARIANTS: dict[Dataset, tuple[str | None, ...]] = {
+    "audioset": (None, "balanced"),
+    "shapenetpart": (None, "trainval"),
+    "partnet": (None, "3"),
+}
+"""The variants of a data set that the paper scores, where they have names."""
+
+
+METHODS: tuple[MethodName, ...] = (
+    "baseline", "pathway", "random_auxiliary", "own_modality",
+    "reversed_order", "shuffled_order", "fixed_scale", "frozen_auxiliary",
+)  # fmt: skip
+"""The methods that the paper has, or would have under its own names: the pathway with another auxiliary or other settings."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How a cell differs from the paper's method: its pathway, and for how many epochs its auxiliary was pretrained."""
+
+    pathway: PathwayConfig
+    auxiliary_epochs: int = EPOCHS
+
+    @property
+    def label(self) -> str:
+        """For people; empty for the paper's method itself."""
+        said = []
+        if set(self.pathway.layers) != set(LAYERS):
+            said.append(f"only {', '.join(self.pathway.layers)}")
+        if self.pathway.scale_init or not self.pathway.scale_trainable:
+            said.append(f"scale {'from' if self.pathway.scale_trainable else 'fixed at'} {self.pathway.scale_init:g}")
+        if self.pathway.order != "normal":
+            said.append(f"{self.pathway.order} blocks")
+        if self.pathway.granularity != "layer":
+            said.append(f"one scale per {self.pathway.granularity}")
+        if not self.pathway.auxiliary_trainable:
+            said.append("frozen auxiliary")
+        if self.auxiliary_epochs != EPOCHS:
+            said.append(f"auxiliary of {self.auxiliary_epochs} epochs")
+        return "; ".join(said)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one score was measured for. `auxiliary`: a modality, `random`, or "" for none; `variation` None: as in the paper."""
+
+    dataset: Dataset
+    metric: Metric
+    setting: Setting
+    tuning: Tuning
+    auxiliary: str
+    variation: Variation | None = None
+
+    @property
+    def label(self) -> str:
+        """How the cell differs from the paper's method; empty where it does not."""
+        return self.variation.label if self.variation else ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Equal for cells that the paper would not tell apart."""
+        return self.dataset, self.metric, self.setting, self.tuning, self.auxiliary, self.label
+
+    @property
+    def published(self) -> float | None:
+        """The paper's score in percent, None where it has none."""
+        if not self.label or self.variation is None:
+            return published_score(self.dataset, self.metric, self.setting, self.tuning, self.auxiliary)
+        if (self.setting, self.tuning, self.auxiliary) != ("pretrained", "full", ABLATION_AUXILIARIES.get(self.dataset)):
+            return None
+        return ablation_score(self.dataset, self.metric, self.variation.pathway, self.variation.auxiliary_epochs)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: the cell, the paper's score, and ours over seeds (`ours.n` is 0 where none is complete).
+
+    `same` says whether our runs are the paper's; where there are none of ours, nothing differs.
+    """
+
+    cell: Cell
+    published: float | None
+    ours: Estimate
+    same: Sameness = NOTHING_DIFFERS
+
+    @property
+    def comparable(self) -> float | None:
+        """The paper's score where it says something about ours; None where it has none, or is of another run."""
+        return None if self.same.differs else self.published
+
+    @property
+    def difference(self) -> float | None:
+        """Ours less theirs, in percentage points; None where one is missing, or the paper's is of another run."""
+        return None if self.comparable is None or self.ours.mean is None else self.ours.mean - self.comparable
+
+    @property
+    def theirs(self) -> str:
+        """The paper's side in words: its score, or what makes its run another one than ours; what the recipe departs in."""
+        return told(self.published, self.same)
+
+
+def told(published: float | None, same: Sameness) -> str:
+    """The paper's side of a cell in words."""
+    if published is None:
+        return "not in the paper"
+    if same.differs:
+        return f"the paper's {published:g} is of another run: {same.words}"
+    return f"paper {published:g}" + (f" (recipe departs in {same.departing})" if same.departs else "")
+
+
+def auxiliary_epochs(study: Study) -> dict[str, int]:
+    """For how long the encoders of each source were pretrained, where the study says so."""
+    return {name: source.epochs for name, source in study.encoders.items() if isinstance(source, FileSource) and source.epochs}
+
+
+def beside(measured: Mapping[Cell, Estimate], same: Mapping[Cell, Sameness] | None = None) -> list[Row]:
+    """One row for each cell that was planned here or that Tables 1 to 4 have for a data set of ours, in the paper's order.
+
+    `same` says of our cells whether they are the paper's (`sameness_of`).
+    """
+    datasets = {cell.dataset for cell in measured}
+    ours = dict(measured)
+    known = {cell.key for cell in ours}
+    for dataset, metric, setting, tuning, auxiliary in published_cells():
+        cell = Cell(dataset, metric, setting, tuning, auxiliary)
+        if dataset in datasets and cell.key not in known:
+            ours[cell] = Estimate(0)
+    known_same = same or {}
+    return [Row(cell, cell.published, ours[cell], known_same.get(cell, Sameness())) for cell in sorted(ours, key=_rank)]
+
+
+def sameness_of(specs: Sequence[RunSpec], records: Sequence[Mapping[str, Any]], study: Study) -> dict[Cell, Sameness]:
+    """Whether the runs of each cell are the paper's, all of them; `records` are theirs, empty where a run is not complete."""
+    found: dict[Cell, Sameness] = {}
+    epochs, made = auxiliary_epochs(study), made_here(study)
+    for spec, record in zip(specs, records, strict=True):
+        if (cell := cell_if_scored(spec, epochs)) is not None:
+            found[cell] = found.get(cell, Sameness()).joined(sameness(spec, record, made, epochs))
+    return found | {replace(cell, metric="miou_class"): same for cell, same in found.items() if cell.metric == "miou_instance"}
+
+
+def cells_of(
+    specs: Sequence[RunSpec], scores: Sequence[float | None], auxiliary_epochs: Mapping[str, int] | None = None
+) -> dict[Cell, Estimate]:
+    """The test scores of a study by cell, of the `METHODS` alone.
+
+    Runs on no published data set, or on another variant than the paper's, are left out. So is what differs from the first runs
+    of a cell by more than its seed (another part of the study changes their recipe): a cell never mixes two ways to train.
+
+    Args:
+        specs: the planned runs.
+        scores: the main test score of each in percent, in the same order; None or NaN where a run is not complete.
+        auxiliary_epochs: for how long the encoders of a source were pretrained, where it differs from the paper's `EPOCHS`.
+
+    """
+    found: dict[Cell, list[float | None]] = {}
+    forms: dict[Cell, RunSpec] = {}
+    for spec, score in zip(specs, scores, strict=True):
+        if (cell := cell_if_scored(spec, auxiliary_epochs)) is not None:
+            form = spec.model_copy(update={"seed": 0})
+            if forms.setdefault(cell, form) == form:
+                found.setdefault(cell, []).append(score)
+    return {
+        cell: estimate([score for score in known if score is not None and pd.notna(score)], len(known))
+        for cell, known in found.items()
+    }
+
+
+def cell_if_scored(spec: RunSpec, auxiliary_epochs: Mapping[str, int] | None = None) -> Cell | None:
+    """The cell of a run where the paper has, or would have, such a one (`cells_of`); None where it has not."""
+    if spec.task is None or spec.method not in METHODS:
+        return None
+    loaded = TAKES[spec.method] in ("nothing", "random") or spec.auxiliary_weights is not None
+    if not loaded or spec.task.variant not in VARIANTS.get(spec.task.dataset, (None,)):
+        return None
+    return cell_of(spec, spec.task.dataset, auxiliary_epochs)
+
+
+def published_of(specs: Sequence[RunSpec], records: Sequence[Mapping[str, Any]], study: Study) -> list[float | None]:
+    """The paper's score of each run's cell in percent, None where it has none or is of another run."""
+    epochs, made = auxiliary_epochs(study), made_here(study)
+    return [
+        cell.published if (cell := cell_if_scored(spec, epochs)) and not sameness(spec, record, made, epochs).differs else None
+        for spec, record in zip(specs, records, strict=True)
+    ]
+
+
+@refuses_unknown
+def cell_of(spec: RunSpec, dataset: Dataset, auxiliary_epochs: Mapping[str, int] | None = None) -> Cell:
+    """The cell of a run on a published data set; `auxiliary_epochs` as in `cells_of`."""
+    metric = next(name for name in get_args(Metric) if name == spec.metric)
+    source = spec.auxiliary_weights.source if spec.auxiliary_weights else ""
+    variation = Variation(spec.pathway, (auxiliary_epochs or {}).get(source, EPOCHS)) if spec.pathway else None
+    return Cell(dataset, metric, spec.setting, spec.tuning, spec.auxiliary, variation if variation and variation.label else None)
+
+
+def with_class_iou(
+    measured: Mapping[Cell, Estimate], specs: Sequence[RunSpec], scores: Sequence[float | None], epochs: Mapping[str, int]
+) -> dict[Cell, Estimate]:
+    """The cells, and beside them those of ShapeNetPart's second score, whose values are `scores` in the order of `specs`."""
+    parts = [(spec, score) for spec, score in zip(specs, scores, strict=True) if spec.metric == "miou_instance"]
+    second = cells_of([spec for spec, _ in parts], [score for _, score in parts], epochs)
+    return {**measured, **{replace(cell, metric="miou_class"): value for cell, value in second.items()}}
+
+
+def as_table(rows: Sequence[Row]) -> pd.DataFrame:
+    """The rows with the columns `COLUMNS`; what is missing is empty."""
+    return pd.DataFrame([_flat(row) for row in rows], columns=list(COLUMNS))
+
+
+def _flat(row: Row) -> dict[str, object]:
+    ours = {"mean": row.ours.mean, "low": row.ours.low, "high": row.ours.high, "seeds": row.ours.n}
+    plain = {key: value for key, value in asdict(row.cell).items() if key != "variation"}
+    theirs = {"published": row.comparable, "difference": row.difference, "departures": "; ".join(row.same.departs)}
+    if row.same.differs:
+        score = "" if row.published is None else f"the paper's {row.published:g} is of another run: "
+        theirs["differs"] = score + "; ".join(row.same.differs)
+    return plain | {"variation": row.cell.label} | theirs | ours
+
+
+def _rank(cell: Cell) -> tuple[object, ...]:
+    auxiliaries = ["", *MODALITIES, RANDOM]
+    places = [get_args(kind).index(value) for kind, value in ((Dataset, cell.dataset), (Metric, cell.metric))]
+    conditions = [get_args(kind).index(value) for kind, value in ((Setting, cell.setting), (Tuning, cell.tuning))]
+    return *places, *conditions, cell.label, auxiliaries.index(cell.auxiliary)

@@ -1,0 +1,174 @@
+"""Whether a run is the paper's: the same recipe, size and data. What differs is said, and what its recipe itself leaves out.
+
+A published score says something about ours only where both are of the same. So it stands beside ours where nothing differs
+(`Sameness.differs` is empty); what the recipe knowingly does otherwise than the release, every run that follows it shares, and it
+is said beside the score (`Sameness.departs`).
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import JsonValue
+
+from m2pt.config import RANDOM, TAKES, Dataset, FileSource, Study, Tuning
+from m2pt.modalities.dataset_sizes import dataset_facts
+from m2pt.modalities.recipe import VIT_B
+from m2pt.modalities.recipes import departures, recipes
+from m2pt.runs.identity import RunSpec, WeightsRef
+from m2pt.runs.unread import is_unread, unread
+
+RECIPES: dict[tuple[Dataset, Tuning], str] = {
+    ("imagenet", "full"): "mae-finetune",
+    ("imagenet", "fix"): "mae-linear-probe",
+    ("ade20k", "full"): "mae-ade20k",
+    ("audioset", "full"): "audiomae-audioset-20k",
+    ("shapenetpart", "full"): "point-mae-shapenetpart",
+    ("partnet", "full"): "point-mae-partnet",
+    ("kinetics", "full"): "videomae-kinetics400",
+}
+"""The recipe of each data set and tuning that the paper scores."""
+
+VARIANTS: dict[Dataset, str] = {"shapenetpart": "trainval"}
+"""Where the paper trains on another variant than that without a name: on training and validation splits together."""
+
+OF_NUMBERS = ("finetune.precision", "finetune.compiled")
+"""Keys that say how numbers are computed, not which: other values are departures, no other recipe."""
+
+EPOCHS = 300
+"""How long the encoders of the paper's main tables were pretrained."""
+
+SHOWN = 3
+"""How many points are said in a cell; the rest is counted, and listed in `published.csv` and by `m2pt plan --json`."""
+
+
+@dataclass(frozen=True)
+class Sameness:
+    """What makes runs others than the paper's (`differs`), and what their recipes do otherwise than the release (`departs`).
+
+    Each is a key with its value here and the paper's in brackets, or a sentence.
+    """
+
+    differs: tuple[str, ...] = ()
+    departs: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What differs, in a few words; empty where nothing does."""
+        return shortened(self.differs)
+
+    @property
+    def departing(self) -> str:
+        """In what the recipe departs, in a few words (keys by their last name); empty where in nothing."""
+        keys = [point.partition(":")[0].rpartition(".")[2] for point in self.departs if _is_keyed(point)]
+        more = len(self.departs) - len(keys)
+        told = [", ".join(dict.fromkeys(keys)), f"{more} more point{'s' if more > 1 else ''}" if more else ""]
+        return " and ".join(filter(None, told))
+
+    def joined(self, other: "Sameness") -> "Sameness":
+        """That of the runs of both."""
+        differs, departs = ((*mine, *theirs) for mine, theirs in ((self.differs, other.differs), (self.departs, other.departs)))
+        return Sameness(tuple(dict.fromkeys(differs)), tuple(dict.fromkeys(departs)))
+
+
+NOTHING_DIFFERS = Sameness()
+
+
+def _is_keyed(point: str) -> bool:
+    """Whether a departure is a key of a run's spec with its values, and no sentence."""
+    return point.split(".")[0] in ("input", "finetune", "model", "pathway")
+
+
+def shortened(points: Sequence[str]) -> str:
+    """Several points in one line: the first of them, and how many more there are."""
+    more = len(points) - SHOWN
+    return "; ".join(points[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def made_here(study: Study) -> frozenset[str]:
+    """The sources of encoders that are no files: their weights are not the published ones."""
+    return frozenset(name for name, source in study.encoders.items() if not isinstance(source, FileSource))
+
+
+def sameness(
+    spec: RunSpec, record: Mapping[str, Any], made: frozenset[str] = frozenset(), epochs: Mapping[str, int] | None = None
+) -> Sameness:
+    """Compare a run on a published data set with the paper's.
+
+    Args:
+        spec: the run.
+        record: what is known of its samples: its record, empty where it is not complete.
+        made: the sources of encoders that were trained here (`made_here`).
+        epochs: for how long the encoders of a source were pretrained, where the study says so.
+
+    """
+    if spec.task is None:
+        return Sameness(("another data set",))
+    recipe = recipes(spec.modality)[spec.task.recipe]
+    wanted = RECIPES.get((spec.task.dataset, spec.tuning))
+    differs = [] if spec.task.recipe == wanted else [f"recipe: {spec.task.recipe} [{wanted}]"]
+    declared: dict[str, JsonValue] = {
+        "input": recipe.input.model_dump(mode="json"),
+        "finetune": recipe.finetune.model_dump(mode="json"),
+        "model": VIT_B.model_dump(mode="json"),
+        "pathway": {"auxiliary_decay": False, "scale_layer_decay": False},  # known departures, said where the recipe is
+    }
+    run, reasons, departs = spec.model_dump(mode="json"), unread(spec), []
+    found = departures(spec)
+    for point in (*found.always, *found.joined):
+        key = point.partition(":")[0]
+        if not _is_keyed(point):
+            departs.append(point)
+        elif is_unread(key, reasons) is None:
+            own = _same(_at(run, key), _at(declared, key))
+            (departs if own or key in OF_NUMBERS else differs).append(point)
+    return Sameness((*differs, *_weights(spec, made, epochs or {}), *_data(spec, record)), tuple(departs))
+
+
+def _at(document: JsonValue, key: str) -> JsonValue:
+    for step in key.split("."):
+        document = document.get(step) if isinstance(document, dict) else None
+    return document
+
+
+def _same(one: JsonValue, other: JsonValue) -> bool:
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _weights(spec: RunSpec, made: frozenset[str], epochs: Mapping[str, int]) -> Iterator[str]:
+    """Encoders that are not the published ones; auxiliaries of other epochs are Table 6, and cells of their own."""
+    if spec.target_weights is not None and (count := epochs.get(spec.target_weights.source, EPOCHS)) != EPOCHS:
+        yield f"target encoder: {spec.target_weights.source}, of {count} epochs [published]"
+    if spec.setting == "pretrained" and spec.target_weights is None:
+        yield f"target encoder: {RANDOM} [published]"
+    refs = [("target", spec.target_weights), *(("auxiliary", ref) for ref in spec.auxiliary_refs)]
+    for role, ref in refs:
+        if isinstance(ref, WeightsRef) and ref.source in made:
+            yield f"{role} encoder: {ref.source}, trained here [published]"
+    if TAKES[spec.method] in ("each", "own") and spec.auxiliary_weights is None:
+        yield f"auxiliary encoder: {RANDOM} [published]"
+
+
+def _data(spec: RunSpec, record: Mapping[str, Any]) -> Iterator[str]:
+    """Data that are not the whole published splits, as far as is known."""
+    if spec.task is None:
+        return
+    wanted_variant = VARIANTS.get(spec.task.dataset)
+    if wanted_variant is not None and spec.task.variant != wanted_variant:
+        yield f"variant: {spec.task.variant or 'none'} [{wanted_variant}]"
+    if spec.task.holdout:
+        yield f"{spec.task.holdout:.0%} of the training samples held out [none]"
+    facts, splits = dataset_facts(spec.task.dataset, spec.task.variant), record.get("samples") or {}
+    left = {split: count.get("absent", 0) + (count.get("unreadable") or 0) for split, count in splits.items()}
+    kept = {split: count.get("listed", 0) - left[split] for split, count in splits.items()}
+    if spec.task.holdout:
+        kept["train"] = kept.get("train", 0) + kept.get("val", 0)
+    for split, name in (("train", "training"), ("test", "test")):
+        wanted = getattr(facts, split) if facts else None
+        if split in splits and (left[split] or (wanted is not None and kept[split] != wanted)):
+            lacking = f", {left[split]:,} left out" if left[split] else ""
+            yield f"{kept[split]:,} {name} samples{lacking} [{f'{wanted:,}' if wanted is not None else 'all'}]"
+    classes = record.get("classes")
+    if facts and classes and spec.goal in ("classification", "tagging") and len(classes) != facts.classes:
+        yield f"{len(classes):,} classes [{facts.classes:,}]"

@@ -1,0 +1,1 @@
+"""A report's content beside its figures, computed from the table of runs."""

@@ -1,0 +1,107 @@
+"""The settings of a study as its runs have them: what their specs hold and their training reads, whatever a file says beside."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from m2pt.config import RANDOM, TAKES, Study
+from m2pt.runs.identity import PretrainSpec, RunSpec, Spec, canonical
+from m2pt.runs.unread import is_unread, leaves, unread
+
+SCORES = {"last": "the last epoch's weights", "best_val": "the weights with the best validation score"}
+
+Places = dict[str, list[str]]
+"""By what is shared out (targets, tunings, methods, parts), the names that something belongs to."""
+
+
+def settings(study: Study, parts: Mapping[str, Sequence[RunSpec]], pretraining: Sequence[PretrainSpec]) -> dict[str, Any]:
+    """Everything that decides the runs of a study, as plain data.
+
+    `training`, `pathway` and `rivals` are lists: each form that some runs have, beside the targets, tunings, methods and parts of
+    these runs. A value that no run reads is left out (`m2pt.runs.unread`).
+    """
+    runs = [(name, spec) for name, specs in parts.items() for spec in _distinct(specs)]
+    declared = study.model_dump(mode="json", by_alias=True)
+    return {
+        **{key: declared[key] for key in ("study", "data", "encoders")},
+        "pretraining": _forms(
+            (_read(spec, "model", "input", "pretrain"), {"sources": spec.source, "modalities": spec.modality})
+            for spec in pretraining
+        ),
+        "training": _forms(
+            (
+                {"recipe": spec.task.recipe if spec.task else None, **_read(spec, "model", "input", "finetune")},
+                {"targets": spec.target, "tunings": spec.tuning, "parts": part},
+            )
+            for part, spec in runs
+        ),
+        "pathway": _forms((_read(spec, "pathway"), _of_method(part, spec)) for part, spec in runs if spec.pathway),
+        "rivals": _forms((_read(spec, "rivals"), _of_method(part, spec)) for part, spec in runs if spec.rivals),
+        **{key: declared[key] for key in ("tasks", "sweep", "parts", "search", "execution") if declared.get(key)},
+    }
+
+
+def _distinct(specs: Sequence[RunSpec]) -> list[RunSpec]:
+    """The runs without those that differ by seed alone."""
+    return list({spec.model_copy(update={"seed": 0}).model_dump_json(): spec for spec in specs}.values())
+
+
+def _of_method(part: str, spec: RunSpec) -> dict[str, str]:
+    return {"methods": spec.method, "tunings": spec.tuning, "parts": part}
+
+
+def _read(spec: Spec, *sections: str) -> dict[str, Any]:
+    """Some sections of a spec, without the values that its run does not read."""
+    reasons, found = unread(spec), dict[str, Any]()
+    document = spec.model_dump(mode="json")
+    for section in sections:
+        for path, _ in leaves(getattr(spec, section), section):
+            if is_unread(path, reasons) is None:
+                *outer, last = path.split(".")
+                into, value = found, document
+                for step in outer:
+                    into, value = into.setdefault(step, {}), value[step]
+                into[last] = value[last]
+    return found
+
+
+def _forms(each: Iterable[tuple[dict[str, Any], Mapping[str, str]]]) -> list[dict[str, Any]]:
+    """Equal forms together, each beside the names that it belongs to; an empty name is none."""
+    found: dict[str, tuple[dict[str, Any], Places]] = {}
+    for form, places in each:
+        _, names = found.setdefault(canonical(form), (form, {}))
+        for kind, name in places.items():
+            if name and name not in names.setdefault(kind, []):
+                names[kind].append(name)
+    return [{**{kind: members for kind, members in names.items() if members}, **form} for form, names in found.values()]
+
+
+def scored_weights(specs: Sequence[RunSpec]) -> str:
+    """Of which epoch's weights the scores are, in words; where runs differ, with the targets of each."""
+    found: dict[str, dict[str, None]] = {}
+    for spec in specs:
+        found.setdefault(spec.finetune.score, {})[f"{spec.target} {spec.tuning}"] = None
+    if len(found) == 1:
+        (score,) = found
+        return f"{SCORES[score]} ({score})"
+    return " or of ".join(f"{SCORES[score]} ({score}: {', '.join(cells)})" for score, cells in found.items())
+
+
+def starts(specs: Sequence[RunSpec]) -> str:
+    """At which values the scales start, in words; empty where no run has any."""
+    by_value: dict[float, dict[str, None]] = {}
+    for spec in specs:
+        if spec.pathway is not None:
+            by_value.setdefault(spec.pathway.scale_init, {})[spec.method] = None
+    if len(by_value) == 1:
+        return f"all scales λ start at {next(iter(by_value)):g}"
+    told = [f"{value:g} ({', '.join(methods)})" for value, methods in sorted(by_value.items())]
+    return f"scales λ start at {' or '.join(told)}" if told else ""
+
+
+def sources(specs: Sequence[RunSpec]) -> tuple[list[str], list[str]]:
+    """The encoders that targets start from, and those that auxiliaries are: names of sources, `random` for fresh weights."""
+    targets = dict.fromkeys(spec.target_weights.source if spec.target_weights else RANDOM for spec in specs)
+    taken = [spec for spec in specs if TAKES[spec.method] != "nothing"]
+    return list(targets), list(
+        dict.fromkeys(spec.auxiliary_weights.source if spec.auxiliary_weights else RANDOM for spec in taken)
+    )

@@ -1,0 +1,78 @@
+"""What the runs of a study left out of their data, and which of them are of different samples."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+SPLITS = ("train", "val", "test")
+
+Documents = Mapping[str, Mapping[str, Any]]
+"""The records of complete runs by id (`m2pt.runs.records.results`)."""
+
+
+@dataclass(frozen=True)
+class SplitCounts:
+    """One split of one target as `runs` complete runs found it."""
+
+    target: str
+    split: str
+    listed: int
+    kept: int
+    absent: int
+    unreadable: int
+    runs: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was left out."""
+        return self.kept == self.listed
+
+    @property
+    def words(self) -> str:
+        """For people: `test 6 of 24`."""
+        return f"{self.split} {self.kept}" + ("" if self.is_whole else f" of {self.listed}")
+
+
+def split_counts(table: pd.DataFrame, documents: Documents) -> list[SplitCounts]:
+    """Every split of every target, in the order of the table of runs; several rows where its runs found different numbers."""
+    found: dict[tuple[str, str, int, int, int, int], int] = {}
+    for target, document in _complete(table, documents):
+        samples = document.get("samples") or {}
+        for split in (split for split in SPLITS if split in samples):
+            listed, kept, absent, unreadable = (int(samples[split][name]) for name in ("listed", "kept", "absent", "unreadable"))
+            key = (target, split, listed, kept, absent, unreadable)
+            found[key] = found.get(key, 0) + 1
+    targets = list(dict.fromkeys(key[0] for key in found))
+    ordered = sorted(found, key=lambda key: (targets.index(key[0]), SPLITS.index(key[1])))
+    return [SplitCounts(*key, found[key]) for key in ordered]
+
+
+def of_targets(counts: list[SplitCounts]) -> dict[str, str]:
+    """The samples of each target in words: `train 8; test 6 of 24`."""
+    told: dict[str, list[str]] = {}
+    for item in counts:
+        told.setdefault(item.target, []).append(item.words)
+    return {target: "; ".join(words) for target, words in told.items()}
+
+
+def mixtures(table: pd.DataFrame, documents: Documents) -> list[str]:
+    """A sentence for each target whose complete runs are not all of the same samples."""
+    digests: dict[str, dict[str, list[int]]] = {}
+    for target, document in _complete(table, documents):
+        if digest := document.get("samples_sha256"):
+            digests.setdefault(target, {}).setdefault(str(digest), []).append(int(document.get("test_samples") or 0))
+    return [
+        f"{target}: its runs are not all of the same samples ("
+        + "; ".join(f"{len(tested)} {'run' if len(tested) == 1 else 'runs'} tested on {tested[0]}" for tested in sets.values())
+        + "), so differences between them are not of the methods alone."
+        for target, sets in digests.items()
+        if len(sets) > 1
+    ]
+
+
+def _complete(table: pd.DataFrame, documents: Documents) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for target, identifier in zip(table["target"], table["run_id"], strict=True):
+        if (document := documents.get(str(identifier))) is not None:
+            yield str(target), document

@@ -1,0 +1,47 @@
+"""The numbers of a study that are followed over time (`dvc metrics show`), as one nested mapping without empty values."""
+
+from typing import Any
+
+import pandas as pd
+
+from m2pt.analysis.numbers.statistics import Estimate
+from m2pt.analysis.tables.summaries import Comparison, Summary
+
+_DIGITS = 4
+
+
+def metrics(table: pd.DataFrame, found: list[Summary]) -> dict[str, Any]:
+    """Counts of runs; per condition the baselines' scores, every gain with interval half-width and number of seeds.
+
+    What is not known has no key: an absent number is not 0.
+    """
+    counts = {state: int((table["status"] == state).sum()) for state in ("complete", "failed", "interrupted", "missing")}
+    return {"runs": {"planned": len(table), **counts}} | {item.condition.slug: _condition(item) for item in found}
+
+
+def _condition(summary: Summary) -> dict[str, Any]:
+    baselines = [arm for arm in summary.arms if arm.role == "baseline" and arm.mean_test.n]
+    sections: dict[str, Any] = {
+        "baseline": {
+            arm.target: {
+                "val": round(arm.mean_val.mean or 0.0, _DIGITS),
+                "test": round(arm.mean_test.mean or 0.0, _DIGITS),
+                "n": arm.mean_test.n,
+            }
+            for arm in baselines
+        },
+        "gain_over_baseline": _gains([item for item in summary.comparisons if item.against == "baseline"]),
+        "gain_over_random": _gains(summary.select("random", "pair")),
+        "own_minus_random": {item.target: _numbers(item.estimate) for item in summary.select("random", "own") if item.estimate.n},
+        "average_over_pairs": {f"over_{name}": _numbers(value) for name, value in summary.averages.items() if value.n},
+    }
+    return {name: section for name, section in sections.items() if section}
+
+
+def _gains(items: list[Comparison]) -> dict[str, dict[str, float]]:
+    return {f"{item.target}_from_{item.auxiliary}": _numbers(item.estimate) for item in items if item.estimate.n}
+
+
+def _numbers(value: Estimate) -> dict[str, float]:
+    known = {"mean": value.mean, "half_width": value.half_width}
+    return {name: round(number, _DIGITS) for name, number in known.items() if number is not None} | {"n": value.n}

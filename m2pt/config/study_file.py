@@ -1,0 +1,69 @@
+"""Reading a study file: YAML into the schema of `m2pt.config`, strictly.
+
+A fault is reported in one sentence that names the file and every faulty key.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from m2pt.config import Study, UserError
+from m2pt.config.plain_yaml import read_yaml
+
+
+def load_study(path: str | Path) -> Study:
+    """Read a params file.
+
+    Raises:
+        UserError: the file is missing or no YAML, or a key is unknown, missing, of the wrong type or impossible; the sentence
+            names the file and every faulty key.
+
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a study file with --study.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not a text file in UTF-8; a study file is YAML.") from error
+    return parse_study(text, str(path))
+
+
+def parse_study(text: str, source: str) -> Study:
+    """Read a study from YAML text; `source` names it in errors. Raises as `load_study`."""
+    raw = read_yaml(text, source)
+    if not isinstance(raw, dict):
+        raise UserError(f"{source}: a study file is a mapping of sections, this one is {_kind(raw)}.")
+    try:
+        return Study.model_validate_json(json.dumps(raw))
+    except ValidationError as error:
+        faults = "; ".join(_sentence(fault) for fault in error.errors())
+        raise UserError(f"{source}: {faults}.") from error
+
+
+def _kind(value: object) -> str:
+    names = {type(None): "empty", str: "a text", list: "a list", bool: "a truth value", int: "a number", float: "a number"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _sentence(fault: Any) -> str:
+    """One validation fault as `key: what is wrong`."""
+    # pydantic puts the tag of a union member into the location; it is no key of the file.
+    steps = [str(step) for step in fault["loc"]]
+    if steps[:1] == ["encoders"] and len(steps) > 2 and steps[2] in ("mae", "labels", "file"):
+        del steps[2]
+    steps = [step for step in steps if not step.startswith(("literal[", "tuple[", "function-", "constrained-", "int"))]
+    key = ".".join(steps)
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"{key}: unknown key; remove it or correct its spelling"
+        case "missing":
+            return f"{key}: is missing"
+        case "value_error":
+            message = str(fault["ctx"]["error"])
+            return f"{key}: {message}" if key else message
+        case _:
+            message = str(fault["msg"])
+            return f"{key}: {message[0].lower()}{message[1:]} (got {json.dumps(fault['input'], default=str)})"

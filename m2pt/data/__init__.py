@@ -1,0 +1,1 @@
+"""The data of a study on this machine: fingerprints, decoded samples, the embedded data sets."""

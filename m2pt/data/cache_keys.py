@@ -1,0 +1,52 @@
+"""The names of what is remembered of data that were read: each follows from everything that the remembered depends on."""
+
+import functools
+import hashlib
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import m2pt
+from m2pt.config import Modality, refuses_unknown
+from m2pt.runs.identity import canonical
+
+DECODERS: dict[Modality, tuple[str, ...]] = {
+    "image": ("numpy", "pillow"),
+    "audio": ("av", "kaldi-native-fbank", "numpy", "scipy", "soundfile"),
+    "point": ("h5py", "numpy"),
+    "video": ("av", "numpy", "pillow"),
+}
+"""The packages whose version decides what is decoded, and what can be."""
+
+
+@refuses_unknown
+def reading_key(modality: Modality, data_sha256: str, asked: Any) -> str:
+    """The name of what the readers of a modality make of data: 16 hexadecimal digits.
+
+    It follows from the content of the data, from all that the reader is asked (`asked`: plain data), from the source code of the
+    readers, and from the versions of the packages that decode: nothing has to be raised by hand when a reader changes.
+
+    Raises:
+        TypeError: `asked` holds what has no canonical form.
+
+    """
+    packages = {name: version(name) for name in DECODERS[modality]}
+    form = canonical([readers_sha256(modality), packages, data_sha256, asked])
+    return hashlib.sha256(form.encode()).hexdigest()[:16]
+
+
+@refuses_unknown
+@functools.cache  # of the code that this process has loaded
+def readers_sha256(modality: Modality) -> str:
+    """SHA-256 of the source code of a modality's readers: its own folder, and what all modalities share."""
+    home = Path(m2pt.__file__).parent / "modalities"
+    return sources_sha256(home, [*home.glob("*.py"), *(home / modality).rglob("*.py")])
+
+
+def sources_sha256(home: Path, paths: Iterable[Path]) -> str:
+    """SHA-256 over the names below `home` and the contents of source files."""
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        total.update(path.relative_to(home).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,80 @@
+"""The embedded data sets: made whole or not at all, and only where they do not stand already."""
+
+import importlib
+import shutil
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from m2pt.config import MODALITIES, EmbeddedData, Modality, UserError
+from m2pt.data.fingerprints import CACHE, fingerprint
+from m2pt.files.documents import read_json, write_json
+from m2pt.files.locks import locked
+
+MANIFEST = "embedded.json"
+"""In the root of embedded data: what each modality was made from, and its fingerprint. No data set itself."""
+
+_ASIDE = ".making-"
+
+
+def write_embedded(root: Path, sizes: EmbeddedData, cache: Path = CACHE) -> bool:
+    """Make the embedded data sets below `root`, one folder per modality; False where they stand already, whole and unchanged.
+
+    A folder is made aside and put in place by rename; one that is missing, was changed, or was made with other sizes or by
+    another version of its generator is made anew.
+
+    Raises:
+        UserError: an optional package is missing, a size is too small, or the disk is full.
+
+    """
+    with locked(cache / "embedded.lock"):
+        manifest = _manifest(root)
+        stale = [modality for modality in MODALITIES if not _stands(root, modality, sizes, manifest, cache)]
+        for modality in stale:
+            manifest.pop(modality, None)
+            _make(root, modality, sizes)
+            manifest[modality] = {**_origin(modality, sizes), "sha256": fingerprint(root / modality, cache)}
+            write_json(root / MANIFEST, manifest)
+        return bool(stale)
+
+
+def _generator(modality: Modality) -> ModuleType:
+    return importlib.import_module(f"m2pt.modalities.{modality}.embedded")
+
+
+def _origin(modality: Modality, sizes: EmbeddedData) -> dict[str, Any]:
+    return {"version": _generator(modality).VERSION, "sizes": sizes.model_dump(mode="json")}
+
+
+def _manifest(root: Path) -> dict[str, Any]:
+    """What is said to stand at `root`; nothing where nobody says anything readable."""
+    try:
+        manifest = read_json(root / MANIFEST)
+    except UserError:
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _stands(root: Path, modality: Modality, sizes: EmbeddedData, manifest: dict[str, Any], cache: Path) -> bool:
+    try:
+        found = {**_origin(modality, sizes), "sha256": fingerprint(root / modality, cache)}
+    except UserError:
+        return False
+    return manifest.get(modality) == found
+
+
+def _make(root: Path, modality: Modality, sizes: EmbeddedData) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        for leftover in root.glob(f"{_ASIDE}*"):
+            shutil.rmtree(leftover)
+        with tempfile.TemporaryDirectory(dir=root, prefix=_ASIDE) as aside:
+            fresh, old = Path(aside) / modality, Path(aside) / "old"
+            _generator(modality).write(fresh, sizes)
+            if (root / modality).exists():
+                (root / modality).rename(old)
+            fresh.rename(root / modality)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{root / modality}: cannot be written ({reason}); free space or permissions, then run again.") from error

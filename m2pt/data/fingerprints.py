@@ -1,0 +1,111 @@
+"""The fingerprint of a data folder: one SHA-256 that changes with any file of it. Computed once, then remembered."""
+
+import errno
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from m2pt.config import UserError
+from m2pt.files.documents import write_json
+from m2pt.files.state import FileState, file_sha256, state_of, wait_for_clock
+from m2pt.modalities.samples import require_folder
+
+CACHE = Path(".m2pt/cache")
+"""Where remembered fingerprints and decoded data lie unless told otherwise; deleting it costs time alone."""
+
+_NOTHING = bytes(32)
+"""Stands for the content of a link that leads to nothing: readers take a file that is listed there for absent."""
+
+_FORM = 1
+"""Raise this when other files, or more of them, go into a fingerprint: what was remembered before says nothing then."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One file of a data folder: its path below the folder, and what changes whenever its content does."""
+
+    name: str
+    path: str
+    state: FileState
+    dangling: bool = False
+
+
+def fingerprint(folder: Path, cache: Path = CACHE) -> str:
+    """SHA-256 over the sorted relative paths and contents of all files below a folder, dotfiles excepted.
+
+    The result is remembered below `cache` beside the state of every file (`m2pt.files.state`), so that a second call reads no
+    content.
+
+    Raises:
+        UserError: the folder is missing or holds no file, or a file cannot be read.
+
+    """
+    require_folder(folder)
+    try:
+        entries = sorted(_entries(folder), key=lambda entry: entry.name)
+        if not entries:
+            raise UserError(f"{folder}: the data folder is empty; make the data or correct data.root.")
+        state = hashlib.sha256(repr([_FORM, *((entry.name, *entry.state) for entry in entries)]).encode()).hexdigest()
+        place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+        memory = cache / "fingerprints" / f"{place}.json"
+        if (known := _remembered(memory)).get("state") == state:
+            return known["sha256"]
+        wait_for_clock(entry.state for entry in entries)
+        total = hashlib.sha256()
+        for entry in entries:
+            content = _NOTHING if entry.dangling else bytes.fromhex(file_sha256(Path(entry.path)))
+            total.update(os.fsencode(entry.name) + b"\0" + content)
+    except OSError as error:
+        raise UserError(f"{error.filename or folder}: cannot be read ({error.strerror}); mend its permissions.") from error
+    write_json(memory, {"state": state, "sha256": total.hexdigest()})
+    return total.hexdigest()
+
+
+def _entries(folder: Path) -> Iterator[_Entry]:
+    """All files below a folder; links are followed."""
+    pending, seen = [(os.fspath(folder), "")], set()
+    while pending:
+        directory, prefix = pending.pop()
+        status = Path(directory).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            raise UserError(f"{directory}: the folder appears twice below {folder} (a link in a circle?); remove the link.")
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(directory) as members:
+            for item in members:
+                if item.name.startswith("."):
+                    continue
+                if _leads_to_nothing(item):
+                    yield _Entry(prefix + item.name, item.path, state_of(item.stat(follow_symlinks=False)), dangling=True)
+                    continue
+                if item.is_dir():
+                    pending.append((item.path, f"{prefix}{item.name}/"))
+                    continue
+                found = item.stat()
+                if not stat.S_ISREG(found.st_mode):
+                    raise UserError(f"{item.path}: is neither a file nor a folder; remove it from the data folder.")
+                yield _Entry(prefix + item.name, item.path, state_of(found))
+
+
+def _leads_to_nothing(item: "os.DirEntry[str]") -> bool:
+    """Whether this is a link without a file at its end, as git-annex and DVC leave for content that was not fetched."""
+    if not item.is_symlink():
+        return False
+    try:
+        item.stat()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
+        return True
+    return False
+
+
+def _remembered(memory: Path) -> dict[str, str]:
+    try:
+        known = json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) and isinstance(known.get("sha256"), str) else {}

@@ -1,0 +1,63 @@
+"""Files that are whole or not there, and JSON: how everything that m2pt keeps is written and read."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from m2pt.config import UserError
+
+
+def write_atomic(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write a file so that it is either whole or not there, also when the disk is full or the process is killed.
+
+    Without `durable` a loss of power soon after may leave less: for files whose reader notices that and can do without.
+
+    Raises:
+        UserError: the file cannot be written (no space, no permission); the path and the system's reason are named.
+
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); free space or permissions, then run again.") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain data as readable JSON with sorted keys, by `write_atomic`."""
+    write_atomic(path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: it is missing, unreadable or no JSON.
+
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise UserError(f"{path}: is no valid JSON ({error}); delete the folder {path.parent} and run again.") from error
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON-lines file; a last line that is still being written is left out, a missing file is empty."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [json.loads(line) for line in lines if line]

@@ -1,0 +1,265 @@
+"""What a run costs before it is run: parameters, floating-point operations, and a rough estimate of GPU hours.
+
+Operations are counted, not assumed: the model runs with fake tensors, which have shapes and no content, and every matrix product
+and convolution of the forward and the backward pass counts as 2 operations a multiply-add. What is no such product (norms,
+activations, farthest-point sampling, nearest neighbours, augmentation, decoding of files) is not counted.
+"""
+
+import copy
+import functools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from m2pt import pathway as joining
+from m2pt.config import (
+    AudioInput,
+    BlocksConfig,
+    Head,
+    ImageInput,
+    InputConfig,
+    Modality,
+    ModelConfig,
+    PathwayConfig,
+    PointInput,
+    Tuning,
+    VideoInput,
+    refuses_unknown,
+)
+from m2pt.modalities.dataset_sizes import DatasetFacts
+from m2pt.modalities.dense import Outputs
+from m2pt.models.encoder import NOTHING_ADDED
+from m2pt.models.model import Model
+from m2pt.models.shapes import shapes_only
+from m2pt.runs.identity import RunSpec
+
+H100_TFLOPS = 989.0
+"""Peak of an NVIDIA H100 SXM in bf16 without sparsity, in 10^12 operations a second, from its data sheet."""
+
+UTILISATION = 0.35
+"""Assumed share of that peak that training reaches; not measured here."""
+
+_BATCH = 2  # a batch norm in training refuses one sample
+
+
+@dataclass(frozen=True)
+class ModelCosts:
+    """Parameters, and floating-point operations.
+
+    `parameters` is the target alone, which is also what remains after merging; `parameters_in_training` has the auxiliary weights
+    and the scales with it; `trainable_parameters` get gradients. `forward_flops` is one forward pass of one sample,
+    `training_flops` its forward and backward pass. `joining_flops` is the sum W + scale * W_aux with its gradients, once for
+    every step whatever the size of the batch.
+    """
+
+    parameters: int
+    parameters_in_training: int
+    trainable_parameters: int
+    forward_flops: int
+    training_flops: int
+    joining_flops: int
+
+
+@dataclass(frozen=True)
+class RunCosts:
+    """The costs of a whole run on one device: `samples` are seen `epochs` times, `flops` includes validation and test."""
+
+    model: ModelCosts
+    samples: int
+    epochs: int
+    flops: float
+
+    @property
+    def gpu_hours(self) -> float:
+        """A rough estimate; `assumption` says under which conditions."""
+        return gpu_hours(self.flops)
+
+
+def assumption(peak_tflops: float = H100_TFLOPS, utilisation: float = UTILISATION) -> str:
+    """The sentence that belongs beside every printed estimate of hours."""
+    return (
+        f"GPU hours are a rough estimate: counted operations at {utilisation:.0%} of {peak_tflops:g} TFLOP/s, where data loading "
+        f"keeps up ({H100_TFLOPS:g} TFLOP/s is the dense bf16 peak of an NVIDIA H100 SXM in its data sheet)."
+    )
+
+
+def gpu_hours(
+    flops: float, samples: int = 1, epochs: int = 1, *, peak_tflops: float = H100_TFLOPS, utilisation: float = UTILISATION
+) -> float:
+    """Hours that one device needs for `flops` operations a sample, `samples` an epoch, `epochs` times: a rough estimate.
+
+    The default takes an H100's dense bf16 peak at an assumed utilisation of 35 %. Several devices take their share of the hours.
+    """
+    return flops * samples * epochs / (peak_tflops * 1e12 * utilisation) / 3600
+
+
+def run_costs(spec: RunSpec, facts: DatasetFacts) -> RunCosts:
+    """The costs of a fine-tuning run, from its resolved spec and the size of its data set.
+
+    Validation costs a forward pass a sample after every epoch, the test one for every view; a whole scene counts as one view.
+    """
+    recipe = spec.finetune
+    model = model_costs(
+        spec.modality,
+        spec.input,
+        spec.model,
+        recipe.head,
+        facts.classes,
+        pathway=spec.pathway,
+        tuning=spec.tuning,
+        num_categories=facts.categories,
+        side_head=recipe.side_loss > 0,
+        added=recipe.blocks,
+    )
+    holdout = spec.task.holdout if spec.task else 0.0
+    held_out = round(facts.train * holdout)
+    pool = facts.train - held_out
+    every = pool if recipe.samples == "all" else min(recipe.samples, pool)
+    drawn = (recipe.epoch_samples if recipe.weighted else None) or every
+    seen = drawn * recipe.repeats
+    steps = -(-drawn // recipe.batch_size)  # a batch holds every repeat of its samples
+    views = recipe.test.clips * recipe.test.crops * recipe.test.votes
+    validation = (facts.val or held_out) * model.forward_flops
+    training = seen * model.training_flops + steps * model.joining_flops
+    flops = recipe.epochs * (training + validation) + facts.test * views * model.forward_flops
+    return RunCosts(model, seen, recipe.epochs, float(flops))
+
+
+@refuses_unknown
+def model_costs(
+    modality: Modality,
+    input_config: InputConfig,
+    config: ModelConfig,
+    head: Head,
+    num_classes: int,
+    *,
+    pathway: PathwayConfig | None,
+    tuning: Tuning,
+    num_categories: int = 0,
+    side_head: bool = False,
+    added: BlocksConfig = NOTHING_ADDED,
+) -> ModelCosts:
+    """The costs of one model: without a pathway (None) or with one auxiliary joined to it.
+
+    Everything frozen is left out of the backward pass as autograd leaves it out: a linear probe costs a forward pass, while fix
+    tuning with a pathway costs nearly as much as full tuning, because a scale's gradient needs that of its whole weight.
+    """
+    if pathway is not None:  # equal costs, one measurement
+        pathway = pathway.model_copy(update={"order": "normal", "scale_init": 0.0, "scale_lr_multiple": 1.0})
+    plan = _Plan(modality, input_config, config, head, num_classes, num_categories, side_head, added)
+    return _measured(plan, pathway, tuning)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a model is built from."""
+
+    modality: Modality
+    input: InputConfig
+    model: ModelConfig
+    head: Head
+    num_classes: int
+    num_categories: int
+    side_head: bool
+    added: BlocksConfig
+
+
+@functools.lru_cache(maxsize=256)
+def _measured(plan: _Plan, pathway: PathwayConfig | None, tuning: Tuning) -> ModelCosts:
+    blank = _blank(plan)
+    model = copy.deepcopy(blank)
+    if pathway is not None:
+        joining.attach(
+            model,
+            copy.deepcopy(model),
+            layers=pathway.layers,
+            granularity=pathway.granularity,
+            scale_trainable=pathway.scale_trainable,
+            auxiliary_trainable=pathway.auxiliary_trainable and tuning == "full",
+        )
+    if tuning == "fix":
+        _freeze(model)
+    # Where everything is trained, a joined weight takes part in the same products as a plain one.
+    measured = blank if tuning == "full" else model
+    forward, both = _flops(measured, _shape(plan.input), plan.num_categories)
+    return ModelCosts(
+        parameters=_count(blank),
+        parameters_in_training=_count(model),
+        trainable_parameters=_count(model, trainable=True),
+        forward_flops=forward // _BATCH,
+        training_flops=both // _BATCH,
+        joining_flops=_joining_flops(model),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _blank(plan: _Plan) -> Model:
+    """The model as shapes without content, in training mode."""
+    with shapes_only():
+        model = Model(
+            plan.modality,
+            plan.input,
+            plan.model,
+            plan.num_classes,
+            head=plan.head,
+            num_categories=plan.num_categories,
+            side_head=plan.side_head,
+            added=plan.added,
+        )
+    return model.train()
+
+
+def _freeze(model: Model) -> None:
+    """Leave the scales and the head trainable."""
+    kept = {id(parameter) for parameter in (*joining.scales(model).values(), *model.head.parameters())}
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter.requires_grad and id(parameter) in kept)
+
+
+@functools.lru_cache(maxsize=64)
+def _flops(model: Model, shape: tuple[int, ...], num_categories: int) -> tuple[int, int]:
+    """Operations of a forward pass of `_BATCH` samples, and of it with the backward pass.
+
+    Attention is counted as its two products: which kernel computes it makes no difference.
+    """
+    with FakeTensorMode(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        tensors: dict[str, Tensor] = {
+            name: torch.empty(like.shape, dtype=like.dtype, requires_grad=like.requires_grad)
+            for name, like in (*model.named_parameters(), *model.named_buffers())
+        }
+        given = torch.empty(_BATCH, dtype=torch.int64) if num_categories else None
+        outputs: Outputs = functional_call(model, tensors, (torch.empty(_BATCH, *shape), given))
+        forward = counter.get_total_flops()
+        both = outputs if isinstance(outputs, tuple) else (outputs,)
+        torch.stack([part.sum() for part in both]).sum().backward()
+    return forward, counter.get_total_flops()
+
+
+def _shape(config: InputConfig) -> tuple[int, ...]:
+    """The shape of one sample."""
+    match config:
+        case ImageInput():
+            return (config.channels, config.size, config.size)
+        case AudioInput():
+            return (1, config.frames, config.mels)
+        case PointInput():
+            return (config.points, 3)
+        case VideoInput():
+            return (config.channels, config.frames, config.size, config.size)
+
+
+def _count(model: Model, *, trainable: bool = False) -> int:
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad or not trainable)
+
+
+def _joining_flops(model: Model) -> int:
+    """A product and a sum forward; backward a product and a sum for the scale, a product for the auxiliary weight."""
+    trainable_scales = any(scale.requires_grad for scale in joining.scales(model).values())
+    return sum(
+        weight.numel() * (2 + 2 * trainable_scales + weight.requires_grad) for weight in joining.auxiliary_weights(model).values()
+    )

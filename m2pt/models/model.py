@@ -1,0 +1,116 @@
+"""The model that is trained: tokenizer + encoder + head.
+
+The pathway joins its `blocks`, which have timm's form and names.
+"""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from m2pt.config import BlocksConfig, Head, InputConfig, Modality, ModelConfig, UserError
+from m2pt.layers import LayerNorm
+from m2pt.modalities.dense import Outputs
+from m2pt.modalities.features import Features
+from m2pt.modalities.image.published import PublishedImageTokenizer
+from m2pt.modalities.point.published import PublishedPointTokenizer
+from m2pt.modalities.rooms import build_tokenizer
+from m2pt.models.encoder import NOTHING_ADDED, build_blocks
+from m2pt.models.heads import DenseHead, build_head
+from m2pt.runs.identity import RunSpec
+
+AFTER_POOLING: tuple[Head, ...] = ("mean",)
+"""Heads that take the average of the tokens through a fresh norm (`fc_norm`) instead of the encoder's final one (`norm`)."""
+
+
+class Model(nn.Module):
+    """Samples (B, ...) to outputs: logits (B, classes), or (B, classes, ...) with one per point or pixel.
+
+    `mean`: average pooling, norm (`fc_norm`), linear: MAE's, AudioMAE's and VideoMAE's fine-tuning. `class_token`: final norm,
+    class token, batch norm without parameters, linear: MAE's linear probing. `class_and_max`: final norm, class token beside
+    the maximum over the tokens, a small MLP: Point-MAE. Dense heads take the outputs of several blocks.
+    """
+
+    def __init__(
+        self,
+        modality: Modality,
+        input_config: InputConfig,
+        config: ModelConfig,
+        num_classes: int,
+        *,
+        head: Head = "mean",
+        head_init_std: float = 0.02,
+        drop_path: float = 0.0,
+        num_categories: int = 0,
+        norm_rows: int | None = None,
+        side_head: bool = False,
+        added: BlocksConfig = NOTHING_ADDED,
+    ) -> None:
+        super().__init__()
+        self.pooling = head
+        self.gradient_checkpointing = False
+        self.tokenizer = build_tokenizer(modality, input_config, config.width)
+        if head == "part_segmentation" and isinstance(self.tokenizer, PublishedPointTokenizer):
+            self.tokenizer.remove_class_token()
+        grid = self.tokenizer.grid.counts[1:] if isinstance(self.tokenizer, PublishedImageTokenizer) else None
+        if added.relative_positions and grid is None:
+            raise UserError("finetune.blocks.relative_positions: is for images in the published form; leave it out.")
+        self.blocks = build_blocks(config, drop_path, added=added, grid=grid or (1, 1))
+        after = head in AFTER_POOLING
+        self.norm: nn.Module = nn.Identity() if after or head == "upernet" else LayerNorm(config.width)
+        self.fc_norm: nn.Module = LayerNorm(config.width) if after else nn.Identity()
+        for part in self.modules():
+            if isinstance(part, LayerNorm):
+                part.eps = self.tokenizer.norm_epsilon
+        self.head = build_head(head, config, input_config, num_classes, head_init_std, num_categories, norm_rows, side_head)
+
+    def features(self, x: Tensor) -> Features:
+        """What the head works with."""
+        tokens = self.tokenizer.tokens(x)
+        wanted = self.head.taps if isinstance(self.head, DenseHead) else (len(self.blocks) - 1,)
+        taps, state = [], tokens.values
+        for index, block in enumerate(self.blocks):
+            before = state if tokens.every_block is None else state + tokens.every_block
+            again = self.gradient_checkpointing and self.training
+            state = cast(Tensor, checkpoint(block, before, use_reentrant=False)) if again else block(before)
+            if index in wanted:
+                taps.append(self.norm(state))
+        return Features(tuple(taps), tokens.coordinates_BN3, tokens.num_prefix, x)
+
+    def forward(self, x: Tensor, given: Tensor | None = None) -> Outputs:
+        """Classify a batch of samples, or their parts; `given` (B,) are the object categories of a part segmentation.
+
+        In training, the outputs of a side head stand beside those of the head.
+        """
+        features = self.features(x)
+        if isinstance(self.head, DenseHead):
+            return cast(Outputs, self.head(features, given))
+        return cast(Tensor, self.head(self._pooled(features)))
+
+    def _pooled(self, features: Features) -> Tensor:
+        last = features.taps[-1]
+        match self.pooling:
+            case "class_token":
+                return last[:, 0]
+            case "class_and_max":
+                return torch.cat([last[:, 0], features.last_BND.amax(dim=1)], dim=-1)
+            case _:
+                return cast(Tensor, self.fc_norm(features.last_BND.mean(dim=1)))
+
+
+def fresh(spec: RunSpec, num_classes: int, num_categories: int = 0) -> Model:
+    """The model of a run, initialised from torch's global generator, before any weights or method."""
+    return Model(
+        spec.modality,
+        spec.input,
+        spec.model,
+        num_classes,
+        head=spec.finetune.head,
+        head_init_std=spec.finetune.head_init_std,
+        drop_path=spec.finetune.drop_path,
+        num_categories=num_categories,
+        norm_rows=spec.finetune.norm_rows,
+        side_head=spec.finetune.side_loss > 0,
+        added=spec.finetune.blocks,
+    )

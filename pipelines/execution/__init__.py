@@ -1,0 +1,1 @@
+"""Doing it: slots, workers, sessions, progress."""

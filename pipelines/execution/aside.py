@@ -1,0 +1,82 @@
+"""Runs that a study does not declare now: put aside, and back when they are declared again. Nothing is ever deleted.
+
+Without this, what a study leaves behind would depend on what its file said before.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from m2pt.runs.records import status
+from pipelines.planning.places import aside_of, replaced_of
+from pipelines.planning.plan import Plan, encoders_folder, is_locked, runs_folder
+
+
+def bring_back(plan: Plan) -> Counter[Path]:
+    """Put declared runs that lie aside back, where no complete one of the same id stands; how many, by folder.
+
+    An encoder that came back may give others their ids: look at the disk again and call this until nothing comes.
+    """
+    found: Counter[Path] = Counter()
+    for run_dir in _placed(plan):
+        kept = aside_of(run_dir.parent) / run_dir.name
+        if not kept.is_dir() or status(run_dir) == "complete" or is_locked(run_dir):
+            continue
+        if run_dir.exists():
+            if status(kept) != "complete":
+                continue
+            run_dir.rename(_spare(run_dir))  # it holds less than what lies aside
+        run_dir.parent.mkdir(parents=True, exist_ok=True)
+        kept.rename(run_dir)
+        found[run_dir.parent] += 1
+    return found
+
+
+def put_aside(plan: Plan) -> Counter[Path]:
+    """Move runs aside that the study does not declare; how many, by folder.
+
+    While a declared run has no id, for want of data or of an encoder, those of its name stay: one of them may be it.
+    """
+    found: Counter[Path] = Counter()
+    wanted = set(_placed(plan))
+    for folder, specs in ((encoders_folder(plan.study), plan.pretrain), (runs_folder(plan.study), plan.runs)):
+        unsure = {spec.name for spec in specs if not plan.is_ready(spec)}
+        out = [path for path in _folders(folder) if path not in wanted and path.name.rpartition("-")[0] not in unsure]
+        for path in (path for path in out if not is_locked(path)):
+            _put(path, aside_of(folder))
+            found[folder] += 1
+    return found
+
+
+def replace(run_dirs: Iterable[Path]) -> None:
+    """Move runs away that are to be done anew."""
+    for run_dir in run_dirs:
+        run_dir.rename(_spare(run_dir))
+
+
+def _placed(plan: Plan) -> list[Path]:
+    return [run_dir for spec in plan.specs if (run_dir := plan.run_dir(spec)) is not None]
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def _put(path: Path, aside: Path) -> None:
+    """Put a run aside. Where one of the same id lies there, the one that holds less goes away, or the older of two equals."""
+    aside.mkdir(parents=True, exist_ok=True)
+    target = aside / path.name
+    if target.exists():
+        less = path if status(target) == "complete" and status(path) != "complete" else target
+        less.rename(_spare(path))
+    if path.exists():
+        path.rename(target)
+
+
+def _spare(run_dir: Path) -> Path:
+    """A free place among the replaced runs of its folder: its name, or its name with a number."""
+    folder = replaced_of(run_dir.parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = itertools.chain([run_dir.name], (f"{run_dir.name}.{number}" for number in itertools.count(1)))
+    return next(path for name in names if not (path := folder / name).exists())

@@ -1,0 +1,1 @@
+"""What a study would run, what of it is done, and what it costs."""

@@ -1,0 +1,94 @@
+"""What the runs of a study on published data sets will cost, and what the paper reports for them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from m2pt.analysis.paper.cells import auxiliary_epochs, cell_if_scored, cell_of, told
+from m2pt.analysis.paper.sameness import Sameness, made_here, sameness
+from m2pt.modalities.dataset_sizes import dataset_facts
+from m2pt.models.costs import RunCosts, assumption, run_costs
+from m2pt.runs.identity import RunSpec, cell_key
+from pipelines.planning import samples
+from pipelines.planning.plan import Plan
+from pipelines.planning.refusals import form
+
+__all__ = ["CellEstimate", "assumption", "cells"]
+
+
+@dataclass(frozen=True)
+class CellEstimate:
+    """The runs of a study that differ by seed alone, `left` of which are not complete.
+
+    `published` is the paper's score in percent where its run is this one; where it is of another, `differs` says in what, and
+    `told` has both in words. `departures` are those of the recipe from its release. `forward_gflops` counts one sample,
+    `gpu_hours` one run; None where not known.
+    `refused` says why they cannot start: nothing is counted then.
+    """
+
+    cell: str
+    parts: tuple[str, ...]
+    runs: int
+    left: int
+    metric: str
+    published: float | None
+    told: str
+    differs: tuple[str, ...]
+    departures: tuple[str, ...]
+    parameters: int | None
+    trainable_parameters: int | None
+    forward_gflops: float | None
+    training_flops: float | None
+    gpu_hours: float | None
+    refused: str | None = None
+
+
+def cells(plan: Plan, refused: Mapping[str, str]) -> list[CellEstimate]:
+    """The cells of a study on published data sets, in the order of its parts; empty for a study without tasks.
+
+    `refused` are the reasons why runs cannot start (`pipelines.planning.refusals`).
+    """
+    members: dict[str, list[RunSpec]] = {}
+    names: dict[str, list[str]] = {}
+    for part, specs in plan.parts.items():
+        for spec in (spec for spec in specs if spec.task is not None):
+            key = form(spec)
+            members.setdefault(key, [])
+            if spec not in members[key]:
+                members[key].append(spec)
+            if part not in names.setdefault(key, []):
+                names[key].append(part)
+    epochs = auxiliary_epochs(plan.study)
+    return [_cell(plan, specs, tuple(names[key]), epochs, refused.get(key)) for key, specs in members.items()]
+
+
+def _cell(plan: Plan, specs: list[RunSpec], parts: tuple[str, ...], epochs: dict[str, int], refused: str | None) -> CellEstimate:
+    spec = specs[0]
+    costs = None if refused else _costs(spec)
+    known, same = cell_if_scored(spec, epochs), Sameness()
+    for one in specs if known else ():
+        same = same.joined(sameness(one, samples.known(plan, one), made_here(plan.study), epochs))
+    score = known.published if known else None
+    label = cell_of(spec, spec.task.dataset, epochs).label if spec.task else ""
+    varied = f" ({label})" if label else ""
+    return CellEstimate(
+        cell=f"{cell_key(spec)}{varied}",
+        parts=parts,
+        runs=len(specs),
+        left=len(plan.unfinished(specs)),
+        metric=spec.metric,
+        published=None if same.differs else score,
+        told=told(score, same),
+        differs=same.differs,
+        departures=same.departs,
+        parameters=costs.model.parameters if costs else None,
+        trainable_parameters=costs.model.trainable_parameters if costs else None,
+        forward_gflops=costs.model.forward_flops / 1e9 if costs else None,
+        training_flops=costs.flops if costs else None,
+        gpu_hours=costs.gpu_hours if costs else None,
+        refused=refused,
+    )
+
+
+def _costs(spec: RunSpec) -> RunCosts | None:
+    facts = dataset_facts(spec.task.dataset, spec.task.variant) if spec.task else None
+    return run_costs(spec, facts) if facts else None

@@ -1,0 +1,53 @@
+"""Where runs lie that a study's folder does not hold now, and the lock of that folder."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from m2pt.config import UserError
+from m2pt.runs.records import status
+
+
+def aside_of(folder: Path) -> Path:
+    """Where the runs of a folder go that the study does not declare."""
+    return folder.parent / ".aside" / folder.name
+
+
+def replaced_of(folder: Path) -> Path:
+    """Where the runs of a folder go that are done anew in another environment; they come back by hand alone."""
+    return folder.parent / ".replaced" / folder.name
+
+
+def place_of(run_dir: Path) -> Path:
+    """Where a run lies: in its folder, or aside, from where it comes back before anything is run."""
+    kept = aside_of(run_dir.parent) / run_dir.name
+    return kept if status(run_dir) != "complete" and status(kept) == "complete" else run_dir
+
+
+@contextmanager
+def study_lock(folder: Path) -> Iterator[None]:
+    """Hold the one lock of a study's runs (beside `folder`, not in it); it is free again when this process ends in any way.
+
+    Raises:
+        UserError: another process holds it; its process id is named.
+
+    """
+    path = folder.parent / f".{folder.name}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise UserError(f"{path}: the lock cannot be written ({error.strerror}); mend the folder's permissions.") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+            raise UserError(f"the study in {folder} is already running (pid {holder}); wait for it to end, or stop it.") from None
+        os.ftruncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(handle)

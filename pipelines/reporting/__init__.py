@@ -1,0 +1,1 @@
+"""From the content of a report to HTML, Markdown and CSV."""

@@ -1,0 +1,66 @@
+"""Where the report of a study lies, and rendering it from a plan."""
+
+from pathlib import Path
+
+from m2pt.config import Study, UserError
+from pipelines.planning.plan import Plan, encoders_folder, runs_folder
+
+DEFAULT_STUDY = Path("params.yaml")
+FILES = ("index.html", "report.md", "results.csv", "metrics.json")
+"""What a whole report has at the least."""
+
+
+def is_default(file: Path) -> bool:
+    """Whether a study file is the one that DVC reproduces."""
+    return file.resolve() == DEFAULT_STUDY.resolve()
+
+
+def report_folder(file: Path, study: Study) -> Path:
+    """Where the report of the study in `file` goes: `reports` for the default one, `build/<study>/reports` for others."""
+    return Path("reports") if is_default(file) else Path("build") / study.study / "reports"
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether no file of a report is missing."""
+    return all((folder / name).is_file() for name in FILES)
+
+
+def is_current(folder: Path, plan: Plan) -> bool:
+    """Whether a report is whole and younger than every run it tells of."""
+    dirs = (plan.run_dir(spec) for spec in plan.specs)
+    newest = max((path.stat().st_mtime for path in dirs if path is not None and path.exists()), default=0.0)
+    return is_whole(folder) and (folder / "index.html").stat().st_mtime >= newest
+
+
+def is_done(plan: Plan, report: Path) -> bool:
+    """Whether nothing of a study is left to do: every run is complete and the report tells of all of them."""
+    if plan.study.search is not None and plan.chosen is None:
+        return False
+    return not plan.missing_data and not plan.unfinished([*plan.pretrain, *plan.compared]) and is_current(report, plan)
+
+
+def require_choice(plan: Plan) -> None:
+    """Raise `UserError` where all trials of a search have ended and none of them well."""
+    search, ended = plan.study.search, [trial for trial in plan.trials if trial.state != "unfinished"]
+    if search is not None and len(ended) == search.trials and plan.chosen is None:
+        raise UserError(
+            f"{plan.study.study}: no trial of the search ended well, so nothing is chosen ({ended[0].reason.rstrip('.')}); "
+            "change search.ranges, or mend what failed and run `m2pt sweep`."
+        )
+
+
+def render_report(plan: Plan, out: Path) -> Path:
+    """Render the report of a study as it stands; returns the path of its page. Raises `UserError` as `report.render`."""
+    from pipelines.reporting.report import render
+
+    study = plan.study
+    return render(
+        study,
+        plan.compared,
+        runs_folder(study),
+        plan.pretrain,
+        encoders_folder(study),
+        out,
+        plan.parts if study.parts or study.search else None,
+        plan.trials,
+    )

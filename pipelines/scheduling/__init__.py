@@ -1,0 +1,1 @@
+"""Prefect: flows, schedules, and its local server."""

@@ -1,0 +1,295 @@
+"""The Prefect flows: pretraining, sweep, report, study. One task per run, so that a person sees which cell is running.
+
+Prefect schedules, retries and shows. What is complete is decided by the records on the disk, never by Prefect.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.events.worker import EventsWorker
+from prefect.futures import PrefectFuture
+from prefect.logging.handlers import APILogWorker
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import Task
+
+from m2pt.config import Study, UserError
+from m2pt.runs.identity import PretrainSpec, RunSpec, Spec
+from pipelines.execution.process_environment import follow_parent, prepare
+from pipelines.execution.progress import Display
+from pipelines.execution.search import run_trials
+from pipelines.execution.session import Outcome, Session
+from pipelines.planning import settings
+from pipelines.planning.mixing import FINE_TUNING, PRETRAINING
+from pipelines.planning.plan import resolve
+from pipelines.reporting.rendering import is_done, render_report, report_folder, require_choice
+from pipelines.tracking.study import try_to_publish
+
+Body = Callable[[Session], list[Outcome]]
+Runner = ThreadPoolTaskRunner[Any]
+_DIED = "WorkerDied"
+
+
+def pretrain(session: Session) -> list[Outcome]:
+    """Make the encoders of a study; inside a flow."""
+    session.require_data()
+    session.prepare(PRETRAINING)
+    plan = session.look_again()
+    outcome = _do_all(session, PRETRAINING, plan.unfinished(plan.pretrain))
+    session.tidy()  # now that all have their ids
+    return [outcome]
+
+
+def sweep(session: Session) -> list[Outcome]:
+    """Do the fine-tuning runs of a study whose encoders exist; inside a flow."""
+    session.require_data()
+    session.prepare(FINE_TUNING)
+    plan = session.look_again()
+    return [_do_all(session, FINE_TUNING, _ready(session, plan.runs))]
+
+
+def search(session: Session) -> list[Outcome]:
+    """Do the trials of a study, then compare what they chose with what was declared; inside a flow.
+
+    A trial that failed is no failure of the search. Without encoders for all trials there is none.
+    """
+
+    def do(title: str, specs: Sequence[RunSpec]) -> None:
+        get_run_logger().info("%s", title)
+        _do(session, FINE_TUNING, title, len(specs), _ready(session, specs))
+
+    session.require_data()
+    session.prepare(FINE_TUNING)
+    plan = session.look_again()
+    if not plan.unfinished(plan.pretrain):
+        run_trials(session, do)
+        session.tidy()  # what a search chose before may have been put aside, and come back
+    compared = session.look_again().compared
+    return [_do_all(session, FINE_TUNING, _ready(session, compared), compared)]
+
+
+def report(session: Session, out: Path) -> list[Outcome]:
+    """Render the report of a study into `out`; inside a flow."""
+
+    @task(name="report", task_run_name="report of {study}", cache_policy=NO_CACHE, persist_result=False)
+    def render(study: str) -> None:
+        get_run_logger().info("%s: the report is %s", study, render_report(session.look_again(), out))
+
+    render(session.study.study)
+    return []
+
+
+def whole(session: Session, out: Path) -> list[Outcome]:
+    """Data where they are absent, encoders, runs, report; inside a flow."""
+
+    @task(name="data", task_run_name="data of {study}", cache_policy=NO_CACHE, persist_result=False)
+    def make_data(study: str) -> None:
+        made = session.make_data()
+        get_run_logger().info("%s: the data %s", study, "were made" if made else "are there")
+
+    session.prepare(PRETRAINING, FINE_TUNING)
+    if is_done(session.look_again(), out):
+        get_run_logger().info("%s: everything is done, nothing to run", session.study.study)
+        return [session.outcome(PRETRAINING), session.outcome(FINE_TUNING, session.plan.compared)]
+    make_data(session.study.study)
+    outcomes = [*pretrain(session), *(sweep(session) if session.study.search is None else search(session))]
+    report(session, out)
+    require_choice(session.plan)
+    return outcomes
+
+
+def run(kind: str, session: Session, body: Body) -> list[Outcome]:
+    """Do `body` inside a Prefect flow named `kind`; returns what became of the runs.
+
+    Raises whatever the body raises.
+    """
+    found: list[Outcome] = []
+    faults: list[Exception] = []
+
+    @flow(name=kind, flow_run_name=f"{kind} {session.study.study}", persist_result=False)
+    def shown(study: str) -> State[None]:
+        try:
+            found.extend(_watched(session, body))
+        except Exception as error:  # raised again below: Prefect would keep it to itself
+            faults.append(error)
+            return Failed(message=f"{type(error).__name__}: {error}")
+        return _state(found)
+
+    _quiet()
+    try:
+        shown(session.study.study, return_state=True)
+    finally:  # also when interrupted: later there is no server, and Prefect would go on trying for a minute
+        flush()
+    if faults:
+        raise faults[0]
+    return found
+
+
+def _scheduled_name() -> str:
+    return f"study {Path(str(flow_run.parameters['study'])).stem}"
+
+
+@flow(name="study", flow_run_name=_scheduled_name, persist_result=False)
+def study(study: str = "params.yaml") -> State[None]:
+    """The whole study in a file, as a schedule starts it; it ends at once as `Skipped` where the study is running already."""
+    prepare()
+    follow_parent()
+    logger = get_run_logger()
+    try:
+        declared = settings.load(study)
+        session = Session(declared, Display())
+    except UserError as error:
+        return Failed(message=str(error))
+    out = report_folder(Path(study), declared)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(session)
+        except UserError as error:
+            logger.warning("%s", error)
+            return Completed(name="Skipped", message=str(error))
+        try:
+            state = _state(_watched(session, partial(whole, out=out)))
+        except UserError as error:
+            return Failed(message=str(error))
+    try_to_publish(resolve(declared), out, logger.warning)
+    return state
+
+
+def serve(file: Path, declared: Study, cron: str | None, every_s: float | None) -> None:
+    """Put a study on a schedule on the Prefect server in use, and start its runs until this process is ended."""
+    interval = None if every_s is None else timedelta(seconds=every_s)
+    # Two at once: while one runs, the next can find that out and end as skipped, instead of running late.
+    study.serve(
+        name=declared.study,
+        cron=cron,
+        interval=interval,
+        parameters={"study": str(file)},
+        limit=2,
+        print_starting_message=False,
+    )
+
+
+def flush() -> None:
+    """Send what Prefect has not sent yet: its server may end before this process does."""
+    APILogWorker.drain_all(timeout=10, at_exit=False)
+    EventsWorker.drain_all(timeout=10, at_exit=False)
+
+
+def _quiet() -> None:
+    """Leave what is said of single runs out of the terminal: our own display tells it."""
+
+    def from_elsewhere(record: logging.LogRecord) -> bool:
+        return not record.name.startswith(("prefect.task_runs", "prefect.flow_runs", "prefect.task_runner"))
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(from_elsewhere)
+
+
+def _watched(session: Session, body: Body) -> list[Outcome]:
+    """Do the body; when it is interrupted, end the runs first: Prefect would wait for them."""
+    try:
+        return body(session)
+    except BaseException:
+        session.stop()
+        raise
+
+
+def _ready(session: Session, specs: Sequence[RunSpec]) -> list[Spec]:
+    return [spec for spec in session.plan.unfinished(specs) if session.plan.is_ready(spec)]
+
+
+def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Sequence[RunSpec] | None = None) -> Outcome:
+    total = len(among if among is not None else session.plan.pretrain if kind == PRETRAINING else session.plan.runs)
+    _do(session, kind, f"{session.study.study}: {kind}", total, todo)
+    outcome = session.outcome(kind, among)
+    session.display.say(f"{session.study.study}: {outcome.sentence()}.")
+    get_run_logger().info("%s", outcome.sentence())
+    _tell(session.study, outcome)
+    return outcome
+
+
+def _do(session: Session, kind: str, title: str, total: int, todo: Sequence[Spec]) -> None:
+    if todo:
+        session.warm()
+        session.display.begin(title, total, total - len(todo))
+        # One more than there are slots: the next task is through Prefect's formalities when a slot becomes free.
+        runner: Runner = ThreadPoolTaskRunner(max_workers=len(session.slots) + 1)
+        with runner:
+            try:
+                _submit_all(runner, session, kind, todo)
+            except BaseException:
+                session.stop()
+                raise
+
+
+def _submit_all(runner: Runner, session: Session, kind: str, todo: Sequence[Spec]) -> None:
+    """One task per run; an encoder that goes on from another waits for that one."""
+    specs = {session.plan.label(spec): spec for spec in todo}
+    job = _task(session, kind, specs)
+    futures: dict[str, PrefectFuture[Any]] = {}
+    for name, spec in specs.items():
+        start = _start_of(spec, specs)
+        futures[name] = runner.submit(job, {"name": name}, wait_for=[futures[start]] if start else None)
+    for future in futures.values():
+        future.wait()
+
+
+def _start_of(spec: Spec, specs: dict[str, Spec]) -> str | None:
+    if not isinstance(spec, PretrainSpec) or spec.start is None:
+        return None
+    starts = [other for other in specs.values() if isinstance(other, PretrainSpec) and other.source == spec.start.source]
+    return next((other.name for other in starts if other.modality == spec.modality), None)
+
+
+def _task(session: Session, kind: str, specs: dict[str, Spec]) -> Task[[str], Any]:
+    @task(
+        name=kind,
+        task_run_name="{name}",
+        retries=1,
+        retry_condition_fn=_worker_died,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+    def job(name: str) -> State[None]:
+        from prefect.runtime import task_run
+
+        logger = get_run_logger()
+        logger.info("%s: running", name)
+        ended = session.do(specs[name], again=task_run.run_count < 2)
+        if ended.ok:
+            logger.info("%s: %s", name, ended.result)
+            return Completed(message=ended.result)
+        logger.error("%s: %s", name, ended.result)
+        return Failed(name=_DIED if ended.died else "Failed", message=ended.result)
+
+    return job
+
+
+def _worker_died(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
+    return state.name == _DIED
+
+
+def _state(outcomes: Sequence[Outcome]) -> State[None]:
+    message = "; ".join(outcome.sentence() for outcome in outcomes) or "done"
+    if all(outcome.ok for outcome in outcomes):
+        return Completed(message=message)
+    return Failed(message=message)
+
+
+def _tell(declared: Study, outcome: Outcome) -> None:
+    """The outcome as artifacts: a sentence, and a table of what is not complete."""
+    key = "".join(c if c.isalnum() else "-" for c in f"{outcome.kind}-{declared.study}".lower())
+    create_markdown_artifact(f"**{declared.study}**: {outcome.sentence()}.", key=key)
+    problems = [{"run": name, "why": why} for name, why in (outcome.failed | outcome.waiting).items()]
+    if problems:
+        create_table_artifact(problems[:500], key=f"{key}-problems")

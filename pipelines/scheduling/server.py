@@ -1,0 +1,161 @@
+"""A local Prefect server on the loopback interface that lives exactly as long as the process that started it.
+
+The server's process (`pipelines.scheduling.server_process`) ends when its standard input closes, however its parent ends.
+Prefect's own temporary server would stay behind after a SIGKILL, and it has no pages to look at.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from m2pt.config import UserError
+
+HOST = "127.0.0.1"
+API_URL = "PREFECT_API_URL"
+_START_LIMIT_S = 180.0
+
+
+def listen(preferred: int) -> socket.socket:
+    """A socket that listens on port `preferred`, or on one that the system chooses where that is taken."""
+    for port in (preferred, 0):
+        listener = socket.socket()
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((HOST, port))
+            listener.listen(100)
+        except OSError:
+            listener.close()
+        else:
+            return listener
+    raise UserError(f"no free port can be had on {HOST}; stop what takes them.")
+
+
+def free_port(preferred: int) -> int:
+    """`preferred`, or another port where that is taken."""
+    with listen(preferred) as listener:
+        return int(listener.getsockname()[1])
+
+
+class LocalServer:
+    """Starts a Prefect server without waiting for it; `ready` waits. Leaving the context ends it.
+
+    `schedules` says whether it also turns schedules into runs.
+    """
+
+    def __init__(self, log: Path, port: int = 4200, schedules: bool = False) -> None:
+        self.log = log
+        self._lock = self._turn()
+        # The server inherits the socket, so that no other can come to answer at this address in the meantime.
+        with listen(port) as listener:
+            self.api_url = f"http://{HOST}:{listener.getsockname()[1]}/api"
+            self._process = self._start(listener.fileno(), schedules)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def ready(self) -> str:
+        """Wait until the server answers; returns the address of its API.
+
+        Raises:
+            UserError: it ended or did not answer in time; the path of its log is named.
+
+        """
+        deadline = time.monotonic() + _START_LIMIT_S
+        while not answers(self.api_url):
+            if self._process.poll() is not None:
+                raise UserError(f"the local Prefect server ended at its start; {self.log} says why.")
+            if time.monotonic() > deadline:
+                raise UserError(f"the local Prefect server did not answer within {_START_LIMIT_S:.0f} s; {self.log} may say why.")
+            time.sleep(0.05)
+        self._lock.close()
+        return self.api_url
+
+    def close(self) -> None:
+        """End the server. Idempotent."""
+        self._lock.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @staticmethod
+    def _turn() -> IO[str]:
+        """One server at a time makes or migrates the database; the lock is held until this one answers."""
+        home = Path(os.environ["PREFECT_HOME"])
+        home.mkdir(parents=True, exist_ok=True)
+        lock = (home / "server.lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return lock
+
+    def _start(self, listener: int, schedules: bool) -> subprocess.Popen[bytes]:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        variables = {name: value for name, value in os.environ.items() if name != API_URL}
+        variables |= {
+            "PREFECT_SERVER_UI_API_URL": self.api_url,
+            "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+            "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(schedules).lower(),
+            "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": str(schedules).lower(),
+            "PREFECT__SERVER_FINAL": "1",
+        }
+        command = [sys.executable, "-m", "pipelines.scheduling.server_process", str(listener)]
+        with self.log.open("ab") as log:
+            # Its own session: Ctrl-C in the terminal ends the server last, through its standard input.
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=variables,
+                start_new_session=True,
+                pass_fds=(listener,),
+            )
+
+
+@contextlib.contextmanager
+def used(log: Path, port: int = 4200, schedules: bool = False) -> Iterator[Callable[[], str]]:
+    """Have this process and its children use the server at `PREFECT_API_URL`, or a local one where that is not set.
+
+    Yields what waits until the server answers and returns the address of its API; import Prefect inside the context.
+    """
+    if os.environ.get(API_URL):
+        yield _require
+        return
+    with LocalServer(log, port, schedules) as server:
+        os.environ[API_URL] = server.api_url
+        try:
+            yield server.ready
+        finally:
+            del os.environ[API_URL]
+
+
+def _require() -> str:
+    api_url = os.environ[API_URL]
+    if not answers(api_url):
+        raise UserError(f"{API_URL}: no Prefect server answers at {api_url}; start it, or unset it to have a local one.")
+    return api_url
+
+
+def answers(api_url: str) -> bool:
+    """Whether a Prefect server answers at this address."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{api_url}/health", timeout=2) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False

@@ -1,0 +1,1 @@
+"""Showing runs elsewhere: MLflow, as a view of the records."""

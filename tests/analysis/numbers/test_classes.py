@@ -1,0 +1,117 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from m2pt.analysis.numbers import classes
+from m2pt.analysis.numbers.cells import Compared, cell_name, compared_cells
+from m2pt.analysis.tables.summaries import Condition
+
+RIGHT = {
+    # method and auxiliary: of ten samples each of "cat" and "dog", how many are told right, by seed
+    ("baseline", ""): [(5, 5), (6, 5), (4, 5)],
+    ("pathway", "audio"): [(8, 5), (8, 5), (8, 5)],
+    ("pathway", "video"): [(6, 5), (7, 4), (5, 6)],
+    ("random_auxiliary", "random"): [(5, 5), (6, 5), (6, 5)],
+}
+
+
+def _study(lacking: tuple[str, ...] = ()) -> tuple[pd.DataFrame, dict[str, dict[str, object]]]:
+    rows, documents = [], {}
+    for (method, auxiliary), counts in RIGHT.items():
+        for seed, (cats, dogs) in enumerate(counts):
+            name = f"{method}{auxiliary}{seed}"
+            done = name not in lacking
+            rows.append(
+                {
+                    "run_id": name, "target": "image", "method": method, "auxiliary": auxiliary, "setting": "pretrained",
+                    "tuning": "full", "seed": seed, "metric": "accuracy", "parts": "", "error": None,
+                    "status": "complete" if done else "failed", "test_score": 5.0 * (cats + dogs) if done else None,
+                    "val_score": 50.0 if done else None,
+                }
+            )  # fmt: skip
+            if done:
+                matrix = [[cats, 10 - cats, 0], [10 - dogs, dogs, 0], [0, 0, 0]]
+                documents[name] = {"classes": ["cat", "dog", "none of it"], "confusion": matrix}
+    return pd.DataFrame(rows), documents
+
+
+def _cell(cells: list[Compared], auxiliary: str) -> Compared:
+    return next(item for item in cells if item.cell.auxiliary == auxiliary)
+
+
+def test_confusion_matrices_are_added_up_over_seeds() -> None:
+    _, documents = _study()
+    found = classes.confusion(documents[f"pathwayvideo{seed}"] for seed in range(3))
+    assert found is not None
+    assert (found.runs, found.classes) == (3, ("cat", "dog", "none of it"))
+    assert found.counts.tolist() == [[18, 12, 0], [15, 15, 0], [0, 0, 0]]
+    assert np.allclose(found.shares, [[0.6, 0.4, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]])  # a class without samples has no share
+
+
+def test_a_change_of_recall_is_paired_by_seed_and_corrected_over_the_classes() -> None:
+    table, documents = _study()
+    cat, dog, nothing = classes.changes(_cell(compared_cells(table), "video"), documents)
+    assert (cat.name, cat.samples) == ("cat", 10)
+    assert cat.recall.mean == pytest.approx(60.0)
+    gains = [10.0, 10.0, -10.0]  # over random weights, in points
+    oracle = stats.ttest_1samp(gains, 0)
+    assert cat.over["random"].mean == pytest.approx(np.mean(gains))
+    assert cat.over["random"].low == pytest.approx(oracle.confidence_interval(0.95).low)
+    others = stats.ttest_1samp([0.0, -10.0, 10.0], 0).pvalue
+    assert cat.adjusted_p["random"] == pytest.approx(min(1, 2 * min(oracle.pvalue, others)))
+    assert dog.adjusted_p["random"] == pytest.approx(1.0)
+    assert cat.over["baseline"].mean == pytest.approx(10.0)
+    assert cat.over["baseline"].half_width is None  # three equal differences: no interval, no test
+    assert not cat.holds("random")
+    assert nothing.over["random"].mean is None
+
+
+def test_a_seed_that_failed_on_one_side_is_left_out_of_the_pairs() -> None:
+    table, documents = _study(lacking=("random_auxiliaryrandom2",))
+    cat = classes.changes(_cell(compared_cells(table), "audio"), documents)[0]
+    assert (cat.over["random"].n, cat.over["random"].dropped) == (2, 1)
+    assert cat.over["random"].mean == pytest.approx(25.0)
+
+
+def test_the_summary_averages_over_auxiliaries_and_puts_the_largest_change_first() -> None:
+    table, documents = _study()
+    (found,) = classes.by_target(compared_cells(table), documents)
+    assert [item.name for item in found.classes] == ["cat", "dog"]
+    gains = [(30 + 10) / 2, (20 + 10) / 2, (20 - 10) / 2]
+    assert found.classes[0].change.mean == pytest.approx(np.mean(gains))
+    assert found.classes[0].change.p_value == pytest.approx(stats.ttest_1samp(gains, 0).pvalue)
+    assert found.verdict == "no change is shown in any of 2 classes"
+
+
+def test_a_seed_counts_only_where_every_auxiliary_has_it() -> None:
+    table, documents = _study(lacking=("pathwayaudio0",))
+    (found,) = classes.by_target(compared_cells(table), documents)
+    assert (found.classes[0].change.n, found.classes[0].change.dropped) == (2, 1)
+    lacking = tuple(f"pathwayaudio{seed}" for seed in range(3))
+    assert classes.by_target(compared_cells(_study(lacking)[0]), _study(lacking)[1]) == []
+
+
+def test_without_confusion_matrices_nothing_is_said() -> None:
+    table, _ = _study()
+    cells = compared_cells(table)
+    assert classes.changes(_cell(cells, "audio"), {}) == []
+    assert classes.by_target(cells, {}) == []
+
+
+def test_each_cell_is_compared_within_its_condition_and_target() -> None:
+    table, _ = _study()
+    other = table.assign(tuning="fix", run_id=table["run_id"] + "x")
+    cells = compared_cells(pd.concat([table, other[other["method"] != "baseline"]]))
+    baseline, *rest = cells
+    assert (baseline.cell.method, baseline.against) == ("baseline", {})
+    random = [item for item in rest if item.cell.method == "random_auxiliary"]
+    assert [set(item.against) for item in random] == [{"baseline"}, set()]
+    assert _cell(cells, "video").difference("random").mean == pytest.approx(np.mean([5.0, 0.0, 0.0]))  # type: ignore[union-attr]
+    assert len({item.cell.name for item in cells}) == len(cells)
+
+
+def test_names_of_cells_fit_files_and_addresses() -> None:
+    assert cell_name(Condition("pretrained", "full"), "image", "baseline", "") == "image-baseline-pretrained-full"
+    name = cell_name(Condition("scratch", "fix", "a-part"), "image", "all_auxiliaries", "audio+point")
+    assert name == "a-part--image-from-audio-point-all_auxiliaries-scratch-fix"

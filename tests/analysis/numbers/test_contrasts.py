@@ -1,0 +1,265 @@
+"""What parts do, on made-up scores with known effects."""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from m2pt.analysis.numbers.changes import changes, references
+from m2pt.analysis.numbers.contrasts import Ablations, Contrast, ablations
+from m2pt.analysis.tables.headline import headline
+from m2pt.analysis.tables.summaries import Condition, summaries
+from m2pt.config import Study
+from m2pt.config.study_file import parse_study
+from m2pt.runs import records
+from m2pt.runs.identity import RunSpec
+from pipelines.planning.grid import Fingerprints, data_used, encoders_used, part_specs, run_specs
+
+PARTS = """
+  - {name: methods, set: {sweep.methods: [baseline, pathway, random_auxiliary, frozen_encoder]}}
+  - {name: qkv, set: {pathway.layers: [attn.qkv]}}
+  - {name: quarter, set: {finetune.samples: 125}}
+  - {name: scratch, set: {sweep.settings: [scratch]}}
+  - {name: random, set: {sweep.auxiliary_encoder: random, sweep.methods: [frozen_encoder]}}
+"""
+SEEDS = 4
+
+
+def _study(parts: str = PARTS, sweep: str = "") -> Study:
+    return parse_study(
+        f"""
+study: ablated
+data: {{embedded: {{}}}}
+encoders: {{mae: {{kind: mae}}}}
+sweep:
+  seeds: {list(range(SEEDS))}
+  targets: [image, audio]
+  auxiliaries: [point, video]
+  methods: [baseline, pathway, random_auxiliary]
+  {sweep}
+parts: {parts}
+""",
+        "ablated.yaml",
+    )
+
+
+def _part_of(spec: RunSpec) -> str:
+    """The name that PARTS give to what a run differs in; empty for none."""
+    if spec.auxiliary and spec.auxiliary != "random" and spec.auxiliary_weights is None:
+        return "random"
+    if spec.pathway and spec.pathway.layers == ("attn.qkv",):
+        return "qkv"
+    return "quarter" if spec.finetune.samples == 125 else "scratch" if spec.setting == "scratch" else ""
+
+
+EFFECTS: Mapping[tuple[str, str], float] = {
+    ("pathway", ""): 2.0, ("pathway", "qkv"): 1.0, ("pathway", "quarter"): 3.0, ("pathway", "scratch"): 0.5,
+    ("random_auxiliary", ""): 1.5, ("random_auxiliary", "qkv"): 0.8, ("random_auxiliary", "quarter"): 2.5,
+    ("random_auxiliary", "scratch"): 0.25, ("frozen_encoder", ""): -4.0, ("frozen_encoder", "random"): -5.0,
+}  # fmt: skip
+SHIFTS = {"quarter": -20.0, "scratch": -12.0}
+
+
+def _known(spec: RunSpec) -> float:
+    """Scores whose differences within a seed are the effects, alike on both targets but for what an auxiliary and a seed add."""
+    base = {"image": 60.0, "audio": 70.0}[spec.target] + 5 * math.sin(10 * spec.seed)
+    extra = 0.2 if spec.auxiliary == "video" else 0.0
+    jitter = 0.1 * spec.seed if _part_of(spec) == "qkv" else 0.0
+    return base + SHIFTS.get(_part_of(spec), 0.0) + EFFECTS.get((spec.method, _part_of(spec)), 0.0) + extra + jitter
+
+
+def _table(study: Study, score: Callable[[RunSpec], float | None] = _known) -> pd.DataFrame:
+    prints = Fingerprints(dict.fromkeys(data_used(study), "d" * 64), dict.fromkeys(encoders_used(study), "e" * 64))
+    specs = run_specs(study, prints)
+    table = records.table(specs, Path("nowhere"), part_specs(study, prints))
+    scores = [score(spec) for spec in specs]
+    table["status"] = ["missing" if value is None else "complete" for value in scores]
+    return table.assign(test_score=pd.Series(scores, dtype=float))
+
+
+def _row(found: Ablations, method: str, part: str) -> Contrast:
+    (row,) = [row for family in found.families if family.method == method for row in family.rows if row.change.part == part]
+    return row
+
+
+@pytest.fixture(scope="module")
+def found() -> Ablations:
+    return ablations(_study(), _table(_study()))
+
+
+def test_every_part_stands_against_the_same_method_in_the_reference(found: Ablations) -> None:
+    assert found.reference == ("methods",)
+    assert [family.method for family in found.families] == ["pathway", "baseline", "random_auxiliary", "frozen_encoder"]
+    for part, difference in {"quarter": -20.0 + 3 - 2, "scratch": -12.0 + 0.5 - 2}.items():
+        row = _row(found, "pathway", part)
+        assert row.overall.mean == pytest.approx(difference)
+        assert {target: value.mean for target, value in row.targets.items()} == pytest.approx(
+            {"image": difference, "audio": difference}
+        )
+        assert row.overall.n == SEEDS  # targets and auxiliaries are no further seeds
+
+
+def test_intervals_are_those_of_a_paired_t_test_over_seeds(found: Ablations) -> None:
+    row = _row(found, "pathway", "qkv")
+    interval = stats.ttest_1samp([1.0 - 2.0 + 0.1 * seed for seed in range(SEEDS)], 0).confidence_interval()
+    for value in (row.overall, *row.targets.values()):
+        assert (value.low, value.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_what_a_change_does_not_concern_is_the_same_run_and_no_row(found: Ablations) -> None:
+    parts = {family.method: [row.change.part for row in family.rows] for family in found.families}
+    assert parts["baseline"] == ["quarter", "scratch"]  # qkv has the very baselines of the reference
+    assert parts["pathway"] == ["qkv", "quarter", "scratch"]
+    assert parts["frozen_encoder"] == ["random"]
+
+
+def test_beside_the_difference_stand_the_parts_own_gains(found: Ablations) -> None:
+    for part, gain, random in (("qkv", 1.0 + 0.15 + 0.1, 0.2 + 0.1), ("quarter", 3.0 + 0.1, 0.5 + 0.1), ("scratch", 0.6, 0.35)):
+        row = _row(found, "pathway", part)
+        assert (row.gain.mean, row.over_random.mean) == pytest.approx((gain, random)), part
+    family = found.families[0]
+    assert (family.gain.mean, family.over_random.mean) == pytest.approx((2.1, 0.6))
+    assert _row(found, "baseline", "quarter").gain.n == 0
+
+
+def test_a_rival_has_its_own_random_control_where_a_part_gives_it_one(found: Ablations) -> None:
+    reference, row = Condition("pretrained", "full", "methods"), _row(found, "frozen_encoder", "random")
+    assert found.control(reference, "frozen_encoder").mean == pytest.approx(1.0)
+    assert found.families[-1].over_random.mean == pytest.approx(1.0)
+    assert row.overall.mean == pytest.approx(-1.0)
+    assert row.over_random.n == 0  # it is the control itself
+    assert found.control(reference, "pathway").n == 0
+    assert [part for part in found.changes if found.is_random(part)] == ["random"]
+
+
+def test_a_method_over_itself_with_random_weights_by_target_and_by_pair_is_a_paired_t_test_with_holms_correction() -> None:
+    noise = np.random.default_rng(1)
+    study = _study()
+    scores: dict[tuple[str, str, str, int, bool], float] = {}
+
+    def noted(spec: RunSpec) -> float:
+        value = _known(spec) + noise.normal(0, 0.4) + 3.0 * (spec.auxiliary == "video" and _part_of(spec) == "")
+        scores[spec.method, spec.target, spec.auxiliary, spec.seed, _part_of(spec) == "random"] = value
+        return value
+
+    (control,) = ablations(study, _table(study, noted)).controls(Condition("pretrained", "full", "methods"))
+    assert (control.method, control.auxiliaries) == ("frozen_encoder", ("point", "video"))
+
+    def plain(target: str, auxiliary: str) -> list[float]:
+        key = ("frozen_encoder", target, auxiliary)
+        return [scores[*key, seed, False] - scores[*key, seed, True] for seed in range(SEEDS)]
+
+    p_values = {}
+    for item in control.pairs:
+        expected = stats.ttest_1samp(plain(item.target, item.auxiliary), 0)
+        assert (item.estimate.mean, item.estimate.p_value) == pytest.approx(
+            (np.mean(plain(item.target, item.auxiliary)), expected.pvalue)
+        )
+        p_values[item.target, item.auxiliary] = expected.pvalue
+    adjusted = multipletests(list(p_values.values()), method="holm")[1]
+    assert [item.adjusted_p for item in control.pairs] == pytest.approx(list(adjusted))
+    for target, value in control.targets.items():
+        means = np.mean([plain(target, name) for name in control.auxiliaries], axis=0)
+        assert (value.mean, value.p_value) == pytest.approx((means.mean(), stats.ttest_1samp(means, 0).pvalue))
+
+
+@pytest.mark.parametrize(("method", "origin"), [("frozen_encoder", "other modalities"), ("own_modality", "the same modality")])
+def test_a_part_that_asks_about_a_method_alone_says_what_it_does(method: str, origin: str) -> None:
+    noise = np.random.default_rng(2)
+    study = _study(
+        f"[{{name: start, set: {{sweep.methods: [baseline, {method}]}}}}, {{name: random, set: "
+        f"{{sweep.auxiliary_encoder: random, sweep.methods: [{method}]}}}}]"
+    )
+    for effect, said in ((8.0, "scored higher than"), (-8.0, "scored lower than"), (0.0, "is not shown to differ from")):
+
+        def score(spec: RunSpec, effect: float = effect) -> float:
+            return 60.0 + noise.normal(0, 1.0) + effect * (spec.method == method and _part_of(spec) == "")
+
+        table = _table(study, score)
+        found = ablations(study, table)
+        (summary, _) = summaries(table)
+        assert summary.asks == (method == "own_modality")
+        statement = headline(summary, found.controls(summary.condition))[0]
+        assert f"With encoders of {origin} `{method}` {said} itself with random weights" in statement.claim
+        assert "(4 seeds)" in statement.detail
+    unsaid = headline(summary)
+    assert "was not asked" in unsaid[0].claim
+
+
+def test_where_no_parts_are_declared_none_is_folded_away() -> None:
+    assert all(Ablations().is_reference(part) for part in ("", "declared", "chosen"))
+    assert not Ablations(reference=("methods",)).is_reference("qkv")
+
+
+def test_the_correction_is_over_the_rows_of_a_method(found: Ablations) -> None:
+    noise = np.random.default_rng(0)
+    varied = ablations(_study(), _table(_study(), lambda spec: _known(spec) + noise.normal(0, 0.3)))
+    rows = varied.families[0].rows
+    p_values = sorted(row.overall.p_value or 1 for row in rows)
+    smallest = min(rows, key=lambda row: row.overall.p_value or 1)
+    assert smallest.adjusted_p == pytest.approx(3 * p_values[0])
+    assert smallest.holds and len(rows) == 3
+
+
+def test_an_incomplete_run_costs_its_seed_and_no_number_stands_for_it() -> None:
+    def score(spec: RunSpec) -> float | None:
+        gone = (spec.target, spec.auxiliary, spec.seed, _part_of(spec)) == ("image", "point", 1, "quarter")
+        return None if gone else _known(spec)
+
+    row = _row(ablations(_study(), _table(_study(), score)), "pathway", "quarter")
+    assert (row.targets["image"].n, row.targets["image"].dropped, row.targets["audio"].n) == (3, 1, 4)
+    assert (row.overall.n, row.overall.dropped) == (3, 1)
+    nothing = ablations(_study(), _table(_study(), lambda spec: None))
+    assert all(row.overall.mean is None for family in nothing.families for row in family.rows)
+
+
+def test_the_papers_difference_stands_beside_where_it_has_both_cells() -> None:
+    table = _table(_study())
+    theirs = [84.0 if row.parts == "qkv" else 83.5 if row.target == "image" else None for row in table.itertuples()]
+    found = ablations(_study(), table, theirs)
+    assert _row(found, "pathway", "qkv").published == {"image": pytest.approx(0.5)}
+    assert _row(found, "pathway", "quarter").published == {"image": pytest.approx(0.0)}
+
+
+def test_changes_are_told_in_words() -> None:
+    told = {change.part: change.words for change in changes(_study())}
+    assert told == {
+        "methods": "",
+        "qkv": "only attn.qkv",
+        "quarter": "125 training samples instead of 500",
+        "scratch": "target from scratch",
+        "random": "random weights in the auxiliary's place",
+    }
+
+
+def test_without_a_part_that_only_chooses_runs_the_first_is_the_reference() -> None:
+    parts = "[{name: few, set: {finetune.samples: 100}}, {name: turned, set: {pathway.order: reversed}}]"
+    study = _study(parts)
+    found = changes(study)
+    assert references(found) == ("few",)
+    assert not found[1].keeps_baselines  # against `few`, it has other samples too
+    assert "auxiliary's blocks reversed instead of normal" in found[1].words and "instead of 100" in found[1].words
+    assert ablations(study, _table(study)).families[0].rows[0].change.part == "turned"
+
+
+def test_parts_with_the_same_settings_share_their_controls() -> None:
+    parts = """
+  - {name: all, set: {}}
+  - {name: few, set: {finetune.samples: 125, sweep.methods: [baseline, pathway]}}
+  - {name: few-controls, set: {finetune.samples: 125, sweep.methods: [random_auxiliary]}}
+"""
+    found = ablations(_study(parts), _table(_study(parts)))
+    assert _row(found, "pathway", "few").over_random.mean == pytest.approx(0.5 + 0.1)
+    assert _row(found, "random_auxiliary", "few-controls").gain.mean == pytest.approx(2.5)
+
+
+def test_a_value_that_the_study_has_anyway_is_no_change() -> None:
+    parts = "[{name: a, set: {pathway.order: normal}}, {name: b, set: {sweep.settings: [pretrained, scratch]}}]"
+    assert references(changes(_study(parts))) == ("a", "b")
+    assert ablations(_study("[]"), _table(_study("[]"))) == Ablations()
+    assert Ablations().is_reference("")

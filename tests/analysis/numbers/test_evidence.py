@@ -1,0 +1,122 @@
+"""How sure a study is, against numbers computed by hand from its table of runs."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from m2pt.analysis.numbers.evidence import evidence, together
+from m2pt.analysis.numbers.pooling import BOOTSTRAP_SEEDS
+from m2pt.analysis.numbers.power import equivalence, power
+from m2pt.analysis.tables.summaries import summaries
+
+Gain = Callable[[str, str, int], float]
+
+ARMS = (("baseline", ""), ("random_auxiliary", "random"), ("own_modality", "own"))
+
+
+def table(gain: Gain, seeds: int = 4, targets: Sequence[str] = ("image", "audio")) -> pd.DataFrame:
+    """Runs with scores of 60 and what the arm (`""`, `random`, `own` or an auxiliary) gains."""
+    rows = []
+    for target in targets:
+        pairs = [("pathway", name) for name in ("image", "audio", "point") if name != target]
+        for method, name in (*ARMS, *pairs):
+            auxiliary = target if name == "own" else name
+            rows += [(target, method, auxiliary, seed, 60 + gain(target, name, seed)) for seed in range(seeds)]
+    found = pd.DataFrame(rows, columns=["target", "method", "auxiliary", "seed", "test_score"])
+    fixed = {"setting": "pretrained", "tuning": "full", "metric": "accuracy", "parts": "", "status": "complete"}
+    return found.assign(**fixed, auxiliary_weights="made", val_score=found["test_score"])
+
+
+def spread(target: str, name: str, seed: int) -> float:
+    """Gains that differ by target, auxiliary and seed; random weights gain a tenth of a point per seed."""
+    level = {"": 0.0, "random": 0.5, "own": 4.0, "image": 1.0, "audio": 1.5, "point": 0.2}[name] + (target == "image")
+    return level + 0.1 * seed * (seed % 3) * len(name) / 5 if name else 0.0
+
+
+def test_each_row_says_what_its_seeds_can_show():
+    (found,) = evidence(summaries(table(spread)))
+    names = [(row.comparison.target, row.comparison.auxiliary, row.comparison.role) for row in found.rows]
+    assert names == [
+        ("image", "audio", "pair"), ("image", "point", "pair"), ("image", "image", "own"),
+        ("audio", "image", "pair"), ("audio", "point", "pair"), ("audio", "audio", "own"),
+    ]  # fmt: skip
+    row = found.rows[0]
+    gains = [spread("image", "audio", seed) - spread("image", "random", seed) for seed in range(4)]
+    deviation = float(np.std(gains, ddof=1))
+    assert row.comparison.estimate.mean == pytest.approx(np.mean(gains))
+    assert power(row.detectable, deviation, 4) == pytest.approx(0.8)
+    assert equivalence(gains, row.margin) == pytest.approx(0.05, abs=1e-3)
+    assert power(1.0, deviation, row.seeds_for_point) >= 0.8 > power(1.0, deviation, row.seeds_for_point - 1)
+    assert row.seeds_for_measured >= 2
+
+
+def test_bootstrap_intervals_are_there_from_enough_seeds_on():
+    few, enough = (evidence(summaries(table(spread, seeds)))[0] for seeds in (BOOTSTRAP_SEEDS - 1, BOOTSTRAP_SEEDS))
+    assert all(row.bootstrap is None for row in few.rows)
+    assert few.together["random"].resampled.low is None
+    for row in enough.rows:
+        assert row.bootstrap[0] < row.comparison.estimate.mean < row.bootstrap[1]
+    assert enough.together["random"].resampled.low < enough.together["random"].resampled.high
+
+
+def test_all_targets_together_never_pool_their_seeds():
+    (summary,) = summaries(table(spread))
+    found = together(summary, "baseline")
+    gains = {
+        ("image", "audio"): [spread("image", "audio", seed) for seed in range(4)],
+        ("image", "point"): [spread("image", "point", seed) for seed in range(4)],
+        ("audio", "image"): [spread("audio", "image", seed) for seed in range(4)],
+        ("audio", "point"): [spread("audio", "point", seed) for seed in range(4)],
+    }
+    by_seed = np.array(list(gains.values()))
+    assert found.average.n == found.middle.n == 4  # seeds, not seeds times targets
+    assert found.average.mean == pytest.approx(by_seed.mean())
+    middle = np.sort(by_seed, axis=0)[1:3].mean(axis=0)  # of four pairs, the two in the middle, seed by seed
+    assert found.middle.mean == pytest.approx(middle.mean())
+    assert found.middle.half_width == pytest.approx(3.182446 * np.std(middle, ddof=1) / 2, rel=1e-5)
+    targets = by_seed.mean(axis=1).reshape(2, 2).mean(axis=1)
+    assert found.targets_like_these.value == pytest.approx(targets.mean())
+    half_width = 12.7062 * np.std(targets, ddof=1) / np.sqrt(2)  # one degree of freedom: two targets
+    assert found.targets_like_these.high - found.targets_like_these.value == pytest.approx(half_width, rel=1e-4)
+    assert found.improvement == 1.0
+    assert found.margin > abs(found.average.mean)
+
+
+def test_no_difference_is_a_chance_of_one_half():
+    (summary,) = summaries(table(lambda target, name, seed: float(seed)))
+    found = together(summary, "random")
+    assert found.improvement == 0.5
+    assert found.margin is None  # all equal: there is no spread to judge by
+    assert found.average.half_width is None
+
+
+def test_one_seed_has_means_and_nothing_else():
+    (found,) = evidence(summaries(table(spread, seeds=1)))
+    assert not found.has_interval
+    assert {(row.bootstrap, row.detectable, row.margin, row.seeds_for_point) for row in found.rows} == {(None,) * 4}
+    over = found.together["random"]
+    assert over.average.mean is not None
+    assert (over.margin, over.middle.half_width, over.resampled.low, over.targets_like_these.low) == (None,) * 4
+
+
+def test_a_target_without_a_whole_seed_is_left_out_and_named():
+    runs = table(spread, targets=("image", "audio", "point"))
+    runs.loc[(runs["target"] == "audio") & (runs["auxiliary"] == "image"), "test_score"] = None
+    (summary,) = summaries(runs)
+    found = together(summary, "random")
+    assert (found.targets, found.left_out) == (("image", "point"), ("audio",))
+    assert found.average.n == found.middle.n == 0
+    assert found.targets_like_these.low is not None
+
+
+def test_one_target_says_nothing_of_others():
+    (summary,) = summaries(table(spread, targets=("image",)))
+    assert together(summary, "random").targets_like_these is None
+
+
+def test_without_a_random_control_there_is_nothing_to_be_sure_of():
+    runs = table(spread)
+    assert evidence(summaries(runs[runs["method"] != "random_auxiliary"])) == []
+    assert together(summaries(runs[runs["method"] == "baseline"])[0], "baseline") is None

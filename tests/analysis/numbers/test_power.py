@@ -1,0 +1,84 @@
+"""What seeds can show, against worked examples and simulation."""
+
+import numpy as np
+import pytest
+
+from m2pt.analysis.numbers.power import detectable, equivalence, power, seeds_needed, smallest_margin, spread_of
+from m2pt.analysis.numbers.statistics import estimate
+
+
+def test_the_classical_paired_example():
+    # G*Power 3.1, t tests, difference between two dependent means, two tails: dz = 0.5, alpha = .05, power = .80 gives n = 34.
+    assert seeds_needed(0.5, 1.0) == 34
+    assert power(0.5, 1.0, 34) == pytest.approx(0.8078, abs=5e-4)
+    assert power(0.5, 1.0, 33) < 0.8
+
+
+def test_power_is_that_of_statsmodels():
+    from statsmodels.stats.power import TTestPower
+
+    for n, effect in ((2, 3.0), (3, 1.0), (5, 0.4), (10, 1.5), (50, 0.1)):
+        assert power(effect, 1.0, n) == pytest.approx(TTestPower().power(effect, n, 0.05), abs=1e-8)
+        assert detectable(1.0, n) == pytest.approx(TTestPower().solve_power(nobs=n, alpha=0.05, power=0.8), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("effect", "seeds"), [(0.1, 787), (0.5, 34), (1.0, 10), (2.0, 5), (3.0, 4), (5.0, 3), (20.0, 2), (1e4, 2)]
+)
+def test_seeds_are_found_for_small_and_for_large_effects(effect: float, seeds: int):
+    # The first six as statsmodels' TTestPower().solve_power, rounded up; it has none for the last.
+    assert seeds_needed(effect, 1.0) == seeds
+    assert seeds_needed(-effect, 1.0) == seeds
+
+
+def test_power_grows_with_the_effect_and_always_has_a_number():
+    for n in (2, 3, 4, 10, 100, 1000):
+        values = [power(effect, 1.0, n) for effect in np.geomspace(1e-3, 1e3, 60)]
+        assert np.all(np.diff(values) >= -1e-7)
+        assert 0.05 <= values[0] <= values[-1] <= 1.0
+
+
+def test_power_is_the_share_of_studies_that_see_the_effect():
+    rng = np.random.default_rng(0)
+    seen = sum(estimate(rng.normal(1.5, 1.0, 5)).sign == 1 for _ in range(4000)) / 4000
+    assert power(1.5, 1.0, 5) == pytest.approx(seen, abs=0.02)
+
+
+def test_what_is_detectable_has_the_wanted_power_and_no_effect_the_level():
+    for n in (3, 5, 10):
+        assert power(detectable(2.0, n), 2.0, n) == pytest.approx(0.8, abs=1e-6)
+        assert power(0.0, 2.0, n) == pytest.approx(0.05, abs=1e-9)
+    assert detectable(2.0, 5) < detectable(2.0, 3)
+    assert detectable(2.0, 1) is None
+    assert seeds_needed(0.0, 1.0) is None
+    assert seeds_needed(1e-3, 1.0) is None
+
+
+def test_equivalence_is_shown_only_well_within_the_margin():
+    values = [0.1, -0.2, 0.0, 0.15, -0.05]
+    assert equivalence(values, 1.0) < 0.001
+    assert equivalence(values, 0.05) > 0.05
+    assert equivalence([value + 1.0 for value in values], 1.0) == pytest.approx(0.5, abs=1e-9)
+    assert equivalence([1.0], 1.0) is None
+    assert equivalence([0.5, 0.5], 1.0) == 0.0
+
+
+def test_equivalence_is_that_of_statsmodels():
+    from statsmodels.stats.weightstats import ttost_paired
+
+    first, second = np.array([61.2, 60.4, 62.0, 61.1]), np.array([60.9, 60.8, 61.3, 61.2])
+    assert equivalence(list(first - second), 0.9) == pytest.approx(ttost_paired(first, second, -0.9, 0.9)[0])
+
+
+@pytest.mark.parametrize("values", [[0.1, -0.2, 0.0, 0.15], [2.0, 2.5, 1.0], [-1.0, -3.0]])
+def test_the_smallest_margin_is_where_equivalence_is_just_shown(values: list[float]):
+    margin = smallest_margin(estimate(values))
+    assert equivalence(values, margin) == pytest.approx(0.05, abs=2e-3)  # the other one-sided test adds nothing to the larger
+    assert equivalence(values, margin * 1.001) < 0.05 < equivalence(values, margin * 0.999)
+    assert smallest_margin(estimate(values[:1])) is None
+    assert smallest_margin(estimate([1.0, 1.0])) is None
+
+
+def test_the_spread_comes_back_from_the_interval():
+    values = [1.0, 2.5, 0.5, 3.0]
+    assert spread_of(estimate(values).half_width, 4) == pytest.approx(np.std(values, ddof=1))

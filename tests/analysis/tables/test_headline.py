@@ -1,0 +1,127 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from m2pt.analysis.numbers.power import equivalence
+from m2pt.analysis.tables.headline import Statement, headline, signed, upwards
+from m2pt.analysis.tables.summaries import summaries
+from m2pt.runs import records
+from m2pt.runs.identity import RunSpec, derived_seed
+from tests.analysis import synthetic
+
+
+def _claims(tmp_path: Path, effects: dict[str, float], noise: float = 0.3, seeds: int = 5) -> list[str]:
+    """The claims of a study whose methods differ by known effects."""
+
+    def score(spec: RunSpec) -> float:
+        rng = np.random.default_rng(derived_seed(spec.seed, spec.name, "headline"))
+        return 60 + effects.get(spec.method, 0.0) + float(rng.normal(0, noise))
+
+    planned = synthetic.complete(synthetic.plan(tmp_path, seeds=seeds, epochs=1), score)
+    (found,) = summaries(records.table(planned.specs, planned.runs))
+    return [statement.claim for statement in headline(found)]
+
+
+def test_no_transfer_is_claimed_where_random_weights_do_as_much(tmp_path: Path) -> None:
+    claims = _claims(tmp_path, {"pathway": 2.0, "random_auxiliary": 2.0, "own_modality": 5.0})
+    assert claims[0] == "This study does not show that auxiliaries of other modalities do more than random weights."
+    assert claims[1].startswith("On average the difference from random weights is shown to be smaller than 0.")
+    assert claims[2] == "The study can detect useful weights on image, audio, point and video."
+    assert claims[3] == "A gain over no auxiliary is no sign of knowledge here: random weights gain too."
+
+
+def test_a_gain_over_random_weights_is_told(tmp_path: Path) -> None:
+    claims = _claims(tmp_path, {"pathway": 4.0, "random_auxiliary": 1.0, "own_modality": 5.0})
+    assert claims[0] == "Auxiliaries of other modalities scored higher than random weights on average."
+    assert claims[1] == "Taking the targets as a sample, scores are shown to be higher on targets like these too."
+
+
+def test_a_loss_against_random_weights_is_told(tmp_path: Path) -> None:
+    claims = _claims(tmp_path, {"pathway": -4.0, "random_auxiliary": 1.0, "own_modality": 5.0})
+    assert claims[0] == "Auxiliaries of other modalities scored lower than random weights on average."
+    assert claims[1] == "Taking the targets as a sample, scores are shown to be lower on targets like these too."
+
+
+def test_a_study_without_a_working_positive_control_says_so(tmp_path: Path) -> None:
+    claims = _claims(tmp_path, {}, noise=1.0)
+    assert claims[2] == "The study has not been shown to detect useful weights, so the absence of a gain means little."
+    assert claims[3] == "A gain over no auxiliary is to be judged beside what random weights gain."
+
+
+def test_one_seed_supports_no_claim(tmp_path: Path) -> None:
+    claims = _claims(tmp_path, {"pathway": 20.0, "own_modality": 20.0}, seeds=1)
+    assert claims == [
+        "Whether auxiliaries of other modalities do more than random weights cannot be said yet.",
+        "What the study can detect is unknown yet.",
+        "No pair can be compared with its baseline yet.",
+    ]
+
+
+def test_nothing_complete_says_nothing(tmp_path: Path) -> None:
+    planned = synthetic.plan(tmp_path)
+    (found,) = summaries(records.table(planned.specs, planned.runs))
+    assert [statement.claim for statement in headline(found)] == ["No run is complete yet: this study says nothing so far."]
+
+
+GAINS = {"image": 0.1, "audio": 0.2, "point": 2.0, "video": 6.0}
+
+
+def _told(level: dict[str, float], noise: tuple[float, ...]) -> list[Statement]:
+    """The statements on a study whose pairs all gain what their target does, and what their seed does, over random weights."""
+    rows = [
+        (target, method, auxiliary, seed, 60 + gain + shift)
+        for target in level
+        for method, auxiliary, gain in (
+            ("baseline", "", 0.0),
+            ("random_auxiliary", "random", 0.0),
+            *(("pathway", name, level[target]) for name in level if name != target),
+        )
+        for seed, shift in enumerate(noise if method == "pathway" else [0.0] * len(noise))
+    ]
+    table = pd.DataFrame(rows, columns=["target", "method", "auxiliary", "seed", "test_score"])
+    fixed = {"setting": "pretrained", "tuning": "full", "metric": "accuracy", "parts": "", "status": "complete"}
+    (found,) = summaries(table.assign(**fixed, auxiliary_weights="made", val_score=table["test_score"]))
+    return headline(found)
+
+
+def test_where_no_pair_is_planned_it_is_not_asked_and_nothing_else_is_said(tmp_path: Path) -> None:
+    planned = synthetic.plan(tmp_path, epochs=1)
+    alone = [spec for spec in planned.specs if spec.method in ("baseline", "random_auxiliary")]
+    planned = synthetic.complete(replace(planned, specs=alone))
+    (found,) = summaries(records.table(planned.specs, planned.runs))
+    (only,) = headline(found)
+    assert "was not asked" in only.claim
+
+
+def test_the_difference_that_is_excluded_is_true() -> None:
+    noise = (0.3, -0.4, 0.1, -0.1)
+    told = _told({"image": 0.1, "audio": -0.1, "point": 0.05, "video": -0.05}, noise)[1]
+    margin = float(told.claim.split(" points")[0].split()[-1])
+    assert equivalence(noise, margin) <= 0.05 < equivalence(noise, margin - 0.011)
+    assert "4 seeds of these 4 targets" in told.detail
+    assert "For targets like these (a sample of 4) the mean difference is −0.0" in told.detail
+
+
+def test_a_difference_that_depends_on_the_target_is_not_said_of_others() -> None:
+    told = _told(GAINS, (0.3, -0.4, 0.1, -0.1))
+    assert told[0].claim == "Auxiliaries of other modalities scored higher than random weights on average."
+    assert told[1].claim == "That other targets would show the same difference is not shown."
+    assert "95 % interval −" in told[1].detail
+
+
+def test_nothing_is_excluded_without_an_interval() -> None:
+    claims = [statement.claim for statement in _told(GAINS, (0.0, 0.0, 0.0))]
+    assert not any("smaller than" in claim or "targets like these" in claim for claim in claims)
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.621, "0.63"), (0.62, "0.62"), (0.1 + 0.2, "0.30"), (2.0, "2.00")])
+def test_margins_are_rounded_up(value: float, text: str) -> None:
+    assert upwards(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(1.234, "+1.23"), (-0.5, "−0.50"), (-0.001, "0.00"), (0.0, "0.00")])
+def test_differences_are_signed(value: float, text: str) -> None:
+    assert signed(value) == text

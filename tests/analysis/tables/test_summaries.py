@@ -1,0 +1,95 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from scipy import stats
+
+from m2pt.analysis.numbers.evidence import evidence
+from m2pt.analysis.tables.metrics import metrics
+from m2pt.analysis.tables.summaries import Condition, Summary, summaries
+from m2pt.runs import records
+from tests.analysis import synthetic
+
+
+def _summary(planned: synthetic.Planned) -> Summary:
+    (found,) = summaries(records.table(planned.specs, planned.runs))
+    return found
+
+
+def test_every_cell_is_the_paired_difference_of_its_two_arms(tmp_path: Path) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, epochs=1))
+    found = _summary(planned)
+    table = records.table(planned.specs, planned.runs).set_index(["target", "auxiliary"])["test_score"]
+    for item in found.comparisons:
+        reference = {"baseline": "", "random": "random"}[item.against]
+        interval = stats.ttest_rel(table[item.target, item.auxiliary], table[item.target, reference]).confidence_interval()
+        assert (item.estimate.low, item.estimate.high) == pytest.approx((interval.low, interval.high))
+    roles = [(item.against, item.role) for item in found.comparisons]
+    assert {key: roles.count(key) for key in roles} == {
+        ("baseline", "pair"): 12, ("baseline", "random"): 4, ("baseline", "own"): 4, ("random", "pair"): 12, ("random", "own"): 4,
+    }  # fmt: skip
+
+
+def test_each_family_is_corrected_by_itself(tmp_path: Path) -> None:
+    found = _summary(synthetic.complete(synthetic.plan(tmp_path, epochs=1)))
+    for family, size in ((found.select("random", "pair"), 12), (found.select("random", "own"), 4)):
+        smallest = min(family, key=lambda item: item.estimate.p_value or 1)
+        assert smallest.adjusted_p == pytest.approx(size * (smallest.estimate.p_value or 1))
+
+
+def test_a_failed_run_costs_its_own_seed_alone(tmp_path: Path) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, epochs=1))
+    failed = next(spec for spec in planned.specs if (spec.target, spec.auxiliary, spec.seed) == ("image", "audio", 1))
+    synthetic.write_failure(planned, failed, "out of memory")
+    found = _summary(planned)
+    hit, other = found.cell("image", "audio", "random"), found.cell("image", "point", "random")
+    assert hit is not None and (hit.estimate.n, hit.estimate.dropped) == (2, 1)
+    assert other is not None and (other.estimate.n, other.estimate.dropped) == (3, 0)
+    assert found.averages["random"].n == 2  # only seeds that are complete in every pair
+
+
+def test_average_over_pairs_has_one_number_per_seed(tmp_path: Path) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, seeds=4, targets=("image", "audio"), epochs=1))
+    table = records.table(planned.specs, planned.runs).set_index(["target", "auxiliary", "seed"])["test_score"]
+    gains = [
+        [table[target, other, seed] - table[target, "random", seed] for target, other in (("image", "audio"), ("audio", "image"))]
+        for seed in range(4)
+    ]
+    interval = stats.ttest_1samp([sum(pair) / 2 for pair in gains], 0).confidence_interval()
+    average = _summary(planned).averages["random"]
+    assert (average.n, average.low, average.high) == (4, pytest.approx(interval.low), pytest.approx(interval.high))
+
+
+def test_conditions_are_never_mixed(tmp_path: Path) -> None:
+    planned = synthetic.complete(
+        synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1, tunings=("full", "fix")),
+        scores=lambda spec: 60.0 + spec.seed + (9.0 if spec.tuning == "fix" and spec.auxiliary else 0.0),
+    )
+    full, fix = summaries(records.table(planned.specs, planned.runs))
+    assert (full.condition, fix.condition) == (Condition("pretrained", "full"), Condition("pretrained", "fix"))
+    assert [full.averages["baseline"].mean, fix.averages["baseline"].mean] == [pytest.approx(0), pytest.approx(9)]
+
+
+def test_random_weights_in_the_auxiliarys_place_make_no_pair(tmp_path: Path) -> None:
+    planned = synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1)
+    specs = [spec.model_copy(update={"auxiliary_weights": None}) for spec in planned.specs]
+    planned = synthetic.complete(replace(planned, specs=specs))
+    table = records.table(planned.specs, planned.runs)
+    found = _summary(planned)
+    assert {arm.method for arm in found.arms} == {"baseline", "random_auxiliary"}
+    assert {(item.against, item.role) for item in found.comparisons} == {("baseline", "random")}
+    assert (found.averages["random"].n, evidence([found])) == (0, [])
+    assert set(metrics(table, [found])["pretrained-full"]) == {"baseline", "gain_over_baseline"}
+
+
+def test_metrics_hold_no_number_for_what_is_not_known(tmp_path: Path) -> None:
+    planned = synthetic.plan(tmp_path, seeds=1, targets=("image", "audio"), epochs=1)
+    table = records.table(planned.specs, planned.runs)
+    assert metrics(table, summaries(table))["runs"] == {"planned": 8, "complete": 0, "failed": 0, "interrupted": 0, "missing": 8}
+    assert metrics(table, summaries(table))["pretrained-full"] == {}
+    synthetic.complete(planned, scores=lambda spec: 60.0 if spec.method == "baseline" else 61.25)
+    table = records.table(planned.specs, planned.runs)
+    found = metrics(table, summaries(table))["pretrained-full"]
+    assert found["baseline"]["image"] == {"val": 60.5, "test": 60.0, "n": 1}
+    assert found["gain_over_baseline"]["image_from_audio"] == {"mean": 1.25, "n": 1}
+    assert found["own_minus_random"]["audio"] == {"mean": 0.0, "n": 1}

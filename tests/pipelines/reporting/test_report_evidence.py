@@ -1,0 +1,72 @@
+"""The sections on how sure the report is and on ranks, from made-up tables of runs."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from m2pt.analysis.numbers.evidence import evidence
+from m2pt.analysis.numbers.pooling import BOOTSTRAP_SEEDS
+from m2pt.analysis.numbers.ranking import rankings
+from m2pt.analysis.tables.summaries import summaries
+from pipelines.reporting import report
+from tests.analysis.numbers import test_evidence, test_ranking
+
+
+def _section(name: str, runs: pd.DataFrame) -> str:
+    def figures(*_: Any) -> str:
+        return ""
+
+    compared = summaries(runs) if "metric" in runs else []
+    found = SimpleNamespace(summaries=compared, evidence=evidence(compared), rankings=rankings(runs))
+    context = {"found": found, "many": False, "measure": "accuracy", "figures": figures}
+    return report._fill(report._environment(html=False), f"sections/{name}.md", context).decode()
+
+
+def _lines(text: str, start: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith(start)]
+
+
+def test_a_bootstrap_interval_stands_only_where_it_holds() -> None:
+    few, enough = (
+        _section("evidence", test_evidence.table(test_evidence.spread, seeds)) for seeds in (BOOTSTRAP_SEEDS - 1, BOOTSTRAP_SEEDS)
+    )
+    assert "Too few seeds for a bootstrap" in few
+    assert "by bootstrap |" not in few.split("All targets")[0]
+    assert "Too few seeds" not in enough
+    assert "by bootstrap |" in enough.split("All targets")[0]
+    assert ", no interval" in few
+    assert ", no interval" not in _lines(enough, "| mean of the middle half of the runs")[0]
+
+
+def test_every_row_has_the_cells_of_its_head() -> None:
+    for seeds in (2, BOOTSTRAP_SEEDS):
+        text = _section("evidence", test_evidence.table(test_evidence.spread, seeds))
+        for table in text.split("\n\n"):
+            if table.startswith("| "):
+                assert len({line.count("|") for line in table.splitlines()}) == 1
+        assert len(_lines(text, "| image from ")) == len(_lines(text, "| audio from ")) == 3
+
+
+def test_one_seed_says_that_nothing_can_be_computed() -> None:
+    text = _section("evidence", test_evidence.table(test_evidence.spread, seeds=1))
+    assert "Nothing here can be computed yet" in text
+    assert "±" not in text
+
+
+def test_a_study_without_the_control_has_no_such_section() -> None:
+    runs = test_evidence.table(test_evidence.spread)
+    assert _section("evidence", runs[runs["method"] != "random_auxiliary"]) == ""
+
+
+def test_two_targets_are_said_to_be_too_few_to_tell_methods_apart() -> None:
+    text = _section("ranking", test_ranking.table())
+    assert "so few targets\ncannot separate any two of them" in text
+    assert "do not all score alike" in text  # 24 of the 576 ways to order four methods on two targets agree
+    assert "| `own_modality` | 1.00 | 63.5 | 73.5 |" in text
+
+
+@pytest.mark.parametrize("gains", [{"baseline": 0.0, "pathway": 1.0}])
+def test_two_methods_have_no_ranking(gains: dict[str, float]) -> None:
+    assert _section("ranking", test_ranking.table(gains)) == ""

@@ -1,0 +1,174 @@
+import json
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from m2pt.config import UserError
+from m2pt.files.documents import read_json, write_json
+from m2pt.runs.identity import TaskSpec
+from m2pt.runs.records import EXECUTION, HISTORY, LOCK
+from pipelines.tracking.publication import Point, in_batches, parameters, read_publication, signature, state_of
+from tests.pipelines import synthetic
+
+_STARTED = {"started": "2026-11-21T11:00:00+00:00"}
+
+
+def test_parameters_are_flat_and_readable() -> None:
+    found = parameters(synthetic.pathway_spec())
+    assert found["finetune.learning_rate"] == "0.001"
+    assert found["pathway.layers"] == "attn.qkv,mlp.fc1"
+    assert found["pathway.scale_trainable"] == "true"
+    assert found["finetune.clip_norm"] == "none"
+    assert found["model.width"] == "64"
+    assert found["auxiliary_weights.source"] == "mae"
+    assert not any(key.startswith("pathway.") for key in parameters(synthetic.pathway_spec(auxiliary="")))
+
+
+def test_each_epoch_has_its_values_at_its_own_time(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    publication = read_publication(spec, synthetic.whole(tmp_path, spec))
+    assert list(publication.epochs) == [1, 2, 3, 4, 5, 6]
+    assert Point("val/accuracy", 64.0, 4, synthetic.START_MS + 4000) in publication.epochs[4]
+    assert Point("scale/blocks.1.mlp.fc1", 0.06, 2, synthetic.START_MS + 2000) in publication.epochs[2]
+
+
+def test_energy_and_inference_are_published_where_they_were_measured(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(tmp_path, spec)
+    assert not [point for point in read_publication(spec, run_dir).summary if point.key.startswith(("energy", "inference"))]
+    (attempt,) = read_json(run_dir / EXECUTION)["attempts"]
+    measured = {"energy_joules": 40.0, "inference": {"batch": 8, "latency_ms": 2.5, "plain_latency_ms": 2.0}}
+    write_json(run_dir / EXECUTION, {"attempts": [attempt | {"energy_joules": 30.0}, attempt | measured]})
+    shown = {point.key: point.value for point in read_publication(spec, run_dir).summary}
+    assert shown["energy_joules"] == 70.0
+    assert (shown["inference/latency_ms"], shown["inference/plain_latency_ms"]) == (2.5, 2.0)
+    write_json(run_dir / EXECUTION, {"attempts": [attempt, attempt | measured]})  # the first one's energy is unknown
+    assert "energy_joules" not in {point.key for point in read_publication(spec, run_dir).summary}
+
+
+def test_seconds_are_a_sum_only_where_every_attempt_tells_them(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(tmp_path, spec)
+    (attempt,) = read_json(run_dir / EXECUTION)["attempts"]
+    failed = attempt | {"seconds": {"load": 0.5, "train": 1.0, "total": 1.5}}
+    write_json(run_dir / EXECUTION, {"attempts": [failed, attempt | {"seconds": attempt["seconds"] | {"latency": 0.25}}]})
+    shown = {point.key: point.value for point in read_publication(spec, run_dir).summary}
+    assert (shown["seconds/train"], shown["seconds/total"], shown["seconds/latency"]) == (6.0, 7.5, 0.25)
+    write_json(run_dir / EXECUTION, {"attempts": [{"seconds": {"total": 2.0}, "interrupted": True, **_STARTED}, attempt]})
+    shown = {point.key: point.value for point in read_publication(spec, run_dir).summary}
+    assert "seconds/train" not in shown
+    assert shown["seconds/total"] == 8.0
+
+
+def test_what_a_tuning_freezes_is_not_shown_as_trained() -> None:
+    assert parameters(synthetic.pathway_spec())["pathway.auxiliary_trainable"] == "true"
+    fix = synthetic.pathway_spec().model_copy(update={"tuning": "fix"})
+    assert parameters(fix)["pathway.auxiliary_trainable"] == "false"
+
+
+def test_a_run_of_a_recipe_is_tagged_with_what_departs_from_its_release(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    tags = read_publication(spec, synthetic.whole(tmp_path / "alone", spec)).tags
+    assert not {"recipe", "departures"} & tags.keys()
+    task = TaskSpec(
+        dataset="imagenet", goal="classification", variant=None, recipe="mae-finetune", holdout=0.0, unreadable="fail"
+    )
+    of_task = spec.model_copy(update={"task": task})
+    tags = read_publication(of_task, synthetic.whole(tmp_path / "task", of_task)).tags
+    assert tags["recipe"] == "mae-finetune"
+    told = tags["departures"].split("; ")
+    assert "finetune.precision: fp32 [fp16]" in told and "model.depth: 4 [12]" in told
+    assert "pathway.auxiliary_decay: false [true]" in told
+
+
+def test_what_a_run_does_not_read_is_not_shown_as_its_setting() -> None:
+    spec = synthetic.pathway_spec()
+    found = parameters(spec.model_copy(update={"finetune": spec.finetune.model_copy(update={"warmup_epochs": 2.0})}))
+    assert found["finetune.warmup_epochs"] == "2.0" and "finetune.warmup_steps" not in found
+    assert parameters(spec)["finetune.warmup_steps"] == "20"
+    assert "finetune.test.votes" not in found, "small data are tested with one view"
+
+
+def test_validation_data_are_shown_where_there_are_some(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    for dataset, holdout, shown in (("esc50", 0.0, False), ("esc50", 0.1, True), ("partnet", 0.0, True)):
+        task = TaskSpec(dataset=dataset, goal="classification", variant=None, recipe="r", holdout=holdout, unreadable="fail")
+        of_task = spec.model_copy(update={"task": task})
+        found = read_publication(of_task, synthetic.whole(tmp_path / f"{dataset}-{holdout}", of_task)).data
+        assert ("validation" in {data.context for data in found}) == shown
+
+
+def test_a_run_from_elsewhere_gets_the_same_made_up_times_wherever_it_is_read(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(tmp_path / "here", spec)
+    shutil.rmtree(run_dir / "local")
+    copy = shutil.copytree(run_dir, tmp_path / "there" / run_dir.name)
+    here, there = read_publication(spec, run_dir), read_publication(spec, copy)
+    assert here.epochs == there.epochs
+    assert here.summary == there.summary
+    times = [points[0].time_ms for points in here.epochs.values()]
+    assert all(later - earlier == 1000 for earlier, later in pairwise(times))
+
+
+def test_of_an_active_run_an_epoch_waits_for_its_time(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.begin(tmp_path, spec)
+    synthetic.advance(run_dir, spec, 1, 2)
+    with (run_dir / HISTORY).open("a") as file:
+        file.write(json.dumps(synthetic.epoch_line(spec, 3)) + "\n")
+    assert list(read_publication(spec, run_dir, active=True).epochs) == [1, 2]
+    assert list(read_publication(spec, run_dir).epochs) == [1, 2, 3]
+
+
+def test_a_run_whose_lock_is_held_is_running(tmp_path: Path) -> None:
+    import fcntl
+
+    run_dir = synthetic.begin(tmp_path, synthetic.pathway_spec())
+    synthetic.advance(run_dir, synthetic.pathway_spec(), 1, 2)
+    assert state_of(run_dir) == "interrupted"
+    with (run_dir / LOCK).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert state_of(run_dir) == "running"
+    assert state_of(run_dir) == "interrupted"
+
+
+def test_the_signature_changes_with_what_is_made_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that was filled by an older version lacks what this one adds."""
+    before = signature(tmp_path, "interrupted")
+    assert signature(tmp_path, "interrupted") == before
+    monkeypatch.setattr("pipelines.tracking.publication._form", lambda: b"other code")
+    assert signature(tmp_path, "interrupted") != before
+
+
+def test_the_signature_changes_with_what_a_run_leaves_behind(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.begin(tmp_path, spec)
+    synthetic.advance(run_dir, spec, 1, 3)
+    seen = {signature(run_dir, state_of(run_dir))}
+    synthetic.advance(run_dir, spec, 4, 6)
+    seen.add(signature(run_dir, state_of(run_dir)))
+    synthetic.fail(run_dir, "one")
+    seen.add(signature(run_dir, state_of(run_dir)))
+    synthetic.fail(run_dir, "two")
+    seen.add(signature(run_dir, state_of(run_dir)))
+    synthetic.complete(run_dir, spec)
+    seen.add(signature(run_dir, state_of(run_dir)))
+    assert len(seen) == 5
+
+
+def test_a_damaged_history_is_told_in_one_sentence(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(tmp_path, spec)
+    (run_dir / HISTORY).write_text('{"epoch": 1, "train\n{"epoch": 2}\n')
+    with pytest.raises(UserError, match="is damaged"):
+        read_publication(spec, run_dir)
+
+
+def test_batches_keep_an_epoch_together_and_stay_within_one_call() -> None:
+    epochs = [[Point(f"m{index}", 0.0, step, 0) for index in range(size)] for step, size in enumerate([400, 400, 400, 2500, 3])]
+    batches = list(in_batches(epochs))
+    assert [point for batch in batches for point in batch] == [point for epoch in epochs for point in epoch]
+    assert max(len(batch) for batch in batches) <= 1000
+    assert {point.step for point in batches[0]} == {0, 1}

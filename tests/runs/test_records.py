@@ -1,0 +1,99 @@
+"""Records: whole or not there, states of a run, and the table of many."""
+
+import json
+import os
+
+import pytest
+
+from m2pt.config import UserError
+from m2pt.files import documents
+from m2pt.runs import records
+from m2pt.runs.identity import WeightsRef, run_id
+from tests.specs import run_spec
+
+RECORD = {
+    "metric": "accuracy",
+    "val_score": 60.0,
+    "test_score": 61.5,
+    "epoch": 3,
+    "scale_abs_mean": 0.2,
+    "effective_size_mean": 0.1,
+    "parameters": 10,
+    "trainable_parameters": 20,
+    "merge": {"max_logit_difference": 1e-6},
+}
+
+
+def test_writing_is_atomic_and_leaves_nothing_else_behind(tmp_path):
+    path = tmp_path / "deep" / "file.json"
+    documents.write_json(path, {"b": 1, "a": [1.5]})
+    assert json.loads(path.read_text()) == {"a": [1.5], "b": 1}
+    documents.write_json(path, {})
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.json"]
+
+
+def test_a_write_that_fails_keeps_the_old_file_and_says_why(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    documents.write_atomic(path, b"old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"file: cannot be written \(No space left on device\)"):
+        documents.write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_states_of_a_run(tmp_path):
+    run_dir = records.create_run(tmp_path, run_spec())
+    assert run_dir.name == run_id(run_spec())
+    assert records.status(run_dir) == "missing"
+    (run_dir / records.HISTORY).write_text('{"epoch": 1}\n')
+    assert records.status(run_dir) == "interrupted"
+    documents.write_json(run_dir / records.FAILURE, {"error": "e", "details": "", "kind": "error"})
+    assert records.status(run_dir) == "failed"
+    documents.write_json(run_dir / records.RECORD, RECORD)
+    assert records.status(run_dir) == "complete"
+
+
+def test_a_spec_is_read_back_and_a_changed_one_refused(tmp_path):
+    run_dir = records.create_run(tmp_path, run_spec())
+    assert records.read_spec(run_dir) == run_spec()
+    document = documents.read_json(run_dir / records.SPEC)
+    document["spec"]["seed"] = 1
+    documents.write_json(run_dir / records.SPEC, document)
+    with pytest.raises(UserError, match="its id does not follow from its spec"):
+        records.read_spec(run_dir)
+    with pytest.raises(UserError, match="holds another run"):
+        records.create_run(tmp_path, run_spec())
+    (run_dir / records.SPEC).write_text("{")
+    with pytest.raises(UserError, match=r"spec\.json: is no valid JSON"):
+        records.read_spec(run_dir)
+
+
+def test_a_line_that_is_still_being_written_is_left_out(tmp_path):
+    path = tmp_path / records.HISTORY
+    path.write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
+    assert documents.read_lines(path) == [{"epoch": 1}, {"epoch": 2}]
+    assert documents.read_lines(tmp_path / "absent") == []
+
+
+def test_the_table_has_a_row_for_every_planned_run_and_no_score_for_a_missing_one(tmp_path):
+    complete, failed, missing = (run_spec(seed=seed) for seed in range(3))
+    pending = run_spec(auxiliary_weights=WeightsRef(source="mae", modality="audio", sha256=None))
+    documents.write_json(records.create_run(tmp_path, complete) / records.RECORD, RECORD)
+    failure = {"error": "the disk is full.", "details": "", "kind": "error"}
+    documents.write_json(records.create_run(tmp_path, failed) / records.FAILURE, failure)
+    table = records.table([complete, failed, missing, pending], tmp_path)
+    assert tuple(table.columns[:12]) == (
+        "run_id", "target", "auxiliary", "method", "setting", "tuning", "seed", "metric", "val_score", "test_score", "status",
+        "scale_abs_mean",
+    )  # fmt: skip
+    assert table["status"].tolist() == ["complete", "failed", "missing", "missing"]
+    assert table["test_score"].notna().tolist() == [True, False, False, False]
+    assert table["test_score"][0] == 61.5
+    assert table["merge_max_logit_difference"][0] == 1e-6
+    assert table["error"][1] == "the disk is full."
+    assert table["run_id"][3] == ""
