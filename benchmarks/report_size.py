@@ -25,7 +25,8 @@ import numpy as np
 from m2pt.config import LAYERS, MODALITIES, Study
 from m2pt.config.study_file import parse_study
 from m2pt.runs import records
-from m2pt.runs.identity import RECIPE_VERSION, PretrainSpec, RunSpec, Spec, derived_seed, run_id
+from m2pt.runs.identity import RECIPE_VERSION, derived_seed, run_id
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from pipelines.planning import grid
 from pipelines.reporting.report import render
 

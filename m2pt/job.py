@@ -34,7 +34,8 @@ from m2pt.pathway import PathwayError
 from m2pt.runs import attempts as execution
 from m2pt.runs import environment, records
 from m2pt.runs.energy import EnergyMeter, energy_meter
-from m2pt.runs.identity import PretrainSpec, RunSpec, Spec, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.training.checkpoint import epochs_of_checkpoint, remove_checkpoint
 from m2pt.training.feeds import Feed
 from m2pt.training.files import file_feed

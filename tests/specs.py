@@ -1,7 +1,7 @@
 """Run specs for tests, complete and small."""
 
 from m2pt.config import FinetuneConfig, ImageInput, LabelPretrain, MaePretrain, ModelConfig, PathwayConfig
-from m2pt.runs.identity import PretrainSpec, RunSpec, WeightsRef
+from m2pt.runs.spec import PretrainSpec, RunSpec, WeightsRef
 
 MODEL = ModelConfig(width=24, depth=2, heads=2)
 

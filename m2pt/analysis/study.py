@@ -16,7 +16,8 @@ from m2pt.analysis.tables.environments import Environment, environments
 from m2pt.analysis.tables.methods import MethodRow, method_rows
 from m2pt.analysis.tables.summaries import Summary
 from m2pt.runs import records
-from m2pt.runs.identity import PretrainSpec, RunSpec, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import PretrainSpec, RunSpec
 
 
 @dataclass(frozen=True)

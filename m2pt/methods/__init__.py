@@ -27,7 +27,7 @@ from m2pt.methods.target_copy import target_copy
 from m2pt.methods.task_arithmetic import task_arithmetic
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 
 Apply = Callable[[Model, RunSpec, Sequence[Encoder]], None]
 Kind = Literal["reference", "claim", "control", "rival"]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from m2pt.methods.frozen_encoder import frozen_encoder
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 
 
 class Adapter(nn.Module):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 
 
 def baseline(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:

@@ -15,7 +15,7 @@ from m2pt.config import UserError
 from m2pt.layers import LayerNorm
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 
 
 class Tower:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from m2pt.models.encoder import Encoder, take_blocks
 from m2pt.models.model import Model
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 
 
 def frozen_encoder(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:

@@ -12,7 +12,8 @@ from torch import nn
 from m2pt.config import UserError
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
-from m2pt.runs.identity import RunSpec, derived_seed
+from m2pt.runs.identity import derived_seed
+from m2pt.runs.spec import RunSpec
 
 
 def lora(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from m2pt.methods.pathway import pathway
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 
 
 def own_modality(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:

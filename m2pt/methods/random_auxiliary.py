@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from m2pt.methods.pathway import pathway
 from m2pt.models.encoder import Encoder, random_encoder
 from m2pt.models.model import Model
-from m2pt.runs.identity import RunSpec, derived_seed
+from m2pt.runs.identity import derived_seed
+from m2pt.runs.spec import RunSpec
 
 
 def random_auxiliary(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:

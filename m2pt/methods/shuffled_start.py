@@ -10,7 +10,7 @@ from m2pt.methods.auxiliary_start import auxiliary_start
 from m2pt.methods.shuffled_auxiliary import shuffle
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 
 
 def shuffled_start(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from m2pt.config import FinetuneConfig, Frozen, InputConfig, Modality, TaskConfig, Tuning, UserError, refuses_unknown
 from m2pt.modalities.recipe import VIT_B, Recipe
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 
 T = TypeVar("T", bound=Frozen)
 

@@ -36,7 +36,7 @@ from m2pt.modalities.dense import Outputs
 from m2pt.models.encoder import NOTHING_ADDED
 from m2pt.models.model import Model
 from m2pt.models.shapes import shapes_only
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 
 H100_TFLOPS = 989.0
 """Peak of an NVIDIA H100 SXM in bf16 without sparsity, in 10^12 operations a second, from its data sheet."""

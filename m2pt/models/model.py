@@ -18,7 +18,7 @@ from m2pt.modalities.point.published import PublishedPointTokenizer
 from m2pt.modalities.rooms import build_tokenizer
 from m2pt.models.encoder import NOTHING_ADDED, build_blocks
 from m2pt.models.heads import DenseHead, build_head
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 
 AFTER_POOLING: tuple[Head, ...] = ("mean",)
 """Heads that take the average of the tokens through a fresh norm (`fc_norm`) instead of the encoder's final one (`norm`)."""

@@ -25,7 +25,8 @@ import pandas as pd
 
 from m2pt.config import UserError
 from m2pt.files.documents import read_json, read_lines, write_json
-from m2pt.runs.identity import RECIPE_VERSION, PretrainSpec, RunSpec, Spec, run_id
+from m2pt.runs.identity import RECIPE_VERSION, run_id
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 
 Status = Literal["complete", "failed", "interrupted", "missing"]
 

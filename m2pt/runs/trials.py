@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from m2pt.config import ENCODER_KEYS, PartConfig, Study
-from m2pt.runs.identity import RunSpec, Spec
+from m2pt.runs.spec import RunSpec, Spec
 
 DECLARED = "declared"
 CHOSEN = "chosen"

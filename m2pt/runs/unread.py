@@ -6,7 +6,7 @@ A study file that sets such a value would be believed; `pipelines.planning.setti
 from collections.abc import Iterator
 
 from m2pt.config import AudioAugment, FinetuneConfig, Frozen, Goal, ImageAugment, MaePretrain, MethodName, RivalsConfig
-from m2pt.runs.identity import PretrainSpec, RunSpec, Spec
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 
 Reasons = dict[str, str]
 """By the dotted key of a spec (`finetune.test.votes`; a section stands for all in it), why its run does not read it."""

@@ -21,7 +21,7 @@ from m2pt.files.locks import locked
 from m2pt.files.state import file_sha256
 from m2pt.modalities.items import Items, Reader, Split, Wanted
 from m2pt.modalities.missing import is_file
-from m2pt.runs.identity import RunSpec, TaskSpec
+from m2pt.runs.spec import RunSpec, TaskSpec
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from hashlib import sha256
 from typing import Any, Self
 
 from m2pt.config import UserError
-from m2pt.runs.identity import RunSpec, canonical
+from m2pt.runs.identity import canonical
+from m2pt.runs.spec import RunSpec
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 from m2pt.config import TAKES, UserError
 from m2pt.models.encoder import Encoder, random_encoder
 from m2pt.models.model import Model
-from m2pt.runs.identity import RunSpec, WeightsRef, derived_seed
+from m2pt.runs.identity import derived_seed
+from m2pt.runs.spec import RunSpec, WeightsRef
 from m2pt.weights import LoadedWeights, check_content, load_encoder, load_into, read_encoder
 
 

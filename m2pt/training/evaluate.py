@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from m2pt.config import refuses_unknown
-from m2pt.runs.identity import RunSpec, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import RunSpec
 from m2pt.training.feeds import Feed, TestSplit
 from m2pt.training.finite import NotFiniteError, diverged
 from m2pt.training.goals import Predictor, loss_of, new_meter

@@ -17,7 +17,8 @@ from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.items import Item, Items
 from m2pt.modalities.rooms import ROOMS
 from m2pt.modalities.samples import Samples
-from m2pt.runs.identity import RunSpec, derived_seed
+from m2pt.runs.identity import derived_seed
+from m2pt.runs.spec import RunSpec
 from m2pt.training.counts import Counts
 from m2pt.training.sampling import weighted_order
 from m2pt.training.share import Share

@@ -10,7 +10,8 @@ from torch import Tensor
 from m2pt.config import UserError
 from m2pt.files.documents import read_json, write_json
 from m2pt.modalities.items import Items, Split
-from m2pt.runs.identity import RunSpec, TaskSpec, derived_seed
+from m2pt.runs.identity import derived_seed
+from m2pt.runs.spec import RunSpec, TaskSpec
 from m2pt.training.availability import Availability, available, memory_name, open_split
 from m2pt.training.counts import Counts, documents, require_enough, samples_sha256
 from m2pt.training.draw import balanced

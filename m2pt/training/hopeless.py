@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from m2pt.config import UserError
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 from m2pt.training.feeds import Feed
 
 

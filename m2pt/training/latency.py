@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from m2pt.config import ImageInput, refuses_unknown
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 from m2pt.training.feeds import Feed
 from m2pt.training.precision import Precision, autocast
 

@@ -23,7 +23,8 @@ from m2pt.modalities.items import seeded
 from m2pt.models.encoder import DropPath, draw_paths
 from m2pt.models.heads import GroupedBatchNorm
 from m2pt.models.model import Model
-from m2pt.runs.identity import RunSpec, derived_seed, run_id
+from m2pt.runs.identity import derived_seed, run_id
+from m2pt.runs.spec import RunSpec
 from m2pt.training.feeds import Batch, Feed
 from m2pt.training.finite import diverged, refuse_weights
 from m2pt.training.goals import training_loss

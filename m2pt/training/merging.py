@@ -8,7 +8,8 @@ from torch import Tensor
 
 from m2pt.methods import METHODS
 from m2pt.models.model import Model
-from m2pt.runs.identity import RunSpec, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import RunSpec
 from m2pt.training.feeds import Feed, TestSplit
 from m2pt.training.finite import NotFiniteError, diverged
 from m2pt.training.goals import Predictor

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from m2pt.files.documents import write_atomic
 from m2pt.modalities.rooms import ROOMS
 from m2pt.modalities.tokenizer import PatchTokenizer
-from m2pt.runs.identity import PretrainSpec, derived_seed
+from m2pt.runs.identity import derived_seed
 from m2pt.runs.records import RECONSTRUCTIONS
+from m2pt.runs.spec import PretrainSpec
 
 COUNT = 6
 ROWS = ("original", "seen by the encoder", "reconstructed")

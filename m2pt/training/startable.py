@@ -16,7 +16,7 @@ from torch import nn
 from m2pt.config import AudioAugment, Goal, Head, MethodName, PointInput, TestConfig, UserError
 from m2pt.models.model import fresh
 from m2pt.models.shapes import shapes_only
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 from m2pt.training.availability import wanted
 
 

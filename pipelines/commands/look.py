@@ -16,8 +16,9 @@ from m2pt.analysis.tables.summaries import summaries
 from m2pt.files.documents import read_json
 from m2pt.modalities.recipes import uses
 from m2pt.runs import records
-from m2pt.runs.identity import Spec, run_id
+from m2pt.runs.identity import run_id
 from m2pt.runs.records import FAILURE
+from m2pt.runs.spec import Spec
 from pipelines.planning import mixing, settings
 from pipelines.planning.estimates import assumption, cells
 from pipelines.planning.plan import Plan, State, cost_s, data_folder, resolve, runs_folder

@@ -12,8 +12,9 @@ from pydantic import JsonValue
 
 from m2pt.config import RangeConfig, SearchConfig, Study, UserError, value_words
 from m2pt.files.documents import read_json
-from m2pt.runs.identity import RunSpec, derived_seed, run_id
+from m2pt.runs.identity import derived_seed, run_id
 from m2pt.runs.records import FAILURE
+from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import Trial, Values, with_trials
 from pipelines.execution.session import Session
 from pipelines.planning.grid import Fingerprints, part_specs

@@ -12,8 +12,8 @@ from typing import Self
 from m2pt.config import Study, UserError
 from m2pt.files.documents import read_json
 from m2pt.runs.environment import WAY_OUT, Compared
-from m2pt.runs.identity import PretrainSpec, Spec
 from m2pt.runs.records import FAILURE, create_run, read_record
+from m2pt.runs.spec import PretrainSpec, Spec
 from m2pt.runs.trials import is_trial
 from pipelines.execution import aside
 from pipelines.execution.launch import SlotPool

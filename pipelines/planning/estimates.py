@@ -7,7 +7,8 @@ from m2pt.analysis.paper.cells import auxiliary_epochs, cell_if_scored, cell_of,
 from m2pt.analysis.paper.sameness import Sameness, made_here, sameness
 from m2pt.modalities.dataset_sizes import dataset_facts
 from m2pt.models.costs import RunCosts, assumption, run_costs
-from m2pt.runs.identity import RunSpec, cell_key
+from m2pt.runs.identity import cell_key
+from m2pt.runs.spec import RunSpec
 from pipelines.planning import samples
 from pipelines.planning.plan import Plan
 from pipelines.planning.refusals import form

@@ -25,7 +25,7 @@ from m2pt.config import (
     UserError,
 )
 from m2pt.modalities.recipes import resolve
-from m2pt.runs.identity import PretrainSpec, RunSpec, TaskSpec, WeightsRef
+from m2pt.runs.spec import PretrainSpec, RunSpec, TaskSpec, WeightsRef
 
 EncoderKey = tuple[str, Modality]
 """An encoder of a study: the name of its source and its modality."""

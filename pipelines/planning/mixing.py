@@ -11,8 +11,8 @@ from m2pt.config import Study
 from m2pt.files.documents import read_json
 from m2pt.runs.attempts import ATTEMPT
 from m2pt.runs.environment import WAY_OUT, Compared, compared, contributing, differences, facts, processor_name
-from m2pt.runs.identity import Spec
 from m2pt.runs.records import CHECKPOINT, EXECUTION, status
+from m2pt.runs.spec import Spec
 from pipelines.planning.plan import THREADS, Plan
 from pipelines.planning.slots import device_name, slots
 

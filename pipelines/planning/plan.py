@@ -13,8 +13,9 @@ from m2pt.config import EmbeddedData, FileSource, Study, UserError
 from m2pt.data.embedded import MANIFEST, write_embedded
 from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.documents import read_json
-from m2pt.runs.identity import PretrainSpec, RunSpec, Spec, WeightsRef, canonical, run_id
+from m2pt.runs.identity import canonical, run_id
 from m2pt.runs.records import ENCODER, EXECUTION, LOCK, read_record, status
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef
 from m2pt.runs.trials import Trial, chosen, is_trial, with_encoders, with_trials
 from m2pt.weights import weights_file, weights_sha256
 from pipelines.planning.grid import EncoderKey, Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from m2pt.config import MODALITIES, TAKES, FileSource, Frozen, Reading, Study, TaskConfig
-from m2pt.runs.identity import PretrainSpec, RunSpec, Spec
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.trials import with_encoders
 from m2pt.runs.unread import RIVAL_KEYS, is_unread, leaves, unread
 from pipelines.planning.grid import Fingerprints, encoders_used, part_specs, pretrain_spec

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from m2pt.config import FileSource, InputConfig, ModelConfig, UserError
 from m2pt.modalities.dataset_sizes import dataset_facts
-from m2pt.runs.identity import RunSpec, WeightsRef
+from m2pt.runs.spec import RunSpec, WeightsRef
 from m2pt.training.startable import Known, Means, refusal
 from m2pt.weights import read_encoder
 from pipelines.planning.plan import Plan

@@ -7,8 +7,8 @@ from typing import Any
 
 from m2pt.config import UserError
 from m2pt.data.fingerprints import CACHE
-from m2pt.runs.identity import RunSpec
 from m2pt.runs.records import read_record, status
+from m2pt.runs.spec import RunSpec
 from m2pt.training.counts import Counts, documents, refusal
 from m2pt.training.files import look
 from pipelines.planning.plan import Plan, data_folder

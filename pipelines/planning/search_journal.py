@@ -11,8 +11,9 @@ from typing import Any
 
 from m2pt.config import FileSource, Study, UserError
 from m2pt.files.documents import read_json, write_json
-from m2pt.runs.identity import RECIPE_VERSION, RunSpec, canonical, run_id
+from m2pt.runs.identity import RECIPE_VERSION, canonical, run_id
 from m2pt.runs.records import RECORD, read_record, status
+from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import Trial, with_trials
 from pipelines.planning.grid import Fingerprints, part_specs
 from pipelines.planning.places import aside_of, place_of

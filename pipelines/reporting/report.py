@@ -35,7 +35,7 @@ from m2pt.analysis.tables.metrics import metrics
 from m2pt.config import CORE_METHODS, LAYERS, Study, UserError
 from m2pt.files import documents
 from m2pt.modalities.recipes import uses
-from m2pt.runs.identity import PretrainSpec, RunSpec
+from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.trials import Trial
 from pipelines.reporting import cell_pages
 

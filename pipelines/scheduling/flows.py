@@ -24,7 +24,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from m2pt.config import Study, UserError
-from m2pt.runs.identity import PretrainSpec, RunSpec, Spec
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from pipelines.execution.process_environment import follow_parent, prepare
 from pipelines.execution.progress import Display
 from pipelines.execution.search import run_trials

@@ -33,8 +33,8 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from m2pt.config import UserError
-from m2pt.runs.identity import Spec
 from m2pt.runs.identity import run_id as identify
+from m2pt.runs.spec import Spec
 from pipelines.tracking.live import LivePublishing
 from pipelines.tracking.publication import (
     EPOCH,

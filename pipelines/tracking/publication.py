@@ -18,7 +18,7 @@ from m2pt.files.documents import read_json, read_lines
 from m2pt.files.state import file_sha256
 from m2pt.modalities.dataset_sizes import DATASETS
 from m2pt.modalities.recipes import departures, recipes
-from m2pt.runs.identity import RECIPE_VERSION, PretrainSpec, RunSpec, Spec, run_id
+from m2pt.runs.identity import RECIPE_VERSION, run_id
 from m2pt.runs.records import (
     ENCODER,
     EXECUTION,
@@ -36,6 +36,7 @@ from m2pt.runs.records import (
     read_record,
     status,
 )
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.unread import is_unread, unread
 
 State = Literal["running", "complete", "failed", "interrupted", "missing"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from m2pt.runs.identity import Spec
+from m2pt.runs.spec import Spec
 
 if TYPE_CHECKING:
     from pipelines.tracking.mlflow_tracker import Publisher

@@ -14,7 +14,8 @@ from m2pt.config import LAYERS, MODALITIES, Modality, Study
 from m2pt.config.study_file import parse_study
 from m2pt.files import documents
 from m2pt.runs import records
-from m2pt.runs.identity import PretrainSpec, RunSpec, WeightsRef, derived_seed
+from m2pt.runs.identity import derived_seed
+from m2pt.runs.spec import PretrainSpec, RunSpec, WeightsRef
 
 STUDY = """
 study: synthetic

@@ -15,7 +15,8 @@ from m2pt.modalities.samples import Samples
 from m2pt.models.encoder import Encoder, random_encoder
 from m2pt.models.model import Model
 from m2pt.runs import records
-from m2pt.runs.identity import WeightsRef, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import WeightsRef
 from m2pt.training.finetune import Places, build, finetune, memory_feed
 from m2pt.training.loop import Trainer
 from m2pt.training.pretrain import PretrainedEncoder

@@ -8,7 +8,7 @@ from m2pt.config import MODALITIES, FinetuneConfig, PathwayConfig, UserError
 from m2pt.config.study_file import parse_study
 from m2pt.modalities.recipe import Recipe
 from m2pt.modalities.recipes import Departures, departures, recipes, resolve, uses
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 from m2pt.runs.unread import is_unread, leaves, unread
 from pipelines.planning.grid import Fingerprints, part_specs
 

@@ -20,7 +20,7 @@ from m2pt.modalities.recipes import recipes
 from m2pt.models.costs import assumption, gpu_hours, model_costs, run_costs
 from m2pt.models.model import Model
 from m2pt.pathway import attach
-from m2pt.runs.identity import TaskSpec
+from m2pt.runs.spec import TaskSpec
 from m2pt.training.optim import freeze_for
 from tests.specs import run_spec
 

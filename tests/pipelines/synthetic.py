@@ -7,7 +7,8 @@ from pathlib import Path
 from m2pt.config import FinetuneConfig, ImageInput, MaePretrain, ModelConfig, PathwayConfig
 from m2pt.files import documents
 from m2pt.runs import records
-from m2pt.runs.identity import PretrainSpec, RunSpec, Spec, WeightsRef, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef
 
 START_MS = 1_763_700_000_000
 LAYERS = tuple(f"blocks.{block}.{layer}" for block in range(2) for layer in ("attn.qkv", "mlp.fc1"))

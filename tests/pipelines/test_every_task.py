@@ -12,7 +12,7 @@ from m2pt.config.study_file import load_study
 from m2pt.files import documents
 from m2pt.models.model import Model
 from m2pt.runs import records
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 from m2pt.training import finetune as training
 from pipelines.planning.plan import job_inputs, resolve
 from tests.pipelines.published_files import ade20k, audioset, esc50, kinetics, scanobjectnn, shapenetpart

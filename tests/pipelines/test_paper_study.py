@@ -9,7 +9,7 @@ from m2pt.config import LAYERS, FileSource, PathwayConfig
 from m2pt.config.study_file import load_study
 from m2pt.modalities.dataset_sizes import dataset_facts
 from m2pt.modalities.recipes import uses
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 from pipelines.planning.grid import Fingerprints, part_specs, run_specs
 
 STUDY = load_study(Path(__file__).parents[2] / "studies" / "paper.yaml")

@@ -113,7 +113,7 @@ def test_without_proc_a_peak_is_told_where_the_process_was_never_larger(tmp_path
 
 _TWO_RUNS = """
 import mmap, torch
-from m2pt.execution import PeakMemory
+from m2pt.runs.attempts import PeakMemory
 peaks = []
 for size in (400_000_000, 50_000_000):
     memory = PeakMemory(torch.device("cpu"))

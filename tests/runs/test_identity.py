@@ -6,7 +6,8 @@ import pytest
 
 from m2pt.config import AudioInput, FinetuneConfig, ImageInput, PointInput, VideoInput
 from m2pt.files.state import file_sha256
-from m2pt.runs.identity import RunSpec, WeightsRef, canonical, cell_key, derived_seed, run_id
+from m2pt.runs.identity import canonical, cell_key, derived_seed, run_id
+from m2pt.runs.spec import RunSpec, WeightsRef
 from tests.specs import pretrain_spec, run_spec
 
 

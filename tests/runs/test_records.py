@@ -8,7 +8,8 @@ import pytest
 from m2pt.config import UserError
 from m2pt.files import documents
 from m2pt.runs import records
-from m2pt.runs.identity import WeightsRef, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import WeightsRef
 from tests.specs import run_spec
 
 RECORD = {

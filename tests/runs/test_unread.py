@@ -8,7 +8,7 @@ import torch
 from m2pt.config import JOINED, BlocksConfig, FinetuneConfig, PathwayConfig, RivalsConfig, TestConfig, UserError
 from m2pt.modalities.samples import Samples
 from m2pt.runs import records
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 from m2pt.runs.unread import is_unread, leaves, unread
 from m2pt.training.finetune import Places, finetune, memory_feed
 from m2pt.training.share import Share

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from m2pt.runs.identity import TaskSpec
+from m2pt.runs.spec import TaskSpec
 from m2pt.training.availability import available
 from tests.modalities.small_sets import wanted, write
 from tests.modalities.video.coded import numbered, write_video

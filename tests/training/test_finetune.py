@@ -14,7 +14,8 @@ from m2pt.modalities.samples import Samples
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs import records
-from m2pt.runs.identity import WeightsRef, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import WeightsRef
 from m2pt.training.checkpoint import epochs_of_checkpoint, load_checkpoint, save_checkpoint
 from m2pt.training.finetune import Places, build, draw_samples, finetune, memory_feed
 from m2pt.training.loop import Trainer

@@ -11,7 +11,7 @@ from m2pt.methods import METHODS
 from m2pt.modalities.samples import Samples
 from m2pt.models.encoder import Encoder
 from m2pt.runs import records
-from m2pt.runs.identity import TaskSpec
+from m2pt.runs.spec import TaskSpec
 from m2pt.training import loop
 from m2pt.training import pretrain as pretraining
 from m2pt.training.evaluate import Evaluation

@@ -6,7 +6,7 @@ import torch
 from m2pt.config import FinetuneConfig, TestConfig, VideoAugment, VideoInput
 from m2pt.modalities.items import Wanted
 from m2pt.modalities.video.readers import READERS
-from m2pt.runs.identity import TaskSpec
+from m2pt.runs.spec import TaskSpec
 from m2pt.training.feeds import FileFeed
 from m2pt.training.share import Share
 from tests.modalities.video.coded import CODE, numbered, numbers, write_video

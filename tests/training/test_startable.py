@@ -16,7 +16,7 @@ from m2pt.config import (
     VideoInput,
 )
 from m2pt.modalities.recipes import recipes
-from m2pt.runs.identity import TaskSpec
+from m2pt.runs.spec import TaskSpec
 from m2pt.runs.unread import unread
 from m2pt.training.startable import Known, Means, refusal, require_startable
 from tests.specs import run_spec

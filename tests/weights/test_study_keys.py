@@ -9,7 +9,8 @@ from m2pt.analysis.tables.materials import readings
 from m2pt.config import Reading, UserError
 from m2pt.config.study_file import parse_study
 from m2pt.models.model import Model
-from m2pt.runs.identity import WeightsRef, canonical, run_id
+from m2pt.runs.identity import canonical, run_id
+from m2pt.runs.spec import WeightsRef
 from m2pt.training.encoders import auxiliaries, load_target
 from m2pt.weights import weights_sha256
 from pipelines.planning.grid import Fingerprints, run_specs

@@ -23,7 +23,7 @@ from m2pt.config import (
     Tuning,
     refuses_unknown,
 )
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 
 COLUMNS = (
     "dataset", "metric", "setting", "tuning", "auxiliary", "variation", "published", "mean", "low", "high", "seeds", "difference",

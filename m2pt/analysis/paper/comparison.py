@@ -10,7 +10,7 @@ from m2pt.analysis.paper.gains import CostRatio, PaperGain, cost_ratios, paper_c
 from m2pt.analysis.paper.tables import PaperTable, paper_tables
 from m2pt.analysis.study import Analysis
 from m2pt.config import Study
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 
 
 @dataclass(frozen=True)

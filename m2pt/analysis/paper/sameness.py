@@ -16,7 +16,7 @@ from m2pt.config import RANDOM, TAKES, Dataset, FileSource, Study, Tuning
 from m2pt.modalities.dataset_sizes import dataset_facts
 from m2pt.modalities.recipe import VIT_B
 from m2pt.modalities.recipes import departures, recipes
-from m2pt.runs.identity import RunSpec, WeightsRef
+from m2pt.runs.spec import RunSpec, WeightsRef
 from m2pt.runs.unread import is_unread, unread
 
 RECIPES: dict[tuple[Dataset, Tuning], str] = {

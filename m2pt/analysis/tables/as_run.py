@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from m2pt.config import RANDOM, TAKES, Study
-from m2pt.runs.identity import PretrainSpec, RunSpec, Spec, canonical
+from m2pt.runs.identity import canonical
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.unread import is_unread, leaves, unread
 
 SCORES = {"last": "the last epoch's weights", "best_val": "the weights with the best validation score"}

@@ -12,7 +12,8 @@ from m2pt.analysis.tables.summaries import Condition
 from m2pt.config import RANDOM, TAKES, FileSource, Study
 from m2pt.files import documents
 from m2pt.runs import records
-from m2pt.runs.identity import PretrainSpec, RunSpec, Spec, WeightsRef, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef
 
 _STATES = {
     "failed": "no reason was recorded",

@@ -23,7 +23,7 @@ ROLES: dict[MethodName, Role] = {
 SIGNIFICANT = 0.05
 
 MEASURES = {"accuracy": "accuracy", "map": "mAP", "miou": "mIoU", "miou_instance": "instance mIoU"}
-"""Scores by name (`m2pt.runs.identity.RunSpec.metric`), for people."""
+"""Scores by name (`m2pt.runs.spec.RunSpec.metric`), for people."""
 
 
 @dataclass(frozen=True, order=True)

@@ -17,7 +17,7 @@ from m2pt.analysis.tables.summaries import Condition, summaries
 from m2pt.config import Study
 from m2pt.config.study_file import parse_study
 from m2pt.runs import records
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 from pipelines.planning.grid import Fingerprints, data_used, encoders_used, part_specs, run_specs
 
 PARTS = """

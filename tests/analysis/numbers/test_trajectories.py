@@ -6,7 +6,7 @@ from scipy import stats
 
 from m2pt.analysis.numbers import trajectories
 from m2pt.runs import records
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 from tests.analysis import synthetic
 
 

@@ -5,7 +5,7 @@ import pytest
 from m2pt.analysis.numbers.statistics import Estimate, estimate
 from m2pt.analysis.paper.cells import COLUMNS, Cell, Row, Variation, as_table, beside, cells_of
 from m2pt.config import LAYERS, PathwayConfig
-from m2pt.runs.identity import RunSpec, TaskSpec, WeightsRef
+from m2pt.runs.spec import RunSpec, TaskSpec, WeightsRef
 from tests.specs import run_spec
 
 POINT = Cell("imagenet", "accuracy", "pretrained", "full", "point")

@@ -13,7 +13,7 @@ from m2pt.analysis.paper.cells import as_table, beside, cells_of, published_of, 
 from m2pt.analysis.paper.sameness import sameness
 from m2pt.config import Study
 from m2pt.config.study_file import load_study, parse_study
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 from pipelines.planning.grid import Fingerprints, run_specs
 
 PAPER = Path(__file__).parents[3] / "studies" / "paper.yaml"

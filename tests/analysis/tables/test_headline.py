@@ -9,7 +9,8 @@ from m2pt.analysis.numbers.power import equivalence
 from m2pt.analysis.tables.headline import Statement, headline, signed, upwards
 from m2pt.analysis.tables.summaries import summaries
 from m2pt.runs import records
-from m2pt.runs.identity import RunSpec, derived_seed
+from m2pt.runs.identity import derived_seed
+from m2pt.runs.spec import RunSpec
 from tests.analysis import synthetic
 
 

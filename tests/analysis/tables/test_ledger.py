@@ -7,7 +7,8 @@ from m2pt.analysis.tables import provenance
 from m2pt.analysis.tables.ledger import Ledger, MethodCosts, Spread, ledger
 from m2pt.files import documents
 from m2pt.runs import records
-from m2pt.runs.identity import RunSpec, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import RunSpec
 from tests.analysis import synthetic
 
 TARGETS = ("image", "audio")

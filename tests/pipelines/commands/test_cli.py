@@ -13,7 +13,7 @@ from m2pt.config.study_file import load_study
 from m2pt.files import documents
 from m2pt.models.model import Model
 from m2pt.runs import records
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 from m2pt.weights import save_weights
 from pipelines.__main__ import COMMANDS, WITHOUT_STUDY, build_parser, main
 from pipelines.execution import process_environment as environment

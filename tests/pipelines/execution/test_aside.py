@@ -8,7 +8,8 @@ import pytest
 from m2pt.config.study_file import parse_study
 from m2pt.files import documents
 from m2pt.runs import records
-from m2pt.runs.identity import PretrainSpec, Spec, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import PretrainSpec, Spec
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
 from pipelines.planning.places import aside_of, replaced_of

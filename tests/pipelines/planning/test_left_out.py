@@ -17,7 +17,8 @@ from m2pt.files import documents
 from m2pt.modalities.items import Items
 from m2pt.modalities.video.readers.kinetics import KineticsItems
 from m2pt.runs import records
-from m2pt.runs.identity import RunSpec, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import RunSpec
 from m2pt.training import availability
 from pipelines.__main__ import main
 from pipelines.planning.plan import job_inputs, resolve

@@ -9,7 +9,7 @@ from m2pt.config import UserError
 from m2pt.config.study_file import load_study
 from m2pt.files import documents
 from m2pt.runs import environment, records
-from m2pt.runs.identity import RunSpec, Spec
+from m2pt.runs.spec import RunSpec, Spec
 from pipelines.__main__ import main
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session

@@ -15,7 +15,8 @@ from m2pt.config import Study, UserError
 from m2pt.config.study_file import parse_study
 from m2pt.files import documents
 from m2pt.runs import records
-from m2pt.runs.identity import RunSpec, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import CHOSEN, DECLARED, Trial
 from pipelines.__main__ import main
 from pipelines.execution import search

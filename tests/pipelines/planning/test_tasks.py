@@ -17,7 +17,8 @@ from m2pt.config.study_file import load_study
 from m2pt.files import documents
 from m2pt.models.model import Model
 from m2pt.runs import records
-from m2pt.runs.identity import RunSpec, run_id
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import RunSpec
 from m2pt.training import finetune as training
 from m2pt.training.finetune import Places, build
 from m2pt.weights import read_weights

@@ -11,7 +11,7 @@ import pytest
 from m2pt.config.study_file import parse_study
 from m2pt.files import documents
 from m2pt.runs import records
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 from m2pt.training.counts import Counts
 from m2pt.training.counts import documents as counted
 from pipelines.planning.grid import Fingerprints, data_used, part_specs, pretrain_specs, run_specs

@@ -15,7 +15,7 @@ import pytest
 from m2pt.config.study_file import load_study
 from m2pt.files import documents
 from m2pt.runs import records
-from m2pt.runs.identity import RunSpec
+from m2pt.runs.spec import RunSpec
 from pipelines.planning.plan import resolve
 
 ROOT = Path(__file__).parents[3]

@@ -23,8 +23,9 @@ from mlflow.exceptions import MlflowException
 from m2pt.config import UserError
 from m2pt.files import documents
 from m2pt.runs import records
-from m2pt.runs.identity import Spec, run_id
+from m2pt.runs.identity import run_id
 from m2pt.runs.records import HISTORY, LOG, TIMES
+from m2pt.runs.spec import Spec
 from pipelines.scheduling.server import free_port
 from pipelines.tracking import mlflow_tracker as tracking
 from pipelines.tracking.mlflow_tracker import Publisher, study_page, tracking_uri, ui_command, ui_environment

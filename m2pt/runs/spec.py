@@ -1,0 +1,140 @@
+"""What a run is: everything that can change its result.
+
+Resolved settings (defaults included), the content of the data and the content of the weights. Where the run happens (device,
+paths, workers) is not part of it.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from m2pt.config import (
+    Dataset,
+    FinetuneConfig,
+    Frozen,
+    Goal,
+    InputConfig,
+    LabelPretrain,
+    MaePretrain,
+    MethodName,
+    Modality,
+    ModelConfig,
+    PathwayConfig,
+    Reading,
+    RivalsConfig,
+    Setting,
+    Tuning,
+)
+
+METRICS: dict[Goal, str] = {
+    "classification": "accuracy",
+    "tagging": "map",
+    "part_segmentation": "miou_instance",
+    "semantic_segmentation": "miou",
+}
+"""The main score of each goal."""
+
+
+class WeightsRef(Frozen):
+    """The weights of one encoder: which source, of which modality, and the SHA-256 of the file (None: not made yet).
+
+    `reading` is what the study says of how the file is to be read, where it says anything.
+    """
+
+    source: str
+    modality: Modality
+    sha256: str | None
+    reading: Annotated[Reading | None, Field(exclude_if=lambda reading: reading is None)] = None
+
+
+class TaskSpec(Frozen):
+    """A published data set and what is done with it; the names are those of `m2pt.config.TaskConfig`."""
+
+    dataset: Dataset
+    goal: Goal
+    variant: str | None
+    recipe: str
+    holdout: float
+    unreadable: Literal["fail", "skip"]
+    max_unreadable: float | None = None
+
+
+class RunSpec(Frozen):
+    """One fine-tuning of one model; a random encoder has no `WeightsRef`.
+
+    `more_weights` are those of further encoders that a method takes: other auxiliaries, or what the auxiliary was trained from.
+    `target` is a modality, for the classification of its small data (`task` is None then), or the name of a task.
+    """
+
+    kind: Literal["finetune"] = "finetune"
+    target: str
+    modality: Modality
+    task: TaskSpec | None = None
+    auxiliary: str = Field(description="a modality, 'random', or '' for none")
+    method: MethodName
+    setting: Setting
+    tuning: Tuning
+    seed: int
+    input: InputConfig
+    model: ModelConfig
+    finetune: FinetuneConfig
+    pathway: PathwayConfig | None
+    rivals: RivalsConfig | None = None
+    data_sha256: str
+    target_weights: WeightsRef | None
+    auxiliary_weights: WeightsRef | None
+    more_weights: tuple[WeightsRef, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The readable part of the id."""
+        origin = f"{self.target}-from-{self.auxiliary}" if self.auxiliary else self.target
+        return f"{origin}-{self.method}-{self.setting}-{self.tuning}-s{self.seed}"
+
+    @property
+    def goal(self) -> Goal:
+        """What the model is trained for."""
+        return self.task.goal if self.task else "classification"
+
+    @property
+    def metric(self) -> str:
+        """The name of the score by which runs are compared and epochs chosen."""
+        return "miou" if self.task and self.task.dataset == "partnet" else METRICS[self.goal]
+
+    @property
+    def auxiliary_refs(self) -> tuple[WeightsRef, ...]:
+        """The weights of all encoders beside the target's."""
+        return () if self.auxiliary_weights is None else (self.auxiliary_weights, *self.more_weights)
+
+    @property
+    def ready(self) -> bool:
+        """Whether all weights exist, so that the spec has its id."""
+        refs = (self.target_weights, self.auxiliary_weights, *self.more_weights)
+        return all(ref is None or ref.sha256 is not None for ref in refs)
+
+
+class PretrainSpec(Frozen):
+    """One pretraining of one encoder. `start` is the encoder it goes on from (kind `labels`)."""
+
+    kind: Literal["pretrain"] = "pretrain"
+    modality: Modality
+    source: str
+    seed: int
+    input: InputConfig
+    model: ModelConfig
+    pretrain: MaePretrain | LabelPretrain
+    data_sha256: str
+    start: WeightsRef | None
+
+    @property
+    def name(self) -> str:
+        """The readable part of the id."""
+        return f"{self.modality}-{self.source.replace('+', '-')}-s{self.seed}"
+
+    @property
+    def ready(self) -> bool:
+        """Whether the encoder it starts from exists."""
+        return self.start is None or self.start.sha256 is not None
+
+
+Spec = RunSpec | PretrainSpec
