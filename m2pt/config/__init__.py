@@ -3,6 +3,7 @@
 What can change a number ends up in the identity of a run, resolved; `execution` never does.
 """
 
+from m2pt.config.augmentation import AudioAugment, Augmentation, ImageAugment, PointAugment, VideoAugment
 from m2pt.config.base import (
     LAYERS,
     MODALITIES,
@@ -21,6 +22,7 @@ from m2pt.config.base import (
     UserError,
     refuses_unknown,
 )
+from m2pt.config.encoders import EncoderSource, FileSource, LabelsSource, LayoutName, MaeSource, Reading, Weights
 from m2pt.config.inputs import (
     AudioInput,
     Channels,
@@ -50,26 +52,14 @@ from m2pt.config.methods import (
 from m2pt.config.search import ENCODER_KEYS, RangeConfig, SearchConfig, value_words
 from m2pt.config.study import Dataset, ExecutionConfig, Goal, PartConfig, Study, SweepConfig, TaskConfig
 from m2pt.config.training import (
-    AudioAugment,
-    Augmentation,
     BlocksConfig,
-    EncoderSource,
-    FileSource,
     FinetuneConfig,
     Head,
-    ImageAugment,
     LabelPretrain,
-    LabelsSource,
-    LayoutName,
     MaePretrain,
-    MaeSource,
     OptimizerConfig,
-    PointAugment,
     PretrainConfig,
-    Reading,
     TestConfig,
-    VideoAugment,
-    Weights,
 )
 
 __all__ = [

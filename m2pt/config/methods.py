@@ -52,21 +52,29 @@ JOINED: dict[MethodName, dict[str, object]] = {
 class PathwayConfig(Frozen):
     """The Multimodal Pathway: `W + scale * W_aux` in the named layers of every block.
 
-    `scale_lr_multiple` multiplies the learning rate of the scales, which are never decayed. Two things are as they should be, not
-    as they were released: auxiliary weights, which get no gradient while their scale is 0 and would only shrink, are spared by
-    weight decay unless `auxiliary_decay`, and scales have the same rate in every block, though `layer_decay` would slow those of
-    the first to less than a percent, unless `scale_layer_decay`.
+    The scales are never decayed. Two defaults differ from the released code. Auxiliary weights get no gradient while their scale
+    is 0, so weight decay would only shrink them: they have none. Scales have the same learning rate in every block: `layer_decay`
+    would slow those of the first blocks to less than a percent. `auxiliary_decay` and `scale_layer_decay` restore the release.
     """
 
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = LAYERS
+    """Linear layers of a block that are joined."""
     granularity: Literal["layer", "block", "head", "channel"] = "layer"
+    """One scale per layer (the paper), block, head or output channel."""
     scale_init: float = 0.0
+    """First value of every scale; at 0 the model starts as the target."""
     scale_trainable: bool = True
+    """Train the scales."""
     scale_lr_multiple: PositiveFloat = 30.0
+    """Factor on the learning rate of the scales."""
     auxiliary_trainable: bool = True
+    """Train the auxiliary weights (the paper), unless the tuning is `fix`."""
     auxiliary_decay: bool = False
+    """Apply weight decay to auxiliary weights, as released."""
     scale_layer_decay: bool = False
+    """Apply layer decay to the learning rate of the scales, as released."""
     order: Literal["normal", "reversed", "shuffled"] = "normal"
+    """Which auxiliary block joins which target block; `reversed` and `shuffled` are controls."""
 
     @model_validator(mode="after")
     def _distinct_layers(self) -> Self:
@@ -76,13 +84,13 @@ class PathwayConfig(Frozen):
 
 
 class RivalsConfig(Frozen):
-    """What the rival methods need to be told.
-
-    `lora_rank` and `lora_alpha` as in LoRA (arXiv 2106.09685), `adapter_width` is the bottleneck of the adapters, `mix` the share
-    of the auxiliary in an interpolation of weights and the factor of a task vector.
-    """
+    """The settings of rival methods."""
 
     lora_rank: Positive = 8
+    """Rank of LoRA (arXiv 2106.09685)."""
     lora_alpha: Positive = 16
+    """Alpha of LoRA."""
     adapter_width: Positive = 16
+    """Width of the bottleneck of adapters."""
     mix: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of the auxiliary in an interpolation of weights, and factor of the task vector in task arithmetic."""

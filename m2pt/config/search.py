@@ -15,16 +15,18 @@ and the encoders themselves are the same for all trials."""
 
 
 class RangeConfig(Frozen):
-    """The values that one key may take: numbers from `low` to `high`, both included, or one of `choices`.
-
-    `log` draws evenly in the logarithm; `integer` draws whole numbers alone.
-    """
+    """The values that a key may take: numbers from `low` to `high`, both included, or one of `choices`."""
 
     low: float | None = None
+    """Smallest value."""
     high: float | None = None
+    """Largest value."""
     log: bool = False
+    """Draw evenly in the logarithm."""
     integer: bool = False
+    """Draw whole numbers only."""
     choices: tuple[JsonValue, ...] | None = None
+    """The values to choose from, instead of `low` and `high`."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -85,11 +87,17 @@ class SearchConfig(Frozen):
     """
 
     trials: Positive
+    """Number of trials."""
     sampler: Literal["tpe", "random"] = "tpe"
+    """`tpe` learns from earlier trials (J. Bergstra et al., NeurIPS 2011), `random` does not."""
     seed: NonNegative = 0
+    """Seed of the proposals."""
     seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    """Seeds of a trial's runs; none of them may be in `sweep.seeds`."""
     method: MethodName = "pathway"
+    """The method that trials are run with, one of `sweep.methods`."""
     ranges: Annotated[dict[str, RangeConfig], Field(min_length=1)]
+    """Ranges by the dotted key that varies, such as `pathway.scale_init`."""
 
     @field_validator("seeds")
     @classmethod

@@ -20,10 +20,11 @@ from m2pt.config.base import (
     Setting,
     Tuning,
 )
+from m2pt.config.encoders import EncoderSource, LabelsSource, MaeSource
 from m2pt.config.inputs import DataConfig, InputsConfig, ModelConfig
 from m2pt.config.methods import CORE_METHODS, MethodName, PathwayConfig, RivalsConfig
 from m2pt.config.search import SearchConfig
-from m2pt.config.training import EncoderSource, FinetuneConfig, LabelsSource, MaeSource, PretrainConfig
+from m2pt.config.training import FinetuneConfig, PretrainConfig
 
 Dataset = Literal[
     "imagenet", "webdataset", "ade20k",
@@ -39,28 +40,34 @@ MOST_UNREADABLE = 0.01
 
 
 class TaskConfig(Frozen):
-    """A target that is more than a modality: one published data set in its published files, with the recipes to train for it.
+    """A target that is more than a modality: a published data set in its published files, with the recipes to train for it.
 
-    The files lie in `<data.root>/<path>`. `recipes` names a recipe of the modality for each tuning that the task is run in
-    (`m2pt/modalities/<modality>/recipes.py`); `finetune` and `input` change single values of it. `holdout` is the fraction of the
-    training split that is kept apart as validation data where the data set has none.
-
-    A listed sample whose file is not there ends a run before it starts, and one that cannot be read ends it where it is met; with
-    `unreadable: skip` both are left out from the start and counted, up to the share `max_unreadable` of each split (1 % where
-    it is not given).
+    A listed sample without a file ends a run before it starts, and one that cannot be read ends it where it is met; with
+    `unreadable: skip` both are left out from the start and counted.
     """
 
     modality: Modality
+    """The modality of the samples."""
     dataset: Dataset
+    """The data set, by the name of its reader."""
     goal: Goal = "classification"
+    """What is predicted."""
     path: str
+    """The folder of the data set, below `data.root`."""
     variant: str | None = None
+    """Which form or split of the data set, where it has several."""
     recipes: Annotated[dict[Tuning, Name], Field(min_length=1)]
+    """The recipe for each tuning that the task is run in, by name (`m2pt/modalities/<modality>/recipes.py`)."""
     finetune: dict[str, JsonValue] = Field(default_factory=dict)
+    """Values that replace those of the recipe, with the keys of `finetune`."""
     input: dict[str, JsonValue] = Field(default_factory=dict)
+    """Values that replace those of the recipe's input, with the keys of `inputs.<modality>`."""
     holdout: Fraction = 0.0
+    """Share of the training split that is kept as validation data, where the data set has none."""
     unreadable: Literal["fail", "skip"] = "fail"
+    """End a run at a sample that is missing or cannot be read, or skip and count it."""
     max_unreadable: Fraction | None = None
+    """Largest share of each split that may be skipped; without the key, 0.01."""
 
     @model_validator(mode="after")
     def _skips(self) -> Self:
@@ -77,20 +84,27 @@ class TaskConfig(Frozen):
 
 
 class SweepConfig(Frozen):
-    """The grid: which runs a study holds.
+    """The grid: the runs of a study.
 
-    A target is a modality (its small data in `<data.root>/<modality>`, read as a whole) or the name of a task. `pathway` runs
-    every pair of different modalities of `targets` × `auxiliaries`; the other methods run once per target.
+    `pathway` runs every pair of different modalities of `targets` × `auxiliaries`; the list of methods says what the others take.
     """
 
     seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    """Seeds of the runs; each method is run with all of them, so that differences can be paired."""
     targets: Annotated[tuple[Name, ...], Field(min_length=1)] = MODALITIES
+    """Modalities, for their small data in `<data.root>/<modality>`, or names of tasks."""
     auxiliaries: tuple[Modality, ...] = MODALITIES
+    """Modalities of the auxiliary encoders."""
     methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = CORE_METHODS
+    """The methods, by name (the table of methods says what each is)."""
     settings: Annotated[tuple[Setting, ...], Field(min_length=1)] = ("pretrained",)
+    """Whether targets start from `target_encoder` or from scratch."""
     tunings: Annotated[tuple[Tuning, ...], Field(min_length=1)] = ("full",)
+    """Train all weights (`full`), or only scales and head (`fix`)."""
     target_encoder: Name = "mae"
+    """The encoder that pretrained targets start from: a name of `encoders`, or `random`."""
     auxiliary_encoder: Name = "mae"
+    """The encoder that auxiliaries come from: a name of `encoders`, or `random`."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -102,56 +116,74 @@ class SweepConfig(Frozen):
 
 
 class PartConfig(Frozen):
-    """A part of a study: the whole file with some values changed, by dotted keys (`set: {pathway.order: reversed}`)."""
+    """A part of a study: the whole file with some values changed."""
 
     name: Name
+    """Name of the part."""
     changes: dict[str, JsonValue] = Field(default_factory=dict, alias="set")
+    """New values by dotted key (`set: {pathway.order: reversed}`)."""
 
 
 class ExecutionConfig(Frozen):
-    """How runs are executed; nothing here can change a number, so nothing here is part of a run's identity.
-
-    `devices`: `auto` takes every CUDA device, or CPU slots where there is none; `cpu`; or a list of CUDA device names.
-    `slots`: how many jobs run at once on the CPU (`auto`: one per usable core).
-
-    `devices_per_job` trains one model on several devices, `micro_batch` is the most samples a device takes at once (a
-    group of `finetune.norm_rows` is never split), and
-    `loader_workers` read files for each device: the result is the same up to the order of sums.
-
-    `other_environment` says what becomes of runs whose results would stand beside runs of other source code, other packages or
-    another kind of device: `refuse`, `redo` (those that stand are put aside and all are computed here) or `mix`.
-    """
+    """How runs are executed; nothing here can change a number, so nothing here is part of a run's identity."""
 
     devices: Literal["auto", "cpu"] | tuple[str, ...] = "auto"
+    """Every CUDA device, or CPU slots where there is none (`auto`); `cpu`; or a list of CUDA devices by name."""
     jobs_per_device: Positive = 1
+    """Jobs at once on each CUDA device."""
     slots: Literal["auto"] | Positive = "auto"
+    """Jobs at once on the CPU; `auto` is one per usable core."""
     time_limit_s: PositiveFloat = 3600.0
+    """Seconds after which a run is stopped."""
     checkpoint_every_epochs: Positive = 1
+    """Epochs from one checkpoint to the next."""
     checkpoint_every_steps: Positive | None = None
+    """Also write a checkpoint after this number of steps within an epoch."""
     devices_per_job: Positive = 1
+    """Devices that train one model; the result is the same up to the order of sums."""
     micro_batch: Positive | None = None
+    """Most samples that a device computes at once; a group of `finetune.norm_rows` is never split. The result is the same
+    up to the order of sums."""
     gradient_checkpointing: bool = False
+    """Compute activations again for the gradient, to save memory."""
     loader_workers: NonNegative = 0
+    """Processes that read files, for each device."""
     other_environment: Literal["refuse", "redo", "mix"] = "refuse"
+    """If complete runs were computed with other source code, packages or kind of device: `refuse` to put new ones next to
+    them, `redo` all of them here (the old ones are kept), or `mix` them (the report names every group)."""
 
 
 class Study(Frozen):
     """A whole study, as declared by one params file; with `parts`, its runs are those of all parts together."""
 
     study: Name
+    """Name of the study, and of its folders."""
     data: DataConfig = DataConfig()
+    """Where the data are."""
     inputs: InputsConfig = InputsConfig()
+    """The form in which samples reach the tokenizers."""
     model: ModelConfig = ModelConfig()
+    """The encoder."""
     encoders: dict[Name, EncoderSource]
+    """Named sources of encoder weights; `random` always exists."""
     pretrain: PretrainConfig = PretrainConfig()
+    """How the encoders that are made here are trained."""
     finetune: FinetuneConfig = FinetuneConfig()
+    """The recipe of targets that are modalities; a task has its own."""
     pathway: PathwayConfig = PathwayConfig()
+    """The Multimodal Pathway."""
     rivals: RivalsConfig = RivalsConfig()
+    """Settings of rival methods."""
     tasks: dict[Name, TaskConfig] = Field(default_factory=dict)
+    """Targets on published data sets, by name."""
     sweep: SweepConfig
+    """The grid of runs."""
     parts: tuple[PartConfig, ...] = ()
+    """Variations of the study; its runs are those of all parts together."""
     search: Annotated[SearchConfig | None, Field(exclude_if=lambda search: search is None)] = None
+    """A search over ranges of some keys."""
     execution: ExecutionConfig = ExecutionConfig()
+    """How runs are executed."""
 
     @model_validator(mode="after")
     def _targets_exist(self) -> Self:

@@ -1,252 +1,165 @@
-"""How models are trained: encoders of one's own, and fine-tuning with its augmentations and tests."""
+"""How models are trained: the pretraining of encoders, and fine-tuning with its tests."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from m2pt.config.base import Fraction, Frozen, Modality, Name, NonNegative, NonNegativeFloat, Positive, PositiveFloat
-
-
-class MaeSource(Frozen):
-    """An encoder pretrained here by masked autoencoding, without labels; `steps` where they differ from `pretrain.mae.steps`."""
-
-    kind: Literal["mae"]
-    seed: NonNegative = 0
-    steps: Positive | None = None
-
-
-class LabelsSource(Frozen):
-    """An encoder trained further with the labels of its own modality's pretraining split, starting from source `start`.
-
-    `steps` where they differ from `pretrain.labels.steps`.
-    """
-
-    kind: Literal["labels"]
-    start: Name
-    seed: NonNegative = 0
-    steps: Positive | None = None
-
-
-LayoutName = Literal["mae", "audiomae", "point-mae", "videomae", "m2pt-zoo", "timm", "hf-vit", "hf-videomae", "m2pt"]
-"""The layouts in which weights are read: `m2pt.weights.layouts` says what each is."""
-
-Weights = Literal["raw", "ema"]
-"""The weights that were trained, or their moving average."""
-
-
-class Reading(Frozen):
-    """What a file of weights is, where the file itself leaves it open; each key is refused where the file says otherwise.
-
-    `layout` decides where two layouts fit; `weights` where a file has the trained weights and their moving average (the trained
-    ones are read where it is not set). `grid` is that of the stored positions, as the layout counts it, where they must be
-    brought to another size and are of no grid that the layout defines: rows and columns of a picture, time and frequency of a
-    sound (of AudioMAE frequency and time), frames, rows and columns of a clip, all in patches.
-    """
-
-    layout: LayoutName | None = None
-    weights: Weights | None = None
-    grid: Annotated[tuple[Positive, ...], Field(min_length=2, max_length=3)] | None = None
-
-
-class FileSource(Frozen):
-    """Encoders from files: one path per modality, in any published layout (`m2pt.weights`), a file or a folder.
-
-    `reading` says of single modalities how their file is to be read, where the file leaves that open. `epochs` says for how long
-    they were pretrained, where that differs from the usual: a report names it and compares by it.
-    """
-
-    kind: Literal["file"]
-    paths: dict[Modality, str]
-    reading: Annotated[dict[Modality, Reading], Field(exclude_if=lambda reading: not reading)] = Field(default_factory=dict)
-    epochs: Positive | None = None
-
-    @model_validator(mode="after")
-    def _read_what_is_there(self) -> Self:
-        for modality in self.reading:
-            if modality not in self.paths:
-                raise ValueError(f"reading.{modality}: there is no path of this modality; add paths.{modality} or remove the key")
-        return self
-
-
-EncoderSource = Annotated[MaeSource | LabelsSource | FileSource, Field(discriminator="kind")]
+from m2pt.config.augmentation import Augmentation
+from m2pt.config.base import Fraction, Frozen, NonNegative, NonNegativeFloat, Positive, PositiveFloat
 
 
 class OptimizerConfig(Frozen):
     """AdamW with a linear warm-up and a cosine decay to zero over a fixed number of steps."""
 
     batch_size: Positive
+    """Samples per optimizer step, over all devices."""
     learning_rate: PositiveFloat = 1e-3
+    """Peak learning rate."""
     weight_decay: NonNegativeFloat = 0.05
+    """Weight decay of the matrices; biases and norms have none."""
     warmup_steps: NonNegative = 20
+    """Steps of the linear warm-up."""
     clip_norm: PositiveFloat | None = None
+    """Largest norm of the gradient; without the key it is not clipped."""
 
 
 class MaePretrain(OptimizerConfig):
     """Masked autoencoding in the style of MAE, AudioMAE, Point-MAE and VideoMAE."""
 
     batch_size: Positive = 128
+    """Samples per optimizer step."""
     steps: Positive = 1200
+    """Optimizer steps."""
     mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.6
+    """Share of the tokens that is masked."""
     decoder_depth: Positive = 1
+    """Blocks of the decoder."""
 
 
 class LabelPretrain(OptimizerConfig):
     """Supervised training of a pretrained encoder on the labelled pretraining split."""
 
     batch_size: Positive = 128
+    """Samples per optimizer step."""
     steps: Positive = 400
+    """Optimizer steps."""
     label_smoothing: Fraction = 0.1
+    """Label smoothing."""
 
 
 class PretrainConfig(Frozen):
     """How the encoders of a study are made."""
 
     mae: MaePretrain = MaePretrain()
+    """Encoders of kind `mae`."""
     labels: LabelPretrain = LabelPretrain()
-
-
-class ImageAugment(Frozen):
-    """Training-time changes of a picture: random resized crop, flip, RandAugment (timm's policy string), erasing.
-
-    The box of a crop that does not fit into the picture is drawn `again`, or it is drawn `once` and cut at the edges. For scenes
-    with a label per pixel: random rescaling by `scene_scale`, crop, flip, photometric distortion.
-    """
-
-    kind: Literal["image"] = "image"
-    crop_scale: tuple[PositiveFloat, PositiveFloat] = (0.08, 1.0)
-    crop_draw: Literal["again", "once"] = "again"
-    flip: float = 0.5
-    policy: str | None = None
-    color_jitter: NonNegativeFloat = 0.0
-    erasing: Fraction = 0.0
-    scene_scale: tuple[PositiveFloat, PositiveFloat] | None = None
-
-
-class AudioAugment(Frozen):
-    """Training-time changes of a sound: waveform mixup, `roll` (it starts elsewhere, its beginning after its end), `level` (times
-    0.5 to 1.5), noise, SpecAugment masks (in bins and frames), dropped patches.
-    """
-
-    kind: Literal["audio"] = "audio"
-    mixup: Fraction = 0.0
-    roll: bool = False
-    level: bool = False
-    noise: bool = False
-    frequency_mask: NonNegative = 0
-    time_mask: NonNegative = 0
-    drop_time: Fraction = 0.0
-    drop_frequency: Fraction = 0.0
-
-
-class PointAugment(Frozen):
-    """Training-time changes of a cloud: thinned to `sample_from` farthest points, of which a random choice of the input's number
-    is kept; scale per axis, shift, turn.
-    """
-
-    kind: Literal["point"] = "point"
-    sample_from: Positive | None = None
-    scale: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
-    shift: NonNegativeFloat = 0.0
-    turn: bool = False
-
-
-class VideoAugment(Frozen):
-    """Training-time changes of a clip, the same for all its frames: crop, flip, RandAugment (timm's policy string), erasing."""
-
-    kind: Literal["video"] = "video"
-    crop_scale: tuple[PositiveFloat, PositiveFloat] = (0.08, 1.0)
-    flip: float = 0.5
-    policy: str | None = None
-    erasing: Fraction = 0.0
-
-
-Augmentation = Annotated[ImageAugment | AudioAugment | PointAugment | VideoAugment, Field(discriminator="kind")]
+    """Encoders of kind `labels`."""
 
 
 class BlocksConfig(Frozen):
-    """What fine-tuning adds to the blocks of an encoder, none of which was pretrained.
-
-    `layer_scale`: what each half of a block adds is multiplied by a learned factor for each channel, from this value on
-    (LayerScale, arXiv 2103.17239). `relative_positions`: attention has a learned bias for each head and displacement between two
-    patches, and for the class token, from zero on; every block has its own (BEiT, arXiv 2106.08254).
-    """
+    """What fine-tuning adds to the blocks of an encoder, none of which was pretrained."""
 
     layer_scale: PositiveFloat | None = None
+    """First value of a learned factor per channel on what each half of a block adds (LayerScale, arXiv 2103.17239); without the
+    key there is no factor."""
     relative_positions: bool = False
+    """Give attention a learned bias for each head and displacement between two patches, and for the class token, from zero on;
+    each block has its own (BEiT, arXiv 2106.08254)."""
 
 
 Head = Literal["mean", "class_token", "class_and_max", "part_segmentation", "upernet"]
 
 
 class TestConfig(Frozen):
-    """How a model is tested where that is more than one look at each sample.
-
-    `clips` × `crops` views of a video are averaged (as probabilities); a cloud is classified `votes` times under random scales,
-    and the logits are averaged; a scene is looked at through windows `stride` pixels apart.
-    """
+    """How a model is tested, where that is more than one view of each sample."""
 
     __test__: ClassVar[bool] = False  # no test class, whatever pytest takes its name for
 
     clips: Positive = 1
+    """Clips of a video; the probabilities of all `clips` × `crops` views are averaged."""
     crops: Positive = 1
+    """Crops of each clip of a video."""
     votes: Positive = 1
+    """Views of a cloud under random scales, whose logits are averaged; only for classification."""
     stride: Positive | None = None
+    """Pixels between the windows through which a scene is seen."""
 
 
 class FinetuneConfig(OptimizerConfig):
     """The fine-tuning recipe, the same for every method.
 
-    `samples` labelled examples (or `all`) are drawn from the train split by the run's seed. `score` says which epoch's weights
-    are tested: the last one, or the one with the best validation score. `augment` is true for the embedded data sets' own.
-
-    The peak learning rate is `learning_rate`, times `batch_size / learning_rate_per` where that is set; a block's is multiplied
-    by `layer_decay` for every layer above it. The rate rises from `warmup_start` over `warmup_epochs`, which stand in for
-    `warmup_steps` where they are set, and falls to `final_learning_rate`, with every step; or with every epoch, as Point-MAE's
-    code does it (`m2pt.training.schedule`), and ends `schedule_tail` epochs before the training. `undecayed` names what of the
-    tokenizer weight decay spares beside biases and norms.
-
-    Each of the `batch_size` samples of a batch stands there `repeats` times in a row, differently augmented (of a video, the same
-    clip); `weighted` draws `epoch_samples` by the inverse frequency of their classes, with `replacement` or without. A batch is
-    the same however it is computed: `mixing_rows` rows of it (None: all) share a draw of `mixup` or `cutmix`, and batch norm in
-    the head `class_token` sees `norm_rows` rows at once (None: all).
-
-    `side_loss` is the weight of the loss of UperNet's second, fully convolutional head, which is there in training alone.
+    A batch is the same however it is computed: over several devices, in micro-batches or in one piece.
     """
 
     batch_size: Positive = 32
+    """Samples per optimizer step, over all devices."""
     samples: Positive | Literal["all"] = 500
+    """Labelled training samples, drawn from the training split by the run's seed; `all` takes the whole split."""
     epochs: Positive = 13
+    """Passes over the training samples."""
     label_smoothing: Fraction = 0.1
+    """Label smoothing."""
     drop_path: Fraction = 0.0
+    """Stochastic depth: the rate in the last block; it grows linearly from 0 in the first."""
     augment: bool | Augmentation = True
+    """Training-time augmentation: `true` or `false` for the embedded data sets' own, or a section with the keys of the modality
+    for published data sets."""
     score: Literal["last", "best_val"] = "last"
+    """Which weights are tested: those of the last epoch, or of the epoch with the best validation score."""
     optimizer: Literal["adamw", "lars"] = "adamw"
+    """AdamW, or LARS as in MAE's linear probing."""
     learning_rate_per: Positive | None = None
+    """Scale the learning rate linearly: `learning_rate` × `batch_size` / `learning_rate_per`."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Factor on the learning rate of a block for every layer above it."""
     warmup_epochs: NonNegativeFloat | None = None
+    """Epochs of the warm-up; replaces `warmup_steps`."""
     warmup_start: NonNegativeFloat = 0.0
+    """Learning rate at the start of the warm-up."""
     schedule_by: Literal["step", "epoch"] = "step"
+    """Change the learning rate with every step, or with every epoch as Point-MAE's code does (`m2pt.training.schedule`)."""
     schedule_tail: NonNegative = 0
+    """Epochs by which the decay ends before the training does; only for `schedule_by: epoch`."""
     undecayed: tuple[Literal["class_token", "class_position", "positions"], ...] = ("class_token", "class_position", "positions")
+    """Parameters of the tokenizer without weight decay, in addition to biases and norms."""
     final_learning_rate: NonNegativeFloat = 0.0
+    """Learning rate at the end of the decay."""
     decay: Literal["cosine", "linear"] = "cosine"
+    """Shape of the decay."""
     loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
+    """Cross-entropy, or binary cross-entropy for several labels per sample."""
     mixup: NonNegativeFloat = 0.0
+    """Alpha of mixup (arXiv 1710.09412); 0 turns it off."""
     cutmix: NonNegativeFloat = 0.0
+    """Alpha of cutmix (arXiv 1905.04899); 0 turns it off."""
     mixing_rows: Annotated[int, Field(gt=0, multiple_of=2)] | None = None
+    """Rows of a batch that share one draw of mixup or cutmix; without the key, all of them."""
     norm_rows: Annotated[int, Field(gt=1)] | None = None
+    """Rows of a batch over which the batch norm of the head `class_token` takes its statistics; without the key, all of them."""
     head: Head = "mean"
+    """What the classifier sees of the encoder's tokens."""
     head_init_std: PositiveFloat = 0.02
+    """Standard deviation of the initial weights of the head's last layer; only for classification."""
     side_loss: NonNegativeFloat = 0.0
+    """Weight of the loss of UperNet's second, fully convolutional head, which exists in training only; 0 for no such head."""
     blocks: BlocksConfig = BlocksConfig()
+    """What is added to the blocks."""
     repeats: Positive = 1
+    """How often a sample stands in its batch, differently augmented each time (of a video, the same clip)."""
     weighted: bool = False
+    """Draw `epoch_samples` samples per epoch by the inverse frequency of their classes."""
     replacement: bool = False
+    """Draw them with replacement."""
     epoch_samples: Positive | None = None
+    """Samples per epoch of a weighted draw; without the key, as many as there are."""
     average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of an exponential moving average of the weights, which is then what is tested; without the key there is none."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Number format of the forward and backward pass."""
     compiled: bool = False
+    """Compile the model with `torch.compile`."""
     test: TestConfig = TestConfig()
+    """How the model is tested."""
 
     @property
     def mixes(self) -> bool:

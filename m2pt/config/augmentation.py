@@ -1,0 +1,83 @@
+"""Training-time augmentation on published data sets, by modality."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from m2pt.config.base import Fraction, Frozen, NonNegative, NonNegativeFloat, Positive, PositiveFloat
+
+
+class ImageAugment(Frozen):
+    """Training-time changes of a picture: random resized crop, flip, RandAugment, erasing.
+
+    Scenes with a label per pixel are instead rescaled at random, cropped, flipped and distorted in colour.
+    """
+
+    kind: Literal["image"] = "image"
+    crop_scale: tuple[PositiveFloat, PositiveFloat] = (0.08, 1.0)
+    """Smallest and largest area of the crop, as a share of the picture."""
+    crop_draw: Literal["again", "once"] = "again"
+    """A crop that does not fit into the picture is drawn again, or drawn once and cut at the edges."""
+    flip: float = 0.5
+    """Probability of a horizontal flip."""
+    policy: str | None = None
+    """RandAugment as timm's policy string, such as `rand-m9-mstd0.5-inc1`."""
+    color_jitter: NonNegativeFloat = 0.0
+    """Strength of the colour jitter; unused where there is a `policy`, which has its own."""
+    erasing: Fraction = 0.0
+    """Probability of random erasing."""
+    scene_scale: tuple[PositiveFloat, PositiveFloat] | None = None
+    """Smallest and largest random scale of a scene; only for semantic segmentation."""
+
+
+class AudioAugment(Frozen):
+    """Training-time changes of a sound: of the waveform, then of the filterbank (SpecAugment), then dropped patches."""
+
+    kind: Literal["audio"] = "audio"
+    mixup: Fraction = 0.0
+    """Probability that a waveform is mixed with another one of the split."""
+    roll: bool = False
+    """Start the sound at a random place, with its beginning after its end."""
+    level: bool = False
+    """Multiply the waveform by a factor between 0.5 and 1.5."""
+    noise: bool = False
+    """Add noise to the filterbank."""
+    frequency_mask: NonNegative = 0
+    """Upper limit of the masked band, in bins; 0 masks nothing."""
+    time_mask: NonNegative = 0
+    """Upper limit of the masked stretch, in frames; 0 masks nothing."""
+    drop_time: Fraction = 0.0
+    """Share of the patches' time columns that are left out."""
+    drop_frequency: Fraction = 0.0
+    """Share of the patches' frequency rows that are left out."""
+
+
+class PointAugment(Frozen):
+    """Training-time changes of a cloud: sampling, scale, shift, turn."""
+
+    kind: Literal["point"] = "point"
+    sample_from: Positive | None = None
+    """Thin the cloud to this number of farthest points, then keep `points` of them at random; only for classification."""
+    scale: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
+    """Smallest and largest random scale: one per axis in classification, one for all axes in part segmentation."""
+    shift: NonNegativeFloat = 0.0
+    """Largest random shift along each axis."""
+    turn: bool = False
+    """Turn the cloud by a random angle about the vertical."""
+
+
+class VideoAugment(Frozen):
+    """Training-time changes of a clip, the same for all its frames: crop, flip, RandAugment, erasing."""
+
+    kind: Literal["video"] = "video"
+    crop_scale: tuple[PositiveFloat, PositiveFloat] = (0.08, 1.0)
+    """Smallest and largest area of the crop, as a share of the frame."""
+    flip: float = 0.5
+    """Probability of a horizontal flip."""
+    policy: str | None = None
+    """RandAugment as timm's policy string, such as `rand-m7-n4-mstd0.5-inc1`."""
+    erasing: Fraction = 0.0
+    """Probability of random erasing."""
+
+
+Augmentation = Annotated[ImageAugment | AudioAugment | PointAugment | VideoAugment, Field(discriminator="kind")]
