@@ -29,7 +29,7 @@ import torch
 from m2pt.config import Modality, UserError
 from m2pt.data import decoded
 from m2pt.files import documents
-from m2pt.modalities.samples import Samples
+from m2pt.modalities.shared.samples import Samples
 from m2pt.pathway import PathwayError
 from m2pt.runs import attempts as execution
 from m2pt.runs import environment, records

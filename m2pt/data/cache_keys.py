@@ -41,7 +41,7 @@ def reading_key(modality: Modality, data_sha256: str, asked: Any) -> str:
 def readers_sha256(modality: Modality) -> str:
     """SHA-256 of the source code of a modality's readers: its own folder, and what all modalities share."""
     home = Path(m2pt.__file__).parent / "modalities"
-    return sources_sha256(home, [*home.glob("*.py"), *(home / modality).rglob("*.py")])
+    return sources_sha256(home, [*home.glob("*.py"), *(home / "shared").glob("*.py"), *(home / modality).rglob("*.py")])
 
 
 def sources_sha256(home: Path, paths: Iterable[Path]) -> str:

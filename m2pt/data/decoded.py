@@ -16,7 +16,7 @@ from m2pt.data.cache_keys import reading_key
 from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.documents import write_atomic
 from m2pt.files.locks import locked
-from m2pt.modalities.samples import Samples
+from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.identity import canonical
 
 
@@ -53,7 +53,7 @@ def require(folder: Path, data_sha256: str, cache: Path = CACHE) -> None:
 
 
 def _read(modality: Modality, folder: Path, split: str, config: InputConfig) -> Samples:
-    samples: Samples = importlib.import_module(f"m2pt.modalities.{modality}.datasets").read(folder, split, config)
+    samples: Samples = importlib.import_module(f"m2pt.modalities.{modality}.small").read(folder, split, config)
     return samples
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from m2pt.config import UserError
 from m2pt.files.documents import write_json
 from m2pt.files.state import FileState, file_sha256, state_of, wait_for_clock
-from m2pt.modalities.samples import require_folder
+from m2pt.modalities.shared.samples import require_folder
 
 CACHE = Path(".m2pt/cache")
 """Where remembered fingerprints and decoded data lie unless told otherwise; deleting it costs time alone."""

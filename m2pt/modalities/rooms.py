@@ -20,7 +20,7 @@ from m2pt.modalities.point import augment as point_augment
 from m2pt.modalities.point import reconstruct as point_reconstruct
 from m2pt.modalities.point.published import PublishedPointTokenizer
 from m2pt.modalities.point.tokenizer import PointTokenizer
-from m2pt.modalities.tokenizer import PatchTokenizer, Tokenizer
+from m2pt.modalities.shared.tokenizer import PatchTokenizer, Tokenizer
 from m2pt.modalities.video import augment as video_augment
 from m2pt.modalities.video import reconstruct as video_reconstruct
 from m2pt.modalities.video.published import PublishedVideoTokenizer

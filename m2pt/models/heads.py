@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from m2pt.config import Head, InputConfig, ModelConfig, UserError, refuses_unknown
-from m2pt.modalities.dense import DenseHead
-from m2pt.modalities.image.upernet import UperNetHead
-from m2pt.modalities.point.heads import ClassAndMaxHead, PartHead
+from m2pt.modalities.image.heads.upernet import UperNetHead
+from m2pt.modalities.point.heads.point_mae import ClassAndMaxHead, PartHead
+from m2pt.modalities.shared.dense import DenseHead
 
 __all__ = ["DenseHead", "GroupedBatchNorm", "build_head"]
 

@@ -11,11 +11,11 @@ from torch.utils.checkpoint import checkpoint
 
 from m2pt.config import BlocksConfig, Head, InputConfig, Modality, ModelConfig, UserError
 from m2pt.layers import LayerNorm
-from m2pt.modalities.dense import Outputs
-from m2pt.modalities.features import Features
 from m2pt.modalities.image.published import PublishedImageTokenizer
 from m2pt.modalities.point.published import PublishedPointTokenizer
 from m2pt.modalities.rooms import build_tokenizer
+from m2pt.modalities.shared.dense import Outputs
+from m2pt.modalities.shared.features import Features
 from m2pt.models.encoder import NOTHING_ADDED, build_blocks
 from m2pt.models.heads import DenseHead, build_head
 from m2pt.runs.spec import RunSpec

@@ -19,8 +19,8 @@ from m2pt.data.cache_keys import reading_key
 from m2pt.files.documents import read_json, write_json
 from m2pt.files.locks import locked
 from m2pt.files.state import file_sha256
-from m2pt.modalities.items import Items, Reader, Split, Wanted
-from m2pt.modalities.missing import is_file
+from m2pt.modalities.shared.items import Items, Reader, Split, Wanted
+from m2pt.modalities.shared.missing import is_file
 from m2pt.runs.spec import RunSpec, TaskSpec
 
 
@@ -96,7 +96,7 @@ def _task(spec: RunSpec) -> TaskSpec:
 
 
 def _reader(spec: RunSpec) -> Reader:
-    readers: dict[str, Reader] = importlib.import_module(f"m2pt.modalities.{spec.modality}.readers").READERS
+    readers: dict[str, Reader] = importlib.import_module(f"m2pt.modalities.{spec.modality}.datasets").READERS
     dataset = _task(spec).dataset
     if dataset not in readers:
         raise UserError(f"tasks.{spec.target}.dataset: {dataset} is no data set of the modality {spec.modality}.")

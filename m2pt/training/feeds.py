@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from m2pt.config import UserError, refuses_unknown
-from m2pt.modalities.items import Item, Items
 from m2pt.modalities.rooms import ROOMS
-from m2pt.modalities.samples import Samples
+from m2pt.modalities.shared.items import Item, Items
+from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import RunSpec
 from m2pt.training.counts import Counts

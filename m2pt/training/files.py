@@ -9,7 +9,7 @@ from torch import Tensor
 
 from m2pt.config import UserError
 from m2pt.files.documents import read_json, write_json
-from m2pt.modalities.items import Items, Split
+from m2pt.modalities.shared.items import Items, Split
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import RunSpec, TaskSpec
 from m2pt.training.availability import Availability, available, memory_name, open_split

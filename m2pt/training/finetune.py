@@ -14,7 +14,7 @@ from m2pt import pathway
 from m2pt.config import UserError, refuses_unknown
 from m2pt.methods import METHODS
 from m2pt.modalities.audio.published import PublishedAudioTokenizer
-from m2pt.modalities.samples import Samples
+from m2pt.modalities.shared.samples import Samples
 from m2pt.models.model import Model, fresh
 from m2pt.runs.identity import derived_seed, run_id
 from m2pt.runs.records import CHECKPOINT, MERGED

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from m2pt.config import FinetuneConfig, Goal, ImageInput, refuses_unknown
-from m2pt.modalities.dense import Outputs
-from m2pt.modalities.image.windows import predict_scene
-from m2pt.modalities.items import Item
+from m2pt.modalities.image.heads.windows import predict_scene
+from m2pt.modalities.shared.dense import Outputs
+from m2pt.modalities.shared.items import Item
 from m2pt.runs.spec import RunSpec
 from m2pt.training.finite import refuse_outputs
 from m2pt.training.metrics.accuracy import Accuracy

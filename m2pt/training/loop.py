@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from m2pt.config import AudioAugment
 from m2pt.layers import RowNoise
 from m2pt.modalities.audio.published import PublishedAudioTokenizer, draw_patches
-from m2pt.modalities.items import seeded
+from m2pt.modalities.shared.items import seeded
 from m2pt.models.encoder import DropPath, draw_paths
 from m2pt.models.heads import GroupedBatchNorm
 from m2pt.models.model import Model

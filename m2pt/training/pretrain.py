@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from m2pt.config import InputConfig, LabelPretrain, MaePretrain, Modality, ModelConfig
 from m2pt.layers import fourier_positions, initialise
-from m2pt.modalities.patches import Patches
 from m2pt.modalities.rooms import ROOMS
-from m2pt.modalities.samples import Samples
+from m2pt.modalities.shared.patches import Patches
+from m2pt.modalities.shared.samples import Samples
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed, run_id

@@ -99,7 +99,7 @@ def _of_data(spec: RunSpec) -> Iterator[str]:
     where = f"tasks.{spec.target}"
     if recipe.augment is True:
         yield f"{where}.finetune.augment: true stands for that of embedded data; give its section, or false."
-    readers = importlib.import_module(f"m2pt.modalities.{spec.modality}.readers")
+    readers = importlib.import_module(f"m2pt.modalities.{spec.modality}.datasets")
     if spec.task.dataset not in readers.READERS:
         yield f"{where}.dataset: {spec.task.dataset} is no data set of the modality {spec.modality}."
         return

@@ -13,8 +13,8 @@ from m2pt.config import MODALITIES, EmbeddedData, ImageInput, InputsConfig, User
 from m2pt.data.decoded import load
 from m2pt.data.embedded import write_embedded
 from m2pt.data.fingerprints import fingerprint
-from m2pt.modalities.image import datasets as image
-from m2pt.modalities.samples import SPLITS
+from m2pt.modalities.image import small as image
+from m2pt.modalities.shared.samples import SPLITS
 
 CONFIG = ImageInput(size=4, patch=2)
 

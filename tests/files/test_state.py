@@ -16,8 +16,8 @@ from m2pt.config import MODALITIES, Modality
 from m2pt.data.cache_keys import DECODERS, sources_sha256
 from m2pt.files import state as file_state
 from m2pt.files.state import FileState, settled, wait_for_clock
-from m2pt.modalities.image.readers.tar_index import index_shard
-from m2pt.modalities.point.readers.partnet import _facts
+from m2pt.modalities.image.decoding.tar_index import index_shard
+from m2pt.modalities.point.datasets.partnet import _facts
 
 
 def times_of(path: Path) -> tuple[int, int]:

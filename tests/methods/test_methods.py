@@ -11,7 +11,7 @@ from m2pt import pathway
 from m2pt.config import JOINED, METHODS, RIVALS, TAKES, FinetuneConfig, ImageInput, PathwayConfig, RivalsConfig
 from m2pt.methods import METHODS as FUNCTIONS
 from m2pt.methods.listing import inserted
-from m2pt.modalities.samples import Samples
+from m2pt.modalities.shared.samples import Samples
 from m2pt.models.encoder import Encoder, random_encoder
 from m2pt.models.model import Model
 from m2pt.runs import records

@@ -8,11 +8,11 @@ import soundfile
 from PIL import Image
 
 from m2pt.config import AudioInput, ImageInput, PointInput, TestConfig, VideoInput
-from m2pt.modalities.audio.readers import READERS as AUDIO
-from m2pt.modalities.image.readers import READERS as IMAGE
-from m2pt.modalities.items import Wanted
-from m2pt.modalities.point.readers import READERS as POINT
-from m2pt.modalities.video.readers import READERS as VIDEO
+from m2pt.modalities.audio.datasets import READERS as AUDIO
+from m2pt.modalities.image.datasets import READERS as IMAGE
+from m2pt.modalities.point.datasets import READERS as POINT
+from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.video.datasets import READERS as VIDEO
 from tests.modalities.video.coded import numbered, write_video
 
 READERS = AUDIO | IMAGE | POINT | VIDEO

@@ -7,10 +7,10 @@ from PIL import Image
 from timm.data.auto_augment import rand_augment_transform
 
 from m2pt.config import ImageAugment, ImageInput, VideoAugment, VideoInput
-from m2pt.modalities.image.transforms import TrainTransform
-from m2pt.modalities.items import seeded
-from m2pt.modalities.policies import mend_policy
-from m2pt.modalities.video.transforms import ClipAugment
+from m2pt.modalities.image.transforms.pictures import TrainTransform
+from m2pt.modalities.shared.items import seeded
+from m2pt.modalities.shared.policies import mend_policy
+from m2pt.modalities.video.transforms.clips import ClipAugment
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 

@@ -12,7 +12,7 @@ from m2pt.config import MODALITIES, AudioAugment, AudioInput, ImageInput, PointI
 from m2pt.layers import RowNoise, grid_sincos, sinusoids
 from m2pt.modalities.audio.published import PublishedAudioTokenizer, draw_patches
 from m2pt.modalities.point.published import PublishedPointTokenizer
-from m2pt.modalities.point.sampling import farthest_points
+from m2pt.modalities.point.transforms.geometry import farthest_points
 from m2pt.modalities.rooms import build_tokenizer
 
 INPUTS = {

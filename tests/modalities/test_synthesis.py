@@ -14,8 +14,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from m2pt.config import MODALITIES, AudioInput, EmbeddedData, ImageInput, InputsConfig, PointInput, UserError, VideoInput
 from m2pt.data.fingerprints import fingerprint
-from m2pt.modalities import digits
-from m2pt.modalities.samples import SPLITS, Samples
+from m2pt.modalities.embedded import digits
+from m2pt.modalities.shared.samples import SPLITS, Samples
 
 SIZES = EmbeddedData(pretrain=20, train=20, val=10, test=10)
 INPUTS = InputsConfig(image=ImageInput(), audio=AudioInput(), point=PointInput(), video=VideoInput())
@@ -34,7 +34,7 @@ def generator(modality: str):
 
 
 def read(root: Path, modality: str, split: str) -> Samples:
-    return import_module(f"m2pt.modalities.{modality}.datasets").read(root / modality, split, getattr(INPUTS, modality))
+    return import_module(f"m2pt.modalities.{modality}.small").read(root / modality, split, getattr(INPUTS, modality))
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
@@ -100,7 +100,8 @@ def test_no_base_digit_is_shared_between_test_validation_and_training_or_between
 def test_no_voice_or_family_of_voices_is_shared_between_test_validation_and_training(seed):
     import espeakng_loader
 
-    from m2pt.modalities.audio import embedded, speech
+    from m2pt.modalities.audio import embedded
+    from m2pt.modalities.embedded import speech
 
     names = speech.variants(Path(espeakng_loader.get_data_path()))
     shares = embedded._voice_shares(names, seed)
@@ -112,7 +113,7 @@ def test_no_voice_or_family_of_voices_is_shared_between_test_validation_and_trai
 
 
 def test_speech_does_not_depend_on_the_clock_or_on_what_was_spoken_before():
-    from m2pt.modalities.audio.speech import Utterance, speak
+    from m2pt.modalities.embedded.speech import Utterance, speak
 
     words = [Utterance("seven", "en-us+f2", 160, 50), Utterance("three", "en+whisper", 200, 40)]
     first, second = speak(words), speak(words)

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from m2pt.config import MODALITIES, InputsConfig
-from m2pt.modalities.patches import PatchGrid, normalised_patch_loss, restore
 from m2pt.modalities.point.reconstruct import loss as chamfer
 from m2pt.modalities.point.tokenizer import farthest_points, nearest_neighbours
 from m2pt.modalities.rooms import ROOMS
+from m2pt.modalities.shared.patches import PatchGrid, normalised_patch_loss, restore
 
 SHAPES = {"image": (1, 16, 16), "audio": (1, 32, 32), "point": (192, 3), "video": (1, 8, 16, 16)}
 

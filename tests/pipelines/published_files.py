@@ -9,8 +9,8 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from m2pt.modalities.point.readers.partnet import FINEST_PARTS
-from m2pt.modalities.point.readers.shapenetpart import CATEGORIES
+from m2pt.modalities.point.datasets.partnet import FINEST_PARTS
+from m2pt.modalities.point.datasets.shapenetpart import CATEGORIES
 
 rng = np.random.default_rng(0)
 

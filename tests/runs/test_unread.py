@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from m2pt.config import JOINED, BlocksConfig, FinetuneConfig, PathwayConfig, RivalsConfig, TestConfig, UserError
-from m2pt.modalities.samples import Samples
+from m2pt.modalities.shared.samples import Samples
 from m2pt.runs import records
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.unread import is_unread, leaves, unread

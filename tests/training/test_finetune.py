@@ -10,7 +10,7 @@ import torch
 
 from m2pt import pathway
 from m2pt.config import FinetuneConfig, ImageInput, PathwayConfig, UserError
-from m2pt.modalities.samples import Samples
+from m2pt.modalities.shared.samples import Samples
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs import records

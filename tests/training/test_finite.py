@@ -8,7 +8,7 @@ import torch
 from m2pt import pathway
 from m2pt.config import FinetuneConfig, PathwayConfig, UserError
 from m2pt.methods import METHODS
-from m2pt.modalities.samples import Samples
+from m2pt.modalities.shared.samples import Samples
 from m2pt.models.encoder import Encoder
 from m2pt.runs import records
 from m2pt.runs.spec import TaskSpec

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from m2pt.config import FinetuneConfig
-from m2pt.modalities.samples import Samples
+from m2pt.modalities.shared.samples import Samples
 from m2pt.runs import records
 from m2pt.training import finetune as finetuning
 from m2pt.training import latency

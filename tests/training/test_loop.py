@@ -9,7 +9,7 @@ from timm.data.mixup import Mixup
 from torch.nn import functional
 
 from m2pt.config import FinetuneConfig, ImageInput
-from m2pt.modalities.samples import Samples
+from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.identity import derived_seed
 from m2pt.training.feeds import MemoryFeed
 from m2pt.training.finetune import Places, build

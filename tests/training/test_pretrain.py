@@ -8,9 +8,9 @@ import torch
 
 from m2pt.config import MODALITIES, InputsConfig
 from m2pt.files.state import file_sha256
-from m2pt.modalities.patches import Patches
 from m2pt.modalities.rooms import ROOMS
-from m2pt.modalities.samples import Samples
+from m2pt.modalities.shared.patches import Patches
+from m2pt.modalities.shared.samples import Samples
 from m2pt.runs import records
 from m2pt.training import pretrain as module
 from m2pt.training.pretrain import MaskedAutoencoder, pretrain

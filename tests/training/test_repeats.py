@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from m2pt.config import FinetuneConfig, TestConfig, VideoAugment, VideoInput
-from m2pt.modalities.items import Wanted
-from m2pt.modalities.video.readers import READERS
+from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.video.datasets import READERS
 from m2pt.runs.spec import TaskSpec
 from m2pt.training.feeds import FileFeed
 from m2pt.training.share import Share

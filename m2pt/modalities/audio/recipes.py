@@ -33,7 +33,7 @@ AUDIOSET_AUGMENT = AudioAugment(
 )
 
 RELEASED: dict[str, JsonValue] = RELEASED_LAYERWISE | {"finetune.precision": "fp16", "finetune.augment.roll": False}
-"""With loss scaling; and asked to roll, the code shifts by 0 (`m2pt.modalities.audio.waveform.rolled`)."""
+"""With loss scaling; and asked to roll, the code shifts by 0 (`m2pt.modalities.audio.decoding.sounds.rolled`)."""
 
 RELEASED_ESC50: dict[str, JsonValue] = RELEASED | {
     "finetune.epochs": 50,

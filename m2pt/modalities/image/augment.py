@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from m2pt.modalities.shift import shift_grid
+from m2pt.modalities.shared.shift import shift_grid
 
 
 def augment(x_BCHW: Tensor, generator: torch.Generator) -> Tensor:

@@ -5,9 +5,9 @@ from torch import Tensor, nn
 
 from m2pt.config import ImageInput
 from m2pt.layers import grid_sincos, initialise
-from m2pt.modalities.features import Tokens
-from m2pt.modalities.patches import PatchGrid
-from m2pt.modalities.tokenizer import ChannelConstants, Tokenizer
+from m2pt.modalities.shared.features import Tokens
+from m2pt.modalities.shared.patches import PatchGrid
+from m2pt.modalities.shared.tokenizer import ChannelConstants, Tokenizer
 
 
 class PublishedImageTokenizer(Tokenizer):

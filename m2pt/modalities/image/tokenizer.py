@@ -3,8 +3,8 @@
 from torch import Tensor
 
 from m2pt.config import ImageInput
-from m2pt.modalities.patches import PatchGrid
-from m2pt.modalities.tokenizer import GridTokenizer
+from m2pt.modalities.shared.patches import PatchGrid
+from m2pt.modalities.shared.tokenizer import GridTokenizer
 
 
 class ImageTokenizer(GridTokenizer):

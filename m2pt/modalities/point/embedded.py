@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import EmbeddedData
-from m2pt.modalities.synthesis import balanced_labels, generator, optional_package, split_sizes, write_lines
+from m2pt.modalities.embedded.synthesis import balanced_labels, generator, optional_package, split_sizes, write_lines
 
 VERSION = 1
 """Raise this with every change that changes a file."""

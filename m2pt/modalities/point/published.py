@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from m2pt.config import PointInput
-from m2pt.modalities.features import Tokens
-from m2pt.modalities.point.sampling import farthest_points, nearest_neighbours
-from m2pt.modalities.tokenizer import Tokenizer
+from m2pt.modalities.point.transforms.geometry import farthest_points, nearest_neighbours
+from m2pt.modalities.shared.features import Tokens
+from m2pt.modalities.shared.tokenizer import Tokenizer
 
 
 class PublishedPointTokenizer(Tokenizer):

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from m2pt.config import PointInput
 from m2pt.layers import initialise
-from m2pt.modalities.patches import Patches
-from m2pt.modalities.point.sampling import farthest_points
-from m2pt.modalities.tokenizer import PatchTokenizer
+from m2pt.modalities.point.transforms.geometry import farthest_points
+from m2pt.modalities.shared.patches import Patches
+from m2pt.modalities.shared.tokenizer import PatchTokenizer
 
 __all__ = ["PointTokenizer", "farthest_points", "nearest_neighbours"]
 
@@ -18,7 +18,7 @@ __all__ = ["PointTokenizer", "farthest_points", "nearest_neighbours"]
 def nearest_neighbours(x_BP3: Tensor, centres_BN3: Tensor, count: int) -> Tensor:
     """Indices (B, N, count) of the points nearest to each centre, nearest first; ties are broken as `torch.topk` does.
 
-    The results of the embedded study depend on that; `m2pt.modalities.point.sampling` has the search with a rule for ties.
+    The results of the embedded study depend on that; `point.transforms.geometry` has the search with a rule for ties.
     """
     distance = (centres_BN3.unsqueeze(2) - x_BP3.unsqueeze(1)).square().sum(-1)
     return distance.topk(count, dim=-1, largest=False, sorted=True).indices

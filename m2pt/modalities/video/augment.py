@@ -6,7 +6,7 @@ Nothing is mirrored or reversed in time: a motion to the left is another class t
 import torch
 from torch import Tensor
 
-from m2pt.modalities.shift import shift_grid
+from m2pt.modalities.shared.shift import shift_grid
 
 
 def augment(x_BCTHW: Tensor, generator: torch.Generator) -> Tensor:

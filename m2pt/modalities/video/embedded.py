@@ -11,8 +11,8 @@ from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
 from m2pt.config import EmbeddedData
-from m2pt.modalities.digits import base_digits, place, to_bytes
-from m2pt.modalities.synthesis import NUM_CLASSES, balanced_labels, generator, split_sizes, write_lines
+from m2pt.modalities.embedded.digits import base_digits, place, to_bytes
+from m2pt.modalities.embedded.synthesis import NUM_CLASSES, balanced_labels, generator, split_sizes, write_lines
 
 VERSION = 1
 """Raise this with every change that changes a file."""

@@ -4,8 +4,8 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from m2pt.modalities.patches import normalised_patch_loss, restore
-from m2pt.modalities.tokenizer import GridTokenizer
+from m2pt.modalities.shared.patches import normalised_patch_loss, restore
+from m2pt.modalities.shared.tokenizer import GridTokenizer
 
 __all__ = ["draw", "loss", "restore"]
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from m2pt.config import VideoInput
-from m2pt.modalities.patches import PatchGrid
-from m2pt.modalities.tokenizer import GridTokenizer
+from m2pt.modalities.shared.patches import PatchGrid
+from m2pt.modalities.shared.tokenizer import GridTokenizer
 
 
 class VideoTokenizer(GridTokenizer):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from m2pt.config import UserError
-from m2pt.modalities.items import Item
+from m2pt.modalities.shared.items import Item
 from m2pt.training.metrics.meter import Meter
 
 CONFUSION = 50

@@ -5,7 +5,7 @@ from typing import Self
 
 from torch import Tensor
 
-from m2pt.modalities.items import Item
+from m2pt.modalities.shared.items import Item
 from m2pt.training.finite import refuse_outputs
 
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from m2pt.config import AudioInput, UserError
-from m2pt.modalities.audio.datasets import read
+from m2pt.modalities.audio.small import read
 
 CONFIG = AudioInput()  # 16 kHz, 32 frames of 50 ms, one every 25 ms, 32 bins
 RATE = 16000

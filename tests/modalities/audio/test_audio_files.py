@@ -10,10 +10,10 @@ import pytest
 import soundfile
 
 from m2pt.config import AudioAugment, AudioInput, TestConfig, UserError
-from m2pt.modalities.audio.readers.esc50 import open_esc50
+from m2pt.modalities.audio.datasets.esc50 import open_esc50
+from m2pt.modalities.audio.decoding.sounds import read_waveform
 from m2pt.modalities.audio.recipes import RECIPES
-from m2pt.modalities.audio.waveform import read_waveform
-from m2pt.modalities.items import Wanted
+from m2pt.modalities.shared.items import Wanted
 
 RATE = 16000
 RNG = np.random.default_rng(0)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from m2pt.config import AudioInput
-from m2pt.modalities.audio.filterbank import filterbank
 from m2pt.modalities.audio.recipes import RECIPES
+from m2pt.modalities.audio.transforms.filterbank import filterbank
 from tests.modalities.audio.kaldi import FLOOR, log_mel, mel_filters
 
 RATE = 16000

@@ -8,9 +8,9 @@ import soundfile
 import torch
 
 from m2pt.config import AudioAugment, AudioInput, ImageInput, TestConfig, UserError
+from m2pt.modalities.audio.items import SoundItems, inside
 from m2pt.modalities.audio.recipes import RECIPES
-from m2pt.modalities.audio.sounds import SoundItems, inside
-from m2pt.modalities.items import Wanted
+from m2pt.modalities.shared.items import Wanted
 from tests.modalities.audio.kaldi import log_mel
 
 RATE = 16000

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from m2pt.modalities.audio.specaugment import masked, noisy
+from m2pt.modalities.audio.transforms.specaugment import masked, noisy
 
 BANK = np.random.default_rng(0).uniform(1, 2, (40, 24)).astype(np.float32)
 

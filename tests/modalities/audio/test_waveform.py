@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from m2pt.modalities.audio.waveform import levelled, mixed, rolled
+from m2pt.modalities.audio.transforms.sounds import levelled, mixed, rolled
 
 RNG = np.random.default_rng(0)
 

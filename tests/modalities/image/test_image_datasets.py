@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from m2pt.config import ImageInput, UserError
-from m2pt.modalities.image.datasets import read
+from m2pt.modalities.image.small import read
 
 GREY = ImageInput(size=4, channels=1, patch=2)
 PIXELS = np.arange(16, dtype=np.uint8).reshape(4, 4) * 17

@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision.datasets.folder import pil_loader
 
 from m2pt.config import UserError
-from m2pt.modalities.image.decode import coloured, decode, read_picture
+from m2pt.modalities.image.decoding.pictures import coloured, decode, read_picture
 
 JPEG_OPTIONS = (
     {},

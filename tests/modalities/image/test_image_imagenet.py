@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from m2pt.config import UserError
-from m2pt.modalities.image.readers import READERS
+from m2pt.modalities.image.datasets import READERS
 
 CLASSES = ("n01440764", "n01443537", "n02102040")
 read = READERS["imagenet"]

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from m2pt.config import AudioInput, ImageInput, ModelConfig, UserError
-from m2pt.modalities.features import Features
-from m2pt.modalities.image.upernet import UperNetHead
+from m2pt.modalities.image.heads.upernet import UperNetHead
+from m2pt.modalities.shared.features import Features
 from m2pt.models.model import Model
 
 TINY = ModelConfig(width=24, depth=4, heads=2)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from m2pt.config import UserError
-from m2pt.modalities.image.readers import READERS
+from m2pt.modalities.image.datasets import READERS
 
 read = READERS["webdataset"]
 

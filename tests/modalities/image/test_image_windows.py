@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from m2pt.modalities.image.windows import predict_scene, window_starts
+from m2pt.modalities.image.heads.windows import predict_scene, window_starts
 
 
 class Local(nn.Module):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from m2pt.config import PointInput, UserError
-from m2pt.modalities.point.datasets import read
+from m2pt.modalities.point.small import read
 
 CONFIG = PointInput(points=5, groups=2, neighbours=2)
 CLOUDS = np.random.default_rng(0).normal(size=(4, 7, 3)).astype(np.float32) * 3 + 10

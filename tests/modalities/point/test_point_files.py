@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from m2pt.config import PointInput, UserError
-from m2pt.modalities.point.datasets import read
-from m2pt.modalities.point.readers.hdf5 import Rows, read_labels
-from m2pt.modalities.point.readers.text import read_table
+from m2pt.modalities.point.decoding.hdf5 import Rows, read_labels
+from m2pt.modalities.point.decoding.text import read_table
+from m2pt.modalities.point.small import read
 
 CLOUDS = np.random.default_rng(0).standard_normal((12, 32, 3)).astype(np.float32)
 LABELS = np.arange(12)[:, None] % 2

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional
 
 from m2pt.config import ModelConfig, PointInput
-from m2pt.modalities.features import Features
-from m2pt.modalities.point.heads import ClassAndMaxHead, PartHead, part_taps
+from m2pt.modalities.point.heads.point_mae import ClassAndMaxHead, PartHead, part_taps
+from m2pt.modalities.shared.features import Features
 from m2pt.models.model import Model
 
 CONFIG = ModelConfig(width=24, depth=12, heads=4)

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from m2pt.config import PointAugment, PointInput, TestConfig, UserError
-from m2pt.modalities.items import Wanted
-from m2pt.modalities.point.readers import READERS
-from m2pt.modalities.point.readers.partnet import CATEGORIES as LEVELS
-from m2pt.modalities.point.readers.partnet import FINEST_PARTS
-from m2pt.modalities.point.readers.shapenetpart import CATEGORIES
+from m2pt.modalities.point.datasets import READERS
+from m2pt.modalities.point.datasets.partnet import CATEGORIES as LEVELS
+from m2pt.modalities.point.datasets.partnet import FINEST_PARTS
+from m2pt.modalities.point.datasets.shapenetpart import CATEGORIES
+from m2pt.modalities.shared.items import Wanted
 
 CONFIG = PointInput(form="published", points=32, groups=2, neighbours=2)
 AUGMENT = PointAugment(scale=(0.8, 1.25), shift=0.1)

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from m2pt.config import PointAugment, PointInput, TestConfig, UserError
-from m2pt.modalities.items import Wanted
-from m2pt.modalities.point.readers import READERS
-from m2pt.modalities.point.readers.scanobjectnn import CLASSES
+from m2pt.modalities.point.datasets import READERS
+from m2pt.modalities.point.datasets.scanobjectnn import CLASSES
 from m2pt.modalities.point.recipes import RECIPES
+from m2pt.modalities.shared.items import Wanted
 
 CONFIG = PointInput(form="published", points=8, groups=2, neighbours=2)
 AUGMENT = PointAugment(sample_from=12, scale=(0.8, 1.2), shift=0.1)

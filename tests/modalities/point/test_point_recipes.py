@@ -3,9 +3,9 @@
 import pytest
 
 from m2pt.config import PointAugment
-from m2pt.modalities.items import Wanted
 from m2pt.modalities.point.recipes import RECIPES
-from m2pt.modalities.point.transforms import cloud_transform, part_transform
+from m2pt.modalities.point.transforms.clouds import cloud_transform, part_transform
+from m2pt.modalities.shared.items import Wanted
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from m2pt.modalities.point import sampling, tokenizer
-from m2pt.modalities.point.sampling import farthest_points, interpolate, nearest_neighbours
+from m2pt.modalities.point import tokenizer
+from m2pt.modalities.point.transforms import geometry
+from m2pt.modalities.point.transforms.geometry import farthest_points, interpolate, nearest_neighbours
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +103,7 @@ def test_points_at_the_origin_are_passed_over_as_by_the_published_kernel(count):
 @pytest.mark.parametrize("kind", ["random", "grid"])
 @pytest.mark.parametrize("held", [1, 500, 10**9])
 def test_nearest_neighbours_are_those_of_brute_force_in_any_portions(monkeypatch, kind, held):
-    monkeypatch.setattr(sampling, "MAX_DISTANCES", held)
+    monkeypatch.setattr(geometry, "MAX_DISTANCES", held)
     x = clouds(kind)
     centres = torch.cat([x[:, 3:9], clouds("random")[:, :5]], dim=1)
     expected = [
@@ -117,10 +118,10 @@ def test_far_and_tiny_distances_are_ordered():
 
 
 def test_the_matrix_of_distances_is_never_held_whole(monkeypatch):
-    monkeypatch.setattr(sampling, "MAX_DISTANCES", 200)
+    monkeypatch.setattr(geometry, "MAX_DISTANCES", 200)
     sizes = []
-    whole = sampling.squared_distances
-    monkeypatch.setattr(sampling, "squared_distances", lambda a, b: sizes.append(len(a) * a.shape[1] * b.shape[1]) or whole(a, b))
+    whole = geometry.squared_distances
+    monkeypatch.setattr(geometry, "squared_distances", lambda a, b: sizes.append(len(a) * a.shape[1] * b.shape[1]) or whole(a, b))
     x = clouds("random")
     nearest_neighbours(x, x, 3)
     assert max(sizes) <= 200 and sum(sizes) == 3 * 40 * 40

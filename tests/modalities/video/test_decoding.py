@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from m2pt.config import UserError
-from m2pt.modalities.video.decoding import opened
+from m2pt.modalities.video.decoding.videos import opened
 from tests.modalities.video.coded import number, numbered, write_video
 
 OPEN_GROUPS = {"x264-params": "open-gop=1:keyint=12:bframes=3:b-adapt=0:scenecut=0"}

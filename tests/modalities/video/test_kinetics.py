@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 from m2pt.config import AudioInput, TestConfig, UserError, VideoAugment, VideoInput
-from m2pt.modalities.items import Wanted
-from m2pt.modalities.video.readers import READERS
-from m2pt.modalities.video.readers.kinetics import SHORT_SIDE, Converter
+from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.video.datasets import READERS
+from m2pt.modalities.video.items import SHORT_SIDE, Converter
 from tests.modalities.video.coded import CODE, numbered, numbers, write_video
 
 CONFIG = VideoInput(frames=4, stride=3, size=CODE, channels=1, tubelet=2, patch=12)

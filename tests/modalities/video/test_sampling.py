@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from m2pt.modalities.video.sampling import centre_clip, training_clip, view_clips
+from m2pt.modalities.video.transforms.sampling import centre_clip, training_clip, view_clips
 
 
 def drawn(total, stride, seed, frames=16):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from m2pt.config import UserError, VideoAugment, VideoInput
-from m2pt.modalities.video.transforms import ClipAugment, crops_along, resize_short, to_clip
+from m2pt.modalities.video.transforms.clips import ClipAugment, crops_along, resize_short, to_clip
 
 HEIGHT, WIDTH, SIZE = 120, 160, 32
 CONFIG = VideoInput(frames=4, size=SIZE, channels=3, tubelet=2, patch=8, mean=(0.4, 0.5, 0.6), std=(0.2, 0.2, 0.3))

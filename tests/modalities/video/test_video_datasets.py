@@ -6,7 +6,7 @@ import pytest
 
 from m2pt.config import UserError, VideoInput
 from m2pt.modalities.video import embedded
-from m2pt.modalities.video.datasets import read
+from m2pt.modalities.video.small import read
 from tests.modalities.video.coded import write_video
 
 CONFIG = VideoInput(frames=8, size=16, channels=1, tubelet=2, patch=8)

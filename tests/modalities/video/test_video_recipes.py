@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from m2pt.modalities.video.recipes import RECIPES
-from m2pt.modalities.video.transforms import ClipAugment
+from m2pt.modalities.video.transforms.clips import ClipAugment
 
 
 def test_the_recipe_for_kinetics_holds_the_published_values():

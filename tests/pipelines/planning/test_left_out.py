@@ -14,8 +14,8 @@ from m2pt import job
 from m2pt.config import UserError
 from m2pt.config.study_file import load_study
 from m2pt.files import documents
-from m2pt.modalities.items import Items
-from m2pt.modalities.video.readers.kinetics import KineticsItems
+from m2pt.modalities.shared.items import Items
+from m2pt.modalities.video.datasets.kinetics import VideoItems
 from m2pt.runs import records
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import RunSpec
@@ -161,14 +161,14 @@ def test_what_was_seen_in_another_form_is_not_taken_for_this_one(clouds: Path, m
 def test_a_fault_of_the_disk_is_no_damage(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what follows from the content of the data is left out: a file that cannot be had today ends the run."""
     video_task(", unreadable: skip, max_unreadable: 0.5")
-    test = KineticsItems.test
+    test = VideoItems.test
 
     def faulty(self: Items, index: int) -> object:
         if self.file(index).name == "val3.mp4":
             raise UserError(f"{self.file(index)}: is no whole video")
         return test(self, index)
 
-    monkeypatch.setattr(KineticsItems, "test", faulty)
+    monkeypatch.setattr(VideoItems, "test", faulty)
     sha = availability.file_sha256
 
     def refused(path: Path) -> str:
@@ -184,7 +184,7 @@ def test_a_fault_of_the_disk_is_no_damage(videos: Path, monkeypatch: pytest.Monk
 
 def test_what_can_be_read_the_second_time_is_not_left_out(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video_task(", unreadable: skip")
-    test, failed = KineticsItems.test, []
+    test, failed = VideoItems.test, []
 
     def shaky(self: Items, index: int) -> object:
         if self.file(index).name == "val3.mp4" and not failed:
@@ -192,7 +192,7 @@ def test_what_can_be_read_the_second_time_is_not_left_out(videos: Path, monkeypa
             raise UserError(f"{self.file(index)}: is no whole video")
         return test(self, index)
 
-    monkeypatch.setattr(KineticsItems, "test", shaky)
+    monkeypatch.setattr(VideoItems, "test", shaky)
     found = record("videos")
     assert failed and found["skipped"] == [] and found["test_samples"] == 24
 
@@ -264,14 +264,14 @@ def test_a_run_goes_on_with_the_samples_that_it_began_with_or_not_at_all(videos:
         run("videos")
     monkeypatch.setitem(job.finetune.__globals__, "evaluate", finished)
     monkeypatch.setattr("m2pt.data.cache_keys.version", lambda name: "0.0.1")  # other decoders ...
-    test = KineticsItems.test
+    test = VideoItems.test
 
     def other(self: Items, index: int) -> object:  # ... which cannot read what the first could
         if self.file(index).name == "val3.mp4":
             raise UserError(f"{self.file(index)}: is no whole video")
         return test(self, index)
 
-    monkeypatch.setattr(KineticsItems, "test", other)
+    monkeypatch.setattr(VideoItems, "test", other)
     with pytest.raises(UserError, match="other samples can be read than when it was interrupted"):
         run("videos")
 

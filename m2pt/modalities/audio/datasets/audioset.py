@@ -1,0 +1,81 @@
+"""AudioSet (and data sets in its layout) in the manifests of AST and AudioMAE, beside `class_labels_indices.csv`."""
+
+from pathlib import Path
+
+from m2pt.config import UserError, refuses_unknown
+from m2pt.modalities.audio.decoding.manifest import CLASSES, read_classes, read_entries, read_entry
+from m2pt.modalities.audio.items import SoundItems, inside
+from m2pt.modalities.shared.items import Items, Split, Wanted
+from m2pt.modalities.shared.listings import require_unique
+from m2pt.modalities.shared.missing import advice
+from m2pt.modalities.shared.samples import require_folder
+
+TRAIN: dict[str | None, tuple[str, ...]] = {
+    None: ("train.json", "train_data.json", "train_cleaned.json", "balanced_train_data.json"),
+    "balanced": ("balanced_train_data.json", "train.json"),
+    "unbalanced": ("unbalanced_train_data.json",),
+    "full": ("whole_train_data.json", "train_all.json"),
+}
+"""The manifest of the training split for each variant: AST's names, AudioMAE's, whose `train.json` is the balanced one, and
+M2PT's (`train_cleaned.json`, `eval_cleaned.json`). Where a folder holds several of them, the variant has to tell which it is.
+
+`full` is AudioSet-2M: balanced and unbalanced together. A variant that ends in `.json` is itself the name of the manifest.
+"""
+
+VAL = ("val.json", "val_data.json", "valid_data.json")
+TEST = ("test.json", "eval.json", "eval_data.json", "eval_19k.json", "eval_cleaned.json")
+
+
+@refuses_unknown
+def open_audioset(folder: Path, split: Split, wanted: Wanted) -> Items | None:
+    """One split of the manifests in `folder`; paths in them are relative to it, or absolute and inside of it.
+
+    Tagging takes any number of labels, separated by commas; classification takes one. There is no validation split in AudioSet;
+    it is read where it is there.
+
+    Raises:
+        UserError: a manifest or the table of classes is missing, ambiguous, empty or damaged, or an entry has unknown labels.
+
+    """
+    require_folder(folder)
+    named = str(wanted.variant)
+    if wanted.variant not in TRAIN and (not named.endswith(".json") or "/" in named):
+        known = ", ".join(str(name) for name in TRAIN if name)
+        raise UserError(f"{folder}: audioset has no variant {wanted.variant!r}; known: {known}, or the name of a manifest.")
+    candidates = {"train": TRAIN.get(wanted.variant, (named,)), "val": VAL, "test": TEST}[split]
+    manifest = _manifest(folder, candidates, required=split != "val")
+    if manifest is None:
+        return None
+    by_mid, classes = read_classes(folder / CLASSES)
+    names: list[str] = []
+    labels: list[list[int]] = []
+    for number, entry in enumerate(read_entries(manifest)):
+        name, mids = read_entry(entry, number, manifest)
+        found = mids.split(",")
+        unknown = [mid for mid in found if mid not in by_mid]
+        if unknown:
+            raise UserError(f"{manifest}: data[{number}] has the label {unknown[0]!r}, which {CLASSES} does not name.")
+        if wanted.goal == "classification" and len(found) > 1:
+            raise UserError(
+                f"{manifest}: data[{number}] has {len(found)} labels; classification takes one, the goal tagging many."
+            )
+        names.append(name)
+        labels.append(sorted({by_mid[mid] for mid in found}))
+    if not names:
+        raise UserError(f"{manifest}: lists no sounds; restore the file.")
+    names = inside(folder, names, manifest)
+    require_unique(names, manifest)
+    return SoundItems(folder, manifest, names, labels, classes, wanted)
+
+
+def _manifest(folder: Path, candidates: tuple[str, ...], *, required: bool) -> Path | None:
+    found = [folder / name for name in candidates if (folder / name).is_file()]
+    if len(found) > 1:
+        names = " and ".join(path.name for path in found)
+        raise UserError(f"{folder}: holds {names}, which may both list this split; keep one, or name it by the task's variant.")
+    if not found and required:
+        raise UserError(
+            f"{folder / candidates[0]}: is missing (as is any of {', '.join(candidates)}); this split is listed there"
+            f"{next(filter(None, (advice(folder, name) for name in candidates)), '')}."
+        )
+    return found[0] if found else None

@@ -1,0 +1,1 @@
+"""Heads for sounds alone: none so far."""

@@ -1,0 +1,1 @@
+"""Waveforms to what the model sees, in training and in testing."""

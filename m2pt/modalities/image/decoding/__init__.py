@@ -1,0 +1,1 @@
+"""Image files to pixels; a damaged file is refused."""

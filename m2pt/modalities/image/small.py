@@ -1,0 +1,48 @@
+"""Reader of images in class folders, the layout of ImageNet: `<folder>/<split>/<class>/<image>`."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from m2pt.config import ImageInput, UserError
+from m2pt.modalities.image.decoding.pictures import SUFFIXES, read_picture
+from m2pt.modalities.shared.pixels import fit
+from m2pt.modalities.shared.samples import SPLITS, Samples, collect, require_folder
+
+
+def read(folder: Path, split: str, config: ImageInput) -> Samples:
+    """Read one split, ordered by class and file name. Dotfiles are passed over.
+
+    The classes are the class folders of all splits together, by name, so that a label means the same in each.
+
+    Raises:
+        UserError: the folder, the split or a class is missing or empty, or a file is no whole image.
+
+    """
+    require_folder(folder)
+    if not (folder / split).is_dir():
+        raise UserError(f"{folder / split}: the split is missing; images belong into {folder / split}/<class>/.")
+    classes = sorted({path.name for name in SPLITS if (folder / name).is_dir() for path in _class_folders(folder / name)})
+    pictures, labels = [], []
+    for label, name in enumerate(classes):
+        members = folder / split / name
+        for path in sorted(members.iterdir()) if members.is_dir() else []:
+            if not path.name.startswith("."):
+                pictures.append(_picture(path, config))
+                labels.append(label)
+    return collect([picture.astype(np.float32) / np.float32(255) for picture in pictures], labels, classes, folder / split)
+
+
+def _class_folders(split: Path) -> list[Path]:
+    paths = [path for path in split.iterdir() if not path.name.startswith(".")]
+    for path in paths:
+        if not path.is_dir():
+            raise UserError(f"{path}: stands beside the class folders; images belong into {split}/<class>/.")
+    return paths
+
+
+def _picture(path: Path, config: ImageInput) -> NDArray[np.uint8]:
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: is no image ({', '.join(SUFFIXES)}); remove it from the class folder.")
+    return fit(read_picture(path), config.size, config.channels)

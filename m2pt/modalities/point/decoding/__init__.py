@@ -1,0 +1,1 @@
+"""Files of point clouds to arrays; a damaged file is refused."""

@@ -1,0 +1,1 @@
+"""Heads for point clouds alone."""

@@ -1,0 +1,1 @@
+"""What all modalities share: samples, lists of data sets, patches, and what passes between tokenizer, encoder and head."""

@@ -1,0 +1,20 @@
+"""What a head for dense predictions (one label per point or pixel) offers."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from m2pt.modalities.shared.features import Features
+
+Outputs = Tensor | tuple[Tensor, Tensor]
+"""Outputs (B, classes, ...) with one per point or pixel; where a head has a second one at its side, in training those of both."""
+
+
+class DenseHead(nn.Module, ABC):
+    """`taps` are the indices of the blocks, counted from 0, whose outputs it takes."""
+
+    taps: tuple[int, ...]
+
+    @abstractmethod
+    def forward(self, features: Features, given: Tensor | None) -> Outputs:
+        """Label every point or pixel; `given` (B,) are object categories where the task has them."""

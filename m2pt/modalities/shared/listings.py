@@ -1,0 +1,110 @@
+"""Lists as they are in the world: in UTF-8, or in UTF-16 with its mark, of any system's lines; tables with quotes and spaces."""
+
+import codecs
+import csv
+import json
+import posixpath
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from m2pt.config import UserError
+from m2pt.modalities.shared.missing import advice
+from m2pt.modalities.shared.samples import require_folder
+
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, without a byte-order mark.
+
+    Raises:
+        UserError: it is missing or no text.
+
+    """
+    require_folder(path.parent)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        more = advice(path.parent, path.name) if isinstance(error, FileNotFoundError) else ""
+        raise UserError(f"{path}: cannot be read ({error.strerror}); the data set needs this file{more}.") from error
+    mark, encoding = next((pair for pair in _MARKS if content.startswith(pair[0])), (b"", "utf-8"))
+    try:
+        text = content[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not a text file in UTF-8; make the data again.") from error
+    if "\0" in text:
+        raise UserError(f"{path}: is not a text file in UTF-8 (it holds zeros); make the data again.")
+    return text
+
+
+def read_lines(path: Path) -> list[tuple[int, str]]:
+    """The lines of a list that are not empty, stripped, with their numbers from 1 on.
+
+    Raises:
+        UserError: it is missing, no text, or lists nothing.
+
+    """
+    # Not splitlines: names may hold what that takes for the end of a line (U+2028, for one).
+    lines = read_text(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    found = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+    if not found:
+        raise UserError(f"{path}: is empty; it must list at least one entry.")
+    return found
+
+
+def read_list(path: Path) -> list[str]:
+    """The lines of a list without their numbers; raises as `read_lines`."""
+    return [line for _, line in read_lines(path)]
+
+
+def read_rows(path: Path, names: Sequence[str] | None = None) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a table with commas, with the numbers of their lines; spaces around values do not count.
+
+    The first line is the heading where no `names` are given.
+
+    Raises:
+        UserError: it is missing, no text, or has a row of more or fewer values than the heading.
+
+    """
+    lines, rows = read_lines(path), []
+    if names is None:
+        names, lines = _values(lines[0][1]), lines[1:]
+    for number, line in lines:
+        values = _values(line)
+        if len(values) != len(names):
+            raise UserError(f"{path}: line {number} has {len(values)} values under a heading of {len(names)}; restore the file.")
+        rows.append((number, dict(zip(names, values, strict=True))))
+    return rows
+
+
+def _values(line: str) -> list[str]:
+    return [value.strip() for value in next(csv.reader([line], skipinitialspace=True))]
+
+
+def read_document(path: Path) -> Any:
+    """The content of a JSON file that lists something.
+
+    Raises:
+        UserError: it is missing or no JSON.
+
+    """
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: is no valid JSON; restore the file.") from error
+
+
+def require_unique(names: Iterable[str], listed_in: Path) -> None:
+    """Refuse a list that names a file twice: it would count twice.
+
+    Raises:
+        UserError: naming the first such entry.
+
+    """
+    seen: set[str] = set()
+    for name in names:
+        path = posixpath.normpath(name) if "." in name[:2] or "/." in name or "//" in name else name
+        if path in seen:
+            raise UserError(f"{listed_in}: names {name!r} twice; remove one of the entries.")
+        seen.add(path)

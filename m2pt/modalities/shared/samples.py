@@ -1,0 +1,102 @@
+"""What a reader hands out: decoded samples with their labels, and the checks that every reader shares.
+
+Shape suffixes: N samples.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from m2pt.config import UserError
+from m2pt.modalities.shared.missing import is_file, spelling
+
+SPLITS = ("pretrain", "train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One split of one data set.
+
+    `x` is float32: image (N, C, H, W) and video (N, C, T, H, W) in [0, 1]; audio (N, 1, frames, mels), log-mel, not normalised;
+    point (N, P, 3), by default in the unit sphere. `y` (N,) int64 indexes `classes`.
+    """
+
+    x: Tensor
+    y: Tensor
+    classes: tuple[str, ...]
+
+
+def collect(x: Sequence[NDArray[Any]] | NDArray[Any], labels: Sequence[int], classes: Sequence[str], source: Path) -> Samples:
+    """The samples of one split; `source` names the split in errors.
+
+    Raises:
+        UserError: there is no sample at all, or a class has none.
+
+    """
+    if len(labels) == 0:
+        raise UserError(f"{source}: holds no samples; a split needs at least one of each class.")
+    counts = np.bincount(np.asarray(labels), minlength=len(classes))
+    absent = [name for name, count in zip(classes, counts, strict=True) if count == 0]
+    if absent:
+        raise UserError(f"{source}: has no sample of {_listing(absent)}; every class of the data set needs one in every split.")
+    array = np.ascontiguousarray(np.stack(x) if not isinstance(x, np.ndarray) else x, dtype=np.float32)
+    return Samples(torch.from_numpy(array), torch.tensor(labels, dtype=torch.int64), tuple(classes))
+
+
+def _listing(names: Sequence[str]) -> str:
+    noun = "class" if len(names) == 1 else "classes"
+    return f"{noun} {', '.join(repr(name) for name in names[:5])}{' ...' if len(names) > 5 else ''}"
+
+
+def require_folder(folder: Path) -> Path:
+    """`folder` itself.
+
+    Raises:
+        UserError: it is not there, or no folder.
+
+    """
+    if not folder.is_dir():
+        fault = "is a file where a folder of data is expected" if folder.exists() else "the data folder is missing"
+        raise UserError(f"{folder}: {fault}; make the data or correct data.root.")
+    return folder
+
+
+def place(folder: Path, name: str, listed_in: Path) -> Path:
+    """Where a file lies that a list of the data set names, relative to the data folder; it need not be there.
+
+    Raises:
+        UserError: it lies where the fingerprint of the data does not look: outside the data folder, or below a dotfile's name.
+
+    """
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise UserError(f"{listed_in}: names {name!r}, which is outside the data folder; paths must be relative to {folder}.")
+    return folder / visible(name, str(listed_in))
+
+
+def visible(name: str, listed_in: str) -> str:
+    """The name itself. Raises `UserError` where it leads to or through a dotfile: no fingerprint would cover that."""
+    if "." in name and any(part.startswith(".") for part in Path(name).parts):
+        raise UserError(f"{listed_in}: names {name!r}, and dotfiles belong to no data set; rename the file and the entry.")
+    return name
+
+
+def member(folder: Path, name: str, listed_in: Path) -> Path:
+    """The path of a file that a list of the data set names, relative to the data folder.
+
+    Raises:
+        UserError: as `place`; or the file is missing or empty.
+
+    """
+    path = place(folder, name, listed_in)
+    if not is_file(path):
+        more = spelling(folder, name)
+        raise UserError(f"{path}: is missing, though {listed_in.name} lists it; restore the file or remove the entry{more}.")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path}: is empty (0 bytes); restore the file.")
+    return path

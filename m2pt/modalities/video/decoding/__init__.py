@@ -1,0 +1,1 @@
+"""Video files to frames, and the lists that name them; a damaged file is refused."""

@@ -1,0 +1,1 @@
+"""Heads for videos alone: none so far."""

@@ -1,0 +1,131 @@
+"""Videos with one label each, decoded when a sample is asked for.
+
+Shape suffixes: V views, C channels, T frames, H height, W width, S the model's size.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from av.video.reformatter import Interpolation, VideoReformatter
+from torch import Tensor
+
+from m2pt.config import VideoAugment, VideoInput
+from m2pt.modalities.shared.items import Item, Items, copy_seed
+from m2pt.modalities.shared.samples import member
+from m2pt.modalities.video.decoding.videos import Frame, opened
+from m2pt.modalities.video.transforms.clips import ClipAugment, crops_along, resize_short, to_clip
+from m2pt.modalities.video.transforms.sampling import training_clip, view_clips
+
+SHORT_SIDE = 320
+"""Videos with a longer shorter side are scaled down to it while they are decoded: the published preparation stores them so."""
+
+
+class VideoItems(Items):
+    """The videos of one list. `views` are the numbers of clips and of crops that a sample is tested with."""
+
+    def __init__(
+        self,
+        listing: Path,
+        entries: Sequence[tuple[str, int]],
+        classes: tuple[str, ...],
+        config: VideoInput,
+        augment: VideoAugment | None,
+        views: tuple[int, int],
+    ) -> None:
+        self._listing, self._config, self._views = listing, config, views
+        self._names = [name for name, _ in entries]
+        self._augment = ClipAugment(augment, config) if augment else None
+        self.classes = classes
+        self.labels: Tensor = torch.tensor([label for _, label in entries])
+
+    def __len__(self) -> int:
+        """How many videos the list holds."""
+        return len(self._names)
+
+    def name(self, index: int) -> str:
+        """The path of the video."""
+        return str(self.file(index))
+
+    def file(self, index: int) -> Path:
+        """As `Items.file`."""
+        return self._listing.parent / self._names[index]
+
+    def train(self, index: int, seed: int) -> Item:
+        """A clip (C, T, S, S) at a random place of the video, augmented; without augmentation, as it is tested in one view.
+
+        Raises:
+            UserError: the video is missing or cannot be decoded.
+
+        """
+        return self.copies(index, seed, (0,))[0]
+
+    def copies(self, index: int, seed: int, numbers: Sequence[int]) -> list[Item]:
+        """The copies are of one clip, which is decoded once: VideoMAE's repeated augmentation. Raises as `train`."""
+        if self._augment is None:
+            return [self._item(index, self._view(index, 1, 1)[0]) for _ in numbers]
+        config = self._config
+        generator = torch.Generator().manual_seed(seed)
+        with opened(self._member(index)) as video:
+            places = training_clip(_length(len(video)), config.frames, config.stride, generator)
+            pictures = video.pick(places, video.upright(Converter(config)))
+        frames = [pictures[place] for place in places]
+        # The first copy draws on where the clip's place was drawn.
+        draws = [torch.Generator().manual_seed(copy_seed(seed, number)) if number else generator for number in numbers]
+        return [self._item(index, self._augment(frames, draw)) for draw in draws]
+
+    def test(self, index: int) -> Item:
+        """All views (V, C, T, S, S): clip by clip from the beginning to the end of the video, of each the crops in their order.
+
+        Raises:
+            UserError: the video is missing or cannot be decoded.
+
+        """
+        return self._item(index, self._view(index, *self._views))
+
+    def _view(self, index: int, clips: int, crops: int) -> Tensor:
+        config = self._config
+        with opened(self._member(index)) as video:
+            chosen = view_clips(_length(len(video)), config.frames, config.stride, clips)
+            pictures = video.pick((place for clip in chosen for place in clip), video.upright(Converter(config)))
+        resized = {place: resize_short(to_clip([picture]), config.size) for place, picture in pictures.items()}
+        views = [
+            view
+            for clip in chosen
+            for view in crops_along(torch.cat([resized[place] for place in clip], dim=1), config.size, crops)
+        ]
+        return torch.stack(views)
+
+    def _member(self, index: int) -> Path:
+        return member(self._listing.parent, self._names[index], self._listing)
+
+    def _item(self, index: int, x: Tensor) -> Item:
+        return {"x": x, "y": self.labels[index].clone()}
+
+
+class Converter:
+    """Makes of the decoded frames of one video pixels of one size, that of the first frame it sees, up to `SHORT_SIDE`."""
+
+    def __init__(self, config: VideoInput) -> None:
+        self._format = "gray" if config.channels == 1 else "rgb24"
+        self._limit = max(SHORT_SIDE, config.size)
+        self._size: tuple[int, int] | None = None
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame) -> Frame:
+        """The pixels (H, W, 3), or (H, W) where the input is grey."""
+        if self._size is None:
+            scale = min(1.0, self._limit / min(frame.width, frame.height))
+            self._size = (round(frame.width * scale), round(frame.height * scale))
+        width, height = self._size
+        way = Interpolation.BICUBIC if self._size != (frame.width, frame.height) else None
+        converted = self._reformatter.reformat(frame, width=width, height=height, format=self._format, interpolation=way)
+        return np.asarray(converted.to_ndarray(), dtype=np.uint8)
+
+
+def _length(total: int) -> int:
+    if total == 0:
+        raise ValueError("the video has no frame")
+    return total

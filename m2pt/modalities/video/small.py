@@ -1,0 +1,54 @@
+"""Reader of videos listed in a CSV file, as Kinetics is for VideoMAE: lines `relative/path label` in `<split>.csv`.
+
+Line k of `classes.txt` names label k. Shape suffixes: C channels, T frames, H height, W width.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+from PIL import Image
+
+from m2pt.config import UserError, VideoInput
+from m2pt.modalities.shared.listings import read_list, require_unique
+from m2pt.modalities.shared.pixels import fit
+from m2pt.modalities.shared.samples import Samples, collect, member
+from m2pt.modalities.video.decoding.lists import CLASSES, read_entries
+from m2pt.modalities.video.decoding.videos import opened
+
+
+def read(folder: Path, split: str, config: VideoInput) -> Samples:
+    """Read one split in the order of its list: `frames` frames of each video, evenly over its length.
+
+    Raises:
+        UserError: a list or file is missing, empty or damaged, or a label is unknown.
+
+    """
+    classes = read_list(folder / CLASSES)
+    listing = folder / f"{split}.csv"
+    clips, labels = [], []
+    reformatter = VideoReformatter()  # one for all: setting up a conversion costs more than converting a small frame
+    entries = read_entries(listing)
+    require_unique([name for _, name, _ in entries], listing)
+    for number, name, label in entries:
+        if label >= len(classes):
+            raise UserError(f"{listing}: line {number} has label {label}, but {CLASSES} names only {len(classes)} classes.")
+        clip_CTHW = _clip(member(folder, name, listing), config, reformatter)
+        clips.append(clip_CTHW.astype(np.float32) / np.float32(255))
+        labels.append(label)
+    return collect(clips, labels, classes, listing)
+
+
+def _clip(path: Path, config: VideoInput, reformatter: VideoReformatter) -> NDArray[np.uint8]:
+    """(C, T, H, W) bytes of the sampled frames."""
+    with opened(path) as video:
+        # The middles of equal parts; of a clip with as many frames as are wanted, every frame.
+        wanted = [(2 * index + 1) * len(video) // (2 * config.frames) for index in range(config.frames)]
+        pictures: dict[int, NDArray[np.uint8]] = {}
+        form = "gray" if config.channels == 1 else "rgb24"
+        upright = video.upright(lambda frame: np.asarray(reformatter.reformat(frame, format=form).to_ndarray(), dtype=np.uint8))
+        for index, frame in enumerate(video.frames()):
+            if index in wanted and not frame.is_corrupt:
+                pictures[index] = fit(Image.fromarray(upright(frame)), config.size, config.channels)
+        return np.stack([pictures[index] for index in wanted], axis=1)

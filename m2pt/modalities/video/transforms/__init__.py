@@ -1,0 +1,1 @@
+"""Frames to what the model sees, in training and in testing."""
