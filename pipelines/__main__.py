@@ -20,8 +20,8 @@ from pipelines.execution import process_environment as environment
 EPILOG = "Exit codes: 0 all is well, 1 some runs failed, 2 a fault that you can mend (one sentence says how), 3 an error of m2pt."
 
 COMMANDS = {
-    "plan": ("look", "show what would run, what is done, and what it will cost"),
-    "status": ("look", "show how many runs are in each state, and every failed one by name"),
+    "plan": ("plan", "show what would run, what is done, and what it will cost"),
+    "status": ("status", "show how many runs are in each state, and every failed one by name"),
     "data": ("execute", "make the embedded data of a study"),
     "study": ("execute", "do the whole study: data, encoders, runs, report"),
     "search": ("search", "do a study with a search: trials, then what they chose beside what was declared"),

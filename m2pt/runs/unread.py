@@ -1,6 +1,6 @@
 """Which values of a spec its run does not read: they stand in the spec, and whatever they are, its numbers are the same.
 
-A study file that sets such a value would be believed; `pipelines.planning.settings` refuses it, and a report leaves it out.
+A study file that sets such a value would be believed; `pipelines.planning.unused_keys` refuses it, and a report leaves it out.
 """
 
 from collections.abc import Iterator

@@ -14,8 +14,9 @@ from m2pt.analysis.tables.environments import Environment, environments, mixture
 from m2pt.analysis.tables.headline import difference, signed
 from m2pt.analysis.tables.summaries import Comparison, Summary, summaries
 from m2pt.runs import records
-from pipelines.planning import settings
-from pipelines.planning.plan import resolve, runs_folder
+from pipelines.planning import study_file
+from pipelines.planning.folders import runs_folder
+from pipelines.planning.plan import resolve
 
 Key = tuple[str, str, str, str]
 
@@ -47,7 +48,7 @@ def compare(options: Namespace) -> int:
 
 def _read(file: str) -> tuple[pd.DataFrame, list[Environment]]:
     """The table of runs of a study, and the environments that they come from."""
-    plan = resolve(settings.load(file))
+    plan = resolve(study_file.load(file))
     folder = runs_folder(plan.study)
     table = records.table(plan.compared, folder, plan.parts)
     return table, environments((("finetune", folder / str(name)) for name in table["run_id"] if name), table)

@@ -11,9 +11,9 @@ from pipelines.commands import reproduce
 from pipelines.execution.process_environment import LOGS
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Outcome, Session
-from pipelines.planning import settings
-from pipelines.planning.mixing import FINE_TUNING, PRETRAINING
-from pipelines.planning.plan import make_data, resolve
+from pipelines.planning import study_file
+from pipelines.planning.embedded_data import make_data
+from pipelines.planning.plan import FINE_TUNING, PRETRAINING, resolve
 from pipelines.reporting.rendering import is_default, is_done, report_folder
 from pipelines.scheduling import server
 from pipelines.tracking.study import try_to_publish
@@ -23,7 +23,7 @@ Body = Callable[[Session], list[Outcome]]
 
 def data(options: Namespace) -> int:
     """Make the embedded data of a study."""
-    declared = settings.load(options.study)
+    declared = study_file.load(options.study)
     if declared.data.embedded is None:
         raise UserError(f"{options.study}: data.embedded is missing, so there are no data to make; add it, or use your own data.")
     out = options.out or Path(declared.data.root)
@@ -34,7 +34,7 @@ def data(options: Namespace) -> int:
 
 def pretrain(options: Namespace) -> int:
     """Make the encoders of a study."""
-    with Session(settings.load(options.study), Display()) as session:
+    with Session(study_file.load(options.study), Display()) as session:
         session.require_data()
         session.prepare(PRETRAINING)
         if not session.look_again().unfinished(session.plan.pretrain):
@@ -45,7 +45,7 @@ def pretrain(options: Namespace) -> int:
 
 def sweep(options: Namespace) -> int:
     """Do the fine-tuning runs of a study."""
-    with Session(settings.load(options.study), Display()) as session:
+    with Session(study_file.load(options.study), Display()) as session:
         session.require_data()
         session.prepare(FINE_TUNING)
         left = session.look_again().unfinished(session.plan.runs)
@@ -59,7 +59,7 @@ def sweep(options: Namespace) -> int:
 
 def report(options: Namespace) -> int:
     """Render the report of a study as it stands."""
-    declared = settings.load(options.study)
+    declared = study_file.load(options.study)
     out = options.out or report_folder(options.study, declared)
     session = Session(declared, Display())  # its lock is not taken: a report may be made while runs go on
     session.require_data()
@@ -71,7 +71,7 @@ def report(options: Namespace) -> int:
 
 def study(options: Namespace) -> int:
     """Do the whole study, with its search where it has one: the default one through DVC, any other in one flow."""
-    declared = settings.load(options.study)
+    declared = study_file.load(options.study)
     out = report_folder(options.study, declared)
     if is_default(options.study) and declared.search is not None:
         raise UserError(

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from pipelines.planning import settings
+from pipelines.planning import study_file
 from pipelines.planning.plan import resolve
 from pipelines.reporting.rendering import report_folder
 from pipelines.tracking.study import publish_study
@@ -10,7 +10,7 @@ from pipelines.tracking.study import publish_study
 
 def publish(options: Namespace) -> int:
     """Publish every run of a study that left something behind; what is there already is left as it is."""
-    study = settings.load(options.study)
+    study = study_file.load(options.study)
     published = publish_study(resolve(study), report_folder(options.study, study))
     from pipelines.tracking.mlflow_tracker import tracking_uri
 

@@ -11,9 +11,8 @@ from pipelines.execution.groups import end_group
 from pipelines.execution.process_environment import LOGS, WATCHED
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
-from pipelines.planning.mixing import FINE_TUNING, PRETRAINING
-from pipelines.planning.places import study_lock
-from pipelines.planning.plan import resolve
+from pipelines.planning.folders import study_lock
+from pipelines.planning.plan import FINE_TUNING, PRETRAINING, resolve
 from pipelines.reporting.rendering import is_current, render_report
 from pipelines.scheduling import server
 

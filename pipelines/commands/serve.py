@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from m2pt.config import UserError
 from pipelines.execution.groups import end_group
 from pipelines.execution.process_environment import LOGS, WATCHED
-from pipelines.planning import settings
+from pipelines.planning import study_file
 from pipelines.scheduling import server
 
 PREFECT_PORT = 4200
@@ -20,7 +20,7 @@ MLFLOW_PORT = 5000
 
 def serve(options: Namespace) -> int:
     """Put a study on a schedule and do its runs until interrupted."""
-    study = settings.load(options.study)
+    study = study_file.load(options.study)
     if options.every is not None and options.every < 1:
         raise UserError(f"--every: {options.every:g} is no number of seconds of at least 1.")
     if options.starter:
@@ -62,7 +62,7 @@ def ui(options: Namespace) -> int:
         command = tracking.ui_command(server.HOST, port)
         mlflow = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
         stack.callback(end_group, mlflow, signal.SIGTERM)
-        page = tracking.study_page(settings.load(options.study).study, f"http://{server.HOST}:{port}")
+        page = tracking.study_page(study_file.load(options.study).study, f"http://{server.HOST}:{port}")
         print(f"MLflow:  {page}", flush=True)
         if options.prefect:
             prefect = stack.enter_context(server.used(LOGS / "prefect-server.log", PREFECT_PORT, schedules=True))

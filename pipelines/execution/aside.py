@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from m2pt.runs.records import status
-from pipelines.planning.places import aside_of, replaced_of
-from pipelines.planning.plan import Plan, encoders_folder, is_locked, runs_folder
+from pipelines.planning.folders import aside_of, encoders_folder, replaced_of, runs_folder
+from pipelines.planning.plan import Plan, is_locked
 
 
 def bring_back(plan: Plan) -> Counter[Path]:

@@ -17,9 +17,9 @@ from m2pt.runs.records import FAILURE
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import Trial, Values, with_trials
 from pipelines.execution.session import Session
+from pipelines.planning.folders import runs_folder
 from pipelines.planning.grid import Fingerprints, part_specs
-from pipelines.planning.mixing import FINE_TUNING
-from pipelines.planning.plan import runs_folder
+from pipelines.planning.plan import FINE_TUNING
 from pipelines.planning.search_journal import JOURNAL, write_trials
 
 if TYPE_CHECKING:

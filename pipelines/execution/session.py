@@ -19,10 +19,11 @@ from pipelines.execution import aside
 from pipelines.execution.launch import SlotPool
 from pipelines.execution.process_environment import LOGS
 from pipelines.execution.progress import Display
-from pipelines.planning import mixing
-from pipelines.planning.mixing import FINE_TUNING, PRETRAINING
-from pipelines.planning.places import aside_of, study_lock
-from pipelines.planning.plan import Plan, data_folder, encoders_folder, job_inputs, make_data, resolve, runs_folder, sweep_id
+from pipelines.planning import environments
+from pipelines.planning.embedded_data import make_data
+from pipelines.planning.folders import aside_of, data_folder, encoders_folder, runs_folder, study_lock
+from pipelines.planning.job_inputs import job_inputs
+from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve, sweep_id
 from pipelines.planning.slots import slots
 from pipelines.tracking.thread import LiveTracking
 
@@ -185,21 +186,21 @@ class Session:
 
         """
         plan = self.look_again()
-        ours, rule = mixing.here(self.study), self.study.execution.other_environment
+        ours, rule = environments.here(self.study), self.study.execution.other_environment
         for kind in kinds:
             specs: Sequence[Spec] = plan.pretrain if kind == PRETRAINING else plan.runs
-            known = mixing.standing(plan, specs)
-            found = mixing.foreign(known, ours)
+            known = environments.recorded(plan, specs)
+            found = environments.differing(known, ours)
             if found and rule == "redo":
                 aside.replace(found)
-                self.display.say(f"{self.study.study}: {mixing.sentence(found, kind)}: put aside, to be done anew.")
+                self.display.say(f"{self.study.study}: {environments.sentence(found, kind)}: put aside, to be done anew.")
             elif found and (plan.unfinished(specs) or plan.to_come):
-                said = f"{self.study.study}: new {kind} runs would be compared with {mixing.sentence(found, kind)}"
+                said = f"{self.study.study}: new {kind} runs would be compared with {environments.sentence(found, kind)}"
                 if rule == "refuse":
                     raise UserError(f"{said}; {WAY_OUT}.")
                 self.display.say(f"{said}; the report names them all.")
-            elif mixing.is_mixed(known):
-                said = f"{mixing.sentence(found, kind)} stand beside others; the report names them all"
+            elif environments.is_mixed(known):
+                said = f"{environments.sentence(found, kind)} stand beside others; the report names them all"
                 self.display.say(f"{self.study.study}: {said}.")
             if rule != "mix":
                 self._beside[kind] = {there for run_dir, theirs in known.items() if run_dir not in found for there in theirs}
@@ -239,7 +240,7 @@ class Session:
         self._start_tracking().finish(spec, run_dir)
         if result.status == "complete":
             if kind in self._beside:
-                self._beside[kind] |= set(mixing.environments_of(run_dir))
+                self._beside[kind] |= set(environments.of_run(run_dir))
             splits = ("val",) if is_trial(self.study, spec) else ("val", "test")  # a search shows nobody a test score
             return Ended(True, scores(run_dir, splits), seconds=result.seconds)
         died = (run_dir / FAILURE).is_file() and read_json(run_dir / FAILURE)["kind"] == "worker_died"

@@ -9,9 +9,9 @@ from m2pt.modalities.dataset_sizes import dataset_facts
 from m2pt.models.costs import RunCosts, assumption, run_costs
 from m2pt.runs.identity import cell_key
 from m2pt.runs.spec import RunSpec
-from pipelines.planning import samples
 from pipelines.planning.plan import Plan
-from pipelines.planning.refusals import form
+from pipelines.planning.refused_runs import form
+from pipelines.planning.task_samples import known_samples
 
 __all__ = ["CellEstimate", "assumption", "cells"]
 
@@ -46,7 +46,7 @@ class CellEstimate:
 def cells(plan: Plan, refused: Mapping[str, str]) -> list[CellEstimate]:
     """The cells of a study on published data sets, in the order of its parts; empty for a study without tasks.
 
-    `refused` are the reasons why runs cannot start (`pipelines.planning.refusals`).
+    `refused` are the reasons why runs cannot start (`pipelines.planning.refused_runs`).
     """
     members: dict[str, list[RunSpec]] = {}
     names: dict[str, list[str]] = {}
@@ -67,7 +67,7 @@ def _cell(plan: Plan, specs: list[RunSpec], parts: tuple[str, ...], epochs: dict
     costs = None if refused else _costs(spec)
     known, same = cell_if_scored(spec, epochs), Sameness()
     for one in specs if known else ():
-        same = same.joined(sameness(one, samples.known(plan, one), made_here(plan.study), epochs))
+        same = same.joined(sameness(one, known_samples(plan, one), made_here(plan.study), epochs))
     score = known.published if known else None
     label = cell_of(spec, spec.task.dataset, epochs).label if spec.task else ""
     varied = f" ({label})" if label else ""

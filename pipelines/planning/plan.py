@@ -1,29 +1,28 @@
-"""Where a study stands: what it holds, what of that is on the disk, and where a job finds what it needs."""
+"""The plan of a study: its runs, the state of each, and which data and weights are missing."""
 
 import fcntl
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from m2pt.config import EmbeddedData, FileSource, Study, UserError
-from m2pt.data.embedded import MANIFEST, write_embedded
-from m2pt.data.fingerprints import CACHE, fingerprint
-from m2pt.files.documents import read_json
+from m2pt.config import FileSource, Study, UserError
+from m2pt.data.fingerprints import fingerprint
 from m2pt.runs.identity import canonical, run_id
-from m2pt.runs.records import ENCODER, EXECUTION, LOCK, read_record, status
-from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef
+from m2pt.runs.records import ENCODER, LOCK, read_record, status
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.trials import Trial, chosen, is_trial, with_encoders, with_trials
 from m2pt.weights import weights_file, weights_sha256
+from pipelines.planning.embedded_data import is_stale
+from pipelines.planning.folders import data_folder, encoders_folder, place_of, runs_folder
 from pipelines.planning.grid import EncoderKey, Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
-from pipelines.planning.places import place_of
-from pipelines.planning.search_journal import read_trials, standing
+from pipelines.planning.search_journal import read_trials, with_results
 
-THREADS = 1
-"""How many threads a run computes with: with more, its numbers would depend on how many runs go side by side."""
+PRETRAINING = "pretraining"
+FINE_TUNING = "fine-tuning"
 
 State = Literal["complete", "failed", "interrupted", "missing", "running", "waiting"]
 """A status of m2pt.runs.records, or `running` somewhere right now, or `waiting` for data or weights that do not exist yet."""
@@ -113,115 +112,78 @@ class Plan:
         return Counter(self.state(spec) for spec in self.specs)
 
 
-def runs_folder(study: Study) -> Path:
-    """The folder of a study's fine-tuning runs."""
-    return Path("runs") / study.study
-
-
-def encoders_folder(study: Study) -> Path:
-    """The folder of a study's pretraining runs."""
-    return Path("encoders") / study.study
-
-
 def data_key(spec: Spec) -> str:
-    """Whose data a run reads: its target's, or its modality's."""
+    """The task or modality whose data a run reads."""
     return spec.modality if isinstance(spec, PretrainSpec) else spec.target
 
 
-def data_folder(study: Study, key: str) -> Path:
-    """The folder of the data of a task or a modality."""
-    return Path(study.data.root) / (study.tasks[key].path if key in study.tasks else key)
-
-
 def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:
-    """Look at the disk. `known_data` spares looking at the data again.
+    """The plan of a study as things are on the disk now. `known_data` are fingerprints of its data; they are not computed again.
 
     Raises:
-        UserError: data or a file of weights cannot be read.
+        UserError: data, weights, a record or the journal of a search cannot be read.
 
     """
-    loading = with_encoders(study)
-    missing, prints = ((), dict(known_data)) if known_data is not None else _data(loading)
-    weights, absent = _files(loading)
-    prints |= dict.fromkeys(missing, "")
-    fingerprints = Fingerprints(prints, {key: weights_sha256(path) for key, path in weights.items()})
-    for _ in range(2):  # an encoder that goes on from another has its id only once that one is there
-        for spec in pretrain_specs(loading, fingerprints):
-            run_dir = encoders_folder(study) / run_id(spec) if spec.ready and spec.modality not in missing else None
-            if run_dir is not None and status(place := place_of(run_dir)) == "complete":
-                key = (spec.source, spec.modality)
-                weights[key] = place / ENCODER
-                made = {key: read_record(place)["files"][ENCODER]}
-                fingerprints = Fingerprints(prints, {**fingerprints.weights, **made})
-    trials = standing(study, read_trials(study, fingerprints, runs_folder(study)), fingerprints, runs_folder(study))
-    pretraining, runs = pretrain_specs(loading, fingerprints), run_specs(with_trials(study, trials), fingerprints)
-    return Plan(study, fingerprints, weights, missing, absent, pretraining, runs, trials)
+    declared = with_encoders(study)
+    data, missing_data = _data(declared) if known_data is None else (dict(known_data), ())
+    files, missing_files = _encoder_files(declared)
+    weights = {key: weights_sha256(path) for key, path in files.items()}
+    prints = Fingerprints(data | dict.fromkeys(missing_data, ""), weights)
+    trained, prints = _trained_encoders(declared, prints, missing_data)
+    journal = read_trials(study, prints, runs_folder(study))
+    trials = with_results(study, journal, prints, runs_folder(study))
+    return Plan(
+        study=study,
+        prints=prints,
+        weights=files | trained,
+        missing_data=missing_data,
+        missing_weights=missing_files,
+        pretrain=pretrain_specs(declared, prints),
+        runs=run_specs(with_trials(study, trials), prints),
+        trials=trials,
+    )
 
 
-def _data(study: Study) -> tuple[tuple[str, ...], dict[str, str]]:
+def _data(study: Study) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The fingerprints of the data that are there as declared, and the tasks and modalities whose data are not."""
     used = data_used(study)
-    missing = tuple(key for key in used if not data_folder(study, key).is_dir() or _is_stale(study, key))
-    return missing, {key: fingerprint(data_folder(study, key)) for key in used if key not in missing}
+    missing = tuple(key for key in used if not data_folder(study, key).is_dir() or is_stale(study, key))
+    return {key: fingerprint(data_folder(study, key)) for key in used if key not in missing}, missing
 
 
-def _files(study: Study) -> tuple[dict[EncoderKey, Path], dict[str, Path]]:
-    """The files of encoders that are there, and those that are not, by their keys in the study file."""
-    found, absent = {}, {}
+def _encoder_files(study: Study) -> tuple[dict[EncoderKey, Path], dict[str, Path]]:
+    """The declared files of weights that exist, and those that do not, by their keys in the study file."""
+    present: dict[EncoderKey, Path] = {}
+    missing: dict[str, Path] = {}
     for name, modality in encoders_used(study):
         source = study.encoders[name]
         if isinstance(source, FileSource):
+            key = f"encoders.{name}.paths.{modality}"
             if modality not in source.paths:
-                raise UserError(f"encoders.{name}.paths.{modality}: is missing, but the sweep uses this encoder; add its path.")
+                raise UserError(f"{key}: is missing, but the sweep uses this encoder; add its path.")
             path = Path(source.paths[modality])
-            if not path.exists():
-                absent[f"encoders.{name}.paths.{modality}"] = path
+            if path.exists():
+                present[name, modality] = weights_file(path)
             else:
-                found[name, modality] = weights_file(path)
-    return found, absent
+                missing[key] = path
+    return present, missing
 
 
-def _is_stale(study: Study, key: str) -> bool:
-    """Whether these data were made here with other sizes than the study declares."""
-    path = Path(study.data.root) / MANIFEST
-    if study.data.embedded is None or not path.is_file():
-        return False
-    made = read_json(path).get(key)
-    return made is not None and made.get("sizes") != study.data.embedded.model_dump(mode="json")
-
-
-def make_data(root: Path, sizes: EmbeddedData) -> bool:
-    """Make the embedded data in `root`, whatever of them is not there as declared; whether anything was made.
-
-    Raises:
-        UserError: `root` holds data that were not made here, or cannot be written.
-
-    """
-    if root.exists() and not (root / MANIFEST).is_file():
-        raise UserError(f"{root}: was not made by m2pt; delete it, or choose another folder for embedded data.")
-    return write_embedded(root, sizes)
-
-
-def job_inputs(plan: Plan, spec: Spec) -> dict[str, Any]:
-    """What a job must be told about this machine: where its data and weights lie, and what changes no number."""
-
-    def path(reference: WeightsRef | None) -> str | None:
-        return None if reference is None else str(plan.weights[reference.source, reference.modality])
-
-    execution = plan.study.execution
-    return {
-        "data": str(data_folder(plan.study, data_key(spec))),
-        "cache": str(CACHE),
-        "start_weights": path(spec.start) if isinstance(spec, PretrainSpec) else None,
-        "target_weights": path(spec.target_weights) if isinstance(spec, RunSpec) else None,
-        "auxiliary_weights": [path(reference) for reference in spec.auxiliary_refs] if isinstance(spec, RunSpec) else [],
-        "threads": THREADS,
-        "devices": execution.devices_per_job if isinstance(spec, RunSpec) else 1,
-        "checkpoint_every_epochs": execution.checkpoint_every_epochs,
-        "checkpoint_every_steps": execution.checkpoint_every_steps,
-        "micro_batch": execution.micro_batch,
-        "gradient_checkpointing": execution.gradient_checkpointing,
-        "loader_workers": execution.loader_workers,
-    }
+def _trained_encoders(
+    study: Study, prints: Fingerprints, missing_data: Collection[str]
+) -> tuple[dict[EncoderKey, Path], Fingerprints]:
+    """The encoders whose pretraining is complete, and the fingerprints with theirs."""
+    trained: dict[EncoderKey, Path] = {}
+    for _ in range(2):  # an encoder that starts from another one has no id before that one is complete
+        for spec in pretrain_specs(study, prints):
+            if not spec.ready or spec.modality in missing_data:
+                continue
+            run_dir = place_of(encoders_folder(study) / run_id(spec))
+            if status(run_dir) == "complete":
+                key = (spec.source, spec.modality)
+                trained[key] = run_dir / ENCODER
+                prints = replace(prints, weights={**prints.weights, key: read_record(run_dir)["files"][ENCODER]})
+    return trained, prints
 
 
 def is_locked(run_dir: Path) -> bool:
@@ -234,36 +196,6 @@ def is_locked(run_dir: Path) -> bool:
     except OSError:  # no lock: no job was ever here
         return False
     return False
-
-
-def cost_s(plan: Plan, slots: int, refused: Sequence[Spec] = ()) -> float | None:
-    """Estimated seconds until all is done that can start (`refused` cannot), from what complete runs of the same method took.
-
-    None where none is known.
-    """
-    seconds: dict[str, list[float]] = {}
-    for spec in plan.specs:
-        run_dir = plan.run_dir(spec)
-        if run_dir is not None and status(run_dir) == "complete" and (taken := run_seconds(run_dir)) is not None:
-            seconds.setdefault(method_of(spec), []).append(taken)
-    startable = [spec for spec in plan.specs if spec not in refused]
-    left = Counter(method_of(spec) for spec in plan.unfinished(startable)) + plan.to_come
-    if not left.keys() <= seconds.keys():
-        return None
-    return sum(count * sum(seconds[method]) / len(seconds[method]) for method, count in left.items()) / slots
-
-
-def method_of(spec: Spec) -> str:
-    """What makes runs cost about the same."""
-    return spec.source if isinstance(spec, PretrainSpec) else spec.method
-
-
-def run_seconds(run_dir: Path) -> float | None:
-    """How long a run took here, all attempts together; None where it was done elsewhere."""
-    path = run_dir / EXECUTION
-    if not path.is_file():
-        return None
-    return float(sum(attempt["seconds"]["total"] for attempt in read_json(path)["attempts"]))
 
 
 def sweep_id(study: Study) -> str:

@@ -15,8 +15,8 @@ from m2pt.runs.identity import RECIPE_VERSION, canonical, run_id
 from m2pt.runs.records import RECORD, read_record, status
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import Trial, with_trials
+from pipelines.planning.folders import aside_of, place_of
 from pipelines.planning.grid import Fingerprints, part_specs
-from pipelines.planning.places import aside_of, place_of
 
 JOURNAL = "search.json"
 
@@ -83,7 +83,7 @@ def search_id(study: Study, prints: Fingerprints) -> str:
     return hashlib.sha256(canonical(form).encode()).hexdigest()[:16]
 
 
-def standing(study: Study, trials: Sequence[Trial], prints: Fingerprints, folder: Path) -> list[Trial]:
+def with_results(study: Study, trials: Sequence[Trial], prints: Fingerprints, folder: Path) -> list[Trial]:
     """The trials as they stand by the records of their runs: complete where every run is, whatever the journal says.
 
     Raises:
@@ -93,10 +93,10 @@ def standing(study: Study, trials: Sequence[Trial], prints: Fingerprints, folder
     if not trials:
         return []
     parts = part_specs(with_trials(study, trials), prints)
-    return [trial if trial.refused else _standing(trial, parts[trial.name], folder) for trial in trials]
+    return [trial if trial.refused else _with_result(trial, parts[trial.name], folder) for trial in trials]
 
 
-def _standing(trial: Trial, specs: Sequence[RunSpec], folder: Path) -> Trial:
+def _with_result(trial: Trial, specs: Sequence[RunSpec], folder: Path) -> Trial:
     places = [place_of(folder / run_id(spec)) for spec in specs if spec.ready]
     if len(places) < len(specs) or any(status(place) != "complete" for place in places):
         return trial

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from m2pt.config import Study, UserError
-from pipelines.planning.plan import Plan, encoders_folder, runs_folder
+from pipelines.planning.folders import encoders_folder, runs_folder
+from pipelines.planning.plan import Plan
 
 DEFAULT_STUDY = Path("params.yaml")
 FILES = ("index.html", "report.md", "results.csv", "metrics.json")

@@ -29,9 +29,8 @@ from pipelines.execution.process_environment import follow_parent, prepare
 from pipelines.execution.progress import Display
 from pipelines.execution.search import run_trials
 from pipelines.execution.session import Outcome, Session
-from pipelines.planning import settings
-from pipelines.planning.mixing import FINE_TUNING, PRETRAINING
-from pipelines.planning.plan import resolve
+from pipelines.planning import study_file
+from pipelines.planning.plan import FINE_TUNING, PRETRAINING, resolve
 from pipelines.reporting.rendering import is_done, render_report, report_folder, require_choice
 from pipelines.tracking.study import try_to_publish
 
@@ -146,7 +145,7 @@ def study(study: str = "params.yaml") -> State[None]:
     follow_parent()
     logger = get_run_logger()
     try:
-        declared = settings.load(study)
+        declared = study_file.load(study)
         session = Session(declared, Display())
     except UserError as error:
         return Failed(message=str(error))

@@ -6,8 +6,8 @@ from typing import cast
 
 from m2pt.config import UserError
 from m2pt.runs.records import table
-from pipelines.planning.places import study_lock
-from pipelines.planning.plan import Plan, runs_folder, sweep_id
+from pipelines.planning.folders import runs_folder, study_lock
+from pipelines.planning.plan import Plan, sweep_id
 from pipelines.reporting.rendering import FILES, is_whole
 
 

@@ -14,7 +14,8 @@ from m2pt.models.model import Model
 from m2pt.runs import records
 from m2pt.runs.spec import RunSpec
 from m2pt.training import finetune as training
-from pipelines.planning.plan import job_inputs, resolve
+from pipelines.planning.job_inputs import job_inputs
+from pipelines.planning.plan import resolve
 from tests.pipelines.published_files import ade20k, audioset, esc50, kinetics, scanobjectnn, shapenetpart
 
 TASKS: dict[str, tuple[Callable[[Path], None], str]] = {

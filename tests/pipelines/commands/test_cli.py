@@ -19,8 +19,8 @@ from pipelines.__main__ import COMMANDS, WITHOUT_STUDY, build_parser, main
 from pipelines.execution import process_environment as environment
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
-from pipelines.planning import plan as plans
-from pipelines.planning.places import study_lock
+from pipelines.planning.folders import runs_folder, study_lock
+from pipelines.planning.plan import resolve, sweep_id
 from pipelines.tracking.mlflow_tracker import Publisher
 
 STUDY = """
@@ -45,7 +45,7 @@ def with_data(project: Path) -> list[RunSpec]:
     """Give the study some data; returns its runs."""
     (project / "build/small/image").mkdir(parents=True)
     (project / "build/small/image/one.txt").write_text("1")
-    return list(plans.resolve(load_study("params.yaml")).runs)
+    return list(resolve(load_study("params.yaml")).runs)
 
 
 def complete(spec: RunSpec, seconds: float) -> Path:
@@ -190,7 +190,7 @@ def test_runs_that_are_no_longer_declared_are_put_aside_and_come_back(project: P
 
 def test_a_second_sweep_of_a_study_is_refused(project: Path, capsys: pytest.CaptureFixture[str]):
     with_data(project)
-    with study_lock(plans.runs_folder(load_study("params.yaml"))):
+    with study_lock(runs_folder(load_study("params.yaml"))):
         assert main(["sweep"]) == 2
     assert "is already running" in capsys.readouterr().err
 
@@ -198,7 +198,7 @@ def test_a_second_sweep_of_a_study_is_refused(project: Path, capsys: pytest.Capt
 def test_a_report_made_while_the_study_runs_leaves_its_sweep_in_mlflow_alone(project: Path, capsys: pytest.CaptureFixture[str]):
     with_data(project)
     study = load_study("params.yaml")
-    with study_lock(plans.runs_folder(study)), Publisher(study.study, plans.sweep_id(study)) as running:
+    with study_lock(runs_folder(study)), Publisher(study.study, sweep_id(study)) as running:
         assert main(["publish"]) == 2
         assert "is already running" in capsys.readouterr().err
         assert main(["report"]) == 0
@@ -213,9 +213,9 @@ def test_data_of_other_sizes_count_as_missing(project: Path):
     assert study.data.embedded is not None
     sizes = study.data.embedded.model_dump(mode="json")
     documents.write_json(Path("build/small/embedded.json"), {"image": {"version": 1, "sizes": sizes}})
-    assert plans.resolve(study).missing_data == ()
+    assert resolve(study).missing_data == ()
     documents.write_json(Path("build/small/embedded.json"), {"image": {"version": 1, "sizes": sizes | {"train": 19}}})
-    assert plans.resolve(study).missing_data == ("image",)
+    assert resolve(study).missing_data == ("image",)
 
 
 def test_data_never_replace_what_was_not_made_here(project: Path, capsys: pytest.CaptureFixture[str]):
@@ -251,7 +251,7 @@ def test_weights_inspect_says_what_a_file_is(project: Path, capsys: pytest.Captu
 def test_an_unexpected_error_leaves_a_sentence_and_a_log(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("pipelines.commands.look.resolve", lambda study: 1 // 0)
+    monkeypatch.setattr("pipelines.commands.plan.resolve", lambda study: 1 // 0)
     assert main(["plan"]) == 3
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
@@ -273,7 +273,7 @@ def test_interrupted_ends_with_130(project: Path, monkeypatch: pytest.MonkeyPatc
     def interrupt(study: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipelines.commands.look.resolve", interrupt)
+    monkeypatch.setattr("pipelines.commands.plan.resolve", interrupt)
     assert main(["plan"]) == 130
 
 
@@ -326,7 +326,7 @@ def test_the_smoke_study_is_well_formed():
 
 def finished(file: str, folder: str, gain: float) -> None:
     """Runs of two methods with scores, the second `gain` points higher but for a little noise."""
-    plan = plans.resolve(load_study(file))
+    plan = resolve(load_study(file))
     for spec in plan.runs:
         noise = 0.1 * spec.seed * (1 if spec.method == "baseline" else -1)
         score = 60.0 + noise + (gain if spec.method != "baseline" else 0.0)

@@ -12,8 +12,8 @@ from m2pt.runs.identity import run_id
 from m2pt.runs.spec import PretrainSpec, Spec
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
-from pipelines.planning.places import aside_of, replaced_of
-from pipelines.planning.plan import encoders_folder, resolve, runs_folder
+from pipelines.planning.folders import aside_of, encoders_folder, replaced_of, runs_folder
+from pipelines.planning.plan import resolve
 
 STUDY = """
 study: small

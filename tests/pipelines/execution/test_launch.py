@@ -16,7 +16,7 @@ import pytest
 from m2pt.config import ExecutionConfig, UserError
 from m2pt.runs.records import FAILURE, INPUTS, RECORD
 from pipelines.execution.launch import JobResult, SlotPool
-from pipelines.planning.places import study_lock
+from pipelines.planning.folders import study_lock
 from pipelines.planning.slots import slots
 from tests.waiting import PATIENCE_S, comes_true
 

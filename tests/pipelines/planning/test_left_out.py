@@ -21,7 +21,8 @@ from m2pt.runs.identity import run_id
 from m2pt.runs.spec import RunSpec
 from m2pt.training import availability
 from pipelines.__main__ import main
-from pipelines.planning.plan import job_inputs, resolve
+from pipelines.planning.job_inputs import job_inputs
+from pipelines.planning.plan import resolve
 from pipelines.reporting.rendering import render_report
 from pipelines.tracking.publication import read_publication
 

@@ -22,7 +22,8 @@ from m2pt.runs.spec import RunSpec
 from m2pt.training import finetune as training
 from m2pt.training.finetune import Places, build
 from m2pt.weights import read_weights
-from pipelines.planning.plan import Plan, job_inputs, resolve
+from pipelines.planning.job_inputs import job_inputs
+from pipelines.planning.plan import Plan, resolve
 from pipelines.reporting.rendering import render_report
 
 STUDY = """

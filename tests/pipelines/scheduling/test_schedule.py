@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.planning.places import study_lock
+from pipelines.planning.folders import study_lock
 from tests.waiting import PATIENCE_S, comes_true
 
 ROOT = Path(__file__).parents[3]

@@ -1,4 +1,4 @@
-"""Where runs lie that a study's folder does not hold now, and the lock of that folder."""
+"""The folders of a study: its data, encoders and runs, those put aside, and the lock that only one process holds."""
 
 import fcntl
 import os
@@ -6,8 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from m2pt.config import UserError
+from m2pt.config import Study, UserError
 from m2pt.runs.records import status
+
+
+def runs_folder(study: Study) -> Path:
+    """The folder of a study's fine-tuning runs."""
+    return Path("runs") / study.study
+
+
+def encoders_folder(study: Study) -> Path:
+    """The folder of a study's pretraining runs."""
+    return Path("encoders") / study.study
+
+
+def data_folder(study: Study, key: str) -> Path:
+    """The folder of the data of a task or a modality."""
+    return Path(study.data.root) / (study.tasks[key].path if key in study.tasks else key)
 
 
 def aside_of(folder: Path) -> Path:

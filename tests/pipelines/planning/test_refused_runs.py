@@ -12,7 +12,8 @@ from m2pt.config.study_file import load_study
 from m2pt.files import documents
 from m2pt.runs import records
 from pipelines.__main__ import main
-from pipelines.planning.plan import job_inputs, resolve
+from pipelines.planning.job_inputs import job_inputs
+from pipelines.planning.plan import resolve
 
 STUDY = """
 study: toy

@@ -13,8 +13,8 @@ from m2pt.runs.spec import RunSpec, Spec
 from pipelines.__main__ import main
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
-from pipelines.planning import mixing, plan
-from pipelines.planning.mixing import FINE_TUNING
+from pipelines.planning import environments, job_inputs
+from pipelines.planning.plan import FINE_TUNING, resolve
 from pipelines.reporting.rendering import render_report
 
 STUDY = """
@@ -42,13 +42,13 @@ def declare(rule: str, seeds: str = "[0, 1]") -> None:
 
 
 def runs() -> list[RunSpec]:
-    return list(plan.resolve(load_study("params.yaml")).runs)
+    return list(resolve(load_study("params.yaml")).runs)
 
 
 def leave(spec: Spec, complete: bool = True, study: str = "small", **changes: object) -> Path:
     """A run that was done, or begun, here, but for some changes of its environment."""
     run_dir = records.create_run(Path("runs") / study, spec)
-    here = environment.facts("cpu", environment.processor_name(), plan.THREADS)
+    here = environment.facts("cpu", environment.processor_name(), job_inputs.THREADS)
     attempt = {**here, "started": "2026-11-21T11:00:00+00:00", "resumed": False, "seconds": {"total": 1.0}, **changes}
     documents.write_json(run_dir / records.EXECUTION, {"attempts": [attempt]})
     if not complete:
@@ -159,7 +159,7 @@ def test_a_job_is_told_what_it_will_stand_beside():
     with Session(load_study("params.yaml"), Display()) as session:
         session.prepare(FINE_TUNING)
         (beside,) = session._beside[FINE_TUNING]
-    assert [beside] == mixing.environments_of(kept)
+    assert [beside] == environments.of_run(kept)
     declare("mix")
     with Session(load_study("params.yaml"), Display()) as session:
         session.prepare(FINE_TUNING)
@@ -169,7 +169,7 @@ def test_a_job_is_told_what_it_will_stand_beside():
 def test_the_report_names_what_it_mixes_and_which_runs_are_of_which(tmp_path: Path):
     for spec in runs():
         leave(spec, **(OLD if spec.seed == 0 else {"git_commit": "d" * 40}))
-    page = render_report(plan.resolve(load_study("params.yaml")), tmp_path / "out").read_text()
+    page = render_report(resolve(load_study("params.yaml")), tmp_path / "out").read_text()
     text = (tmp_path / "out/report.md").read_text()
     digest = environment.code_sha256()[:10]
     sentence = f"2 (seed 0): m2pt's source code 1111111111; 2 (seed 1): m2pt's source code {digest}."
@@ -180,7 +180,7 @@ def test_the_report_names_what_it_mixes_and_which_runs_are_of_which(tmp_path: Pa
         assert "cccccccccc+changes" in document
         assert "dddddddddd+" not in document
     declare("refuse", "[1]")
-    render_report(plan.resolve(load_study("params.yaml")), tmp_path / "out")
+    render_report(resolve(load_study("params.yaml")), tmp_path / "out")
     assert "different environments" not in (tmp_path / "out/report.md").read_text()
 
 
@@ -189,7 +189,7 @@ def test_a_comparison_of_two_studies_says_what_they_were_computed_with(capsys: p
         leave(spec, **OLD)
     text = Path("params.yaml").read_text().replace("study: small", "study: other")
     Path("other.yaml").write_text(text)
-    for spec in plan.resolve(load_study("other.yaml")).runs:
+    for spec in resolve(load_study("other.yaml")).runs:
         leave(spec, study="other")
     assert main(["compare", "params.yaml", "other.yaml"]) == 0
     digest = environment.code_sha256()[:10]

@@ -11,7 +11,8 @@ from m2pt.runs.records import read_record, status
 from m2pt.runs.spec import RunSpec
 from m2pt.training.counts import Counts, documents, refusal
 from m2pt.training.files import look
-from pipelines.planning.plan import Plan, data_folder
+from pipelines.planning.folders import data_folder
+from pipelines.planning.plan import Plan
 
 _DATA_ALONE = {
     "seed": 0, "auxiliary": "", "method": "baseline", "setting": "scratch", "tuning": "full", "pathway": None, "rivals": None,
@@ -56,7 +57,7 @@ def task_samples(plan: Plan) -> list[TaskSamples]:
     return [TaskSamples(key[0], len(specs), *told[key]) for key, specs in found.items()]
 
 
-def known(plan: Plan, spec: RunSpec) -> Mapping[str, Any]:
+def known_samples(plan: Plan, spec: RunSpec) -> Mapping[str, Any]:
     """What is known of the samples of a run: its record where it is complete, else the counts of the lists; or nothing."""
     run_dir = plan.run_dir(spec)
     if run_dir is not None and status(run_dir) == "complete":

@@ -10,7 +10,7 @@ import yaml
 from m2pt.config import UserError
 from m2pt.config.study_file import parse_study
 from pipelines.__main__ import main
-from pipelines.planning import settings
+from pipelines.planning import study_file
 
 ROOT = Path(__file__).parents[3]
 FILES = {path.stem: path for path in (ROOT / "params.yaml", *sorted((ROOT / "studies").glob("*.yaml")))}
@@ -26,7 +26,7 @@ def edited(name: str, edit: Edit) -> str:
 def refusal(name: str, edit: Edit) -> str:
     """What is said of a study file with a change; empty where nothing is."""
     try:
-        settings.check(parse_study(edited(name, edit), name), name)
+        study_file.check(parse_study(edited(name, edit), name), name)
     except UserError as error:
         assert "\n" not in str(error)
         return str(error)

@@ -9,8 +9,8 @@ from m2pt.runs.spec import RunSpec, WeightsRef
 from m2pt.training.startable import Known, Means, refusal
 from m2pt.weights import read_encoder
 from pipelines.planning.plan import Plan
-from pipelines.planning.samples import data_alone, look_at
 from pipelines.planning.slots import slots
+from pipelines.planning.task_samples import data_alone, look_at
 
 NEVER_VALIDATES = ("imagenet", "ade20k", "esc50", "scanobjectnn", "modelnet40")
 """Data sets without validation data of their own, whatever lies in their folder."""

@@ -1,4 +1,4 @@
-"""Study files for every command: every key that one sets changes some run of the study, or it is refused, by name.
+"""Every key that a study file sets changes some run of the study, or it is refused by name.
 
 A value that speaks of what the study does not have (a method, a modality, a kind of encoder) is let be where it is the default:
 it claims nothing, and a study may be narrowed without cutting its file. Where files lie and how runs are executed is no setting
@@ -7,35 +7,21 @@ of a run; but a part cannot change these either.
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 
 from pydantic import BaseModel, JsonValue
 
 from m2pt.config import MODALITIES, RANDOM, FileSource, Frozen, Study, UserError
-from m2pt.config.study_file import load_study
 from m2pt.runs.trials import with_encoders
-from pipelines.planning.grid import data_used, input_forms
-from pipelines.planning.misplaced import Fault, fault, no_run_on, sentence
-from pipelines.planning.reach import SECTIONS, Reach, flat, reach, reach_of_encoders
+from pipelines.planning.grid import data_used
+from pipelines.planning.unused_keys.reach import SECTIONS, Reach, flat, reach, reach_of_encoders
+from pipelines.planning.unused_keys.reasons import Fault, fault, no_run_on, sentence
 
 Changes = Mapping[str, JsonValue]
 
 SWEEP_KEYS = ("auxiliaries", "target_encoder", "auxiliary_encoder")
 
 
-def load(file: str | Path) -> Study:
-    """Read a study file, and refuse what would be ignored.
-
-    Raises:
-        UserError: as `m2pt.config.study_file.load_study`, or a key changes no run.
-
-    """
-    study = load_study(file)
-    check(study, str(file))
-    return study
-
-
-def check(study: Study, source: str) -> None:
+def refuse_unused_keys(study: Study, source: str) -> None:
     """Raise `UserError` where a key of a study, of one of its parts or of its search changes no run; `source` names the file."""
     variations: list[tuple[Changes, Reach]] = []
     faults: list[Fault] = []
@@ -44,26 +30,11 @@ def check(study: Study, source: str) -> None:
         found = reach(changed)
         variations.append((changes, found))
         faults += _of_part(changed, name, changes, found)
-        _require_loadable(changed, source)
     variations += [(values, reach(study.changed(values, "search.ranges"))) for values in _choices(study)]
     faults = [*_of_file(study, variations), *faults, *_of_search(study)]
     if faults:
         grouped = [list(each) for _, each in groupby(faults, key=lambda found: (found.why, found.of, bool(found.instead)))]
         raise UserError(f"{source}: {'; '.join(sentence(each) for each in grouped)}.")
-
-
-def _require_loadable(study: Study, source: str) -> None:
-    """An encoder that is made here has the shared tokenizer: no target of a published form can start from it."""
-    name = study.sweep.target_encoder
-    if name == RANDOM or "pretrained" not in study.sweep.settings or isinstance(study.encoders[name], FileSource):
-        return
-    for target in study.sweep.targets:
-        key = f"tasks.{target}" if target in study.tasks else f"inputs.{target}.form"
-        if any(form.form == "published" for form in input_forms(study, target)):
-            raise UserError(
-                f"{source}: {key}: the tokenizer is of the published form, and sweep.target_encoder ({name}) is made here with "
-                "the shared form; name an encoder of kind file as sweep.target_encoder, or start from scratch (sweep.settings)."
-            )
 
 
 def _of_file(study: Study, variations: Sequence[tuple[Changes, Reach]]) -> Iterator[Fault]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from m2pt.config import JOINED, Study, TaskConfig
 from m2pt.runs.unread import RIVAL_KEYS, is_unread
-from pipelines.planning.reach import Reach
+from pipelines.planning.unused_keys.reach import Reach
 
 
 @dataclass(frozen=True)

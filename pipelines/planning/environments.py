@@ -13,11 +13,9 @@ from m2pt.runs.attempts import ATTEMPT
 from m2pt.runs.environment import WAY_OUT, Compared, compared, contributing, differences, facts, processor_name
 from m2pt.runs.records import CHECKPOINT, EXECUTION, status
 from m2pt.runs.spec import Spec
-from pipelines.planning.plan import THREADS, Plan
+from pipelines.planning.job_inputs import THREADS
+from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan
 from pipelines.planning.slots import device_name, slots
-
-PRETRAINING = "pretraining"
-FINE_TUNING = "fine-tuning"
 
 _ENDS = {
     "refuse": f"new ones beside them are refused; {WAY_OUT}",
@@ -33,17 +31,17 @@ def here(study: Study) -> Compared:
     return compared(facts(first.device, name, THREADS))
 
 
-def standing(plan: Plan, specs: Sequence[Spec]) -> dict[Path, list[Compared]]:
+def recorded(plan: Plan, specs: Sequence[Spec]) -> dict[Path, list[Compared]]:
     """The folders of runs that are complete or can go on from a checkpoint, and the environments that their numbers come from."""
     found = {}
     for spec in specs:
         run_dir = plan.run_dir(spec)
         if run_dir is not None and (status(run_dir) == "complete" or (run_dir / CHECKPOINT).is_file()):
-            found[run_dir] = environments_of(run_dir)
+            found[run_dir] = of_run(run_dir)
     return found
 
 
-def environments_of(run_dir: Path) -> list[Compared]:
+def of_run(run_dir: Path) -> list[Compared]:
     """The environments that the numbers of a run come from; one in which nothing is known where none is recorded."""
     attempts = read_json(run_dir / EXECUTION)["attempts"] if (run_dir / EXECUTION).is_file() else []
     if (run_dir / ATTEMPT).is_file():  # killed, and not in the ledger yet
@@ -51,7 +49,7 @@ def environments_of(run_dir: Path) -> list[Compared]:
     return list(dict.fromkeys(compared(attempt) for attempt in contributing(attempts) or [{}]))
 
 
-def foreign(known: Mapping[Path, Sequence[Compared]], ours: Compared) -> dict[Path, str]:
+def differing(known: Mapping[Path, Sequence[Compared]], ours: Compared) -> dict[Path, str]:
     """The runs that were computed in another environment than `ours`, each with what differs."""
     said = {
         run_dir: "; ".join(", ".join(found) for there in theirs if (found := differences(there, ours)))
@@ -65,8 +63,8 @@ def warnings(plan: Plan) -> list[str]:
     ours, rule = here(plan.study), plan.study.execution.other_environment
     found = []
     for kind, specs in ((PRETRAINING, plan.pretrain), (FINE_TUNING, plan.runs)):
-        known = standing(plan, specs)
-        others = foreign(known, ours)
+        known = recorded(plan, specs)
+        others = differing(known, ours)
         if others and (plan.unfinished(specs) or plan.to_come or rule == "redo"):
             found.append(f"{sentence(others, kind)}; {_ENDS[rule]}.")
         elif is_mixed(known):

@@ -1,0 +1,79 @@
+"""`plan`: what a study would run, what is done, what waits, and what it will cost. It changes nothing."""
+
+import json
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from m2pt.analysis.tables.materials import unplanned
+from m2pt.modalities.recipes import uses
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import Spec
+from pipelines.commands import seeds_needed
+from pipelines.commands.plan_text import text
+from pipelines.planning import environments, study_file
+from pipelines.planning.estimates import assumption, cells
+from pipelines.planning.folders import data_folder
+from pipelines.planning.plan import Plan, resolve
+from pipelines.planning.refused_runs import form, refusals
+from pipelines.planning.remaining_time import remaining_seconds
+from pipelines.planning.slots import slots
+from pipelines.planning.task_samples import task_samples
+
+
+def plan(options: Namespace) -> int:
+    """Print what would run, what is done, what waits, and what it will cost."""
+    resolved = resolve(study_file.load(options.study))
+    if options.seeds_needed:
+        print("\n".join(seeds_needed.lines(resolved)))
+        return 0
+    document = _document(resolved, str(options.study))
+    print(json.dumps(document, indent=1) if options.json else text(resolved, document))
+    return 0
+
+
+def _document(plan: Plan, file: str) -> dict[str, Any]:
+    places, refused = slots(plan.study.execution), refusals(plan)
+    samples = task_samples(plan)
+    tasks = cells(plan, refused)
+    return {
+        "study": plan.study.study,
+        "file": file,
+        "data": {
+            "root": plan.study.data.root,
+            "missing": {f"data of {key}": str(data_folder(plan.study, key)) for key in plan.missing_data},
+        },
+        "samples": [item.document() for item in samples],
+        "weights": {"missing": {key: str(path) for key, path in plan.missing_weights.items()}},
+        "unplanned": unplanned(plan.study, plan.runs),
+        "environments": environments.warnings(plan),
+        "slots": [slot.name for slot in places],
+        "estimated_seconds": remaining_seconds(plan, len(places), [spec for spec in plan.runs if form(spec) in refused]),
+        "refused": _refused(plan, refused),
+        "assumption": assumption() if tasks else None,
+        "cells": [asdict(cell) for cell in tasks],
+        "recipes": [asdict(use) for use in uses(plan.parts)],
+        "pretrain": [_entry(plan, spec) for spec in plan.pretrain],
+        "runs": [_entry(plan, spec) for spec in plan.runs],
+    } | ({"search": _search(plan)} if plan.study.search is not None else {})
+
+
+def _refused(plan: Plan, refused: Mapping[str, str]) -> dict[str, list[str]]:
+    """The names of the runs that cannot start, by the reason."""
+    listed: dict[str, list[str]] = {}
+    for spec in plan.runs:
+        if (reason := refused.get(form(spec))) is not None:
+            listed.setdefault(reason, []).append(plan.label(spec))
+    return listed
+
+
+def _search(plan: Plan) -> dict[str, Any]:
+    """How far the search of a study is."""
+    trials = [asdict(trial) | {"values": dict(trial.values)} for trial in plan.trials]
+    budget = plan.study.search.trials if plan.study.search is not None else 0
+    return {"budget": budget, "trials": trials, "chosen": plan.chosen.number if plan.chosen is not None else None}
+
+
+def _entry(plan: Plan, spec: Spec) -> dict[str, Any]:
+    return {"name": plan.label(spec), "run_id": run_id(spec) if plan.is_ready(spec) else None, "state": plan.state(spec)}

@@ -1,0 +1,102 @@
+"""What `plan` prints: the state of a study in a few lines, then its cells or its remaining runs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from m2pt.runs.spec import Spec
+from pipelines.planning.plan import Plan, State
+from pipelines.planning.task_samples import task_samples
+
+
+def text(plan: Plan, document: dict[str, Any]) -> str:
+    """The plan in lines for the terminal; `document` is its JSON form."""
+    data = f"{len(plan.missing_data)} missing" if plan.missing_data else "there"
+    lines = [
+        f"study     {document['study']} ({document['file']})",
+        f"data      {data} ({plan.study.data.root})",
+        f"encoders  {counted(plan, plan.pretrain)}",
+        f"runs      {counted(plan, plan.runs)}",
+        *([f"search    {_searched(plan)}"] if plan.study.search is not None else []),
+        f"slots     {', '.join(document['slots'])}",
+        f"cost      {_duration(document['estimated_seconds'])}",
+    ]
+    absent = document["data"]["missing"] | document["weights"]["missing"]
+    lines[2:2] = [f"missing   {key}: {path}" for key, path in absent.items()]
+    lines += [f"samples   {item.words}" for item in task_samples(plan)]
+    lines += [f"unplanned {sentence}" for sentence in document["unplanned"]]
+    lines += [f"differs   {sentence}" for sentence in document["environments"]]
+    for reason, names in document["refused"].items():
+        lines += [f"cannot start: {reason}", *(f"          {name}" for name in names)]
+    if document["cells"]:
+        table = [*_table(document["cells"]), "", document["assumption"]]
+        return "\n".join([*lines, "", *table, "", *_departures(document["recipes"])])
+    left = [entry for entry in (*document["pretrain"], *document["runs"]) if entry["state"] != "complete"]
+    lines += ["", *(f"{entry['state']:<12}{entry['run_id'] or entry['name']}" for entry in left)] if left else []
+    return "\n".join(lines)
+
+
+def _departures(uses: list[dict[str, Any]]) -> list[str]:
+    """What departs from the release, part by part; parts that depart in the same stand together."""
+    lines = ["What departs from the release (a key, its value here, and the released one in brackets):"]
+    for use in uses:
+        places = f"{', '.join(use['targets'])}" + (f" [{', '.join(use['parts'])}]" if any(use["parts"]) else "")
+        always, joined = use["departures"]["always"], use["departures"]["joined"]
+        lines += ["", f"{use['recipe']}: {places}", *(f"  {sentence}" for sentence in always)]
+        lines += ["  with a pathway:", *(f"    {sentence}" for sentence in joined)] if joined else []
+        lines += [] if always or joined else ["  nothing"]
+    return lines
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    """The runs on published data sets, cell by cell."""
+    head = ("runs", "left", "params", "trained", "GFLOPs", "hours", "cell", "published")
+    names = [f"{row['cell']} [{', '.join(row['parts'])}]" if any(row["parts"]) else row["cell"] for row in rows]
+    lines = [(*_numbers(row), name, row["told"]) for row, name in zip(rows, names, strict=True)]
+    total = sum(row["gpu_hours"] * row["left"] for row in rows if row["gpu_hours"] is not None)
+    widths = [max(len(line[column]) for line in (head, *lines)) for column in range(len(head) - 1)]
+    shown = [
+        "  ".join(
+            [*(cell.rjust(width) for cell, width in zip(line[:-2], widths, strict=False)), line[-2].ljust(widths[-1]), line[-1]]
+        )
+        for line in (head, *lines)
+    ]
+    return [*shown, "", f"GPU hours that are left: about {total:,.0f}"]
+
+
+def _numbers(row: dict[str, Any]) -> tuple[str, ...]:
+    def million(value: int | None) -> str:
+        return "?" if value is None else f"{value / 1e6:.1f} M"
+
+    return (
+        str(row["runs"]),
+        str(row["left"]),
+        million(row["parameters"]),
+        million(row["trainable_parameters"]),
+        "?" if row["forward_gflops"] is None else f"{row['forward_gflops']:.1f}",
+        "?" if row["gpu_hours"] is None else f"{row['gpu_hours']:.1f}",
+    )
+
+
+def _searched(plan: Plan) -> str:
+    search, states = plan.study.search, Counter(trial.state for trial in plan.trials)
+    told = ", ".join(f"{count} {state}" for state, count in states.items())
+    budget = search.trials if search is not None else 0
+    end = f"; trial {plan.chosen.number} is chosen" if plan.chosen is not None else ""
+    return f"{len(plan.trials)} of {budget} trials" + (f" ({told})" if told else "") + end
+
+
+def counted(plan: Plan, specs: Sequence[Spec]) -> str:
+    """How many runs there are, in all and in each state."""
+    counts: Counter[State] = Counter(plan.state(spec) for spec in specs)
+    parts = [f"{count} {state}" for state, count in counts.most_common()]
+    return f"{len(specs)} ({', '.join(parts)})" if parts else "none"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown (no run of some method was done here yet)"
+    if seconds == 0:
+        return "nothing"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"about {minutes} min {rest} s" if minutes else f"about {rest} s"

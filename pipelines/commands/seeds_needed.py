@@ -1,0 +1,34 @@
+"""`plan --seeds-needed`: how many seeds each pair of target and auxiliary needs."""
+
+from m2pt.analysis.numbers.power import detectable, seeds_needed, spread_of
+from m2pt.analysis.numbers.statistics import Estimate
+from m2pt.analysis.tables.headline import difference
+from m2pt.analysis.tables.summaries import summaries
+from m2pt.runs import records
+from pipelines.planning.folders import runs_folder
+from pipelines.planning.plan import Plan
+
+
+def lines(plan: Plan) -> list[str]:
+    """For each pair, against the random control: its gain, what its seeds could have shown, and how many would show it."""
+    table = records.table(plan.compared, runs_folder(plan.study), plan.parts)
+    lines = []
+    for summary in summaries(table):
+        for item in summary.select("random", "pair"):
+            value = item.estimate
+            lines.append(f"{summary.condition.slug}  {item.target} from {item.auxiliary}: {_need(value)}")
+    return [
+        *lines,
+        "",
+        "Seeds for a chance of 80 % to see a gain of the size that was measured. That size is uncertain itself, and adding seeds",
+        "until an interval excludes 0 makes it exclude 0 too often: choose the number once, and confirm it with fresh seeds.",
+    ]
+
+
+def _need(value: Estimate) -> str:
+    if value.mean is None or value.half_width is None:
+        return f"{difference(value)}; at least two complete seeds are needed to say more"
+    spread = spread_of(value.half_width, value.n)
+    seen, needed = detectable(spread, value.n), seeds_needed(value.mean, spread)
+    can = f"n={value.n} can show {seen:.2f}" if seen is not None else f"n={value.n}"
+    return f"{difference(value)}; {can}; {needed if needed is not None else 'more than 1000'} seeds needed"

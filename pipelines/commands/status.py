@@ -1,0 +1,36 @@
+"""`status`: how many runs of a study are in each state, and why runs failed."""
+
+from argparse import Namespace
+
+from m2pt.analysis.tables.left_out import mixtures
+from m2pt.files.documents import read_json
+from m2pt.runs import records
+from m2pt.runs.identity import run_id
+from m2pt.runs.records import FAILURE
+from m2pt.runs.spec import Spec
+from pipelines.commands.plan_text import counted
+from pipelines.planning import environments, study_file
+from pipelines.planning.folders import runs_folder
+from pipelines.planning.plan import Plan, resolve
+from pipelines.planning.task_samples import task_samples
+
+
+def status(options: Namespace) -> int:
+    """Show counts by state, and every failed run with its reason; 1 where one failed."""
+    plan = resolve(study_file.load(options.study))
+    print(f"{plan.study.study}: {counted(plan, plan.specs)}")
+    for warning in environments.warnings(plan):
+        print(f"  {warning}")
+    for item in task_samples(plan):
+        print(f"  samples of {item.words}")
+    for sentence in mixtures(*records.results(plan.compared, runs_folder(plan.study))):
+        print(f"  {sentence}")
+    failed = [spec for spec in plan.specs if plan.state(spec) == "failed"]
+    for spec in failed:
+        print(f"  {run_id(spec)}: {_reason(plan, spec)}")
+    return 1 if failed else 0
+
+
+def _reason(plan: Plan, spec: Spec) -> str:
+    run_dir = plan.run_dir(spec)
+    return "" if run_dir is None else str(read_json(run_dir / FAILURE)["error"])

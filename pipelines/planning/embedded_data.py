@@ -1,0 +1,28 @@
+"""The embedded data of a study: whether they match the declared sizes, and making them."""
+
+from pathlib import Path
+
+from m2pt.config import EmbeddedData, Study, UserError
+from m2pt.data.embedded import MANIFEST, write_embedded
+from m2pt.files.documents import read_json
+
+
+def is_stale(study: Study, key: str) -> bool:
+    """Whether these data were made here with other sizes than the study declares."""
+    path = Path(study.data.root) / MANIFEST
+    if study.data.embedded is None or not path.is_file():
+        return False
+    made = read_json(path).get(key)
+    return made is not None and made.get("sizes") != study.data.embedded.model_dump(mode="json")
+
+
+def make_data(root: Path, sizes: EmbeddedData) -> bool:
+    """Make the embedded data in `root`, whatever of them is not there as declared; whether anything was made.
+
+    Raises:
+        UserError: `root` holds data that were not made here, or cannot be written.
+
+    """
+    if root.exists() and not (root / MANIFEST).is_file():
+        raise UserError(f"{root}: was not made by m2pt; delete it, or choose another folder for embedded data.")
+    return write_embedded(root, sizes)

@@ -1,0 +1,40 @@
+"""How long the remaining runs of a study will take, estimated from the runs that are complete."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from m2pt.files.documents import read_json
+from m2pt.runs.records import EXECUTION, status
+from m2pt.runs.spec import PretrainSpec, Spec
+from pipelines.planning.plan import Plan
+
+
+def remaining_seconds(plan: Plan, slots: int, refused: Sequence[Spec] = ()) -> float | None:
+    """Estimated seconds until every run but the `refused` ones is complete, from the mean time of each method so far.
+
+    None if a method has runs to do but none that was completed here.
+    """
+    seconds: dict[str, list[float]] = {}
+    for spec in plan.specs:
+        run_dir = plan.run_dir(spec)
+        if run_dir is not None and status(run_dir) == "complete" and (taken := _run_seconds(run_dir)) is not None:
+            seconds.setdefault(_group(spec), []).append(taken)
+    startable = [spec for spec in plan.specs if spec not in refused]
+    left = Counter(_group(spec) for spec in plan.unfinished(startable)) + plan.to_come
+    if not left.keys() <= seconds.keys():
+        return None
+    return sum(count * sum(seconds[group]) / len(seconds[group]) for group, count in left.items()) / slots
+
+
+def _group(spec: Spec) -> str:
+    """Runs of one group take about equally long."""
+    return spec.source if isinstance(spec, PretrainSpec) else spec.method
+
+
+def _run_seconds(run_dir: Path) -> float | None:
+    """The seconds of all attempts of a run; None where it was computed elsewhere."""
+    path = run_dir / EXECUTION
+    if not path.is_file():
+        return None
+    return float(sum(attempt["seconds"]["total"] for attempt in read_json(path)["attempts"]))
