@@ -417,12 +417,13 @@ WITHOUT_SERVERS = """
 import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
-from pipelines import environment
-environment.prepare()
+from pipelines.execution import process_environment
+process_environment.prepare()
 from prefect.logging import disable_run_logger
-from m2pt.study_file import load_study
-from pipelines import flows, session as sessions
-from pipelines.progress import Display
+from m2pt.config.study_file import load_study
+from pipelines.execution import session as sessions
+from pipelines.execution.progress import Display
+from pipelines.scheduling import flows
 
 def do(session, kind, title, total, todo):
     session.display.begin(title, total, total - len(todo))

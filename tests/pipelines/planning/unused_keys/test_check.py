@@ -12,7 +12,7 @@ from m2pt.config.study_file import parse_study
 from pipelines.__main__ import main
 from pipelines.planning import study_file
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 FILES = {path.stem: path for path in (ROOT / "params.yaml", *sorted((ROOT / "studies").glob("*.yaml")))}
 Edit = Callable[[dict[str, Any]], object]
 
