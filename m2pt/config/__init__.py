@@ -23,6 +23,8 @@ from m2pt.config.base import (
     refuses_unknown,
 )
 from m2pt.config.encoders import EncoderSource, FileSource, LabelsSource, LayoutName, MaeSource, Reading, Weights
+from m2pt.config.execution import ExecutionConfig
+from m2pt.config.finetune import BlocksConfig, FinetuneConfig, Head, TestConfig
 from m2pt.config.inputs import (
     AudioInput,
     Channels,
@@ -49,18 +51,12 @@ from m2pt.config.methods import (
     RivalsConfig,
     Takes,
 )
+from m2pt.config.optimizer import OptimizerConfig
+from m2pt.config.pretrain import LabelPretrain, MaePretrain, PretrainConfig
 from m2pt.config.search import ENCODER_KEYS, RangeConfig, SearchConfig, value_words
-from m2pt.config.study import Dataset, ExecutionConfig, Goal, PartConfig, Study, SweepConfig, TaskConfig
-from m2pt.config.training import (
-    BlocksConfig,
-    FinetuneConfig,
-    Head,
-    LabelPretrain,
-    MaePretrain,
-    OptimizerConfig,
-    PretrainConfig,
-    TestConfig,
-)
+from m2pt.config.study import PartConfig, Study
+from m2pt.config.sweep import SweepConfig
+from m2pt.config.tasks import Dataset, Goal, TaskConfig
 
 __all__ = [
     "CORE_METHODS",

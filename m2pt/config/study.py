@@ -1,118 +1,22 @@
-"""A whole study: its tasks, its grid, how it is executed."""
+"""A study: everything that one params file declares."""
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from m2pt.config.base import (
-    MODALITIES,
-    RANDOM,
-    Fraction,
-    Frozen,
-    Modality,
-    Name,
-    NonNegative,
-    Positive,
-    PositiveFloat,
-    Setting,
-    Tuning,
-)
+from m2pt.config.base import MODALITIES, RANDOM, Frozen, Name
 from m2pt.config.encoders import EncoderSource, LabelsSource, MaeSource
+from m2pt.config.execution import ExecutionConfig
+from m2pt.config.finetune import FinetuneConfig
 from m2pt.config.inputs import DataConfig, InputsConfig, ModelConfig
-from m2pt.config.methods import CORE_METHODS, MethodName, PathwayConfig, RivalsConfig
+from m2pt.config.methods import PathwayConfig, RivalsConfig
+from m2pt.config.pretrain import PretrainConfig
 from m2pt.config.search import SearchConfig
-from m2pt.config.training import FinetuneConfig, PretrainConfig
-
-Dataset = Literal[
-    "imagenet", "webdataset", "ade20k",
-    "audioset", "esc50", "speech-commands",
-    "modelnet40", "scanobjectnn", "shapenetpart", "partnet",
-    "kinetics",
-]  # fmt: skip
-Goal = Literal["classification", "tagging", "part_segmentation", "semantic_segmentation"]
-
-
-MOST_UNREADABLE = 0.01
-"""The share of a split that a task may leave out where it skips and does not say how much."""
-
-
-class TaskConfig(Frozen):
-    """A target that is more than a modality: a published data set in its published files, with the recipes to train for it.
-
-    A listed sample without a file ends a run before it starts, and one that cannot be read ends it where it is met; with
-    `unreadable: skip` both are left out from the start and counted.
-    """
-
-    modality: Modality
-    """The modality of the samples."""
-    dataset: Dataset
-    """The data set, by the name of its reader."""
-    goal: Goal = "classification"
-    """What is predicted."""
-    path: str
-    """The folder of the data set, below `data.root`."""
-    variant: str | None = None
-    """Which form or split of the data set, where it has several."""
-    recipes: Annotated[dict[Tuning, Name], Field(min_length=1)]
-    """The recipe for each tuning that the task is run in, by name (`m2pt/modalities/<modality>/recipes.py`)."""
-    finetune: dict[str, JsonValue] = Field(default_factory=dict)
-    """Values that replace those of the recipe, with the keys of `finetune`."""
-    input: dict[str, JsonValue] = Field(default_factory=dict)
-    """Values that replace those of the recipe's input, with the keys of `inputs.<modality>`."""
-    holdout: Fraction = 0.0
-    """Share of the training split that is kept as validation data, where the data set has none."""
-    unreadable: Literal["fail", "skip"] = "fail"
-    """End a run at a sample that is missing or cannot be read, or skip and count it."""
-    max_unreadable: Fraction | None = None
-    """Largest share of each split that may be skipped; without the key, 0.01."""
-
-    @model_validator(mode="after")
-    def _skips(self) -> Self:
-        if self.max_unreadable is not None and self.unreadable == "fail":
-            raise ValueError(
-                "max_unreadable says how much may be skipped, but nothing is: set unreadable to skip, or leave it out"
-            )
-        return self
-
-    @property
-    def most_unreadable(self) -> float | None:
-        """The largest share of a split that may be left out; None where nothing may."""
-        return None if self.unreadable == "fail" else MOST_UNREADABLE if self.max_unreadable is None else self.max_unreadable
-
-
-class SweepConfig(Frozen):
-    """The grid: the runs of a study.
-
-    `pathway` runs every pair of different modalities of `targets` × `auxiliaries`; the list of methods says what the others take.
-    """
-
-    seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
-    """Seeds of the runs; each method is run with all of them, so that differences can be paired."""
-    targets: Annotated[tuple[Name, ...], Field(min_length=1)] = MODALITIES
-    """Modalities, for their small data in `<data.root>/<modality>`, or names of tasks."""
-    auxiliaries: tuple[Modality, ...] = MODALITIES
-    """Modalities of the auxiliary encoders."""
-    methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = CORE_METHODS
-    """The methods, by name (the table of methods says what each is)."""
-    settings: Annotated[tuple[Setting, ...], Field(min_length=1)] = ("pretrained",)
-    """Whether targets start from `target_encoder` or from scratch."""
-    tunings: Annotated[tuple[Tuning, ...], Field(min_length=1)] = ("full",)
-    """Train all weights (`full`), or only scales and head (`fix`)."""
-    target_encoder: Name = "mae"
-    """The encoder that pretrained targets start from: a name of `encoders`, or `random`."""
-    auxiliary_encoder: Name = "mae"
-    """The encoder that auxiliaries come from: a name of `encoders`, or `random`."""
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        for key in ("seeds", "targets", "auxiliaries", "methods", "settings", "tunings"):
-            values = getattr(self, key)
-            if len(set(values)) != len(values):
-                raise ValueError(f"{key} must not repeat a value")
-        return self
+from m2pt.config.sweep import SweepConfig
+from m2pt.config.tasks import TaskConfig
 
 
 class PartConfig(Frozen):
@@ -122,35 +26,6 @@ class PartConfig(Frozen):
     """Name of the part."""
     changes: dict[str, JsonValue] = Field(default_factory=dict, alias="set")
     """New values by dotted key (`set: {pathway.order: reversed}`)."""
-
-
-class ExecutionConfig(Frozen):
-    """How runs are executed; nothing here can change a number, so nothing here is part of a run's identity."""
-
-    devices: Literal["auto", "cpu"] | tuple[str, ...] = "auto"
-    """Every CUDA device, or CPU slots where there is none (`auto`); `cpu`; or a list of CUDA devices by name."""
-    jobs_per_device: Positive = 1
-    """Jobs at once on each CUDA device."""
-    slots: Literal["auto"] | Positive = "auto"
-    """Jobs at once on the CPU; `auto` is one per usable core."""
-    time_limit_s: PositiveFloat = 3600.0
-    """Seconds after which a run is stopped."""
-    checkpoint_every_epochs: Positive = 1
-    """Epochs from one checkpoint to the next."""
-    checkpoint_every_steps: Positive | None = None
-    """Also write a checkpoint after this number of steps within an epoch."""
-    devices_per_job: Positive = 1
-    """Devices that train one model; the result is the same up to the order of sums."""
-    micro_batch: Positive | None = None
-    """Most samples that a device computes at once; a group of `finetune.norm_rows` is never split. The result is the same
-    up to the order of sums."""
-    gradient_checkpointing: bool = False
-    """Compute activations again for the gradient, to save memory."""
-    loader_workers: NonNegative = 0
-    """Processes that read files, for each device."""
-    other_environment: Literal["refuse", "redo", "mix"] = "refuse"
-    """If complete runs were computed with other source code, packages or kind of device: `refuse` to put new ones next to
-    them, `redo` all of them here (the old ones are kept), or `mix` them (the report names every group)."""
 
 
 class Study(Frozen):

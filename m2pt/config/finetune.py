@@ -1,4 +1,4 @@
-"""How models are trained: the pretraining of encoders, and fine-tuning with its tests."""
+"""How a model is fine-tuned and tested."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -6,54 +6,7 @@ from pydantic import Field, model_validator
 
 from m2pt.config.augmentation import Augmentation
 from m2pt.config.base import Fraction, Frozen, NonNegative, NonNegativeFloat, Positive, PositiveFloat
-
-
-class OptimizerConfig(Frozen):
-    """AdamW with a linear warm-up and a cosine decay to zero over a fixed number of steps."""
-
-    batch_size: Positive
-    """Samples per optimizer step, over all devices."""
-    learning_rate: PositiveFloat = 1e-3
-    """Peak learning rate."""
-    weight_decay: NonNegativeFloat = 0.05
-    """Weight decay of the matrices; biases and norms have none."""
-    warmup_steps: NonNegative = 20
-    """Steps of the linear warm-up."""
-    clip_norm: PositiveFloat | None = None
-    """Largest norm of the gradient; without the key it is not clipped."""
-
-
-class MaePretrain(OptimizerConfig):
-    """Masked autoencoding in the style of MAE, AudioMAE, Point-MAE and VideoMAE."""
-
-    batch_size: Positive = 128
-    """Samples per optimizer step."""
-    steps: Positive = 1200
-    """Optimizer steps."""
-    mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.6
-    """Share of the tokens that is masked."""
-    decoder_depth: Positive = 1
-    """Blocks of the decoder."""
-
-
-class LabelPretrain(OptimizerConfig):
-    """Supervised training of a pretrained encoder on the labelled pretraining split."""
-
-    batch_size: Positive = 128
-    """Samples per optimizer step."""
-    steps: Positive = 400
-    """Optimizer steps."""
-    label_smoothing: Fraction = 0.1
-    """Label smoothing."""
-
-
-class PretrainConfig(Frozen):
-    """How the encoders of a study are made."""
-
-    mae: MaePretrain = MaePretrain()
-    """Encoders of kind `mae`."""
-    labels: LabelPretrain = LabelPretrain()
-    """Encoders of kind `labels`."""
+from m2pt.config.optimizer import OptimizerConfig
 
 
 class BlocksConfig(Frozen):

@@ -1,0 +1,40 @@
+"""The grid of runs of a study."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from m2pt.config.base import MODALITIES, Frozen, Modality, Name, NonNegative, Setting, Tuning
+from m2pt.config.methods import CORE_METHODS, MethodName
+
+
+class SweepConfig(Frozen):
+    """The grid: the runs of a study.
+
+    `pathway` runs every pair of different modalities of `targets` × `auxiliaries`; the list of methods says what the others take.
+    """
+
+    seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    """Seeds of the runs; each method is run with all of them, so that differences can be paired."""
+    targets: Annotated[tuple[Name, ...], Field(min_length=1)] = MODALITIES
+    """Modalities, for their small data in `<data.root>/<modality>`, or names of tasks."""
+    auxiliaries: tuple[Modality, ...] = MODALITIES
+    """Modalities of the auxiliary encoders."""
+    methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = CORE_METHODS
+    """The methods, by name (the table of methods says what each is)."""
+    settings: Annotated[tuple[Setting, ...], Field(min_length=1)] = ("pretrained",)
+    """Whether targets start from `target_encoder` or from scratch."""
+    tunings: Annotated[tuple[Tuning, ...], Field(min_length=1)] = ("full",)
+    """Train all weights (`full`), or only scales and head (`fix`)."""
+    target_encoder: Name = "mae"
+    """The encoder that pretrained targets start from: a name of `encoders`, or `random`."""
+    auxiliary_encoder: Name = "mae"
+    """The encoder that auxiliaries come from: a name of `encoders`, or `random`."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        for key in ("seeds", "targets", "auxiliaries", "methods", "settings", "tunings"):
+            values = getattr(self, key)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} must not repeat a value")
+        return self

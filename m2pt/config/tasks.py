@@ -1,0 +1,63 @@
+"""Targets that are published data sets."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from m2pt.config.base import Fraction, Frozen, Modality, Name, Tuning
+
+Dataset = Literal[
+    "imagenet", "webdataset", "ade20k",
+    "audioset", "esc50", "speech-commands",
+    "modelnet40", "scanobjectnn", "shapenetpart", "partnet",
+    "kinetics",
+]  # fmt: skip
+Goal = Literal["classification", "tagging", "part_segmentation", "semantic_segmentation"]
+
+
+MOST_UNREADABLE = 0.01
+"""The share of a split that a task may leave out where it skips and does not say how much."""
+
+
+class TaskConfig(Frozen):
+    """A target that is more than a modality: a published data set in its published files, with the recipes to train for it.
+
+    A listed sample without a file ends a run before it starts, and one that cannot be read ends it where it is met; with
+    `unreadable: skip` both are left out from the start and counted.
+    """
+
+    modality: Modality
+    """The modality of the samples."""
+    dataset: Dataset
+    """The data set, by the name of its reader."""
+    goal: Goal = "classification"
+    """What is predicted."""
+    path: str
+    """The folder of the data set, below `data.root`."""
+    variant: str | None = None
+    """Which form or split of the data set, where it has several."""
+    recipes: Annotated[dict[Tuning, Name], Field(min_length=1)]
+    """The recipe for each tuning that the task is run in, by name (`m2pt/modalities/<modality>/recipes.py`)."""
+    finetune: dict[str, JsonValue] = Field(default_factory=dict)
+    """Values that replace those of the recipe, with the keys of `finetune`."""
+    input: dict[str, JsonValue] = Field(default_factory=dict)
+    """Values that replace those of the recipe's input, with the keys of `inputs.<modality>`."""
+    holdout: Fraction = 0.0
+    """Share of the training split that is kept as validation data, where the data set has none."""
+    unreadable: Literal["fail", "skip"] = "fail"
+    """End a run at a sample that is missing or cannot be read, or skip and count it."""
+    max_unreadable: Fraction | None = None
+    """Largest share of each split that may be skipped; without the key, 0.01."""
+
+    @model_validator(mode="after")
+    def _skips(self) -> Self:
+        if self.max_unreadable is not None and self.unreadable == "fail":
+            raise ValueError(
+                "max_unreadable says how much may be skipped, but nothing is: set unreadable to skip, or leave it out"
+            )
+        return self
+
+    @property
+    def most_unreadable(self) -> float | None:
+        """The largest share of a split that may be left out; None where nothing may."""
+        return None if self.unreadable == "fail" else MOST_UNREADABLE if self.max_unreadable is None else self.max_unreadable
