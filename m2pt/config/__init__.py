@@ -41,15 +41,10 @@ from m2pt.config.inputs import (
 )
 from m2pt.config.methods import (
     CORE_METHODS,
-    FIXED_SCALE,
-    JOINED,
-    METHODS,
-    RIVALS,
-    TAKES,
+    METHOD_NAMES,
     MethodName,
     PathwayConfig,
     RivalsConfig,
-    Takes,
 )
 from m2pt.config.optimizer import OptimizerConfig
 from m2pt.config.pretrain import LabelPretrain, MaePretrain, PretrainConfig
@@ -61,14 +56,10 @@ from m2pt.config.tasks import Dataset, Goal, TaskConfig
 __all__ = [
     "CORE_METHODS",
     "ENCODER_KEYS",
-    "FIXED_SCALE",
-    "JOINED",
     "LAYERS",
-    "METHODS",
+    "METHOD_NAMES",
     "MODALITIES",
     "RANDOM",
-    "RIVALS",
-    "TAKES",
     "AudioAugment",
     "AudioInput",
     "Augmentation",
@@ -118,7 +109,6 @@ __all__ = [
     "Stereo",
     "Study",
     "SweepConfig",
-    "Takes",
     "TaskConfig",
     "TestConfig",
     "Tuning",

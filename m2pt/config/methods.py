@@ -1,52 +1,25 @@
-"""The methods by name: which auxiliaries each takes, and what it makes of the pathway's settings."""
+"""The names of the methods, and the two sections of a study that only some of them read."""
 
-from typing import Annotated, Literal, Self, get_args
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from m2pt.config.base import LAYERS, Frozen, Layer, Positive, PositiveFloat
 
-MethodName = Literal[
-    "baseline", "pathway",
-    "random_auxiliary", "shuffled_auxiliary", "reversed_order", "shuffled_order", "own_modality", "target_copy",
-    "zero_scale", "fixed_scale", "frozen_auxiliary", "matched_parameters",
-    "all_auxiliaries", "two_branch", "frozen_encoder", "adapters", "cross_attention", "lora", "interpolation",
-    "task_arithmetic", "auxiliary_start", "shuffled_start",
-]  # fmt: skip
-METHODS: tuple[MethodName, ...] = get_args(MethodName)
+METHOD_NAMES: tuple[str, ...] = tuple(
+    sorted(name for _, name, _ in iter_modules([str(Path(__file__).parents[1] / "methods")]) if not name.startswith("_"))
+)
+"""The names of the files in `m2pt/methods/`, each of which is one method; they are listed, not imported."""
+
+if TYPE_CHECKING:
+    MethodName = str
+else:
+    MethodName = Literal[METHOD_NAMES]
+
 CORE_METHODS: tuple[MethodName, ...] = ("baseline", "pathway", "random_auxiliary", "own_modality")
-
-Takes = Literal["nothing", "each", "random", "own", "all"]
-"""Which auxiliaries a method is run with: none; each other modality in turn; fresh random weights; the target's own modality; all
-other modalities at once."""
-
-TAKES: dict[MethodName, Takes] = {
-    "baseline": "nothing", "pathway": "each",
-    "random_auxiliary": "random", "shuffled_auxiliary": "each", "reversed_order": "each", "shuffled_order": "each",
-    "own_modality": "own", "target_copy": "nothing",
-    "zero_scale": "random", "fixed_scale": "each", "frozen_auxiliary": "each", "matched_parameters": "nothing",
-    "all_auxiliaries": "all", "two_branch": "each", "frozen_encoder": "each", "adapters": "each", "cross_attention": "each",
-    "lora": "nothing", "interpolation": "each", "task_arithmetic": "each", "auxiliary_start": "each",
-    "shuffled_start": "each",
-}  # fmt: skip
-
-RIVALS: tuple[MethodName, ...] = ("adapters", "lora", "interpolation", "task_arithmetic")
-"""The methods that the section `rivals` says something to."""
-
-FIXED_SCALE = 0.01
-"""Table 5 of the paper fixes its scales there."""
-
-JOINED: dict[MethodName, dict[str, object]] = {
-    "pathway": {}, "random_auxiliary": {}, "shuffled_auxiliary": {}, "own_modality": {}, "target_copy": {}, "all_auxiliaries": {},
-    "two_branch": {},
-    "reversed_order": {"order": "reversed"},
-    "shuffled_order": {"order": "shuffled"},
-    "zero_scale": {"scale_init": 0.0, "scale_trainable": False, "auxiliary_trainable": False},
-    "fixed_scale": {"scale_init": FIXED_SCALE, "scale_trainable": False},
-    "frozen_auxiliary": {"auxiliary_trainable": False},
-    "matched_parameters": {"scale_init": 1.0, "scale_trainable": False, "auxiliary_trainable": True},
-}  # fmt: skip
-"""The methods that join weights to the target's, with what each of them fixes in the `pathway` section."""
+"""What a study compares if it does not say: the claim with its reference and its two main controls."""
 
 
 class PathwayConfig(Frozen):

@@ -1,8 +1,8 @@
 """Rival: the auxiliary's frozen blocks with bottleneck adapters, between the target's tokenizer and head.
 
 Source: *Any2Point* (arXiv 2404.07989, section 3): a frozen encoder of any modality, tuned for point clouds by small modules in
-its blocks. The adapters are those of Houlsby et al. (arXiv 1902.00751), after the attention and after the MLP, starting as
-nothing.
+its blocks. The adapters are those of Houlsby et al. (arXiv 1902.00751), after the attention and after the MLP; at the start
+they change nothing.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from m2pt.methods.frozen_encoder import frozen_encoder
+from m2pt.methods._declaration import Method
+from m2pt.methods.frozen_encoder import freeze_auxiliary
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.spec import RunSpec
@@ -32,16 +33,27 @@ class Adapter(nn.Module):
         return x + cast(Tensor, self.up(nn.functional.gelu(self.down(x))))
 
 
-def adapters(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Freeze the auxiliary's blocks in the model and put an adapter behind each attention and each MLP."""
+def add_adapters(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Freeze the auxiliary's blocks in the model and put an adapter after each attention and each MLP."""
     if spec.rivals is None:
         raise ValueError("adapters needs the section rivals")
-    frozen_encoder(model, spec, auxiliaries)
+    freeze_auxiliary(model, spec, auxiliaries)
     with torch.random.fork_rng(devices=[]):
         for block in model.blocks:
             for name in ("attn", "mlp"):
                 adapter = Adapter(spec.model.width, spec.rivals.adapter_width)
-                # Behind the branch's last step before it is added: timm's layer scale, an identity where a recipe has none.
+                # After the branch's last step before the sum: timm's layer scale, or an identity if a recipe has none.
                 step = "ls1" if name == "attn" else "ls2"
                 scale = getattr(block, step)
                 setattr(block, step, adapter if isinstance(scale, nn.Identity) else nn.Sequential(scale, adapter))
+
+
+METHOD = Method(
+    kind="rival",
+    takes="each",
+    description="the frozen auxiliary with bottleneck adapters (Any2Point)",
+    rank=160,
+    apply=add_adapters,
+    rivals=("adapter_width",),
+    tunings=("full",),
+)

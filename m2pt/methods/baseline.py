@@ -1,14 +1,18 @@
-"""No auxiliary: plain fine-tuning, the reference of every gain."""
+"""Reference: no auxiliary, plain fine-tuning; every gain is measured against it."""
 
 from collections.abc import Sequence
 
+from m2pt.methods._declaration import Method
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.spec import RunSpec
 
 
-def baseline(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+def leave_alone(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
     """Leave the model as it is."""
     if auxiliaries or spec.pathway is not None:
         raise ValueError("a baseline takes no auxiliary")
     del model
+
+
+METHOD = Method(kind="reference", takes="nothing", description="no auxiliary", rank=10, apply=leave_alone)

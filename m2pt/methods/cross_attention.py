@@ -1,8 +1,8 @@
 """Rival: gated cross-attention from the target's tokens into a frozen auxiliary tower, gates at 0.
 
 Sources: *Zipper* (arXiv 2405.18669, section 3): pretrained towers of two modalities joined by cross-attention layers; the gates
-that start at 0 are Flamingo's (arXiv 2204.14198, section 2.2). The tower reads the target's own tokens, since the auxiliary's
-modality gives none here.
+that start at 0 are Flamingo's (arXiv 2204.14198, section 2.2). The tower reads the target's own tokens, because there
+is no sample of the auxiliary's modality here.
 """
 
 from collections.abc import Sequence
@@ -11,22 +11,22 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from m2pt.config import UserError
 from m2pt.layers import LayerNorm
+from m2pt.methods._declaration import Method
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.spec import RunSpec
 
 
 class Tower:
-    """The frozen blocks, and how far the tokens of the present batch have come in them."""
+    """What the frozen blocks pass on: the tokens of the current batch, after the last block that has run."""
 
     def __init__(self) -> None:
         self.tokens: Tensor | None = None
 
 
 class CrossBlock(nn.Module):
-    """A block of the target, the tower's same block, and the gated attention from the one to the other."""
+    """A block of the target, the tower's block at the same depth, and the gated attention from the first to the second."""
 
     def __init__(self, block: nn.Module, beside: nn.Module, tower: Tower, width: int, heads: int, first: bool) -> None:
         super().__init__()
@@ -46,13 +46,9 @@ class CrossBlock(nn.Module):
         return cast(Tensor, self.block(x + self.gate.tanh() * attended))
 
 
-def cross_attention(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Put the auxiliary's blocks beside the target's."""
+def add_cross_attention(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Pair each of the target's blocks with the auxiliary's block at the same depth."""
     (auxiliary,) = auxiliaries
-    if spec.input.form != "shared":
-        raise UserError(
-            f"sweep.methods: cross_attention is for inputs of the shared form, {spec.target} is of the published one."
-        )
     tower = Tower()
     with torch.random.fork_rng(devices=[]):
         pairs = list(zip(model.blocks, auxiliary.blocks, strict=True))
@@ -62,3 +58,21 @@ def cross_attention(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder])
                 for index, (block, beside) in enumerate(pairs)
             )
         )
+
+
+def refusal(spec: RunSpec) -> str | None:
+    """The tower reads the tokens as they are, so they must have the form that all modalities share."""
+    if spec.input.form == "shared":
+        return None
+    return f"sweep.methods: cross_attention is for inputs of the shared form, {spec.target} is of the published one."
+
+
+METHOD = Method(
+    kind="rival",
+    takes="each",
+    description="gated cross-attention into the frozen auxiliary (Zipper)",
+    rank=170,
+    apply=add_cross_attention,
+    tunings=("full",),
+    refusal=refusal,
+)

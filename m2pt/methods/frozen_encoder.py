@@ -6,14 +6,24 @@ trained.
 
 from collections.abc import Sequence
 
+from m2pt.methods._declaration import Method
 from m2pt.models.encoder import Encoder, take_blocks
 from m2pt.models.model import Model
 from m2pt.runs.spec import RunSpec
 
 
-def frozen_encoder(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Put the auxiliary's blocks in the place of the target's, and freeze them."""
+def freeze_auxiliary(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Replace the weights of the target's blocks by the auxiliary's, and freeze them."""
     (auxiliary,) = auxiliaries
     del spec
     take_blocks(model.blocks, auxiliary.blocks)
     model.blocks.requires_grad_(False)
+
+
+METHOD = Method(
+    kind="rival",
+    takes="each",
+    description="the frozen auxiliary between the target's tokenizer and head (Meta-Transformer)",
+    rank=150,
+    apply=freeze_auxiliary,
+)

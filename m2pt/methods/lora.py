@@ -1,31 +1,28 @@
 """Rival: low-rank adaptation of the target's own blocks, without an auxiliary, merged at the end.
 
-Source: *LoRA* (arXiv 2106.09685), by the library peft. The blocks are frozen but for the low-rank matrices; tokenizer, norm and
-head are trained.
+Source: *LoRA* (arXiv 2106.09685), by the library peft. Of the blocks only the low-rank matrices are trained; tokenizer, norm
+and head are trained as usual.
 """
 
+import importlib.util
 from collections.abc import Sequence
 
 import torch
 from torch import nn
 
-from m2pt.config import UserError
+from m2pt.methods._declaration import Method
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import RunSpec
 
 
-def lora(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Put low-rank matrices beside the four linear layers of every block, by the run's seed."""
+def add_low_rank(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Add low-rank matrices to the four linear layers of every block, drawn from the run's seed."""
     if auxiliaries or spec.rivals is None:
         raise ValueError("lora takes no auxiliary and needs the section rivals")
-    try:
-        from peft import LoraConfig, inject_adapter_in_model
-    except ModuleNotFoundError as error:
-        raise UserError(
-            "sweep.methods: lora needs the package peft; install m2pt with its extra requirements `rivals`."
-        ) from error
+    from peft import LoraConfig, inject_adapter_in_model
+
     config = LoraConfig(
         r=spec.rivals.lora_rank,
         lora_alpha=spec.rivals.lora_alpha,
@@ -39,8 +36,8 @@ def lora(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
         parameter.requires_grad_(name in trained or ".lora_" in name)
 
 
-def merge_lora(model: Model) -> None:
-    """Fold the low-rank matrices into the weights; what remains is a plain model."""
+def merge(model: Model) -> None:
+    """Fold the low-rank matrices into the weights; the result is a plain model."""
     from peft.tuners.lora import LoraLayer
 
     for name, module in list(model.named_modules()):
@@ -48,5 +45,26 @@ def merge_lora(model: Model) -> None:
             module.merge(safe_merge=True)
             base = module.get_base_layer()
             if not isinstance(base, nn.Linear):
-                raise TypeError(f"{name}: is no linear layer")
+                raise TypeError(f"{name}: is not a linear layer")
             model.set_submodule(name, base.requires_grad_(True))
+
+
+def refusal(spec: RunSpec) -> str | None:
+    """It needs an optional package."""
+    del spec
+    if importlib.util.find_spec("peft") is not None:
+        return None
+    return "sweep.methods: lora needs the package peft; install m2pt with its extra requirements `rivals`."
+
+
+METHOD = Method(
+    kind="rival",
+    takes="nothing",
+    description="low-rank adaptation of the target, no auxiliary (LoRA, by peft)",
+    rank=180,
+    apply=add_low_rank,
+    merge=merge,
+    rivals=("lora_rank", "lora_alpha"),
+    tunings=("full",),
+    refusal=refusal,
+)

@@ -1,19 +1,20 @@
-"""The Multimodal Pathway with an auxiliary of another modality (CVPR 2024, arXiv 2401.14405, section 3)."""
+"""Claim: the Multimodal Pathway with an auxiliary of another modality (CVPR 2024, arXiv 2401.14405, section 3)."""
 
 from collections.abc import Sequence
 
+from m2pt import pathway as joining
+from m2pt.methods._declaration import Method
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
-from m2pt.pathway import attach
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import RunSpec
 
 
-def pathway(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Join the auxiliaries' blocks to the model's as the spec's `pathway` section says."""
+def join(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder], *, branches: bool = False) -> None:
+    """Join the auxiliaries' blocks to the model's according to the spec's section `pathway`."""
     if not auxiliaries or spec.pathway is None:
         raise ValueError(f"{spec.method} needs an auxiliary encoder and a pathway section")
-    attach(
+    joining.attach(
         model,
         auxiliaries,
         layers=spec.pathway.layers,
@@ -23,5 +24,22 @@ def pathway(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None
         auxiliary_trainable=spec.pathway.auxiliary_trainable and spec.tuning == "full",
         order=spec.pathway.order,
         order_seed=derived_seed(spec.seed, "order"),
-        branches=spec.method == "two_branch",
+        branches=branches,
     )
+
+
+def merge(model: Model) -> None:
+    """Fold the auxiliaries into the model's weights, in place."""
+    joining.merge(model)
+
+
+METHOD = Method(
+    kind="claim",
+    takes="each",
+    description="`W + λ·W_aux` with an auxiliary of another modality (M2PT)",
+    rank=20,
+    apply=join,
+    merge=merge,
+    pathway={},
+    random_auxiliary_is_control=True,
+)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import torch
 
-from m2pt.methods.pathway import pathway
+from m2pt.methods._declaration import Method
+from m2pt.methods.pathway import join, merge
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed
@@ -17,7 +18,7 @@ from m2pt.runs.spec import RunSpec
 
 @torch.no_grad()
 def shuffle(auxiliaries: Sequence[Encoder], seed: int) -> None:
-    """Shuffle the entries of every weight of two dimensions, in place, by the run's seed."""
+    """Shuffle the entries of every weight with two or more dimensions, in place, by the run's seed."""
     generator = torch.Generator().manual_seed(derived_seed(seed, "shuffled auxiliary"))
     for auxiliary in auxiliaries:
         for parameter in auxiliary.parameters():
@@ -26,7 +27,19 @@ def shuffle(auxiliaries: Sequence[Encoder], seed: int) -> None:
                 parameter.copy_(parameter.flatten()[order].view_as(parameter))
 
 
-def shuffled_auxiliary(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Shuffle every weight of two dimensions, by the run's seed, and join what comes out."""
+def join_shuffled(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Shuffle the auxiliary's matrices by the run's seed, and join the result."""
     shuffle(auxiliaries, spec.seed)
-    pathway(model, spec, auxiliaries)
+    join(model, spec, auxiliaries)
+
+
+METHOD = Method(
+    kind="control",
+    takes="each",
+    description="the auxiliary with the entries of each matrix shuffled",
+    rank=50,
+    apply=join_shuffled,
+    merge=merge,
+    pathway={},
+    random_auxiliary_is_control=True,
+)

@@ -3,16 +3,28 @@
 import copy
 from collections.abc import Sequence
 
-from m2pt.methods.pathway import pathway
+from m2pt.methods._declaration import Method
+from m2pt.methods.pathway import join, merge
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.spec import RunSpec
 
 
-def target_copy(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Join the blocks that the target starts from."""
+def join_copy(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Join a copy of the blocks that the target starts from."""
     if auxiliaries:
         raise ValueError("target_copy copies the target")
     twin = Encoder(spec.model)
     twin.blocks = copy.deepcopy(model.blocks)
-    pathway(model, spec, [twin])
+    join(model, spec, [twin])
+
+
+METHOD = Method(
+    kind="control",
+    takes="nothing",
+    description="a copy of the target as its own auxiliary",
+    rank=90,
+    apply=join_copy,
+    merge=merge,
+    pathway={},
+)

@@ -26,7 +26,7 @@ PACKAGES = (
 )  # fmt: skip
 """What runs compute with, or read data and weights with."""
 
-APART = ("analysis", "config/study_file.py", "methods/listing.py", "models/costs.py", "runs/trials.py")
+APART = ("analysis", "config/study_file.py", "methods/__main__.py", "models/costs.py", "runs/trials.py")
 """The parts of m2pt that no run computes with; all the rest is in `code_sha256`."""
 
 WAY_OUT = "set execution.other_environment to redo (all of them anew, the old ones kept aside) or to mix (the report names both)"

@@ -5,27 +5,19 @@ A study file that sets such a value would be believed; `pipelines.planning.unuse
 
 from collections.abc import Iterator
 
-from m2pt.config import AudioAugment, FinetuneConfig, Frozen, Goal, ImageAugment, MaePretrain, MethodName, RivalsConfig
+from m2pt.config import AudioAugment, FinetuneConfig, Frozen, Goal, ImageAugment, MaePretrain
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 
 Reasons = dict[str, str]
 """By the dotted key of a spec (`finetune.test.votes`; a section stands for all in it), why its run does not read it."""
 
-RIVAL_KEYS: dict[MethodName, tuple[str, ...]] = {
-    "lora": ("lora_rank", "lora_alpha"),
-    "adapters": ("adapter_width",),
-    "interpolation": ("mix",),
-    "task_arithmetic": ("mix",),
-}
-"""The keys of `rivals` that each rival method reads."""
 
-
-def unread(spec: Spec) -> Reasons:
-    """The values of a spec that its run does not read, with the reason for each."""
+def unread_whatever_the_method(spec: Spec) -> Reasons:
+    """The values of a spec that its run does not read, with the reason for each; `m2pt.methods.unread` adds its method's."""
     if isinstance(spec, PretrainSpec):
         return _of_pretraining(spec)
     small = {} if spec.task else _of_small_data(spec)
-    return _of_training(spec) | _of_views(spec) | _of_augmentation(spec) | small | _of_pathway(spec) | _of_rivals(spec)
+    return _of_training(spec) | _of_views(spec) | _of_augmentation(spec) | small | _of_pathway(spec)
 
 
 def is_unread(path: str, reasons: Reasons) -> str | None:
@@ -144,13 +136,4 @@ def _of_pathway(spec: RunSpec) -> Reasons:
     if settings.scale_init == 0 and not settings.scale_trainable:
         keys = ("layers", "auxiliary_trainable", "auxiliary_decay", "order")
         found |= {f"pathway.{key}": "scales that stay 0 add nothing" for key in keys}
-    if spec.method == "matched_parameters":
-        found["pathway.order"] = "what matched_parameters adds starts as nothing"
     return found
-
-
-def _of_rivals(spec: RunSpec) -> Reasons:
-    if spec.rivals is None:
-        return {}
-    read = RIVAL_KEYS.get(spec.method, ())
-    return {f"rivals.{key}": f"{spec.method} does not read it" for key in RivalsConfig.model_fields if key not in read}

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from m2pt.config import TAKES, UserError
+from m2pt.config import UserError
+from m2pt.methods import METHODS
 from m2pt.models.encoder import Encoder, random_encoder
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed
@@ -36,7 +37,7 @@ def auxiliaries(spec: RunSpec, paths: Sequence[Path], told: list[dict[str, Any]]
     """
     references = spec.auxiliary_refs
     if not references:
-        names = spec.auxiliary.split("+") if TAKES[spec.method] in ("each", "own", "all") else []
+        names = spec.auxiliary.split("+") if METHODS[spec.method].loads_auxiliaries else []
         return [random_encoder(spec.model, derived_seed(spec.seed, "random auxiliary", name)) for name in names]
     given: tuple[Path | None, ...] = tuple(paths) or (None,) * len(references)
     return [_auxiliary(spec, reference, path, told) for reference, path in zip(references, given, strict=True)]

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from m2pt.config import AudioAugment, Goal, Head, MethodName, PointInput, TestConfig, UserError
+from m2pt.config import AudioAugment, Goal, Head, PointInput, TestConfig, UserError
+from m2pt.methods import METHODS
 from m2pt.models.model import fresh
 from m2pt.models.shapes import shapes_only
 from m2pt.runs.spec import RunSpec
@@ -43,9 +44,6 @@ HEADS: dict[Goal, tuple[Head, ...]] = {
     "part_segmentation": ("part_segmentation",),
     "semantic_segmentation": ("upernet",),
 }
-
-FROZEN_BY_FIX: tuple[MethodName, ...] = ("matched_parameters", "adapters", "cross_attention", "lora")
-"""Methods whose own weights `fix` would freeze as they begin, so that nothing of them is left."""
 
 _FOR_TASKS = {"repeats": 1, "weighted": False, "replacement": False, "epoch_samples": None, "test": TestConfig()}
 """What data that are read as a whole cannot have, with the value that asks for nothing."""
@@ -138,12 +136,11 @@ def _of_goal(spec: RunSpec) -> Iterator[str]:
 
 def _of_method(spec: RunSpec) -> Iterator[str]:
     """Methods that the tuning, the form of the samples or what is installed exclude."""
-    if spec.tuning == "fix" and spec.method in FROZEN_BY_FIX:
+    method = METHODS[spec.method]
+    if spec.tuning not in method.tunings:
         yield f"sweep.methods: {spec.method} has nothing to train in fix tuning, which is for scales and heads; leave one out."
-    if spec.method == "cross_attention" and spec.input.form != "shared":
-        yield f"sweep.methods: cross_attention is for inputs of the shared form, {spec.target} is of the published one."
-    if spec.method == "lora" and importlib.util.find_spec("peft") is None:
-        yield "sweep.methods: lora needs the package peft; install m2pt with its extra requirements `rivals`."
+    if method.refusal is not None and (sentence := method.refusal(spec)) is not None:
+        yield sentence
 
 
 def _of_counts(spec: RunSpec, known: Known) -> Iterator[str]:

@@ -6,11 +6,8 @@ from itertools import product
 from typing import cast
 
 from m2pt.config import (
-    JOINED,
     MODALITIES,
     RANDOM,
-    RIVALS,
-    TAKES,
     FileSource,
     InputConfig,
     LabelsSource,
@@ -24,6 +21,7 @@ from m2pt.config import (
     Tuning,
     UserError,
 )
+from m2pt.methods import METHODS
 from m2pt.modalities.recipes import resolve
 from m2pt.runs.spec import PretrainSpec, RunSpec, TaskSpec, WeightsRef
 
@@ -151,7 +149,7 @@ def _pairs(study: Study) -> list[Pair]:
 
 def _auxiliaries(method: MethodName, target: Modality, declared: tuple[Modality, ...]) -> tuple[str, ...]:
     others = tuple(auxiliary for auxiliary in declared if auxiliary != target)
-    match TAKES[method]:
+    match METHODS[method].takes:
         case "nothing":
             return ("",)
         case "each":
@@ -174,14 +172,15 @@ def _weights_of(study: Study, target: str, method: MethodName, auxiliary: str) -
 def _auxiliary_keys(study: Study, method: MethodName, auxiliary: str) -> tuple[EncoderKey, ...]:
     """The encoders that a method takes beside the target: the auxiliary, further ones, or what the auxiliary was trained from."""
     source = study.sweep.auxiliary_encoder
-    if TAKES[method] in ("nothing", "random") or (source == RANDOM and method != "task_arithmetic"):
+    declaration = METHODS[method]
+    if not declaration.loads_auxiliaries or (source == RANDOM and not declaration.adds_what_was_learned):
         return ()
     keys = tuple((source, cast(Modality, modality)) for modality in auxiliary.split("+"))
-    if method == "task_arithmetic":
+    if declaration.adds_what_was_learned:
         declared = study.encoders.get(source)
         if not isinstance(declared, LabelsSource):
             raise UserError(
-                "sweep.methods: task_arithmetic needs an auxiliary that was trained from another encoder (kind labels), and "
+                f"sweep.methods: {method} needs an auxiliary that was trained from another encoder (kind labels), and "
                 f"{source} was not; choose another sweep.auxiliary_encoder, or leave the method out."
             )
         keys += ((declared.start, keys[0][1]),)
@@ -199,7 +198,7 @@ def _run_spec(
     seed: int,
     make: Callable[..., RunSpec],
 ) -> RunSpec:
-    modality = modality_of(study, target)
+    modality, fixed = modality_of(study, target), METHODS[method].pathway
     target_key = (study.sweep.target_encoder, modality)
     keys = _auxiliary_keys(study, method, auxiliary)
     loads_target = setting == "pretrained" and study.sweep.target_encoder != RANDOM
@@ -217,8 +216,8 @@ def _run_spec(
         input=form,
         model=study.model,
         finetune=recipe,
-        pathway=study.pathway.model_copy(update=JOINED[method]) if method in JOINED else None,
-        rivals=study.rivals if method in RIVALS else None,
+        pathway=None if fixed is None else study.pathway.model_copy(update=dict(fixed)),
+        rivals=study.rivals if METHODS[method].rivals else None,
         data_sha256=prints.data[target],
         target_weights=_reference(study, prints, target_key) if loads_target else None,
         auxiliary_weights=_reference(study, prints, keys[0]) if keys else None,

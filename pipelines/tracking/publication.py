@@ -16,6 +16,7 @@ from m2pt.analysis.tables.provenance import seconds_of
 from m2pt.config import UserError, refuses_unknown
 from m2pt.files.documents import read_json, read_lines
 from m2pt.files.state import file_sha256
+from m2pt.methods import unread
 from m2pt.modalities.dataset_sizes import DATASETS
 from m2pt.modalities.recipes import departures, recipes
 from m2pt.runs.identity import RECIPE_VERSION, run_id
@@ -37,7 +38,7 @@ from m2pt.runs.records import (
     status,
 )
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
-from m2pt.runs.unread import is_unread, unread
+from m2pt.runs.unread import is_unread
 
 State = Literal["running", "complete", "failed", "interrupted", "missing"]
 

@@ -3,14 +3,17 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 
 from m2pt import pathway
-from m2pt.config import JOINED, METHODS, RIVALS, TAKES, FinetuneConfig, ImageInput, PathwayConfig, RivalsConfig
-from m2pt.methods import METHODS as FUNCTIONS
-from m2pt.methods.listing import inserted
+from m2pt.config import METHOD_NAMES, FinetuneConfig, ImageInput, PathwayConfig, RivalsConfig, UserError
+from m2pt.config.study_file import parse_study
+from m2pt.methods import METHODS, _declared
+from m2pt.methods.__main__ import inserted
+from m2pt.methods._declaration import Kind
 from m2pt.modalities.shared.samples import Samples
 from m2pt.models.encoder import Encoder, random_encoder
 from m2pt.models.model import Model
@@ -56,16 +59,17 @@ def weights(tmp_path_factory):
 
 def prepared(weights, method, **changes):
     """The spec of a run by a method, and where its weights lie."""
-    takes = TAKES[method]
-    count = {"nothing": 0, "random": 0, "each": 1, "own": 1, "all": 3}[takes] + (method == "task_arithmetic")
+    declared = METHODS[method]
+    takes = declared.takes
+    count = {"nothing": 0, "random": 0, "each": 1, "own": 1, "all": 3}[takes] + declared.adds_what_was_learned
     refs = [WeightsRef(source="mae", modality="audio", sha256=sha256) for _, sha256 in weights[1 : 1 + count]]
     auxiliary = {"nothing": "", "random": "random", "each": "audio", "own": "image", "all": "audio+point+video"}[takes]
     base = PathwayConfig(scale_lr_multiple=10.0)
     fields = {
         "method": method,
         "auxiliary": auxiliary,
-        "pathway": base.model_copy(update=JOINED[method]) if method in JOINED else None,
-        "rivals": RivalsConfig(lora_rank=2, adapter_width=4) if method in RIVALS else None,
+        "pathway": None if declared.pathway is None else base.model_copy(update=dict(declared.pathway)),
+        "rivals": RivalsConfig(lora_rank=2, adapter_width=4) if declared.rivals else None,
         "finetune": RECIPE,
         "target_weights": WeightsRef(source="mae", modality="image", sha256=weights[0][1]),
         "auxiliary_weights": refs[0] if refs else None,
@@ -85,8 +89,22 @@ def state(weights, index):
 
 
 def test_every_method_is_declared_once_and_described():
-    assert set(FUNCTIONS) == set(METHODS) == set(TAKES)
-    assert all(method.says and method.kind in ("reference", "claim", "control", "rival") for method in FUNCTIONS.values())
+    assert sorted(METHODS) == list(METHOD_NAMES)
+    assert all(method.description and method.kind in get_args(Kind) for method in METHODS.values())
+    assert len({method.rank for method in METHODS.values()}) == len(METHODS)
+
+
+def test_a_file_beside_the_methods_must_declare_one(monkeypatch):
+    monkeypatch.setattr("m2pt.methods.METHOD_NAMES", ("pathway", "_declaration"))
+    with pytest.raises(TypeError, match=r"m2pt/methods/_declaration\.py: declares no METHOD"):
+        _declared()
+
+
+def test_an_unknown_method_is_refused_with_the_known_ones_when_a_study_is_read():
+    text = "study: a\nencoders: {mae: {kind: mae}}\nsweep: {seeds: [0], methods: [baseline, pathwy]}\n"
+    with pytest.raises(UserError, match=r"^a\.yaml: sweep\.methods\.1: .*\(got \"pathwy\"\)\.$") as caught:
+        parse_study(text, "a.yaml")
+    assert all(f"'{name}'" in str(caught.value) for name in METHODS)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -95,7 +113,7 @@ def test_a_method_trains_is_scored_and_goes_on_after_an_interruption(method, wei
     whole = run(spec, places, splits, tmp_path / "whole")
     assert all(torch.isfinite(torch.tensor(line["train/loss"])) for line in whole[1])
     assert whole[1][-1]["train/loss"] < whole[1][0]["train/loss"]
-    if FUNCTIONS[method].merge is not None:
+    if METHODS[method].merge is not None:
         assert whole[0]["merge"]["max_logit_difference"] < 1e-4
         assert whole[0]["merge"]["parameters"] == whole[0]["merge"]["plain_parameters"]
 
@@ -260,7 +278,7 @@ def test_every_method_can_have_random_weights_in_its_auxiliarys_place(method, we
         return build(spec.model_copy(update=changes), Places(places.target_weights), 4).state_dict()
 
     names = {"each": "point", "own": "image", "all": "point+audio+video"}
-    other = joined(auxiliary=names[TAKES[method]]) if TAKES[method] != "own" else joined(seed=spec.seed + 1)
+    other = joined(auxiliary=names[METHODS[method].takes]) if METHODS[method].takes != "own" else joined(seed=spec.seed + 1)
     first, again = joined(), joined()
     assert any(not torch.equal(first[key], other[key]) for key in first if "blocks" in key)
     assert all(torch.equal(first[key], again[key]) for key in first)
@@ -283,5 +301,5 @@ def test_a_baseline_and_copies_refuse_an_auxiliary(weights):
 
 def test_the_readme_has_the_table_of_methods_that_the_code_gives():
     text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert inserted(text) == text, "run python -m m2pt.methods.listing README.md"
+    assert inserted(text) == text, "run python -m m2pt.methods README.md"
     assert all(f"| `{method}` |" in text for method in METHODS)

@@ -6,10 +6,11 @@ import pytest
 
 from m2pt.config import MODALITIES, FinetuneConfig, PathwayConfig, UserError
 from m2pt.config.study_file import parse_study
+from m2pt.methods import unread
 from m2pt.modalities.recipe import Recipe
 from m2pt.modalities.recipes import Departures, departures, recipes, resolve, uses
 from m2pt.runs.spec import RunSpec
-from m2pt.runs.unread import is_unread, leaves, unread
+from m2pt.runs.unread import is_unread, leaves
 from pipelines.planning.grid import Fingerprints, part_specs
 
 NAMES = [(modality, name) for modality in MODALITIES for name in recipes(modality)]

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from m2pt.config import JOINED, BlocksConfig, FinetuneConfig, PathwayConfig, RivalsConfig, TestConfig, UserError
+from m2pt.config import BlocksConfig, FinetuneConfig, PathwayConfig, RivalsConfig, TestConfig, UserError
+from m2pt.methods import METHODS, unread
 from m2pt.modalities.shared.samples import Samples
 from m2pt.runs import records
 from m2pt.runs.spec import RunSpec
-from m2pt.runs.unread import is_unread, leaves, unread
+from m2pt.runs.unread import is_unread, leaves
 from m2pt.training.finetune import Places, finetune, memory_feed
 from m2pt.training.share import Share
 from m2pt.training.stopwatch import Stopwatch
@@ -41,12 +42,12 @@ RECIPE = FinetuneConfig(samples=40, epochs=2, batch_size=16, warmup_steps=1, lea
 
 
 def spec(method: str = "pathway", tuning: str = "full", recipe: FinetuneConfig = RECIPE, **pathway: object) -> RunSpec:
-    joined = {**JOINED.get(method, {}), **pathway}
+    joined = {**(METHODS[method].pathway or {}), **pathway}
     rival = method in ("lora", "adapters", "interpolation")
     return run_spec(
         method=method, tuning=tuning, finetune=recipe, setting="scratch", target_weights=None, auxiliary_weights=None,
         auxiliary="audio" if method in ("pathway", "adapters", "interpolation") else "",
-        pathway=PathwayConfig(**{"scale_lr_multiple": 10.0, **joined}) if method in JOINED else None,
+        pathway=PathwayConfig(**{"scale_lr_multiple": 10.0, **joined}) if METHODS[method].pathway is not None else None,
         rivals=RivalsConfig(lora_rank=4, adapter_width=4) if rival else None,
     )  # fmt: skip
 
@@ -105,7 +106,7 @@ def test_exactly_what_is_said_to_be_unread_changes_nothing(case: str, tmp_path: 
         for section in ("finetune", "pathway", "rivals")
         for key in OTHER
         if key.startswith(section) and getattr(given, section) is not None
-        if not (section == "pathway" and key.partition(".")[2] in JOINED[given.method])
+        if not (section == "pathway" and key.partition(".")[2] in METHODS[given.method].pathway)
     ]
     for key in keys:
         if key == "finetune.score" or (key.startswith("finetune") and case not in _OF_TRAINING and key not in reasons):

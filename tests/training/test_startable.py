@@ -15,9 +15,9 @@ from m2pt.config import (
     UserError,
     VideoInput,
 )
+from m2pt.methods import unread
 from m2pt.modalities.recipes import recipes
 from m2pt.runs.spec import TaskSpec
-from m2pt.runs.unread import unread
 from m2pt.training.startable import Known, Means, refusal, require_startable
 from tests.specs import run_spec
 

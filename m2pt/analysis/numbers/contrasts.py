@@ -10,15 +10,10 @@ from m2pt.analysis.numbers.changes import ENCODER, Change, changes, references
 from m2pt.analysis.numbers.pairing import Key, Partner, Run, Runs, differences, over_seeds, over_targets
 from m2pt.analysis.numbers.statistics import Estimate, holm
 from m2pt.analysis.tables.summaries import SIGNIFICANT, Comparison, Condition
-from m2pt.config import MODALITIES, RANDOM, TAKES, MethodName, Study
+from m2pt.config import MODALITIES, RANDOM, MethodName, Study
 from m2pt.methods import METHODS
 
 _NONE = Estimate(0)
-
-_AS_RANDOM: tuple[MethodName, ...] = (
-    "pathway", "own_modality", "shuffled_auxiliary", "reversed_order", "shuffled_order", "two_branch",
-)  # fmt: skip
-"""The methods that use one auxiliary just as `random_auxiliary` does, so that this is their control."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +207,7 @@ class _View:
             control = self._random_part(self.changes[name]) or {}
             groups: dict[tuple[str, MethodName], list[Key]] = {}
             for key in own:
-                if key in control and TAKES[key.method] not in ("nothing", "random"):
+                if key in control and METHODS[key.method].takes not in ("nothing", "random"):
                     groups.setdefault((Condition(key.setting, key.tuning, name).slug, key.method), []).append(key)
             found |= {(slug, method): _own_control(method, keys, own, control) for (slug, method), keys in groups.items()}
         return found
@@ -244,11 +239,11 @@ class _View:
 
     def _over_random(self, change: Change, keys: Sequence[Key], own: Runs) -> Estimate:
         """Over the method's own random control: itself with random weights, or `random_auxiliary` where that is the same."""
-        if not keys or TAKES[keys[0].method] in ("nothing", "random"):
+        if not keys or METHODS[keys[0].method].takes in ("nothing", "random"):
             return _NONE
         control = self._random_part(change)
         value = over_targets(differences(keys, own, control.get)) if control else _NONE
-        if value.n + value.dropped or keys[0].method not in _AS_RANDOM:
+        if value.n + value.dropped or not METHODS[keys[0].method].random_auxiliary_is_control:
             return value
 
         alike = self._alike(change)

@@ -4,7 +4,7 @@ Differences are averaged over auxiliaries, and over targets seed by seed: neithe
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -57,7 +57,7 @@ def runs_by_part(table: pd.DataFrame, published: Sequence[float | None] = ()) ->
     ]
     found: dict[str, dict[Key, Run]] = {}
     for part, setting, tuning, method, target, auxiliary, seed, row, score, samples in zip(*columns, strict=True):
-        key = Key(str(setting), str(tuning), cast(MethodName, str(method)), str(target), str(auxiliary), int(seed))
+        key = Key(str(setting), str(tuning), str(method), str(target), str(auxiliary), int(seed))
         found.setdefault(str(part), {})[key] = Run(
             int(row), _number(score), theirs[int(row)], None if pd.isna(samples) else str(samples)
         )

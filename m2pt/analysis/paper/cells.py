@@ -13,7 +13,6 @@ from m2pt.config import (
     LAYERS,
     MODALITIES,
     RANDOM,
-    TAKES,
     Dataset,
     FileSource,
     MethodName,
@@ -23,6 +22,7 @@ from m2pt.config import (
     Tuning,
     refuses_unknown,
 )
+from m2pt.methods import METHODS
 from m2pt.runs.spec import RunSpec
 
 COLUMNS = (
@@ -43,7 +43,7 @@ VARIANTS: dict[Dataset, tuple[str | None, ...]] = {
 """The variants of a data set that the paper scores, where they have names."""
 
 
-METHODS: tuple[MethodName, ...] = (
+IN_THE_PAPER: tuple[MethodName, ...] = (
     "baseline", "pathway", "random_auxiliary", "own_modality",
     "reversed_order", "shuffled_order", "fixed_scale", "frozen_auxiliary",
 )  # fmt: skip
@@ -178,7 +178,7 @@ def sameness_of(specs: Sequence[RunSpec], records: Sequence[Mapping[str, Any]], 
 def cells_of(
     specs: Sequence[RunSpec], scores: Sequence[float | None], auxiliary_epochs: Mapping[str, int] | None = None
 ) -> dict[Cell, Estimate]:
-    """The test scores of a study by cell, of the `METHODS` alone.
+    """The test scores of a study by cell, of the methods `IN_THE_PAPER` alone.
 
     Runs on no published data set, or on another variant than the paper's, are left out. So is what differs from the first runs
     of a cell by more than its seed (another part of the study changes their recipe): a cell never mixes two ways to train.
@@ -204,9 +204,9 @@ def cells_of(
 
 def cell_if_scored(spec: RunSpec, auxiliary_epochs: Mapping[str, int] | None = None) -> Cell | None:
     """The cell of a run where the paper has, or would have, such a one (`cells_of`); None where it has not."""
-    if spec.task is None or spec.method not in METHODS:
+    if spec.task is None or spec.method not in IN_THE_PAPER:
         return None
-    loaded = TAKES[spec.method] in ("nothing", "random") or spec.auxiliary_weights is not None
+    loaded = METHODS[spec.method].takes in ("nothing", "random") or spec.auxiliary_weights is not None
     if not loaded or spec.task.variant not in VARIANTS.get(spec.task.dataset, (None,)):
         return None
     return cell_of(spec, spec.task.dataset, auxiliary_epochs)

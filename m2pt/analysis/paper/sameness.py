@@ -12,12 +12,13 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from m2pt.config import RANDOM, TAKES, Dataset, FileSource, Study, Tuning
+from m2pt.config import RANDOM, Dataset, FileSource, Study, Tuning
+from m2pt.methods import METHODS, unread
 from m2pt.modalities.dataset_sizes import dataset_facts
 from m2pt.modalities.recipe import VIT_B
 from m2pt.modalities.recipes import departures, recipes
 from m2pt.runs.spec import RunSpec, WeightsRef
-from m2pt.runs.unread import is_unread, unread
+from m2pt.runs.unread import is_unread
 
 RECIPES: dict[tuple[Dataset, Tuning], str] = {
     ("imagenet", "full"): "mae-finetune",
@@ -146,7 +147,7 @@ def _weights(spec: RunSpec, made: frozenset[str], epochs: Mapping[str, int]) -> 
     for role, ref in refs:
         if isinstance(ref, WeightsRef) and ref.source in made:
             yield f"{role} encoder: {ref.source}, trained here [published]"
-    if TAKES[spec.method] in ("each", "own") and spec.auxiliary_weights is None:
+    if METHODS[spec.method].takes in ("each", "own") and spec.auxiliary_weights is None:
         yield f"auxiliary encoder: {RANDOM} [published]"
 
 

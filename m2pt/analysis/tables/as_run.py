@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from m2pt.config import RANDOM, TAKES, Study
+from m2pt.config import RANDOM, Study
+from m2pt.methods import METHODS, unread
 from m2pt.runs.identity import canonical
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
-from m2pt.runs.unread import is_unread, leaves, unread
+from m2pt.runs.unread import is_unread, leaves
 
 SCORES = {"last": "the last epoch's weights", "best_val": "the weights with the best validation score"}
 
@@ -102,7 +103,7 @@ def starts(specs: Sequence[RunSpec]) -> str:
 def sources(specs: Sequence[RunSpec]) -> tuple[list[str], list[str]]:
     """The encoders that targets start from, and those that auxiliaries are: names of sources, `random` for fresh weights."""
     targets = dict.fromkeys(spec.target_weights.source if spec.target_weights else RANDOM for spec in specs)
-    taken = [spec for spec in specs if TAKES[spec.method] != "nothing"]
+    taken = [spec for spec in specs if METHODS[spec.method].takes != "nothing"]
     return list(targets), list(
         dict.fromkeys(spec.auxiliary_weights.source if spec.auxiliary_weights else RANDOM for spec in taken)
     )

@@ -15,7 +15,7 @@ from m2pt.analysis.numbers.pooling import Pooled
 from m2pt.analysis.numbers.power import detectable, spread_of
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.tables.summaries import Comparison, Summary
-from m2pt.config import TAKES
+from m2pt.methods import METHODS
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -72,7 +72,7 @@ def _own_control(item: OwnControl) -> Statement:
     tested = [pair for pair in item.pairs if pair.estimate.half_width is not None]
     words = {1: "higher than", -1: "lower than", 0: "not shown to differ from"}[item.overall.sign]
     scored = "scored" if item.overall.sign else "is"
-    origin = "the same modality" if TAKES[item.method] == "own" else "other modalities"
+    origin = "the same modality" if METHODS[item.method].takes == "own" else "other modalities"
     claim = f"With encoders of {origin} `{item.method}` {scored} {words} itself with random weights on average."
     mean = (
         f"on average over {_count(len(item.pairs), 'pair')} {difference(item.overall)} points ({_count(item.overall.n, 'seed')})"

@@ -9,8 +9,9 @@ import pandas as pd
 
 from m2pt.analysis.numbers.cells import cell_name
 from m2pt.analysis.tables.summaries import Condition
-from m2pt.config import RANDOM, TAKES, FileSource, Study
+from m2pt.config import RANDOM, FileSource, Study
 from m2pt.files import documents
+from m2pt.methods import METHODS
 from m2pt.runs import records
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef
@@ -153,7 +154,7 @@ def unplanned(study: Study, specs: Sequence[RunSpec]) -> list[str]:
     asked = [pair for part in study.expanded().values() for pair in product(part.sweep.methods, part.sweep.targets)]
     targets: dict[str, list[str]] = {}
     for method, target in dict.fromkeys(asked):
-        if (method, target) not in planned and TAKES[method] in ("each", "all"):
+        if (method, target) not in planned and METHODS[method].takes in ("each", "all"):
             targets.setdefault(method, []).append(target)
     return [
         f"`{method}` has no run on {', '.join(names)}: `sweep.auxiliaries` names too few other modalities there."

@@ -84,7 +84,7 @@ def _row(
         condition=condition,
         name=name,
         kind=METHODS[name].kind,
-        says=METHODS[name].says,
+        says=METHODS[name].description,
         targets=targets,
         gains={target: over_seeds(over["baseline"].get(target, {})) for target in targets},
         gain=over_targets(over["baseline"]),

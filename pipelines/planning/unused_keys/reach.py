@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from m2pt.config import MODALITIES, TAKES, FileSource, Frozen, Reading, Study, TaskConfig
+from m2pt.config import MODALITIES, FileSource, Frozen, Reading, Study, TaskConfig
+from m2pt.methods import METHODS, unread
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.trials import with_encoders
-from m2pt.runs.unread import RIVAL_KEYS, is_unread, leaves, unread
+from m2pt.runs.unread import is_unread, leaves
 from pipelines.planning.grid import Fingerprints, encoders_used, part_specs, pretrain_spec
 
 SECTIONS = ("inputs", "model", "pretrain", "finetune", "pathway", "rivals")
@@ -111,7 +112,7 @@ def _add(found: Reach, spec: Spec, marks: Spec, task: TaskConfig | None = None) 
         found.present.add("pretrain.labels" if spec.start else "pretrain.mae")
         return
     found.present |= {"finetune", *(["pathway"] if spec.pathway else [])}
-    found.present |= {f"rivals.{key}" for key in RIVAL_KEYS.get(spec.method, ())}
+    found.present |= {f"rivals.{key}" for key in METHODS[spec.method].rivals}
     found.alive |= {f"sweep.targets.{spec.target}", f"sweep.tunings.{spec.tuning}"}
     if task is not None:
         for section in ("finetune", "input"):
@@ -131,11 +132,11 @@ def _note(found: Reach, key: str, reason: str | None) -> None:
 def _add_sweep(found: Reach, study: Study, specs: list[RunSpec]) -> None:
     """Note which keys of the sweep decide what runs there are, and what they load."""
     found.alive |= {f"sweep.{name}" for name in ("seeds", "targets", "methods", "settings", "tunings")}
-    if any(TAKES[method] in ("each", "all") for method in study.sweep.methods):
+    if any(METHODS[method].takes in ("each", "all") for method in study.sweep.methods):
         found.alive.add("sweep.auxiliaries")
     if "pretrained" in study.sweep.settings:
         found.alive.add("sweep.target_encoder")
-    if any(TAKES[spec.method] in ("each", "own", "all") for spec in specs):
+    if any(METHODS[spec.method].loads_auxiliaries for spec in specs):
         found.alive.add("sweep.auxiliary_encoder")
 
 

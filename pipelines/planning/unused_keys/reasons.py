@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from m2pt.config import JOINED, Study, TaskConfig
-from m2pt.runs.unread import RIVAL_KEYS, is_unread
+from m2pt.config import Study, TaskConfig
+from m2pt.methods import METHODS
+from m2pt.runs.unread import is_unread
 from pipelines.planning.unused_keys.reach import Reach
 
 
@@ -44,11 +45,11 @@ def fault(study: Study, key: str, reach: Reach, at: str = "", of: str = "this st
         case "pretrain":
             return _pretraining(key, reach, at, of)
         case "pathway":
-            joining = [method for method in study.sweep.methods if method in JOINED]
+            joining = [method for method in study.sweep.methods if METHODS[method].pathway is not None]
             sets = f"{' and '.join(joining)} {'sets it itself' if len(joining) == 1 else 'set it themselves'}"
             return Fault(at, of, f"{sets if joining else 'none of its methods joins weights'} (sweep.methods)")
         case "rivals":
-            readers = [method for method, keys in RIVAL_KEYS.items() if rest in keys]
+            readers = [name for name, method in METHODS.items() if rest in method.rivals]
             return Fault(at, of, f"none of its methods reads it, as {' and '.join(readers) or 'no other'} would (sweep.methods)")
         case "tasks" if (why := _of_task(study, rest, reach)) is not None:
             return Fault(at, of, why)

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m2pt.analysis.tables.materials import unplanned
-from m2pt.config import METHODS, MODALITIES, TAKES, Study, UserError
+from m2pt.config import METHOD_NAMES, MODALITIES, Study, UserError
 from m2pt.config.study_file import load_study, parse_study
+from m2pt.methods import METHODS
 from m2pt.runs.identity import cell_key, run_id
 from pipelines.planning.grid import Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
 
@@ -218,7 +219,7 @@ def test_ids_are_what_they_were():
     st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
     st.lists(st.sampled_from(MODALITIES), min_size=1, unique=True),
     st.lists(st.sampled_from(MODALITIES), unique=True),
-    st.lists(st.sampled_from(METHODS), min_size=1, unique=True),
+    st.lists(st.sampled_from(METHOD_NAMES), min_size=1, unique=True),
     st.lists(st.sampled_from(["pretrained", "scratch"]), min_size=1, unique=True),
     st.lists(st.sampled_from(["full", "fix"]), min_size=1, unique=True),
 )
@@ -232,7 +233,7 @@ def test_no_run_twice_in_any_grid(seeds, targets, auxiliaries, methods, origins,
     pairs = sum(1 for pair in product(targets, auxiliaries) if pair[0] != pair[1])
     several = sum(1 for target in targets if len(set(auxiliaries) - {target}) > 1)
     counts = {"each": pairs, "all": several}
-    cells = sum(counts.get(TAKES[method], len(targets)) for method in methods)
+    cells = sum(counts.get(METHODS[method].takes, len(targets)) for method in methods)
     assert len(runs) == cells * len(seeds) * len(origins) * len(tunings)
     assert len({run_id(run) for run in runs}) == len(runs)
     made = [(spec.source, spec.modality) for spec in pretrain_specs(declared, known)]

@@ -1,14 +1,13 @@
-"""The table of methods for people, made from the code: `python -m m2pt.methods.listing README.md` writes it into a file."""
+"""Writes the table of methods into a Markdown file, from their declarations: `python -m m2pt.methods README.md`."""
 
 import sys
 from pathlib import Path
 
-from m2pt.config import TAKES, Takes
-from m2pt.methods import METHODS
+from m2pt.methods import METHODS, Takes
 
-BEGIN, END = "<!-- methods: made by python -m m2pt.methods.listing -->", "<!-- end of methods -->"
+BEGIN, END = "<!-- methods: made by python -m m2pt.methods README.md -->", "<!-- end of methods -->"
 
-WORDS: dict[Takes, str] = {
+AUXILIARY: dict[Takes, str] = {
     "nothing": "none",
     "each": "each other modality",
     "random": "random weights",
@@ -20,7 +19,7 @@ WORDS: dict[Takes, str] = {
 def table() -> str:
     """The methods as a Markdown table."""
     rows = [
-        f"| `{name}` | {method.kind} | {WORDS[TAKES[name]]} | {method.says} | {'yes' if method.merge else 'no'} |"
+        f"| `{name}` | {method.kind} | {AUXILIARY[method.takes]} | {method.description} | {'yes' if method.merge else 'no'} |"
         for name, method in METHODS.items()
     ]
     return "\n".join(["| method | kind | auxiliary | what it is | plain model in the end |", "|---|---|---|---|---|", *rows])

@@ -1,0 +1,61 @@
+"""What a method declares about itself; each file of this package that has a plain name declares one, as `METHOD`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from m2pt.config import Tuning
+from m2pt.models.encoder import Encoder
+from m2pt.models.model import Model
+from m2pt.runs.spec import RunSpec
+
+Kind = Literal["reference", "claim", "control", "rival"]
+
+Takes = Literal["nothing", "each", "random", "own", "all"]
+"""Which auxiliaries a method is run with: none; each other modality in turn; fresh random weights; the target's own modality; all
+other modalities at once."""
+
+Apply = Callable[[Model, RunSpec, Sequence[Encoder]], None]
+"""Changes a freshly built target model in place, given the run's spec and the encoders that the method takes (none if `nothing`
+or `random`)."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to use (or not to use) an auxiliary. Its name, in studies and in reports, is the name of its file.
+
+    Attributes:
+        kind: what it is for.
+        takes: which auxiliaries it is run with.
+        description: what it is, in one line of Markdown.
+        rank: its place in tables; the smallest comes first.
+        apply: how it changes the model.
+        merge: turns the trained model into a plain one, in place; None where that is impossible or nothing was added.
+        pathway: the values of the section `pathway` that it fixes; None if it joins no weights and has no such section.
+        rivals: the keys of the section `rivals` that it reads.
+        unread: keys of the spec that its runs do not read, with the reason for each, beyond `m2pt.runs.unread`.
+        tunings: the tunings in which it has something to train.
+        adds_what_was_learned: it also takes the encoder that the auxiliary was trained from.
+        random_auxiliary_is_control: it uses one auxiliary just as `random_auxiliary` does, so that this is its control.
+        refusal: the sentence that says why a run cannot use it, or None if it can; no function: every run can.
+
+    """
+
+    kind: Kind
+    takes: Takes
+    description: str
+    rank: int
+    apply: Apply
+    merge: Callable[[Model], None] | None = None
+    pathway: Mapping[str, object] | None = None
+    rivals: tuple[str, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
+    tunings: tuple[Tuning, ...] = ("full", "fix")
+    adds_what_was_learned: bool = False
+    random_auxiliary_is_control: bool = False
+    refusal: Callable[[RunSpec], str | None] | None = None
+
+    @property
+    def loads_auxiliaries(self) -> bool:
+        """Whether its auxiliaries come from files (or stand-ins drawn for them), not from the method itself."""
+        return self.takes in ("each", "own", "all")

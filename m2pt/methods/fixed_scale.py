@@ -1,0 +1,14 @@
+"""Control: scales fixed at 0.01, as in Table 5 of the paper."""
+
+from m2pt.methods._declaration import Method
+from m2pt.methods.pathway import join, merge
+
+METHOD = Method(
+    kind="control",
+    takes="each",
+    description="λ fixed at 0.01, auxiliary weights trained",
+    rank=110,
+    apply=join,
+    merge=merge,
+    pathway={"scale_init": 0.01, "scale_trainable": False},
+)

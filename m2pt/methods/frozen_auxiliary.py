@@ -1,0 +1,14 @@
+"""Control: the pathway with trained scales and frozen auxiliary weights."""
+
+from m2pt.methods._declaration import Method
+from m2pt.methods.pathway import join, merge
+
+METHOD = Method(
+    kind="control",
+    takes="each",
+    description="λ trained, auxiliary weights frozen",
+    rank=120,
+    apply=join,
+    merge=merge,
+    pathway={"auxiliary_trainable": False},
+)
