@@ -1,8 +1,8 @@
-"""Every key that a study file sets changes some run of the study, or it is refused by name.
+"""Checks that every key set in a study file changes some run of the study, of a part or of a search.
 
-A value that speaks of what the study does not have (a method, a modality, a kind of encoder) is let be where it is the default:
-it claims nothing, and a study may be narrowed without cutting its file. Where files lie and how runs are executed is no setting
-of a run; but a part cannot change these either.
+A value about something that the study does not have (a method, a modality, a kind of encoder) is accepted where it is the
+default: it claims nothing, and a study can be narrowed without editing all of its file. Where files are and how runs are executed
+belongs to no run, so it is not checked in the file itself; but a part cannot change these either.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,124 +13,143 @@ from pydantic import BaseModel, JsonValue
 from m2pt.config import MODALITIES, RANDOM, FileSource, Frozen, Study, UserError
 from m2pt.runs.trials import with_encoders
 from pipelines.planning.grid import data_used
-from pipelines.planning.unused_keys.reach import SECTIONS, Reach, flat, reach, reach_of_encoders
-from pipelines.planning.unused_keys.reasons import Fault, fault, no_run_on, sentence
+from pipelines.planning.unused_keys.reasons import (
+    THIS_STUDY,
+    Reason,
+    UnusedKey,
+    reason_of,
+    sentence,
+    target_without_runs,
+)
+from pipelines.planning.unused_keys.used import STUDY_SECTIONS, UsedKeys, flat, used_by_encoders, used_by_runs
 
 Changes = Mapping[str, JsonValue]
+"""Values by dotted key that a part or a trial has in place of the file's."""
+
+Variation = tuple[Changes, UsedKeys]
 
 SWEEP_KEYS = ("auxiliaries", "target_encoder", "auxiliary_encoder")
 
 
 def refuse_unused_keys(study: Study, source: str) -> None:
-    """Raise `UserError` where a key of a study, of one of its parts or of its search changes no run; `source` names the file."""
-    variations: list[tuple[Changes, Reach]] = []
-    faults: list[Fault] = []
+    """Raise `UserError` if a key of a study, a part or a search changes no run; `source` names the file."""
+    variations: list[Variation] = []
+    in_parts: list[UnusedKey] = []
     for name, changes in [(part.name, part.changes) for part in study.parts] or [("", {})]:
         changed = study.changed(changes, f"parts.{name}.set") if name else study
-        found = reach(changed)
-        variations.append((changes, found))
-        faults += _of_part(changed, name, changes, found)
-    variations += [(values, reach(study.changed(values, "search.ranges"))) for values in _choices(study)]
-    faults = [*_of_file(study, variations), *faults, *_of_search(study)]
-    if faults:
-        grouped = [list(each) for _, each in groupby(faults, key=lambda found: (found.why, found.of, bool(found.instead)))]
-        raise UserError(f"{source}: {'; '.join(sentence(each) for each in grouped)}.")
+        used = used_by_runs(changed)
+        variations.append((changes, used))
+        in_parts += _in_part(changed, name, changes, used)
+    variations += [(values, used_by_runs(study.changed(values, "search.ranges"))) for values in _range_ends(study)]
+    unused = [*_in_file(study, variations), *in_parts, *_in_search(study)]
+    if unused:
+        same = groupby(unused, key=lambda item: (item.reason.why, item.runs_of, bool(item.reason.instead)))
+        raise UserError(f"{source}: {'; '.join(sentence(list(items)) for _, items in same)}.")
 
 
-def _of_file(study: Study, variations: Sequence[tuple[Changes, Reach]]) -> Iterator[Fault]:
-    """The keys outside of parts: each is read by a part that leaves it alone, or in the making of an encoder."""
-    encoders = reach_of_encoders(study)
-    anywhere = Reach()
-    for found in (encoders, *(found for _, found in variations)):
-        anywhere.add(found)
-    for key, value, default in _declared(study):
-        left = [found for changes, found in variations if not _sets(changes, key)]
-        whole = Reach()
-        for found in (encoders, *left):
-            whole.add(found)
-        if whole.has(key) or (value == default and not whole.knows(key)) or not anywhere.has(_task_of(key)):
+def _in_file(study: Study, variations: Sequence[Variation]) -> Iterator[UnusedKey]:
+    """The keys outside parts and search that change no run: of no part that leaves them as they are, and of no encoder."""
+    encoders = used_by_encoders(study)
+    anywhere = _together(encoders, *(used for _, used in variations))
+    for key, value, default in _values_set(study):
+        unchanged = [used for changes, used in variations if not _replaces(changes, key)]
+        used = _together(encoders, *unchanged)
+        claims_nothing = value == default and not used.has_values_of(key)
+        if used.changes_a_run(key) or claims_nothing or not anywhere.changes_a_run(_task_of(key)):
             continue
-        yield fault(study, key, whole) if left else Fault(key, "this study", "every part has a value of its own")
+        reason = reason_of(study, key, used) if unchanged else Reason("every part has a value of its own")
+        yield UnusedKey(key, THIS_STUDY, reason)
     if study.data.embedded is not None and not set(MODALITIES) & set(data_used(with_encoders(study))):
-        yield Fault("data.embedded", "this study", "it reads the data of its tasks alone")
-    yield from _encoders(study, anywhere)
-    yield from _tasks(study, anywhere)
-    for part_key in ("targets", "tunings"):
-        left = [found for changes, found in variations if f"sweep.{part_key}" not in changes]
-        yield from _without_runs(study, part_key, left, f"sweep.{part_key}", "this study") if left else ()
+        yield UnusedKey("data.embedded", THIS_STUDY, Reason("it only reads the data of its tasks"))
+    for key, why in (*_unused_encoders(study, anywhere), *_unused_tasks(study, anywhere)):
+        yield UnusedKey(key, THIS_STUDY, Reason(why))
+    for name in ("targets", "tunings"):
+        unchanged = [used for changes, used in variations if f"sweep.{name}" not in changes]
+        if unchanged:
+            yield from _without_runs(study, name, _together(*unchanged), f"sweep.{name}", THIS_STUDY)
 
 
-def _encoders(study: Study, anywhere: Reach) -> Iterator[Fault]:
+def _unused_encoders(study: Study, anywhere: UsedKeys) -> Iterator[tuple[str, str]]:
+    """The keys of encoders that no run loads, each with the reason."""
     for name, source in study.encoders.items():
-        if not anywhere.has(f"encoders.{name}"):
-            why = "none loads it (sweep.target_encoder and sweep.auxiliary_encoder name what is loaded)"
-            yield Fault(f"encoders.{name}", "this study", why)
+        key = f"encoders.{name}"
+        if not anywhere.changes_a_run(key):
+            yield key, "no run loads it (sweep.target_encoder and sweep.auxiliary_encoder name what is loaded)"
         elif isinstance(source, FileSource):
             for modality in source.reading:
-                if not anywhere.has(f"encoders.{name}.reading.{modality}"):
-                    yield Fault(f"encoders.{name}.reading.{modality}", "this study", f"none loads {name} of that modality")
+                if not anywhere.changes_a_run(f"{key}.reading.{modality}"):
+                    yield f"{key}.reading.{modality}", f"no run loads {name} of that modality"
 
 
-def _tasks(study: Study, anywhere: Reach) -> Iterator[Fault]:
+def _unused_tasks(study: Study, anywhere: UsedKeys) -> Iterator[tuple[str, str]]:
+    """The keys of tasks that no run has as its target, or not with that tuning, each with the reason."""
     for name, task in study.tasks.items():
-        if not anywhere.has(f"tasks.{name}"):
-            yield Fault(f"tasks.{name}", "this study", "no target with runs is this task (sweep.targets)")
+        key = f"tasks.{name}"
+        if not anywhere.changes_a_run(key):
+            yield key, "no run has this task as its target (sweep.targets)"
             continue
         for tuning in task.recipes:
-            if not anywhere.has(f"tasks.{name}.recipes.{tuning}"):
-                yield Fault(f"tasks.{name}.recipes.{tuning}", "this study", f"{name} is not tuned so (sweep.tunings)")
+            if not anywhere.changes_a_run(f"{key}.recipes.{tuning}"):
+                yield f"{key}.recipes.{tuning}", f"{name} is not run with that tuning (sweep.tunings)"
 
 
-def _of_part(changed: Study, name: str, changes: Changes, found: Reach) -> Iterator[Fault]:
-    """The keys that a part sets."""
+def _in_part(changed: Study, name: str, changes: Changes, used: UsedKeys) -> Iterator[UnusedKey]:
+    """The keys that a part sets and that change none of its runs."""
+    part = f"the part {name}"
     for key, _ in flat(changes):
-        at = f"parts.{name}.set.{key}"
-        if not found.has(key):
-            yield fault(changed, key, found, at, f"the part {name}")
+        written = f"parts.{name}.set.{key}"
+        if not used.changes_a_run(key):
+            yield UnusedKey(written, part, reason_of(changed, key, used, part))
         if key in ("sweep.targets", "sweep.tunings"):
-            yield from _without_runs(changed, key.partition(".")[2], [found], at, f"the part {name}")
+            yield from _without_runs(changed, key.partition(".")[2], used, written, part)
 
 
-def _without_runs(study: Study, name: str, found: Sequence[Reach], at: str, of: str) -> Iterator[Fault]:
-    """The targets or tunings that no run has."""
+def _without_runs(study: Study, name: str, used: UsedKeys, written: str, runs_of: str) -> Iterator[UnusedKey]:
+    """The targets or tunings (`name`) that no run has."""
     for value in getattr(study.sweep, name):
-        if not any(each.has(f"sweep.{name}.{value}") for each in found):
-            no_recipe = "no target with runs has a recipe for it"
-            yield no_run_on(value, study, at, of) if name == "targets" else Fault(f"{at}: {value}", of, no_recipe)
+        if not used.changes_a_run(f"sweep.{name}.{value}"):
+            no_recipe = Reason("no target with runs has a recipe for it")
+            yield UnusedKey(f"{written}: {value}", runs_of, target_without_runs(study, value) if name == "targets" else no_recipe)
 
 
-def _of_search(study: Study) -> Iterator[Fault]:
-    """The ranges of a search: each changes a run of some trial."""
+def _in_search(study: Study) -> Iterator[UnusedKey]:
+    """The ranges of a search that change no run of any trial."""
     if study.search is None:
         return
     fixed: dict[str, JsonValue] = {"sweep.seeds": [study.search.seeds[0]], "sweep.methods": [study.search.method]}
-    trials, found = study, Reach()
-    for values in [{}, *_choices(study)]:
-        trials = study.changed({**values, **fixed}, "search.ranges")
-        found.add(reach(trials))
+    trials = [study.changed({**values, **fixed}, "search.ranges") for values in [{}, *_range_ends(study)]]
+    used = _together(*map(used_by_runs, trials))
     for key in study.search.ranges:
-        if not found.has(key):
-            yield fault(trials, key, found, f"search.ranges.{key}", "its trials")
+        if not used.changes_a_run(key):
+            yield UnusedKey(f"search.ranges.{key}", "its trials", reason_of(trials[-1], key, used, "its trials"))
 
 
-def _choices(study: Study) -> list[dict[str, JsonValue]]:
+def _together(*each: UsedKeys) -> UsedKeys:
+    """What several groups of runs do with the keys."""
+    together = UsedKeys()
+    for used in each:
+        together.add(used)
+    return together
+
+
+def _range_ends(study: Study) -> list[dict[str, JsonValue]]:
     """The values at the ends of each range of a search, one at a time."""
     ranges = study.search.ranges if study.search else {}
     return [{key: value} for key, values in ranges.items() for value in values.ends]
 
 
-def _sets(changes: Changes, key: str) -> bool:
-    """Whether a part has a value of its own at a key, or at a section around it."""
+def _replaces(changes: Changes, key: str) -> bool:
+    """Whether a part sets a key, or a section around it."""
     return any(key == own or key.startswith(f"{own}.") for own in changes)
 
 
-def _declared(study: Study) -> Iterator[tuple[str, object, object]]:
-    """Every value that the file sets and runs may take over: its key, the value and the default."""
-    for name in SECTIONS:
+def _values_set(study: Study) -> Iterator[tuple[str, object, object]]:
+    """The key, the value and the default of everything that the file sets and that runs may take over."""
+    for name in STUDY_SECTIONS:
         yield from _set_in(getattr(study, name), name)
     for key, value, default in _set_in(study.sweep, "sweep"):
         if key.partition(".")[2] in SWEEP_KEYS:
-            yield key, value, value if value in (RANDOM, ()) else default  # nothing loaded, nothing taken: no claim either
+            yield key, value, value if value in (RANDOM, ()) else default  # loading nothing claims nothing either
     for name, task in study.tasks.items():
         for section in ("finetune", "input"):
             yield from ((f"tasks.{name}.{section}.{key}", value, ...) for key, value in flat(getattr(task, section)))
@@ -148,7 +167,7 @@ def _set_in(section: BaseModel, path: str) -> Iterator[tuple[str, object, object
 
 
 def _task_of(key: str) -> str:
-    """The task that a key belongs to; of any other, what is always there."""
+    """The task that a key belongs to; for any other key, one that is always read."""
     match key.split("."):
         case ["tasks", name, *_]:
             return f"tasks.{name}"

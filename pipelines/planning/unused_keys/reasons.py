@@ -1,80 +1,79 @@
-"""Why a key changes no run, and where it would have to stand."""
+"""Why a key of a study file changes no run, and which key to write instead."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from m2pt.config import Study, TaskConfig
 from m2pt.methods import METHODS
 from m2pt.runs.unread import is_unread
-from pipelines.planning.unused_keys.reach import Reach
+from pipelines.planning.unused_keys.used import UsedKeys
+
+THIS_STUDY = "this study"
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A key that changes no run of what `of` names: why, the key to write instead (empty: none), and more to be known of that."""
+class Reason:
+    """Why a key changes no run; `instead` is the key to write in its place (empty: none), `note` what to fill in there."""
 
-    key: str
-    of: str
     why: str
     instead: str = ""
-    where: str = ""
+    note: str = ""
 
 
-def sentence(faults: list[Fault]) -> str:
-    """Several keys that change no run for one reason."""
-    first, many, instead = faults[0], len(faults) > 1, [fault.instead for fault in faults if fault.instead]
-    told = (
-        f"{', '.join(fault.key for fault in faults)}: {'change' if many else 'changes'} no run of {first.of}, since {first.why}"
-    )
-    return told + (f"; write {', '.join(instead)}{first.where}" if instead else f"; remove {'them' if many else 'it'}")
+@dataclass(frozen=True)
+class UnusedKey:
+    """A key, as it is written in the file, that changes no run of `runs_of` (`this study`, `the part NAME`, `its trials`)."""
+
+    key: str
+    runs_of: str
+    reason: Reason
 
 
-def fault(study: Study, key: str, reach: Reach, at: str = "", of: str = "this study") -> Fault:
-    """What is to be said of a key that changes no run; `at` is where it stands, if elsewhere, and `of` whose runs are meant."""
-    at = at or key
-    if not key.startswith("rivals.") and (reason := is_unread(key, reach.idle) or _inside(key, reach.idle)) is not None:
-        return Fault(at, of, reason)
-    if not reach.present and not key.startswith(_FOR_ALL):
-        return Fault(at, of, "there are none")
+def sentence(unused: Sequence[UnusedKey]) -> str:
+    """One clause on several keys that change no run for the same reason."""
+    first, several = unused[0], len(unused) > 1
+    keys = ", ".join(item.key for item in unused)
+    clause = f"{keys}: {'change' if several else 'changes'} no run of {first.runs_of}, because {first.reason.why}"
+    instead = ", ".join(item.reason.instead for item in unused if item.reason.instead)
+    return clause + (f"; write {instead}{first.reason.note}" if instead else f"; remove {'them' if several else 'it'}")
+
+
+def reason_of(study: Study, key: str, used: UsedKeys, runs_of: str = THIS_STUDY) -> Reason:
+    """Why a key changes none of the runs that made `used`."""
+    if not key.startswith("rivals.") and (why := is_unread(key, used.ignored) or _ignored_inside(key, used)) is not None:
+        return Reason(why)
+    if not used.present and not key.startswith(_NEEDS_NO_RUNS):
+        return Reason("there are none")
     section, _, rest = key.partition(".")
     match section:
         case "finetune":
-            return Fault(at, of, "its targets are tasks, which train as their recipes say", *_of_tasks(_tasks(study), key))
+            return _task_key(_tasks(study), key, "its targets are tasks, which are trained with their own recipes")
         case "inputs":
-            return _input(study, key, at, of)
+            return _of_input(study, key)
         case "pretrain":
-            return _pretraining(key, reach, at, of)
+            return _of_pretraining(key, used, runs_of)
         case "pathway":
-            joining = [method for method in study.sweep.methods if METHODS[method].pathway is not None]
-            sets = f"{' and '.join(joining)} {'sets it itself' if len(joining) == 1 else 'set it themselves'}"
-            return Fault(at, of, f"{sets if joining else 'none of its methods joins weights'} (sweep.methods)")
+            return Reason(f"{_of_pathway(study)} (sweep.methods)")
         case "rivals":
             readers = [name for name, method in METHODS.items() if rest in method.rivals]
-            return Fault(at, of, f"none of its methods reads it, as {' and '.join(readers) or 'no other'} would (sweep.methods)")
-        case "tasks" if (why := _of_task(study, rest, reach)) is not None:
-            return Fault(at, of, why)
+            return Reason(f"only {' and '.join(readers)} {'reads' if len(readers) == 1 else 'read'} it (sweep.methods)")
+        case "tasks" if (why := _of_task(study, rest, used)) is not None:
+            return Reason(why)
         case "sweep":
-            return Fault(at, of, _SWEEP.get(rest, "no run follows from it"))
+            return Reason(_SWEEP.get(rest, "no run depends on it"))
         case _:
-            return Fault(at, of, next((why for start, why in _ELSEWHERE.items() if key.startswith(start)), "no run reads it"))
+            return Reason(next((why for start, why in _SHARED.items() if key.startswith(start)), "no run reads it"))
 
 
-def _inside(key: str, reasons: Mapping[str, str]) -> str | None:
-    """Why what is inside of a section is not read."""
-    return next((reason for inner, reason in reasons.items() if inner.startswith(f"{key}.")), None)
+def target_without_runs(study: Study, target: str) -> Reason:
+    """Why no run has a target."""
+    task = study.tasks.get(target)
+    if task is None:
+        return Reason("no method of sweep.methods can run on it with sweep.auxiliaries")
+    return Reason(f"the task only has recipes for {' and '.join(task.recipes)} (sweep.tunings)")
 
 
-def _of_task(study: Study, key: str, reach: Reach) -> str | None:
-    """Why a key of a task, without its `tasks.`, changes none of the runs that are meant; None where another reason holds."""
-    name, _, rest = key.partition(".")
-    if name in study.tasks and not reach.has(f"tasks.{name}"):
-        return f"it has none of the task {name} (sweep.targets)"
-    if rest.startswith("recipes."):
-        return f"{name} is not tuned so (sweep.tunings)"
-    return None
-
-
-_FOR_ALL = ("encoders", "data", "execution", "study", "tasks", "search", "parts")
+_NEEDS_NO_RUNS = ("encoders", "data", "execution", "study", "tasks", "search", "parts")
 
 _SWEEP = {
     "auxiliaries": "none of its methods takes auxiliaries of other modalities (sweep.methods)",
@@ -82,44 +81,58 @@ _SWEEP = {
     "target_encoder": "no target is pretrained (sweep.settings)",
 }
 
-_ELSEWHERE = {
-    "encoders": "encoders are the same for all parts (declare another one, and name it in sweep.auxiliary_encoder)",
-    "data": "the data are the same for all parts",
-    "execution": "runs of all parts are executed alike (set it outside of the parts)",
-    "tasks": "where data lie, and which tasks there are, is the same for all parts (declare another task)",
+_SHARED = {
+    "encoders": "all parts share the same encoders (declare another encoder and name it in sweep.auxiliary_encoder)",
+    "data": "all parts share the same data",
+    "execution": "the runs of all parts are executed in the same way (set it outside the parts)",
+    "tasks": "all parts share the same tasks and their data (declare another task)",
 }
 
 
+def _ignored_inside(key: str, used: UsedKeys) -> str | None:
+    """Why what is inside a section is ignored."""
+    return next((why for ignored, why in used.ignored.items() if ignored.startswith(f"{key}.")), None)
+
+
 def _tasks(study: Study) -> dict[str, TaskConfig]:
-    used = {target for part in study.expanded().values() for target in part.sweep.targets}
-    return {name: task for name, task in study.tasks.items() if name in used}
+    """The tasks that are targets of the study or of a part."""
+    targets = {target for part in study.expanded().values() for target in part.sweep.targets}
+    return {name: task for name, task in study.tasks.items() if name in targets}
 
 
-def _of_tasks(tasks: dict[str, TaskConfig], key: str) -> tuple[str, str]:
-    return f"tasks.<name>.{key}", f" (<name>: {', '.join(tasks)})"
+def _task_key(tasks: dict[str, TaskConfig], key: str, why: str) -> Reason:
+    return Reason(why, f"tasks.<name>.{key}", f" (<name>: {', '.join(tasks)})")
 
 
-def _input(study: Study, key: str, at: str, of: str) -> Fault:
+def _of_input(study: Study, key: str) -> Reason:
     _, modality, rest = key.split(".", 2)
     tasks = {name: task for name, task in _tasks(study).items() if task.modality == modality}
     if tasks:
-        why = f"its {modality} targets are tasks, whose samples come as their recipes say"
-        return Fault(at, of, why, *_of_tasks(tasks, f"input.{rest}"))
-    return Fault(at, of, f"none has a target or an encoder of its own making of the modality {modality}")
+        return _task_key(tasks, f"input.{rest}", f"its {modality} targets are tasks, whose recipes set the form of their samples")
+    return Reason(f"no run has the target {modality}, and no encoder of that modality is pretrained")
 
 
-def _pretraining(key: str, reach: Reach, at: str, of: str) -> Fault:
-    kind = key.split(".")[1]
-    if of != "this study":
-        return Fault(at, of, _ELSEWHERE["encoders"])
-    if f"pretrain.{kind}" in reach.present:
-        return Fault(at, of, f"every encoder of kind {kind} has a value of its own", f"encoders.<name>.{key.split('.', 2)[2]}")
-    return Fault(at, of, f"it uses no encoder of kind {kind}")
+def _of_pretraining(key: str, used: UsedKeys, runs_of: str) -> Reason:
+    _, kind, rest = key.split(".", 2)
+    if runs_of != THIS_STUDY:
+        return Reason(_SHARED["encoders"])
+    if f"pretrain.{kind}" in used.present:
+        return Reason(f"every encoder of kind {kind} has a value of its own", f"encoders.<name>.{rest}")
+    return Reason(f"it uses no encoder of kind {kind}")
 
 
-def no_run_on(target: str, study: Study, at: str, of: str) -> Fault:
-    """A target that no run has."""
-    task = study.tasks.get(target)
-    if task is None:
-        return Fault(f"{at}: {target}", of, "no method of sweep.methods can run on it with sweep.auxiliaries")
-    return Fault(f"{at}: {target}", of, f"the task has recipes for {' and '.join(task.recipes)} alone (sweep.tunings)")
+def _of_pathway(study: Study) -> str:
+    joining = [method for method in study.sweep.methods if METHODS[method].pathway is not None]
+    if not joining:
+        return "none of its methods joins weights"
+    return f"{' and '.join(joining)} {'sets it itself' if len(joining) == 1 else 'set it themselves'}"
+
+
+def _of_task(study: Study, key: str, used: UsedKeys) -> str | None:
+    """Why a key of a task, without its `tasks.`, changes no run; None where another reason holds."""
+    name, _, rest = key.partition(".")
+    if name in study.tasks and not used.changes_a_run(f"tasks.{name}"):
+        return f"no run has the task {name} as its target (sweep.targets)"
+    if rest.startswith("recipes."):
+        return f"{name} is not run with that tuning (sweep.tunings)"
+    return None

@@ -1,0 +1,163 @@
+"""Which keys of a study change a run.
+
+Every value of the study is replaced by a mark that carries its key, and the grid of runs is made from the marks as it is from the
+values. A mark that arrives in a run, in a place that the run reads (`m2pt.runs.unread`), changes that run, whatever the value is.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from m2pt.config import MODALITIES, FileSource, Frozen, Reading, Study, TaskConfig
+from m2pt.methods import METHODS, unread
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
+from m2pt.runs.trials import with_encoders
+from m2pt.runs.unread import is_unread, leaves
+from pipelines.planning.grid import Fingerprints, encoders_used, part_specs, pretrain_spec
+
+STUDY_SECTIONS = ("inputs", "model", "pretrain", "finetune", "pathway", "rivals")
+"""The sections of a study whose values its runs take over."""
+
+SPEC_SECTIONS = ("input", "model", "pretrain", "finetune", "pathway", "rivals")
+"""The sections of a spec in which those values arrive."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Takes the place of the value of a key."""
+
+    key: str
+
+
+@dataclass
+class UsedKeys:
+    """What runs do with the keys of a study.
+
+    `read` are the keys that change a run; `ignored` those that arrive in a run which does not read them, with the reason.
+    `present` are the sections (or keys, where methods read different ones) of which runs have values, whoever set these.
+    """
+
+    read: set[str] = field(default_factory=set)
+    ignored: dict[str, str] = field(default_factory=dict)
+    present: set[str] = field(default_factory=set)
+
+    def add(self, other: "UsedKeys") -> None:
+        """Add what other runs do with the keys."""
+        self.read |= other.read
+        self.ignored |= other.ignored
+        self.present |= other.present
+
+    def changes_a_run(self, key: str) -> bool:
+        """Whether a key, or a key inside it, changes a run."""
+        return key in self.read or any(read.startswith(f"{key}.") for read in self.read)
+
+    def has_values_of(self, key: str) -> bool:
+        """Whether runs have values of the section that a key belongs to."""
+        return any(key == section or key.startswith(f"{section}.") for section in self.present)
+
+
+def used_by_runs(study: Study) -> UsedKeys:
+    """What the fine-tuning runs of a study without parts do with its keys.
+
+    Raises:
+        UserError: no runs can be made from the study.
+
+    """
+    one_seed = study.model_copy(update={"sweep": study.sweep.model_copy(update={"seeds": study.sweep.seeds[:1]})})
+    prints = Fingerprints(dict.fromkeys([*MODALITIES, *study.tasks], ""), {})
+    specs = part_specs(one_seed, prints)[""]
+    marked = part_specs(_marked(one_seed), prints, RunSpec.model_construct)[""]  # marks would not pass validation
+    used, seen = UsedKeys(), set()
+    for spec, marks in zip(specs, marked, strict=True):
+        kind = (spec.target, spec.method, spec.tuning)
+        if kind not in seen:  # seed, auxiliary and setting do not decide which values a run takes over
+            seen.add(kind)
+            _add_run(used, spec, marks, study.tasks.get(spec.target))
+    for spec in specs:
+        loaded = [ref for ref in (spec.target_weights, *spec.auxiliary_refs) if ref is not None]
+        used.read |= {f"encoders.{ref.source}.reading.{ref.modality}.{key}" for ref in loaded for key in Reading.model_fields}
+    _add_sweep(used, study, specs)
+    return used
+
+
+def used_by_encoders(study: Study) -> UsedKeys:
+    """What the pretraining of a study's encoders, which all its parts share, does with its keys."""
+    used, marked = UsedKeys(), _marked(study)
+    prints = Fingerprints(dict.fromkeys(MODALITIES, ""), {})
+    for key in encoders_used(with_encoders(study)):
+        source = study.encoders[key[0]]
+        used.read.add(f"encoders.{key[0]}.{key[1]}")
+        if not isinstance(source, FileSource):
+            marks = pretrain_spec(marked, key, source, prints, PretrainSpec.model_construct)
+            _add_spec(used, pretrain_spec(study, key, source, prints), marks)
+            used.present.add("pretrain.labels" if source.kind == "labels" else "pretrain.mae")
+    return used
+
+
+def flat(values: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
+    """The dotted key and the value of everything in nested mappings."""
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _add_spec(used: UsedKeys, spec: Spec, marks: Spec) -> None:
+    """Add the marks that arrived in a run."""
+    reasons = unread(spec)
+    for section in SPEC_SECTIONS:
+        values = getattr(marks, section, None)
+        for path, mark in leaves(values, section) if values is not None else ():
+            if isinstance(mark, Mark):
+                _add_key(used, mark.key, is_unread(path, reasons))
+    used.present |= {"model", f"inputs.{spec.modality}"}
+
+
+def _add_run(used: UsedKeys, spec: RunSpec, marks: Spec, task: TaskConfig | None) -> None:
+    """Add the marks that arrived in a fine-tuning run, and the keys of its own task that it reads."""
+    _add_spec(used, spec, marks)
+    used.present |= {"finetune", *(["pathway"] if spec.pathway else [])}
+    used.present |= {f"rivals.{key}" for key in METHODS[spec.method].rivals}
+    used.read |= {f"sweep.targets.{spec.target}", f"sweep.tunings.{spec.tuning}"}
+    if task is None:
+        return
+    reasons = unread(spec)
+    for section in ("finetune", "input"):
+        for key, _ in flat(getattr(task, section)):
+            _add_key(used, f"tasks.{spec.target}.{section}.{key}", is_unread(f"{section}.{key}", reasons))
+    own = [name for name in TaskConfig.model_fields if name not in ("path", "recipes", "finetune", "input")]
+    used.read |= {f"tasks.{spec.target}.{name}" for name in (*own, f"recipes.{spec.tuning}")}
+
+
+def _add_key(used: UsedKeys, key: str, reason: str | None) -> None:
+    if reason is None:
+        used.read.add(key)
+    else:
+        used.ignored[key] = reason
+
+
+def _add_sweep(used: UsedKeys, study: Study, specs: list[RunSpec]) -> None:
+    """Add the keys of the sweep that decide which runs there are and what they load."""
+    used.read |= {f"sweep.{name}" for name in ("seeds", "targets", "methods", "settings", "tunings")}
+    if any(METHODS[method].takes in ("each", "all") for method in study.sweep.methods):
+        used.read.add("sweep.auxiliaries")
+    if "pretrained" in study.sweep.settings:
+        used.read.add("sweep.target_encoder")
+    if any(METHODS[spec.method].loads_auxiliaries for spec in specs):
+        used.read.add("sweep.auxiliary_encoder")
+
+
+def _marked(study: Study) -> Study:
+    """The study with a mark in place of each value that runs take over."""
+    sections = {name: _marks(getattr(study, name), name) for name in STUDY_SECTIONS}
+    return study.model_copy(update={**sections, "parts": (), "search": None})
+
+
+def _marks(section: Frozen, path: str) -> Frozen:
+    values = {
+        name: _marks(value, f"{path}.{name}") if isinstance(value, Frozen) else Mark(f"{path}.{name}") for name, value in section
+    }
+    construct: Callable[..., Frozen] = type(section).model_construct
+    return construct(**values)
