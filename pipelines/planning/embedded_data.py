@@ -8,7 +8,7 @@ from m2pt.files.documents import read_json
 
 
 def is_stale(study: Study, key: str) -> bool:
-    """Whether these data were made here with other sizes than the study declares."""
+    """Whether the embedded data of a target were made with other sizes than the study declares."""
     path = Path(study.data.root) / MANIFEST
     if study.data.embedded is None or not path.is_file():
         return False
@@ -17,12 +17,12 @@ def is_stale(study: Study, key: str) -> bool:
 
 
 def make_data(root: Path, sizes: EmbeddedData) -> bool:
-    """Make the embedded data in `root`, whatever of them is not there as declared; whether anything was made.
+    """Make the embedded data in `root` that are not there as declared; returns whether any were made.
 
     Raises:
-        UserError: `root` holds data that were not made here, or cannot be written.
+        UserError: `root` has data that m2pt did not make, or cannot be written.
 
     """
     if root.exists() and not (root / MANIFEST).is_file():
-        raise UserError(f"{root}: was not made by m2pt; delete it, or choose another folder for embedded data.")
+        raise UserError(f"{root}: was not made by m2pt; delete it, or choose another folder for the embedded data (data.root).")
     return write_embedded(root, sizes)

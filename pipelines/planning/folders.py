@@ -26,27 +26,27 @@ def data_folder(study: Study, key: str) -> Path:
 
 
 def aside_of(folder: Path) -> Path:
-    """Where the runs of a folder go that the study does not declare."""
+    """Where those runs of a folder go that the study no longer declares."""
     return folder.parent / ".aside" / folder.name
 
 
 def replaced_of(folder: Path) -> Path:
-    """Where the runs of a folder go that are done anew in another environment; they come back by hand alone."""
+    """Where those runs of a folder go that are repeated in another environment; they only come back by hand."""
     return folder.parent / ".replaced" / folder.name
 
 
 def place_of(run_dir: Path) -> Path:
-    """Where a run lies: in its folder, or aside, from where it comes back before anything is run."""
+    """The folder of a run: its own, or that aside if only there it is complete; it is moved back before anything is run."""
     kept = aside_of(run_dir.parent) / run_dir.name
     return kept if status(run_dir) != "complete" and status(kept) == "complete" else run_dir
 
 
 @contextmanager
 def study_lock(folder: Path) -> Iterator[None]:
-    """Hold the one lock of a study's runs (beside `folder`, not in it); it is free again when this process ends in any way.
+    """Hold the lock of a study's runs, a file next to `folder`; the system frees it when this process ends in any way.
 
     Raises:
-        UserError: another process holds it; its process id is named.
+        UserError: another process holds it; the sentence names its process id.
 
     """
     path = folder.parent / f".{folder.name}.lock"
@@ -54,7 +54,7 @@ def study_lock(folder: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise UserError(f"{path}: the lock cannot be written ({error.strerror}); mend the folder's permissions.") from error
+        raise UserError(f"{path}: the lock cannot be written ({error.strerror}); check the permissions of its folder.") from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""From a study to the runs it holds. Pure: reads no file, knows no folder; what lies on the disk is `Fingerprints`."""
+"""From a study to the specs of its runs. Pure: it reads no file; what is on the disk comes in as `Fingerprints`."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,24 +29,36 @@ EncoderKey = tuple[str, Modality]
 """An encoder of a study: the name of its source and its modality."""
 
 Pair = tuple[str, MethodName, str]
-"""A target, a method and an auxiliary."""
+"""A target, a method and an auxiliary (empty for none)."""
 
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What the data and the weights of a study hold.
+    """The content of a study's data and weights.
 
-    `data` has the SHA-256 of each target's or modality's data; `weights` that of each encoder's file, None where it is not made.
+    `data` has the SHA-256 of the data of each target or modality; `weights` that of each encoder's file, None before it exists.
     """
 
     data: Mapping[str, str]
     weights: Mapping[EncoderKey, str | None]
 
 
-def encoders_used(study: Study) -> list[EncoderKey]:
-    """The encoders that the runs of a study load, in the order in which they are to be made (a start before its successor).
+@dataclass(frozen=True)
+class Point:
+    """One point of the grid: what a run has of its own, apart from what the study gives to all."""
 
-    An encoder that is declared and not used by the sweep is not among them.
+    target: str
+    method: MethodName
+    auxiliary: str
+    setting: Setting
+    tuning: Tuning
+    seed: int
+
+
+def encoders_used(study: Study) -> list[EncoderKey]:
+    """The encoders that the runs of a study load, in the order to train them in: one that others start from comes first.
+
+    An encoder that is declared but that no run loads is not among them.
     """
     wanted = {key for part in study.expanded().values() for pair in _pairs(part) for key in _weights_of(part, *pair)}
     wanted |= {(source.start, modality) for name, modality in wanted if isinstance(source := study.encoders[name], LabelsSource)}
@@ -60,26 +72,26 @@ def _modalities(study: Study) -> list[Modality]:
 
 
 def data_used(study: Study) -> list[str]:
-    """Whose data a study reads: its targets', and those of the modalities whose encoders it pretrains."""
+    """The data that a study reads: those of its targets, and of the modalities whose encoders it pretrains."""
     targets = [target for part in study.expanded().values() for target in part.sweep.targets]
-    made = [modality for name, modality in encoders_used(study) if not isinstance(study.encoders[name], FileSource)]
-    return list(dict.fromkeys([*targets, *made]))
+    pretrained = [modality for name, modality in encoders_used(study) if not isinstance(study.encoders[name], FileSource)]
+    return list(dict.fromkeys([*targets, *pretrained]))
 
 
 def modality_of(study: Study, target: str) -> Modality:
-    """The modality of a target: its task's, or itself."""
+    """The modality of a target, which is a task or a modality itself."""
     return study.tasks[target].modality if target in study.tasks else next(name for name in MODALITIES if name == target)
 
 
 def input_forms(study: Study, target: str) -> list[InputConfig]:
-    """The forms in which the samples of a target reach its models: one for each tuning that it is run in."""
+    """The forms in which the samples of a target reach its models: one for each tuning of its runs."""
     if target not in study.tasks:
         return [getattr(study.inputs, modality_of(study, target))]
     return [resolve(target, study.tasks[target], tuning)[0] for tuning in _tunings(study, target)]
 
 
 def pretrain_specs(study: Study, prints: Fingerprints) -> list[PretrainSpec]:
-    """The pretraining runs of a study; one that goes on from an encoder comes after it, and is not `ready` before that exists."""
+    """The pretraining runs of a study. One that starts from another encoder comes after it, and is `ready` once it exists."""
     return [
         pretrain_spec(study, key, source, prints)
         for key in encoders_used(study)
@@ -110,13 +122,13 @@ def pretrain_spec(
 
 
 def run_specs(study: Study, prints: Fingerprints) -> list[RunSpec]:
-    """The fine-tuning runs of a study, seed by seed, so that whole pairs of method and baseline are there early; no run twice."""
-    found = [spec for specs in part_specs(study, prints).values() for spec in specs]
-    return sorted(_distinct(found), key=lambda spec: spec.seed) if study.parts else found
+    """The fine-tuning runs of a study, each once; seed by seed, so that a method and its baseline are complete early."""
+    specs = [spec for specs in part_specs(study, prints).values() for spec in specs]
+    return sorted(_distinct(specs), key=lambda spec: spec.seed) if study.parts else specs
 
 
 def part_specs(study: Study, prints: Fingerprints, make: Callable[..., RunSpec] = RunSpec) -> dict[str, list[RunSpec]]:
-    """The fine-tuning runs of each part of a study, by its name; a run can be in several. `make` builds the specs."""
+    """The fine-tuning runs of each part of a study, by its name; a run can be in several parts. `make` builds the specs."""
     return {name: list(_part_specs(part, prints, make)) for name, part in study.expanded().items()}
 
 
@@ -128,11 +140,11 @@ def _part_specs(study: Study, prints: Fingerprints, make: Callable[..., RunSpec]
     sweep = study.sweep
     for seed, (target, method, auxiliary), setting in product(sweep.seeds, _pairs(study), sweep.settings):
         for tuning in _tunings(study, target):
-            yield _run_spec(study, prints, target, method, auxiliary, setting, tuning, seed, make)
+            yield _run_spec(study, prints, Point(target, method, auxiliary, setting, tuning, seed), make)
 
 
 def _tunings(study: Study, target: str) -> list[Tuning]:
-    """The tunings that a target is run in: a task in those that it has a recipe for."""
+    """The tunings of a target's runs: for a task, those that it has a recipe for."""
     task = study.tasks.get(target)
     return [tuning for tuning in study.sweep.tunings if task is None or tuning in task.recipes]
 
@@ -163,14 +175,14 @@ def _auxiliaries(method: MethodName, target: Modality, declared: tuple[Modality,
 
 
 def _weights_of(study: Study, target: str, method: MethodName, auxiliary: str) -> Iterator[EncoderKey]:
-    """The encoders that one (target, method, auxiliary) loads; a random one is drawn, not loaded."""
+    """The encoders that one (target, method, auxiliary) loads; a random encoder is drawn, not loaded."""
     if "pretrained" in study.sweep.settings and study.sweep.target_encoder != RANDOM:
         yield study.sweep.target_encoder, modality_of(study, target)
     yield from _auxiliary_keys(study, method, auxiliary)
 
 
 def _auxiliary_keys(study: Study, method: MethodName, auxiliary: str) -> tuple[EncoderKey, ...]:
-    """The encoders that a method takes beside the target: the auxiliary, further ones, or what the auxiliary was trained from."""
+    """The encoders that a method loads in addition to the target's: auxiliaries, and the encoder that one was trained from."""
     source = study.sweep.auxiliary_encoder
     declaration = METHODS[method]
     if not declaration.loads_auxiliaries or (source == RANDOM and not declaration.adds_what_was_learned):
@@ -180,45 +192,36 @@ def _auxiliary_keys(study: Study, method: MethodName, auxiliary: str) -> tuple[E
         declared = study.encoders.get(source)
         if not isinstance(declared, LabelsSource):
             raise UserError(
-                f"sweep.methods: {method} needs an auxiliary that was trained from another encoder (kind labels), and "
-                f"{source} was not; choose another sweep.auxiliary_encoder, or leave the method out."
+                f"sweep.methods: {method} needs an auxiliary that was trained from another encoder (kind labels), which "
+                f"{source} was not; choose another sweep.auxiliary_encoder, or remove the method."
             )
         keys += ((declared.start, keys[0][1]),)
     return keys
 
 
-def _run_spec(
-    study: Study,
-    prints: Fingerprints,
-    target: str,
-    method: MethodName,
-    auxiliary: str,
-    setting: Setting,
-    tuning: Tuning,
-    seed: int,
-    make: Callable[..., RunSpec],
-) -> RunSpec:
-    modality, fixed = modality_of(study, target), METHODS[method].pathway
+def _run_spec(study: Study, prints: Fingerprints, point: Point, make: Callable[..., RunSpec]) -> RunSpec:
+    method, modality = METHODS[point.method], modality_of(study, point.target)
     target_key = (study.sweep.target_encoder, modality)
-    keys = _auxiliary_keys(study, method, auxiliary)
-    loads_target = setting == "pretrained" and study.sweep.target_encoder != RANDOM
-    task = study.tasks.get(target)
-    form, recipe = (getattr(study.inputs, modality), study.finetune) if task is None else resolve(target, task, tuning)
+    keys = _auxiliary_keys(study, point.method, point.auxiliary)
+    loads_target = point.setting == "pretrained" and study.sweep.target_encoder != RANDOM
+    task = study.tasks.get(point.target)
+    shared = (getattr(study.inputs, modality), study.finetune)
+    form, recipe = shared if task is None else resolve(point.target, task, point.tuning)
     return make(
-        target=target,
+        target=point.target,
         modality=modality,
-        task=None if task is None else _task_spec(task, tuning),
-        auxiliary=auxiliary,
-        method=method,
-        setting=setting,
-        tuning=tuning,
-        seed=seed,
+        task=None if task is None else _task_spec(task, point.tuning),
+        auxiliary=point.auxiliary,
+        method=point.method,
+        setting=point.setting,
+        tuning=point.tuning,
+        seed=point.seed,
         input=form,
         model=study.model,
         finetune=recipe,
-        pathway=None if fixed is None else study.pathway.model_copy(update=dict(fixed)),
-        rivals=study.rivals if METHODS[method].rivals else None,
-        data_sha256=prints.data[target],
+        pathway=None if method.pathway is None else study.pathway.model_copy(update=dict(method.pathway)),
+        rivals=study.rivals if method.rivals else None,
+        data_sha256=prints.data[point.target],
         target_weights=_reference(study, prints, target_key) if loads_target else None,
         auxiliary_weights=_reference(study, prints, keys[0]) if keys else None,
         more_weights=tuple(_reference(study, prints, key) for key in keys[1:]),
@@ -238,7 +241,7 @@ def _task_spec(task: TaskConfig, tuning: Tuning) -> TaskSpec:
 
 
 def _reference(study: Study, prints: Fingerprints, key: EncoderKey) -> WeightsRef:
-    """The weights of an encoder, with what the study says of how to read their file, if it says anything."""
+    """The weights of an encoder, with how to read their file where the study says so."""
     name, modality = key
     source = study.encoders.get(name)
     reading = source.reading.get(modality) if isinstance(source, FileSource) else None

@@ -8,11 +8,11 @@ from pipelines.planning.folders import data_folder
 from pipelines.planning.plan import Plan, data_key
 
 THREADS = 1
-"""How many threads a run computes with: with more, its numbers would depend on how many runs go side by side."""
+"""How many threads a run computes with. With more, its numbers would depend on how many runs there are at the same time."""
 
 
 def job_inputs(plan: Plan, spec: Spec) -> dict[str, Any]:
-    """What a job must be told about this machine: where its data and weights lie, and what changes no number."""
+    """The inputs of a job: the paths of its data and weights, and the settings that change no number."""
 
     def path(reference: WeightsRef | None) -> str | None:
         return None if reference is None else str(plan.weights[reference.source, reference.modality])

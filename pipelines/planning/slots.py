@@ -1,4 +1,4 @@
-"""Where jobs can run: slots on CUDA devices (one or more per device, or per group of devices), otherwise on usable cores."""
+"""Where jobs can run: slots on CUDA devices, or on groups of them, otherwise on CPU cores."""
 
 import os
 import re
@@ -17,7 +17,7 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THR
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for one job at a time; `env` is set before its process starts, so the job sees its own devices alone."""
+    """A place for one job at a time; `env` is set before its process starts, so that the job only sees its own devices."""
 
     name: str
     device: Literal["cpu", "cuda"]
@@ -25,14 +25,14 @@ class Slot:
 
 
 def slots(execution: ExecutionConfig) -> list[Slot]:
-    """The slots that `execution` asks for; CUDA is not initialised by asking.
+    """The slots that `execution` asks for; this does not initialise CUDA.
 
-    Devices that are named in `execution.devices` are taken at their word, in the form `CUDA_VISIBLE_DEVICES` takes (an index, a
-    `GPU-...` or `MIG-...` identifier).
+    The names in `execution.devices` have the form that `CUDA_VISIBLE_DEVICES` takes (an index, a `GPU-...` or `MIG-...`
+    identifier); whether such a device exists is not checked.
 
     Raises:
-        UserError: `execution.devices` names no device, one twice, or one in no known form, or `execution.devices_per_job` does
-            not fit the devices.
+        UserError: `execution.devices` is empty, repeats a device or has a name of another form, or `execution.devices_per_job`
+            does not divide the devices.
 
     """
     match execution.devices:
@@ -49,7 +49,7 @@ def slots(execution: ExecutionConfig) -> list[Slot]:
     groups = [names[start : start + together] for start in range(0, len(names), together)]
     if len(groups[-1]) < together:
         raise UserError(
-            f"execution.devices_per_job: {together} does not divide the {len(names)} devices; lower it or name others."
+            f"execution.devices_per_job: {together} does not divide the {len(names)} devices; change it or the list of devices."
         )
     if together > 1 and execution.jobs_per_device > 1:
         raise UserError("execution.devices_per_job: jobs on several devices cannot share them; set jobs_per_device to 1.")
@@ -57,17 +57,17 @@ def slots(execution: ExecutionConfig) -> list[Slot]:
 
 
 def usable_cores() -> int:
-    """How many cores this process may use: its affinity, bounded by the quota of its control group (a container's limit)."""
+    """How many cores this process may use: its affinity, limited by the quota of its control group (that of a container)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
         return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
-    except (OSError, ValueError):  # no control groups of version 2 here
+    except (OSError, ValueError):  # no control groups (version 2) on this machine
         return cores
 
 
 def _cuda_devices() -> tuple[str, ...]:
-    """The CUDA devices that torch can use, by name; a `CUDA_VISIBLE_DEVICES` that is set already limits them."""
+    """The names of the CUDA devices that torch can use, within `CUDA_VISIBLE_DEVICES` if that is set."""
     count = torch.cuda.device_count()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = [str(index) for index in range(count)] if visible is None else [name.strip() for name in visible.split(",")]
@@ -78,10 +78,10 @@ def _checked(names: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         raise UserError("execution.devices: the list is empty; name CUDA devices, or write auto or cpu.")
     if len(set(names)) != len(names):
-        raise UserError("execution.devices: a device stands twice; use jobs_per_device for several jobs on one device.")
+        raise UserError("execution.devices: a device is listed twice; use jobs_per_device for several jobs on one device.")
     for name in names:
         if not _DEVICE_NAME.fullmatch(name):
-            raise UserError(f"execution.devices: {name!r} is no CUDA device; write an index, GPU-<uuid> or MIG-<uuid>.")
+            raise UserError(f"execution.devices: {name!r} is not a CUDA device; write an index, GPU-<uuid> or MIG-<uuid>.")
     return names
 
 
@@ -95,7 +95,7 @@ def _cuda_slot(names: tuple[str, ...], job: int, jobs: int) -> Slot:
 
 
 def device_name() -> str | None:
-    """What the GPUs of this machine call themselves, CUDA not started; None where they are of several kinds or do not tell."""
+    """The name of this machine's GPUs, without starting CUDA; None if they are of several kinds or the name is unknown."""
     try:
         import pynvml
 
@@ -110,7 +110,7 @@ def device_name() -> str | None:
 
 
 def _is_divided(nvml: Any, handle: Any) -> bool:
-    """Whether a GPU is divided by MIG: its parts have names of their own."""
+    """Whether a GPU is divided by MIG, whose parts have names of their own."""
     try:
         return bool(nvml.nvmlDeviceGetMigMode(handle)[0])
     except nvml.NVMLError:
