@@ -24,7 +24,7 @@ import numpy as np
 
 from m2pt.config import LAYERS, MODALITIES, Study
 from m2pt.config.study_file import parse_study
-from m2pt.runs import records
+from m2pt.runs.folder import ENCODER, EXECUTION, FAILURE, HISTORY, MERGED, RECORD, SPEC
 from m2pt.runs.identity import RECIPE_VERSION, derived_seed, run_id
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from pipelines.planning import grid
@@ -72,12 +72,12 @@ def write_runs(specs: Sequence[Spec], folder: Path) -> None:
         (run_dir / "local").mkdir(parents=True)
         rng = np.random.default_rng(derived_seed(spec.seed, run_dir.name))
         document = {"run_id": run_dir.name, "recipe_version": RECIPE_VERSION, "spec": spec.model_dump(mode="json")}
-        _write(run_dir / records.SPEC, document)
-        _write(run_dir / records.EXECUTION, {"attempts": [_attempt(rng)]})
+        _write(run_dir / SPEC, document)
+        _write(run_dir / EXECUTION, {"attempts": [_attempt(rng)]})
         if isinstance(spec, PretrainSpec):
-            _write(run_dir / records.RECORD, _encoder_record(spec))
+            _write(run_dir / RECORD, _encoder_record(spec))
         elif number % 100 == 99:
-            _write(run_dir / records.FAILURE, {"error": "the loss of epoch 4 is not finite", "details": "", "kind": "error"})
+            _write(run_dir / FAILURE, {"error": "the loss of epoch 4 is not finite", "details": "", "kind": "error"})
         else:
             _write_results(run_dir, spec, rng)
 
@@ -94,7 +94,7 @@ def _write_results(run_dir: Path, spec: RunSpec, rng: np.random.Generator) -> No
     columns |= {f"scale/{name}": end * progress for name, end in ends.items()}
     columns |= {f"effective_size/{name}": 0.9 * abs(end) * progress for name, end in ends.items()}
     lines = ({"epoch": int(epoch)} | {key: float(values[epoch - 1]) for key, values in columns.items()} for epoch in epochs)
-    (run_dir / records.HISTORY).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (run_dir / HISTORY).write_text("".join(json.dumps(line) + "\n" for line in lines))
     scales = {name: float(end * progress[-1]) for name, end in ends.items()}
     sizes = {name: 0.9 * abs(value) for name, value in scales.items()}
     record = {
@@ -105,9 +105,9 @@ def _write_results(run_dir: Path, spec: RunSpec, rng: np.random.Generator) -> No
         "effective_size_mean": float(np.mean(list(sizes.values()))) if scales else None,
         "parameters": 205_000, "trainable_parameters": 400_000 if scales else 205_000,
         "merge": {"max_logit_difference": 2.4e-6, "parameters": 205_000, "plain_parameters": 205_000} if scales else None,
-        "files": {records.MERGED: _sha(run_dir.name)},
+        "files": {MERGED: _sha(run_dir.name)},
     }  # fmt: skip
-    _write(run_dir / records.RECORD, record)
+    _write(run_dir / RECORD, record)
 
 
 def _confusion(spec: RunSpec, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -134,7 +134,7 @@ def _attempt(rng: np.random.Generator) -> dict[str, Any]:
 
 def _encoder_record(spec: PretrainSpec) -> dict[str, Any]:
     scores = {"metric": "accuracy", "val_score": 88.4} if spec.start else {"metric": "reconstruction_loss", "val_score": 0.412}
-    return scores | {"run_id": run_id(spec), "kind": "pretrain", "files": {records.ENCODER: _sha(spec.source, spec.modality)}}
+    return scores | {"run_id": run_id(spec), "kind": "pretrain", "files": {ENCODER: _sha(spec.source, spec.modality)}}
 
 
 def _sha(*parts: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from m2pt.config import Study
 from m2pt.config.study_file import load_study
 from m2pt.files.documents import read_json
-from m2pt.runs.records import EXECUTION
+from m2pt.runs.folder import EXECUTION
 from pipelines.planning.slots import slots
 
 

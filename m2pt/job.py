@@ -32,8 +32,9 @@ from m2pt.files import documents
 from m2pt.modalities.shared.samples import Samples
 from m2pt.pathway import PathwayError
 from m2pt.runs import attempts as execution
-from m2pt.runs import environment, records
+from m2pt.runs import environment
 from m2pt.runs.energy import EnergyMeter, energy_meter
+from m2pt.runs.folder import FAILURE, INPUTS, LOCK, LOG, RECORD, SPEC, RunState, is_complete, read_spec
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.training.checkpoint import epochs_of_checkpoint, remove_checkpoint
@@ -49,7 +50,7 @@ from m2pt.training.stopwatch import Stopwatch
 @contextmanager
 def _locked(run_dir: Path) -> Iterator[None]:
     """Hold the run's lock; the system frees it when the process ends, however it ends."""
-    path = run_dir / records.LOCK
+    path = run_dir / LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -67,9 +68,9 @@ def run(run_dir: Path, share: Share | None = None, device_index: int = 0) -> str
         if share.world == 1 and (devices := _devices_wanted(run_dir)) > 1:
             return _run_shared(run_dir, devices)
         with _locked(run_dir) if share.leads else nullcontext():
-            if records.status(run_dir) == "complete":
+            if is_complete(run_dir):
                 return None
-            log_name = records.LOG if share.leads else f"{records.LOG}.{share.rank}"
+            log_name = LOG if share.leads else f"{LOG}.{share.rank}"
             with (run_dir / log_name).open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
                 return _attempt(run_dir, share, device_index)
     except OSError as error:
@@ -78,7 +79,7 @@ def run(run_dir: Path, share: Share | None = None, device_index: int = 0) -> str
 
 def _devices_wanted(run_dir: Path) -> int:
     try:
-        return int(documents.read_json(run_dir / records.INPUTS).get("devices", 1))
+        return int(documents.read_json(run_dir / INPUTS).get("devices", 1))
     except UserError:  # told below, where it is recorded too
         return 1
 
@@ -90,22 +91,22 @@ _under_way: list["subprocess.Popen[bytes]"] = []
 def _run_shared(run_dir: Path, devices: int) -> str | None:
     """Let torchrun start one process for each device of the run, and tell how that ended."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(devices)]
-    with (run_dir / records.LOG).open("a", encoding="utf-8") as log:
+    with (run_dir / LOG).open("a", encoding="utf-8") as log:
         together = subprocess.Popen([*command, "-m", "m2pt.job", str(run_dir)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         _under_way.append(together)
         together.wait()
         _under_way.remove(together)
-    if records.status(run_dir) == "complete":
+    if is_complete(run_dir):
         return None
-    failure = run_dir / records.FAILURE
+    failure = run_dir / FAILURE
     if failure.is_file():
         return str(documents.read_json(failure)["error"])
-    return _fail(run_dir, f"{run_dir.name}: one of its {devices} processes died (see {run_dir / records.LOG}).", "")
+    return _fail(run_dir, f"{run_dir.name}: one of its {devices} processes died (see {run_dir / LOG}).", "")
 
 
 def _attempt(run_dir: Path, share: Share, device_index: int) -> str | None:
     if share.leads:
-        (run_dir / records.FAILURE).unlink(missing_ok=True)
+        (run_dir / FAILURE).unlink(missing_ok=True)
     try:
         _execute(run_dir, share, device_index)
     except UserError as error:
@@ -117,14 +118,14 @@ def _attempt(run_dir: Path, share: Share, device_index: int) -> str | None:
     except Exception as error:  # whatever happens inside a run fails this run and no other
         traceback.print_exc()
         message = " ".join(str(error).split()) or "no message"
-        sentence = f"{run_dir.name}: {type(error).__name__}: {message} (see {run_dir / records.LOG})."
+        sentence = f"{run_dir.name}: {type(error).__name__}: {message} (see {run_dir / LOG})."
         return _fail(run_dir, sentence, traceback.format_exc())
     return None
 
 
 def _fail(run_dir: Path, sentence: str, details: str) -> str:
     try:
-        documents.write_json(run_dir / records.FAILURE, {"error": sentence, "details": details, "kind": "error"})
+        documents.write_json(run_dir / FAILURE, {"error": sentence, "details": details, "kind": "error"})
     except UserError as error:
         return f"{sentence} Nor could this be recorded: {error}"
     return sentence
@@ -132,8 +133,8 @@ def _fail(run_dir: Path, sentence: str, details: str) -> str:
 
 def _execute(run_dir: Path, share: Share, device_index: int) -> None:
     started, begin = execution.now(), time.perf_counter()
-    spec = records.read_spec(run_dir)
-    inputs = documents.read_json(run_dir / records.INPUTS)
+    spec = read_spec(run_dir)
+    inputs = documents.read_json(run_dir / INPUTS)
     device = _prepare_device(inputs, device_index)
     memory = execution.PeakMemory(device)
     facts = _facts(started, run_dir, device, share)
@@ -160,7 +161,7 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
     if record["run_id"] != run_id(spec):
         raise ValueError("the record is not this run's")
     if share.leads:
-        documents.write_json(run_dir / records.RECORD, record)
+        documents.write_json(run_dir / RECORD, record)
         remove_checkpoint(run_dir)
 
 
@@ -252,7 +253,7 @@ def work() -> None:
     while True:
         run_dir = orders.get()
         error = run(Path(run_dir))
-        answer = {"run_dir": run_dir, "status": "failed" if error else "complete", "error": error}
+        answer = {"run_dir": run_dir, "status": RunState.FAILED if error else RunState.COMPLETE, "error": error}
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -276,8 +277,8 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m m2pt.job RUN_DIR | --worker", file=sys.stderr)
         return 2
     run_dir = Path(arguments[0])
-    if not (run_dir / records.SPEC).is_file():
-        print(f"{run_dir / records.SPEC}: is missing; a run's folder is made by `m2pt sweep`.", file=sys.stderr)
+    if not (run_dir / SPEC).is_file():
+        print(f"{run_dir / SPEC}: is missing; a run's folder is made by `m2pt sweep`.", file=sys.stderr)
         return 2
     with joined(_device_type(run_dir)) as (share, index):
         error = run(run_dir, share, index)
@@ -289,7 +290,7 @@ def main(arguments: list[str]) -> int:
 
 def _device_type(run_dir: Path) -> str:
     try:
-        return str(documents.read_json(run_dir / records.INPUTS)["device"])
+        return str(documents.read_json(run_dir / INPUTS)["device"])
     except (UserError, KeyError):
         return "cpu"
 

@@ -17,9 +17,26 @@ from m2pt.data.embedded import write_embedded
 from m2pt.data.fingerprints import fingerprint
 from m2pt.files import documents
 from m2pt.modalities.image import embedded
-from m2pt.runs import attempts as execution
-from m2pt.runs import environment, records
+from m2pt.runs import environment
+from m2pt.runs.folder import (
+    ATTEMPT,
+    CHECKPOINT,
+    EXECUTION,
+    FAILURE,
+    HISTORY,
+    INPUTS,
+    LOCK,
+    LOG,
+    MERGED,
+    RECORD,
+    TIMES,
+    create_run,
+    read_history,
+    read_spec,
+    run_state,
+)
 from m2pt.runs.identity import run_id
+from m2pt.runs.record import read_record
 from tests.specs import run_spec
 from tests.waiting import PATIENCE_S, comes_true
 
@@ -43,7 +60,7 @@ def prepare(folder, images, spec=None, **inputs):
     cache = images.parent / "cache"
     spec = spec or scratch_baseline(RECIPE)
     spec = spec.model_copy(update={"data_sha256": fingerprint(images, cache)})
-    run_dir = records.create_run(folder, spec)
+    run_dir = create_run(folder, spec)
     values = {
         "data": str(images),
         "cache": str(cache),
@@ -59,20 +76,20 @@ def prepare(folder, images, spec=None, **inputs):
         "gradient_checkpointing": False,
         "loader_workers": 0,
     }
-    documents.write_json(run_dir / records.INPUTS, values | inputs)
+    documents.write_json(run_dir / INPUTS, values | inputs)
     return run_dir
 
 
 def test_a_run_leaves_its_record_and_its_ledger(tmp_path, images):
     run_dir = prepare(tmp_path, images)
-    assert records.status(run_dir) == "missing"
+    assert run_state(run_dir) == "missing"
     assert job.run(run_dir) is None
-    assert records.status(run_dir) == "complete"
-    record = records.read_record(run_dir)
-    assert record["run_id"] == run_dir.name == run_id(records.read_spec(run_dir))
+    assert run_state(run_dir) == "complete"
+    record = read_record(run_dir)
+    assert record["run_id"] == run_dir.name == run_id(read_spec(run_dir))
     assert record["val_samples"] == record["test_samples"] == 20
-    assert not (run_dir / records.CHECKPOINT).exists()
-    (attempt,) = documents.read_json(run_dir / records.EXECUTION)["attempts"]
+    assert not (run_dir / CHECKPOINT).exists()
+    (attempt,) = documents.read_json(run_dir / EXECUTION)["attempts"]
     assert attempt["device"] == "cpu"
     assert attempt["threads"] == 1
     assert 0 < attempt["seconds"]["train"] < attempt["seconds"]["total"]
@@ -81,8 +98,8 @@ def test_a_run_leaves_its_record_and_its_ledger(tmp_path, images):
     assert attempt["energy_joules"] is None or attempt["energy_joules"] >= 0
     assert attempt["inference"]["batch"] == 8
     assert attempt["inference"]["latency_ms"] > 0 < attempt["inference"]["plain_latency_ms"]
-    assert not (run_dir / execution.ATTEMPT).exists()
-    times = documents.read_lines(run_dir / records.TIMES)
+    assert not (run_dir / ATTEMPT).exists()
+    times = documents.read_lines(run_dir / TIMES)
     assert [line["epoch"] for line in times] == [1, 2]
 
 
@@ -101,14 +118,14 @@ def test_changed_data_fail_the_run_with_one_sentence(tmp_path, images):
     content = picture.read_bytes()
     try:
         picture.write_bytes(content[:-1])
-        inputs = documents.read_json(run_dir / records.INPUTS)
-        documents.write_json(run_dir / records.INPUTS, inputs | {"cache": str(tmp_path / "cache")})
+        inputs = documents.read_json(run_dir / INPUTS)
+        documents.write_json(run_dir / INPUTS, inputs | {"cache": str(tmp_path / "cache")})
         error = job.run(run_dir)
     finally:
         picture.write_bytes(content)
     assert "the data changed since the run was planned" in error
-    assert records.status(run_dir) == "failed"
-    assert documents.read_json(run_dir / records.FAILURE) == {"error": error, "details": "", "kind": "error"}
+    assert run_state(run_dir) == "failed"
+    assert documents.read_json(run_dir / FAILURE) == {"error": error, "details": "", "kind": "error"}
 
 
 def test_a_run_does_not_begin_beside_runs_of_another_environment(tmp_path, images):
@@ -116,11 +133,11 @@ def test_a_run_does_not_begin_beside_runs_of_another_environment(tmp_path, image
     there = environment.compared(environment.facts("cuda", "A card", 1))
     run_dir = prepare(tmp_path, images, beside=[there])
     assert "device cuda (A card) (here cpu" in job.run(run_dir)
-    assert records.status(run_dir) == "failed"
+    assert run_state(run_dir) == "failed"
     here = environment.compared(environment.facts("cpu", environment.processor_name(), 1))
-    documents.write_json(run_dir / records.INPUTS, documents.read_json(run_dir / records.INPUTS) | {"beside": [here]})
+    documents.write_json(run_dir / INPUTS, documents.read_json(run_dir / INPUTS) | {"beside": [here]})
     assert job.run(run_dir) is None
-    (attempt,) = documents.read_json(run_dir / records.EXECUTION)["attempts"]  # what was refused cost nothing
+    (attempt,) = documents.read_json(run_dir / EXECUTION)["attempts"]  # what was refused cost nothing
     assert environment.compared(attempt) == here
     assert attempt["code_sha256"] == environment.code_sha256()
 
@@ -128,12 +145,12 @@ def test_a_run_does_not_begin_beside_runs_of_another_environment(tmp_path, image
 def test_a_failed_run_is_complete_after_a_good_second_attempt(tmp_path, images):
     run_dir = prepare(tmp_path, images, device="cuda:9")
     assert "CUDA" in job.run(run_dir)
-    assert records.status(run_dir) == "failed"
-    inputs = documents.read_json(run_dir / records.INPUTS)
-    documents.write_json(run_dir / records.INPUTS, inputs | {"device": "cpu"})
+    assert run_state(run_dir) == "failed"
+    inputs = documents.read_json(run_dir / INPUTS)
+    documents.write_json(run_dir / INPUTS, inputs | {"device": "cpu"})
     assert job.run(run_dir) is None
-    assert records.status(run_dir) == "complete"
-    assert not (run_dir / records.FAILURE).exists()
+    assert run_state(run_dir) == "complete"
+    assert not (run_dir / FAILURE).exists()
 
 
 def test_an_unexpected_fault_is_one_sentence_with_the_traceback_in_the_log(tmp_path, images, monkeypatch):
@@ -146,25 +163,25 @@ def test_an_unexpected_fault_is_one_sentence_with_the_traceback_in_the_log(tmp_p
     error = job.run(run_dir)
     assert error.startswith(f"{run_dir.name}: ZeroDivisionError: a fault of ours")
     assert "\n" not in error
-    assert "Traceback" in (run_dir / records.LOG).read_text()
-    (attempt,) = documents.read_json(run_dir / records.EXECUTION)["attempts"]
+    assert "Traceback" in (run_dir / LOG).read_text()
+    (attempt,) = documents.read_json(run_dir / EXECUTION)["attempts"]
     assert attempt["seconds"]["total"] > 0  # it cost time all the same
     assert attempt["inference"] is None
 
 
 def test_a_run_waits_for_its_lock_and_then_sees_that_it_is_complete(tmp_path, images):
     run_dir = prepare(tmp_path, images)
-    with (run_dir / records.LOCK).open("w") as lock:
+    with (run_dir / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = subprocess.Popen([sys.executable, "-m", "m2pt.job", str(run_dir)], stdout=subprocess.PIPE, text=True)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=6)
-        assert not (run_dir / records.HISTORY).exists()
-        documents.write_json(run_dir / records.RECORD, {"run_id": run_dir.name})
+        assert not (run_dir / HISTORY).exists()
+        documents.write_json(run_dir / RECORD, {"run_id": run_dir.name})
     output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert "complete" in output
-    assert not (run_dir / records.HISTORY).exists()
+    assert not (run_dir / HISTORY).exists()
 
 
 def test_the_command_refuses_a_folder_that_is_no_run(tmp_path):
@@ -198,9 +215,9 @@ def test_a_worker_does_many_runs_and_survives_a_failing_one(tmp_path, images, wo
     assert answer["status"] == "failed"
     assert "CUDA" in answer["error"]
     assert ask(worker, good[1])["status"] == "complete"
-    first, second = (folder / records.HISTORY for folder in good)
+    first, second = (folder / HISTORY for folder in good)
     assert first.read_bytes() == second.read_bytes()
-    (attempt,) = documents.read_json(good[0] / records.EXECUTION)["attempts"]
+    (attempt,) = documents.read_json(good[0] / EXECUTION)["attempts"]
     assert attempt["peak_memory_bytes"] is None or attempt["peak_memory_bytes"] > 100 * 2**20  # not every system tells it
 
 
@@ -208,10 +225,10 @@ def test_a_worker_leaves_in_the_middle_of_a_run_when_its_parent_is_gone(tmp_path
     spec = scratch_baseline(FinetuneConfig(samples=40, epochs=2000, batch_size=10))
     run_dir = prepare(tmp_path, images, spec)
     worker.stdin.write(json.dumps({"run_dir": str(run_dir)}) + "\n")
-    assert comes_true(lambda: (run_dir / records.CHECKPOINT).exists())
+    assert comes_true(lambda: (run_dir / CHECKPOINT).exists())
     worker.stdin.close()
     assert worker.wait(timeout=PATIENCE_S) == 0
-    assert records.status(run_dir) == "interrupted"
+    assert run_state(run_dir) == "interrupted"
 
 
 def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_record(tmp_path, images):
@@ -220,16 +237,16 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_record(tmp_path, i
     whole, killed = prepare(tmp_path / "whole", images, spec), prepare(tmp_path / "killed", images, spec)
     assert job.run(whole) is None
     process = subprocess.Popen([sys.executable, "-m", "m2pt.job", str(killed)])
-    assert comes_true(lambda: len(records.read_history(killed)) >= 3)
+    assert comes_true(lambda: len(read_history(killed)) >= 3)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert records.status(killed) == "interrupted"
+    assert run_state(killed) == "interrupted"
     assert job.run(killed) is None
-    first, second = documents.read_json(killed / records.EXECUTION)["attempts"]
+    first, second = documents.read_json(killed / EXECUTION)["attempts"]
     assert (first["interrupted"], first["device"], first["resumed_from_epoch"]) == (True, "cpu", 0)
     assert second["resumed_from_epoch"] >= 2
     assert "interrupted" not in second
-    for name in (records.RECORD, records.HISTORY, records.MERGED):
+    for name in (RECORD, HISTORY, MERGED):
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
 
 
@@ -246,7 +263,7 @@ def test_no_run_changes_the_samples_that_its_worker_keeps_for_the_next(tmp_path,
     spec = scratch_baseline(RECIPE).model_copy(update={"target": modality, "modality": modality, "input": config})
     run_dir = prepare(tmp_path, everything / modality, spec)
     assert job.run(run_dir) is None
-    spec, inputs = records.read_spec(run_dir), documents.read_json(run_dir / records.INPUTS)
+    spec, inputs = read_spec(run_dir), documents.read_json(run_dir / INPUTS)
     for split in ("train", "val", "test"):
         kept = job._split(modality, spec, split, inputs)
         read = decoded.load(modality, everything / modality, split, config, spec.data_sha256, tmp_path / "another cache")
@@ -266,7 +283,7 @@ def test_a_worker_reads_data_anew_that_were_changed_between_two_runs(tmp_path, i
     second = prepare(tmp_path / "runs", folder)
     assert second != first
     assert job.run(second) is None
-    kept = job._split("image", records.read_spec(second), "test", documents.read_json(second / records.INPUTS))
+    kept = job._split("image", read_spec(second), "test", documents.read_json(second / INPUTS))
     assert kept.x[0].equal(kept.x[1]), "the first picture is the second's copy now"
-    digests = {records.read_record(run_dir)["samples_sha256"] for run_dir in (first, second)}
+    digests = {read_record(run_dir)["samples_sha256"] for run_dir in (first, second)}
     assert len(digests) == 2

@@ -15,16 +15,16 @@ from m2pt.analysis.tables import summaries as tables
 from m2pt.analysis.tables.environments import Environment, environments
 from m2pt.analysis.tables.methods import MethodRow, method_rows
 from m2pt.analysis.tables.summaries import Summary
-from m2pt.runs import records
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import PretrainSpec, RunSpec
+from m2pt.runs.table import read_results
 
 
 @dataclass(frozen=True)
 class Analysis:
     """The results of a study.
 
-    `table` holds every planned run (`m2pt.runs.records.table`), `documents` the records of the complete ones, `summaries` one
+    `table` holds every planned run (`m2pt.runs.table.read_table`), `documents` the records of the complete ones, `summaries` one
     comparison per condition, `curves` and `scales` the means per epoch, `timings` what differs between identical executions,
     `environments` with what they were computed,
     `methods` every method beside every other, `evidence` how sure each comparison is, `rankings` the methods by mean rank.
@@ -62,7 +62,7 @@ def analyse(
         UserError: a record cannot be read; the file is named.
 
     """
-    table, documents = records.results(specs, runs, parts)
+    table, documents = read_results(specs, runs, parts)
     lines = trajectories.history(table, runs)
     folders = [("finetune", runs / str(name)) for name in table["run_id"] if name]
     folders += [("pretrain", encoders / run_id(spec)) for spec in pretraining if spec.ready]

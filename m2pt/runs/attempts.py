@@ -19,10 +19,7 @@ import torch
 import m2pt
 from m2pt.config import UserError
 from m2pt.files.documents import read_json, read_lines, write_json
-from m2pt.runs.records import EXECUTION, TIMES
-
-ATTEMPT = "local/attempt.json"
-"""What is known of an attempt while it goes on; its end takes it away."""
+from m2pt.runs.folder import ATTEMPT, EXECUTION, TIMES
 
 _PROCESS = Path("/proc/self")
 

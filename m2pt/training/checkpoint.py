@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from m2pt.files.documents import write_atomic
-from m2pt.runs.records import CHECKPOINT
+from m2pt.runs.folder import CHECKPOINT
 
 
 def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:

@@ -16,8 +16,8 @@ from m2pt.methods import METHODS
 from m2pt.modalities.audio.published import PublishedAudioTokenizer
 from m2pt.modalities.shared.samples import Samples
 from m2pt.models.model import Model, fresh
+from m2pt.runs.folder import CHECKPOINT, MERGED
 from m2pt.runs.identity import derived_seed, run_id
-from m2pt.runs.records import CHECKPOINT, MERGED
 from m2pt.runs.spec import RunSpec
 from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
 from m2pt.training.counts import Counts, documents, samples_sha256

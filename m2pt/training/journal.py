@@ -7,7 +7,7 @@ from typing import Any
 
 from m2pt.config import UserError
 from m2pt.files.documents import write_atomic
-from m2pt.runs.records import HISTORY, TIMES
+from m2pt.runs.folder import HISTORY, TIMES
 
 
 class Journal:

@@ -19,8 +19,8 @@ from m2pt.modalities.shared.patches import Patches
 from m2pt.modalities.shared.samples import Samples
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
+from m2pt.runs.folder import ENCODER
 from m2pt.runs.identity import derived_seed, run_id
-from m2pt.runs.records import ENCODER
 from m2pt.runs.spec import PretrainSpec
 from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
 from m2pt.training.feeds import EVALUATION_BATCH

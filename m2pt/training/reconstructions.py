@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from m2pt.files.documents import write_atomic
 from m2pt.modalities.rooms import ROOMS
 from m2pt.modalities.shared.tokenizer import PatchTokenizer
+from m2pt.runs.folder import RECONSTRUCTIONS
 from m2pt.runs.identity import derived_seed
-from m2pt.runs.records import RECONSTRUCTIONS
 from m2pt.runs.spec import PretrainSpec
 
 COUNT = 6

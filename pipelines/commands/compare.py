@@ -13,7 +13,7 @@ from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.tables.environments import Environment, environments, mixtures
 from m2pt.analysis.tables.headline import difference, signed
 from m2pt.analysis.tables.summaries import Comparison, Summary, summaries
-from m2pt.runs import records
+from m2pt.runs.table import read_table
 from pipelines.planning import study_file
 from pipelines.planning.folders import runs_folder
 from pipelines.planning.plan import resolve
@@ -50,7 +50,7 @@ def _read(file: str) -> tuple[pd.DataFrame, list[Environment]]:
     """The table of runs of a study, and the environments that they come from."""
     plan = resolve(study_file.load(file))
     folder = runs_folder(plan.study)
-    table = records.table(plan.compared, folder, plan.parts)
+    table = read_table(plan.compared, folder, plan.parts)
     return table, environments((("finetune", folder / str(name)) for name in table["run_id"] if name), table)
 
 

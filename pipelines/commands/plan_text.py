@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from m2pt.runs.folder import RunState
 from m2pt.runs.spec import Spec
-from pipelines.planning.plan import Plan, State
+from pipelines.planning.plan import Plan
 from pipelines.planning.task_samples import task_samples
 
 
@@ -31,7 +32,7 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
     if document["cells"]:
         table = [*_table(document["cells"]), "", document["assumption"]]
         return "\n".join([*lines, "", *table, "", *_departures(document["recipes"])])
-    left = [entry for entry in (*document["pretrain"], *document["runs"]) if entry["state"] != "complete"]
+    left = [entry for entry in (*document["pretrain"], *document["runs"]) if entry["state"] != RunState.COMPLETE]
     lines += ["", *(f"{entry['state']:<12}{entry['run_id'] or entry['name']}" for entry in left)] if left else []
     return "\n".join(lines)
 
@@ -88,7 +89,7 @@ def _searched(plan: Plan) -> str:
 
 def counted(plan: Plan, specs: Sequence[Spec]) -> str:
     """How many runs there are, in all and in each state."""
-    counts: Counter[State] = Counter(plan.state(spec) for spec in specs)
+    counts: Counter[RunState] = Counter(plan.state(spec) for spec in specs)
     parts = [f"{count} {state}" for state, count in counts.most_common()]
     return f"{len(specs)} ({', '.join(parts)})" if parts else "none"
 

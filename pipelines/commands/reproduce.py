@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from m2pt.config import Study, UserError
+from m2pt.runs.folder import RunState
 from pipelines.execution.groups import end_group
 from pipelines.execution.process_environment import LOGS, WATCHED
 from pipelines.execution.progress import Display
@@ -58,7 +59,7 @@ def _repro(study: Study) -> int:
     if plan.missing_data:
         raise UserError(f"{PIPELINE}: the data could not be made; what DVC printed above says why.")
     counts = plan.counts()
-    left = ", ".join(f"{count} {state}" for state, count in counts.items() if state != "complete")
+    left = ", ".join(f"{count} {state}" for state, count in counts.items() if state != RunState.COMPLETE)
     detail = f"{left} of {counts.total()} runs; `m2pt status` names the failed ones" if left else "all runs are complete"
     print(f"m2pt: the study is not finished: {detail}; what DVC printed above says which stage ended it.", file=sys.stderr)
     return 1

@@ -4,14 +4,14 @@ from m2pt.analysis.numbers.power import detectable, seeds_needed, spread_of
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.tables.headline import difference
 from m2pt.analysis.tables.summaries import summaries
-from m2pt.runs import records
+from m2pt.runs.table import read_table
 from pipelines.planning.folders import runs_folder
 from pipelines.planning.plan import Plan
 
 
 def lines(plan: Plan) -> list[str]:
     """For each pair, against the random control: its gain, what its seeds could have shown, and how many would show it."""
-    table = records.table(plan.compared, runs_folder(plan.study), plan.parts)
+    table = read_table(plan.compared, runs_folder(plan.study), plan.parts)
     lines = []
     for summary in summaries(table):
         for item in summary.select("random", "pair"):

@@ -4,10 +4,10 @@ from argparse import Namespace
 
 from m2pt.analysis.tables.left_out import mixtures
 from m2pt.files.documents import read_json
-from m2pt.runs import records
+from m2pt.runs.folder import FAILURE, RunState
 from m2pt.runs.identity import run_id
-from m2pt.runs.records import FAILURE
 from m2pt.runs.spec import Spec
+from m2pt.runs.table import read_results
 from pipelines.commands.plan_text import counted
 from pipelines.planning import environments, study_file
 from pipelines.planning.folders import runs_folder
@@ -23,9 +23,9 @@ def status(options: Namespace) -> int:
         print(f"  {warning}")
     for item in task_samples(plan):
         print(f"  samples of {item.words}")
-    for sentence in mixtures(*records.results(plan.compared, runs_folder(plan.study))):
+    for sentence in mixtures(*read_results(plan.compared, runs_folder(plan.study))):
         print(f"  {sentence}")
-    failed = [spec for spec in plan.specs if plan.state(spec) == "failed"]
+    failed = [spec for spec in plan.specs if plan.state(spec) == RunState.FAILED]
     for spec in failed:
         print(f"  {run_id(spec)}: {_reason(plan, spec)}")
     return 1 if failed else 0

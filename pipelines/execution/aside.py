@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from m2pt.runs.records import status
+from m2pt.runs.folder import is_complete
 from pipelines.planning.folders import aside_of, encoders_folder, replaced_of, runs_folder
 from pipelines.planning.plan import Plan, is_locked
 
@@ -21,10 +21,10 @@ def bring_back(plan: Plan) -> Counter[Path]:
     found: Counter[Path] = Counter()
     for run_dir in _placed(plan):
         kept = aside_of(run_dir.parent) / run_dir.name
-        if not kept.is_dir() or status(run_dir) == "complete" or is_locked(run_dir):
+        if not kept.is_dir() or is_complete(run_dir) or is_locked(run_dir):
             continue
         if run_dir.exists():
-            if status(kept) != "complete":
+            if not is_complete(kept):
                 continue
             run_dir.rename(_spare(run_dir))  # it holds less than what lies aside
         run_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def _put(path: Path, aside: Path) -> None:
     aside.mkdir(parents=True, exist_ok=True)
     target = aside / path.name
     if target.exists():
-        less = path if status(target) == "complete" and status(path) != "complete" else target
+        less = path if is_complete(target) and not is_complete(path) else target
         less.rename(_spare(path))
     if path.exists():
         path.rename(target)

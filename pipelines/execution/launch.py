@@ -17,12 +17,15 @@ from typing import Any, Literal, Self
 
 from m2pt.config import UserError
 from m2pt.files.documents import write_json
-from m2pt.runs.records import FAILURE, INPUTS, LOG, status
+from m2pt.runs.folder import FAILURE, INPUTS, LOG, RunState, is_complete
 from pipelines.execution.worker import Worker, WorkerEndedError
 from pipelines.planning.slots import Slot
 
 WORKER_COMMAND = (sys.executable, "-m", "m2pt.job", "--worker")
 _CLOSE_LIMIT_S = 3.0
+
+Outcome = Literal[RunState.COMPLETE, RunState.FAILED]
+"""The states in which a job can end."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class JobResult:
     """How one run ended; `seconds` is the time its worker spent on it."""
 
     run_dir: Path
-    status: Literal["complete", "failed"]
+    status: Outcome
     error: str | None
     slot: str
     seconds: float
@@ -125,19 +128,21 @@ class SlotPool:
         except WorkerEndedError as end:
             kind, error = "worker_died", f"the worker process on slot {slot} {end}; {run_dir / LOG} may say more"
         except UserError as fault:  # the run's folder cannot be written: there is no place for a failure.json either
-            return JobResult(run_dir, "failed", str(fault), slot, time.monotonic() - started)
+            return JobResult(run_dir, RunState.FAILED, str(fault), slot, time.monotonic() - started)
         else:
-            outcome: Literal["complete", "failed"] = "complete" if answer.get("status") == "complete" else "failed"
-            return JobResult(run_dir, outcome, answer.get("error"), slot, time.monotonic() - started)
+            complete = answer.get("status") == RunState.COMPLETE
+            return JobResult(
+                run_dir, RunState.COMPLETE if complete else RunState.FAILED, answer.get("error"), slot, time.monotonic() - started
+            )
         seconds = time.monotonic() - started
-        if status(run_dir) == "complete":  # it ended between its last write and its answer
-            return JobResult(run_dir, "complete", None, slot, seconds)
+        if is_complete(run_dir):  # it ended between its last write and its answer
+            return JobResult(run_dir, RunState.COMPLETE, None, slot, seconds)
         if self._closed:
             return _cut_off(run_dir, slot, seconds)
         with suppress(UserError):
             write_json(run_dir / FAILURE, {"error": error, "details": worker.last_words(), "kind": kind})
-        return JobResult(run_dir, "failed", error, slot, seconds)
+        return JobResult(run_dir, RunState.FAILED, error, slot, seconds)
 
 
 def _cut_off(run_dir: Path, slot: str, seconds: float = 0.0) -> JobResult:
-    return JobResult(run_dir, "failed", "was stopped before its end; start again and it goes on", slot, seconds)
+    return JobResult(run_dir, RunState.FAILED, "was stopped before its end; start again and it goes on", slot, seconds)

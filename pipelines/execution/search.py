@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from m2pt.config import RangeConfig, SearchConfig, Study, UserError, value_words
 from m2pt.files.documents import read_json
+from m2pt.runs.folder import FAILURE, RunState
 from m2pt.runs.identity import derived_seed, run_id
-from m2pt.runs.records import FAILURE
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import Trial, Values, with_trials
 from pipelines.execution.session import Session
@@ -107,7 +107,7 @@ def _do_trial(session: Session, search: SearchConfig, number: int, do: Do) -> No
 def _reason(session: Session, specs: Sequence[RunSpec]) -> str:
     """Why a trial failed. Raises `UserError` where no run of it failed: what kept them from running is no fault of its values."""
     plan = session.plan
-    failed = [spec for spec in specs if plan.state(spec) == "failed"]
+    failed = [spec for spec in specs if plan.state(spec) == RunState.FAILED]
     if not failed:
         outcome = session.outcome(FINE_TUNING, specs)
         (name, why), *_ = (outcome.failed | outcome.waiting).items()

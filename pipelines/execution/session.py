@@ -12,7 +12,8 @@ from typing import Self
 from m2pt.config import Study, UserError
 from m2pt.files.documents import read_json
 from m2pt.runs.environment import WAY_OUT, Compared
-from m2pt.runs.records import FAILURE, create_run, read_record
+from m2pt.runs.folder import FAILURE, RunState, create_run
+from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, Spec
 from m2pt.runs.trials import is_trial
 from pipelines.execution import aside
@@ -238,7 +239,7 @@ class Session:
         inputs = job_inputs(plan, spec) | {"beside": list(self._beside.get(kind, ()))}
         result = self.pool.run(run_dir, inputs, self.study.execution.time_limit_s)
         self._start_tracking().finish(spec, run_dir)
-        if result.status == "complete":
+        if result.status == RunState.COMPLETE:
             if kind in self._beside:
                 self._beside[kind] |= set(environments.of_run(run_dir))
             splits = ("val",) if is_trial(self.study, spec) else ("val", "test")  # a search shows nobody a test score
@@ -254,9 +255,9 @@ class Session:
         for spec in specs:
             ended = self._ended.get(plan.label(spec))
             match plan.state(spec):
-                case "complete":
+                case RunState.COMPLETE:
                     outcome.complete += 1
-                case "waiting":
+                case RunState.WAITING:
                     outcome.waiting[plan.label(spec)] = "waits for an encoder that is not made"
                 case _:
                     outcome.failed[plan.label(spec)] = ended.result if ended is not None else "did not come to its turn"

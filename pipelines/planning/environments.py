@@ -9,9 +9,8 @@ from pathlib import Path
 
 from m2pt.config import Study
 from m2pt.files.documents import read_json
-from m2pt.runs.attempts import ATTEMPT
 from m2pt.runs.environment import WAY_OUT, Compared, compared, contributing, differences, facts, processor_name
-from m2pt.runs.records import CHECKPOINT, EXECUTION, status
+from m2pt.runs.folder import ATTEMPT, CHECKPOINT, EXECUTION, is_complete
 from m2pt.runs.spec import Spec
 from pipelines.planning.job_inputs import THREADS
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan
@@ -36,7 +35,7 @@ def recorded(plan: Plan, specs: Sequence[Spec]) -> dict[Path, list[Compared]]:
     found = {}
     for spec in specs:
         run_dir = plan.run_dir(spec)
-        if run_dir is not None and (status(run_dir) == "complete" or (run_dir / CHECKPOINT).is_file()):
+        if run_dir is not None and (is_complete(run_dir) or (run_dir / CHECKPOINT).is_file()):
             found[run_dir] = of_run(run_dir)
     return found
 

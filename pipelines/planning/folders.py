@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from m2pt.config import Study, UserError
-from m2pt.runs.records import status
+from m2pt.runs.folder import is_complete
 
 
 def runs_folder(study: Study) -> Path:
@@ -38,7 +38,7 @@ def replaced_of(folder: Path) -> Path:
 def place_of(run_dir: Path) -> Path:
     """The folder of a run: its own, or that aside if only there it is complete; it is moved back before anything is run."""
     kept = aside_of(run_dir.parent) / run_dir.name
-    return kept if status(run_dir) != "complete" and status(kept) == "complete" else run_dir
+    return kept if not is_complete(run_dir) and is_complete(kept) else run_dir
 
 
 @contextmanager

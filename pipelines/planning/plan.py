@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from m2pt.config import FileSource, Study, UserError
 from m2pt.data.fingerprints import fingerprint
+from m2pt.runs.folder import ENCODER, LOCK, RunState, is_complete, run_state
 from m2pt.runs.identity import canonical, run_id
-from m2pt.runs.records import ENCODER, LOCK, read_record, status
+from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.trials import Trial, chosen, is_trial, with_encoders, with_trials
 from m2pt.weights import weights_file, weights_sha256
@@ -23,9 +23,6 @@ from pipelines.planning.search_journal import read_trials, with_results
 
 PRETRAINING = "pretraining"
 FINE_TUNING = "fine-tuning"
-
-State = Literal["complete", "failed", "interrupted", "missing", "running", "waiting"]
-"""A status of m2pt.runs.records, or `running` somewhere right now, or `waiting` for data or weights that do not exist yet."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +54,13 @@ class Plan:
         """Whether all that a run needs exists."""
         return spec.ready and data_key(spec) not in self.missing_data
 
-    def state(self, spec: Spec) -> State:
+    def state(self, spec: Spec) -> RunState:
         """Where a run stands."""
         run_dir = self.run_dir(spec)
         if run_dir is None:
-            return "waiting"
-        found = status(place_of(run_dir))
-        return "running" if found != "complete" and is_locked(run_dir) else found
+            return RunState.WAITING
+        state = run_state(place_of(run_dir))
+        return RunState.RUNNING if state != RunState.COMPLETE and is_locked(run_dir) else state
 
     @property
     def specs(self) -> list[Spec]:
@@ -72,7 +69,7 @@ class Plan:
 
     def unfinished(self, specs: Sequence[Spec]) -> list[Spec]:
         """Those of `specs` that are not complete."""
-        return [spec for spec in specs if self.state(spec) != "complete"]
+        return [spec for spec in specs if self.state(spec) != RunState.COMPLETE]
 
     @property
     def parts(self) -> dict[str, list[RunSpec]]:
@@ -107,7 +104,7 @@ class Plan:
     def _names(self) -> Counter[str]:
         return Counter(spec.name for spec in self.specs)
 
-    def counts(self) -> Counter[State]:
+    def counts(self) -> Counter[RunState]:
         """How many runs, pretraining and fine-tuning, are in each state."""
         return Counter(self.state(spec) for spec in self.specs)
 
@@ -179,7 +176,7 @@ def _trained_encoders(
             if not spec.ready or spec.modality in missing_data:
                 continue
             run_dir = place_of(encoders_folder(study) / run_id(spec))
-            if status(run_dir) == "complete":
+            if is_complete(run_dir):
                 key = (spec.source, spec.modality)
                 trained[key] = run_dir / ENCODER
                 prints = replace(prints, weights={**prints.weights, key: read_record(run_dir)["files"][ENCODER]})

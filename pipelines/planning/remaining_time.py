@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from m2pt.files.documents import read_json
-from m2pt.runs.records import EXECUTION, status
+from m2pt.runs.folder import EXECUTION, is_complete
 from m2pt.runs.spec import PretrainSpec, Spec
 from pipelines.planning.plan import Plan
 
@@ -18,7 +18,7 @@ def remaining_seconds(plan: Plan, slots: int, refused: Sequence[Spec] = ()) -> f
     seconds: dict[str, list[float]] = {}
     for spec in plan.specs:
         run_dir = plan.run_dir(spec)
-        if run_dir is not None and status(run_dir) == "complete" and (taken := _run_seconds(run_dir)) is not None:
+        if run_dir is not None and is_complete(run_dir) and (taken := _run_seconds(run_dir)) is not None:
             seconds.setdefault(_group(spec), []).append(taken)
     startable = [spec for spec in plan.specs if spec not in refused]
     left = Counter(_group(spec) for spec in plan.unfinished(startable)) + plan.to_come

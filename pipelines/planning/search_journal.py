@@ -11,8 +11,9 @@ from typing import Any
 
 from m2pt.config import FileSource, Study, UserError
 from m2pt.files.documents import read_json, write_json
+from m2pt.runs.folder import RECORD, is_complete
 from m2pt.runs.identity import RECIPE_VERSION, canonical, run_id
-from m2pt.runs.records import RECORD, read_record, status
+from m2pt.runs.record import read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import Trial, with_trials
 from pipelines.planning.folders import aside_of, place_of
@@ -98,7 +99,7 @@ def with_results(study: Study, trials: Sequence[Trial], prints: Fingerprints, fo
 
 def _with_result(trial: Trial, specs: Sequence[RunSpec], folder: Path) -> Trial:
     places = [place_of(folder / run_id(spec)) for spec in specs if spec.ready]
-    if len(places) < len(specs) or any(status(place) != "complete" for place in places):
+    if len(places) < len(specs) or any(not is_complete(place) for place in places):
         return trial
     scores = [validation_score(place) for place in places]
     return replace(trial, state="complete", score=sum(scores) / len(scores), reason="")

@@ -7,7 +7,8 @@ from typing import Any
 
 from m2pt.config import UserError
 from m2pt.data.fingerprints import CACHE
-from m2pt.runs.records import read_record, status
+from m2pt.runs.folder import is_complete
+from m2pt.runs.record import read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.training.counts import Counts, documents, refusal
 from m2pt.training.files import look
@@ -60,7 +61,7 @@ def task_samples(plan: Plan) -> list[TaskSamples]:
 def known_samples(plan: Plan, spec: RunSpec) -> Mapping[str, Any]:
     """What is known of the samples of a run: its record where it is complete, else the counts of the lists; or nothing."""
     run_dir = plan.run_dir(spec)
-    if run_dir is not None and status(run_dir) == "complete":
+    if run_dir is not None and is_complete(run_dir):
         return read_record(run_dir)
     return {} if spec.target in plan.missing_data else {"samples": documents(look_at(plan, spec)[0])}
 

@@ -17,7 +17,7 @@ from m2pt.analysis.tables.headline import signed
 from m2pt.analysis.tables.summaries import Against, Condition
 from m2pt.config import LAYERS, refuses_unknown
 from m2pt.methods import METHODS
-from m2pt.runs.records import MERGED
+from m2pt.runs.folder import MERGED
 
 FOLDER = "cells"
 """Where the pages lie, beside the report's own."""

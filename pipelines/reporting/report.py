@@ -35,6 +35,7 @@ from m2pt.analysis.tables.metrics import metrics
 from m2pt.config import CORE_METHODS, LAYERS, Study, UserError
 from m2pt.files import documents
 from m2pt.modalities.recipes import uses
+from m2pt.runs.folder import FILE_STATES
 from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.trials import Trial
 from pipelines.reporting import cell_pages
@@ -150,7 +151,7 @@ def _context(
         "starts": as_run.starts(specs),
         "sources": as_run.sources(specs),
         "found": found,
-        "counts": {state: int((table["status"] == state).sum()) for state in ("complete", "failed", "interrupted", "missing")},
+        "counts": {state: int((table["status"] == state).sum()) for state in FILE_STATES},
         "cells": cells,
         "classes": classes.by_target([item for item in cells if item.cell.condition in drawn], found.documents),
         "drawn": drawn,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from m2pt.config import UserError
-from m2pt.runs.records import HISTORY
+from m2pt.runs.folder import HISTORY
 from m2pt.runs.spec import Spec
 from pipelines.tracking.store import OutageError
 

@@ -33,6 +33,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from m2pt.config import UserError
+from m2pt.runs.folder import RunState
 from m2pt.runs.identity import run_id as identify
 from m2pt.runs.spec import Spec
 from pipelines.tracking.live import LivePublishing
@@ -69,7 +70,12 @@ WEIGHTS_LIMIT_BYTES = 16 * 2**20
 PARENT = "mlflow.parentRunId"
 STUDY, SWEEP_ID, PUBLISHED = "m2pt.study", "m2pt.sweep_id", "m2pt.published"
 
-_STATUS = {"running": "RUNNING", "complete": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
+_STATUS = {
+    RunState.RUNNING: "RUNNING",
+    RunState.COMPLETE: "FINISHED",
+    RunState.FAILED: "FAILED",
+    RunState.INTERRUPTED: "KILLED",
+}
 _PARAMS_PER_CALL = 100
 _NOISY = ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool")
 _logger = logging.getLogger(__name__)
@@ -132,7 +138,7 @@ class Publisher:
 
         """
         state = state_of(run_dir, active)
-        if state == "missing":
+        if state == RunState.MISSING:
             return
         with self._connected() as session:
             tracked = session.runs.get(identify(spec))
@@ -336,7 +342,7 @@ class _Session:
     def _find(self, publication: Publication) -> _Tracked | None:
         """The run as it stands now; another process may have added to it since the last look."""
         known = self.runs.get(publication.run_id)
-        if known and publication.state == "running" and known.status == "RUNNING":
+        if known and publication.state == RunState.RUNNING and known.status == "RUNNING":
             return known
         found = [self.client.get_run(known.id)] if known else self._of_run(publication.run_id)
         if found and found[0].info.lifecycle_stage == "active":
@@ -355,7 +361,7 @@ class _Session:
         before = tracked.tags.get(PUBLISHED, "")
         if before.startswith("complete:") and before != publication.signature:
             return True
-        if publication.state == "running" or tracked.last_epoch == 0:
+        if publication.state == RunState.RUNNING or tracked.last_epoch == 0:
             return False
         expected = points_up_to(publication, tracked.last_epoch)
         keys = expected if publication.resumed else [EPOCH]
@@ -391,7 +397,7 @@ class _Session:
 
     def _settle_status(self, tracked: _Tracked, publication: Publication) -> None:
         status = _STATUS[publication.state]
-        if publication.state == "running":
+        if publication.state == RunState.RUNNING:
             if tracked.status != status:
                 self.client.update_run(tracked.id, status=status)
         else:

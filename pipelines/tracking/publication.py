@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from m2pt.analysis.tables.provenance import seconds_of
-from m2pt.config import UserError, refuses_unknown
+from m2pt.config import UserError
 from m2pt.files.documents import read_json, read_lines
 from m2pt.files.state import file_sha256
 from m2pt.methods import unread
 from m2pt.modalities.dataset_sizes import DATASETS
 from m2pt.modalities.recipes import departures, recipes
-from m2pt.runs.identity import RECIPE_VERSION, run_id
-from m2pt.runs.records import (
+from m2pt.runs.folder import (
     ENCODER,
     EXECUTION,
     FAILURE,
@@ -33,14 +32,14 @@ from m2pt.runs.records import (
     RECORD,
     SPEC,
     TIMES,
+    RunState,
     read_history,
-    read_record,
-    status,
+    run_state,
 )
+from m2pt.runs.identity import RECIPE_VERSION, run_id
+from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.unread import is_unread
-
-State = Literal["running", "complete", "failed", "interrupted", "missing"]
 
 EPOCH = "epoch"
 """The metric that is logged last of each epoch: its latest value says up to where a run is published."""
@@ -87,7 +86,7 @@ class Publication:
 
     run_id: str
     name: str
-    state: State
+    state: RunState
     signature: str
     params: dict[str, str]
     tags: dict[str, str]
@@ -100,11 +99,11 @@ class Publication:
     ended_ms: int | None
 
 
-def state_of(run_dir: Path, active: bool = False) -> State:
+def state_of(run_dir: Path, active: bool = False) -> RunState:
     """Where a run stands; `active` says that a job is at work on it, which is also seen by the lock that a job holds."""
-    state = status(run_dir)
-    at_work = active if state != "interrupted" else active or _is_locked(run_dir / LOCK)
-    return "running" if at_work and state != "complete" else state
+    state = run_state(run_dir)
+    at_work = active if state != RunState.INTERRUPTED else active or _is_locked(run_dir / LOCK)
+    return RunState.RUNNING if at_work and state != RunState.COMPLETE else state
 
 
 def _is_locked(path: Path) -> bool:
@@ -118,14 +117,13 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
-@refuses_unknown
-def signature(run_dir: Path, state: State) -> str:
+def signature(run_dir: Path, state: RunState) -> str:
     """Equal as long as a run has nothing new to publish: its state and a digest of what it left behind for good.
 
     What is made of that is up to this file: where it was changed, runs that are in a store already are published anew.
     """
     digest = hashlib.sha256(_form())
-    for name in (SPEC, HISTORY, RECORD, *((FAILURE,) if state == "failed" else ())):
+    for name in (SPEC, HISTORY, RECORD, *((FAILURE,) if state == RunState.FAILED else ())):
         path = run_dir / name
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"{name} {len(content)}\n".encode() + content)
@@ -153,11 +151,13 @@ def read_publication(spec: Spec, run_dir: Path, *, active: bool = False, weights
         raise UserError(f"{run_dir}: its history or record is damaged ({what}); delete the folder and run again.") from error
 
 
-def _read(spec: Spec, run_dir: Path, state: State, weights_limit_bytes: int) -> Publication:
+def _read(spec: Spec, run_dir: Path, state: RunState, weights_limit_bytes: int) -> Publication:
     mark = signature(run_dir, state)
     times = _times(run_dir)
     lines = read_history(run_dir)
-    epochs = {line["epoch"]: list(_points(line, times[line["epoch"]])) for line in _timed(lines, times, state == "running")}
+    epochs = {
+        line["epoch"]: list(_points(line, times[line["epoch"]])) for line in _timed(lines, times, state == RunState.RUNNING)
+    }
     attempts: list[dict[str, Any]] = _optional(run_dir / EXECUTION).get("attempts", [])
     started = [round(datetime.fromisoformat(attempt["started"]).timestamp() * 1000) for attempt in attempts]
     seconds = attempts[-1].get("seconds", {}).get("total", 0.0) if attempts else 0.0
@@ -174,11 +174,11 @@ def _read(spec: Spec, run_dir: Path, state: State, weights_limit_bytes: int) -> 
         | _state_tags(run_dir, state)
         | _sample_tags(run_dir, state),
         epochs=epochs,
-        summary=_summary(run_dir, attempts, last_ms) if state == "complete" else [],
+        summary=_summary(run_dir, attempts, last_ms) if state == RunState.COMPLETE else [],
         data=_data(spec, run_dir),
         files=_files(run_dir, state, weights_limit_bytes),
         resumed=any(attempt.get("resumed_from_epoch") for attempt in attempts),
-        started_ms=started[0] if started else (None if state == "running" else min(times.values(), default=NO_TIME_MS)),
+        started_ms=started[0] if started else (None if state == RunState.RUNNING else min(times.values(), default=NO_TIME_MS)),
         ended_ms=started[-1] + round(seconds * 1000) if started else last_ms,
     )
 
@@ -314,18 +314,18 @@ def _execution_tags(run_dir: Path, attempts: list[dict[str, Any]]) -> dict[str, 
     return tags | versions | {"attempts": str(len(attempts))}
 
 
-def _state_tags(run_dir: Path, state: State) -> dict[str, str]:
+def _state_tags(run_dir: Path, state: RunState) -> dict[str, str]:
     tags: dict[str, str] = {STATUS: state}
-    if state == "failed":
+    if state == RunState.FAILED:
         failure = _optional(run_dir / FAILURE)
         tags["error"] = str(failure.get("error", ""))[:_ERROR_LIMIT] or "unknown"
         tags["error_kind"] = str(failure.get("kind", "error"))
     return tags
 
 
-def _sample_tags(run_dir: Path, state: State) -> dict[str, str]:
+def _sample_tags(run_dir: Path, state: RunState) -> dict[str, str]:
     """Which samples a complete run is of, and what of them was left out, in words."""
-    record = read_record(run_dir) if state == "complete" else {}
+    record = read_record(run_dir) if state == RunState.COMPLETE else {}
     tags = {"samples_sha256": str(record["samples_sha256"])} if "samples_sha256" in record else {}
     counts = record.get("samples") or {}
     left = [
@@ -355,12 +355,12 @@ def _has_validation(spec: RunSpec) -> bool:
     return facts is not None and facts.val is not None
 
 
-def _files(run_dir: Path, state: State, weights_limit_bytes: int) -> list[Path]:
-    if state == "running":
+def _files(run_dir: Path, state: RunState, weights_limit_bytes: int) -> list[Path]:
+    if state == RunState.RUNNING:
         return []
-    names = [SPEC, HISTORY, RECORD, RECONSTRUCTIONS, *((FAILURE, LOG) if state == "failed" else ())]
+    names = [SPEC, HISTORY, RECORD, RECONSTRUCTIONS, *((FAILURE, LOG) if state == RunState.FAILED else ())]
     files = [run_dir / name for name in names if (run_dir / name).is_file()]
-    weights = [path for name in (MERGED, ENCODER) if state == "complete" and (path := run_dir / name).is_file()]
+    weights = [path for name in (MERGED, ENCODER) if state == RunState.COMPLETE and (path := run_dir / name).is_file()]
     return files + [path for path in weights if path.stat().st_size <= weights_limit_bytes]
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import cast
 
 from m2pt.config import UserError
-from m2pt.runs.records import table
+from m2pt.runs.folder import RunState
+from m2pt.runs.table import read_table
 from pipelines.planning.folders import runs_folder, study_lock
 from pipelines.planning.plan import Plan, sweep_id
 from pipelines.reporting.rendering import FILES, is_whole
@@ -27,13 +28,13 @@ def publish_study(plan: Plan, report: Path) -> int:
         for spec in plan.specs:
             run_dir = plan.run_dir(spec)
             if run_dir is not None and run_dir.is_dir():
-                publisher.publish(spec, run_dir, active=plan.state(spec) == "running")
+                publisher.publish(spec, run_dir, active=plan.state(spec) == RunState.RUNNING)
                 published += 1
-        runs = table(plan.compared, runs_folder(plan.study))
+        runs = read_table(plan.compared, runs_folder(plan.study))
         means = runs.dropna(subset=["test_score"]).groupby(["metric", "method"])["test_score"].mean()
         counts = plan.counts()
         scores = {"/".join(cast(tuple[str, str], key)): float(mean) for key, mean in means.items()}
-        publisher.summarise(counts["complete"], counts["failed"], scores)
+        publisher.summarise(counts[RunState.COMPLETE], counts[RunState.FAILED], scores)
         if is_whole(report):
             publisher.publish_report([*(report / name for name in FILES), *sorted((report / "figures").glob("*.png"))])
     return published

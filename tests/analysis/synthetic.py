@@ -13,7 +13,7 @@ from PIL import Image
 from m2pt.config import LAYERS, MODALITIES, Modality, Study
 from m2pt.config.study_file import parse_study
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import ENCODER, EXECUTION, FAILURE, HISTORY, RECONSTRUCTIONS, RECORD, create_run
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import PretrainSpec, RunSpec, WeightsRef
 
@@ -45,7 +45,7 @@ class Planned:
     encoders: Path
 
     def folder(self, spec: RunSpec) -> Path:
-        return records.create_run(self.runs, spec)
+        return create_run(self.runs, spec)
 
 
 def plan(
@@ -141,7 +141,7 @@ def write_run(planned: Planned, spec: RunSpec, score: float, execution: bool = T
         for name, size in _scales(spec, depth, rng).items():
             line |= {f"scale/{name}": size * progress, f"effective_size/{name}": 0.9 * abs(size) * progress}
         lines.append(line)
-    documents.write_atomic(run_dir / records.HISTORY, "".join(json.dumps(line) + "\n" for line in lines).encode())
+    documents.write_atomic(run_dir / HISTORY, "".join(json.dumps(line) + "\n" for line in lines).encode())
     scales = {name[6:]: value for name, value in lines[-1].items() if name.startswith("scale/")}
     record = {
         "run_id": run_dir.name, "kind": "finetune", "metric": "accuracy", "score": "last", "epoch": epochs,
@@ -154,7 +154,7 @@ def write_run(planned: Planned, spec: RunSpec, score: float, execution: bool = T
         "merge": {"max_logit_difference": 2.4e-6, "parameters": 205_000, "plain_parameters": 205_000} if scales else None,
         "files": {"merged.safetensors": "0" * 64},
     }  # fmt: skip
-    documents.write_json(run_dir / records.RECORD, record)
+    documents.write_json(run_dir / RECORD, record)
     if execution:
         write_execution(run_dir)
     return run_dir
@@ -178,21 +178,21 @@ def _scales(spec: RunSpec, depth: int, rng: np.random.Generator) -> dict[str, fl
 
 def write_failure(planned: Planned, spec: RunSpec, error: str) -> Path:
     run_dir = planned.folder(spec)
-    (run_dir / records.RECORD).unlink(missing_ok=True)
-    documents.write_json(run_dir / records.FAILURE, {"error": error, "details": "Traceback ...", "kind": "error"})
+    (run_dir / RECORD).unlink(missing_ok=True)
+    documents.write_json(run_dir / FAILURE, {"error": error, "details": "Traceback ...", "kind": "error"})
     return run_dir
 
 
 def write_encoder(planned: Planned, spec: PretrainSpec) -> Path:
-    run_dir = records.create_run(planned.encoders, spec)
+    run_dir = create_run(planned.encoders, spec)
     metric, score = ("reconstruction_loss", 0.412) if spec.start is None else ("accuracy", 88.4)
     record = {"run_id": run_dir.name, "kind": "pretrain", "metric": metric, "val_score": score}
-    documents.write_json(run_dir / records.RECORD, record | {"files": {records.ENCODER: _sha(spec.source, spec.modality)}})
+    documents.write_json(run_dir / RECORD, record | {"files": {ENCODER: _sha(spec.source, spec.modality)}})
     if spec.start is None:
         pixels = np.random.default_rng(0).integers(0, 255, (96, 384), dtype=np.uint8)
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "png")
-        documents.write_atomic(run_dir / records.RECONSTRUCTIONS, buffer.getvalue())
+        documents.write_atomic(run_dir / RECONSTRUCTIONS, buffer.getvalue())
     write_execution(run_dir)
     return run_dir
 
@@ -204,4 +204,4 @@ def write_execution(run_dir: Path, device: str = "cpu", started: str = "2026-11-
         "device": device, "device_name": "a processor", "threads": 1, "peak_memory_bytes": 123_000_000,
         "git_commit": "abc1234" * 5, "versions": versions,
     }  # fmt: skip
-    documents.write_json(run_dir / records.EXECUTION, {"attempts": [attempt]})
+    documents.write_json(run_dir / EXECUTION, {"attempts": [attempt]})

@@ -17,7 +17,7 @@ from m2pt.methods._declaration import Kind
 from m2pt.modalities.shared.samples import Samples
 from m2pt.models.encoder import Encoder, random_encoder
 from m2pt.models.model import Model
-from m2pt.runs import records
+from m2pt.runs.folder import MERGED, create_run, read_history
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import WeightsRef
 from m2pt.training.finetune import Places, build, finetune, memory_feed
@@ -79,9 +79,9 @@ def prepared(weights, method, **changes):
 
 
 def run(spec, places, splits, folder):
-    run_dir = records.create_run(folder, spec)
+    run_dir = create_run(folder, spec)
     record = finetune(spec, memory_feed(spec, splits, Share()), places, run_dir, Stopwatch())
-    return record, records.read_history(run_dir)
+    return record, read_history(run_dir)
 
 
 def state(weights, index):
@@ -174,7 +174,7 @@ def test_a_scale_frozen_at_zero_is_the_baseline_bit_for_bit(weights, splits, tmp
         spec, places = prepared(weights, method)
         record, history = run(spec, places, splits, tmp_path)
         losses = [json.dumps([line["train/loss"], line["val/loss"]]) for line in history]
-        found[method] = losses, record["confusion"], read_weights(tmp_path / run_id(spec) / records.MERGED)
+        found[method] = losses, record["confusion"], read_weights(tmp_path / run_id(spec) / MERGED)
     assert found["baseline"][:2] == found["zero_scale"][:2]
     ours, theirs = found["baseline"][2], found["zero_scale"][2]
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)

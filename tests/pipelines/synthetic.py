@@ -6,7 +6,20 @@ from pathlib import Path
 
 from m2pt.config import FinetuneConfig, ImageInput, MaePretrain, ModelConfig, PathwayConfig
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import (
+    ENCODER,
+    EXECUTION,
+    FAILURE,
+    HISTORY,
+    INPUTS,
+    LOG,
+    MERGED,
+    RECONSTRUCTIONS,
+    RECORD,
+    TIMES,
+    create_run,
+    read_history,
+)
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef
 
@@ -60,17 +73,17 @@ def epoch_line(spec: Spec, epoch: int) -> dict[str, float]:
 
 def begin(folder: Path, spec: Spec) -> Path:
     """A run whose job has started."""
-    run_dir = records.create_run(folder, spec)
-    documents.write_json(run_dir / records.INPUTS, {"data": "data/image", "device": "cpu"})
+    run_dir = create_run(folder, spec)
+    documents.write_json(run_dir / INPUTS, {"data": "data/image", "device": "cpu"})
     return run_dir
 
 
 def advance(run_dir: Path, spec: Spec, first: int, last: int, start_ms: int = START_MS) -> None:
     """Epochs `first` to `last`; what stands from `first` on was lost in a kill and is done again. Times are appended to."""
-    kept = records.read_history(run_dir)[: first - 1]
+    kept = read_history(run_dir)[: first - 1]
     lines = [*kept, *(epoch_line(spec, epoch) for epoch in range(first, last + 1))]
-    (run_dir / records.HISTORY).write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with (run_dir / records.TIMES).open("a") as file:
+    (run_dir / HISTORY).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with (run_dir / TIMES).open("a") as file:
         for epoch in range(first, last + 1):
             file.write(json.dumps({"epoch": epoch, "time_ms": start_ms + 1000 * epoch}) + "\n")
 
@@ -88,25 +101,25 @@ def complete(run_dir: Path, spec: Spec, resumed_from: int = 0, start_ms: int = S
         "git_commit": "c" * 40,
         "versions": {"python": "3.11.0", "torch": "2.13.0"},
     }
-    documents.write_json(run_dir / records.EXECUTION, {"attempts": [attempt]})
-    (run_dir / records.FAILURE).unlink(missing_ok=True)
-    last = records.read_history(run_dir)[-1]
+    documents.write_json(run_dir / EXECUTION, {"attempts": [attempt]})
+    (run_dir / FAILURE).unlink(missing_ok=True)
+    last = read_history(run_dir)[-1]
     record = {"run_id": run_id(spec), "kind": spec.kind, "metric": "accuracy", "epoch": last["epoch"], "files": {}}
     if isinstance(spec, RunSpec):
-        (run_dir / records.MERGED).write_bytes(b"weights" * 100)
+        (run_dir / MERGED).write_bytes(b"weights" * 100)
         record |= {"val_score": last["val/accuracy"], "test_score": 61.5, "parameters": 1000, "trainable_parameters": 1500}
         joined = {"scale_abs_mean": 0.1, "effective_size_mean": 0.2, "merge": {"max_logit_difference": 1e-6}}
         record |= joined if spec.pathway else dict.fromkeys(joined)
     else:
-        (run_dir / records.ENCODER).write_bytes(b"weights" * 100)
-        (run_dir / records.RECONSTRUCTIONS).write_bytes(b"picture")
+        (run_dir / ENCODER).write_bytes(b"weights" * 100)
+        (run_dir / RECONSTRUCTIONS).write_bytes(b"picture")
         record |= {"metric": "reconstruction_loss", "val_score": last["val/loss"]}
-    documents.write_json(run_dir / records.RECORD, record)
+    documents.write_json(run_dir / RECORD, record)
 
 
 def fail(run_dir: Path, error: str = "image: the loss of epoch 4 is not finite.") -> None:
-    (run_dir / records.LOG).write_text("a long story")
-    documents.write_json(run_dir / records.FAILURE, {"error": error, "details": "", "kind": "error"})
+    (run_dir / LOG).write_text("a long story")
+    documents.write_json(run_dir / FAILURE, {"error": error, "details": "", "kind": "error"})
 
 
 def whole(folder: Path, spec: Spec, epochs: int = 6) -> Path:

@@ -11,7 +11,8 @@ from m2pt import job, pathway
 from m2pt.config.study_file import load_study
 from m2pt.files import documents
 from m2pt.models.model import Model
-from m2pt.runs import records
+from m2pt.runs.folder import INPUTS, create_run, read_history
+from m2pt.runs.record import read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.training import finetune as training
 from pipelines.planning.job_inputs import job_inputs
@@ -81,8 +82,8 @@ sweep: {{seeds: [0], targets: [{name}], auxiliaries: [], methods: [random_auxili
     Path("one.yaml").write_text(text)
     plan = resolve(load_study("one.yaml"))
     (spec,) = plan.runs
-    run_dir = records.create_run(Path("runs/one"), spec)
-    documents.write_json(run_dir / records.INPUTS, job_inputs(plan, spec) | {"device": "cpu"} | execution)
+    run_dir = create_run(Path("runs/one"), spec)
+    documents.write_json(run_dir / INPUTS, job_inputs(plan, spec) | {"device": "cpu"} | execution)
     return spec, run_dir
 
 
@@ -91,7 +92,7 @@ def test_a_task_trains_moves_every_scale_and_is_scored(name: str, tmp_path: Path
     monkeypatch.chdir(tmp_path)
     spec, run_dir = prepare(name, "full")
     assert job.run(run_dir) is None
-    record = records.read_record(run_dir)
+    record = read_record(run_dir)
     assert record["metric"] == spec.metric == METRICS[name]
     assert record["test_scores"][spec.metric] == record["test_score"]
     assert 0 <= record["test_score"] <= 100
@@ -101,7 +102,7 @@ def test_a_task_trains_moves_every_scale_and_is_scored(name: str, tmp_path: Path
         assert all(value != 0 for value in moved)
     assert record["merge"]["max_logit_difference"] < 1e-3
     assert record["merge"]["parameters"] == record["merge"]["plain_parameters"]
-    losses = [line["train/loss"] for line in records.read_history(run_dir)]
+    losses = [line["train/loss"] for line in read_history(run_dir)]
     assert all(np.isfinite(losses))
 
 

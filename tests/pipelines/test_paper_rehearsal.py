@@ -18,7 +18,7 @@ import torch
 from ruamel.yaml import YAML
 
 from m2pt.config.study_file import load_study
-from m2pt.runs import records
+from m2pt.runs.record import read_record
 from pipelines.planning.plan import resolve
 from tests.pipelines import published_files
 from tests.weights import files
@@ -89,7 +89,7 @@ def test_the_papers_study_runs_whole(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert plan.counts() == {"complete": 225}
     folders = {spec: folder for spec in plan.runs if (folder := plan.run_dir(spec)) is not None}
     for spec, folder in folders.items():
-        record = records.read_record(folder)
+        record = read_record(folder)
         assert 0 <= record["test_score"] <= 100
         if spec.pathway is None:
             continue

@@ -10,14 +10,14 @@ import torch
 
 from m2pt.files import documents
 from m2pt.runs import attempts as execution
-from m2pt.runs import records
+from m2pt.runs.folder import ATTEMPT, EXECUTION, TIMES
 
 FACTS = {"started": "2026-11-21T11:00:00+00:00", "resumed_from_epoch": 0, "device": "cpu", "devices": 1}
 START_MS = round(datetime(2026, 11, 21, 11, tzinfo=UTC).timestamp() * 1000)
 
 
 def attempts(run_dir):
-    return documents.read_json(run_dir / records.EXECUTION)["attempts"]
+    return documents.read_json(run_dir / EXECUTION)["attempts"]
 
 
 def test_an_attempt_that_ended_is_in_the_ledger_once(tmp_path):
@@ -30,7 +30,7 @@ def test_an_attempt_that_ended_is_in_the_ledger_once(tmp_path):
 def test_a_killed_attempt_costs_what_it_took_up_to_its_last_epoch(tmp_path):
     execution.begin_attempt(tmp_path, FACTS)
     times = [f'{{"epoch": {epoch}, "time_ms": {START_MS + 2500 * epoch}}}\n' for epoch in (1, 2)]
-    documents.write_atomic(tmp_path / records.TIMES, "".join(times).encode())
+    documents.write_atomic(tmp_path / TIMES, "".join(times).encode())
     execution.begin_attempt(tmp_path, FACTS | {"started": "2026-11-21T12:00:00+00:00", "resumed_from_epoch": 2})
     (killed,) = attempts(tmp_path)
     assert killed == FACTS | {"interrupted": True, "seconds": {"total": 5.0}}
@@ -39,7 +39,7 @@ def test_a_killed_attempt_costs_what_it_took_up_to_its_last_epoch(tmp_path):
 
 
 def test_what_was_cut_off_with_the_power_does_not_hold_up_the_next_attempt(tmp_path):
-    documents.write_atomic(tmp_path / execution.ATTEMPT, b"\0\0\0")
+    documents.write_atomic(tmp_path / ATTEMPT, b"\0\0\0")
     execution.begin_attempt(tmp_path, FACTS)
     execution.end_attempt(tmp_path, FACTS | {"seconds": {"total": 1.0}})
     assert len(attempts(tmp_path)) == 1

@@ -7,12 +7,13 @@ import pytest
 
 from m2pt.config import UserError
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import FAILURE, HISTORY, RECORD, SPEC, create_run, read_spec, run_state
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import WeightsRef
+from m2pt.runs.table import read_table
 from tests.specs import run_spec
 
-RECORD = {
+SCORES = {
     "metric": "accuracy",
     "val_score": 60.0,
     "test_score": 61.5,
@@ -48,34 +49,34 @@ def test_a_write_that_fails_keeps_the_old_file_and_says_why(tmp_path, monkeypatc
 
 
 def test_the_states_of_a_run(tmp_path):
-    run_dir = records.create_run(tmp_path, run_spec())
+    run_dir = create_run(tmp_path, run_spec())
     assert run_dir.name == run_id(run_spec())
-    assert records.status(run_dir) == "missing"
-    (run_dir / records.HISTORY).write_text('{"epoch": 1}\n')
-    assert records.status(run_dir) == "interrupted"
-    documents.write_json(run_dir / records.FAILURE, {"error": "e", "details": "", "kind": "error"})
-    assert records.status(run_dir) == "failed"
-    documents.write_json(run_dir / records.RECORD, RECORD)
-    assert records.status(run_dir) == "complete"
+    assert run_state(run_dir) == "missing"
+    (run_dir / HISTORY).write_text('{"epoch": 1}\n')
+    assert run_state(run_dir) == "interrupted"
+    documents.write_json(run_dir / FAILURE, {"error": "e", "details": "", "kind": "error"})
+    assert run_state(run_dir) == "failed"
+    documents.write_json(run_dir / RECORD, SCORES)
+    assert run_state(run_dir) == "complete"
 
 
 def test_a_spec_is_read_back_and_a_changed_one_refused(tmp_path):
-    run_dir = records.create_run(tmp_path, run_spec())
-    assert records.read_spec(run_dir) == run_spec()
-    document = documents.read_json(run_dir / records.SPEC)
+    run_dir = create_run(tmp_path, run_spec())
+    assert read_spec(run_dir) == run_spec()
+    document = documents.read_json(run_dir / SPEC)
     document["spec"]["seed"] = 1
-    documents.write_json(run_dir / records.SPEC, document)
+    documents.write_json(run_dir / SPEC, document)
     with pytest.raises(UserError, match="its id does not follow from its spec"):
-        records.read_spec(run_dir)
+        read_spec(run_dir)
     with pytest.raises(UserError, match="holds another run"):
-        records.create_run(tmp_path, run_spec())
-    (run_dir / records.SPEC).write_text("{")
+        create_run(tmp_path, run_spec())
+    (run_dir / SPEC).write_text("{")
     with pytest.raises(UserError, match=r"spec\.json: is no valid JSON"):
-        records.read_spec(run_dir)
+        read_spec(run_dir)
 
 
 def test_a_line_that_is_still_being_written_is_left_out(tmp_path):
-    path = tmp_path / records.HISTORY
+    path = tmp_path / HISTORY
     path.write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
     assert documents.read_lines(path) == [{"epoch": 1}, {"epoch": 2}]
     assert documents.read_lines(tmp_path / "absent") == []
@@ -84,10 +85,10 @@ def test_a_line_that_is_still_being_written_is_left_out(tmp_path):
 def test_the_table_has_a_row_for_every_planned_run_and_no_score_for_a_missing_one(tmp_path):
     complete, failed, missing = (run_spec(seed=seed) for seed in range(3))
     pending = run_spec(auxiliary_weights=WeightsRef(source="mae", modality="audio", sha256=None))
-    documents.write_json(records.create_run(tmp_path, complete) / records.RECORD, RECORD)
+    documents.write_json(create_run(tmp_path, complete) / RECORD, SCORES)
     failure = {"error": "the disk is full.", "details": "", "kind": "error"}
-    documents.write_json(records.create_run(tmp_path, failed) / records.FAILURE, failure)
-    table = records.table([complete, failed, missing, pending], tmp_path)
+    documents.write_json(create_run(tmp_path, failed) / FAILURE, failure)
+    table = read_table([complete, failed, missing, pending], tmp_path)
     assert tuple(table.columns[:12]) == (
         "run_id", "target", "auxiliary", "method", "setting", "tuning", "seed", "metric", "val_score", "test_score", "status",
         "scale_abs_mean",

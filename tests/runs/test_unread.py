@@ -8,7 +8,7 @@ import torch
 from m2pt.config import BlocksConfig, FinetuneConfig, PathwayConfig, RivalsConfig, TestConfig, UserError
 from m2pt.methods import METHODS, unread
 from m2pt.modalities.shared.samples import Samples
-from m2pt.runs import records
+from m2pt.runs.folder import MERGED, create_run, read_history
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.unread import is_unread, leaves
 from m2pt.training.finetune import Places, finetune, memory_feed
@@ -57,10 +57,10 @@ def trained(given: RunSpec, folder: Path) -> tuple[list[object], dict[str, torch
     classes = ("a", "b", "c", "d")
     samples = Samples(torch.rand(60, 1, 16, 16, generator=generator), torch.arange(60) % 4, classes)
     splits = dict.fromkeys(("train", "val", "test"), samples)
-    run_dir = records.create_run(folder, given)
+    run_dir = create_run(folder, given)
     record = finetune(given, memory_feed(given, splits, Share()), Places(), run_dir, Stopwatch())
     numbers = [record["epoch"], record["test_scores"], record["confusion"]]
-    return [*numbers, *(line.get("val/loss") for line in records.read_history(run_dir))], read_weights(run_dir / records.MERGED)
+    return [*numbers, *(line.get("val/loss") for line in read_history(run_dir))], read_weights(run_dir / MERGED)
 
 
 def changed(given: RunSpec, key: str) -> RunSpec:

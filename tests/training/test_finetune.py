@@ -13,7 +13,7 @@ from m2pt.config import FinetuneConfig, ImageInput, PathwayConfig, UserError
 from m2pt.modalities.shared.samples import Samples
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
-from m2pt.runs import records
+from m2pt.runs.folder import CHECKPOINT, HISTORY, MERGED, create_run, read_history
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import WeightsRef
 from m2pt.training.checkpoint import epochs_of_checkpoint, load_checkpoint, save_checkpoint
@@ -72,9 +72,9 @@ def baseline_for(weights, **changes):
 
 
 def run(spec, splits, places, folder):
-    run_dir = records.create_run(folder, spec)
+    run_dir = create_run(folder, spec)
     record = finetune(spec, memory_feed(spec, splits, places.share), places, run_dir, Stopwatch())
-    return record, (run_dir / records.HISTORY).read_bytes()
+    return record, (run_dir / HISTORY).read_bytes()
 
 
 def test_a_pathway_learns_moves_every_scale_and_proves_its_merge(splits, weights, places, tmp_path):
@@ -98,7 +98,7 @@ def test_the_merged_weights_give_the_recorded_scores_in_a_plain_model(splits, we
     spec = spec_for(weights)
     record, _ = run(spec, splits, places, tmp_path)
     plain = Model("image", ImageInput(), MODEL, 4)
-    plain.load_state_dict(read_weights(tmp_path / run_id(spec) / records.MERGED, record["files"][records.MERGED]))
+    plain.load_state_dict(read_weights(tmp_path / run_id(spec) / MERGED, record["files"][MERGED]))
     plain.eval()
     with torch.no_grad():
         accuracy = float((plain(splits["test"].x).argmax(1) == splits["test"].y).float().mean())
@@ -180,7 +180,7 @@ def test_the_average_of_the_weights_is_what_is_scored(splits, weights, places, t
     for decay in (None, 0.5):
         spec = spec_for(weights, finetune=recipe.model_copy(update={"average_decay": decay}))
         _, history = run(spec, splits, places, tmp_path)
-        records_of[decay] = read_weights(tmp_path / run_id(spec) / records.MERGED), history
+        records_of[decay] = read_weights(tmp_path / run_id(spec) / MERGED), history
     assert (
         json.loads(records_of[None][1].decode().splitlines()[0])["train/loss"]
         == json.loads(records_of[0.5][1].decode().splitlines()[0])["train/loss"]
@@ -191,9 +191,9 @@ def test_the_average_of_the_weights_is_what_is_scored(splits, weights, places, t
 def test_a_truncated_checkpoint_starts_the_run_over_with_the_same_result(splits, weights, places, tmp_path):
     spec = spec_for(weights)
     whole, history = run(spec, splits, places, tmp_path / "whole")
-    run_dir = records.create_run(tmp_path / "broken", spec)
+    run_dir = create_run(tmp_path / "broken", spec)
     run(spec, splits, places, tmp_path / "broken")
-    checkpoint = run_dir / records.CHECKPOINT
+    checkpoint = run_dir / CHECKPOINT
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     assert run(spec, splits, places, tmp_path / "broken") == (whole, history)
 
@@ -212,8 +212,8 @@ def test_at_scale_zero_frozen_a_pathway_run_equals_the_baseline_bit_for_bit(spli
     zero, _ = run(spec_for(weights, pathway=frozen), splits, places, tmp_path)
     base, _ = run(baseline_for(weights), splits, places, tmp_path)
     assert zero["confusion"] == base["confusion"]
-    ours = read_weights(tmp_path / zero["run_id"] / records.MERGED)
-    theirs = read_weights(tmp_path / base["run_id"] / records.MERGED)
+    ours = read_weights(tmp_path / zero["run_id"] / MERGED)
+    theirs = read_weights(tmp_path / base["run_id"] / MERGED)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -319,9 +319,9 @@ def test_what_a_checkpoint_would_go_on_from_is_told_without_the_lines_after_it(s
     assert epochs_of_checkpoint(run_dir) == 3
     state = load_checkpoint(run_dir, torch.device("cpu"))
     save_checkpoint(run_dir, state | {"history": state["history"][:2]})
-    assert len(records.read_history(run_dir)) == 3
+    assert len(read_history(run_dir)) == 3
     assert epochs_of_checkpoint(run_dir) == 2
-    (run_dir / records.CHECKPOINT).write_bytes(b"cut off")
+    (run_dir / CHECKPOINT).write_bytes(b"cut off")
     assert epochs_of_checkpoint(run_dir) is None
-    (run_dir / records.CHECKPOINT).unlink()
+    (run_dir / CHECKPOINT).unlink()
     assert epochs_of_checkpoint(run_dir) is None

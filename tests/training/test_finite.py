@@ -10,7 +10,7 @@ from m2pt.config import FinetuneConfig, PathwayConfig, UserError
 from m2pt.methods import METHODS
 from m2pt.modalities.shared.samples import Samples
 from m2pt.models.encoder import Encoder
-from m2pt.runs import records
+from m2pt.runs.folder import HISTORY, create_run, read_history
 from m2pt.runs.spec import TaskSpec
 from m2pt.training import loop
 from m2pt.training import pretrain as pretraining
@@ -75,7 +75,7 @@ def spec_of(method="baseline", recipe=RECIPE):
 
 def train(folder, spec=None, splits=None):
     spec = spec or spec_of()
-    run_dir = records.create_run(folder, spec)
+    run_dir = create_run(folder, spec)
     places = Places()
     return finetune(spec, memory_feed(spec, splits or data(), places.share), places, run_dir, Stopwatch())
 
@@ -113,7 +113,7 @@ def test_a_run_that_diverges_in_its_last_step_has_no_score(splits, tmp_path, mon
     spoiled_step(monkeypatch, 5, nan_head)
     with pytest.raises(UserError, match=r"epoch 3: 1 of .* weights are not finite, the first is head.bias"):
         train(tmp_path, splits=splits)
-    assert len(records.read_history(next(tmp_path.iterdir()))) == 2
+    assert len(read_history(next(tmp_path.iterdir()))) == 2
 
 
 def test_outputs_that_overflow_name_the_split_and_the_epoch(tmp_path, monkeypatch):
@@ -178,7 +178,7 @@ def test_steps_that_fp16_skips_are_counted_and_a_run_of_nothing_else_fails(tmp_p
     monkeypatch.setattr(torch.amp.GradScaler, "unscale_", unscale_some)
     skip = {0, 3}
     train(tmp_path / "some", spec)
-    lines = records.read_history(next((tmp_path / "some").iterdir()))
+    lines = read_history(next((tmp_path / "some").iterdir()))
     assert [line["train/skipped_steps"] for line in lines] == [1, 1, 0]
     spoilt.clear()
     skip = set(range(6))
@@ -195,7 +195,7 @@ def test_pretraining_names_the_step(tmp_path, monkeypatch):
 
     def pretrain(folder, splits):
         spec = pretrain_spec()
-        return pretraining.pretrain(spec, splits, None, torch.device("cpu"), records.create_run(folder, spec), Stopwatch())
+        return pretraining.pretrain(spec, splits, None, torch.device("cpu"), create_run(folder, spec), Stopwatch())
 
     bad = make_samples(32, 2, ("a", "b"))
     bad.x[:] = float("nan")
@@ -230,7 +230,7 @@ def test_one_answer_left_is_said_before_the_training(tmp_path):
         train(tmp_path, splits=data(test=NO_VALIDATION))
     with pytest.raises(UserError, match=r"image: no sample is left in the train split"):
         train(tmp_path, splits=data(train=NO_VALIDATION))
-    assert not (next(tmp_path.iterdir()) / records.HISTORY).exists()
+    assert not (next(tmp_path.iterdir()) / HISTORY).exists()
 
 
 def test_the_best_epoch_may_be_one_before_anything_moved(tmp_path, monkeypatch):

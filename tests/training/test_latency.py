@@ -8,7 +8,7 @@ from torch import nn
 
 from m2pt.config import FinetuneConfig
 from m2pt.modalities.shared.samples import Samples
-from m2pt.runs import records
+from m2pt.runs.folder import HISTORY, MERGED, create_run
 from m2pt.training import finetune as finetuning
 from m2pt.training import latency
 from m2pt.training.finetune import Places, finetune, memory_feed
@@ -94,9 +94,9 @@ def run(folder):
     spec = run_spec(method="baseline", auxiliary="", setting="scratch", pathway=None, target_weights=None,
                     auxiliary_weights=None, finetune=recipe)  # fmt: skip
     feed = memory_feed(spec, {"train": samples(16), "val": samples(12), "test": samples(20)}, Places().share)
-    run_dir, watch = records.create_run(folder, spec), Stopwatch()
+    run_dir, watch = create_run(folder, spec), Stopwatch()
     record = finetune(spec, feed, Places(), run_dir, watch)
-    kept = {name: (run_dir / name).read_bytes() for name in (records.HISTORY, records.MERGED)}
+    kept = {name: (run_dir / name).read_bytes() for name in (HISTORY, MERGED)}
     return kept, record, watch, torch.get_rng_state()
 
 

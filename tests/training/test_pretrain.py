@@ -11,7 +11,7 @@ from m2pt.files.state import file_sha256
 from m2pt.modalities.rooms import ROOMS
 from m2pt.modalities.shared.patches import Patches
 from m2pt.modalities.shared.samples import Samples
-from m2pt.runs import records
+from m2pt.runs.folder import ENCODER, HISTORY, RECONSTRUCTIONS, create_run, read_history
 from m2pt.training import pretrain as module
 from m2pt.training.pretrain import MaskedAutoencoder, pretrain
 from m2pt.training.stopwatch import Stopwatch
@@ -37,7 +37,7 @@ def splits_of(modality):
 
 
 def run(spec, folder, start=None):
-    run_dir = records.create_run(folder, spec)
+    run_dir = create_run(folder, spec)
     return pretrain(spec, splits_of(spec.modality), start, CPU, run_dir, Stopwatch()), run_dir
 
 
@@ -45,13 +45,13 @@ def run(spec, folder, start=None):
 def test_reconstruction_improves_and_is_drawn(modality, tmp_path):
     spec = pretrain_spec(modality=modality, input=getattr(InputsConfig(), modality))
     record, run_dir = run(spec, tmp_path)
-    lines = records.read_history(run_dir)
+    lines = read_history(run_dir)
     assert [line["step"] for line in lines] == [50, 100]
     assert lines[-1]["train/loss"] < lines[0]["train/loss"]
-    assert record["files"][records.ENCODER] == file_sha256(run_dir / records.ENCODER)
-    kept = read_weights(run_dir / records.ENCODER)
+    assert record["files"][ENCODER] == file_sha256(run_dir / ENCODER)
+    kept = read_weights(run_dir / ENCODER)
     assert {name.split(".")[0] for name in kept} == {"tokenizer", "blocks", "norm"}
-    picture = matplotlib.image.imread(run_dir / records.RECONSTRUCTIONS)
+    picture = matplotlib.image.imread(run_dir / RECONSTRUCTIONS)
     assert picture.std() > 0.05
 
 
@@ -96,15 +96,15 @@ def test_a_resumed_pretraining_equals_one_that_was_not_interrupted(tmp_path, mon
     resumed, resumed_dir = run(pretrain_spec(), tmp_path / "parts")
     assert taken == list(range(50, 100))
     assert resumed == whole
-    for name in (records.HISTORY, records.RECONSTRUCTIONS, records.ENCODER):
+    for name in (HISTORY, RECONSTRUCTIONS, ENCODER):
         assert (resumed_dir / name).read_bytes() == (whole_dir / name).read_bytes()
 
 
 def test_labels_go_on_from_the_masked_encoder(tmp_path):
     mae, mae_dir = run(pretrain_spec(), tmp_path)
-    start = mae_dir / records.ENCODER
-    record, run_dir = run(labels_spec(mae["files"][records.ENCODER]), tmp_path, start)
+    start = mae_dir / ENCODER
+    record, run_dir = run(labels_spec(mae["files"][ENCODER]), tmp_path, start)
     assert record["metric"] == "accuracy"
     assert record["val_score"] > 80
-    assert json.loads((run_dir / records.HISTORY).read_text().splitlines()[-1])["step"] == 60
-    assert set(read_weights(run_dir / records.ENCODER)) == set(read_weights(start))
+    assert json.loads((run_dir / HISTORY).read_text().splitlines()[-1])["step"] == 60
+    assert set(read_weights(run_dir / ENCODER)) == set(read_weights(start))

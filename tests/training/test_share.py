@@ -12,7 +12,8 @@ from m2pt import job
 from m2pt.config import EmbeddedData, FinetuneConfig, ImageInput
 from m2pt.files import documents
 from m2pt.modalities.image import embedded
-from m2pt.runs import records
+from m2pt.runs.folder import EXECUTION, HISTORY, LOCK, MERGED, read_history, run_state
+from m2pt.runs.record import read_record
 from m2pt.training.share import Share
 from m2pt.weights import read_weights
 from tests.specs import run_spec
@@ -71,15 +72,15 @@ def test_two_processes_give_the_losses_and_scores_of_one(tmp_path, images):
     dirs = [prepare(tmp_path / str(devices), images, spec, devices=devices) for devices in (1, 2)]
     for run_dir in dirs:
         assert job.run(run_dir) is None
-    one, two = ([json.loads(line) for line in (run_dir / records.HISTORY).read_text().splitlines()] for run_dir in dirs)
+    one, two = ([json.loads(line) for line in (run_dir / HISTORY).read_text().splitlines()] for run_dir in dirs)
     assert [line["epoch"] for line in two] == [1, 2, 3]
     for ours, theirs in zip(one, two, strict=True):
         assert theirs["train/loss"] == pytest.approx(ours["train/loss"], rel=1e-5)
         assert theirs["val/loss"] == pytest.approx(ours["val/loss"], rel=1e-5)
         assert theirs["scale/blocks.0.mlp.fc1"] == pytest.approx(ours["scale/blocks.0.mlp.fc1"], rel=1e-3)
-    first, second = (records.read_record(run_dir) for run_dir in dirs)
+    first, second = (read_record(run_dir) for run_dir in dirs)
     assert second["test_score"] == pytest.approx(first["test_score"], abs=5.1)
-    (attempt,) = documents.read_json(dirs[1] / records.EXECUTION)["attempts"]
+    (attempt,) = documents.read_json(dirs[1] / EXECUTION)["attempts"]
     assert attempt["devices"] == 2
 
 
@@ -101,8 +102,8 @@ def test_two_processes_give_the_batch_norm_of_one(tmp_path, images):
     for devices in (1, 2):
         run_dir = prepare(tmp_path / str(devices), images, spec, devices=devices)
         assert job.run(run_dir) is None
-        lines = records.read_history(run_dir)
-        merged.append((lines, read_weights(run_dir / records.MERGED)))
+        lines = read_history(run_dir)
+        merged.append((lines, read_weights(run_dir / MERGED)))
     (one, alone), (two, together) = merged
     for ours, theirs in zip(one, two, strict=True):
         assert theirs["train/loss"] == pytest.approx(ours["train/loss"], rel=1e-5)
@@ -117,7 +118,7 @@ def test_a_fault_in_one_of_several_processes_is_one_sentence(tmp_path, images):
     error = job.run(run_dir)
     assert "nowhere" in error
     assert "\n" not in error
-    assert records.status(run_dir) == "failed"
+    assert run_state(run_dir) == "failed"
 
 
 def test_a_run_on_several_devices_ends_with_the_worker_that_started_it(tmp_path, images):
@@ -129,10 +130,10 @@ def test_a_run_on_several_devices_ends_with_the_worker_that_started_it(tmp_path,
     worker = subprocess.Popen([sys.executable, "-m", "m2pt.job", "--worker"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     worker.stdin.write(json.dumps({"run_dir": str(run_dir)}).encode() + b"\n")
     worker.stdin.flush()
-    assert comes_true(lambda: len(records.read_history(run_dir)) > 1), "it trains"
+    assert comes_true(lambda: len(read_history(run_dir)) > 1), "it trains"
     worker.stdin.close()
     assert worker.wait(PATIENCE_S) == 0
-    with (run_dir / records.LOCK).open("rb") as lock:
+    with (run_dir / LOCK).open("rb") as lock:
 
         def is_free():
             try:

@@ -10,7 +10,7 @@ from m2pt.analysis.numbers.statistics import Estimate, differences, estimate, pa
 from m2pt.analysis.tables.summaries import MEASURES, Against, Condition, unlike
 from m2pt.config import refuses_unknown
 from m2pt.methods import METHODS
-from m2pt.runs.records import by_part
+from m2pt.runs.table import by_part
 
 REFERENCES: dict[Against, str] = {"baseline": "baseline", "random": "random_auxiliary"}
 """The method that each cell is compared with, on the same target within the same condition."""

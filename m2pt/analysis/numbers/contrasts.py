@@ -124,7 +124,7 @@ def ablations(study: Study, table: pd.DataFrame, published: Sequence[float | Non
 
     Args:
         study: the study.
-        table: its table of runs (`m2pt.runs.records.table`).
+        table: its table of runs (`m2pt.runs.table.read_table`).
         published: the paper's score of each row's cell in percent, None where it has none; empty where no row has one.
 
     """

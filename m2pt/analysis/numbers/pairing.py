@@ -10,7 +10,7 @@ import pandas as pd
 
 from m2pt.analysis.numbers.statistics import Estimate, estimate
 from m2pt.config import MethodName
-from m2pt.runs.records import by_part
+from m2pt.runs.table import by_part
 
 
 class Key(NamedTuple):
@@ -45,7 +45,7 @@ def runs_by_part(table: pd.DataFrame, published: Sequence[float | None] = ()) ->
     """The runs of each part of a study; those of a study without parts are under "".
 
     Args:
-        table: the table of runs (`m2pt.runs.records.table`).
+        table: the table of runs (`m2pt.runs.table.read_table`).
         published: the paper's score of each row's cell in percent, None where it has none; empty where no row has one.
 
     """

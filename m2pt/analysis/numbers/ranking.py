@@ -15,7 +15,7 @@ from scipy import stats
 
 from m2pt.analysis.tables.summaries import Condition
 from m2pt.methods import METHODS
-from m2pt.runs.records import by_part
+from m2pt.runs.table import by_part
 
 PERMUTATIONS = 9999
 FEWEST_SEEDS = 2

@@ -11,7 +11,7 @@ from scipy import stats
 
 from m2pt.analysis.numbers.statistics import CONFIDENCE
 from m2pt.config import LAYERS
-from m2pt.runs import records
+from m2pt.runs.table import by_part, read_histories
 
 ARM = ["part", "setting", "tuning", "target", "method", "auxiliary"]
 METRICS = (
@@ -31,8 +31,8 @@ entries is recorded by the mean of their sizes."""
 
 def history(table: pd.DataFrame, runs: Path) -> pd.DataFrame:
     """The histories of all complete runs of the table, one row per run and epoch, with what identifies their arm."""
-    complete = records.by_part(table[table["status"] == "complete"])
-    lines = records.histories(runs / str(identifier) for identifier in complete["run_id"].unique())
+    complete = by_part(table[table["status"] == "complete"])
+    lines = read_histories(runs / str(identifier) for identifier in complete["run_id"].unique())
     if lines.empty:
         return pd.DataFrame(columns=["run_id", "epoch", *ARM, "seed"])
     return complete[["run_id", *ARM, "seed"]].merge(lines, on="run_id")
@@ -83,7 +83,7 @@ def final_scales(documents: Mapping[str, Mapping[str, Any]], table: pd.DataFrame
 
     """
     rows = []
-    for key, group in records.by_part(table).groupby(ARM, sort=False):
+    for key, group in by_part(table).groupby(ARM, sort=False):
         members = [documents[name] for name in group["run_id"] if documents.get(name, {}).get("scales")]
         if members:
             row: dict[str, Any] = dict(zip(ARM, key, strict=True)) | {"n": len(members)}

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from m2pt.files import documents
-from m2pt.runs import records
 from m2pt.runs.environment import CODE, DEVICE, Compared, compared, contributing
+from m2pt.runs.folder import EXECUTION, is_complete
 
 _DIGITS = 10
 
@@ -59,12 +59,12 @@ def environments(run_dirs: Iterable[tuple[str, Path]], table: pd.DataFrame) -> l
 
     Args:
         run_dirs: kind of run and its folder.
-        table: the fine-tuning runs (`m2pt.runs.records.table`).
+        table: the fine-tuning runs (`m2pt.runs.table.read_table`).
 
     """
     groups: dict[tuple[str, tuple[Compared, ...], tuple[str, ...]], list[str]] = {}
     for kind, run_dir in run_dirs:
-        if records.status(run_dir) == "complete":
+        if is_complete(run_dir):
             attempts = contributing(_attempts(run_dir)) or [{}]
             commits = tuple(dict.fromkeys(str(attempt.get("git_commit") or "–") for attempt in attempts))
             key = (kind, tuple(dict.fromkeys(compared(attempt) for attempt in attempts)), commits)
@@ -98,7 +98,7 @@ def _which(groups: Sequence[Sequence[str]], table: pd.DataFrame) -> dict[str, st
 
 
 def _attempts(run_dir: Path) -> Sequence[Mapping[str, Any]]:
-    path = run_dir / records.EXECUTION
+    path = run_dir / EXECUTION
     return documents.read_json(path).get("attempts") or [] if path.is_file() else []
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from m2pt.analysis.tables.summaries import Condition
 from m2pt.methods import METHODS
-from m2pt.runs.records import by_part
+from m2pt.runs.table import by_part
 
 _MEASURED = [
     "device_name",
@@ -95,7 +95,7 @@ def ledger(table: pd.DataFrame, timings: pd.DataFrame, documents: Mapping[str, M
     """Add up the costs of a study.
 
     Args:
-        table: its planned runs (`m2pt.runs.records.table`).
+        table: its planned runs (`m2pt.runs.table.read_table`).
         timings: what their executions measured, and those of its pretraining (`m2pt.analysis.tables.provenance.timings`).
         documents: the records of its complete runs, by run id.
 

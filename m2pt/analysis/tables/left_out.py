@@ -9,7 +9,7 @@ import pandas as pd
 SPLITS = ("train", "val", "test")
 
 Documents = Mapping[str, Mapping[str, Any]]
-"""The records of complete runs by id (`m2pt.runs.records.results`)."""
+"""The records of complete runs by id (`m2pt.runs.table.read_results`)."""
 
 
 @dataclass(frozen=True)

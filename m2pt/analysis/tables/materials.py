@@ -12,14 +12,15 @@ from m2pt.analysis.tables.summaries import Condition
 from m2pt.config import RANDOM, FileSource, Study
 from m2pt.files import documents
 from m2pt.methods import METHODS
-from m2pt.runs import records
+from m2pt.runs.folder import ENCODER, FAILURE, RECONSTRUCTIONS, RunState, is_complete, run_state
 from m2pt.runs.identity import run_id
+from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef
 
-_STATES = {
-    "failed": "no reason was recorded",
-    "interrupted": "stopped before its end; running the study again goes on from its last checkpoint",
-    "missing": "not run yet",
+_STATES: dict[str, str] = {
+    RunState.FAILED: "no reason was recorded",
+    RunState.INTERRUPTED: "stopped before its end; running the study again goes on from its last checkpoint",
+    RunState.MISSING: "not run yet",
 }
 _UNREADY = "not run yet: an encoder that it needs is not made"
 
@@ -53,8 +54,8 @@ def encoders(study: Study, specs: Sequence[RunSpec], pretraining: Sequence[Pretr
 
 def _trained(study: Study, spec: PretrainSpec, folder: Path) -> dict[str, Any]:
     identifier = run_id(spec) if spec.ready else ""
-    state = records.status(folder / identifier) if identifier else "missing"
-    record = records.read_record(folder / identifier) if state == "complete" else {}
+    state = run_state(folder / identifier) if identifier else RunState.MISSING
+    record = read_record(folder / identifier) if state == RunState.COMPLETE else {}
     source = study.encoders.get(spec.source)
     return {
         "source": spec.source,
@@ -65,7 +66,7 @@ def _trained(study: Study, spec: PretrainSpec, folder: Path) -> dict[str, Any]:
         "status": state,
         "metric": record.get("metric"),
         "val_score": record.get("val_score"),
-        "sha256": (record.get("files") or {}).get(records.ENCODER),
+        "sha256": (record.get("files") or {}).get(ENCODER),
         "steps": spec.pretrain.steps,
     }
 
@@ -105,8 +106,8 @@ def readings(documents: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def reconstructions(pretraining: Sequence[PretrainSpec], folder: Path) -> list[tuple[PretrainSpec, Path]]:
     """The drawn reconstructions of the encoders that have them."""
-    paths = [(spec, folder / run_id(spec) / records.RECONSTRUCTIONS) for spec in pretraining if spec.ready]
-    return [(spec, path) for spec, path in paths if path.is_file() and records.status(path.parent) == "complete"]
+    paths = [(spec, folder / run_id(spec) / RECONSTRUCTIONS) for spec in pretraining if spec.ready]
+    return [(spec, path) for spec, path in paths if path.is_file() and is_complete(path.parent)]
 
 
 def encoder_gaps(specs: Sequence[PretrainSpec], folder: Path) -> list[dict[str, Any]]:
@@ -114,15 +115,15 @@ def encoder_gaps(specs: Sequence[PretrainSpec], folder: Path) -> list[dict[str, 
     found = []
     for spec in specs:
         run_dir = folder / run_id(spec) if spec.ready else None
-        state = records.status(run_dir) if run_dir else "missing"
-        error = documents.read_json(run_dir / records.FAILURE).get("error") if run_dir and state == "failed" else None
-        if state != "complete":
+        state = run_state(run_dir) if run_dir else RunState.MISSING
+        error = documents.read_json(run_dir / FAILURE).get("error") if run_dir and state == RunState.FAILED else None
+        if state != RunState.COMPLETE:
             found.append((spec.name.rpartition("-s")[0], None, state, why(state, spec.ready, error), spec.seed))
     return _together(found)
 
 
 def run_gaps(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The same of fine-tuning runs (`m2pt.runs.records.table`) by cell; a run of several parts stands with the first of them.
+    """The same of fine-tuning runs (`m2pt.runs.table.read_table`) by cell; a run of several parts stands with the first of them.
 
     `cell` is what `m2pt.analysis.numbers.cells.cell_name` makes a name of.
     """

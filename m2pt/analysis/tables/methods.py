@@ -10,7 +10,7 @@ from m2pt.analysis.numbers.statistics import Estimate, holm
 from m2pt.analysis.tables.summaries import Condition
 from m2pt.config import RANDOM, MethodName
 from m2pt.methods import METHODS
-from m2pt.runs.records import by_part
+from m2pt.runs.table import by_part
 
 REFERENCES: dict[MethodName, str] = {"baseline": "", "random_auxiliary": RANDOM}
 """What every method is compared with, and the auxiliary of such runs."""

@@ -6,6 +6,7 @@ import pandas as pd
 
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.tables.summaries import Comparison, Summary
+from m2pt.runs.folder import FILE_STATES
 
 _DIGITS = 4
 
@@ -15,7 +16,7 @@ def metrics(table: pd.DataFrame, found: list[Summary]) -> dict[str, Any]:
 
     What is not known has no key: an absent number is not 0.
     """
-    counts = {state: int((table["status"] == state).sum()) for state in ("complete", "failed", "interrupted", "missing")}
+    counts: dict[str, int] = {state: int((table["status"] == state).sum()) for state in FILE_STATES}
     return {"runs": {"planned": len(table), **counts}} | {item.condition.slug: _condition(item) for item in found}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import EXECUTION
 
 PACKAGES = ("python", "torch", "timm", "numpy", "m2pt")
 _FACTS = ("device", "device_name", "threads", "git_commit", "code_sha256", "cpu_capability", "cuda", "platform")
@@ -33,8 +33,8 @@ def timings(run_dirs: Iterable[tuple[str, Path]]) -> pd.DataFrame:
     """
     rows = []
     for kind, run_dir in run_dirs:
-        if (run_dir / records.EXECUTION).is_file():
-            attempts = documents.read_json(run_dir / records.EXECUTION).get("attempts") or []
+        if (run_dir / EXECUTION).is_file():
+            attempts = documents.read_json(run_dir / EXECUTION).get("attempts") or []
             if attempts:
                 rows.append({"run_id": run_dir.name, "kind": kind, **_row(attempts)})
     return pd.DataFrame(rows, columns=list(TIMINGS))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from m2pt.analysis.numbers.statistics import Estimate, differences, estimate
 from m2pt.config import SearchConfig, Study, value_words
-from m2pt.runs.records import by_part
+from m2pt.runs.table import by_part
 from m2pt.runs.trials import CHOSEN, DECLARED, Trial, best_so_far, chosen, is_declared
 
 Scores = dict[int, float | None]
@@ -75,7 +75,7 @@ def story(study: Study, trials: Sequence[Trial], table: pd.DataFrame) -> Story |
     Args:
         study: the study as it was declared.
         trials: its trials so far.
-        table: the runs that the report compares (`m2pt.runs.records.table`), with the parts `declared` and `chosen`.
+        table: the runs that the report compares (`m2pt.runs.table.read_table`), with the parts `declared` and `chosen`.
 
     """
     if study.search is None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from m2pt.analysis.numbers.statistics import Estimate, differences, estimate, holm, paired
 from m2pt.config import MODALITIES, RANDOM, MethodName, refuses_unknown
-from m2pt.runs.records import by_part
+from m2pt.runs.table import by_part
 
 Role = Literal["baseline", "pair", "random", "own"]
 Against = Literal["baseline", "random"]
@@ -148,7 +148,7 @@ class Summary:
 
 
 def summaries(table: pd.DataFrame) -> list[Summary]:
-    """One summary per condition, in the order of the table (`m2pt.runs.records.table`)."""
+    """One summary per condition, in the order of the table (`m2pt.runs.table.read_table`)."""
     groups = by_part(table).groupby(["part", "setting", "tuning"], sort=False)
     return [_summary(Condition(str(setting), str(tuning), str(part)), rows) for (part, setting, tuning), rows in groups]
 

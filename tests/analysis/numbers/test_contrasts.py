@@ -16,8 +16,8 @@ from m2pt.analysis.tables.headline import headline
 from m2pt.analysis.tables.summaries import Condition, summaries
 from m2pt.config import Study
 from m2pt.config.study_file import parse_study
-from m2pt.runs import records
 from m2pt.runs.spec import RunSpec
+from m2pt.runs.table import read_table
 from pipelines.planning.grid import Fingerprints, data_used, encoders_used, part_specs, run_specs
 
 PARTS = """
@@ -76,7 +76,7 @@ def _known(spec: RunSpec) -> float:
 def _table(study: Study, score: Callable[[RunSpec], float | None] = _known) -> pd.DataFrame:
     prints = Fingerprints(dict.fromkeys(data_used(study), "d" * 64), dict.fromkeys(encoders_used(study), "e" * 64))
     specs = run_specs(study, prints)
-    table = records.table(specs, Path("nowhere"), part_specs(study, prints))
+    table = read_table(specs, Path("nowhere"), part_specs(study, prints))
     scores = [score(spec) for spec in specs]
     table["status"] = ["missing" if value is None else "complete" for value in scores]
     return table.assign(test_score=pd.Series(scores, dtype=float))

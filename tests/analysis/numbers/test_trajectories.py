@@ -5,19 +5,21 @@ import pytest
 from scipy import stats
 
 from m2pt.analysis.numbers import trajectories
-from m2pt.runs import records
+from m2pt.runs.folder import RECORD, read_history
+from m2pt.runs.record import read_record
 from m2pt.runs.spec import RunSpec
+from m2pt.runs.table import read_table
 from tests.analysis import synthetic
 
 
 def _lines(planned: synthetic.Planned, target: str, auxiliary: str, epoch: int) -> list[dict[str, float]]:
     specs = [spec for spec in planned.specs if (spec.target, spec.auxiliary) == (target, auxiliary)]
-    return [records.read_history(planned.folder(spec))[epoch - 1] for spec in specs]
+    return [read_history(planned.folder(spec))[epoch - 1] for spec in specs]
 
 
 def test_curves_are_means_over_seeds_with_their_interval(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=2))
-    lines = trajectories.history(records.table(planned.specs, planned.runs), planned.runs)
+    lines = trajectories.history(read_table(planned.specs, planned.runs), planned.runs)
     found = trajectories.curves(lines)
     (row,) = found[
         (found["target"] == "image")
@@ -33,7 +35,7 @@ def test_curves_are_means_over_seeds_with_their_interval(tmp_path: Path) -> None
 
 def test_scales_of_opposite_sign_do_not_cancel(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=2))
-    lines = trajectories.history(records.table(planned.specs, planned.runs), planned.runs)
+    lines = trajectories.history(read_table(planned.specs, planned.runs), planned.runs)
     found = trajectories.scales(lines)
     name = "scale/blocks.3.mlp.fc1"
     values = [line[name] for line in _lines(planned, "audio", "image", 2)]
@@ -68,29 +70,29 @@ def test_of_several_auxiliaries_each_has_its_scales() -> None:
 def test_runs_that_are_not_complete_leave_no_trace(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=2))
     stopped = next(spec for spec in planned.specs if spec.auxiliary == "audio" and spec.target == "image")
-    (planned.folder(stopped) / records.RECORD).unlink()
-    lines = trajectories.history(records.table(planned.specs, planned.runs), planned.runs)
+    (planned.folder(stopped) / RECORD).unlink()
+    lines = trajectories.history(read_table(planned.specs, planned.runs), planned.runs)
     found = trajectories.curves(lines)
     assert set(found[(found["target"] == "image") & (found["auxiliary"] == "audio")]["n"]) == {2}
 
 
 def test_final_scales_are_those_of_the_records(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1))
-    table = records.table(planned.specs, planned.runs)
-    documents = {name: records.read_record(planned.runs / name) for name in table["run_id"]}
+    table = read_table(planned.specs, planned.runs)
+    documents = {name: read_record(planned.runs / name) for name in table["run_id"]}
     rows = {(row["target"], row["auxiliary"]): row for row in trajectories.final_scales(documents, table)}
 
     def spec_of(seed: int) -> RunSpec:
         return next(spec for spec in planned.specs if (spec.target, spec.auxiliary, spec.seed) == ("image", "random", seed))
 
-    means = [records.read_record(planned.folder(spec_of(seed)))["scale_abs_mean"] for seed in range(3)]
+    means = [read_record(planned.folder(spec_of(seed)))["scale_abs_mean"] for seed in range(3)]
     assert rows["image", "random"]["scale"] == pytest.approx(sum(means) / 3)
     assert ("image", "") not in rows  # a baseline has no scales
 
 
 def test_nothing_complete_gives_empty_tables(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path)
-    lines = trajectories.history(records.table(planned.specs, planned.runs), planned.runs)
+    lines = trajectories.history(read_table(planned.specs, planned.runs), planned.runs)
     assert trajectories.curves(lines).empty
     assert trajectories.scales(lines).empty
 

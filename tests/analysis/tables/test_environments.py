@@ -7,7 +7,7 @@ import pandas as pd
 
 from m2pt.analysis.tables.environments import commit_words, environments, mixtures
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import EXECUTION, RECORD
 
 HERE = {
     "device": "cpu",
@@ -18,8 +18,8 @@ HERE = {
 
 
 def folder(path: Path, *attempts: dict[str, Any], kind: str = "finetune") -> tuple[str, Path]:
-    documents.write_json(path / records.RECORD, {})
-    documents.write_json(path / records.EXECUTION, {"attempts": [HERE | attempt for attempt in attempts]})
+    documents.write_json(path / RECORD, {})
+    documents.write_json(path / EXECUTION, {"attempts": [HERE | attempt for attempt in attempts]})
     return kind, path
 
 
@@ -61,7 +61,7 @@ def test_a_run_that_went_on_elsewhere_is_of_both_and_an_attempt_that_began_anew_
 def test_encoders_are_a_kind_of_their_own_and_what_is_not_recorded_is_said(tmp_path: Path) -> None:
     encoder = folder(tmp_path / "image-mae-s0-1", {"code_sha256": "2" * 64}, kind="pretrain")
     run, unknown = folder(tmp_path / "run", {}), ("finetune", tmp_path / "unknown")
-    documents.write_json(unknown[1] / records.RECORD, {})
+    documents.write_json(unknown[1] / RECORD, {})
     rows = table(("run", "image", "baseline", 0), ("unknown", "image", "baseline", 1))
     assert mixtures(environments([encoder, run], rows)) == []  # an encoder may come from elsewhere: its content has a fingerprint
     found = environments([encoder, run, unknown], rows)

@@ -8,9 +8,9 @@ import pytest
 from m2pt.analysis.numbers.power import equivalence
 from m2pt.analysis.tables.headline import Statement, headline, signed, upwards
 from m2pt.analysis.tables.summaries import summaries
-from m2pt.runs import records
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import RunSpec
+from m2pt.runs.table import read_table
 from tests.analysis import synthetic
 
 
@@ -22,7 +22,7 @@ def _claims(tmp_path: Path, effects: dict[str, float], noise: float = 0.3, seeds
         return 60 + effects.get(spec.method, 0.0) + float(rng.normal(0, noise))
 
     planned = synthetic.complete(synthetic.plan(tmp_path, seeds=seeds, epochs=1), score)
-    (found,) = summaries(records.table(planned.specs, planned.runs))
+    (found,) = summaries(read_table(planned.specs, planned.runs))
     return [statement.claim for statement in headline(found)]
 
 
@@ -63,7 +63,7 @@ def test_one_seed_supports_no_claim(tmp_path: Path) -> None:
 
 def test_nothing_complete_says_nothing(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path)
-    (found,) = summaries(records.table(planned.specs, planned.runs))
+    (found,) = summaries(read_table(planned.specs, planned.runs))
     assert [statement.claim for statement in headline(found)] == ["No run is complete yet: this study says nothing so far."]
 
 
@@ -92,7 +92,7 @@ def test_where_no_pair_is_planned_it_is_not_asked_and_nothing_else_is_said(tmp_p
     planned = synthetic.plan(tmp_path, epochs=1)
     alone = [spec for spec in planned.specs if spec.method in ("baseline", "random_auxiliary")]
     planned = synthetic.complete(replace(planned, specs=alone))
-    (found,) = summaries(records.table(planned.specs, planned.runs))
+    (found,) = summaries(read_table(planned.specs, planned.runs))
     (only,) = headline(found)
     assert "was not asked" in only.claim
 

@@ -6,21 +6,21 @@ import pytest
 from m2pt.analysis.tables import provenance
 from m2pt.analysis.tables.ledger import Ledger, MethodCosts, Spread, ledger
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import EXECUTION, RECORD
 from m2pt.runs.identity import run_id
+from m2pt.runs.record import read_record
 from m2pt.runs.spec import RunSpec
+from m2pt.runs.table import read_table
 from tests.analysis import synthetic
 
 TARGETS = ("image", "audio")
 
 
 def _costs(planned: synthetic.Planned, parts: Any = None) -> Ledger:
-    table = records.table(planned.specs, planned.runs, parts)
+    table = read_table(planned.specs, planned.runs, parts)
     folders = [("finetune", planned.runs / run_id(spec)) for spec in planned.specs]
     folders += [("pretrain", planned.encoders / run_id(spec)) for spec in planned.pretraining]
-    documents = {
-        name: records.read_record(planned.runs / name) for name in table.loc[table["status"] == "complete", "run_id"].unique()
-    }
+    documents = {name: read_record(planned.runs / name) for name in table.loc[table["status"] == "complete", "run_id"].unique()}
     return ledger(table, provenance.timings(folders), documents)
 
 
@@ -30,8 +30,8 @@ def _study(root: Path, seeds: int = 2) -> synthetic.Planned:
 
 def _attempts(run_dir: Path, *changes: dict[str, Any]) -> None:
     """Give a run attempts like the one that it has, with changes."""
-    (first,) = documents.read_json(run_dir / records.EXECUTION)["attempts"]
-    documents.write_json(run_dir / records.EXECUTION, {"attempts": [first | change for change in changes]})
+    (first,) = documents.read_json(run_dir / EXECUTION)["attempts"]
+    documents.write_json(run_dir / EXECUTION, {"attempts": [first | change for change in changes]})
 
 
 def _of(planned: synthetic.Planned, method: str) -> list[RunSpec]:
@@ -103,7 +103,7 @@ def test_the_plain_models_size_is_a_baselines_where_a_method_does_not_merge(tmp_
     planned = _study(tmp_path)
     for method, parameters in (("baseline", 190_000), ("pathway", 300_000)):
         for spec in _of(planned, method):
-            path = planned.folder(spec) / records.RECORD
+            path = planned.folder(spec) / RECORD
             documents.write_json(path, documents.read_json(path) | {"parameters": parameters, "merge": None})
     row = _row(_costs(planned), "pathway")
     assert (row.parameters, row.plain_parameters) == (300_000, 190_000)

@@ -3,8 +3,9 @@ from pathlib import Path
 
 from m2pt.analysis.tables import materials, provenance
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import EXECUTION, RECORD
 from m2pt.runs.identity import run_id
+from m2pt.runs.table import read_table
 from tests.analysis import synthetic
 
 
@@ -14,9 +15,9 @@ def test_every_run_that_is_not_complete_is_named_with_its_reason(tmp_path: Path)
     pathway = [spec for spec in planned.specs if spec.target == "image" and spec.method == "pathway"]
     synthetic.write_failure(planned, baseline[0], "data/image: is empty;\nrun `make data`.")
     synthetic.write_failure(planned, baseline[2], "data/image: is empty;\nrun `make data`.")
-    (planned.folder(pathway[1]) / records.RECORD).unlink()
+    (planned.folder(pathway[1]) / RECORD).unlink()
     shutil.rmtree(planned.folder(pathway[2]))
-    found = materials.run_gaps(records.table(planned.specs, planned.runs))
+    found = materials.run_gaps(read_table(planned.specs, planned.runs))
     assert [(row["name"], row["status"], row["seeds"]) for row in found] == [
         ("image-baseline-pretrained-full", "failed", [0, 2]),
         ("image-from-audio-pathway-pretrained-full", "interrupted", [1]),
@@ -30,7 +31,7 @@ def test_a_run_whose_encoder_is_not_made_is_missing_for_that_reason(tmp_path: Pa
     pathway = next(spec for spec in planned.specs if spec.method == "pathway")
     assert pathway.auxiliary_weights is not None
     unready = pathway.model_copy(update={"auxiliary_weights": pathway.auxiliary_weights.model_copy(update={"sha256": None})})
-    (row,) = materials.run_gaps(records.table([unready], planned.runs))
+    (row,) = materials.run_gaps(read_table([unready], planned.runs))
     assert row["reason"] == "not run yet: an encoder that it needs is not made"
 
 
@@ -40,7 +41,7 @@ def test_equal_cells_of_two_parts_are_told_apart(tmp_path: Path) -> None:
     assert plain.pathway is not None
     reversed_ = plain.model_copy(update={"pathway": plain.pathway.model_copy(update={"order": "reversed"})})
     parts = {"usual": [plain], "order": [reversed_], "again": [plain]}
-    found = materials.run_gaps(records.table([plain, reversed_], planned.runs, parts))
+    found = materials.run_gaps(read_table([plain, reversed_], planned.runs, parts))
     name = "image-from-audio-pathway-pretrained-full"
     assert [(row["name"], row["seeds"]) for row in found] == [(f"usual--{name}", [0]), (f"order--{name}", [0])]
 
@@ -71,14 +72,14 @@ def test_readers_are_told_that_own_modality_auxiliaries_have_seen_labels(tmp_pat
 def test_timings_sum_the_attempts_of_a_run(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path, seeds=1, targets=("image", "audio"), epochs=1)
     run_dir = synthetic.write_run(planned, planned.specs[0], 60.0)
-    document = documents.read_json(run_dir / records.EXECUTION)
-    documents.write_json(run_dir / records.EXECUTION, {"attempts": document["attempts"] * 2})
+    document = documents.read_json(run_dir / EXECUTION)
+    documents.write_json(run_dir / EXECUTION, {"attempts": document["attempts"] * 2})
     table = provenance.timings([("finetune", run_dir), ("finetune", planned.runs / run_id(planned.specs[1]))])
     (row,) = table.to_dict("records")  # a run that was never executed has no row
     assert tuple(table.columns) == provenance.TIMINGS
     assert (row["attempts"], row["train_seconds"], row["total_seconds"], row["torch"]) == (2, 5.0, 6.8, "2.13.0")
     assert row["device"] == "cpu"
     killed = {"seconds": {"total": 2.0}, "interrupted": True}
-    documents.write_json(run_dir / records.EXECUTION, {"attempts": [killed, *document["attempts"]]})
+    documents.write_json(run_dir / EXECUTION, {"attempts": [killed, *document["attempts"]]})
     (row,) = provenance.timings([("finetune", run_dir)]).to_dict("records")
     assert (row["train_seconds"], row["total_seconds"]) == (None, 5.4)  # what the killed one trained nobody knows

@@ -8,7 +8,7 @@ from scipy import stats
 from m2pt.analysis.figures import costs
 from m2pt.analysis.paper.gains import cost_ratios
 from m2pt.analysis.tables.methods import MethodRow, method_rows
-from m2pt.runs import records
+from m2pt.runs.table import read_table
 from tests.analysis import synthetic
 
 TIMES = {"baseline": 10.0, "pathway": 14.0, "random_auxiliary": 13.0, "own_modality": 12.0}
@@ -17,7 +17,7 @@ TIMES = {"baseline": 10.0, "pathway": 14.0, "random_auxiliary": 13.0, "own_modal
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     planned = synthetic.complete(synthetic.plan(tmp_path_factory.mktemp("methods"), targets=("image", "audio"), epochs=1))
-    return records.table(planned.specs, planned.runs)
+    return read_table(planned.specs, planned.runs)
 
 
 def _timings(table: pd.DataFrame, **columns: object) -> pd.DataFrame:

@@ -6,11 +6,11 @@ import pytest
 
 from m2pt.analysis.tables import provenance
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import EXECUTION
 
 
 def _run(folder: Path, *attempts: dict[str, Any]) -> tuple[str, Path]:
-    documents.write_json(folder / records.EXECUTION, {"attempts": list(attempts)})
+    documents.write_json(folder / EXECUTION, {"attempts": list(attempts)})
     return "finetune", folder
 
 

@@ -7,19 +7,19 @@ from scipy import stats
 from m2pt.analysis.numbers.evidence import evidence
 from m2pt.analysis.tables.metrics import metrics
 from m2pt.analysis.tables.summaries import Condition, Summary, summaries
-from m2pt.runs import records
+from m2pt.runs.table import read_table
 from tests.analysis import synthetic
 
 
 def _summary(planned: synthetic.Planned) -> Summary:
-    (found,) = summaries(records.table(planned.specs, planned.runs))
+    (found,) = summaries(read_table(planned.specs, planned.runs))
     return found
 
 
 def test_every_cell_is_the_paired_difference_of_its_two_arms(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, epochs=1))
     found = _summary(planned)
-    table = records.table(planned.specs, planned.runs).set_index(["target", "auxiliary"])["test_score"]
+    table = read_table(planned.specs, planned.runs).set_index(["target", "auxiliary"])["test_score"]
     for item in found.comparisons:
         reference = {"baseline": "", "random": "random"}[item.against]
         interval = stats.ttest_rel(table[item.target, item.auxiliary], table[item.target, reference]).confidence_interval()
@@ -50,7 +50,7 @@ def test_a_failed_run_costs_its_own_seed_alone(tmp_path: Path) -> None:
 
 def test_average_over_pairs_has_one_number_per_seed(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, seeds=4, targets=("image", "audio"), epochs=1))
-    table = records.table(planned.specs, planned.runs).set_index(["target", "auxiliary", "seed"])["test_score"]
+    table = read_table(planned.specs, planned.runs).set_index(["target", "auxiliary", "seed"])["test_score"]
     gains = [
         [table[target, other, seed] - table[target, "random", seed] for target, other in (("image", "audio"), ("audio", "image"))]
         for seed in range(4)
@@ -65,7 +65,7 @@ def test_conditions_are_never_mixed(tmp_path: Path) -> None:
         synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1, tunings=("full", "fix")),
         scores=lambda spec: 60.0 + spec.seed + (9.0 if spec.tuning == "fix" and spec.auxiliary else 0.0),
     )
-    full, fix = summaries(records.table(planned.specs, planned.runs))
+    full, fix = summaries(read_table(planned.specs, planned.runs))
     assert (full.condition, fix.condition) == (Condition("pretrained", "full"), Condition("pretrained", "fix"))
     assert [full.averages["baseline"].mean, fix.averages["baseline"].mean] == [pytest.approx(0), pytest.approx(9)]
 
@@ -74,7 +74,7 @@ def test_random_weights_in_the_auxiliarys_place_make_no_pair(tmp_path: Path) -> 
     planned = synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1)
     specs = [spec.model_copy(update={"auxiliary_weights": None}) for spec in planned.specs]
     planned = synthetic.complete(replace(planned, specs=specs))
-    table = records.table(planned.specs, planned.runs)
+    table = read_table(planned.specs, planned.runs)
     found = _summary(planned)
     assert {arm.method for arm in found.arms} == {"baseline", "random_auxiliary"}
     assert {(item.against, item.role) for item in found.comparisons} == {("baseline", "random")}
@@ -84,11 +84,11 @@ def test_random_weights_in_the_auxiliarys_place_make_no_pair(tmp_path: Path) -> 
 
 def test_metrics_hold_no_number_for_what_is_not_known(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path, seeds=1, targets=("image", "audio"), epochs=1)
-    table = records.table(planned.specs, planned.runs)
+    table = read_table(planned.specs, planned.runs)
     assert metrics(table, summaries(table))["runs"] == {"planned": 8, "complete": 0, "failed": 0, "interrupted": 0, "missing": 8}
     assert metrics(table, summaries(table))["pretrained-full"] == {}
     synthetic.complete(planned, scores=lambda spec: 60.0 if spec.method == "baseline" else 61.25)
-    table = records.table(planned.specs, planned.runs)
+    table = read_table(planned.specs, planned.runs)
     found = metrics(table, summaries(table))["pretrained-full"]
     assert found["baseline"]["image"] == {"val": 60.5, "test": 60.0, "n": 1}
     assert found["gain_over_baseline"]["image_from_audio"] == {"mean": 1.25, "n": 1}

@@ -12,7 +12,8 @@ from m2pt.config import ImageInput, ModelConfig, UserError
 from m2pt.config.study_file import load_study
 from m2pt.files import documents
 from m2pt.models.model import Model
-from m2pt.runs import records
+from m2pt.runs.folder import EXECUTION, FAILURE, RECORD, create_run
+from m2pt.runs.record import read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.weights import save_weights
 from pipelines.__main__ import COMMANDS, WITHOUT_STUDY, build_parser, main
@@ -49,9 +50,9 @@ def with_data(project: Path) -> list[RunSpec]:
 
 
 def complete(spec: RunSpec, seconds: float) -> Path:
-    run_dir = records.create_run(Path("runs/small"), spec)
-    documents.write_json(run_dir / records.EXECUTION, {"attempts": [{"seconds": {"total": seconds}}]})
-    documents.write_json(run_dir / records.RECORD, {"val_score": 1.0})
+    run_dir = create_run(Path("runs/small"), spec)
+    documents.write_json(run_dir / EXECUTION, {"attempts": [{"seconds": {"total": seconds}}]})
+    documents.write_json(run_dir / RECORD, {"val_score": 1.0})
     return run_dir
 
 
@@ -159,8 +160,8 @@ def test_plan_and_status_touch_nothing(project: Path):
 
 def test_status_names_failed_runs_with_their_sentence(project: Path, capsys: pytest.CaptureFixture[str]):
     runs = with_data(project)
-    run_dir = records.create_run(Path("runs/small"), runs[1])
-    documents.write_json(run_dir / records.FAILURE, {"error": "the moon was in the way.", "details": "", "kind": "error"})
+    run_dir = create_run(Path("runs/small"), runs[1])
+    documents.write_json(run_dir / FAILURE, {"error": "the moon was in the way.", "details": "", "kind": "error"})
     assert main(["status"]) == 1
     out = capsys.readouterr().out
     assert f"{run_dir.name}: the moon was in the way." in out
@@ -182,10 +183,10 @@ def test_runs_that_are_no_longer_declared_are_put_aside_and_come_back(project: P
     Path("params.yaml").write_text(STUDY.replace("[0, 1]", "[1]"))
     assert main(["sweep"]) == 0
     assert sorted(path.name for path in Path("runs/small").iterdir()) == sorted(path.name for path in run_dirs[2:])
-    assert (Path("runs/.aside/small") / run_dirs[0].name / records.RECORD).is_file()
+    assert (Path("runs/.aside/small") / run_dirs[0].name / RECORD).is_file()
     Path("params.yaml").write_text(STUDY)
     assert main(["sweep"]) == 0
-    assert all((run_dir / records.RECORD).is_file() for run_dir in run_dirs)
+    assert all((run_dir / RECORD).is_file() for run_dir in run_dirs)
 
 
 def test_a_second_sweep_of_a_study_is_refused(project: Path, capsys: pytest.CaptureFixture[str]):
@@ -330,10 +331,10 @@ def finished(file: str, folder: str, gain: float) -> None:
     for spec in plan.runs:
         noise = 0.1 * spec.seed * (1 if spec.method == "baseline" else -1)
         score = 60.0 + noise + (gain if spec.method != "baseline" else 0.0)
-        run_dir = records.create_run(Path("runs") / folder, spec)
+        run_dir = create_run(Path("runs") / folder, spec)
         numbers = {"epoch": 1, "scale_abs_mean": 0.1, "effective_size_mean": 0.1, "parameters": 1, "trainable_parameters": 1}
         document = {"val_score": score, "test_score": score, "metric": "accuracy", "merge": None}
-        documents.write_json(run_dir / records.RECORD, document | numbers)
+        documents.write_json(run_dir / RECORD, document | numbers)
 
 
 def test_two_studies_are_compared_cell_by_cell(project: Path, capsys: pytest.CaptureFixture[str]):
@@ -349,7 +350,7 @@ def test_two_studies_are_compared_cell_by_cell(project: Path, capsys: pytest.Cap
     assert line.rstrip().endswith("+2.00 ± 0.61")
     for folder, digests in (("small", "aa"), ("other", "ab")):  # of the same samples, and not
         for run_dir, digest in zip(sorted(Path("runs", folder).iterdir()), digests * 2, strict=True):
-            documents.write_json(run_dir / records.RECORD, records.read_record(run_dir) | {"samples_sha256": digest})
+            documents.write_json(run_dir / RECORD, read_record(run_dir) | {"samples_sha256": digest})
     assert main(["compare", "params.yaml", "params.yaml"]) == 0
     assert "different samples" not in capsys.readouterr().out
     assert main(["compare", "params.yaml", "other.yaml"]) == 0

@@ -7,7 +7,7 @@ import pytest
 
 from m2pt.config.study_file import parse_study
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import ENCODER, HISTORY, MERGED, RECORD, create_run
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import PretrainSpec, Spec
 from pipelines.execution.progress import Display
@@ -75,11 +75,11 @@ class Work:
         return session.plan.is_ready(spec) and session.plan.state(spec) != "complete"
 
     def _train(self, spec: Spec, folder: Path) -> None:
-        run_dir = records.create_run(folder, spec)
+        run_dir = create_run(folder, spec)
         self.trained.append(str(run_dir))
-        name = records.ENCODER if isinstance(spec, PretrainSpec) else records.MERGED
+        name = ENCODER if isinstance(spec, PretrainSpec) else MERGED
         (run_dir / name).write_text(run_id(spec))
-        documents.write_json(run_dir / records.RECORD, {"files": {name: run_id(spec)[-8:] * 8}})
+        documents.write_json(run_dir / RECORD, {"files": {name: run_id(spec)[-8:] * 8}})
 
 
 def lying(*folders: str) -> set[Path]:
@@ -128,16 +128,16 @@ def test_of_two_runs_of_one_id_the_complete_one_comes_back_and_none_is_deleted()
     work(**FIRST | {"seeds": "[1]"})
     assert not victim.exists()
     victim.mkdir()  # begun by hand, say
-    (victim / records.HISTORY).write_text("")
+    (victim / HISTORY).write_text("")
     before = len(work.trained)
     assert work(**FIRST) == declared
     assert len(work.trained) == before
-    assert (victim / records.RECORD).is_file()
+    assert (victim / RECORD).is_file()
     assert [path.name for path in replaced_of(victim.parent).iterdir()] == [victim.name]
     victim.rename(aside_of(victim.parent) / victim.name)
     (victim).mkdir()
     work(**FIRST | {"seeds": "[1]"})  # an unfinished one never takes the place of a complete one
-    assert (aside_of(victim.parent) / victim.name / records.RECORD).is_file()
+    assert (aside_of(victim.parent) / victim.name / RECORD).is_file()
     assert not victim.exists()
 
 
@@ -145,7 +145,7 @@ def test_while_an_encoder_is_not_made_what_may_be_its_run_stays_and_all_else_goe
     work = Work()
     work(**FIRST | {"seeds": "[0, 1]"})
     (encoder,) = [path for path in lying("encoders/small") if path.name.startswith("audio-more")]
-    (encoder / records.RECORD).unlink()
+    (encoder / RECORD).unlink()
     study = parse_study(STUDY.format(**FIRST), "study.yaml")
     with Session(study, Display()) as session:
         session.tidy()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from m2pt.config import ExecutionConfig, UserError
-from m2pt.runs.records import FAILURE, INPUTS, RECORD
+from m2pt.runs.folder import FAILURE, INPUTS, RECORD
 from pipelines.execution.launch import JobResult, SlotPool
 from pipelines.planning.folders import study_lock
 from pipelines.planning.slots import slots

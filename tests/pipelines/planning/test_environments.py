@@ -8,7 +8,8 @@ import pytest
 from m2pt.config import UserError
 from m2pt.config.study_file import load_study
 from m2pt.files import documents
-from m2pt.runs import environment, records
+from m2pt.runs import environment
+from m2pt.runs.folder import CHECKPOINT, EXECUTION, RECORD, create_run
 from m2pt.runs.spec import RunSpec, Spec
 from pipelines.__main__ import main
 from pipelines.execution.progress import Display
@@ -47,16 +48,16 @@ def runs() -> list[RunSpec]:
 
 def leave(spec: Spec, complete: bool = True, study: str = "small", **changes: object) -> Path:
     """A run that was done, or begun, here, but for some changes of its environment."""
-    run_dir = records.create_run(Path("runs") / study, spec)
+    run_dir = create_run(Path("runs") / study, spec)
     here = environment.facts("cpu", environment.processor_name(), job_inputs.THREADS)
     attempt = {**here, "started": "2026-11-21T11:00:00+00:00", "resumed": False, "seconds": {"total": 1.0}, **changes}
-    documents.write_json(run_dir / records.EXECUTION, {"attempts": [attempt]})
+    documents.write_json(run_dir / EXECUTION, {"attempts": [attempt]})
     if not complete:
-        documents.write_atomic(run_dir / records.CHECKPOINT, b"")
+        documents.write_atomic(run_dir / CHECKPOINT, b"")
         return run_dir
     numbers = {"epoch": 1, "scale_abs_mean": 0.1, "effective_size_mean": 0.1, "parameters": 1, "trainable_parameters": 1}
     record = {"metric": "accuracy", "val_score": 50.0 + spec.seed, "test_score": 50.0, "merge": None}
-    documents.write_json(run_dir / records.RECORD, record | numbers)
+    documents.write_json(run_dir / RECORD, record | numbers)
     return run_dir
 
 
@@ -76,7 +77,7 @@ def test_one_more_seed_after_a_change_of_the_code_is_refused_and_nothing_is_lost
     assert len(said.splitlines()) == 1
     assert not Path(".prefect").exists()
     assert main(["study", "--study", "params.yaml"]) == 2
-    assert all((run_dir / records.RECORD).is_file() for run_dir in kept)
+    assert all((run_dir / RECORD).is_file() for run_dir in kept)
 
 
 def test_plan_and_status_say_so_before_anything_is_run(capsys: pytest.CaptureFixture[str]):
@@ -107,9 +108,9 @@ def test_what_is_all_there_and_what_is_all_from_here_is_not_refused():
 def test_runs_of_an_unknown_environment_are_another_one(attempts: object):
     for spec in runs():
         run_dir = leave(spec)
-        (run_dir / records.EXECUTION).unlink()
+        (run_dir / EXECUTION).unlink()
         if attempts is None:
-            documents.write_json(run_dir / records.EXECUTION, {"attempts": [{"seconds": {"total": 1.0}}]})
+            documents.write_json(run_dir / EXECUTION, {"attempts": [{"seconds": {"total": 1.0}}]})
     declare("refuse", "[0, 1, 2]")
     with pytest.raises(UserError, match="4 fine-tuning runs computed with an environment that is not recorded"):
         prepare()
@@ -143,11 +144,11 @@ def test_redo_keeps_what_was_there_and_has_it_done_anew():
     old, *new = runs()
     moved = leave(old, **OLD)
     kept = [leave(spec) for spec in new]
-    content = (moved / records.RECORD).read_bytes()
+    content = (moved / RECORD).read_bytes()
     declare("redo")
     prepare()
     assert [path.exists() for path in (moved, *kept)] == [False, True, True, True]
-    assert (Path("runs/.replaced/small") / moved.name / records.RECORD).read_bytes() == content
+    assert (Path("runs/.replaced/small") / moved.name / RECORD).read_bytes() == content
     leave(old, **OLD)
     prepare()  # a second time beside the first
     assert len(list(Path("runs/.replaced/small").iterdir())) == 2

@@ -16,8 +16,9 @@ from m2pt.config.study_file import load_study
 from m2pt.files import documents
 from m2pt.modalities.shared.items import Items
 from m2pt.modalities.video.datasets.kinetics import VideoItems
-from m2pt.runs import records
+from m2pt.runs.folder import HISTORY, INPUTS, RECORD, create_run
 from m2pt.runs.identity import run_id
+from m2pt.runs.record import read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.training import availability
 from pipelines.__main__ import main
@@ -56,15 +57,15 @@ def run(target: str) -> Path:
     """The folder of the target's run, done; raises what the run says where it fails."""
     plan = resolve(load_study("holes.yaml"))
     (spec,) = [spec for spec in plan.runs if spec.target == target]
-    run_dir = records.create_run(Path("runs/holes"), spec)
-    documents.write_json(run_dir / records.INPUTS, job_inputs(plan, spec) | {"device": "cpu"})
+    run_dir = create_run(Path("runs/holes"), spec)
+    documents.write_json(run_dir / INPUTS, job_inputs(plan, spec) | {"device": "cpu"})
     if error := job.run(run_dir):
         raise UserError(error)
     return run_dir
 
 
 def record(target: str) -> dict:
-    return records.read_record(run(target))
+    return read_record(run(target))
 
 
 def write_video(path: Path, grey: int) -> None:
@@ -222,7 +223,7 @@ def test_more_than_the_declared_share_ends_a_run_before_it_starts(videos: Path, 
         return
     with pytest.raises(UserError, match=r"18 of 24 samples .*, more than tasks\.videos\.max_unreadable \(0\.\d+\) allows"):
         run("videos")
-    assert not list(Path("runs/holes").rglob(records.HISTORY))
+    assert not list(Path("runs/holes").rglob(HISTORY))
 
 
 def test_one_in_a_hundred_may_be_missing_unless_said_otherwise(videos: Path) -> None:
@@ -340,7 +341,7 @@ def test_everybody_is_told_what_was_left_out(videos: Path) -> None:
     counts = {"train_samples": 7, "train_absent": 0, "train_unreadable": 1}
     counts |= {"test_samples": 6, "test_absent": 18, "test_unreadable": 0}
     assert {name: row[name] for name in counts} == counts
-    assert row["samples_sha256"] == records.read_record(run_dir)["samples_sha256"]
+    assert row["samples_sha256"] == read_record(run_dir)["samples_sha256"]
     text, html = Path("reports/report.md").read_text(), page.read_text()
     assert "| videos | test | 24 | 6 | 18 | 0 | 1 |" in text and "| videos | train | 8 | 7 | 0 | 1 | 1 |" in text
     assert text.index("Not all samples of the data were used") < text.index("## ") and "was left out" in html
@@ -360,14 +361,14 @@ def test_runs_of_different_samples_are_told_apart(videos: Path) -> None:
     Path("holes.yaml").write_text(text.replace("seeds: [0]", "seeds: [0, 1]"))
     plan = resolve(load_study("holes.yaml"))
     for spec in plan.runs:
-        run_dir = records.create_run(Path("runs/holes"), spec)
-        documents.write_json(run_dir / records.INPUTS, job_inputs(plan, spec) | {"device": "cpu"})
+        run_dir = create_run(Path("runs/holes"), spec)
+        documents.write_json(run_dir / INPUTS, job_inputs(plan, spec) | {"device": "cpu"})
         assert job.run(run_dir) is None
     render_report(plan, Path("reports"))
     assert "ifferent samples" not in Path("reports/report.md").read_text()
     changed = Path("runs/holes") / run_id(next(spec for spec in plan.runs if spec.method == "baseline" and spec.seed == 1))
-    document = records.read_record(changed) | {"samples_sha256": "e" * 64, "test_samples": 23}
-    documents.write_json(changed / records.RECORD, document)
+    document = read_record(changed) | {"samples_sha256": "e" * 64, "test_samples": 23}
+    documents.write_json(changed / RECORD, document)
     page = render_report(plan, Path("reports"))
     for told in (Path("reports/report.md").read_text(), page.read_text()):
         assert "videos: its runs are not all of the same samples (3 runs tested on 24; 1 run tested on 23)" in told

@@ -10,7 +10,7 @@ from PIL import Image
 from m2pt import job
 from m2pt.config.study_file import load_study
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import INPUTS, create_run
 from pipelines.__main__ import main
 from pipelines.planning.job_inputs import job_inputs
 from pipelines.planning.plan import resolve
@@ -75,8 +75,8 @@ def told_by_the_job(name: str) -> str | None:
     """What a job says of the run of this name."""
     plan = resolve(load_study("toy.yaml"))
     spec = next(spec for spec in plan.runs if spec.name == name)
-    run_dir = records.create_run(Path("runs/toy"), spec)
-    documents.write_json(run_dir / records.INPUTS, job_inputs(plan, spec) | {"device": "cpu"})
+    run_dir = create_run(Path("runs/toy"), spec)
+    documents.write_json(run_dir / INPUTS, job_inputs(plan, spec) | {"device": "cpu"})
     return job.run(run_dir)
 
 

@@ -14,9 +14,10 @@ from m2pt.analysis.tables import search as search_analysis
 from m2pt.config import Study, UserError
 from m2pt.config.study_file import parse_study
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import FAILURE, RECORD, create_run, run_state
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import RunSpec
+from m2pt.runs.table import read_table
 from m2pt.runs.trials import CHOSEN, DECLARED, Trial
 from pipelines.__main__ import main
 from pipelines.execution import search
@@ -78,8 +79,8 @@ class Worker:
 
     def __call__(self, title: str, specs: Sequence[RunSpec]) -> None:
         for spec in specs:
-            run_dir = records.create_run(RUNS, spec)
-            if records.status(run_dir) == "complete":
+            run_dir = create_run(RUNS, spec)
+            if run_state(run_dir) == "complete":
                 continue
             if self.left is not None and self.left == 0:
                 raise KeyboardInterrupt
@@ -87,9 +88,9 @@ class Worker:
             self.done[run_id(spec)] += 1
             result = self.judge(spec)
             if isinstance(result, str):
-                documents.write_json(run_dir / records.FAILURE, {"error": result, "details": "", "kind": "error"})
+                documents.write_json(run_dir / FAILURE, {"error": result, "details": "", "kind": "error"})
             else:
-                documents.write_json(run_dir / records.RECORD, dict(result))
+                documents.write_json(run_dir / RECORD, dict(result))
 
 
 @pytest.fixture(autouse=True)
@@ -338,7 +339,7 @@ def test_the_command_refuses_what_it_cannot_do_in_one_sentence(
 def _section(study: Study, ending: str = "md") -> str:
     """The report's section of the search as things stand; the compared runs are in it once all are complete."""
     plan = resolve(study)
-    table = records.table(plan.compared, RUNS, plan.parts)
+    table = read_table(plan.compared, RUNS, plan.parts)
     context = {"study": study, "search": search_analysis.story(study, plan.trials, table)}
     return report._environment(html=ending == "html").get_template(f"sections/search.{ending}.j2").render(context)
 
@@ -355,9 +356,7 @@ def test_the_report_tells_of_the_search_before_during_and_after_it() -> None:
     class Stopped(Worker):
         def __call__(self, title: str, specs: Sequence[RunSpec]) -> None:
             if "trial 2" in title:
-                documents.write_json(
-                    records.create_run(RUNS, specs[0]) / records.FAILURE, {"error": "no | scale", "kind": "error"}
-                )
+                documents.write_json(create_run(RUNS, specs[0]) / FAILURE, {"error": "no | scale", "kind": "error"})
             elif "trial 3" in title and self.left == 0:
                 raise KeyboardInterrupt
             else:

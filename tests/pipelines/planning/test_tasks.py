@@ -16,8 +16,9 @@ from m2pt.config import UserError
 from m2pt.config.study_file import load_study
 from m2pt.files import documents
 from m2pt.models.model import Model
-from m2pt.runs import records
+from m2pt.runs.folder import HISTORY, INPUTS, MERGED, create_run, read_history
 from m2pt.runs.identity import run_id
+from m2pt.runs.record import read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.training import finetune as training
 from m2pt.training.finetune import Places, build
@@ -109,8 +110,8 @@ def planned() -> tuple[Plan, dict[tuple[str, str], RunSpec]]:
 
 
 def do(plan: Plan, spec: RunSpec, folder: str = "runs/toy", **inputs: object) -> Path:
-    run_dir = records.create_run(Path(folder), spec)
-    documents.write_json(run_dir / records.INPUTS, job_inputs(plan, spec) | {"device": "cpu"} | inputs)
+    run_dir = create_run(Path(folder), spec)
+    documents.write_json(run_dir / INPUTS, job_inputs(plan, spec) | {"device": "cpu"} | inputs)
     error = job.run(run_dir)
     if error:
         raise UserError(error)
@@ -121,16 +122,16 @@ def test_a_pathway_run_on_pictures_learns_and_is_the_same_with_reading_processes
     plan, specs = planned()
     spec = specs["pathway", "full"]
     run_dir = do(plan, spec)
-    record = records.read_record(run_dir)
+    record = read_record(run_dir)
     assert (record["train_samples"], record["val_samples"], record["test_samples"]) == (27, 9, 15)
     assert set(record["scales"]) == {f"blocks.{index}.{layer}" for index in range(2) for layer in pathway.LAYERS}
     assert all(value != 0 for value in record["scales"].values())
     assert record["merge"]["max_logit_difference"] < 1e-4
-    history = records.read_history(run_dir)
+    history = read_history(run_dir)
     assert [line["step"] for line in history] == [4, 8, 12], "an incomplete last batch is left out"
     assert "train/accuracy" not in history[0], "labels are mixed"
     again = do(plan, spec, "elsewhere", loader_workers=2)
-    assert (again / records.HISTORY).read_bytes() == (run_dir / records.HISTORY).read_bytes()
+    assert (again / HISTORY).read_bytes() == (run_dir / HISTORY).read_bytes()
 
 
 def test_fix_trains_exactly_the_scales_and_the_head(project: Path, monkeypatch: pytest.MonkeyPatch):
@@ -148,7 +149,7 @@ def test_fix_trains_exactly_the_scales_and_the_head(project: Path, monkeypatch: 
         merge(model)
 
     monkeypatch.setattr(training.pathway, "merge", watched)
-    record = records.read_record(do(plan, spec))
+    record = read_record(do(plan, spec))
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     scales = {name for name in before if ".scales." in name}
     statistics = {f"head.0.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")}
@@ -176,7 +177,7 @@ def test_a_damaged_picture_ends_the_run_with_its_name_or_is_left_out_and_counted
         do(plan, specs["baseline", "full"], "elsewhere", loader_workers=1)
     write(project, "unreadable: skip\n    max_unreadable: 0.1")
     plan, specs = planned()
-    record = records.read_record(do(plan, specs["baseline", "full"]))
+    record = read_record(do(plan, specs["baseline", "full"]))
     assert record["train_samples"] + record["val_samples"] == 35
     assert len(record["skipped"]) == 1
     assert "n02/3.JPEG" in record["skipped"][0]
@@ -185,9 +186,9 @@ def test_a_damaged_picture_ends_the_run_with_its_name_or_is_left_out_and_counted
 def test_two_processes_read_and_train_as_one(project: Path):
     plan, specs = planned()
     one, two = (do(plan, specs["pathway", "full"], f"runs/{devices}", devices=devices) for devices in (1, 2))
-    for ours, theirs in zip(records.read_history(one), records.read_history(two), strict=True):
+    for ours, theirs in zip(read_history(one), read_history(two), strict=True):
         assert theirs["train/loss"] == pytest.approx(ours["train/loss"], rel=1e-5)
-    first, second = (records.read_record(run_dir) for run_dir in (one, two))
+    first, second = (read_record(run_dir) for run_dir in (one, two))
     assert first["test_samples"] == second["test_samples"] == 15
     assert second["test_score"] == pytest.approx(first["test_score"], abs=7)
 
@@ -209,7 +210,7 @@ def test_merged_weights_of_a_task_load_into_a_plain_model(project: Path):
     spec = specs["pathway", "full"]
     run_dir = do(plan, spec)
     plain = training.fresh(spec, 3)
-    plain.load_state_dict(read_weights(run_dir / records.MERGED))
+    plain.load_state_dict(read_weights(run_dir / MERGED))
     assert run_dir.name == run_id(spec)
 
 
@@ -221,7 +222,7 @@ def test_the_report_says_what_makes_our_runs_others_than_the_papers(project: Pat
     rows = pd.read_csv(page.parent / "published.csv", keep_default_na=False).set_index(
         ["dataset", "metric", "setting", "tuning", "auxiliary"]
     )
-    score = records.read_record(Path("runs/toy") / run_id(specs["baseline", "full"]))["test_score"]
+    score = read_record(Path("runs/toy") / run_id(specs["baseline", "full"]))["test_score"]
     baseline = rows.loc["imagenet", "accuracy", "pretrained", "full", ""]
     assert (baseline["published"], baseline["difference"], float(baseline["mean"])) == ("", "", pytest.approx(score))
     for point in (

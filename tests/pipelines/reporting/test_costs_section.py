@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import EXECUTION
 from pipelines.reporting import report
 from tests.analysis import synthetic
 
@@ -20,7 +20,7 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_report_tells_costs_by_method_and_by_device(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, 1, targets=("image", "audio"), epochs=1))
     for spec in planned.specs:
-        path = planned.folder(spec) / records.EXECUTION
+        path = planned.folder(spec) / EXECUTION
         (attempt,) = documents.read_json(path)["attempts"]
         slower = 3.0 if spec.method == "own_modality" else 1.0
         measured = {"inference": {"batch": 8, "latency_ms": 2.0 * slower, "plain_latency_ms": 2.0}, "energy_joules": 9000.0}

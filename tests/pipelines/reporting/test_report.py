@@ -9,8 +9,9 @@ import pytest
 
 from m2pt.config import UserError
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import RECORD
 from m2pt.runs.identity import run_id
+from m2pt.runs.table import COLUMNS
 from pipelines.reporting import report
 from tests.analysis import synthetic
 
@@ -103,7 +104,7 @@ def test_results_have_one_row_a_run_in_the_given_order(whole: tuple[synthetic.Pl
     planned, out = whole
     content = (out / "results.csv").read_bytes()
     rows = list(csv.DictReader(io.StringIO(content.decode())))
-    assert content.splitlines()[0].decode() == ",".join(records.COLUMNS)
+    assert content.splitlines()[0].decode() == ",".join(COLUMNS)
     assert b"\r" not in content
     assert [row["run_id"] for row in rows] == [run_id(spec) for spec in planned.specs]
     assert [float(row["test_score"]) for row in rows] == [synthetic.pilot_scores(spec) for spec in planned.specs]
@@ -171,7 +172,7 @@ def test_how_files_of_weights_were_read_is_told(tmp_path: Path) -> None:
     planned = synthetic.complete(_small(tmp_path))
     way = "from 8 × 64 to 8 × 32 places, the first 32 of 64 in time kept"
     facts = {"source": "published", "modality": "audio", "layout": "audiomae", "positions": way}
-    path = planned.runs / run_id(planned.specs[0]) / records.RECORD
+    path = planned.runs / run_id(planned.specs[0]) / RECORD
     document = json.loads(path.read_text())
     path.write_text(json.dumps(document | {"loaded": [facts | {"weights": "raw", "beside": [], "precisions": []}]}))
     out = _render(planned, tmp_path / "out").parent
@@ -193,7 +194,7 @@ def test_figures_of_an_earlier_report_are_removed_and_other_files_kept(tmp_path:
 
 def test_an_unreadable_record_is_named(tmp_path: Path) -> None:
     planned = synthetic.complete(_small(tmp_path, seeds=1))
-    broken = planned.folder(planned.specs[0]) / records.RECORD
+    broken = planned.folder(planned.specs[0]) / RECORD
     broken.write_text("{")
     with pytest.raises(UserError, match=str(broken)):
         _render(planned, tmp_path / "reports")

@@ -10,7 +10,8 @@ import pytest
 
 from m2pt.config.study_file import parse_study
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import EXECUTION, RECORD
+from m2pt.runs.record import read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.training.counts import Counts
 from m2pt.training.counts import documents as counted
@@ -62,10 +63,10 @@ def _render(text: str, root: Path, **record: object) -> Path:
     planned = synthetic.Planned(study, run_specs(study, prints), pretrain_specs(study, prints), root / "runs", root / "encoders")
     for spec in planned.specs:
         run_dir = synthetic.write_run(planned, spec, _gain(spec))
-        execution = documents.read_json(run_dir / records.EXECUTION)
+        execution = documents.read_json(run_dir / EXECUTION)
         execution["attempts"][0]["inference"] = {"latency_ms": 1.5, "plain_latency_ms": 1.0}
-        documents.write_json(run_dir / records.EXECUTION, execution)
-        documents.write_json(run_dir / records.RECORD, records.read_record(run_dir) | record)
+        documents.write_json(run_dir / EXECUTION, execution)
+        documents.write_json(run_dir / RECORD, read_record(run_dir) | record)
     parts = part_specs(study, prints)
     return report.render(
         study, planned.specs, planned.runs, planned.pretraining, planned.encoders, root / "reports", parts

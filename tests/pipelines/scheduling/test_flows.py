@@ -14,7 +14,7 @@ import pytest
 
 from m2pt.config.study_file import load_study
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import RECORD, create_run
 from m2pt.runs.spec import RunSpec
 from pipelines.planning.plan import resolve
 
@@ -126,8 +126,8 @@ def test_a_schedule_does_not_mix_environments_either(tmp_path: Path, home: Path)
     (tmp_path / "data/image/one.txt").write_text("1")
     folder = tmp_path / "runs/fake"
     specs = resolve_in(tmp_path)
-    kept = records.create_run(folder, specs[0])
-    documents.write_json(kept / records.RECORD, {"val_score": 50.0, "test_score": 50.0})  # done elsewhere: nothing says how
+    kept = create_run(folder, specs[0])
+    documents.write_json(kept / RECORD, {"val_score": 50.0, "test_score": 50.0})  # done elsewhere: nothing says how
     done = subprocess.run([sys.executable, "-c", SCHEDULED], cwd=tmp_path, env=environment(home), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "FAILED" in done.stdout

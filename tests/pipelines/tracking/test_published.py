@@ -7,7 +7,7 @@ import pytest
 
 from m2pt.config import UserError
 from m2pt.files.documents import read_json, write_json
-from m2pt.runs.records import EXECUTION, HISTORY, LOCK
+from m2pt.runs.folder import EXECUTION, HISTORY, LOCK
 from m2pt.runs.spec import TaskSpec
 from pipelines.tracking.publication import Point, in_batches, parameters, read_publication, signature, state_of
 from tests.pipelines import synthetic

@@ -22,9 +22,8 @@ from mlflow.exceptions import MlflowException
 
 from m2pt.config import UserError
 from m2pt.files import documents
-from m2pt.runs import records
+from m2pt.runs.folder import HISTORY, INPUTS, LOG, RECORD, TIMES
 from m2pt.runs.identity import run_id
-from m2pt.runs.records import HISTORY, LOG, TIMES
 from m2pt.runs.spec import Spec
 from pipelines.scheduling.server import free_port
 from pipelines.tracking import mlflow_tracker as tracking
@@ -164,7 +163,7 @@ def test_the_folder_may_have_any_name(tmp_path: Path, empty_database: Path, monk
     monkeypatch.chdir(tmp_path / name)
     spec = synthetic.pathway_spec()
     run_dir = synthetic.begin(Path("runs"), spec)
-    documents.write_json(run_dir / records.INPUTS, {"data": str(tmp_path / name / "data/image"), "device": "cpu"})
+    documents.write_json(run_dir / INPUTS, {"data": str(tmp_path / name / "data/image"), "device": "cpu"})
     synthetic.advance(run_dir, spec, 1, 6)
     synthetic.complete(run_dir, spec)
     _publish([(spec, run_dir)])  # into a database that it makes itself
@@ -175,7 +174,7 @@ def test_the_folder_may_have_any_name(tmp_path: Path, empty_database: Path, monk
     copies = tmp_path / "copies"
     copies.mkdir()
     copy = client.download_artifacts(run.info.run_id, "record.json", str(copies))
-    assert Path(copy).read_bytes() == (run_dir / records.RECORD).read_bytes()
+    assert Path(copy).read_bytes() == (run_dir / RECORD).read_bytes()
     assert {path.parts[0] for path in (path.relative_to(Path.cwd()) for path in Path.cwd().rglob("record.json"))} == {
         "runs", "mlartifacts",
     }  # fmt: skip
@@ -448,7 +447,7 @@ def test_a_database_deleted_during_a_sweep_is_made_again(project: Path) -> None:
 PUBLISH = """
 import sys
 from pathlib import Path
-from m2pt.records import read_spec
+from m2pt.runs.folder import read_spec
 from pipelines.tracking import Publisher
 with Publisher(sys.argv[1], sys.argv[2]) as publisher:
     for folder in sys.argv[3:]:

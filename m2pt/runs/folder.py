@@ -1,0 +1,119 @@
+"""The folder of a run: the names of its files, its spec, its history, and the state that the files show.
+
+These files are kept, and are equal between identical executions on the same kind of hardware:
+
+- `spec.json`: the run id, `RECIPE_VERSION` and the spec; written first.
+- `history.jsonl`: one JSON object per epoch (in pretraining: per 50 steps). `step` is the number of steps done;
+  `learning_rate` is the schedule's rate in the last of them, `scale_learning_rate` that of the scales; `train/loss` is the mean
+  of what was minimised (smoothed and mixed labels, weighted side losses), `train/accuracy` the accuracy during training,
+  `train/skipped_steps` the steps that fp16 skipped; `val/loss` is the loss on plain labels and `val/<metric>` a score in percent.
+  These two, every `scale/<layer>` (`/abs_mean`: the mean size of several entries) and every `effective_size/<layer>` are of the
+  weights that are scored: averaged ones where the recipe keeps an average.
+- `merged.safetensors` (fine-tuning) or `encoder.safetensors` (pretraining): the weights.
+- `record.json`: the scores (`m2pt.runs.record`); written last, by rename. A run is complete when this file exists.
+
+`local/` holds what differs from one execution to the next: `inputs.json` (where data and weights are on this machine),
+`times.jsonl` (when each epoch ended), `execution.json` (the attempts: seconds, device, energy, memory, versions, git commit),
+`attempt.json` (the attempt that is going on or was killed), `checkpoint.pt`, `log.txt`, `lock`, and `failure.json` if the last
+attempt failed.
+"""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from m2pt.config import UserError
+from m2pt.files.documents import read_json, read_lines, write_json
+from m2pt.runs.identity import RECIPE_VERSION, run_id
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
+
+SPEC = "spec.json"
+HISTORY = "history.jsonl"
+RECORD = "record.json"
+MERGED = "merged.safetensors"
+ENCODER = "encoder.safetensors"
+RECONSTRUCTIONS = "reconstructions.png"
+INPUTS = "local/inputs.json"
+TIMES = "local/times.jsonl"
+EXECUTION = "local/execution.json"
+ATTEMPT = "local/attempt.json"
+FAILURE = "local/failure.json"
+CHECKPOINT = "local/checkpoint.pt"
+LOG = "local/log.txt"
+LOCK = "local/lock"
+
+
+class RunState(StrEnum):
+    """The state of a run.
+
+    The files of its folder show four of them: `COMPLETE` (it has a record), `FAILED` (its last attempt left a failure),
+    `INTERRUPTED` (it began and can continue) and `MISSING` (nothing was done). Two more need other knowledge: `RUNNING` (a job
+    is working on it now) and `WAITING` (data or weights that it needs do not exist yet).
+    """
+
+    COMPLETE = "complete"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    MISSING = "missing"
+    RUNNING = "running"
+    WAITING = "waiting"
+
+
+FILE_STATES = (RunState.COMPLETE, RunState.FAILED, RunState.INTERRUPTED, RunState.MISSING)
+"""The states that the files of a run can show; the column `status` of a table of runs holds these."""
+
+
+def create_run(folder: Path, spec: Spec) -> Path:
+    """Create a run's folder below `folder` with its `spec.json`, or check the one that exists; returns it.
+
+    Raises:
+        UserError: the folder of this id holds another spec.
+
+    """
+    run_dir = folder / run_id(spec)
+    document = {"run_id": run_id(spec), "recipe_version": RECIPE_VERSION, "spec": spec.model_dump(mode="json")}
+    path = run_dir / SPEC
+    if not path.exists():
+        write_json(path, document)
+    elif read_json(path) != document:
+        raise UserError(f"{path}: holds another run than {document['run_id']}; delete the folder and run again.")
+    return run_dir
+
+
+def read_spec(run_dir: Path) -> Spec:
+    """The spec of a run's folder.
+
+    Raises:
+        UserError: there is none, or it is not one of this version, or the folder is not named after it.
+
+    """
+    document = read_json(run_dir / SPEC)
+    try:
+        kind = PretrainSpec if document["spec"]["kind"] == "pretrain" else RunSpec
+        spec: Spec = kind.model_validate_json(json.dumps(document["spec"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{run_dir / SPEC}: is not a run of this version of m2pt; delete the folder and run again.") from error
+    if document["run_id"] != run_id(spec) or document["recipe_version"] != RECIPE_VERSION:
+        raise UserError(f"{run_dir / SPEC}: its id does not follow from its spec; delete the folder and run again.")
+    return spec
+
+
+def read_history(run_dir: Path) -> list[dict[str, Any]]:
+    """The epochs of a run so far, oldest first; empty before the first has ended."""
+    return read_lines(run_dir / HISTORY)
+
+
+def is_complete(run_dir: Path) -> bool:
+    """Whether a run has its record."""
+    return (run_dir / RECORD).is_file()
+
+
+def run_state(run_dir: Path) -> RunState:
+    """The state that the files of a run show; an empty or absent folder is `MISSING`."""
+    if is_complete(run_dir):
+        return RunState.COMPLETE
+    if (run_dir / FAILURE).is_file():
+        return RunState.FAILED
+    started = (run_dir / HISTORY).is_file() or (run_dir / CHECKPOINT).is_file()
+    return RunState.INTERRUPTED if started else RunState.MISSING
