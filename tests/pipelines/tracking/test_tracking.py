@@ -448,7 +448,7 @@ PUBLISH = """
 import sys
 from pathlib import Path
 from m2pt.runs.folder import read_spec
-from pipelines.tracking import Publisher
+from pipelines.tracking.mlflow_tracker import Publisher
 with Publisher(sys.argv[1], sys.argv[2]) as publisher:
     for folder in sys.argv[3:]:
         publisher.publish(read_spec(Path(folder)), Path(folder))
