@@ -10,7 +10,7 @@ SHELL := bash
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help setup study test test-hard full-size paper-rehearsal lint format ui lock clean
+.PHONY: help setup study test test-hard full-size paper-rehearsal lint docs format ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -33,11 +33,15 @@ full-size: setup ## take one step of every published recipe at ViT-B size on the
 paper-rehearsal: setup ## run the whole study of the paper in small: every part, on generated files and weights, in half an hour
 	@$(PY) -m pytest -m rehearsal tests/pipelines/test_paper_rehearsal.py $(ARGS)
 
-lint: setup ## check style and types
+lint: setup ## check style, types, import rules and the documentation
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo --no-cache
 	@$(PY) -m mypy
+	@$(MAKE) --no-print-directory docs
+
+docs: setup ## build the documentation: build/docs/index.html
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 format: setup ## format the code and mend what can be mended
 	@$(PY) -m ruff check --fix .
@@ -69,4 +73,4 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo ../../../.. > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib", vars={"base": ".venv"}))')/m2pt.pth"
 	@printf '#!/bin/sh\nexec "$$(dirname -- "$$0")/python" -m pipelines "$$@"\n' > .venv/bin/m2pt
 	@chmod +x .venv/bin/m2pt
-	@touch $@
+	@rm -f $@; touch $@ # a new file, so that a copy of .venv made of hard links keeps its own stamp

@@ -14,6 +14,7 @@ class ImageAugment(Frozen):
     """
 
     kind: Literal["image"] = "image"
+    """The modality."""
     crop_scale: tuple[PositiveFloat, PositiveFloat] = (0.08, 1.0)
     """Smallest and largest area of the crop, as a share of the picture."""
     crop_draw: Literal["again", "once"] = "again"
@@ -34,6 +35,7 @@ class AudioAugment(Frozen):
     """Training-time changes of a sound: of the waveform, then of the filterbank (SpecAugment), then dropped patches."""
 
     kind: Literal["audio"] = "audio"
+    """The modality."""
     mixup: Fraction = 0.0
     """Probability that a waveform is mixed with another one of the split."""
     roll: bool = False
@@ -56,6 +58,7 @@ class PointAugment(Frozen):
     """Training-time changes of a cloud: sampling, scale, shift, turn."""
 
     kind: Literal["point"] = "point"
+    """The modality."""
     sample_from: Positive | None = None
     """Thin the cloud to this number of farthest points, then keep `points` of them at random; only for classification."""
     scale: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
@@ -70,6 +73,7 @@ class VideoAugment(Frozen):
     """Training-time changes of a clip, the same for all its frames: crop, flip, RandAugment, erasing."""
 
     kind: Literal["video"] = "video"
+    """The modality."""
     crop_scale: tuple[PositiveFloat, PositiveFloat] = (0.08, 1.0)
     """Smallest and largest area of the crop, as a share of the frame."""
     flip: float = 0.5

@@ -11,6 +11,7 @@ class MaeSource(Frozen):
     """An encoder pretrained here by masked autoencoding, without labels."""
 
     kind: Literal["mae"]
+    """Pretrained here by masked autoencoding."""
     seed: NonNegative = 0
     """Seed of all random draws of the pretraining."""
     steps: Positive | None = None
@@ -21,6 +22,7 @@ class LabelsSource(Frozen):
     """An encoder trained further with the labels of its own modality's pretraining split."""
 
     kind: Literal["labels"]
+    """Trained further with labels."""
     start: Name
     """The encoder of kind `mae` that the training starts from, by its name."""
     seed: NonNegative = 0
@@ -52,6 +54,7 @@ class FileSource(Frozen):
     """Encoders from files, in any published layout (`m2pt.weights`)."""
 
     kind: Literal["file"]
+    """Read from files."""
     paths: dict[Modality, str]
     """One file or folder for each modality."""
     reading: Annotated[dict[Modality, Reading], Field(exclude_if=lambda reading: not reading)] = Field(default_factory=dict)

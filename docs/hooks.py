@@ -1,0 +1,208 @@
+"""What the documentation takes from the code when it is built: the keys of a study file, commands, methods, rooms.
+
+A page marks the place: `<!-- keys -->`, `<!-- commands -->`, `<!-- methods -->`, `<!-- rooms -->`.
+"""
+
+import argparse
+import ast
+import inspect
+import os
+import textwrap
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from m2pt.config import Study
+from m2pt.methods.__main__ import table as methods_page
+from pipelines.__main__ import build_parser
+
+Model = type[BaseModel]
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of a study file: its dotted path, with a NAME where names are free, and the model of its keys."""
+
+    path: str
+    model: Model
+    kind: str = ""
+
+    @property
+    def title(self) -> str:
+        """The heading of the section."""
+        name = f"`{self.path}`" if self.path else "The file"
+        return f"{name} (`kind: {self.kind}`)" if self.kind else name
+
+
+def sections(model: Model = Study, path: str = "") -> Iterator[Section]:
+    """The sections of a study file, each followed by those inside it."""
+    kind = model.model_fields.get("kind")
+    (value,) = get_args(kind.annotation) if kind else ("",)
+    yield Section(path, model, value)
+    for key, field in model.model_fields.items():
+        place, inner = _inside(f"{path}.{field.alias or key}".lstrip("."), field.annotation)
+        for member in inner:
+            yield from sections(member, place)
+
+
+def _inside(place: str, annotation: Any) -> tuple[str, list[Model]]:
+    """The models that the value of a key may be, or hold by name or in a list, and where."""
+    annotation = _plain(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return place, [annotation]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return place, [model for argument in arguments for model in _inside(place, argument)[1]]
+    if origin is dict:
+        return _inside(f"{place}.NAME", arguments[1])
+    if origin is tuple:
+        return _inside(f"{place}[]", arguments[0])
+    return place, []
+
+
+def keys_page() -> str:
+    """Every section of a study file, with the type, default and meaning of every key."""
+    return "\n\n".join(map(_section, sections()))
+
+
+def _section(section: Section) -> str:
+    meanings = meanings_of(section.model)
+    rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    for name, field in section.model.model_fields.items():
+        key = field.alias or name
+        rows.append(
+            f"| `{key}` | {_cell(_type(field.annotation, field.metadata))} | {_default(field)} | {_cell(meanings[name])} |"
+        )
+    return "\n\n".join([f"## {section.title}", inspect.getdoc(section.model) or "", "\n".join(rows)])
+
+
+def meanings_of(model: Model) -> dict[str, str]:
+    """What each key means: the text below its declaration, in the model itself or one that it inherits from."""
+    meanings: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if issubclass(base, BaseModel) and base.__module__.startswith("m2pt."):
+            (declared,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+            assert isinstance(declared, ast.ClassDef)
+            for field, text in zip(declared.body, declared.body[1:], strict=False):
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+                    meanings[field.target.id] = inspect.cleandoc(ast.literal_eval(text.value))
+    return meanings
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if value is None:
+        return "none"
+    if isinstance(value, BaseModel):
+        return "see below"
+    return f"`{_written(value)}`"
+
+
+def _written(value: Any) -> str:
+    """A value as a study file has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_written, value))}]"
+    return str(value)
+
+
+BOUNDS: Mapping[type, Callable[[Any], str]] = {
+    Gt: lambda bound: f" > {bound.gt}",
+    Ge: lambda bound: f" ≥ {bound.ge}",
+    Lt: lambda bound: f" < {bound.lt}",
+    Le: lambda bound: f" ≤ {bound.le}",
+    MultipleOf: lambda bound: f", a multiple of {bound.multiple_of}",
+    MinLen: lambda bound: f", at least {bound.min_length}",
+    MaxLen: lambda bound: f", at most {bound.max_length}",
+}
+
+
+def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    """A type in words, with its bounds."""
+    if get_origin(annotation) is Annotated:
+        annotation, *inner = get_args(annotation)
+        return _type(annotation, [*inner, *metadata])
+    constraints = [part for item in metadata for part in getattr(item, "metadata", [item])]
+    if annotation is str and constraints:
+        return "name"
+    bounds = [BOUNDS[type(constraint)](constraint) for constraint in constraints if type(constraint) in BOUNDS]
+    return "".join([_words(annotation), *bounds])
+
+
+def _words(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        *others, last = (f"`{argument}`" for argument in arguments)
+        return f"{', '.join(others)} or {last}" if others else last
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(_type(argument) for argument in arguments if argument is not NoneType))
+    if origin is dict:
+        return f"{_type(arguments[1])} by {'key' if arguments[0] is str else 'name'}"
+    if origin is tuple:
+        length = "" if arguments[-1] is Ellipsis else f"{len(arguments)}: "
+        return f"list of {length}{_type(arguments[0])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "section"
+    return {bool: "`true` or `false`", int: "integer", float: "number", str: "text"}.get(annotation, "any value")
+
+
+def _plain(annotation: Any) -> Any:
+    return _plain(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation
+
+
+def _cell(text: str) -> str:
+    """Text that may stand in a cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def commands_page() -> str:
+    """The help of every command."""
+    os.environ["COLUMNS"] = "100"
+    (commands,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
+    return "\n\n".join(f"## m2pt {name}\n\n```text\n{command.format_help()}```" for name, command in commands.choices.items())
+
+
+def rooms_page() -> str:
+    """Each package and module in the order of the import layers, the topmost first, with the first sentence of its docstring."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["name"] == "Nothing points back")
+    rows = ["| room | what it is for |", "|---|---|"]
+    for layer in layers:
+        rows += [f"| `{place}` | {_cell(_purpose(place))} |" for place in map(str.strip, layer.split("|"))]
+    return "\n".join(rows)
+
+
+def _purpose(place: str) -> str:
+    """The first sentence of the docstring of a package or module."""
+    path = ROOT.joinpath(*place.split("."))
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    docstring = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
+    return docstring.split("\n\n")[0]
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "keys": keys_page,
+    "commands": commands_page,
+    "methods": methods_page,
+    "rooms": rooms_page,
+}
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put what a page asks for in its place (called by mkdocs)."""
+    for name, page in PAGES.items():
+        mark = f"<!-- {name} -->"
+        if mark in markdown:
+            markdown = markdown.replace(mark, page())
+    return markdown

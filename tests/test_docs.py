@@ -1,0 +1,121 @@
+"""The documentation is built from the code, says everything it has to, and its examples work."""
+
+import re
+import shlex
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+
+import pytest
+import yaml
+
+import m2pt
+from m2pt.config import Study
+from m2pt.config.study_file import parse_study
+from pipelines.__main__ import COMMANDS, build_parser
+from tests.analysis import synthetic
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """The code of a page in a language."""
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return [code for name, code in fences if name == language]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder
+
+
+def text(page: Path) -> str:
+    return unescape(re.sub(r"<[^>]*>", "", page.read_text(encoding="utf-8")))
+
+
+def keys(schema, definitions, path="") -> set[str]:
+    """The dotted keys that a JSON schema allows, without names that are free."""
+    if "$ref" in schema:
+        return keys(definitions[schema["$ref"].rpartition("/")[2]], definitions, path)
+    allowed = set()
+    for key, value in schema.get("properties", {}).items():
+        place = f"{path}.{key}".lstrip(".")
+        allowed |= {place} | keys(value, definitions, place)
+    for value in [schema.get("additionalProperties"), *schema.get("patternProperties", {}).values()]:
+        if isinstance(value, dict):
+            allowed |= keys(value, definitions, f"{path}.NAME")
+    if "items" in schema:
+        allowed |= keys(schema["items"], definitions, f"{path}[]")
+    for choice in [*schema.get("anyOf", []), *schema.get("oneOf", [])]:
+        allowed |= keys(choice, definitions, path)
+    return allowed
+
+
+def test_every_key_of_a_study_file_is_in_the_reference_with_its_meaning(site: Path):
+    schema = Study.model_json_schema()
+    known = keys(schema, schema["$defs"])
+    assert {"finetune.learning_rate", "tasks.NAME.path", "parts[].set", "encoders.NAME.kind"} <= known
+    page = (site / "reference/study-files.html").read_text(encoding="utf-8")
+    shown = set()
+    for heading, body in re.findall(r'<h2 id="[^"]*">(.*?)<a.*?</h2>(.*?)(?=<h2|</article>)', page, re.DOTALL):
+        section = re.match(r"<code>(.*?)</code>", heading)
+        for key, *cells in re.findall(r"<tr>\s*<td><code>(.*?)</code></td>\s*" + r"<td>(.*?)</td>\s*" * 3, body, re.DOTALL):
+            assert all(re.sub(r"<[^>]*>", "", cell).strip() for cell in cells), key
+            shown.add(f"{unescape(section[1])}.{key}" if section else key)
+    assert shown == known
+
+
+def test_the_reference_has_every_public_name_and_every_command(site: Path):
+    api = (site / "reference/api.html").read_text(encoding="utf-8")
+    assert [name for name in m2pt.__all__ if name != "__version__" and f'id="m2pt.{name}"' not in api] == []
+    commands = text(site / "reference/commands.html")
+    assert [name for name in COMMANDS if f"usage: m2pt {name} " not in commands] == []
+
+
+def test_no_page_loads_anything_from_elsewhere(site: Path):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > len(PAGES) - 1
+    for page in pages:
+        html = page.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|img|iframe|source)[^>]*\bsrc=\"?([^\s\">]+)", html)
+        loaded += [link for link in re.findall(r"<link[^>]*>", html) if 'rel="canonical"' not in link]
+        assert [one for one in loaded if "//" in one] == [], page
+
+
+def test_the_code_of_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies/smoke.yaml").write_bytes((ROOT / "studies/smoke.yaml").read_bytes())
+    synthetic.complete(synthetic.plan(tmp_path, seeds=2, targets=("image", "point")))
+    (tmp_path / "runs/synthetic").rename(tmp_path / "runs/smoke")
+    exec("\n".join(blocks(ROOT / "docs/tutorial.md", "python")), {})
+    printed = capsys.readouterr().out
+    assert "mlp.fc2" in printed
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml")], ids=lambda page: page.stem)
+def test_every_example_of_a_study_file_is_valid(page: Path):
+    whole = next(block for block in blocks(ROOT / "docs/how-to/study.md", "yaml") if block.startswith("study:"))
+    for block in blocks(page, "yaml"):
+        study, example = yaml.safe_load(whole), yaml.safe_load(block)
+        for section, value in example.items():
+            study[section] = {**study.get(section, {}), **value} if isinstance(value, dict) else value
+        assert parse_study(yaml.safe_dump(study, allow_unicode=True), str(page)).study
+
+
+def test_every_command_line_is_one_that_m2pt_and_make_understand():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    lines = [line for page in PAGES for block in blocks(page, "") for line in block.splitlines()]
+    commands = [shlex.split(line, comments=True) for line in lines if line.startswith((".venv/bin/m2pt ", "make "))]
+    assert len(commands) > 10
+    for program, *arguments in commands:
+        if program == "make":
+            assert arguments[0] in targets
+        else:
+            build_parser().parse_args(arguments)
