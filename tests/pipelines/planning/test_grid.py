@@ -106,7 +106,7 @@ def test_random_encoders_need_no_pretraining():
 def test_a_task_vector_needs_an_encoder_that_went_on_from_another():
     declared = study(methods=["task_arithmetic"], auxiliary_encoder="random")
     with pytest.raises(
-        UserError, match=r"task_arithmetic needs an auxiliary that was trained from another encoder.*and random was not"
+        UserError, match=r"task_arithmetic needs an auxiliary that was trained from another encoder.*which random was not"
     ):
         run_specs(declared, prints(declared))
 
