@@ -1,6 +1,6 @@
 """The command line: `python -m pipelines COMMAND --study FILE`, also installed as `m2pt`.
 
-Exit codes: 0 all is well; 1 some runs failed; 2 the user can mend it (one sentence says how); 3 an error of m2pt itself;
+Exit codes: 0 success; 1 some runs failed; 2 an error that the user can correct (one sentence says how); 3 a bug in m2pt;
 130 and 143 interrupted.
 """
 
@@ -17,31 +17,31 @@ from types import FrameType
 
 from pipelines.execution import process_environment as environment
 
-EPILOG = "Exit codes: 0 all is well, 1 some runs failed, 2 a fault that you can mend (one sentence says how), 3 an error of m2pt."
+EPILOG = "Exit codes: 0 success, 1 some runs failed, 2 an error that you can correct (one sentence says how), 3 a bug in m2pt."
 
 COMMANDS = {
     "plan": ("plan", "show what would run, what is done, and what it will cost"),
-    "status": ("status", "show how many runs are in each state, and every failed one by name"),
+    "status": ("status", "show how many runs are in each state, and name every failed run"),
     "data": ("execute", "make the embedded data of a study"),
-    "study": ("execute", "do the whole study: data, encoders, runs, report"),
-    "search": ("search", "do a study with a search: trials, then what they chose beside what was declared"),
-    "pretrain": ("execute", "make the encoders of a study"),
-    "sweep": ("execute", "do the fine-tuning runs of a study"),
-    "report": ("execute", "render the report of a study as it stands"),
-    "publish": ("publish", "publish what the runs left behind to MLflow; twice is as good as once"),
+    "study": ("execute", "run the complete study: data, encoders, runs, report"),
+    "search": ("search", "run a search: trials, then the chosen values compared with the declared ones"),
+    "pretrain": ("execute", "pretrain the encoders of a study"),
+    "sweep": ("execute", "run the fine-tuning runs of a study"),
+    "report": ("execute", "render the report of a study from the runs so far"),
+    "publish": ("publish", "publish the results of runs to MLflow; safe to repeat"),
     "compare": ("compare", "show the gains of two studies side by side"),
-    "weights": ("weights", "say what a file of pretrained weights is"),
-    "serve": ("serve", "put a study on a schedule on a Prefect server"),
-    "ui": ("serve", "show the pages of MLflow, and of Prefect with --prefect"),
+    "weights": ("weights", "describe a file of pretrained weights"),
+    "serve": ("serve", "run a study on a schedule, on a Prefect server"),
+    "ui": ("serve", "serve the web pages of MLflow, and of Prefect with --prefect"),
 }
 
 
 WITHOUT_STUDY = ("compare", "weights")
-"""Commands that are given files of their own."""
+"""Commands that take no --study option."""
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of the command line; imports nothing of the commands."""
+    """The parser of the command line; it does not import the commands."""
     parser = argparse.ArgumentParser(prog="m2pt", description="Studies of cross-modal transfer, end to end.", epilog=EPILOG)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     each = {name: commands.add_parser(name, help=line, description=line, epilog=EPILOG) for name, (_, line) in COMMANDS.items()}
@@ -53,30 +53,32 @@ def build_parser() -> argparse.ArgumentParser:
     each["compare"].add_argument("first", type=Path, metavar="FIRST", help="a study file")
     each["compare"].add_argument("second", type=Path, metavar="SECOND", help="another study file")
     each["plan"].add_argument(
-        "--seeds-needed", action="store_true", help="say how many seeds each pair needs, from what is known"
+        "--seeds-needed", action="store_true", help="show how many seeds each pair needs, judged by the runs so far"
     )
     each["weights"].add_argument("action", choices=["inspect"], help="what to do")
     each["weights"].add_argument("file", type=Path, metavar="FILE", help="a file or folder of weights")
-    each["weights"].add_argument("--layout", help="the layout, where several fit")
+    each["weights"].add_argument("--layout", help="the layout, if several fit")
     each["weights"].add_argument("--weights", help="raw: the trained weights; ema: their moving average")
-    each["weights"].add_argument("--grid", help="the grid of the stored positions, such as 14x14, where nothing defines it")
-    each["weights"].add_argument("--places", help="say what becomes of the positions on a grid of an input, such as 32x8")
-    each["weights"].add_argument("--json", action="store_true", help="print one JSON document")
-    each["plan"].add_argument("--json", action="store_true", help="print one JSON document")
-    each["data"].add_argument("--out", type=Path, metavar="FOLDER", help="where to make them (the study's data.root)")
-    each["report"].add_argument("--out", type=Path, metavar="FOLDER", help="where to render it (reports, or build/STUDY/reports)")
+    each["weights"].add_argument("--grid", help="grid of the stored positions, such as 14x14, if the layout defines none")
+    each["weights"].add_argument("--places", help="show what happens to the positions for an input of this grid, such as 32x8")
+    each["weights"].add_argument("--json", action="store_true", help="print JSON")
+    each["plan"].add_argument("--json", action="store_true", help="print JSON")
+    each["data"].add_argument("--out", type=Path, metavar="FOLDER", help="folder to make them in (the study's data.root)")
+    each["report"].add_argument(
+        "--out", type=Path, metavar="FOLDER", help="folder to render it in (reports, or build/STUDY/reports)"
+    )
     schedule = each["serve"].add_mutually_exclusive_group(required=True)
-    schedule.add_argument("--cron", metavar="EXPRESSION", help='for instance "0 2 * * *": every night at two')
-    schedule.add_argument("--every", type=float, metavar="SECONDS", help="start again and again after so many seconds")
+    schedule.add_argument("--cron", metavar="EXPRESSION", help='for example "0 2 * * *": every night at two')
+    schedule.add_argument("--every", type=float, metavar="SECONDS", help="start every so many seconds")
     each["serve"].add_argument("--starter", action="store_true", help=argparse.SUPPRESS)
     for name in ("serve", "ui"):
-        each[name].add_argument("--port", type=int, metavar="PORT", help="preferred port of the pages")
-    each["ui"].add_argument("--prefect", action="store_true", help="show the pages of Prefect too")
+        each[name].add_argument("--port", type=int, metavar="PORT", help="the preferred port of the pages")
+    each["ui"].add_argument("--prefect", action="store_true", help="serve the pages of Prefect too")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do one command; returns its exit code. A fault is told in one sentence on standard error, never by a traceback."""
+    """Run one command and return its exit code. An error is one sentence on standard error, never a traceback."""
     options = build_parser().parse_args(arguments)
     environment.prepare()
     environment.follow_parent()
@@ -84,26 +86,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from m2pt.config import UserError
     except ImportError as error:
-        return _tell(f"{error.name or error} is not installed; install m2pt with its requirements.", 2)
+        return _fail(f"{error.name or error} is not installed; install m2pt with its requirements.", 2)
     try:
         module = importlib.import_module(f"pipelines.commands.{COMMANDS[options.command][0]}")
         code = int(getattr(module, options.command)(options))
         sys.stdout.flush()
     except UserError as error:
-        return _tell(str(error), 2)
+        return _fail(str(error), 2)
     except KeyboardInterrupt:
-        return _tell("interrupted; start again and it goes on.", 130)
-    except BrokenPipeError:  # who read our output has left, as `head` does; Python would complain again at its end
+        return _fail("interrupted; run the command again to continue.", 130)
+    except BrokenPipeError:  # the reader of our output is gone, as with `head`; without this, Python would complain again on exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except ModuleNotFoundError as error:
-        return _tell(f"{error.name} is not installed; install m2pt with its extra requirements `pipelines` and `embedded`.", 2)
-    except Exception as error:  # the last resort, so that no traceback reaches a user
-        return _tell(f"unexpected {type(error).__name__}: {error} ({_keep_traceback()} says where).", 3)
+        return _fail(f"{error.name} is not installed; install m2pt with its extra requirements `pipelines` and `embedded`.", 2)
+    except Exception as error:  # the last resort, so that no user sees a traceback
+        return _fail(f"unexpected {type(error).__name__}: {error} ({_keep_traceback()}).", 3)
     return code
 
 
-def _tell(sentence: str, code: int) -> int:
+def _fail(sentence: str, code: int) -> int:
     print(f"m2pt: {sentence}", file=sys.stderr)
     return code
 
@@ -114,8 +116,8 @@ def _keep_traceback() -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(traceback.format_exc(), encoding="utf-8")
     except OSError as error:
-        return f"no log, for {error.strerror},"
-    return str(path)
+        return f"no traceback could be written: {error.strerror}"
+    return f"the traceback is in {path}"
 
 
 def _terminated(_: int, __: FrameType | None) -> None:
