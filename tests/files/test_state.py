@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
+import m2pt
 from m2pt.config import MODALITIES, Modality
 from m2pt.data.cache_keys import DECODERS, sources_sha256
 from m2pt.files import state as file_state
@@ -136,7 +137,7 @@ def test_the_name_of_what_is_remembered_follows_the_code_that_read(tmp_path: Pat
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_every_package_that_decodes_is_in_the_name(modality: Modality) -> None:
     """Whatever of these a modality imports from outside, to read data that it did not make itself."""
-    home = Path(file_state.__file__).parent / "modalities"
+    home = Path(m2pt.__file__).parent / "modalities"
     sources = [path for path in (home / modality).rglob("*.py") if path.name not in ("embedded.py", "speech.py")]
     text = "\n".join(path.read_text() for path in sources)
     distributions = {"PIL": "pillow", "kaldi_native_fbank": "kaldi-native-fbank"}

@@ -260,7 +260,9 @@ PARENT = """
 import json, sys, threading
 from pathlib import Path
 from m2pt.config import ExecutionConfig
-from pipelines.launch import SlotPool, slots, study_lock
+from pipelines.execution.launch import SlotPool
+from pipelines.planning.folders import study_lock
+from pipelines.planning.slots import slots
 
 folder, command = Path(sys.argv[1]), sys.argv[2:]
 with study_lock(folder / "study"), SlotPool(slots(ExecutionConfig(devices=("0", "1"))), command) as pool:

@@ -26,15 +26,16 @@ SESSION = """
 import sys
 from functools import partial
 from pathlib import Path
-from pipelines import environment, server
-environment.prepare()
-from m2pt.study_file import load_study
-from pipelines.progress import Display
-from pipelines.session import Session
+from pipelines.execution import process_environment
+from pipelines.scheduling import server
+process_environment.prepare()
+from m2pt.config.study_file import load_study
+from pipelines.execution.progress import Display
+from pipelines.execution.session import Session
 study = load_study("study.yaml")
 with Session(study, Display(), [sys.executable, *sys.argv[1:]]) as session, server.used(Path("server.log")) as ready:
     session.warm()
-    from pipelines import flows
+    from pipelines.scheduling import flows
     ready()
     print(flows.run("sweep", session, flows.sweep)[0].sentence())
 """
@@ -108,10 +109,11 @@ def test_one_failed_cell_and_one_dead_worker(tmp_path: Path, home: Path):
 
 SCHEDULED = """
 from pathlib import Path
-from pipelines import environment, server
-environment.prepare()
+from pipelines.execution import process_environment
+from pipelines.scheduling import server
+process_environment.prepare()
 with server.used(Path("server.log")) as ready:
-    from pipelines import flows
+    from pipelines.scheduling import flows
     ready()
     state = flows.study("study.yaml", return_state=True)
     flows.flush()
