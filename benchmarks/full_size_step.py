@@ -37,7 +37,8 @@ from m2pt.modalities.audio.published import PublishedAudioTokenizer, draw_patche
 from m2pt.modalities.dataset_sizes import DATASETS, DatasetFacts
 from m2pt.modalities.recipe import VIT_B, Recipe
 from m2pt.modalities.recipes import recipes
-from m2pt.models.encoder import draw_paths, random_encoder
+from m2pt.models.drop_path import draw_paths
+from m2pt.models.encoder import random_encoder
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed
 from m2pt.training.goals import training_loss

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from m2pt.joined import JoinedLinear, PathwayWeight, TwoBranchLinear, expand
 
-LAYERS = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+JOINABLE = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+"""The linear layers of a block of timm's form."""
+
 Granularity = Literal["layer", "block", "head", "channel"]
 Order = Literal["normal", "reversed", "shuffled"]
 
@@ -47,7 +49,7 @@ def attach(
     target: HasBlocks,
     auxiliaries: HasBlocks | Sequence[HasBlocks],
     *,
-    layers: Iterable[str] = LAYERS,
+    layers: Iterable[str] = JOINABLE,
     granularity: Granularity = "layer",
     scale_init: float = 0.0,
     scale_trainable: bool = True,
@@ -132,7 +134,7 @@ def _linear(block: nn.Module, layer: str) -> nn.Linear:
     try:
         module = block.get_submodule(layer)
     except AttributeError as error:
-        raise PathwayError(f"a block has no layer {layer!r}; blocks of timm's form have {', '.join(LAYERS)}") from error
+        raise PathwayError(f"a block has no layer {layer!r}; blocks of timm's form have {', '.join(JOINABLE)}") from error
     if isinstance(module, JoinedLinear):
         raise PathwayError(f"{layer} already has a pathway; merge it first")
     if type(module) is not nn.Linear or "weight" not in module._parameters:
@@ -146,8 +148,8 @@ def _refuse_options(layers: tuple[str, ...], granularity: str, scale_init: float
             raise PathwayError(f"{name}: {value!r} is unknown; use one of {', '.join(known)}")
     if not layers or len(set(layers)) != len(layers):
         raise PathwayError(f"layers: {layers} must name at least one layer, and each once")
-    if granularity == "head" and not set(layers) <= set(LAYERS):
-        raise PathwayError(f"layers: scales per head are known for {', '.join(LAYERS)} alone")
+    if granularity == "head" and not set(layers) <= set(JOINABLE):
+        raise PathwayError(f"layers: scales per head are known for {', '.join(JOINABLE)} alone")
     if isinstance(scale_init, bool) or not isinstance(scale_init, int | float) or not math.isfinite(scale_init):
         raise PathwayError(f"scale_init: {scale_init!r} is no finite number")
     if isinstance(order_seed, bool) or not isinstance(order_seed, int):

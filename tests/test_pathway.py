@@ -8,7 +8,7 @@ import timm
 import torch
 from torch import nn
 
-from m2pt.pathway import LAYERS, PathwayError, attach, auxiliary_weights, effective_sizes, merge, scales
+from m2pt.pathway import JOINABLE, PathwayError, attach, auxiliary_weights, effective_sizes, merge, scales
 
 
 def vit(depth: int = 2, heads: int = 3, seed: int = 0, **options: object) -> nn.Module:
@@ -38,7 +38,7 @@ class TwoBranch(nn.Module):
 
 def two_branch(target: nn.Module, auxiliary: nn.Module, values: dict[str, float]) -> nn.Module:
     model = copy.deepcopy(target)
-    for index, layer in itertools.product(range(len(target.blocks)), LAYERS):
+    for index, layer in itertools.product(range(len(target.blocks)), JOINABLE):
         block, other = model.blocks[index], auxiliary.blocks[index]
         parent, name = block.get_submodule(layer.split(".")[0]), layer.split(".")[1]
         setattr(parent, name, TwoBranch(getattr(parent, name), other.get_submodule(layer), values[f"blocks.{index}.{layer}"]))
@@ -52,7 +52,7 @@ def set_scales(model: nn.Module, values: dict[str, float]) -> None:
 
 
 def some_values(depth: int = 2) -> dict[str, float]:
-    names = [f"blocks.{index}.{layer}" for index in range(depth) for layer in LAYERS]
+    names = [f"blocks.{index}.{layer}" for index in range(depth) for layer in JOINABLE]
     return {name: 0.1 * (number + 1) * (-1) ** number for number, name in enumerate(names)}
 
 

@@ -12,7 +12,7 @@ import torch
 from timm.utils.model_ema import ModelEmaV3
 from torch import nn
 
-from m2pt.pathway import LAYERS, PathwayError, attach, auxiliary_weights, merge, scales
+from m2pt.pathway import JOINABLE, PathwayError, attach, auxiliary_weights, merge, scales
 
 VALUE = 0.3
 
@@ -39,7 +39,7 @@ def summed(value=VALUE):
     model, other = vit(1), vit(2)
     with torch.no_grad():
         for block, aside in zip(model.blocks, other.blocks, strict=True):
-            for layer in LAYERS:
+            for layer in JOINABLE:
                 block.get_submodule(layer).weight.add_(value * aside.get_submodule(layer).weight)
     return model
 
@@ -50,7 +50,7 @@ def assert_equals(model, plain):
 
 def is_plain(model):
     model.load_state_dict(summed().state_dict())
-    return all(type(block.get_submodule(layer)) is nn.Linear for block in model.blocks for layer in LAYERS)
+    return all(type(block.get_submodule(layer)) is nn.Linear for block in model.blocks for layer in JOINABLE)
 
 
 def pickled(model):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from m2pt.pathway import LAYERS, PathwayError, attach, auxiliary_weights, effective_sizes, merge, scales
+from m2pt.pathway import JOINABLE, PathwayError, attach, auxiliary_weights, effective_sizes, merge, scales
 from tests.test_pathway import images, vit
 
 
@@ -201,5 +201,5 @@ def test_heads_that_do_not_divide_a_layer():
 def test_what_is_joined_needs_no_more_than_its_layers():
     target = vit()
     target.blocks[0].mlp.fc1 = Doubling(24, 96).double()
-    attach(target, other(), layers=[layer for layer in LAYERS if layer != "mlp.fc1"])
+    attach(target, other(), layers=[layer for layer in JOINABLE if layer != "mlp.fc1"])
     target(images())

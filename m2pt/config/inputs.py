@@ -162,9 +162,14 @@ class InputsConfig(Frozen):
 InputConfig = ImageInput | AudioInput | PointInput | VideoInput
 
 
-class ModelConfig(Frozen):
-    """The shared encoder: a stack of timm ViT blocks."""
+FamilyName = Literal["vit"]
 
+
+class ModelConfig(Frozen):
+    """The encoder that all modalities share."""
+
+    family: Annotated[FamilyName, Field(exclude_if=lambda family: family == "vit")] = "vit"
+    """Kind of blocks: `vit` is a stack of timm's ViT blocks."""
     width: Positive = 64
     """Width of the tokens."""
     depth: Positive = 4

@@ -5,6 +5,7 @@ and head are trained as usual.
 """
 
 import importlib.util
+import re
 from collections.abc import Sequence
 
 import torch
@@ -12,13 +13,14 @@ from torch import nn
 
 from m2pt.methods._declaration import Method
 from m2pt.models.encoder import Encoder
+from m2pt.models.families import family_of
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import RunSpec
 
 
 def add_low_rank(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Add low-rank matrices to the four linear layers of every block, drawn from the run's seed."""
+    """Add low-rank matrices to the linear layers of every block, drawn from the run's seed."""
     if auxiliaries or spec.rivals is None:
         raise ValueError("lora takes no auxiliary and needs the section rivals")
     from peft import LoraConfig, inject_adapter_in_model
@@ -26,7 +28,7 @@ def add_low_rank(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) ->
     config = LoraConfig(
         r=spec.rivals.lora_rank,
         lora_alpha=spec.rivals.lora_alpha,
-        target_modules=r"blocks\.\d+\.(attn\.qkv|attn\.proj|mlp\.fc1|mlp\.fc2)",
+        target_modules=rf"blocks\.\d+\.({'|'.join(map(re.escape, family_of(spec.model).joinable))})",
     )
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad and not name.startswith("blocks.")}
     with torch.random.fork_rng(devices=[]):

@@ -33,7 +33,7 @@ from m2pt.config import (
 )
 from m2pt.modalities.dataset_sizes import DatasetFacts
 from m2pt.modalities.shared.dense import Outputs
-from m2pt.models.encoder import NOTHING_ADDED
+from m2pt.models.families import NOTHING_ADDED
 from m2pt.models.model import Model
 from m2pt.models.shapes import shapes_only
 from m2pt.runs.spec import RunSpec

@@ -16,7 +16,7 @@ from m2pt.modalities.point.published import PublishedPointTokenizer
 from m2pt.modalities.rooms import build_tokenizer
 from m2pt.modalities.shared.dense import Outputs
 from m2pt.modalities.shared.features import Features
-from m2pt.models.encoder import NOTHING_ADDED, build_blocks
+from m2pt.models.families import NOTHING_ADDED, build_blocks
 from m2pt.models.heads import DenseHead, build_head
 from m2pt.runs.spec import RunSpec
 

@@ -20,7 +20,7 @@ from m2pt.config import AudioAugment
 from m2pt.layers import RowNoise
 from m2pt.modalities.audio.published import PublishedAudioTokenizer, draw_patches
 from m2pt.modalities.shared.items import seeded
-from m2pt.models.encoder import DropPath, draw_paths
+from m2pt.models.drop_path import DropPath, draw_paths
 from m2pt.models.heads import GroupedBatchNorm
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed, run_id

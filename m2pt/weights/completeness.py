@@ -11,8 +11,10 @@ from m2pt.files.documents import read_json
 from m2pt.weights.content import Content
 from m2pt.weights.foreign import foreign
 from m2pt.weights.layouts import BIAS, DESCRIPTIONS, HUGGING_FACE, SPLIT_BIASES, Layout
-from m2pt.weights.shapes import hidden_width
+from m2pt.weights.shapes import block_shapes
 from m2pt.weights.shards import configuration
+
+FC1 = "blocks.0.mlp.fc1.weight"  # has a row for each unit of the MLP
 
 _MOST_KEYS = 40  # that one sentence lists
 _HUGGING_FACE_EPSILON = 1e-12  # of ViT, ViTMAE and VideoMAE where no configuration says another
@@ -34,8 +36,8 @@ def check_sizes(file: Path, layout: Layout, config: ModelConfig) -> None:
     for key, found, wanted in (("depth", layout.depth, config.depth), ("width", layout.width, config.width)):
         if found != wanted:
             raise UserError(f"{file}: has {key} {found}, model.{key} is {wanted}; set it to {found} or name another file.")
-    fc1 = layout.tensors.get("blocks.0.mlp.fc1.weight")
-    if fc1 is not None and fc1.ndim == 2 and len(fc1) != hidden_width(config):
+    fc1 = layout.tensors.get(FC1)
+    if fc1 is not None and fc1.ndim == 2 and len(fc1) != block_shapes(config)[FC1][0]:
         ratio = len(fc1) / config.width
         raise UserError(f"{file}: has mlp_ratio {ratio:g}, model.mlp_ratio is {config.mlp_ratio:g}; set it or name another file.")
     if not config.qkv_bias and any(layout.leaves(leaf) for leaf in (BIAS, *SPLIT_BIASES)):

@@ -68,7 +68,7 @@ def inspect(path: Path, reading: Reading | None = None, places: Grid | None = No
     """
     reading = reading or Reading()
     content = read_content(path, reading.weights, "--weights")
-    layouts = fitting(content, reading.layout, "--layout")
+    layouts = fitting(content, tuple(DESCRIPTIONS), reading.layout, "--layout")
     layout = layouts[0]
     tensors = layout.tensors
     kernel, fc1 = (tensors.get(key) for key in ("tokenizer.projection.weight", "blocks.0.mlp.fc1.weight"))

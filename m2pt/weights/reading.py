@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from m2pt.config import InputConfig, LayoutName, Modality, ModelConfig, Reading, UserError, Weights, refuses_unknown
+from m2pt.models.families import family_of
 from m2pt.weights.completeness import check_config, check_keys, check_sizes, norm_epsilon, usable
 from m2pt.weights.content import Content, read_content
 from m2pt.weights.conversion import CLASS, fit_tokenizer, fuse_biases, norm_shapes, published, take_fresh
@@ -17,7 +18,6 @@ from m2pt.weights.positions import Resampling
 from m2pt.weights.recognition import fitting
 from m2pt.weights.saved import load_into
 from m2pt.weights.shapes import block_shapes, tokenizer_shapes
-from m2pt.weights.shards import check_content
 
 Parts = Literal["all", "blocks"]
 
@@ -84,7 +84,6 @@ def read_encoder(
     model_config: ModelConfig,
     *,
     parts: Parts = "all",
-    sha256: str | None = None,
     reading: Reading | None = None,
     source: str = "NAME",
 ) -> LoadedWeights:
@@ -97,7 +96,6 @@ def read_encoder(
         model_config: the encoder's sizes. The number of heads leaves no trace in a file of tensors: where no config.json of
             Hugging Face stands beside it, a wrong one goes unnoticed here.
         parts: `blocks` for an encoder that serves as an auxiliary: the tokenizer and the final norm are left aside.
-        sha256: what the file was planned with, where that is to be checked.
         reading: what the study says of the file, where the file leaves something open.
         source: the encoder's name in the study, for the keys that a refusal names.
 
@@ -106,11 +104,10 @@ def read_encoder(
             depth, width or patch form, or it lacks tensors or has some that are unknown; one sentence names them all.
 
     """
-    check_content(path, sha256)
     reading = reading or Reading()
     place_of = f"encoders.{source}.reading.{modality}"
     content = read_content(path, reading.weights, f"{place_of}.weights")
-    layouts = fitting(content, reading.layout, f"{place_of}.layout")
+    layouts = fitting(content, family_of(model_config).layouts, reading.layout, f"{place_of}.layout")
     usable_here = [layout for layout in layouts if _is_of(layout, modality, parts)]
     if not usable_here:
         _refuse_modality(content.file, layouts, modality, parts)
@@ -150,7 +147,7 @@ def _read(
     fresh: tuple[str, ...] = ()
     resampled = None
     left: list[str] = []
-    wanted = block_shapes(model_config)
+    wanted = dict(block_shapes(model_config))
     config = None
     if parts == "blocks":
         left = [name for name in tensors if not name.startswith("blocks.")]

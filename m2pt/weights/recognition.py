@@ -1,6 +1,7 @@
 """Which layouts a file of weights has: told from what defines them, never from the first key that fits."""
 
 import re
+from collections.abc import Sequence
 
 from m2pt.config import LayoutName, UserError, refuses_unknown
 from m2pt.weights.content import Content
@@ -14,27 +15,31 @@ _INSIDE = re.compile(r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module)\.")
 
 
 @refuses_unknown
-def fitting(content: Content, named: LayoutName | None = None, key: str = "layout") -> list[Layout]:
-    """The layouts that a file has by what defines them, or the one that is named; several where nothing tells them apart.
+def fitting(content: Content, known: Sequence[LayoutName], named: LayoutName | None = None, key: str = "layout") -> list[Layout]:
+    """The layouts of a file by what defines them; several where nothing tells them apart.
 
-    `key` is what naming it is called where the user can do so.
+    Args:
+        content: the file.
+        known: the layouts that are asked for.
+        named: the one that the user says it has, which is then the only one returned.
+        key: where the user says that.
 
     Raises:
-        UserError: it has none that is known, not the one that is named, names a tensor twice, or is a part of an encoder.
+        UserError: it has none of them, not the one that is named, holds a tensor twice, or is a part of an encoder.
 
     """
     file = KeyedFile(content, _bare(content))
-    found = [layout for name in DESCRIPTIONS if (layout := DEFINITIONS[name](file, name == named)) is not None]
+    layouts = [layout for name in known if (layout := DEFINITIONS[name](file, name == named)) is not None]
     if named is not None:
-        told = " or ".join(DESCRIPTIONS[layout.name] for layout in found if layout.name != named) or "of no known layout"
-        found = [layout for layout in found if layout.name == named]
-        if not found:
-            raise UserError(f"{content.file}: is {told}, and {key} is {named}; correct or remove that key.")
-    if not found:
+        others = " or ".join(DESCRIPTIONS[layout.name] for layout in layouts if layout.name != named) or "of no known layout"
+        layouts = [layout for layout in layouts if layout.name == named]
+        if not layouts:
+            raise UserError(f"{content.file}: is {others}, and {key} is {named}; correct or remove that key.")
+    if not layouts:
         _refuse(file, key)
-    for layout in found:
-        _check_whole(content, layout)
-    return found
+    for layout in layouts:
+        _check_complete(content, layout)
+    return layouts
 
 
 def _refuse(file: KeyedFile, key: str) -> None:
@@ -54,7 +59,7 @@ def _refuse(file: KeyedFile, key: str) -> None:
     raise UserError(f"{file.content.file}: its keys ({first}, ...) are of no layout that m2pt knows; it reads those of {known}.")
 
 
-def _check_whole(content: Content, layout: Layout) -> None:
+def _check_complete(content: Content, layout: Layout) -> None:
     """The blocks are numbered from 0 without a gap."""
     absent = sorted(set(range(layout.indices[-1] + 1)) - set(layout.indices))
     if absent:

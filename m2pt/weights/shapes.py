@@ -1,31 +1,21 @@
 """The tensors that an encoder of given sizes has, by name: those of its blocks, and those of the published tokenizers."""
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from m2pt.config import AudioInput, ImageInput, InputConfig, ModelConfig, PointInput, VideoInput
-from m2pt.weights.layouts import BIAS, LEAVES
+from m2pt.models.families import build_blocks
+from m2pt.models.shapes import shapes_only
 from m2pt.weights.positions import Grid
 
 
-def hidden_width(config: ModelConfig) -> int:
-    """The width of the MLPs, as timm computes it."""
-    return int(config.width * config.mlp_ratio)
-
-
-def block_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+@functools.cache
+def block_shapes(config: ModelConfig) -> Mapping[str, tuple[int, ...]]:
     """Names and shapes of the tensors of all blocks."""
-    width, hidden = config.width, hidden_width(config)
-    outputs = {"attn.qkv": 3 * width, "attn.proj": width, "mlp.fc1": hidden, "mlp.fc2": width}
-    inputs = {"attn.qkv": width, "attn.proj": width, "mlp.fc1": width, "mlp.fc2": hidden}
-    shapes: dict[str, tuple[int, ...]] = {}
-    for index in range(config.depth):
-        for leaf in LEAVES:
-            layer, kind = leaf.rsplit(".", 1)
-            if leaf != BIAS or config.qkv_bias:
-                size = outputs.get(layer, width)
-                shapes[f"blocks.{index}.{leaf}"] = (size, inputs[layer]) if kind == "weight" and layer in inputs else (size,)
-    return shapes
+    with shapes_only():
+        blocks = build_blocks(config)
+    return {f"blocks.{name}": tuple(tensor.shape) for name, tensor in blocks.state_dict().items()}
 
 
 def patch_shape(config: ImageInput | AudioInput | VideoInput) -> tuple[int, ...]:

@@ -11,7 +11,8 @@ from m2pt import pathway
 from m2pt.config import AudioInput, BlocksConfig, ImageInput, ModelConfig, RivalsConfig, UserError
 from m2pt.methods import METHODS
 from m2pt.modalities.image.recipes import RECIPES
-from m2pt.models.encoder import build_blocks, random_encoder, take_blocks
+from m2pt.models.encoder import random_encoder, take_blocks
+from m2pt.models.families import build_blocks
 from m2pt.models.model import Model
 from m2pt.weights import load_encoder, read_encoder
 from tests.specs import run_spec

@@ -6,7 +6,8 @@ import torch
 
 from m2pt.config import MODALITIES, InputsConfig
 from m2pt.layers import fourier_positions
-from m2pt.models.encoder import build_blocks, random_encoder
+from m2pt.models.encoder import random_encoder
+from m2pt.models.families import build_blocks
 from m2pt.models.model import Model
 from tests.specs import MODEL
 

@@ -96,7 +96,7 @@ def test_a_task_trains_moves_every_scale_and_is_scored(name: str, tmp_path: Path
     assert record["metric"] == spec.metric == METRICS[name]
     assert record["test_scores"][spec.metric] == record["test_score"]
     assert 0 <= record["test_score"] <= 100
-    for layer in pathway.LAYERS:
+    for layer in pathway.JOINABLE:
         moved = [value for key, value in record["scales"].items() if key.endswith(layer)]
         assert len(moved) == 4
         assert all(value != 0 for value in moved)

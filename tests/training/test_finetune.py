@@ -81,7 +81,7 @@ def test_a_pathway_learns_moves_every_scale_and_proves_its_merge(splits, weights
     recipe = FinetuneConfig(samples=80, epochs=6, batch_size=16, warmup_steps=1, learning_rate=5e-3, label_smoothing=0.0)
     record, history = run(spec_for(weights, finetune=recipe), splits, places, tmp_path)
     assert record["test_score"] > 45
-    assert set(record["scales"]) == {f"blocks.{i}.{layer}" for i in range(2) for layer in pathway.LAYERS}
+    assert set(record["scales"]) == {f"blocks.{i}.{layer}" for i in range(2) for layer in pathway.JOINABLE}
     assert all(value != 0 for value in record["scales"].values())
     assert record["merge"]["max_logit_difference"] <= 1e-5
     assert record["merge"]["parameters"] == record["merge"]["plain_parameters"] == record["parameters"]

@@ -124,7 +124,7 @@ def test_a_pathway_run_on_pictures_learns_and_is_the_same_with_reading_processes
     run_dir = do(plan, spec)
     record = read_record(run_dir)
     assert (record["train_samples"], record["val_samples"], record["test_samples"]) == (27, 9, 15)
-    assert set(record["scales"]) == {f"blocks.{index}.{layer}" for index in range(2) for layer in pathway.LAYERS}
+    assert set(record["scales"]) == {f"blocks.{index}.{layer}" for index in range(2) for layer in pathway.JOINABLE}
     assert all(value != 0 for value in record["scales"].values())
     assert record["merge"]["max_logit_difference"] < 1e-4
     history = read_history(run_dir)
