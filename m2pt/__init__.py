@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from m2pt.pathway import effective_sizes as effective_sizes
     from m2pt.pathway import merge as merge
     from m2pt.pathway import scales as scales
+    from m2pt.runs.folder import read_history as read_history
+    from m2pt.runs.record import read_record as read_record
+    from m2pt.runs.table import read_histories as read_histories
+    from m2pt.runs.table import read_runs as read_runs
 
 __version__ = "0.2.0"
 
@@ -29,6 +33,9 @@ _MODULES = {
     "m2pt.config": ("Study", "UserError"),
     "m2pt.config.study_file": ("load_study",),
     "m2pt.pathway": ("PathwayError", "attach", "auxiliary_weights", "effective_sizes", "merge", "scales"),
+    "m2pt.runs.folder": ("read_history",),
+    "m2pt.runs.record": ("read_record",),
+    "m2pt.runs.table": ("read_histories", "read_runs"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -99,6 +99,15 @@ def read_spec(run_dir: Path) -> Spec:
     return spec
 
 
+def recipe_version(run_dir: Path) -> int:
+    """The `RECIPE_VERSION` that a run was made with. Raises `UserError` if its `spec.json` does not say."""
+    document = read_json(run_dir / SPEC)
+    version = document.get("recipe_version") if isinstance(document, dict) else None
+    if not isinstance(version, int):
+        raise UserError(f"{run_dir / SPEC}: has no recipe_version; delete the folder and run again.")
+    return version
+
+
 def read_history(run_dir: Path) -> list[dict[str, Any]]:
     """The epochs of a run so far, oldest first; empty before the first has ended."""
     return read_lines(run_dir / HISTORY)

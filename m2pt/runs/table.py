@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from m2pt.config import UserError
 from m2pt.files.documents import read_json
-from m2pt.runs.folder import FAILURE, RunState, read_history, run_state
-from m2pt.runs.identity import run_id
+from m2pt.runs.folder import FAILURE, SPEC, RunState, read_history, read_spec, recipe_version, run_state
+from m2pt.runs.identity import RECIPE_VERSION, run_id
 from m2pt.runs.record import read_record
 from m2pt.runs.spec import RunSpec
 
@@ -49,6 +50,24 @@ def read_results(
         memberships = names.get(spec.model_dump_json(), []) if names else []
         rows.append(_row(spec, folder, documents) | {"parts": " ".join(memberships)})
     return pd.DataFrame(rows, columns=list(COLUMNS)), documents
+
+
+def read_runs(folder: str | Path) -> pd.DataFrame:
+    """The fine-tuning runs in the folder of a study, such as `runs/embedded`: one row per run, in the order of their ids.
+
+    The columns are `COLUMNS`; scores are percentages. These are all runs that were started there, including those of settings
+    that the study file no longer has. Runs of another `RECIPE_VERSION` are left out: their scores do not compare.
+
+    Raises:
+        UserError: the folder holds no such run, or a file of a run is damaged.
+
+    """
+    run_dirs = [path.parent for path in sorted(Path(folder).glob(f"*/{SPEC}"))]
+    specs = [read_spec(run_dir) for run_dir in run_dirs if recipe_version(run_dir) == RECIPE_VERSION]
+    runs = [spec for spec in specs if isinstance(spec, RunSpec)]
+    if not runs:
+        raise UserError(f"{folder}: has no run of this recipe version; name the folder of a study's runs, such as runs/embedded.")
+    return read_table(runs, Path(folder))
 
 
 def by_part(rows: pd.DataFrame) -> pd.DataFrame:

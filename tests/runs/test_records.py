@@ -8,10 +8,10 @@ import pytest
 from m2pt.config import UserError
 from m2pt.files import documents
 from m2pt.runs.folder import FAILURE, HISTORY, RECORD, SPEC, create_run, read_spec, run_state
-from m2pt.runs.identity import run_id
+from m2pt.runs.identity import RECIPE_VERSION, run_id
 from m2pt.runs.spec import WeightsRef
-from m2pt.runs.table import read_table
-from tests.specs import run_spec
+from m2pt.runs.table import read_runs, read_table
+from tests.specs import pretrain_spec, run_spec
 
 SCORES = {
     "metric": "accuracy",
@@ -99,3 +99,34 @@ def test_the_table_has_a_row_for_every_planned_run_and_no_score_for_a_missing_on
     assert table["merge_max_logit_difference"][0] == 1e-6
     assert table["error"][1] == "the disk is full."
     assert table["run_id"][3] == ""
+
+
+def finished(folder, **changes):
+    spec = run_spec(**changes)
+    run_dir = create_run(folder, spec)
+    scores = {"metric": "accuracy", "val_score": 70.0, "test_score": 61.5 + spec.seed, "epoch": 3, "merge": None}
+    counts = dict.fromkeys(("scale_abs_mean", "effective_size_mean", "parameters", "trainable_parameters"), 1)
+    documents.write_json(run_dir / RECORD, {"run_id": run_id(spec)} | scores | counts)
+    return run_dir
+
+
+def test_the_runs_of_a_folder_are_those_that_can_be_compared(tmp_path):
+    folder = tmp_path / "runs"
+    for seed in (1, 0):
+        finished(folder, seed=seed)
+    create_run(folder, pretrain_spec())
+    other = finished(folder, seed=2)
+    document = documents.read_json(other / SPEC)
+    documents.write_json(other / SPEC, document | {"recipe_version": RECIPE_VERSION - 1})
+    finished(folder / ".replaced", seed=3)
+    runs = read_runs(str(folder))
+    assert runs[["seed", "test_score", "status"]].to_numpy().tolist() == [[0, 61.5, "complete"], [1, 62.5, "complete"]]
+
+
+def test_a_folder_without_runs_and_a_damaged_spec_are_refused(tmp_path):
+    with pytest.raises(UserError, match="elsewhere: has no run of this recipe version"):
+        read_runs(tmp_path / "elsewhere")
+    run_dir = finished(tmp_path / "runs")
+    documents.write_json(run_dir / SPEC, {"spec": {}})
+    with pytest.raises(UserError, match=r"spec.json: has no recipe_version"):
+        read_runs(tmp_path / "runs")
