@@ -34,7 +34,7 @@ class Counts:
     @property
     def words(self) -> str:
         """What is left out, for people: `18 of 24 samples (18 absent, 0 unreadable)`."""
-        unreadable = "unreadable not looked at yet" if self.unreadable is None else f"{self.unreadable} unreadable"
+        unreadable = "readability not checked yet" if self.unreadable is None else f"{self.unreadable} unreadable"
         return f"{self.left_out} of {self.listed} samples ({self.absent} absent, {unreadable})"
 
     @classmethod

@@ -16,7 +16,7 @@ from pipelines.planning import environments, study_file
 from pipelines.planning.estimates import assumption, cells
 from pipelines.planning.folders import data_folder
 from pipelines.planning.plan import Plan, resolve
-from pipelines.planning.refused_runs import form, refusals
+from pipelines.planning.refused_runs import refusals, without_seed
 from pipelines.planning.remaining_time import remaining_seconds
 from pipelines.planning.slots import slots
 from pipelines.planning.task_samples import task_samples
@@ -49,7 +49,7 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
         "unplanned": unplanned(plan.study, plan.runs),
         "environments": environments.warnings(plan),
         "slots": [slot.name for slot in places],
-        "estimated_seconds": remaining_seconds(plan, len(places), [spec for spec in plan.runs if form(spec) in refused]),
+        "estimated_seconds": remaining_seconds(plan, len(places), [spec for spec in plan.runs if without_seed(spec) in refused]),
         "refused": _refused(plan, refused),
         "assumption": assumption() if tasks else None,
         "cells": [asdict(cell) for cell in tasks],
@@ -63,7 +63,7 @@ def _refused(plan: Plan, refused: Mapping[str, str]) -> dict[str, list[str]]:
     """The names of the runs that cannot start, by the reason."""
     listed: dict[str, list[str]] = {}
     for spec in plan.runs:
-        if (reason := refused.get(form(spec))) is not None:
+        if (reason := refused.get(without_seed(spec))) is not None:
             listed.setdefault(reason, []).append(plan.label(spec))
     return listed
 

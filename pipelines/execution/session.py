@@ -194,14 +194,14 @@ class Session:
             found = environments.differing(known, ours)
             if found and rule == "redo":
                 aside.replace(found)
-                self.display.say(f"{self.study.study}: {environments.sentence(found, kind)}: put aside, to be done anew.")
+                self.display.say(f"{self.study.study}: {environments.clause(found, kind)}: put aside, to be done anew.")
             elif found and (plan.unfinished(specs) or plan.to_come):
-                said = f"{self.study.study}: new {kind} runs would be compared with {environments.sentence(found, kind)}"
+                said = f"{self.study.study}: new {kind} runs would be compared with {environments.clause(found, kind)}"
                 if rule == "refuse":
                     raise UserError(f"{said}; {WAY_OUT}.")
                 self.display.say(f"{said}; the report names them all.")
             elif environments.is_mixed(known):
-                said = f"{environments.sentence(found, kind)} stand beside others; the report names them all"
+                said = f"{environments.clause(found, kind)} stand beside others; the report names them all"
                 self.display.say(f"{self.study.study}: {said}.")
             if rule != "mix":
                 self._beside[kind] = {there for run_dir, theirs in known.items() if run_dir not in found for there in theirs}

@@ -10,7 +10,7 @@ from m2pt.models.costs import RunCosts, assumption, run_costs
 from m2pt.runs.identity import cell_key
 from m2pt.runs.spec import RunSpec
 from pipelines.planning.plan import Plan
-from pipelines.planning.refused_runs import form
+from pipelines.planning.refused_runs import without_seed
 from pipelines.planning.task_samples import known_samples
 
 __all__ = ["CellEstimate", "assumption", "cells"]
@@ -52,7 +52,7 @@ def cells(plan: Plan, refused: Mapping[str, str]) -> list[CellEstimate]:
     names: dict[str, list[str]] = {}
     for part, specs in plan.parts.items():
         for spec in (spec for spec in specs if spec.task is not None):
-            key = form(spec)
+            key = without_seed(spec)
             members.setdefault(key, [])
             if spec not in members[key]:
                 members[key].append(spec)

@@ -27,11 +27,11 @@ FINE_TUNING = "fine-tuning"
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a study as things stand.
+    """The runs of a study, as things are on the disk.
 
-    `weights` says where each encoder that exists lies; `missing_data` are the targets and modalities whose data are not there as
-    declared, `missing_weights` the files of encoders that are not there, by the key that names them; `trials` are those of its
-    search so far.
+    `weights` are the paths of the encoders that exist. `missing_data` are the targets and modalities whose data are not there as
+    declared; `missing_weights` are the files of encoders that do not exist, by their key in the study file. `trials` are the
+    trials of the search so far.
     """
 
     study: Study
@@ -44,18 +44,18 @@ class Plan:
     trials: Sequence[Trial] = ()
 
     def run_dir(self, spec: Spec) -> Path | None:
-        """The folder of a run, None while the run has no id."""
+        """The folder of a run; None while the run has no id."""
         if not self.is_ready(spec):
             return None
         folder = encoders_folder(self.study) if isinstance(spec, PretrainSpec) else runs_folder(self.study)
         return folder / run_id(spec)
 
     def is_ready(self, spec: Spec) -> bool:
-        """Whether all that a run needs exists."""
+        """Whether the data and weights that a run needs exist."""
         return spec.ready and data_key(spec) not in self.missing_data
 
     def state(self, spec: Spec) -> RunState:
-        """Where a run stands."""
+        """The state of a run."""
         run_dir = self.run_dir(spec)
         if run_dir is None:
             return RunState.WAITING
@@ -68,28 +68,28 @@ class Plan:
         return [*self.pretrain, *self.runs]
 
     def unfinished(self, specs: Sequence[Spec]) -> list[Spec]:
-        """Those of `specs` that are not complete."""
+        """The runs of `specs` that are not complete."""
         return [spec for spec in specs if self.state(spec) != RunState.COMPLETE]
 
     @property
     def parts(self) -> dict[str, list[RunSpec]]:
-        """The fine-tuning runs of each part of the study, by its name; one part without a name where it declares none."""
+        """The fine-tuning runs of each part, by its name; a study that declares no parts is one part with an empty name."""
         return part_specs(with_trials(self.study, self.trials), self.prints)
 
     @property
     def compared(self) -> list[RunSpec]:
-        """The fine-tuning runs that the report compares: all but those of trials, which have seeds of their own."""
+        """The fine-tuning runs that the report compares: all except those of trials, which have other seeds."""
         return [spec for spec in self.runs if not is_trial(self.study, spec)]
 
     @property
     def chosen(self) -> Trial | None:
-        """The trial that the search has chosen; None before its end, and for a study without one."""
+        """The trial that the search has chosen; None before its end, and for a study without a search."""
         return chosen(self.study, self.trials)
 
     @property
     def to_come(self) -> Counter[str]:
-        """How many runs of each method the search will add, as far as that can be told."""
-        search, coming = self.study.search, Counter[str](spec.method for spec in self.compared)  # the chosen values' runs
+        """How many runs of each method the search will add, as far as is known."""
+        search, coming = self.study.search, Counter[str](spec.method for spec in self.compared)  # runs with the chosen values
         if search is None or self.chosen is not None:
             return Counter()
         each = coming[search.method] // len(self.study.sweep.seeds) * len(search.seeds)
@@ -97,7 +97,7 @@ class Plan:
         return coming
 
     def label(self, spec: Spec) -> str:
-        """What a run is called: its readable name, or its id where another run of the study has the same name."""
+        """The name of a run, or its id if another run of the study has the same name."""
         return run_id(spec) if self._names[spec.name] > 1 and spec.ready else spec.name
 
     @cached_property
@@ -105,7 +105,7 @@ class Plan:
         return Counter(spec.name for spec in self.specs)
 
     def counts(self) -> Counter[RunState]:
-        """How many runs, pretraining and fine-tuning, are in each state."""
+        """How many runs are in each state, pretraining included."""
         return Counter(self.state(spec) for spec in self.specs)
 
 
@@ -196,6 +196,6 @@ def is_locked(run_dir: Path) -> bool:
 
 
 def sweep_id(study: Study) -> str:
-    """Equal for all starts of one sweep: a hash of everything in the study that can change a number."""
+    """The same for every start of one sweep: a hash of everything in the study that can change a number."""
     form = canonical(study.model_dump(mode="json", exclude={"execution"}))
     return hashlib.sha256(form.encode()).hexdigest()[:8]

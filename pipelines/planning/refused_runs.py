@@ -1,4 +1,4 @@
-"""Which runs of a plan cannot start, and why: nothing is costed for them."""
+"""Which runs of a plan cannot start, and why; their cost is not estimated."""
 
 import functools
 from pathlib import Path
@@ -10,47 +10,47 @@ from m2pt.training.startable import Known, Means, refusal
 from m2pt.weights import read_encoder
 from pipelines.planning.plan import Plan
 from pipelines.planning.slots import slots
-from pipelines.planning.task_samples import data_alone, look_at
+from pipelines.planning.task_samples import count_samples, without_model
 
 NEVER_VALIDATES = ("imagenet", "ade20k", "esc50", "scanobjectnn", "modelnet40")
-"""Data sets without validation data of their own, whatever lies in their folder."""
+"""Data sets without a validation split of their own."""
 
 
 def refusals(plan: Plan) -> dict[str, str]:
-    """Why runs cannot start, by their specs as JSON, seed 0 (`form`); the jobs would fail with the same sentences.
+    """Why runs cannot start, by what runs of several seeds share (`without_seed`). Their jobs would fail with the same sentences.
 
-    What lies on the disk is looked at: how many samples the lists of a data set name, and whether files of weights fit.
+    This reads how many samples the lists of a data set name, and whether files of weights fit.
     """
     execution = plan.study.execution
     means = Means(slots(execution)[0].device, execution.devices_per_job, execution.micro_batch)
     fit = functools.lru_cache(maxsize=None)(_misfit)  # each file is read once
     count = functools.lru_cache(maxsize=None)(functools.partial(_known, plan))
-    found: dict[str, str] = {}
-    for key, spec in {form(spec): spec for spec in plan.runs}.items():
+    reasons: dict[str, str] = {}
+    for key, spec in {without_seed(spec): spec for spec in plan.runs}.items():
         reason = refusal(spec, means)
         if reason is None:
-            known = count(data_alone(spec))
+            known = count(without_model(spec))
             reason = known if isinstance(known, str) else refusal(spec, means, known)
         for arguments in () if reason else _files(plan, spec):
             reason = reason or fit(*arguments)
         if reason is not None:
-            found[key] = reason
-    return found
+            reasons[key] = reason
+    return reasons
 
 
-def form(spec: RunSpec) -> str:
-    """What a run shares with those that differ by seed alone."""
+def without_seed(spec: RunSpec) -> str:
+    """The spec as JSON with seed 0: equal for runs that differ only by seed."""
     return spec.model_copy(update={"seed": 0}).model_dump_json()
 
 
 def _known(plan: Plan, spec: RunSpec) -> Known | str:
-    """How many samples a run will find, as far as can be told, or what is wrong with their lists."""
+    """How many samples a run will have, as far as is known, or what is wrong with the lists of samples."""
     study, task = plan.study, spec.task
     if task is None:
         sizes = study.data.embedded
         return Known() if sizes is None else Known(sizes.train, sizes.val)
     if spec.target not in plan.missing_data:
-        counts, fault = look_at(plan, spec)
+        counts, fault = count_samples(plan, spec)
         return f"{fault}." if fault else Known(counts["train"].kept, counts["val"].kept if "val" in counts else 0)
     facts = dataset_facts(task.dataset, task.variant)
     if facts is None:
@@ -60,19 +60,19 @@ def _known(plan: Plan, spec: RunSpec) -> Known | str:
 
 
 def _files(plan: Plan, spec: RunSpec) -> list[tuple[Path, WeightsRef, InputConfig | None, ModelConfig]]:
-    """The files of weights that a run loads and that are there."""
-    found = []
+    """The files of weights that a run loads, of those that exist."""
+    files = []
     for reference in (spec.target_weights, *spec.auxiliary_refs):
         declared = None if reference is None else plan.study.encoders.get(reference.source)
         if reference is not None and isinstance(declared, FileSource):
             path = plan.weights.get((reference.source, reference.modality))
             samples = spec.input if reference is spec.target_weights else None
-            found += [] if path is None else [(path, reference, samples, spec.model)]
-    return found
+            files += [] if path is None else [(path, reference, samples, spec.model)]
+    return files
 
 
 def _misfit(path: Path, reference: WeightsRef, samples: InputConfig | None, model: ModelConfig) -> str | None:
-    """Why a file of weights does not fit: as a whole encoder, or (without a form of samples) as an auxiliary."""
+    """Why a file of weights does not fit: as a complete encoder, or (without a form of samples) as an auxiliary."""
     try:
         read_encoder(
             path,

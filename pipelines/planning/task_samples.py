@@ -1,4 +1,4 @@
-"""What of the samples of a study's tasks is there, before anything is run or decoded."""
+"""Which samples of a study's tasks exist, before anything is run or decoded."""
 
 import functools
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from m2pt.training.files import look
 from pipelines.planning.folders import data_folder
 from pipelines.planning.plan import Plan
 
-_DATA_ALONE = {
+_WITHOUT_MODEL = {
     "seed": 0, "auxiliary": "", "method": "baseline", "setting": "scratch", "tuning": "full", "pathway": None, "rivals": None,
     "target_weights": None, "auxiliary_weights": None, "more_weights": (),
 }  # fmt: skip
@@ -23,7 +23,7 @@ _DATA_ALONE = {
 
 @dataclass(frozen=True)
 class TaskSamples:
-    """The counts of each split of a task, for so many of its runs; `fault` is why they cannot start, None where they can."""
+    """The counts of each split of a task, for `runs` of its runs; `fault` is why they cannot start, None if they can."""
 
     target: str
     runs: int
@@ -32,46 +32,46 @@ class TaskSamples:
 
     @property
     def words(self) -> str:
-        """One line for people."""
-        told = "; ".join(f"{split} {_told(count)}" for split, count in self.counts.items())
-        return ": ".join(filter(None, (self.target, told))) + (f"; cannot start: {self.fault}" if self.fault else "")
+        """One line for the terminal."""
+        counts = "; ".join(f"{split} {_count_words(count)}" for split, count in self.counts.items())
+        return ": ".join(filter(None, (self.target, counts))) + (f"; cannot start: {self.fault}" if self.fault else "")
 
     def document(self) -> dict[str, Any]:
-        """As plain data; `unreadable` is null where nobody has looked yet."""
+        """As plain data; `unreadable` is null before it is known."""
         return {"target": self.target, "runs": self.runs, "splits": documents(self.counts), "fault": self.fault}
 
 
 def task_samples(plan: Plan) -> list[TaskSamples]:
-    """The samples of each task whose data are there, in the order of the runs; runs that would be told the same are together.
+    """The samples of each task whose data exist, in the order of the runs; runs with equal counts and faults are together.
 
-    Lists are read and files are looked for; what can be read is known from runs that were done here.
+    Lists are read and files are looked for; which files can be decoded is known from earlier runs on this machine.
     """
-    found: dict[tuple[str, str, str], list[RunSpec]] = {}
-    told: dict[tuple[str, str, str], tuple[Mapping[str, Counts], str | None]] = {}
-    once = functools.cache(functools.partial(look_at, plan))
+    groups: dict[tuple[str, str, str], list[RunSpec]] = {}
+    counted: dict[tuple[str, str, str], tuple[Mapping[str, Counts], str | None]] = {}
+    count_once = functools.cache(functools.partial(count_samples, plan))
     for spec in plan.runs:
         if spec.task is not None and spec.target not in plan.missing_data:
-            counts, fault = once(data_alone(spec))
+            counts, fault = count_once(without_model(spec))
             key = (spec.target, repr(counts), fault or "")
-            found.setdefault(key, []).append(spec)
-            told[key] = counts, fault
-    return [TaskSamples(key[0], len(specs), *told[key]) for key, specs in found.items()]
+            groups.setdefault(key, []).append(spec)
+            counted[key] = counts, fault
+    return [TaskSamples(key[0], len(specs), *counted[key]) for key, specs in groups.items()]
 
 
 def known_samples(plan: Plan, spec: RunSpec) -> Mapping[str, Any]:
-    """What is known of the samples of a run: its record where it is complete, else the counts of the lists; or nothing."""
+    """What is known about the samples of a run: its record if it is complete, else the counts of the lists, if there are any."""
     run_dir = plan.run_dir(spec)
     if run_dir is not None and is_complete(run_dir):
         return read_record(run_dir)
-    return {} if spec.target in plan.missing_data else {"samples": documents(look_at(plan, spec)[0])}
+    return {} if spec.target in plan.missing_data else {"samples": documents(count_samples(plan, spec)[0])}
 
 
-def data_alone(spec: RunSpec) -> RunSpec:
-    """Equal for runs that find the same samples: the run without what has no part in that."""
-    return spec.model_copy(update=_DATA_ALONE)
+def without_model(spec: RunSpec) -> RunSpec:
+    """Equal for runs that read the same samples: the spec with everything else at a fixed value."""
+    return spec.model_copy(update=_WITHOUT_MODEL)
 
 
-def look_at(plan: Plan, spec: RunSpec) -> tuple[Mapping[str, Counts], str | None]:
+def count_samples(plan: Plan, spec: RunSpec) -> tuple[Mapping[str, Counts], str | None]:
     """The counts of each split of a run's task, and why the run cannot start with them."""
     try:
         counts = look(spec, data_folder(plan.study, spec.target), CACHE)
@@ -81,7 +81,7 @@ def look_at(plan: Plan, spec: RunSpec) -> tuple[Mapping[str, Counts], str | None
     return counts, refused[1] if refused else None
 
 
-def _told(count: Counts) -> str:
+def _count_words(count: Counts) -> str:
     if count.left_out:
         return f"lacks {count.words}"
-    return f"{count.listed}, {'none absent, unreadable not looked at yet' if count.unreadable is None else 'all there'}"
+    return f"{count.listed}, {'none absent, readability not checked yet' if count.unreadable is None else 'all there'}"

@@ -83,7 +83,7 @@ def test_one_more_seed_after_a_change_of_the_code_is_refused_and_nothing_is_lost
 def test_plan_and_status_say_so_before_anything_is_run(capsys: pytest.CaptureFixture[str]):
     for spec in runs():
         leave(spec, device="cuda", device_name="A card")
-    for rule, end in (("refuse", "are refused"), ("mix", "the report names them all"), ("redo", "will be done anew")):
+    for rule, end in (("refuse", "are refused"), ("mix", "the report lists every environment"), ("redo", "will be repeated")):
         declare(rule, "[0, 1, 2]")
         assert main(["plan"]) == 0
         assert main(["status"]) == 0

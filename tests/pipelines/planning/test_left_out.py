@@ -297,8 +297,8 @@ def test_a_plan_says_what_is_absent_and_what_nobody_has_looked_at(videos: Path, 
         "train": {"listed": 8, "kept": 8, "absent": 0, "unreadable": None},
         "test": {"listed": 24, "kept": 6, "absent": 18, "unreadable": None},
     }
-    assert "train 8, none absent, unreadable not looked at yet" in text
-    assert "test lacks 18 of 24 samples (18 absent, unreadable not looked at yet)" in text
+    assert "train 8, none absent, readability not checked yet" in text
+    assert "test lacks 18 of 24 samples (18 absent, readability not checked yet)" in text
     run("videos")
     text, document = planned(capsys)
     assert document["samples"][0]["splits"]["train"] == {"listed": 8, "kept": 7, "absent": 0, "unreadable": 1}
