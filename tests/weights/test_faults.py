@@ -116,10 +116,6 @@ def test_values_that_are_not_finite(tmp_path):
     assert "blocks.1.mlp.fc1.weight holds values that are not finite" in refusal(tmp_path / "nan.pth", tensors)
 
 
-def test_content_that_changed_since_it_was_planned_with(tmp_path):
-    assert "changed since the run was planned" in refusal(tmp_path / "vit.pth", files.vit(), sha256="0" * 64)
-
-
 def test_an_own_encoder_of_the_other_form(tmp_path):
     save_weights(tmp_path / "own.safetensors", Model("image", ImageInput(size=16, channels=3, patch=4), MODEL, 5))
     with pytest.raises(UserError, match=r"missing tokenizer\.class_token; missing tokenizer\.positions"):

@@ -62,7 +62,8 @@ def _read(spec: Spec, *sections: str) -> dict[str, Any]:
                 into, value = found, document
                 for step in outer:
                     into, value = into.setdefault(step, {}), value[step]
-                into[last] = value[last]
+                if last in value:  # a default that ids leave out is left out here too
+                    into[last] = value[last]
     return found
 
 
