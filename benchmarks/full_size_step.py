@@ -14,16 +14,15 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from typing import get_args
 
 import torch
 from torch import Tensor
 
 from m2pt import pathway
 from m2pt.config import (
+    DATASETS,
     MODALITIES,
     AudioInput,
-    Dataset,
     Goal,
     ImageInput,
     InputConfig,
@@ -33,10 +32,10 @@ from m2pt.config import (
     VideoInput,
 )
 from m2pt.layers import RowNoise
-from m2pt.modalities.audio.published import PublishedAudioTokenizer, draw_patches
-from m2pt.modalities.dataset_sizes import DATASETS, DatasetFacts
+from m2pt.modalities.dataset import DatasetFacts
 from m2pt.modalities.recipe import VIT_B, Recipe
 from m2pt.modalities.recipes import recipes
+from m2pt.modalities.registry import dataset
 from m2pt.models.drop_path import draw_paths
 from m2pt.models.encoder import random_encoder
 from m2pt.models.model import Model
@@ -65,11 +64,11 @@ class Outcome:
 
 def facts_of(name: str) -> DatasetFacts:
     """The size of the data set that a recipe is named after."""
-    known = {**{dataset: dataset for dataset in get_args(Dataset)}, **OTHER_NAMES}
-    found = [dataset for part, dataset in known.items() if part in name]
-    if not found:
+    known = {name: name for name in DATASETS} | OTHER_NAMES
+    named = [meant for part, meant in known.items() if part in name]
+    if not named:
         raise SystemExit(f"{name}: names no known data set; add what it means to OTHER_NAMES.")
-    return next(facts for (dataset, _), facts in DATASETS.items() if dataset == found[-1])
+    return next(iter(dataset(named[-1]).facts.values()))
 
 
 def random_input(config: InputConfig) -> Tensor:
@@ -116,8 +115,7 @@ def build(modality: Modality, recipe: Recipe, facts: DatasetFacts) -> Model:
     )
     pathway.attach(model, random_encoder(VIT_B, seed=1), auxiliary_trainable=not fixed)
     freeze_for("fix" if fixed else "full", model)
-    if isinstance(model.tokenizer, PublishedAudioTokenizer):
-        model.tokenizer.take_drops(recipe.finetune.augment)
+    model.tokenizer.take(recipe.finetune.augment)
     return model
 
 
@@ -134,7 +132,7 @@ def step(modality: Modality, name: str, recipe: Recipe) -> Outcome:
     built = time.perf_counter()
     noise = RowNoise(derived_seed(0, "noise"), BATCH, torch.arange(BATCH))
     draw_paths(model, noise, x.device)
-    draw_patches(model, noise, x.device)
+    model.tokenizer.draw(noise, x.device)
     outputs = model(x) if given is None else model(x, given)
     loss = training_loss(recipe.finetune, recipe.goal, outputs, y).mean()
     loss.backward()

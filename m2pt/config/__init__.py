@@ -8,8 +8,10 @@ from m2pt.config.base import (
     LAYERS,
     MODALITIES,
     RANDOM,
+    Form,
     Fraction,
     Frozen,
+    Goal,
     Layer,
     Modality,
     Name,
@@ -22,19 +24,21 @@ from m2pt.config.base import (
     UserError,
     refuses_unknown,
 )
+from m2pt.config.datasets import DATASETS, Dataset
 from m2pt.config.encoders import EncoderSource, FileSource, LabelsSource, LayoutName, MaeSource, Reading, Weights
 from m2pt.config.execution import ExecutionConfig
 from m2pt.config.finetune import BlocksConfig, FinetuneConfig, Head, TestConfig
 from m2pt.config.inputs import (
+    SECTIONS,
     AudioInput,
     Channels,
     DataConfig,
     EmbeddedData,
     FamilyName,
-    Form,
     ImageInput,
     InputConfig,
     InputsConfig,
+    InputSection,
     ModelConfig,
     PointInput,
     Stereo,
@@ -52,15 +56,17 @@ from m2pt.config.pretrain import LabelPretrain, MaePretrain, PretrainConfig
 from m2pt.config.search import ENCODER_KEYS, RangeConfig, SearchConfig, value_words
 from m2pt.config.study import PartConfig, Study
 from m2pt.config.sweep import SweepConfig
-from m2pt.config.tasks import Dataset, Goal, TaskConfig
+from m2pt.config.tasks import TaskConfig
 
 __all__ = [
     "CORE_METHODS",
+    "DATASETS",
     "ENCODER_KEYS",
     "LAYERS",
     "METHOD_NAMES",
     "MODALITIES",
     "RANDOM",
+    "SECTIONS",
     "AudioAugment",
     "AudioInput",
     "Augmentation",
@@ -82,6 +88,7 @@ __all__ = [
     "ImageAugment",
     "ImageInput",
     "InputConfig",
+    "InputSection",
     "InputsConfig",
     "LabelPretrain",
     "LabelsSource",

@@ -1,13 +1,28 @@
 """Training-time augmentation on published data sets, by modality."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from m2pt.config.base import Fraction, Frozen, NonNegative, NonNegativeFloat, Positive, PositiveFloat
+from m2pt.config.base import Form, Fraction, Frozen, Goal, NonNegative, NonNegativeFloat, Positive, PositiveFloat
 
 
-class ImageAugment(Frozen):
+class AugmentSection(Frozen):
+    """What the augmentations of all modalities have."""
+
+    @property
+    def mixes(self) -> bool:
+        """Whether a sample is mixed with another one while it is read."""
+        return False
+
+    def unread(self, goal: Goal, form: Form) -> Mapping[str, str]:
+        """The keys that a run of a goal and form of input does not read, with the reason for each."""
+        del goal, form
+        return {}
+
+
+class ImageAugment(AugmentSection):
     """Training-time changes of a picture: random resized crop, flip, RandAugment, erasing.
 
     Scenes with a label per pixel are instead rescaled at random, cropped, flipped and distorted in colour.
@@ -30,8 +45,16 @@ class ImageAugment(Frozen):
     scene_scale: tuple[PositiveFloat, PositiveFloat] | None = None
     """Smallest and largest random scale of a scene; only for semantic segmentation."""
 
+    def unread(self, goal: Goal, form: Form) -> Mapping[str, str]:
+        """As `AugmentSection.unread`: scenes have an augmentation of their own."""
+        del form
+        if goal == "semantic_segmentation":
+            return dict.fromkeys(("crop_scale", "crop_draw", "policy", "erasing"), "scenes are not changed so")
+        jitter = {} if self.policy is None else {"color_jitter": "policy stands in for it"}
+        return {"scene_scale": "it is for scenes"} | jitter
 
-class AudioAugment(Frozen):
+
+class AudioAugment(AugmentSection):
     """Training-time changes of a sound: of the waveform, then of the filterbank (SpecAugment), then dropped patches."""
 
     kind: Literal["audio"] = "audio"
@@ -53,8 +76,19 @@ class AudioAugment(Frozen):
     drop_frequency: Fraction = 0.0
     """Share of the patches' frequency rows that are left out."""
 
+    @property
+    def mixes(self) -> bool:
+        """Whether waveforms are mixed."""
+        return self.mixup > 0
 
-class PointAugment(Frozen):
+    def unread(self, goal: Goal, form: Form) -> Mapping[str, str]:
+        """As `AugmentSection.unread`: only the published tokenizer leaves out patches."""
+        del goal
+        keys = ("drop_time", "drop_frequency") if form == "shared" else ()
+        return dict.fromkeys(keys, "patches are left out in the published form alone")
+
+
+class PointAugment(AugmentSection):
     """Training-time changes of a cloud: sampling, scale, shift, turn."""
 
     kind: Literal["point"] = "point"
@@ -69,7 +103,7 @@ class PointAugment(Frozen):
     """Turn the cloud by a random angle about the vertical."""
 
 
-class VideoAugment(Frozen):
+class VideoAugment(AugmentSection):
     """Training-time changes of a clip, the same for all its frames: crop, flip, RandAugment, erasing."""
 
     kind: Literal["video"] = "video"

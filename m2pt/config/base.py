@@ -11,8 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 Modality = Literal["image", "audio", "point", "video"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
+Goal = Literal["classification", "tagging", "part_segmentation", "semantic_segmentation"]
+
 Layer = Literal["attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"]
 LAYERS: tuple[Layer, ...] = get_args(Layer)
+
+Form = Literal["shared", "published"]
+"""How a tokenizer marks place and pools: `shared` is this project's fixed Fourier code without class token, the same for all
+modalities; `published` is that of the family whose weights are loaded (MAE, AudioMAE, Point-MAE, VideoMAE)."""
 
 Setting = Literal["pretrained", "scratch"]
 Tuning = Literal["full", "fix"]

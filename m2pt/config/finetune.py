@@ -115,6 +115,11 @@ class FinetuneConfig(OptimizerConfig):
     """How the model is tested."""
 
     @property
+    def mixes_before(self) -> bool:
+        """Whether samples are mixed with each other while they are read, before they stand in a batch."""
+        return not isinstance(self.augment, bool) and self.augment.mixes
+
+    @property
     def mixes(self) -> bool:
         """Whether samples of a batch are mixed with each other."""
         return self.mixup > 0 or self.cutmix > 0

@@ -1,10 +1,11 @@
 """Where data lie, in which form samples reach the tokenizers, and the encoder behind these."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from m2pt.config.base import Frozen, NonNegative, Positive, PositiveFloat, require_divisible
+from m2pt.config.base import MODALITIES, Form, Frozen, Goal, Modality, NonNegative, Positive, PositiveFloat, require_divisible
 
 
 class EmbeddedData(Frozen):
@@ -31,18 +32,47 @@ class DataConfig(Frozen):
     """Sizes of the embedded data sets; without the section nothing is generated."""
 
 
-Form = Literal["shared", "published"]
-"""How a tokenizer marks place and pools: `shared` is this project's fixed Fourier code without class token, the same for all
-modalities; `published` is that of the family whose weights are loaded (MAE, AudioMAE, Point-MAE, VideoMAE)."""
-
 Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
 
 
-class ImageInput(Frozen):
-    """Square pictures. The tokenizer sees `(x - mean) / std` of pixels in [0, 1]."""
+class InputSection(Frozen):
+    """What the sections of all modalities have: the form, and the facts of a modality that a spec or a file of weights needs.
+
+    The rest of a modality is declared in its wing (`m2pt.modalities`).
+    """
+
+    class_token: ClassVar[bool] = True
+    """Whether the published tokenizer puts a class token in front of the others."""
+    axes: ClassVar[tuple[str, ...]] = ()
+    """What the patches of the published tokenizer are counted along; empty where tokens are not patches of a grid."""
+    views: ClassVar[Mapping[str, tuple[Goal, ...]]] = {}
+    """The keys of `finetune.test` that samples of this modality have a use for, with the goals that use them."""
+    unread_of_small_data: ClassVar[Mapping[str, str]] = {}
+    """The keys of this section that small data, which are read as a whole, do not read, with the reason for each."""
+
+    for_tasks_only: ClassVar[tuple[str, ...]] = ()
+    """The keys of this section that cannot be set for small data."""
 
     form: Form = "shared"
     """How the tokenizer marks place and pools: `shared` or `published`."""
+
+    @property
+    def patch_shape(self) -> tuple[int, ...]:
+        """The sides of a patch, channels first; empty where tokens are not patches of a grid."""
+        return ()
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The number of patches along each of `axes`."""
+        return ()
+
+
+class ImageInput(InputSection):
+    """Square pictures. The tokenizer sees `(x - mean) / std` of pixels in [0, 1]."""
+
+    axes: ClassVar[tuple[str, ...]] = ("rows", "columns")
+    views: ClassVar[Mapping[str, tuple[Goal, ...]]] = {"stride": ("semantic_segmentation",)}
+
     size: Positive = 16
     """Pixels along each side."""
     channels: Literal[1, 3] = 1
@@ -58,16 +88,26 @@ class ImageInput(Frozen):
     def _divisible(self) -> Self:
         return require_divisible(self, ("size", "patch"))
 
+    @property
+    def patch_shape(self) -> tuple[int, ...]:
+        """Channels, height, width."""
+        return self.channels, self.patch, self.patch
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Rows and columns."""
+        return self.size // self.patch, self.size // self.patch
+
 
 Stereo = Literal["first", "mean"]
 """What becomes of a file with several channels: the first is taken (as AudioMAE does), or the mean of all."""
 
 
-class AudioInput(Frozen):
+class AudioInput(InputSection):
     """Log-mel filterbanks. The tokenizer sees `(x - mean) / std`; the defaults are those of the embedded words."""
 
-    form: Form = "shared"
-    """How the tokenizer marks place and pools: `shared` or `published`."""
+    axes: ClassVar[tuple[str, ...]] = ("time", "frequency")
+
     sample_rate: Positive = 16000
     """Samples per second; files of another rate are resampled."""
     stereo: Stereo = "mean"
@@ -89,12 +129,23 @@ class AudioInput(Frozen):
     def _divisible(self) -> Self:
         return require_divisible(self, ("frames", "patch"), ("mels", "patch"))
 
+    @property
+    def patch_shape(self) -> tuple[int, ...]:
+        """One channel, time, frequency."""
+        return 1, self.patch, self.patch
 
-class PointInput(Frozen):
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Places in time and in frequency."""
+        return self.frames // self.patch, self.mels // self.patch
+
+
+class PointInput(InputSection):
     """Clouds of points, whose tokens are groups of neighbours around farthest-point centres."""
 
-    form: Form = "shared"
-    """How the tokenizer marks place and pools: `shared` or `published`."""
+    views: ClassVar[Mapping[str, tuple[Goal, ...]]] = {"votes": ("classification",)}
+    for_tasks_only: ClassVar[tuple[str, ...]] = ("thinned",)
+
     points: Positive = 192
     """Points that the model sees."""
     groups: Positive = 16
@@ -119,11 +170,14 @@ class PointInput(Frozen):
         return self
 
 
-class VideoInput(Frozen):
+class VideoInput(InputSection):
     """Clips of square frames, cut into tubelets of `tubelet` × `patch` × `patch`."""
 
-    form: Form = "shared"
-    """How the tokenizer marks place and pools: `shared` or `published`."""
+    class_token: ClassVar[bool] = False
+    axes: ClassVar[tuple[str, ...]] = ("frames", "rows", "columns")
+    views: ClassVar[Mapping[str, tuple[Goal, ...]]] = dict.fromkeys(("clips", "crops"), get_args(Goal))
+    unread_of_small_data: ClassVar[Mapping[str, str]] = {"stride": "clips of small data are spread over the whole video"}
+
     frames: Positive = 8
     """Frames of a clip."""
     stride: Positive | None = None
@@ -145,6 +199,17 @@ class VideoInput(Frozen):
     def _divisible(self) -> Self:
         return require_divisible(self, ("frames", "tubelet"), ("size", "patch"))
 
+    @property
+    def patch_shape(self) -> tuple[int, ...]:
+        """Channels, time, height, width."""
+        return self.channels, self.tubelet, self.patch, self.patch
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Tubelets along time, height and width."""
+        side = self.size // self.patch
+        return self.frames // self.tubelet, side, side
+
 
 class InputsConfig(Frozen):
     """The form in which each modality reaches its tokenizer."""
@@ -160,6 +225,9 @@ class InputsConfig(Frozen):
 
 
 InputConfig = ImageInput | AudioInput | PointInput | VideoInput
+
+SECTIONS: Mapping[Modality, type[InputSection]] = {name: type(getattr(InputsConfig(), name)) for name in MODALITIES}
+"""The input section of each modality."""
 
 
 FamilyName = Literal["vit"]

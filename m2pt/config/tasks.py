@@ -4,16 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from m2pt.config.base import Fraction, Frozen, Modality, Name, Tuning
-
-Dataset = Literal[
-    "imagenet", "webdataset", "ade20k",
-    "audioset", "esc50", "speech-commands",
-    "modelnet40", "scanobjectnn", "shapenetpart", "partnet",
-    "kinetics",
-]  # fmt: skip
-Goal = Literal["classification", "tagging", "part_segmentation", "semantic_segmentation"]
-
+from m2pt.config.base import Fraction, Frozen, Goal, Modality, Name, Tuning
+from m2pt.config.datasets import Dataset
 
 MOST_UNREADABLE = 0.01
 """The share of a split that a task may leave out where it skips and does not say how much."""

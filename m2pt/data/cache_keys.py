@@ -9,15 +9,8 @@ from typing import Any
 
 import m2pt
 from m2pt.config import Modality, refuses_unknown
+from m2pt.modalities.registry import SPECS
 from m2pt.runs.identity import canonical
-
-DECODERS: dict[Modality, tuple[str, ...]] = {
-    "image": ("numpy", "pillow"),
-    "audio": ("av", "kaldi-native-fbank", "numpy", "scipy", "soundfile"),
-    "point": ("h5py", "numpy"),
-    "video": ("av", "numpy", "pillow"),
-}
-"""The packages whose version decides what is decoded, and what can be."""
 
 
 @refuses_unknown
@@ -31,7 +24,7 @@ def reading_key(modality: Modality, data_sha256: str, asked: Any) -> str:
         TypeError: `asked` holds what has no canonical form.
 
     """
-    packages = {name: version(name) for name in DECODERS[modality]}
+    packages = {name: version(name) for name in SPECS[modality].decoders}
     form = canonical([readers_sha256(modality), packages, data_sha256, asked])
     return hashlib.sha256(form.encode()).hexdigest()[:16]
 

@@ -4,7 +4,6 @@ A data folder is `<root>/<modality>`. Dotfiles belong to no data set: neither th
 """
 
 import hashlib
-import importlib
 import json
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from m2pt.data.cache_keys import reading_key
 from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.documents import write_atomic
 from m2pt.files.locks import locked
+from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.identity import canonical
 
@@ -53,8 +53,7 @@ def require(folder: Path, data_sha256: str, cache: Path = CACHE) -> None:
 
 
 def _read(modality: Modality, folder: Path, split: str, config: InputConfig) -> Samples:
-    samples: Samples = importlib.import_module(f"m2pt.modalities.{modality}.small").read(folder, split, config)
-    return samples
+    return SPECS[modality].small(folder, split, config)
 
 
 def _store(path: Path, samples: Samples) -> None:

@@ -1,16 +1,15 @@
 """The embedded data sets: made whole or not at all, and only where they do not stand already."""
 
-import importlib
 import shutil
 import tempfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from m2pt.config import MODALITIES, EmbeddedData, Modality, UserError
 from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.documents import read_json, write_json
 from m2pt.files.locks import locked
+from m2pt.modalities.registry import SPECS
 
 MANIFEST = "embedded.json"
 """In the root of embedded data: what each modality was made from, and its fingerprint. No data set itself."""
@@ -39,12 +38,8 @@ def write_embedded(root: Path, sizes: EmbeddedData, cache: Path = CACHE) -> bool
         return bool(stale)
 
 
-def _generator(modality: Modality) -> ModuleType:
-    return importlib.import_module(f"m2pt.modalities.{modality}.embedded")
-
-
 def _origin(modality: Modality, sizes: EmbeddedData) -> dict[str, Any]:
-    return {"version": _generator(modality).VERSION, "sizes": sizes.model_dump(mode="json")}
+    return {"version": SPECS[modality].embedded().version, "sizes": sizes.model_dump(mode="json")}
 
 
 def _manifest(root: Path) -> dict[str, Any]:
@@ -71,7 +66,7 @@ def _make(root: Path, modality: Modality, sizes: EmbeddedData) -> None:
             shutil.rmtree(leftover)
         with tempfile.TemporaryDirectory(dir=root, prefix=_ASIDE) as aside:
             fresh, old = Path(aside) / modality, Path(aside) / "old"
-            _generator(modality).write(fresh, sizes)
+            SPECS[modality].embedded().write(fresh, sizes)
             if (root / modality).exists():
                 (root / modality).rename(old)
             fresh.rename(root / modality)

@@ -31,7 +31,7 @@ from m2pt.config import (
     VideoInput,
     refuses_unknown,
 )
-from m2pt.modalities.dataset_sizes import DatasetFacts
+from m2pt.modalities.dataset import DatasetFacts
 from m2pt.modalities.shared.dense import Outputs
 from m2pt.models.families import NOTHING_ADDED
 from m2pt.models.model import Model

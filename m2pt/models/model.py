@@ -11,9 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from m2pt.config import BlocksConfig, Head, InputConfig, Modality, ModelConfig, UserError
 from m2pt.layers import LayerNorm
-from m2pt.modalities.image.published import PublishedImageTokenizer
-from m2pt.modalities.point.published import PublishedPointTokenizer
-from m2pt.modalities.rooms import build_tokenizer
+from m2pt.modalities.registry import build_tokenizer
 from m2pt.modalities.shared.dense import Outputs
 from m2pt.modalities.shared.features import Features
 from m2pt.models.families import NOTHING_ADDED, build_blocks
@@ -51,9 +49,8 @@ class Model(nn.Module):
         self.pooling = head
         self.gradient_checkpointing = False
         self.tokenizer = build_tokenizer(modality, input_config, config.width)
-        if head == "part_segmentation" and isinstance(self.tokenizer, PublishedPointTokenizer):
-            self.tokenizer.remove_class_token()
-        grid = self.tokenizer.grid.counts[1:] if isinstance(self.tokenizer, PublishedImageTokenizer) else None
+        self.tokenizer.adapt(head)
+        grid = self.tokenizer.attention_grid
         if added.relative_positions and grid is None:
             raise UserError("finetune.blocks.relative_positions: is for images in the published form; leave it out.")
         self.blocks = build_blocks(config, drop_path, added=added, grid=grid or (1, 1))

@@ -5,7 +5,7 @@ A study file that sets such a value would be believed; `pipelines.planning.unuse
 
 from collections.abc import Iterator
 
-from m2pt.config import AudioAugment, FinetuneConfig, Frozen, Goal, ImageAugment, MaePretrain
+from m2pt.config import FinetuneConfig, Frozen, Goal, MaePretrain
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 
 Reasons = dict[str, str]
@@ -39,12 +39,12 @@ def _of_pretraining(spec: PretrainSpec) -> Reasons:
     found: Reasons = {}
     if isinstance(spec.pretrain, MaePretrain):
         found["input.form"] = "an encoder that is pretrained here has the shared form"
-    if spec.modality == "video":
-        found["input.stride"] = _STRIDE
-    return found
+    return found | _of_small_samples(spec)
 
 
-_STRIDE = "clips of small data are spread over the whole video"
+def _of_small_samples(spec: Spec) -> Reasons:
+    """Keys of the input that data read as a whole do not read."""
+    return {f"input.{key}": reason for key, reason in spec.input.unread_of_small_data.items()}
 
 
 def _of_training(spec: RunSpec) -> Reasons:
@@ -61,7 +61,7 @@ def _of_training(spec: RunSpec) -> Reasons:
         found["finetune.layer_decay"] = "the tuning fix trains nothing below the head but the scales"
     if spec.tuning == "fix":
         found["finetune.blocks.relative_positions"] = "the tuning fix leaves them at zero"
-    if spec.tuning == "fix" or spec.input.form == "shared" or spec.modality == "video" or recipe.weight_decay == 0:
+    if spec.tuning == "fix" or spec.input.form == "shared" or not spec.input.class_token or recipe.weight_decay == 0:
         found["finetune.undecayed"] = "no such parameter is trained and decayed"
     if recipe.head not in ("mean", "class_token"):
         found["finetune.head_init_std"] = f"the head {recipe.head} has an initialisation of its own"
@@ -82,29 +82,23 @@ def _loss(goal: Goal, recipe: FinetuneConfig) -> str:
 
 def _of_views(spec: RunSpec) -> Reasons:
     """Each way to test belongs to one kind of data."""
-    found: Reasons = {}
-    if spec.modality != "video":
-        found |= dict.fromkeys(("finetune.test.clips", "finetune.test.crops"), "several views are those of videos")
-    if (spec.modality, spec.goal) != ("point", "classification"):
-        found["finetune.test.votes"] = "votes are those of classified clouds"
-    if spec.goal != "semantic_segmentation":
-        found["finetune.test.stride"] = "windows are those of scenes"
-    return found
+    used = {key for key, goals in spec.input.views.items() if spec.goal in goals}
+    return {f"finetune.test.{key}": reason for key, reason in _VIEWS.items() if key not in used}
+
+
+_VIEWS = {
+    "clips": "several views are those of videos",
+    "crops": "several views are those of videos",
+    "votes": "votes are those of classified clouds",
+    "stride": "windows are those of scenes",
+}
+"""Why a run does not read a key of `finetune.test` that its samples have no use for."""
 
 
 def _of_augmentation(spec: RunSpec) -> Reasons:
-    augment, where = spec.finetune.augment, "finetune.augment"
-    if isinstance(augment, AudioAugment) and spec.input.form == "shared":
-        return {f"{where}.{key}": "patches are left out in the published form alone" for key in ("drop_time", "drop_frequency")}
-    if not isinstance(augment, ImageAugment):
-        return {}
-    if spec.goal == "semantic_segmentation":
-        keys = ("crop_scale", "crop_draw", "policy", "erasing")
-        return {f"{where}.{key}": "scenes are not changed so" for key in keys}
-    found: Reasons = {f"{where}.scene_scale": "it is for scenes"}
-    if augment.policy is not None:
-        found[f"{where}.color_jitter"] = "policy stands in for it"
-    return found
+    augment = spec.finetune.augment
+    reasons = {} if isinstance(augment, bool) else augment.unread(spec.goal, spec.input.form)
+    return {f"finetune.augment.{key}": reason for key, reason in reasons.items()}
 
 
 def _of_small_data(spec: RunSpec) -> Reasons:
@@ -115,9 +109,7 @@ def _of_small_data(spec: RunSpec) -> Reasons:
     )
     if not isinstance(spec.finetune.augment, bool):
         found["finetune.augment"] = "small data are augmented in their own way, or not (`augment: true` or `false`)"
-    if spec.modality == "video":
-        found["input.stride"] = _STRIDE
-    return found
+    return found | _of_small_samples(spec)
 
 
 def _of_pathway(spec: RunSpec) -> Reasons:

@@ -5,7 +5,6 @@ the data is ever left out: a file that this process may not read, or a disk that
 """
 
 import dataclasses
-import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from m2pt.data.cache_keys import reading_key
 from m2pt.files.documents import read_json, write_json
 from m2pt.files.locks import locked
 from m2pt.files.state import file_sha256
+from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.items import Items, Reader, Split, Wanted
 from m2pt.modalities.shared.missing import is_file
 from m2pt.runs.spec import RunSpec, TaskSpec
@@ -96,11 +96,10 @@ def _task(spec: RunSpec) -> TaskSpec:
 
 
 def _reader(spec: RunSpec) -> Reader:
-    readers: dict[str, Reader] = importlib.import_module(f"m2pt.modalities.{spec.modality}.datasets").READERS
-    dataset = _task(spec).dataset
-    if dataset not in readers:
+    known, dataset = SPECS[spec.modality].datasets, _task(spec).dataset
+    if dataset not in known:
         raise UserError(f"tasks.{spec.target}.dataset: {dataset} is no data set of the modality {spec.modality}.")
-    return readers[dataset]
+    return known[dataset].open
 
 
 def memory_name(spec: RunSpec, folder: Path, kind: list[Any]) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from m2pt.config import UserError, refuses_unknown
-from m2pt.modalities.rooms import ROOMS
+from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.items import Item, Items
 from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.identity import derived_seed
@@ -87,7 +87,7 @@ class MemoryFeed(Feed):
                 continue
             x = self._pool.x[chosen]
             if spec.finetune.augment:
-                x = ROOMS[spec.modality].augment(x, _generator(spec, "augment", epoch, step))
+                x = SPECS[spec.modality].augment(x, _generator(spec, "augment", epoch, step))
             rows = self._share.rows(len(chosen), spec.finetune.rows_together)
             yield Batch({"x": x[rows], "y": self._pool.y[chosen[rows]]}, rows, len(chosen))
 

@@ -13,7 +13,6 @@ import torch
 from m2pt import pathway
 from m2pt.config import UserError, refuses_unknown
 from m2pt.methods import METHODS
-from m2pt.modalities.audio.published import PublishedAudioTokenizer
 from m2pt.modalities.shared.samples import Samples
 from m2pt.models.model import Model, fresh
 from m2pt.runs.folder import CHECKPOINT, MERGED
@@ -73,8 +72,7 @@ def build(
     METHODS[spec.method].apply(model, spec, auxiliaries(spec, places.auxiliary_weights, told))
     freeze_for(spec.tuning, model)
     model.gradient_checkpointing = places.gradient_checkpointing
-    if isinstance(model.tokenizer, PublishedAudioTokenizer):
-        model.tokenizer.take_drops(spec.finetune.augment)
+    model.tokenizer.take(spec.finetune.augment)
     return model.to(places.device)
 
 

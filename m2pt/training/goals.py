@@ -5,14 +5,13 @@ Shapes: B rows, V views, K classes.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from m2pt.config import FinetuneConfig, Goal, ImageInput, refuses_unknown
-from m2pt.modalities.image.heads.windows import predict_scene
+from m2pt.config import FinetuneConfig, Goal, refuses_unknown
+from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.dense import Outputs
 from m2pt.modalities.shared.items import Item
 from m2pt.runs.spec import RunSpec
@@ -97,11 +96,11 @@ class Predictor:
         """
         goal = self.spec.goal
         x = item["x"]
-        if goal == "semantic_segmentation" and x.ndim == 5:
+        modality = SPECS[self.spec.modality]
+        if goal == "semantic_segmentation" and x.ndim == 5 and modality.predict_scene is not None:
             height, width = item["y"].shape[-2:]
-            side = cast(ImageInput, self.spec.input).size
-            stride = self.spec.finetune.test.stride or side
-            scene = predict_scene(self.model, x[0, 0].to(self.device), side, stride, self.num_classes, (height, width))
+            whole, stride = x[0, 0].to(self.device), self.spec.finetune.test.stride
+            scene = modality.predict_scene(self.model, whole, self.spec.input, stride, self.num_classes, (height, width))
             refuse_outputs(scene.unsqueeze(0))
             return scene.float().cpu().unsqueeze(0)
         views = x.shape[1]
@@ -112,6 +111,6 @@ class Predictor:
         if views == 1:
             return outputs.cpu()
         outputs = outputs.unflatten(0, (-1, views))
-        if goal == "classification" and self.spec.modality != "point":
+        if goal == "classification" and modality.views_averaged_as == "probabilities":
             return outputs.softmax(dim=-1).mean(dim=1).cpu()
         return (outputs.sigmoid() if goal == "tagging" else outputs).mean(dim=1).cpu()

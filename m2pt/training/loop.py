@@ -16,9 +16,7 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from m2pt.config import AudioAugment
 from m2pt.layers import RowNoise
-from m2pt.modalities.audio.published import PublishedAudioTokenizer, draw_patches
 from m2pt.modalities.shared.items import seeded
 from m2pt.models.drop_path import DropPath, draw_paths
 from m2pt.models.heads import GroupedBatchNorm
@@ -65,12 +63,10 @@ class Trainer:
         self.steps = self.feed.steps_per_epoch
         self._mixup = _mixup(self.spec, len(self.feed.classes))
         parts = list(self.model.modules())
-        self._draws = any(isinstance(part, DropPath | PublishedAudioTokenizer) for part in parts)
+        self._draws = self.model.tokenizer.draws or any(isinstance(part, DropPath) for part in parts)
         self._norms = [part for part in parts if isinstance(part, GroupedBatchNorm)]
         self._drops = any(isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0 for part in parts)
-        augment = recipe.augment
-        mixed_before = isinstance(augment, AudioAugment) and augment.mixup > 0
-        self._mixes = self._mixup is not None or mixed_before or self.spec.goal != "classification"
+        self._mixes = self._mixup is not None or recipe.mixes_before or self.spec.goal != "classification"
         if self.share.world > 1 and self.device.type == "cuda":
             self.model = cast(Model, nn.SyncBatchNorm.convert_sync_batchnorm(self.model))
         self.optimizer, self.schedule = build_optimizer(self.model, recipe, recipe.epochs * self.steps, self.spec.pathway)
@@ -183,7 +179,7 @@ class Trainer:
         """Forward and backward of some rows; the gradients of all parts and processes add up to that of the mean loss."""
         if self._draws:
             draw_paths(self.model, noise, self.device)
-            draw_patches(self.model, noise, self.device)
+            self.model.tokenizer.draw(noise, self.device)
         with autocast(self.spec.finetune.precision, self.device):
             outputs = self._forward(x) if given is None else self._forward(x, given)
         losses = training_loss(self.spec.finetune, self.spec.goal, outputs, y)

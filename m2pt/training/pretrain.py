@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from m2pt.config import InputConfig, LabelPretrain, MaePretrain, Modality, ModelConfig
 from m2pt.layers import fourier_positions, initialise
-from m2pt.modalities.rooms import ROOMS
+from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.patches import Patches
 from m2pt.modalities.shared.samples import Samples
 from m2pt.models.encoder import Encoder
@@ -40,7 +40,7 @@ class MaskedAutoencoder(nn.Module):
 
     def __init__(self, modality: Modality, input_config: InputConfig, config: ModelConfig, decoder_depth: int) -> None:
         super().__init__()
-        self.tokenizer = ROOMS[modality].shared(input_config, config.width)
+        self.tokenizer = SPECS[modality].tokenizer(input_config, config.width)
         self.encoder = Encoder(config)
         self.bridge = nn.Linear(config.width, config.width)
         self.mask_token = nn.Parameter(torch.zeros(config.width))
@@ -126,7 +126,7 @@ def _reconstruction_loss(model: MaskedAutoencoder, spec: PretrainSpec, ratio: fl
     patches = model.tokenizer.patchify(x)
     hidden_BN = model.tokenizer.hidden(len(x), ratio, noise).to(x.device)
     target = patches.values_BNP[hidden_BN].view(len(x), -1, patches.values_BNP.shape[-1])
-    return ROOMS[spec.modality].loss(model(patches, hidden_BN), target)
+    return SPECS[spec.modality].reconstruction().loss(model(patches, hidden_BN), target)
 
 
 def _labelled(
@@ -222,7 +222,7 @@ def _step(
     schedule.apply(optimizer, step)
     noise = torch.Generator().manual_seed(derived_seed(spec.seed, "batch", spec.modality, step))
     chosen = torch.randint(len(pool.y), (recipe.batch_size,), generator=noise)
-    x = ROOMS[spec.modality].augment(pool.x[chosen], noise)
+    x = SPECS[spec.modality].augment(pool.x[chosen], noise)
     loss = loss_of(x, pool.y[chosen], noise)
     value = float(loss.detach())
     if not math.isfinite(value):

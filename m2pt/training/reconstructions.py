@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from m2pt.files.documents import write_atomic
-from m2pt.modalities.rooms import ROOMS
+from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.tokenizer import PatchTokenizer
 from m2pt.runs.folder import RECONSTRUCTIONS
 from m2pt.runs.identity import derived_seed
@@ -25,7 +25,7 @@ def save_reconstructions(
 ) -> None:
     """Draw evenly spaced validation samples to `reconstructions.png`; the visible patches of the last row are the true ones."""
     model.eval()
-    rooms = ROOMS[spec.modality]
+    reconstruction = SPECS[spec.modality].reconstruction()
     chosen = x[torch.linspace(0, len(x) - 1, COUNT).round().long()].to(device)
     patches = tokenizer.patchify(chosen)
     noise = torch.Generator().manual_seed(derived_seed(spec.seed, "pictures"))
@@ -33,7 +33,7 @@ def save_reconstructions(
     values = patches.values_BNP
     predicted = model(patches, hidden_BN)
     filled = values.clone()
-    filled[hidden_BN] = rooms.restore(predicted, values[hidden_BN].view_as(predicted)).flatten(0, 1)
+    filled[hidden_BN] = reconstruction.restore(predicted, values[hidden_BN].view_as(predicted)).flatten(0, 1)
     figure = Figure(figsize=(1.6 * COUNT, 1.5 * len(ROWS) + 0.4), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(f"{spec.modality}: {float(hidden_BN.float().mean()):.0%} of the tokens hidden", fontsize=10)
@@ -41,7 +41,7 @@ def save_reconstructions(
     for column in range(COUNT):
         for row, shown in enumerate((values, values, filled)):
             mask = hidden_BN[column].cpu() if row == 1 else None
-            rooms.draw(axes[row][column], tokenizer, shown[column].cpu(), patches.coordinates_BN3[column].cpu(), mask)
+            reconstruction.draw(axes[row][column], tokenizer, shown[column].cpu(), patches.coordinates_BN3[column].cpu(), mask)
             axes[row][column].set(xticks=[], yticks=[])
     for row, title in enumerate(ROWS):
         axes[row][0].set_ylabel(title, fontsize=8)

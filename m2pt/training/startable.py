@@ -4,7 +4,6 @@ A setting that the code would not honour keeps a run from starting too: its numb
 What other settings leave unread (`m2pt.runs.unread`) does not: a study file cannot set it, so that a recipe has it, or a default.
 """
 
-import importlib
 import importlib.util
 import os
 import shutil
@@ -13,8 +12,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from m2pt.config import AudioAugment, Goal, Head, PointInput, TestConfig, UserError
+from m2pt.config import Goal, Head, TestConfig, UserError
 from m2pt.methods import METHODS
+from m2pt.modalities.registry import SPECS
 from m2pt.models.model import fresh
 from m2pt.models.shapes import shapes_only
 from m2pt.runs.spec import RunSpec
@@ -89,27 +89,25 @@ def _of_data(spec: RunSpec) -> Iterator[str]:
         for key, nothing in _FOR_TASKS.items():
             if getattr(recipe, key) != nothing:
                 yield f"finetune.{key}: is for tasks on published data sets, {spec.target} is read as a whole; leave it out."
-        if isinstance(spec.input, PointInput) and spec.input.thinned is not None:
-            yield f"inputs.point.thinned: is for tasks on published data sets, {spec.target} is read as a whole; leave it out."
+        for key in spec.input.for_tasks_only:
+            if getattr(spec.input, key) is not None:
+                yield (
+                    f"inputs.{spec.modality}.{key}: is for tasks on published data sets, {spec.target} is read as a whole; "
+                    "leave it out."
+                )
         if not isinstance(recipe.augment, bool):
             yield f"finetune.augment: {spec.target} is read as a whole and has an augmentation of its own; say true or false."
         return
     where = f"tasks.{spec.target}"
     if recipe.augment is True:
         yield f"{where}.finetune.augment: true stands for that of embedded data; give its section, or false."
-    readers = importlib.import_module(f"m2pt.modalities.{spec.modality}.datasets")
-    if spec.task.dataset not in readers.READERS:
+    known = SPECS[spec.modality].datasets
+    if spec.task.dataset not in known:
         yield f"{where}.dataset: {spec.task.dataset} is no data set of the modality {spec.modality}."
         return
-    readers.require_possible(spec.task.dataset, wanted(spec))
-    possible = {
-        "clips": spec.modality == "video",
-        "crops": spec.modality == "video",
-        "votes": spec.modality == "point",
-        "stride": spec.goal == "semantic_segmentation",
-    }
+    known[spec.task.dataset].require_possible(wanted(spec))
     for key, value in recipe.test.model_dump().items():
-        if value != getattr(TestConfig(), key) and not possible[key]:
+        if value != getattr(TestConfig(), key) and spec.goal not in spec.input.views.get(key, ()):
             yield f"{where}.finetune.test.{key}: is not for {spec.goal} of the modality {spec.modality}; leave it out."
 
 
@@ -118,7 +116,7 @@ def _of_goal(spec: RunSpec) -> Iterator[str]:
     recipe, goal = spec.finetune, spec.goal
     if recipe.head not in HEADS[goal]:
         yield f"finetune.head: {recipe.head} is not for {goal}; choose among {', '.join(HEADS[goal])}."
-    if recipe.head in ("class_token", "class_and_max") and (spec.input.form == "shared" or spec.modality == "video"):
+    if recipe.head in ("class_token", "class_and_max") and (spec.input.form == "shared" or not spec.input.class_token):
         yield f"finetune.head: {recipe.head} needs a class token, and samples of {spec.target} have none; choose mean."
     segmentation = goal in ("part_segmentation", "semantic_segmentation")
     binary = recipe.loss == "binary_cross_entropy"
@@ -128,10 +126,10 @@ def _of_goal(spec: RunSpec) -> Iterator[str]:
         yield "finetune.loss: tagging needs binary_cross_entropy."
     if recipe.mixes and goal != "classification":
         yield f"finetune.mixup: samples can be mixed for classification, not for {goal}; set mixup and cutmix to 0."
-    if recipe.mixes and isinstance(recipe.augment, AudioAugment) and recipe.augment.mixup:
+    if recipe.mixes and recipe.mixes_before:
         yield "finetune.mixup: waveforms are mixed already (augment.mixup); set one of them to 0."
-    if recipe.cutmix and spec.modality == "point":
-        yield "finetune.cutmix: cuts rectangles, which clouds do not have; set it to 0."
+    if recipe.cutmix and not SPECS[spec.modality].has_rectangles:
+        yield f"finetune.cutmix: cuts rectangles, which samples of the modality {spec.modality} do not have; set it to 0."
 
 
 def _of_method(spec: RunSpec) -> Iterator[str]:

@@ -7,11 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from m2pt.config import InputConfig, Modality, ModelConfig, PointInput, Reading, UserError, VideoInput, refuses_unknown
+from m2pt.config import InputConfig, Modality, ModelConfig, Reading, UserError, refuses_unknown
 from m2pt.weights.foreign import foreign
 from m2pt.weights.layouts import BIAS, DESCRIPTIONS, SPLIT_BIASES, Layout
 from m2pt.weights.positions import Resampling, UnknownGridError, place
-from m2pt.weights.shapes import clip_counts, patch_counts, patch_shape
 
 POSITIONS = "tokenizer.positions"
 _OTHER_USES = "name another file, or use this one as an auxiliary, which needs no tokenizer"
@@ -84,12 +83,12 @@ def fit_tokenizer(
     for name in CLASS:
         if name in tensors and tensors[name].ndim == 3:
             tensors[name] = tensors[name].flatten()
-    if isinstance(config, PointInput):
+    if not config.axes:
         return None
     kernel = tensors.get("tokenizer.projection.weight")
     if kernel is not None and kernel.ndim > 2:
-        if kernel.shape[1:] != patch_shape(config):
-            found, wanted = ("×".join(map(str, shape)) for shape in (kernel.shape[1:], patch_shape(config)))
+        if kernel.shape[1:] != config.patch_shape:
+            found, wanted = ("×".join(map(str, shape)) for shape in (kernel.shape[1:], config.patch_shape))
             raise UserError(
                 f"{file}: its patches are {found} (channels first), those of the input are {wanted}; correct the input."
             )
@@ -98,13 +97,12 @@ def fit_tokenizer(
     if positions is None:
         return None
     positions = positions[0] if positions.ndim == 3 and len(positions) == 1 else positions
-    counts = clip_counts(config) if isinstance(config, VideoInput) else patch_counts(config)
     try:
         if positions.ndim != 2:
             raise UnknownGridError(f"their shape {tuple(positions.shape)} is not one row for each place")
-        tensors[POSITIONS], resampled = place(positions, layout.name, modality, counts, reading.grid)
+        tensors[POSITIONS], resampled = place(positions, layout.name, modality, config.counts, reading.grid)
     except UnknownGridError as error:
-        wanted = " × ".join(map(str, counts)) + (" tubelets" if isinstance(config, VideoInput) else " patches with a class token")
+        wanted = " × ".join(map(str, config.counts)) + (" patches with a class token" if config.class_token else " tubelets")
         kin = foreign(layout.unknown, None)
         if kin:
             raise UserError(f"{file}: is {DESCRIPTIONS[layout.name]}, but it looks like {kin}; name another file.") from error
@@ -112,12 +110,12 @@ def fit_tokenizer(
             more = f"{layout.unknown[0]} and others" if len(layout.unknown) > 1 else layout.unknown[0]
             told = f"is {DESCRIPTIONS[layout.name]}, but holds {more}, which that has not, and its positions"
             raise UserError(f"{file}: {told} {tuple(positions.shape)} do not fit {wanted}; name another file.") from error
-        if not isinstance(config, VideoInput) and CLASS[0] not in tensors:
+        if config.class_token and CLASS[0] not in tensors:
             raise UserError(
                 f"{file}: has no class token, which encoders of pictures and sounds have here; {_OTHER_USES}."
             ) from error
         square = positions.ndim == 2 and math.isqrt(len(positions)) ** 2 == len(positions)
-        more = f" (if none of them is for a class token, {_OTHER_USES})" if square and not isinstance(config, VideoInput) else ""
+        more = f" (if none of them is for a class token, {_OTHER_USES})" if square and config.class_token else ""
         raise UserError(
             f"{file}: its positions {tuple(positions.shape)} cannot be brought to {wanted}: {error}; correct the input, name "
             f"another file, or set {key}.grid to the grid that they were made for{more}."

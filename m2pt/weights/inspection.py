@@ -5,10 +5,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from m2pt.config import LayoutName, Modality, Reading, UserError, Weights
+from m2pt.config import MODALITIES, LayoutName, Modality, Reading, UserError, Weights
 from m2pt.weights.content import Kind, read_content
 from m2pt.weights.layouts import BIAS, DESCRIPTIONS, SPLIT_BIASES, Layout, possible_modalities
-from m2pt.weights.positions import Grid, UnknownGridError, own_grid, place
+from m2pt.weights.positions import Grid, UnknownGridError, has_clips, own_grid, place
 from m2pt.weights.recognition import fitting
 from m2pt.weights.shards import weights_files, weights_sha256
 
@@ -111,15 +111,14 @@ _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 def _modality(layout: Layout) -> Modality:
     """The modality by whose rule positions are told: the layout's own, or that of the patches."""
     kernel = layout.tensors.get("tokenizer.projection.weight")
-    if kernel is not None and kernel.ndim == 5:
-        return "video"
-    return possible_modalities(layout)[0]
+    clips = (modality for modality in MODALITIES if has_clips(modality))
+    return next(clips) if kernel is not None and kernel.ndim == 5 else possible_modalities(layout)[0]
 
 
 def _grid(positions_ND: Tensor, layout: Layout, reading: Reading) -> Grid | None:
     modality = _modality(layout)
     try:
-        return None if modality == "video" else own_grid(positions_ND, layout.name, modality, None, reading.grid)[0]
+        return None if has_clips(modality) else own_grid(positions_ND, layout.name, modality, None, reading.grid)[0]
     except UnknownGridError:
         return None
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from m2pt.config import LayoutName, Modality, refuses_unknown
+from m2pt.config import SECTIONS, LayoutName, Modality, refuses_unknown
 from m2pt.layers import grid_sincos, sinusoids
 
 Grid = tuple[int, ...]
@@ -67,15 +67,15 @@ def place(
         UnknownGridError: there are other places than wanted, and nothing defines their grid; or the declared one is not theirs.
 
     """
-    places = len(positions_ND) - (modality != "video")
+    places = len(positions_ND) - SECTIONS[modality].class_token
     if declared is not None and (math.prod(declared) != places or len(declared) != len(wanted)):
         raise UnknownGridError(f"{' × '.join(map(str, declared))} is declared, and {places} places are stored")
     if places == math.prod(wanted):
         return positions_ND, None
-    if modality == "video":
+    if has_clips(modality):
         return _clip(positions_ND, wanted, declared)
     own, frequency_first = own_grid(positions_ND, layout, modality, wanted, declared)
-    if modality == "audio" and layout in _FIRST_KEPT:
+    if _has_sounds(modality) and layout in _FIRST_KEPT:
         return _sound(positions_ND, own, wanted, frequency_first=frequency_first)
     return _resize(positions_ND, own, wanted, antialias=layout in _ANTIALIASED)
 
@@ -91,11 +91,12 @@ def own_grid(
 
     """
     places = len(positions_ND) - 1
-    first = modality == "audio" and layout == "audiomae"
+    sound = _has_sounds(modality)
+    first = sound and layout == "audiomae"
     if declared is not None:
         return declared, first
     shown = coded_grid(positions_ND)
-    if modality != "audio":
+    if not sound:
         side = math.isqrt(max(places, 0))
         if shown is None and (side == 0 or side * side != places):
             raise UnknownGridError(f"{places} places are no square")
@@ -113,6 +114,16 @@ def own_grid(
     if first and places == math.prod(AUDIOMAE_GRID):
         return AUDIOMAE_GRID, True
     raise UnknownGridError(f"{places} places of a sound are of no grid that the layout defines")
+
+
+@refuses_unknown
+def has_clips(modality: Modality) -> bool:
+    """Whether the places of a modality have a third axis, time."""
+    return len(SECTIONS[modality].axes) == 3
+
+
+def _has_sounds(modality: Modality) -> bool:
+    return "frequency" in SECTIONS[modality].axes
 
 
 def coded_grid(positions_ND: Tensor) -> Grid | None:

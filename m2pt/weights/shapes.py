@@ -4,10 +4,9 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 
-from m2pt.config import AudioInput, ImageInput, InputConfig, ModelConfig, PointInput, VideoInput
+from m2pt.config import InputConfig, ModelConfig
 from m2pt.models.families import build_blocks
 from m2pt.models.shapes import shapes_only
-from m2pt.weights.positions import Grid
 
 
 @functools.cache
@@ -18,33 +17,10 @@ def block_shapes(config: ModelConfig) -> Mapping[str, tuple[int, ...]]:
     return {f"blocks.{name}": tuple(tensor.shape) for name, tensor in blocks.state_dict().items()}
 
 
-def patch_shape(config: ImageInput | AudioInput | VideoInput) -> tuple[int, ...]:
-    """The shape of a patch: channels first."""
-    match config:
-        case AudioInput():
-            return 1, config.patch, config.patch
-        case ImageInput():
-            return config.channels, config.patch, config.patch
-        case VideoInput():
-            return config.channels, config.tubelet, config.patch, config.patch
-
-
-def patch_counts(config: ImageInput | AudioInput) -> Grid:
-    """Rows and columns of patches; of a sound, time and frequency."""
-    rows, columns = (config.frames, config.mels) if isinstance(config, AudioInput) else (config.size, config.size)
-    return rows // config.patch, columns // config.patch
-
-
-def clip_counts(config: VideoInput) -> Grid:
-    """Tubelets along time, height and width."""
-    side = config.size // config.patch
-    return config.frames // config.tubelet, side, side
-
-
 def tokenizer_shapes(config: InputConfig, width: int) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the tensors of a published tokenizer."""
     shapes: dict[str, tuple[int, ...]] = {}
-    if isinstance(config, PointInput):
+    if not config.axes:
         layers: dict[str, Sequence[int]] = {"local.0": (128, 3, 1), "local.3": (256, 128, 1), "joint.0": (512, 512, 1)}
         layers |= {"joint.3": (width, 512, 1), "place.0": (128, 3), "place.2": (width, 128)}
         for name, shape in layers.items():
@@ -54,10 +30,7 @@ def tokenizer_shapes(config: InputConfig, width: int) -> dict[str, tuple[int, ..
             shapes[f"{name}.num_batches_tracked"] = ()
         shapes |= {"class_token": (width,), "class_position": (width,)}
     else:
-        shapes |= {"projection.weight": (width, math.prod(patch_shape(config))), "projection.bias": (width,)}
-        if isinstance(config, VideoInput):
-            shapes["positions"] = (math.prod(clip_counts(config)), width)
-        else:
-            rows, columns = patch_counts(config)
-            shapes |= {"class_token": (width,), "positions": (1 + rows * columns, width)}
+        shapes |= {"projection.weight": (width, math.prod(config.patch_shape)), "projection.bias": (width,)}
+        shapes["positions"] = (config.class_token + math.prod(config.counts), width)
+        shapes |= {"class_token": (width,)} if config.class_token else {}
     return {f"tokenizer.{name}": shape for name, shape in shapes.items()}

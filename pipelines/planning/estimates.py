@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from m2pt.analysis.paper.cells import auxiliary_epochs, cell_if_scored, cell_of, told
 from m2pt.analysis.paper.sameness import Sameness, made_here, sameness
-from m2pt.modalities.dataset_sizes import dataset_facts
+from m2pt.modalities.registry import dataset_facts
 from m2pt.models.costs import RunCosts, assumption, run_costs
 from m2pt.runs.identity import cell_key
 from m2pt.runs.spec import RunSpec

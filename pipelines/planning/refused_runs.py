@@ -4,16 +4,13 @@ import functools
 from pathlib import Path
 
 from m2pt.config import FileSource, InputConfig, ModelConfig, UserError
-from m2pt.modalities.dataset_sizes import dataset_facts
+from m2pt.modalities.registry import dataset, dataset_facts
 from m2pt.runs.spec import RunSpec, WeightsRef
 from m2pt.training.startable import Known, Means, refusal
 from m2pt.weights import read_encoder
 from pipelines.planning.plan import Plan
 from pipelines.planning.slots import slots
 from pipelines.planning.task_samples import count_samples, without_model
-
-NEVER_VALIDATES = ("imagenet", "ade20k", "esc50", "scanobjectnn", "modelnet40")
-"""Data sets without a validation split of their own."""
 
 
 def refusals(plan: Plan) -> dict[str, str]:
@@ -56,7 +53,7 @@ def _known(plan: Plan, spec: RunSpec) -> Known | str:
     if facts is None:
         return Known()
     held = round(facts.train * task.holdout)
-    return Known(facts.train - held, 0 if task.dataset in NEVER_VALIDATES and held == 0 else None)
+    return Known(facts.train - held, 0 if dataset(task.dataset).never_validates and held == 0 else None)
 
 
 def _files(plan: Plan, spec: RunSpec) -> list[tuple[Path, WeightsRef, InputConfig | None, ModelConfig]]:

@@ -17,8 +17,8 @@ from m2pt.config import UserError
 from m2pt.files.documents import read_json, read_lines
 from m2pt.files.state import file_sha256
 from m2pt.methods import unread
-from m2pt.modalities.dataset_sizes import DATASETS
 from m2pt.modalities.recipes import departures, recipes
+from m2pt.modalities.registry import dataset_facts
 from m2pt.runs.folder import (
     ENCODER,
     EXECUTION,
@@ -351,7 +351,7 @@ def _has_validation(spec: RunSpec) -> bool:
     """Whether a run has validation data: the small data sets do, a published one as published, or where some is held out."""
     if spec.task is None or spec.task.holdout > 0:
         return True
-    facts = DATASETS.get((spec.task.dataset, spec.task.variant))
+    facts = dataset_facts(spec.task.dataset, spec.task.variant)
     return facts is not None and facts.val is not None
 
 

@@ -12,13 +12,14 @@ import h5py
 import numpy as np
 import pytest
 
-import m2pt
+import m2pt.modalities
 from m2pt.config import MODALITIES, Modality
-from m2pt.data.cache_keys import DECODERS, sources_sha256
+from m2pt.data.cache_keys import sources_sha256
 from m2pt.files import state as file_state
 from m2pt.files.state import FileState, settled, wait_for_clock
 from m2pt.modalities.image.decoding.tar_index import index_shard
 from m2pt.modalities.point.datasets.partnet import _facts
+from m2pt.modalities.registry import SPECS
 
 
 def times_of(path: Path) -> tuple[int, int]:
@@ -137,12 +138,12 @@ def test_the_name_of_what_is_remembered_follows_the_code_that_read(tmp_path: Pat
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_every_package_that_decodes_is_in_the_name(modality: Modality) -> None:
     """Whatever of these a modality imports from outside, to read data that it did not make itself."""
-    home = Path(m2pt.__file__).parent / "modalities"
-    sources = [path for path in (home / modality).rglob("*.py") if path.name not in ("embedded.py", "speech.py")]
+    home = Path(m2pt.modalities.__file__).parent
+    sources = [path for path in (home / modality).rglob("*.py") if path.name != "embedded.py"]
     text = "\n".join(path.read_text() for path in sources)
     distributions = {"PIL": "pillow", "kaldi_native_fbank": "kaldi-native-fbank"}
     modules = ("av", "PIL", "soundfile", "h5py", "scipy", "numpy", "kaldi_native_fbank", "cv2", "torchaudio")
     imported = {
         distributions.get(name, name) for name in modules if re.search(rf"^\s*(import|from) {name}\b", text, re.MULTILINE)
     }
-    assert imported == set(DECODERS[modality])
+    assert imported == set(SPECS[modality].decoders)

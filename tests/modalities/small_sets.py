@@ -8,25 +8,22 @@ import soundfile
 from PIL import Image
 
 from m2pt.config import AudioInput, ImageInput, PointInput, TestConfig, VideoInput
-from m2pt.modalities.audio.datasets import READERS as AUDIO
-from m2pt.modalities.image.datasets import READERS as IMAGE
-from m2pt.modalities.point.datasets import READERS as POINT
+from m2pt.modalities.registry import SPECS, datasets
 from m2pt.modalities.shared.items import Wanted
-from m2pt.modalities.video.datasets import READERS as VIDEO
 from tests.modalities.video.coded import numbered, write_video
 
-READERS = AUDIO | IMAGE | POINT | VIDEO
+READERS = {name: spec.open for name, spec in datasets()}
 RATE = 16000
 
 
 def wanted(dataset):
     goal, form = "classification", AudioInput(form="published", hop_ms=10.0, frames=16, mels=64, patch=16)
-    if dataset in IMAGE:
+    if dataset in SPECS["image"].datasets:
         form = ImageInput(form="published", size=32, channels=3, patch=16, mean=(0.5,) * 3, std=(0.5,) * 3)
         goal = "semantic_segmentation" if dataset == "ade20k" else goal
-    if dataset in POINT:
+    if dataset in SPECS["point"].datasets:
         form = PointInput(form="published", points=16, groups=4, neighbours=4)
-    if dataset in VIDEO:
+    if dataset in SPECS["video"].datasets:
         form = VideoInput(form="published", frames=2, size=16, channels=1, tubelet=2, patch=16)
     return Wanted(input=form, augment=None, test=TestConfig(), goal="tagging" if dataset == "audioset" else goal)
 

@@ -10,10 +10,10 @@ import torch
 
 from m2pt.config import MODALITIES, AudioAugment, AudioInput, ImageInput, PointInput, VideoInput
 from m2pt.layers import RowNoise, grid_sincos, sinusoids
-from m2pt.modalities.audio.published import PublishedAudioTokenizer, draw_patches
+from m2pt.modalities.audio.published import PublishedAudioTokenizer
 from m2pt.modalities.point.published import PublishedPointTokenizer
 from m2pt.modalities.point.transforms.geometry import farthest_points
-from m2pt.modalities.rooms import build_tokenizer
+from m2pt.modalities.registry import build_tokenizer
 
 INPUTS = {
     "image": ImageInput(form="published", size=16, channels=3, patch=4, mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3)),
@@ -89,7 +89,7 @@ def test_positions_start_from_the_fixed_code_with_none_for_the_class_token(modal
 
 def audio_tokenizer(drop_time, drop_frequency):
     tokenizer = built("audio")
-    tokenizer.take_drops(AudioAugment(drop_time=drop_time, drop_frequency=drop_frequency))
+    tokenizer.take(AudioAugment(drop_time=drop_time, drop_frequency=drop_frequency))
     return tokenizer
 
 
@@ -97,7 +97,7 @@ def test_dropped_patches_are_whole_columns_and_rows_and_only_in_training():
     tokenizer = audio_tokenizer(0.2, 0.3)
     x = samples("audio", 5)
     whole = tokenizer.eval().tokens(x)
-    draw_patches(tokenizer, RowNoise(seed=3, total=5, rows=torch.arange(5)), x.device)
+    tokenizer.draw(RowNoise(seed=3, total=5, rows=torch.arange(5)), x.device)
     assert torch.equal(tokenizer.tokens(x).values, whole.values)
     tokenizer.train()
     tokens = tokenizer.tokens(x)
@@ -116,7 +116,7 @@ def test_dropped_patches_are_whole_columns_and_rows_and_only_in_training():
 
 def test_every_place_is_dropped_equally_often():
     tokenizer = audio_tokenizer(0.2, 0.5)
-    draw_patches(tokenizer, RowNoise(seed=0, total=4000, rows=torch.arange(4000)), torch.device("cpu"))
+    tokenizer.draw(RowNoise(seed=0, total=4000, rows=torch.arange(4000)), torch.device("cpu"))
     shares = torch.bincount(tokenizer.kept.flatten(), minlength=40) / 4000
     assert (shares - 0.8 * 0.5).abs().max() < 0.04
 
@@ -124,11 +124,11 @@ def test_every_place_is_dropped_equally_often():
 def test_drops_of_a_row_do_not_depend_on_how_a_batch_is_spread():
     tokenizer = audio_tokenizer(0.2, 0.25)
     whole = RowNoise(seed=3, total=6, rows=torch.arange(6))
-    draw_patches(tokenizer, whole, torch.device("cpu"))
+    tokenizer.draw(whole, torch.device("cpu"))
     together = tokenizer.kept
-    draw_patches(tokenizer, RowNoise(seed=3, total=6, rows=torch.tensor([1, 4])), torch.device("cpu"))
+    tokenizer.draw(RowNoise(seed=3, total=6, rows=torch.tensor([1, 4])), torch.device("cpu"))
     assert torch.equal(tokenizer.kept, together[[1, 4]])
-    draw_patches(tokenizer, RowNoise(seed=4, total=6, rows=torch.arange(6)), torch.device("cpu"))
+    tokenizer.draw(RowNoise(seed=4, total=6, rows=torch.arange(6)), torch.device("cpu"))
     assert not torch.equal(tokenizer.kept, together)
     with pytest.raises(ValueError, match="decided for 6 samples, the batch has 3"):
         tokenizer.train().tokens(samples("audio"))
@@ -136,8 +136,8 @@ def test_drops_of_a_row_do_not_depend_on_how_a_batch_is_spread():
 
 def test_without_drops_nothing_is_drawn():
     tokenizer = audio_tokenizer(0.2, 0.25)
-    tokenizer.take_drops(True)
-    draw_patches(tokenizer, RowNoise(seed=3, total=3, rows=torch.arange(3)), torch.device("cpu"))
+    tokenizer.take(True)
+    tokenizer.draw(RowNoise(seed=3, total=3, rows=torch.arange(3)), torch.device("cpu"))
     assert tokenizer.kept is None
     assert isinstance(tokenizer, PublishedAudioTokenizer)
     assert tokenizer.train().tokens(samples("audio")).values.shape == (3, 41, 24)
@@ -170,7 +170,7 @@ def test_point_batch_statistics_are_those_of_training_only_in_training():
 def test_a_point_encoder_without_class_token():
     tokenizer = built("point")
     assert isinstance(tokenizer, PublishedPointTokenizer)
-    tokenizer.remove_class_token()
+    tokenizer.adapt("part_segmentation")
     tokens = tokenizer.eval().tokens(samples("point"))
     assert tokens.num_prefix == 0
     assert tokens.values.shape == tokens.every_block.shape == (3, 9, 24)

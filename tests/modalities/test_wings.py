@@ -21,6 +21,7 @@ ROOMS = {
     "recipes.py",
     "reconstruct.py",
     "small.py",
+    "spec.py",
     "tokenizer.py",
     "transforms/",
 }

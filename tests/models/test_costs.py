@@ -14,7 +14,7 @@ from m2pt.config import (
     TestConfig,
     VideoInput,
 )
-from m2pt.modalities.dataset_sizes import DatasetFacts
+from m2pt.modalities.dataset import DatasetFacts
 from m2pt.modalities.recipe import VIT_B
 from m2pt.modalities.recipes import recipes
 from m2pt.models.costs import assumption, gpu_hours, model_costs, run_costs

@@ -8,7 +8,7 @@ import torch
 
 from m2pt.config import MODALITIES, InputsConfig
 from m2pt.files.state import file_sha256
-from m2pt.modalities.rooms import ROOMS
+from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.patches import Patches
 from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.folder import ENCODER, HISTORY, RECONSTRUCTIONS, create_run, read_history
@@ -70,7 +70,7 @@ def test_hidden_patches_cannot_reach_the_prediction(modality):
 
 
 def test_video_is_hidden_in_tubes():
-    tokenizer = ROOMS["video"].shared(InputsConfig().video, 24)
+    tokenizer = SPECS["video"].tokenizer(InputsConfig().video, 24)
     hidden = tokenizer.hidden(8, 0.6, torch.Generator().manual_seed(0)).view(8, 4, 4)
     assert torch.equal(hidden, hidden[:, :1].expand_as(hidden))
     assert hidden[:, 0].sum(1).tolist() == [2] * 8

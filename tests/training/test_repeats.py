@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from m2pt.config import FinetuneConfig, TestConfig, VideoAugment, VideoInput
+from m2pt.modalities.registry import dataset as declared
 from m2pt.modalities.shared.items import Wanted
-from m2pt.modalities.video.datasets import READERS
 from m2pt.runs.spec import TaskSpec
 from m2pt.training.feeds import FileFeed
 from m2pt.training.share import Share
@@ -25,7 +25,7 @@ def feed(tmp_path):
     listing = "".join(f"{video}.mp4 {video}\n" for video in range(VIDEOS))
     for name in ("train.csv", "val.csv"):
         (tmp_path / name).write_text(listing)
-    items = READERS["kinetics"](tmp_path, "train", Wanted(INPUT, AUGMENT, TestConfig(), "classification"))
+    items = declared("kinetics").open(tmp_path, "train", Wanted(INPUT, AUGMENT, TestConfig(), "classification"))
 
     def make(share=ALONE, repeats=REPEATS):
         recipe = FinetuneConfig(batch_size=BATCH, samples="all", epochs=2, repeats=repeats, augment=AUGMENT)

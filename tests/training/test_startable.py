@@ -78,8 +78,11 @@ CLIPS = ("video", "videomae-kinetics400", "kinetics")
 REFUSED = {
     "data set of another modality": (on_task("image", "mae-finetune", "kinetics"), "tasks.toy.dataset: kinetics is no data set"),
     "goal of another data set": (on_task("image", "mae-finetune", "ade20k"), "serves the goal semantic_segmentation"),
-    "unknown variant": (on_task("point", "point-mae-scanobjectnn", "scanobjectnn"), "scanobjectnn has no variant None"),
-    "variant of what has none": (on_task(*IMAGENET, "big"), "imagenet has no variants, 'big'"),
+    "unknown variant": (
+        on_task("point", "point-mae-scanobjectnn", "scanobjectnn"),
+        "scanobjectnn needs a variant",
+    ),
+    "variant of what has none": (on_task(*IMAGENET, "big"), "imagenet has no variant 'big'; known: none"),
     "fold": (on_task("audio", "audiomae-esc50", "esc50", "fold-6"), "esc50 has no variant 'fold-6'"),
     "augmentation of another modality": (on_task(*IMAGENET, augment=AudioAugment()), "recipe is one of another modality"),
     "policy": (on_task(*IMAGENET, augment=ImageAugment(policy="wild")), "policy"),

@@ -8,7 +8,14 @@ import pandas as pd
 
 from m2pt.analysis.numbers.statistics import Estimate, estimate
 from m2pt.analysis.paper.sameness import EPOCHS, NOTHING_DIFFERS, Sameness, made_here, sameness
-from m2pt.analysis.paper.scores import ABLATION_AUXILIARIES, Metric, ablation_score, published_cells, published_score
+from m2pt.analysis.paper.scores import (
+    ABLATION_AUXILIARIES,
+    DATASETS_BY_NAME,
+    Metric,
+    ablation_score,
+    published_cells,
+    published_score,
+)
 from m2pt.config import (
     LAYERS,
     MODALITIES,
@@ -256,6 +263,6 @@ def _flat(row: Row) -> dict[str, object]:
 
 def _rank(cell: Cell) -> tuple[object, ...]:
     auxiliaries = ["", *MODALITIES, RANDOM]
-    places = [get_args(kind).index(value) for kind, value in ((Dataset, cell.dataset), (Metric, cell.metric))]
+    places = list(DATASETS_BY_NAME.values()).index(cell.dataset), get_args(Metric).index(cell.metric)
     conditions = [get_args(kind).index(value) for kind, value in ((Setting, cell.setting), (Tuning, cell.tuning))]
     return *places, *conditions, cell.label, auxiliaries.index(cell.auxiliary)

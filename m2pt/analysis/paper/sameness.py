@@ -14,9 +14,9 @@ from pydantic import JsonValue
 
 from m2pt.config import RANDOM, Dataset, FileSource, Study, Tuning
 from m2pt.methods import METHODS, unread
-from m2pt.modalities.dataset_sizes import dataset_facts
 from m2pt.modalities.recipe import VIT_B
 from m2pt.modalities.recipes import departures, recipes
+from m2pt.modalities.registry import dataset_facts
 from m2pt.runs.spec import RunSpec, WeightsRef
 from m2pt.runs.unread import is_unread
 

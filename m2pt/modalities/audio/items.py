@@ -19,6 +19,7 @@ from m2pt.modalities.audio.decoding.sounds import Waveform, read_waveform
 from m2pt.modalities.audio.transforms.filterbank import filterbank
 from m2pt.modalities.audio.transforms.sounds import MIXING, levelled, mixed, rolled
 from m2pt.modalities.audio.transforms.specaugment import masked, noisy
+from m2pt.modalities.dataset import require_variant
 from m2pt.modalities.shared.items import Item, Items, Wanted
 from m2pt.modalities.shared.samples import member, visible
 
@@ -161,3 +162,9 @@ def inside(folder: Path, names: Sequence[str], listed_in: Path) -> list[str]:
             raise UserError(f"{listed_in}: names {name!r}, which is outside the data folder; paths must lead into {folder}.")
         relative.append(visible(path, str(listed_in)))
     return relative
+
+
+def require_sounds(dataset: str, wanted: Wanted, *variants: str | None) -> None:
+    """Check what is asked of a data set of sounds. Raises `UserError` where no files could provide it."""
+    sections(dataset, wanted)
+    require_variant(dataset, wanted, *variants)

@@ -20,8 +20,10 @@ class PublishedAudioTokenizer(Tokenizer):
 
     `positions` (1 + N, D), that of the class token first, are a buffer: saved and loaded, never trained. In training, the
     fractions `drop_time` and `drop_frequency` of all places in time and in frequency are left out, the same number in each
-    sample: those that `kept` (B, K) does not name, decided for each batch by `draw_patches`.
+    sample: those that `kept` (B, K) does not name, decided for each batch by `draw`.
     """
+
+    draws = True
 
     def __init__(self, config: AudioInput, width: int) -> None:
         super().__init__()
@@ -37,8 +39,8 @@ class PublishedAudioTokenizer(Tokenizer):
         initialise(self.projection)
         nn.init.normal_(self.class_token, std=0.02)
 
-    def take_drops(self, augment: object) -> None:
-        """Take over which fractions are left out in training, where `augment` is a sound's augmentation; none where it is not."""
+    def take(self, augment: object) -> None:
+        """Take over which fractions are left out in training: none without the augmentation of a sound."""
         drops = (augment.drop_time, augment.drop_frequency) if isinstance(augment, AudioAugment) else (0.0, 0.0)
         self.drop_time, self.drop_frequency = drops
         self.kept = None
@@ -54,6 +56,15 @@ class PublishedAudioTokenizer(Tokenizer):
         first_B1D = (self.class_token + positions[0]).expand(len(x), 1, -1)
         return Tokens(torch.cat([first_B1D, values_BND], dim=1), coordinates_BN3, num_prefix=1)
 
+    def draw(self, noise: RowNoise, device: torch.device) -> None:
+        """Decide for the coming batch which patches of which samples are kept in training.
+
+        As in AudioMAE (section 3.3): of T places in time, `int(T * (1 - drop_time))` are drawn, and likewise in frequency; a
+        patch is kept where both its places are.
+        """
+        kept = _kept(self, noise)
+        self.kept = None if kept is None else kept.to(device)
+
     def drop(self, x_BND: Tensor) -> Tensor:
         """The rows of each sample that `kept` names: (B, K, D).
 
@@ -68,26 +79,13 @@ class PublishedAudioTokenizer(Tokenizer):
         return x_BND.gather(1, self.kept[..., None].expand(-1, -1, x_BND.shape[-1]))
 
 
-def draw_patches(model: nn.Module, noise: RowNoise, device: torch.device) -> None:
-    """Decide for the coming batch which patches of which samples are kept in training.
-
-    As in AudioMAE (section 3.3): of T places in time, `int(T * (1 - drop_time))` are drawn, and likewise in frequency; a patch is
-    kept where both its places are.
-    """
-    for name, module in model.named_modules():
-        if isinstance(module, PublishedAudioTokenizer):
-            module.kept = _kept(module, noise, name)
-            if module.kept is not None:
-                module.kept = module.kept.to(device)
-
-
-def _kept(tokenizer: PublishedAudioTokenizer, noise: RowNoise, name: str) -> Tensor | None:
+def _kept(tokenizer: PublishedAudioTokenizer, noise: RowNoise) -> Tensor | None:
     """Indices (B, K) of the kept patches, in the order of their places; None where all are kept."""
     if tokenizer.drop_time == 0 and tokenizer.drop_frequency == 0:
         return None
     _, times, bands = tokenizer.grid.counts
     chosen = [
-        noise.uniform(f"drop {axis} {name}", count).argsort(dim=1)[:, : _remaining(count, fraction)].sort(dim=1).values
+        noise.uniform(f"drop {axis} tokenizer", count).argsort(dim=1)[:, : _remaining(count, fraction)].sort(dim=1).values
         for axis, count, fraction in (("time", times, tokenizer.drop_time), ("frequency", bands, tokenizer.drop_frequency))
     ]
     return (chosen[0][:, :, None] * bands + chosen[1][:, None, :]).flatten(1)

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from m2pt.config import UserError
+from m2pt.modalities.dataset import require_variant
 from m2pt.modalities.image.transforms.pictures import TestTransform, TrainTransform, sections
 from m2pt.modalities.shared.items import Item, Items, Wanted, seeded
 
@@ -60,3 +61,12 @@ def require_every_class(classes: Sequence[str], labels_N: NDArray[np.int64], sou
         first = classes[absent[0]]
         more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
         raise UserError(f"{source}: has no picture of class {first!r}{more}; restore them (classes are numbered from 0).")
+
+
+def require_pictures(dataset: str, wanted: Wanted) -> None:
+    """Check what is asked of a data set of labelled pictures. Raises `UserError` where no files could provide it."""
+    config, augment = sections(wanted, "classification", dataset)
+    require_variant(dataset, wanted, None)
+    TestTransform(config)
+    if augment is not None:
+        TrainTransform(config, augment)

@@ -27,6 +27,11 @@ class PublishedImageTokenizer(Tokenizer):
         initialise(self.projection)
         nn.init.normal_(self.class_token, std=0.02)
 
+    @property
+    def attention_grid(self) -> tuple[int, int]:
+        """Rows and columns of the patches."""
+        return self.grid.counts[1:]
+
     def tokens(self, x: Tensor) -> Tokens:
         """The class token and the patches, with their positions."""
         patches = self.grid.cut(self.constants(x).unsqueeze(2))

@@ -6,7 +6,7 @@ Shapes: B batch, P points, N groups (tokens), K neighbours, D width.
 import torch
 from torch import Tensor, nn
 
-from m2pt.config import PointInput
+from m2pt.config import Head, PointInput
 from m2pt.modalities.point.transforms.geometry import farthest_points, nearest_neighbours
 from m2pt.modalities.shared.features import Tokens
 from m2pt.modalities.shared.tokenizer import Tokenizer
@@ -38,10 +38,11 @@ class PublishedPointTokenizer(Tokenizer):
         for parameter in (self.class_token, self.class_position):
             nn.init.trunc_normal_(parameter, std=0.02)
 
-    def remove_class_token(self) -> None:
-        """Do without a class token, as Point-MAE does for part segmentation."""
-        self.class_token = self.class_position = None
-        self.num_prefix = 0
+    def adapt(self, head: Head) -> None:
+        """For part segmentation Point-MAE has no class token."""
+        if head == "part_segmentation":
+            self.class_token = self.class_position = None
+            self.num_prefix = 0
 
     def tokens(self, x: Tensor) -> Tokens:
         """Groups, with the class token in front; their positions are for every block."""

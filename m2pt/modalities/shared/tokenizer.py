@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from m2pt.layers import fourier_positions, initialise
+from m2pt.config import Head
+from m2pt.layers import RowNoise, fourier_positions, initialise
 from m2pt.modalities.shared.features import Tokens
 from m2pt.modalities.shared.patches import Patches, PatchGrid
 
@@ -15,6 +16,22 @@ class Tokenizer(nn.Module, ABC):
     """Turns samples into tokens for the encoder. `norm_epsilon` is the constant in the norms of the encoder it belongs to."""
 
     norm_epsilon = 1e-6
+    draws = False
+    """Whether a forward pass in training needs `draw` before it."""
+
+    @property
+    def attention_grid(self) -> tuple[int, int] | None:
+        """Rows and columns of the patches, where attention can have a learned bias for their displacements."""
+        return None
+
+    def adapt(self, head: Head) -> None:
+        """Change what a head needs otherwise, before any weights are loaded."""
+
+    def take(self, augment: object) -> None:
+        """Take over what of a recipe's augmentation happens to tokens."""
+
+    def draw(self, noise: RowNoise, device: torch.device) -> None:
+        """Make the random choices of the coming batch in training."""
 
     @abstractmethod
     def tokens(self, x: Tensor) -> Tokens:

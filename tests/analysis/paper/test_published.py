@@ -7,7 +7,7 @@ import pytest
 from m2pt.analysis.paper.scores import ablation_score, published_score, published_scores, relative_gain
 from m2pt.analysis.paper.training_cost import BASELINE_COST, PATHWAY_COST
 from m2pt.config import LAYERS, MODALITIES, PathwayConfig
-from m2pt.modalities.dataset_sizes import DATASETS, dataset_facts
+from m2pt.modalities.registry import dataset_facts, datasets
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_facts_about_data_sets():
     assert dataset_facts("scanobjectnn", "hardest").test == 2_882
     assert dataset_facts("scanobjectnn") is None and dataset_facts("webdataset") is None
     assert (dataset_facts("shapenetpart").classes, dataset_facts("shapenetpart").categories) == (50, 16)
-    assert all(facts.source and facts.train > facts.classes for facts in DATASETS.values())
+    assert all(facts.source and facts.train > facts.classes for _, spec in datasets() for facts in spec.facts.values())
     scored = set(published_scores()["key"]) - {""}
-    assert scored <= {dataset for dataset, _ in DATASETS}
+    assert scored <= {name for name, spec in datasets() if spec.facts}
 
 
 def test_table_7_doubles_what_is_trained_and_leaves_inference_alone():

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from m2pt.config import AudioAugment, AudioInput, TestConfig, UserError
-from m2pt.modalities.audio.datasets import READERS
+from m2pt.modalities.registry import dataset as declared
 from m2pt.modalities.shared.items import Wanted
 
 RATE = 16000
@@ -51,7 +51,7 @@ def manifest(folder, name, *entries):
 
 
 def open_audioset(folder, split="train", goal="tagging", variant=None):
-    return READERS["audioset"](folder, split, wanted(goal, variant, AudioAugment(mixup=0.5, roll=True)))
+    return declared("audioset").open(folder, split, wanted(goal, variant, AudioAugment(mixup=0.5, roll=True)))
 
 
 def test_audioset_for_tagging(audioset):
@@ -164,7 +164,7 @@ def esc50(tmp_path):
 
 
 def open_esc50(folder, split="train", variant=None):
-    return READERS["esc50"](folder, split, wanted(variant=variant, augment=AudioAugment(roll=True)))
+    return declared("esc50").open(folder, split, wanted(variant=variant, augment=AudioAugment(roll=True)))
 
 
 @pytest.mark.parametrize(("variant", "fold"), [(None, 1), ("fold-1", 1), ("fold-3", 3), ("fold-5", 5)])
@@ -230,7 +230,7 @@ def commands(tmp_path):
 
 
 def open_commands(folder, split="train", variant=None):
-    return READERS["speech-commands"](folder, split, wanted(variant=variant, augment=AudioAugment(mixup=0.5, noise=True)))
+    return declared("speech-commands").open(folder, split, wanted(variant=variant, augment=AudioAugment(mixup=0.5, noise=True)))
 
 
 def test_speech_commands_are_split_by_their_lists(commands):

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from m2pt.config import UserError
-from m2pt.modalities.image.datasets import READERS
+from m2pt.modalities.registry import dataset as declared
 
 CLASSES = ("n01440764", "n01443537", "n02102040")
-read = READERS["imagenet"]
+read = declared("imagenet").open
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from m2pt.config import UserError
-from m2pt.modalities.image.datasets import READERS
+from m2pt.modalities.registry import dataset as declared
 
-read = READERS["webdataset"]
+read = declared("webdataset").open
 
 
 def write_shard(path, members):

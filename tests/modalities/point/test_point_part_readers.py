@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from m2pt.config import PointAugment, PointInput, TestConfig, UserError
-from m2pt.modalities.point.datasets import READERS
 from m2pt.modalities.point.datasets.partnet import CATEGORIES as LEVELS
 from m2pt.modalities.point.datasets.partnet import FINEST_PARTS
 from m2pt.modalities.point.datasets.shapenetpart import CATEGORIES
+from m2pt.modalities.registry import dataset as declared
 from m2pt.modalities.shared.items import Wanted
 
 CONFIG = PointInput(form="published", points=32, groups=2, neighbours=2)
@@ -22,7 +22,7 @@ PARTS = {"Airplane": (0, 1, 2, 3), "Chair": (12, 13, 14, 15), "Table": (47, 48, 
 
 
 def open_parts(dataset, folder, split="train", variant=None, augment=AUGMENT):
-    return READERS[dataset](folder, split, Wanted(CONFIG, augment, TestConfig(), "part_segmentation", variant))
+    return declared(dataset).open(folder, split, Wanted(CONFIG, augment, TestConfig(), "part_segmentation", variant))
 
 
 def cloud(seed, parts, points=20):

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from m2pt.config import PointAugment, PointInput, TestConfig, UserError
-from m2pt.modalities.point.datasets import READERS
 from m2pt.modalities.point.datasets.scanobjectnn import CLASSES
 from m2pt.modalities.point.recipes import RECIPES
+from m2pt.modalities.registry import dataset as declared
 from m2pt.modalities.shared.items import Wanted
 
 CONFIG = PointInput(form="published", points=8, groups=2, neighbours=2)
@@ -23,11 +23,11 @@ def wanted(variant=None, augment=AUGMENT, **test):
 
 
 def open_modelnet40(folder, split="train", **options):
-    return READERS["modelnet40"](folder, split, wanted(**options))
+    return declared("modelnet40").open(folder, split, wanted(**options))
 
 
 def open_scanobjectnn(folder, split="train", variant="hardest"):
-    return READERS["scanobjectnn"](folder, split, wanted(variant))
+    return declared("scanobjectnn").open(folder, split, wanted(variant))
 
 
 def cloud(seed, points=20):
@@ -272,7 +272,7 @@ def test_the_recipe_of_scanobjectnn_takes_clouds_as_they_are_stored(scans):
     """Point-MAE's data set hands out the rows of the file; ModelNet40's clouds are centred and scaled."""
     recipe = RECIPES["point-mae-scanobjectnn"]
     small = recipe.input.model_copy(update={"points": 20, "groups": 2, "neighbours": 2})
-    items = READERS["scanobjectnn"](
+    items = declared("scanobjectnn").open(
         scans, "test", Wanted(small, recipe.finetune.augment, TestConfig(), "classification", "obj_bg")
     )
     with h5py.File(scans / "main_split" / "test_objectdataset.h5") as file:
@@ -292,7 +292,7 @@ def farthest(points, count):
 def test_clouds_of_modelnet40_can_be_thinned_before_they_are_centred(text):
     """As Point-MAE prepares them (10,000 points to 8192)."""
     config = CONFIG.model_copy(update={"thinned": 12})
-    items = READERS["modelnet40"](text, "test", Wanted(config, AUGMENT, TestConfig(), "classification"))
+    items = declared("modelnet40").open(text, "test", Wanted(config, AUGMENT, TestConfig(), "classification"))
     for index in range(2):
         expected = farthest(unit(farthest(cloud(5 + index), 12)), 8)
         np.testing.assert_allclose(items.test(index)["x"][0], expected, atol=1e-5)

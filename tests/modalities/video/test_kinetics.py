@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from m2pt.config import AudioInput, TestConfig, UserError, VideoAugment, VideoInput
+from m2pt.modalities.registry import dataset as declared
 from m2pt.modalities.shared.items import Wanted
-from m2pt.modalities.video.datasets import READERS
 from m2pt.modalities.video.items import SHORT_SIDE, Converter
 from tests.modalities.video.coded import CODE, numbered, numbers, write_video
 
@@ -22,7 +22,7 @@ TOTAL = 100
 
 
 def opened(folder, split, wanted=WANTED):
-    return READERS["kinetics"](folder, split, wanted)
+    return declared("kinetics").open(folder, split, wanted)
 
 
 @pytest.fixture

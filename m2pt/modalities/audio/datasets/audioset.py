@@ -4,7 +4,8 @@ from pathlib import Path
 
 from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.audio.decoding.manifest import CLASSES, read_classes, read_entries, read_entry
-from m2pt.modalities.audio.items import SoundItems, inside
+from m2pt.modalities.audio.items import SoundItems, inside, require_sounds
+from m2pt.modalities.dataset import DatasetFacts, DatasetSpec
 from m2pt.modalities.shared.items import Items, Split, Wanted
 from m2pt.modalities.shared.listings import require_unique
 from m2pt.modalities.shared.missing import advice
@@ -79,3 +80,15 @@ def _manifest(folder: Path, candidates: tuple[str, ...], *, required: bool) -> P
             f"{next(filter(None, (advice(folder, name) for name in candidates)), '')}."
         )
     return found[0] if found else None
+
+
+def _require_possible(wanted: Wanted) -> None:
+    manifest = [wanted.variant] if str(wanted.variant).endswith(".json") else []
+    require_sounds("audioset", wanted, *TRAIN, *manifest)
+
+
+# AudioSet's site says 22,176 and 20,383; the lists have these. Every download has fewer: clips vanish from YouTube.
+_20K = DatasetFacts(22_160, None, 20_371, 527, "AudioSet, heads of balanced_train_segments.csv and eval_segments.csv")
+_2M = DatasetFacts(22_160 + 2_041_789, None, 20_371, 527, "AudioSet, heads of its three lists of segments")
+
+DATASET = DatasetSpec(open=open_audioset, require_possible=_require_possible, facts={None: _20K, "balanced": _20K, "full": _2M})

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from m2pt.config import UserError, refuses_unknown
-from m2pt.modalities.audio.items import SoundItems, inside
+from m2pt.modalities.audio.items import SoundItems, inside, require_sounds
+from m2pt.modalities.dataset import DatasetFacts, DatasetSpec
 from m2pt.modalities.shared.items import Items, Split, Wanted
 from m2pt.modalities.shared.listings import read_rows, require_unique
 from m2pt.modalities.shared.missing import needed
 from m2pt.modalities.shared.samples import require_folder
 
 FOLDS = (1, 2, 3, 4, 5)
+VARIANTS = tuple(f"fold-{fold}" for fold in FOLDS)
 
 
 @refuses_unknown
@@ -23,12 +25,11 @@ def open_esc50(folder: Path, split: Split, wanted: Wanted) -> Items | None:
 
     """
     table = needed(require_folder(folder), "meta/esc50.csv")
-    known = [f"fold-{fold}" for fold in FOLDS]
-    if wanted.variant is not None and wanted.variant not in known:
-        raise UserError(f"{folder}: esc50 has no variant {wanted.variant!r}; known: {', '.join(known)}.")
+    if wanted.variant is not None and wanted.variant not in VARIANTS:
+        raise UserError(f"{folder}: esc50 has no variant {wanted.variant!r}; known: {', '.join(VARIANTS)}.")
     if split == "val":
         return None
-    tested = known.index(wanted.variant) + 1 if wanted.variant else 1
+    tested = VARIANTS.index(wanted.variant) + 1 if wanted.variant else 1
     rows = _rows(table)
     classes = {target: category for *_, target, category in rows}
     if sorted(classes) != list(range(len(classes))) or len(set(classes.values())) != len(classes):
@@ -58,3 +59,13 @@ def _rows(table: Path) -> list[tuple[int, str, int, int, str]]:
             raise UserError(f"{table}: line {line} is in fold {fold} with the category {category!r}; restore the file.")
         rows.append((line, name, fold, target, category))
     return rows
+
+
+_FACTS = DatasetFacts(1_600, None, 400, 50, "ESC-50 (doi 10.1145/2733373.2806390): training on four folds of 400")
+
+DATASET = DatasetSpec(
+    open=open_esc50,
+    require_possible=lambda wanted: require_sounds("esc50", wanted, None, *VARIANTS),
+    facts=dict.fromkeys((None, *VARIANTS), _FACTS),
+    never_validates=True,
+)

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from m2pt.config import UserError, refuses_unknown
-from m2pt.modalities.audio.items import SoundItems
+from m2pt.modalities.audio.items import SoundItems, require_sounds
+from m2pt.modalities.dataset import DatasetFacts, DatasetSpec
 from m2pt.modalities.shared.items import Items, Split, Wanted
 from m2pt.modalities.shared.listings import read_lines, require_unique
 from m2pt.modalities.shared.missing import needed, spelling
@@ -81,3 +82,10 @@ def _listed(path: Path, words: set[str]) -> list[str]:
         names.append(name)
     require_unique(names, path)
     return names
+
+
+DATASET = DatasetSpec(
+    open=open_speech_commands,
+    require_possible=lambda wanted: require_sounds("speech-commands", wanted, None),
+    facts={None: DatasetFacts(84_843, 9_981, 11_005, 35, "Speech Commands V2 (arXiv 1804.03209), its lists")},
+)

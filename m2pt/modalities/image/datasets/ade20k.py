@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 from torch.nn.functional import interpolate
 
 from m2pt.config import UserError, refuses_unknown
+from m2pt.modalities.dataset import DatasetFacts, DatasetSpec, require_variant
 from m2pt.modalities.image.decoding.pictures import decode, read_content, read_picture
 from m2pt.modalities.image.decoding.png import grey_step
 from m2pt.modalities.image.transforms.pictures import sections
@@ -144,3 +145,18 @@ def _names(path: Path) -> tuple[str, ...]:
             raise UserError(f"{path}, line {line}: must hold class {number} and its name, between tabs; restore the file.")
         names.append(cells[-1])
     return tuple(names)
+
+
+def _require_possible(wanted: Wanted) -> None:
+    config, augment = sections(wanted, "semantic_segmentation", "ade20k")
+    require_variant("ade20k", wanted, None)
+    if augment is not None:
+        SceneAugment(config, augment)
+
+
+DATASET = DatasetSpec(
+    open=open_ade20k,
+    require_possible=_require_possible,
+    facts={None: DatasetFacts(20_210, None, 2_000, 150, "SceneParse150 (arXiv 1608.05442, section 4)")},
+    never_validates=True,
+)

@@ -4,6 +4,7 @@ ImageNet's own `val` has the published scores and is the test split here; valida
 """
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from m2pt.config import UserError, refuses_unknown
+from m2pt.modalities.dataset import DatasetFacts, DatasetSpec
 from m2pt.modalities.image.decoding.pictures import SUFFIXES, read_picture
-from m2pt.modalities.image.items import PictureItems, require_every_class
+from m2pt.modalities.image.items import PictureItems, require_every_class, require_pictures
 from m2pt.modalities.shared.items import Split, Wanted
 from m2pt.modalities.shared.missing import advice
 from m2pt.modalities.shared.samples import require_folder
@@ -97,3 +99,11 @@ def _pictures(home: Path) -> list[bytes]:
                 raise UserError(f"{entry.path}: is no image ({', '.join(SUFFIXES)}); remove it from the class folder.")
             found.append(os.fsencode(entry.name))
     return sorted(found)
+
+
+DATASET = DatasetSpec(
+    open=open_imagenet,
+    require_possible=partial(require_pictures, "imagenet"),
+    facts={None: DatasetFacts(1_281_167, None, 50_000, 1000, "ILSVRC 2012 (arXiv 1409.0575, table 2)")},
+    never_validates=True,
+)

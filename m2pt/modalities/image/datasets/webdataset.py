@@ -6,15 +6,17 @@ folders, `val` is the test split here and validation data are held out of `train
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from m2pt.config import UserError, refuses_unknown
+from m2pt.modalities.dataset import DatasetSpec
 from m2pt.modalities.image.decoding.pictures import decode, read_content
 from m2pt.modalities.image.decoding.tar_index import Shard, index_shard
-from m2pt.modalities.image.items import PictureItems, require_every_class
+from m2pt.modalities.image.items import PictureItems, require_every_class, require_pictures
 from m2pt.modalities.shared.items import Split, Wanted
 from m2pt.modalities.shared.listings import read_list
 from m2pt.modalities.shared.missing import advice
@@ -156,3 +158,7 @@ def _require_every_number(paths: list[Path]) -> None:
             raise UserError(
                 f"{paths[0].parent}: {lost} (numbers {min(found)} to {max(found)}); restore it, or number the shards anew."
             )
+
+
+DATASET = DatasetSpec(open=open_webdataset, require_possible=partial(require_pictures, "webdataset"))
+"""A form of storage, which has no size of its own."""

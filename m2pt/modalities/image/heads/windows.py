@@ -4,9 +4,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
+from m2pt.config import ImageInput
+
+
+def predict_scene(
+    model: nn.Module, x_CHW: Tensor, config: ImageInput, stride: int | None, num_classes: int, label_size: tuple[int, int]
+) -> Tensor:
+    """As `predict_windows`, with windows as large as the model's input; side by side where no stride is given."""
+    return predict_windows(model, x_CHW, config.size, stride or config.size, num_classes, label_size)
+
 
 @torch.no_grad()
-def predict_scene(
+def predict_windows(
     model: nn.Module, x_CHW: Tensor, size: int, stride: int, num_classes: int, label_size: tuple[int, int]
 ) -> Tensor:
     """Logits (K, H0, W0) for every pixel of the scene's label of `label_size` (H0, W0), float32, on the device of `x_CHW`.

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import PointInput, UserError, refuses_unknown
+from m2pt.modalities.dataset import DatasetFacts, DatasetSpec, require_variant
 from m2pt.modalities.point.decoding.hdf5 import Rows, read_labels, require_labels
 from m2pt.modalities.point.decoding.text import read_table
 from m2pt.modalities.point.items import CloudItems, StoredClouds
@@ -25,7 +26,7 @@ from m2pt.modalities.shared.listings import read_list, require_unique
 from m2pt.modalities.shared.missing import advice, exists
 from m2pt.modalities.shared.samples import member, place, require_folder
 
-DATASET = "modelnet40"
+NAME = "modelnet40"
 HDF5_CLASSES = "shape_names.txt"
 TEXT_CLASSES = "modelnet40_shape_names.txt"
 COLUMNS = 6
@@ -40,8 +41,8 @@ def open_modelnet40(folder: Path, split: Split, wanted: Wanted) -> Items | None:
 
     """
     if wanted.variant is not None:
-        raise UserError(f"tasks: the data set {DATASET} has no variant {wanted.variant!r}; leave it out.")
-    transform = cloud_transform(wanted, DATASET)
+        raise UserError(f"tasks: the data set {NAME} has no variant {wanted.variant!r}; leave it out.")
+    transform = cloud_transform(wanted, NAME)
     forms = [name for name in (HDF5_CLASSES, TEXT_CLASSES) if (require_folder(folder) / name).is_file()]
     if len(forms) > 1:
         raise UserError(f"{folder}: holds {' and '.join(forms)}, the lists of both forms of the data set; keep one of them.")
@@ -67,7 +68,7 @@ def _stored(folder: Path, listing: Path, wanted: Wanted, config: PointInput) -> 
         paths.append(path)
         labels.append(found)
     require_unique(map(str, paths), listing)
-    return StoredClouds(DATASET, wanted, classes, Rows(paths, [len(part) for part in labels]), np.concatenate(labels), listing)
+    return StoredClouds(NAME, wanted, classes, Rows(paths, [len(part) for part in labels]), np.concatenate(labels), listing)
 
 
 class TextClouds(CloudItems):
@@ -78,7 +79,7 @@ class TextClouds(CloudItems):
         listing = folder / f"modelnet40_{split}.txt"
         self._folder, self._names = folder, read_list(listing)
         require_unique(self._names, listing)
-        super().__init__(DATASET, wanted, classes, _labels(self._names, classes, listing), listing)
+        super().__init__(NAME, wanted, classes, _labels(self._names, classes, listing), listing)
         for index, name in enumerate(self._names):
             place(folder, f"{self.classes[self.labels[index]]}/{name}.txt", listing)
 
@@ -106,3 +107,16 @@ def _labels(names: Sequence[str], classes: Sequence[str], listing: Path) -> NDAr
         if name.rpartition("_")[0] not in numbers:
             raise UserError(f"{listing}: names {name!r}, which begins with no class of {TEXT_CLASSES}; restore the list.")
     return np.asarray([numbers[name.rpartition("_")[0]] for name in names])
+
+
+def _require_possible(wanted: Wanted) -> None:
+    cloud_transform(wanted, NAME)
+    require_variant(NAME, wanted, None)
+
+
+DATASET = DatasetSpec(
+    open=open_modelnet40,
+    require_possible=_require_possible,
+    facts={None: DatasetFacts(9_843, None, 2_468, 40, "ModelNet40 (arXiv 1406.5670), its lists")},
+    never_validates=True,
+)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from m2pt.config import UserError, refuses_unknown
 from m2pt.files.state import FileState, settled
+from m2pt.modalities.dataset import DatasetFacts, DatasetSpec, require_variant
 from m2pt.modalities.point.decoding.hdf5 import POINTS, Rows, read_labels, require_labels
 from m2pt.modalities.point.items import PartItems
 from m2pt.modalities.point.transforms.clouds import part_transform
@@ -23,7 +24,7 @@ from m2pt.modalities.shared.listings import read_list, require_unique
 from m2pt.modalities.shared.missing import needed
 from m2pt.modalities.shared.samples import member, require_folder
 
-DATASET = "partnet"
+NAME = "partnet"
 LABELS = "label_seg"
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 FINEST = "3"
@@ -50,10 +51,10 @@ def open_partnet(folder: Path, split: Split, wanted: Wanted) -> Items | None:
         UserError: there is no such level, or a category, a list or a file is missing, damaged or of another form.
 
     """
-    part_transform(wanted, DATASET)
+    part_transform(wanted, NAME)
     level = FINEST if wanted.variant is None else wanted.variant
     if level not in CATEGORIES:
-        raise UserError(f"tasks: the data set {DATASET} has no variant {level!r}; choose a level: '1', '2' or '3'.")
+        raise UserError(f"tasks: the data set {NAME} has no variant {level!r}; choose a level: '1', '2' or '3'.")
     needed(require_folder(folder), f"{CATEGORIES[level][0]}-{level}")
     categories: dict[str, int] = {}
     paths, counts, labels = [], [], []
@@ -72,7 +73,7 @@ class StoredParts(PartItems):
     """Clouds in HDF5 files."""
 
     def __init__(self, wanted: Wanted, categories: dict[str, int], rows: Rows, labels_N: list[int]) -> None:
-        super().__init__(DATASET, wanted, categories, labels_N)
+        super().__init__(NAME, wanted, categories, labels_N)
         self._rows = rows
 
     def name(self, index: int) -> str:
@@ -118,3 +119,14 @@ def _read_facts(path: Path, state: FileState) -> tuple[int, int]:
     labels = read_labels(path, LABELS, each_point=True)
     require_labels(path, LABELS, labels, 1000)  # none is negative
     return len(labels), int(labels.max())
+
+
+def _require_possible(wanted: Wanted) -> None:
+    part_transform(wanted, NAME)
+    require_variant(NAME, wanted, None, *CATEGORIES)
+
+
+# The 17 categories that have the third (finest) level; the classes hold an `other` of each.
+_FINEST = DatasetFacts(17_119, 2_492, 4_895, 268, "PartNet (arXiv 1812.02713), sem_seg_h5, level 3", 17)
+
+DATASET = DatasetSpec(open=open_partnet, require_possible=_require_possible, facts={None: _FINEST, FINEST: _FINEST})

@@ -8,6 +8,7 @@ are stored, its recipe here as well (`PointInput.centred`).
 from pathlib import Path
 
 from m2pt.config import UserError, refuses_unknown
+from m2pt.modalities.dataset import DatasetFacts, DatasetSpec, require_variant
 from m2pt.modalities.point.decoding.hdf5 import Rows, read_labels, require_labels
 from m2pt.modalities.point.items import StoredClouds
 from m2pt.modalities.point.transforms.clouds import cloud_transform
@@ -15,7 +16,7 @@ from m2pt.modalities.shared.items import Items, Split, Wanted
 from m2pt.modalities.shared.missing import needed
 from m2pt.modalities.shared.samples import member, require_folder
 
-DATASET = "scanobjectnn"
+NAME = "scanobjectnn"
 
 CLASSES = (
     "bag", "bin", "box", "cabinet", "chair", "desk", "display", "door", "shelf", "table",
@@ -42,11 +43,9 @@ def open_scanobjectnn(folder: Path, split: Split, wanted: Wanted) -> Items | Non
         UserError: there is no such variant, or its file is missing, damaged or of another form.
 
     """
-    transform = cloud_transform(wanted, DATASET)
+    transform = cloud_transform(wanted, NAME)
     if wanted.variant not in VARIANTS:
-        raise UserError(
-            f"tasks: the data set {DATASET} has no variant {wanted.variant!r}; choose one of obj_bg, obj_only, hardest."
-        )
+        raise UserError(f"tasks: the data set {NAME} has no variant {wanted.variant!r}; choose one of obj_bg, obj_only, hardest.")
     if split == "val":
         return None
     home, ending = VARIANTS[wanted.variant]
@@ -54,4 +53,20 @@ def open_scanobjectnn(folder: Path, split: Split, wanted: Wanted) -> Items | Non
     path = member(folder, f"{home}/{'training' if split == 'train' else 'test'}_{ending}", folder)
     labels_N = read_labels(path, "label", each_point=False, at_least=transform.config.points)
     require_labels(path, "label", labels_N, len(CLASSES))
-    return StoredClouds(DATASET, wanted, CLASSES, Rows([path], [len(labels_N)]), labels_N, path)
+    return StoredClouds(NAME, wanted, CLASSES, Rows([path], [len(labels_N)]), labels_N, path)
+
+
+def _require_possible(wanted: Wanted) -> None:
+    cloud_transform(wanted, NAME)
+    require_variant(NAME, wanted, *VARIANTS)
+
+
+_PLAIN = DatasetFacts(2_309, None, 581, 15, "ScanObjectNN (arXiv 1908.04616), main split")
+_HARDEST = DatasetFacts(11_416, None, 2_882, 15, "ScanObjectNN (arXiv 1908.04616), PB_T50_RS, main split")
+
+DATASET = DatasetSpec(
+    open=open_scanobjectnn,
+    require_possible=_require_possible,
+    facts={"obj_bg": _PLAIN, "obj_only": _PLAIN, "hardest": _HARDEST},
+    never_validates=True,
+)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import UserError, refuses_unknown
+from m2pt.modalities.dataset import DatasetFacts, DatasetSpec, require_variant
 from m2pt.modalities.point.decoding.text import read_table
 from m2pt.modalities.point.items import PartItems
 from m2pt.modalities.point.transforms.clouds import part_transform
@@ -23,7 +24,7 @@ from m2pt.modalities.shared.listings import read_document, read_list
 from m2pt.modalities.shared.missing import needed
 from m2pt.modalities.shared.samples import place, require_folder
 
-DATASET = "shapenetpart"
+NAME = "shapenetpart"
 TOGETHER = "trainval"
 FOLDERS = "synsetoffset2category.txt"
 COLUMNS = 7
@@ -43,9 +44,9 @@ def open_shapenetpart(folder: Path, split: Split, wanted: Wanted) -> Items | Non
         UserError: a list or a file that it names is missing or damaged, or names what is no shape.
 
     """
-    part_transform(wanted, DATASET)
+    part_transform(wanted, NAME)
     if wanted.variant not in (None, TOGETHER):
-        raise UserError(f"tasks: the data set {DATASET} has no variant {wanted.variant!r}; leave it out or choose {TOGETHER}.")
+        raise UserError(f"tasks: the data set {NAME} has no variant {wanted.variant!r}; leave it out or choose {TOGETHER}.")
     if wanted.variant == TOGETHER and split == "val":
         return None
     folders = _folders(require_folder(folder))
@@ -66,7 +67,7 @@ class TextParts(PartItems):
     """Clouds in a text file each."""
 
     def __init__(self, wanted: Wanted, labels_N: Sequence[int], paths: Sequence[Path]) -> None:
-        super().__init__(DATASET, wanted, CATEGORIES, labels_N)
+        super().__init__(NAME, wanted, CATEGORIES, labels_N)
         self._paths = list(paths)
 
     def name(self, index: int) -> str:
@@ -125,3 +126,20 @@ def _shape(entry: str, folders: dict[str, int], listing: Path) -> tuple[int, str
             f"{listing}: names {entry!r}, which is not of the form shape_data/<folder of {FOLDERS}>/<id>; restore it."
         )
     return folders[parts[1]], parts[2]
+
+
+def _require_possible(wanted: Wanted) -> None:
+    part_transform(wanted, NAME)
+    require_variant(NAME, wanted, None, TOGETHER)
+
+
+_SOURCE = "ShapeNet part annotations (doi 10.1145/2980179.2980238), the official split"
+
+DATASET = DatasetSpec(
+    open=open_shapenetpart,
+    require_possible=_require_possible,
+    facts={
+        None: DatasetFacts(12_137, 1_870, 2_874, 50, _SOURCE, 16),
+        TOGETHER: DatasetFacts(12_137 + 1_870, None, 2_874, 50, _SOURCE, 16),
+    },
+)

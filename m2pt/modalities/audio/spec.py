@@ -1,0 +1,46 @@
+"""The declaration of sounds."""
+
+from pathlib import Path
+
+from m2pt.config import AudioInput
+from m2pt.modalities.audio import datasets
+from m2pt.modalities.audio.augment import augment
+from m2pt.modalities.audio.published import PublishedAudioTokenizer
+from m2pt.modalities.audio.recipes import RECIPES
+from m2pt.modalities.audio.tokenizer import AudioTokenizer
+from m2pt.modalities.dataset import DatasetFolder
+from m2pt.modalities.shared.samples import Samples
+from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
+
+
+def _small(folder: Path, split: str, config: AudioInput) -> Samples:
+    from m2pt.modalities.audio.small import read
+
+    return read(folder, split, config)
+
+
+def _reconstruction() -> Reconstruction:
+    from m2pt.modalities.audio.reconstruct import draw, loss, restore
+
+    return Reconstruction(loss, restore, draw)
+
+
+def _embedded() -> Embedded:
+    from m2pt.modalities.audio.embedded import VERSION, write
+
+    return Embedded(VERSION, write)
+
+
+AUDIO = ModalitySpec(
+    name="audio",
+    section=AudioInput,
+    tokenizer=AudioTokenizer,
+    published=PublishedAudioTokenizer,
+    augment=augment,
+    reconstruction=_reconstruction,
+    recipes=RECIPES,
+    small=_small,
+    datasets=DatasetFolder(datasets),
+    embedded=_embedded,
+    decoders=("av", "kaldi-native-fbank", "numpy", "scipy", "soundfile"),
+)

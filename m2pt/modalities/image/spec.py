@@ -1,0 +1,48 @@
+"""The declaration of images."""
+
+from pathlib import Path
+
+from m2pt.config import ImageInput
+from m2pt.modalities.dataset import DatasetFolder
+from m2pt.modalities.image import datasets
+from m2pt.modalities.image.augment import augment
+from m2pt.modalities.image.heads.windows import predict_scene
+from m2pt.modalities.image.published import PublishedImageTokenizer
+from m2pt.modalities.image.recipes import RECIPES
+from m2pt.modalities.image.tokenizer import ImageTokenizer
+from m2pt.modalities.shared.samples import Samples
+from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
+
+
+def _small(folder: Path, split: str, config: ImageInput) -> Samples:
+    from m2pt.modalities.image.small import read
+
+    return read(folder, split, config)
+
+
+def _reconstruction() -> Reconstruction:
+    from m2pt.modalities.image.reconstruct import draw, loss, restore
+
+    return Reconstruction(loss, restore, draw)
+
+
+def _embedded() -> Embedded:
+    from m2pt.modalities.image.embedded import VERSION, write
+
+    return Embedded(VERSION, write)
+
+
+IMAGE = ModalitySpec(
+    name="image",
+    section=ImageInput,
+    tokenizer=ImageTokenizer,
+    published=PublishedImageTokenizer,
+    augment=augment,
+    reconstruction=_reconstruction,
+    recipes=RECIPES,
+    small=_small,
+    datasets=DatasetFolder(datasets),
+    embedded=_embedded,
+    decoders=("numpy", "pillow"),
+    predict_scene=predict_scene,
+)

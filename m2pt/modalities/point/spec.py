@@ -1,0 +1,48 @@
+"""The declaration of point clouds."""
+
+from pathlib import Path
+
+from m2pt.config import PointInput
+from m2pt.modalities.dataset import DatasetFolder
+from m2pt.modalities.point import datasets
+from m2pt.modalities.point.augment import augment
+from m2pt.modalities.point.published import PublishedPointTokenizer
+from m2pt.modalities.point.recipes import RECIPES
+from m2pt.modalities.point.tokenizer import PointTokenizer
+from m2pt.modalities.shared.samples import Samples
+from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
+
+
+def _small(folder: Path, split: str, config: PointInput) -> Samples:
+    from m2pt.modalities.point.small import read
+
+    return read(folder, split, config)
+
+
+def _reconstruction() -> Reconstruction:
+    from m2pt.modalities.point.reconstruct import draw, loss, restore
+
+    return Reconstruction(loss, restore, draw)
+
+
+def _embedded() -> Embedded:
+    from m2pt.modalities.point.embedded import VERSION, write
+
+    return Embedded(VERSION, write)
+
+
+POINT = ModalitySpec(
+    name="point",
+    section=PointInput,
+    tokenizer=PointTokenizer,
+    published=PublishedPointTokenizer,
+    augment=augment,
+    reconstruction=_reconstruction,
+    recipes=RECIPES,
+    small=_small,
+    datasets=DatasetFolder(datasets),
+    embedded=_embedded,
+    decoders=("h5py", "numpy"),
+    views_averaged_as="logits",  # as in Point-MAE
+    has_rectangles=False,
+)

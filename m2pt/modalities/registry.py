@@ -1,0 +1,40 @@
+"""The modalities by name, and the data sets of all of them."""
+
+from collections.abc import Iterator
+
+from m2pt.config import InputConfig, Modality, refuses_unknown
+from m2pt.modalities.audio.spec import AUDIO
+from m2pt.modalities.dataset import DatasetFacts, DatasetSpec
+from m2pt.modalities.image.spec import IMAGE
+from m2pt.modalities.point.spec import POINT
+from m2pt.modalities.shared.tokenizer import Tokenizer
+from m2pt.modalities.spec import ModalitySpec
+from m2pt.modalities.video.spec import VIDEO
+
+SPECS: dict[Modality, ModalitySpec] = {spec.name: spec for spec in (IMAGE, AUDIO, POINT, VIDEO)}
+
+
+@refuses_unknown
+def build_tokenizer(modality: Modality, config: InputConfig, width: int) -> Tokenizer:
+    """A fresh tokenizer in the form that the input section names, initialised from torch's global generator."""
+    spec = SPECS[modality]
+    return spec.tokenizer(config, width) if config.form == "shared" else spec.published(config, width)
+
+
+def datasets() -> Iterator[tuple[str, DatasetSpec]]:
+    """Every published data set with its name."""
+    for spec in SPECS.values():
+        yield from spec.datasets.items()
+
+
+def dataset(name: str) -> DatasetSpec:
+    """A published data set by name. Raises `KeyError` where there is none of that name."""
+    folder = next((spec.datasets for spec in SPECS.values() if name in tuple(spec.datasets)), None)
+    if folder is None:
+        raise KeyError(name)
+    return folder[name]
+
+
+def dataset_facts(name: str, variant: str | None = None) -> DatasetFacts | None:
+    """The sizes of a data set as published, None where they are not known."""
+    return dataset(name).facts.get(variant)

@@ -1,0 +1,46 @@
+"""The declaration of videos."""
+
+from pathlib import Path
+
+from m2pt.config import VideoInput
+from m2pt.modalities.dataset import DatasetFolder
+from m2pt.modalities.shared.samples import Samples
+from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
+from m2pt.modalities.video import datasets
+from m2pt.modalities.video.augment import augment
+from m2pt.modalities.video.published import PublishedVideoTokenizer
+from m2pt.modalities.video.recipes import RECIPES
+from m2pt.modalities.video.tokenizer import VideoTokenizer
+
+
+def _small(folder: Path, split: str, config: VideoInput) -> Samples:
+    from m2pt.modalities.video.small import read
+
+    return read(folder, split, config)
+
+
+def _reconstruction() -> Reconstruction:
+    from m2pt.modalities.video.reconstruct import draw, loss, restore
+
+    return Reconstruction(loss, restore, draw)
+
+
+def _embedded() -> Embedded:
+    from m2pt.modalities.video.embedded import VERSION, write
+
+    return Embedded(VERSION, write)
+
+
+VIDEO = ModalitySpec(
+    name="video",
+    section=VideoInput,
+    tokenizer=VideoTokenizer,
+    published=PublishedVideoTokenizer,
+    augment=augment,
+    reconstruction=_reconstruction,
+    recipes=RECIPES,
+    small=_small,
+    datasets=DatasetFolder(datasets),
+    embedded=_embedded,
+    decoders=("av", "numpy", "pillow"),
+)
