@@ -102,7 +102,10 @@ REFUSED = {
         on_task("audio", "audiomae-speech-commands", "speech-commands", mixup=0.8),
         "finetune.mixup: waveforms are mixed already",
     ),
-    "cut clouds": (on_task(*CLOUDS, cutmix=1.0), "finetune.cutmix: cuts rectangles, which clouds do not have"),
+    "cut clouds": (
+        on_task(*CLOUDS, cutmix=1.0),
+        "finetune.cutmix: cuts rectangles, which samples of the modality point do not have",
+    ),
     "odd batches": (on_task(*IMAGENET, batch_size=1023), "finetune.batch_size: mixing takes samples in pairs"),
     "odd last batch": (whole(samples=41, mixup=0.8), "finetune.batch_size: mixing takes samples in pairs, and a batch has 9"),
     "warm-up to the end": (on_task(*IMAGENET, epochs=5), "finetune.warmup_epochs: 5 must be less than the 5 epochs"),
