@@ -57,8 +57,11 @@ class DatasetFolder(Mapping[str, DatasetSpec]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def __contains__(self, name: object) -> bool:
+        return name in tuple(self)
+
     def __getitem__(self, name: str) -> DatasetSpec:
-        if name not in tuple(self):
+        if name not in self:
             raise KeyError(name)
         declared: DatasetSpec = import_module(f"{self.package.__name__}.{name.replace('-', '_')}").DATASET
         return declared

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from m2pt.config import InputConfig, Modality, refuses_unknown
+from m2pt.config import Dataset, InputConfig, Modality, refuses_unknown
 from m2pt.modalities.audio.spec import AUDIO
 from m2pt.modalities.dataset import DatasetFacts, DatasetSpec
 from m2pt.modalities.image.spec import IMAGE
@@ -27,14 +27,13 @@ def datasets() -> Iterator[tuple[str, DatasetSpec]]:
         yield from spec.datasets.items()
 
 
-def dataset(name: str) -> DatasetSpec:
-    """A published data set by name. Raises `KeyError` where there is none of that name."""
-    folder = next((spec.datasets for spec in SPECS.values() if name in tuple(spec.datasets)), None)
-    if folder is None:
-        raise KeyError(name)
-    return folder[name]
+@refuses_unknown
+def dataset(name: Dataset) -> DatasetSpec:
+    """A published data set by name."""
+    return next(spec.datasets for spec in SPECS.values() if name in spec.datasets)[name]
 
 
-def dataset_facts(name: str, variant: str | None = None) -> DatasetFacts | None:
+@refuses_unknown
+def dataset_facts(name: Dataset, variant: str | None = None) -> DatasetFacts | None:
     """The sizes of a data set as published, None where they are not known."""
     return dataset(name).facts.get(variant)
