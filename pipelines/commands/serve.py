@@ -52,17 +52,17 @@ def _start_runs(options: Namespace) -> int:
 
 def ui(options: Namespace) -> int:
     """Show the pages of MLflow, and of Prefect with `--prefect`, until interrupted."""
-    from pipelines.tracking import mlflow_tracker as tracking
+    from pipelines.tracking import mlflow_ui
 
     with ExitStack() as stack:
         port = server.free_port(options.port or MLFLOW_PORT)
         LOGS.mkdir(parents=True, exist_ok=True)
         log = stack.enter_context((LOGS / "mlflow-server.log").open("ab"))
-        variables = os.environ | tracking.ui_environment()
-        command = tracking.ui_command(server.HOST, port)
+        variables = os.environ | mlflow_ui.ui_environment()
+        command = mlflow_ui.ui_command(server.HOST, port)
         mlflow = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
         stack.callback(end_group, mlflow, signal.SIGTERM)
-        page = tracking.study_page(study_file.load(options.study).study, f"http://{server.HOST}:{port}")
+        page = mlflow_ui.study_page(study_file.load(options.study).study, f"http://{server.HOST}:{port}")
         print(f"MLflow:  {page}", flush=True)
         if options.prefect:
             prefect = stack.enter_context(server.used(LOGS / "prefect-server.log", PREFECT_PORT, schedules=True))

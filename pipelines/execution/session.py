@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,7 +27,8 @@ from pipelines.planning.folders import aside_of, data_folder, encoders_folder, r
 from pipelines.planning.job_inputs import job_inputs
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve, sweep_id
 from pipelines.planning.slots import slots
-from pipelines.tracking.thread import LiveTracking
+from pipelines.tracking.live import LiveTracking
+from pipelines.tracking.tracker import chosen_tracker
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,8 @@ class Session:
     def _start_tracking(self) -> LiveTracking:
         with self._guard:
             if self._tracking is None:
-                live = LiveTracking(self.study.study, sweep_id(self.study), self.display.say)
+                make_tracker = partial(chosen_tracker(), self.study.study, sweep_id(self.study))
+                live = LiveTracking(make_tracker, self.display.say)
                 self._tracking = self._open.enter_context(live)
             return self._tracking
 
@@ -234,11 +237,11 @@ class Session:
             return Ended(False, "waits for an encoder that is not made")
         folder = encoders_folder(self.study) if isinstance(spec, PretrainSpec) else runs_folder(self.study)
         run_dir = create_run(folder, spec)
-        self._start_tracking().start(spec, run_dir)
+        self._start_tracking().run_started(spec, run_dir)
         kind = PRETRAINING if isinstance(spec, PretrainSpec) else FINE_TUNING
         inputs = job_inputs(plan, spec) | {"beside": list(self._beside.get(kind, ()))}
         result = self.pool.run(run_dir, inputs, self.study.execution.time_limit_s)
-        self._start_tracking().finish(spec, run_dir)
+        self._start_tracking().run_ended(spec, run_dir)
         if result.status == RunState.COMPLETE:
             if kind in self._beside:
                 self._beside[kind] |= set(environments.of_run(run_dir))

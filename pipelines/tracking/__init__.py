@@ -1,1 +1,1 @@
-"""Showing runs elsewhere: MLflow, as a view of the records."""
+"""Showing runs elsewhere while they go on and afterwards; MLflow is one tracker, in the files that start with its name."""

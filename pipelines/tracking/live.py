@@ -1,139 +1,141 @@
-"""Publish runs while they go on, from a thread of its own: the work of a run never waits for the tracking store."""
+"""Publishing runs while they go on, from one thread with one queue: no run waits for the tracker or fails because of it."""
 
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from os import stat_result
 from pathlib import Path
-from typing import Protocol
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self
 
 from m2pt.config import UserError
-from m2pt.runs.folder import HISTORY
+from m2pt.runs.folder import HISTORY, TIMES, RunState
 from m2pt.runs.spec import Spec
-from pipelines.tracking.store import OutageError
+from pipelines.tracking.publisher import Publisher
+from pipelines.tracking.tracker import OutageError, SweepEnd, Tracker
+
+_LATER = "The runs go on without tracking; `m2pt publish` adds them later."
 
 
-class Publish(Protocol):
-    """Brings one run into the tracking store; raises `OutageError` where the store, `UserError` where the run is at fault."""
-
-    def __call__(self, spec: Spec, run_dir: Path, *, active: bool = False) -> None:
-        """Publish what there is of a run."""
+Seen = tuple[tuple[int, int], ...]
+"""The size and time of the files that grow with each epoch. An epoch is published when both have it."""
 
 
 @dataclass
 class _Watched:
+    """A run to publish; `seen` says what of its epochs was there when it was last published."""
+
     spec: Spec
     run_dir: Path
-    finished: bool = False
-    seen: tuple[int, int] | None = None
+    ended: bool = False
+    seen: Seen | None = None
 
 
-class LivePublishing:
-    """Publishes the epochs of active runs every `interval_s` seconds, and finished runs at once.
+class LiveTracking:
+    """Publishes the new epochs of running runs every `interval_s` seconds, and a run that has ended at once.
 
-    An outage of the store is told once and tried again every `retry_s` seconds.
+    `make_tracker` is called in the thread, because the import of a tracker may take seconds. Only the first fault is reported,
+    through `warn`. After an outage the tracker is tried again every `retry_s` seconds, and once more at the end.
     """
 
-    def __init__(self, publish: Publish, warn: Callable[[str], None], interval_s: float = 2.0, retry_s: float = 30.0) -> None:
-        self._publish = publish
+    def __init__(
+        self,
+        make_tracker: Callable[[], Tracker],
+        warn: Callable[[str], None],
+        interval_s: float = 2.0,
+        retry_s: float = 30.0,
+    ) -> None:
+        self._make_tracker = make_tracker
         self._warn = warn
         self._interval_s = interval_s
         self._retry_s = retry_s
+        self._queue: SimpleQueue[_Watched | SweepEnd] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
+        # All of these belong to the thread.
+        self._watched: dict[Path, _Watched] = {}
         self._retry_at = 0.0
         self._warned = False
-        self._watched: dict[Path, _Watched] = {}
-        self._mutex = threading.Lock()
-        self._wake = threading.Event()
-        self._ending = False
-        self._thread: threading.Thread | None = None
 
-    @property
-    def pending(self) -> int:
-        """How many finished runs are not published yet."""
-        with self._mutex:
-            return sum(item.finished for item in self._watched.values())
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
 
-    def start(self) -> None:
-        """Start the thread; a second call does nothing."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._loop, name="tracking", daemon=True)
-            self._thread.start()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._queue.put(SweepEnd(RunState.COMPLETE if error is None else RunState.INTERRUPTED))
+        self._thread.join()
 
-    def add(self, spec: Spec, run_dir: Path) -> None:
-        """Publish a run as it grows."""
-        with self._mutex:
-            self._watched[run_dir] = _Watched(spec, run_dir)
+    def run_started(self, spec: Spec, run_dir: Path) -> None:
+        """A job starts on this run: publish its epochs as they come."""
+        self._queue.put(_Watched(spec, run_dir))
 
-    def finish(self, spec: Spec, run_dir: Path) -> None:
-        """A run has ended: publish the whole of it, at once where no thread runs. Never raises for an outage."""
-        with self._mutex:
-            self._watched[run_dir] = _Watched(spec, run_dir, finished=True)
-        if self._thread is None:
-            self._round()
-        else:
-            self._wake.set()
+    def run_ended(self, spec: Spec, run_dir: Path) -> None:
+        """The job on this run has ended, in whatever way: publish the rest of the run."""
+        self._queue.put(_Watched(spec, run_dir, ended=True))
 
-    def close(self) -> None:
-        """End the thread after a last try to publish what has finished; a run that has not is published as it stands."""
-        self._ending = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        with self._mutex:
-            for item in self._watched.values():
-                item.finished = True
-        self._retry_at = 0.0
-        self._ending = False
-        self._round()
-
-    def _loop(self) -> None:
-        while not self._ending:
-            self._wake.wait(self._interval_s)
-            self._wake.clear()
-            self._round()
-
-    def _round(self) -> None:
-        with self._mutex:
-            due = sorted(self._watched.values(), key=lambda item: not item.finished)
-        if time.monotonic() < self._retry_at:
+    def _work(self) -> None:
+        try:
+            publisher = Publisher(self._make_tracker())
+        except Exception as error:  # a tracker is a view of the records: whatever is wrong with it, the runs go on
+            self._report(f"Tracking cannot start ({type(error).__name__}: {error}). {_LATER}")
             return
-        for item in due:
-            if self._ending:
-                return  # the last round, in `close`, does the rest
+        while (end := self._next_end()) is None:
+            if time.monotonic() >= self._retry_at:
+                self._publish_due(publisher)
+        for run in self._watched.values():
+            run.ended = True  # as far as this sweep is concerned: it is published as it is now
+        self._publish_due(publisher)
+        try:
+            publisher.close(end)
+        except Exception as error:
+            self._report(f"{error} The sweep stays open in the tracker until it is published again.")
+
+    def _next_end(self) -> SweepEnd | None:
+        """Take what has come, waiting for it while no run has to be looked at; the end of the sweep, or None before it."""
+        with suppress(Empty):
+            event = self._queue.get(timeout=self._interval_s if self._watched else None)
+            while not isinstance(event, SweepEnd):
+                self._watched[event.run_dir] = event
+                event = self._queue.get_nowait()
+            return event
+        return None
+
+    def _publish_due(self, publisher: Publisher) -> None:
+        """Publish what is new, runs that have ended first. An outage ends the round; a fault of one run ends that run's part."""
+        for run in sorted(self._watched.values(), key=lambda run: not run.ended):
             try:
-                self._bring(item)
+                self._publish(publisher, run)
             except OutageError as error:
                 self._retry_at = time.monotonic() + self._retry_s
-                self._tell(f"{error} Runs go on without tracking; `m2pt publish` adds them later.")
+                self._report(f"{error} {_LATER}")
                 return
             except UserError as error:
-                self._tell(str(error))
-                self._forget(item)
-            except Exception as error:  # tracking is a view: whatever ails it, the runs go on
-                self._tell(f"{item.run_dir}: cannot be tracked ({type(error).__name__}: {error}).")
-                self._forget(item)
+                self._report(str(error))
+                del self._watched[run.run_dir]
+            except Exception as error:
+                self._report(f"{run.run_dir}: cannot be tracked ({type(error).__name__}: {error}).")
+                del self._watched[run.run_dir]
 
-    def _bring(self, item: _Watched) -> None:
-        if item.finished:
-            self._publish(item.spec, item.run_dir)
-            self._forget(item)
+    def _publish(self, publisher: Publisher, run: _Watched) -> None:
+        if run.ended:
+            publisher.publish(run.spec, run.run_dir)
+            del self._watched[run.run_dir]
             return
-        try:
-            stat = (item.run_dir / HISTORY).stat()
-        except FileNotFoundError:
-            return
-        now = (stat.st_size, stat.st_mtime_ns)
-        if now != item.seen:
-            self._publish(item.spec, item.run_dir, active=True)
-            item.seen = now
+        now = tuple((file.st_size, file.st_mtime_ns) for name in (HISTORY, TIMES) if (file := _stat(run.run_dir / name)))
+        if now != run.seen:
+            publisher.publish(run.spec, run.run_dir, active=True)
+            run.seen = now
 
-    def _forget(self, item: _Watched) -> None:
-        with self._mutex:
-            if self._watched.get(item.run_dir) is item:
-                del self._watched[item.run_dir]
-
-    def _tell(self, message: str) -> None:
+    def _report(self, message: str) -> None:
         if not self._warned:
             self._warned = True
             self._warn(message)
+
+
+def _stat(path: Path) -> stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None

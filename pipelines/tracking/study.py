@@ -1,4 +1,4 @@
-"""Bringing a whole study into MLflow: every run that left something behind, the outcome of the sweep, and the report."""
+"""Publishing a study as it is: every run that left something behind, the outcome of the sweep, and the report."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,39 +10,50 @@ from m2pt.runs.table import read_table
 from pipelines.planning.folders import runs_folder, study_lock
 from pipelines.planning.plan import Plan, sweep_id
 from pipelines.reporting.rendering import FILES, is_whole
+from pipelines.tracking.publisher import Publisher
+from pipelines.tracking.tracker import SweepEnd, Tracker, chosen_tracker
 
 
-def publish_study(plan: Plan, report: Path) -> int:
-    """Publish a study as it stands; twice is as good as once. Returns how many runs are published.
+def tracker_of(plan: Plan) -> Tracker:
+    """The tracker for the sweep of a study. Raises `UserError` if the chosen tracker does not exist."""
+    return chosen_tracker()(plan.study.study, sweep_id(plan.study))
 
-    It holds the study's lock: a study that is running publishes itself, and two would take one sweep's summary from each other.
+
+def publish_study(plan: Plan, report: Path, tracker: Tracker) -> int:
+    """Publish a study as it is; a second time changes nothing. Returns how many runs are published.
+
+    It holds the study's lock: a study that is running publishes itself, and each of the two would overwrite the other's outcome.
 
     Raises:
-        UserError: the study is running, the store cannot be used, or a run's folder is damaged.
+        UserError: the study is running, the tracker cannot be used, or a run's folder is damaged.
 
     """
-    from pipelines.tracking.mlflow_tracker import Publisher
-
     published = 0
-    with study_lock(runs_folder(plan.study)), Publisher(plan.study.study, sweep_id(plan.study)) as publisher:
+    with study_lock(runs_folder(plan.study)), Publisher(tracker) as publisher:
         for spec in plan.specs:
             run_dir = plan.run_dir(spec)
             if run_dir is not None and run_dir.is_dir():
                 publisher.publish(spec, run_dir, active=plan.state(spec) == RunState.RUNNING)
                 published += 1
-        runs = read_table(plan.compared, runs_folder(plan.study))
-        means = runs.dropna(subset=["test_score"]).groupby(["metric", "method"])["test_score"].mean()
-        counts = plan.counts()
-        scores = {"/".join(cast(tuple[str, str], key)): float(mean) for key, mean in means.items()}
-        publisher.summarise(counts[RunState.COMPLETE], counts[RunState.FAILED], scores)
-        if is_whole(report):
-            publisher.publish_report([*(report / name for name in FILES), *sorted((report / "figures").glob("*.png"))])
+        publisher.close(_outcome(plan, report))
     return published
 
 
+def _outcome(plan: Plan, report: Path) -> SweepEnd:
+    """How many runs are complete and failed, the mean test scores as `mean_test_<metric>/<method>`, and a complete report."""
+    counts = plan.counts()
+    runs = read_table(plan.compared, runs_folder(plan.study)).dropna(subset=["test_score"])
+    values = {"runs/complete": float(counts[RunState.COMPLETE]), "runs/failed": float(counts[RunState.FAILED])}
+    for key, mean in runs.groupby(["metric", "method"])["test_score"].mean().items():
+        metric, method = cast(tuple[str, str], key)
+        values[f"mean_test_{metric}/{method}"] = float(mean)
+    files = [*(report / name for name in FILES), *sorted((report / "figures").glob("*.png"))] if is_whole(report) else []
+    return SweepEnd(RunState.FAILED if counts[RunState.FAILED] else RunState.COMPLETE, values, files)
+
+
 def try_to_publish(plan: Plan, report: Path, warn: Callable[[str], None]) -> None:
-    """As `publish_study`, but an outage of tracking is only told: a study does not fail for it."""
+    """As `publish_study`, but a fault is only reported: no study fails because of its tracker."""
     try:
-        publish_study(plan, report)
+        publish_study(plan, report, tracker_of(plan))
     except UserError as error:
         warn(f"{error} `m2pt publish` publishes the study later.")

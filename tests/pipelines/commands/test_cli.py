@@ -21,8 +21,10 @@ from pipelines.execution import process_environment as environment
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
 from pipelines.planning.folders import runs_folder, study_lock
-from pipelines.planning.plan import resolve, sweep_id
-from pipelines.tracking.mlflow_tracker import Publisher
+from pipelines.planning.plan import resolve
+from pipelines.tracking.publisher import Publisher
+from pipelines.tracking.study import tracker_of
+from pipelines.tracking.tracker import SweepEnd
 
 STUDY = """
 study: small
@@ -199,12 +201,12 @@ def test_a_second_sweep_of_a_study_is_refused(project: Path, capsys: pytest.Capt
 def test_a_report_made_while_the_study_runs_leaves_its_sweep_in_mlflow_alone(project: Path, capsys: pytest.CaptureFixture[str]):
     with_data(project)
     study = load_study("params.yaml")
-    with study_lock(runs_folder(study)), Publisher(study.study, sweep_id(study)) as running:
+    with study_lock(runs_folder(study)), Publisher(tracker_of(resolve(study))) as running:
         assert main(["publish"]) == 2
         assert "is already running" in capsys.readouterr().err
         assert main(["report"]) == 0
         assert "publishes the study later" in "".join(capsys.readouterr())
-        running.summarise(0, 0, {})  # its sweep still stands, and is still open
+        running.close(SweepEnd(values={"runs/complete": 0.0}))  # its sweep still stands, and is still open
     assert main(["publish"]) == 0
 
 

@@ -430,7 +430,7 @@ def do(session, kind, title, total, todo):
         session.do(spec)
 
 nothing = lambda *_: None
-sessions.LiveTracking = lambda *_: nullcontext(SimpleNamespace(start=nothing, finish=nothing))
+sessions.LiveTracking = lambda *_: nullcontext(SimpleNamespace(run_started=nothing, run_ended=nothing))
 flows._do, flows._tell = do, nothing
 for _ in range(2):
     with sessions.Session(load_study("seek.yaml"), Display(), [sys.executable, *sys.argv[1:]]) as session, disable_run_logger():

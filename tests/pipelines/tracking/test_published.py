@@ -9,7 +9,9 @@ from m2pt.config import UserError
 from m2pt.files.documents import read_json, write_json
 from m2pt.runs.folder import EXECUTION, HISTORY, LOCK
 from m2pt.runs.spec import TaskSpec
-from pipelines.tracking.publication import Point, in_batches, parameters, read_publication, signature, state_of
+from pipelines.tracking.metrics import Point
+from pipelines.tracking.mlflow_client import in_batches
+from pipelines.tracking.publication import parameters, read_publication, signature, state_of
 from tests.pipelines import synthetic
 
 _STARTED = {"started": "2026-11-21T11:00:00+00:00"}

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -22,45 +23,36 @@ from mlflow.exceptions import MlflowException
 
 from m2pt.config import UserError
 from m2pt.files import documents
-from m2pt.runs.folder import HISTORY, INPUTS, LOG, RECORD, TIMES
+from m2pt.runs.folder import HISTORY, INPUTS, LOG, RECORD, TIMES, RunState
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
 from pipelines.scheduling.server import free_port
-from pipelines.tracking import mlflow_tracker as tracking
-from pipelines.tracking.mlflow_tracker import Publisher, study_page, tracking_uri, ui_command, ui_environment
-from pipelines.tracking.store import ensure_database, locate
+from pipelines.tracking import mlflow_client
+from pipelines.tracking.live import LiveTracking
+from pipelines.tracking.mlflow_store import tracking_uri
+from pipelines.tracking.mlflow_tracker import MlflowTracker
+from pipelines.tracking.mlflow_ui import study_page, ui_command, ui_environment
+from pipelines.tracking.publisher import WEIGHTS_LIMIT_BYTES, Publisher
+from pipelines.tracking.tracker import SweepEnd
 from tests.pipelines import synthetic
+from tests.pipelines.tracking.conftest import new_project
 from tests.waiting import comes_true
 
 STUDY, SWEEP = "embedded", "5eed5eed"
 REPOSITORY = Path(__file__).parents[3]
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database without runs; to make one takes a second."""
-    store = locate(f"sqlite:///{tmp_path_factory.mktemp('template')}/mlflow.db")
-    assert store.database
-    ensure_database(store, tracking._make_tables)
-    return store.database
+def _publisher(sweep: str = SWEEP, weights_limit_bytes: int = WEIGHTS_LIMIT_BYTES) -> Publisher:
+    return Publisher(MlflowTracker(STUDY, sweep), weights_limit_bytes)
 
 
-@pytest.fixture
-def project(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder with an empty tracking database, as current folder."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return _project(tmp_path / "a project", empty_database, monkeypatch)
-
-
-def _project(root: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    root.mkdir()
-    shutil.copy(empty_database, root / "mlflow.db")
-    monkeypatch.chdir(root)
-    return root
+def _outcome(complete: int, failed: int) -> SweepEnd:
+    values = {"runs/complete": float(complete), "runs/failed": float(failed), "mean_test_accuracy/pathway": 61.5}
+    return SweepEnd(RunState.FAILED if failed else RunState.COMPLETE, values)
 
 
 def _publish(runs: list[tuple[Spec, Path]]) -> None:
-    with Publisher(STUDY, SWEEP) as publisher:
+    with _publisher() as publisher:
         for spec, run_dir in runs:
             publisher.publish(spec, run_dir)
 
@@ -191,7 +183,7 @@ def test_mlflow_may_be_installed_in_a_folder_of_any_name(project: Path, monkeypa
     inside = project / "100% #1" / "mlflow"
     inside.parent.mkdir()
     inside.symlink_to(Path(mlflow.__file__).parent)
-    monkeypatch.setattr(tracking.db, "_get_package_dir", lambda: str(inside))
+    monkeypatch.setattr(mlflow_client.db, "_get_package_dir", lambda: str(inside))
     _delete_database(project)
     spec = synthetic.pathway_spec()
     run_dir = synthetic.begin(project / "runs", spec)
@@ -199,7 +191,7 @@ def test_mlflow_may_be_installed_in_a_folder_of_any_name(project: Path, monkeypa
     synthetic.complete(run_dir, spec)
     _publish([(spec, run_dir)])
     assert _run(_client(), spec).info.status == "FINISHED"
-    with pytest.raises(UserError, match="a percent sign; move the project"):
+    with pytest.raises(UserError, match="percent sign in its name; move the project"):
         ui_command("127.0.0.1", 1)
 
 
@@ -229,7 +221,7 @@ def _every_kind_of_run(project: Path) -> list[tuple[Spec, Path]]:
     plain, encoder = synthetic.pathway_spec(auxiliary=""), synthetic.pretrain_spec()
     runs = [(spec, synthetic.begin(folder, spec)) for spec in (live, resumed, redone, failed, left)]
     dirs = dict(runs)
-    with Publisher(STUDY, SWEEP) as publisher:
+    with _publisher() as publisher:
         for spec, run_dir in runs:
             for first, last in ((1, 2), (3, 5)):
                 synthetic.advance(run_dir, spec, first, last)
@@ -251,16 +243,16 @@ def _every_kind_of_run(project: Path) -> list[tuple[Spec, Path]]:
 def test_a_deleted_database_comes_back_with_the_same_runs_and_histories(project: Path) -> None:
     runs = _every_kind_of_run(project)
     for _ in range(2):
-        with Publisher(STUDY, SWEEP) as publisher:
+        with _publisher() as publisher:
             for spec, run_dir in runs:
                 publisher.publish(spec, run_dir)
-            publisher.summarise(5, 1, {"accuracy/pathway": 61.5})
+            publisher.close(_outcome(5, 1))
     before = _view()
     _delete_database(project)
-    with Publisher(STUDY, SWEEP) as publisher:
+    with _publisher() as publisher:
         for spec, run_dir in runs[::-1]:
             publisher.publish(spec, run_dir)
-        publisher.summarise(5, 1, {"accuracy/pathway": 61.5})
+        publisher.close(_outcome(5, 1))
     assert _view() == before
     statuses = [before[run_id(spec)]["status"] for spec, _ in runs]
     assert statuses == ["FINISHED", "FINISHED", "FINISHED", "FAILED", "KILLED", "FINISHED", "FINISHED"]
@@ -287,7 +279,7 @@ def test_publishing_that_was_broken_off_is_completed(
             _publish([(spec, run_dir)])
     _publish([(spec, run_dir)])
     completed = _view()
-    _project(tmp_path / "in one go", empty_database, monkeypatch)
+    new_project(tmp_path / "in one go", empty_database, monkeypatch)
     _publish([(spec, run_dir)])
     assert completed == _view()
 
@@ -323,7 +315,7 @@ def test_a_run_that_was_done_anew_with_another_result_replaces_the_old_one(proje
 def test_large_weights_stay_in_their_folder(project: Path) -> None:
     spec = synthetic.pathway_spec()
     run_dir = synthetic.whole(project / "runs", spec)
-    with Publisher(STUDY, SWEEP, weights_limit_bytes=100) as publisher:
+    with _publisher(weights_limit_bytes=100) as publisher:
         publisher.publish(spec, run_dir)
     assert "merged.safetensors" not in _view()[run_id(spec)]["files"]
 
@@ -333,17 +325,16 @@ def test_the_sweep_shows_its_outcome_and_the_report(project: Path) -> None:
     run_dir = synthetic.whole(project / "runs", spec)
     figure = project / "matrix.png"
     figure.write_bytes(b"picture")
-    with Publisher(STUDY, SWEEP) as publisher:
+    with _publisher() as publisher:
         publisher.publish(spec, run_dir)
-        publisher.summarise(1, 2, {"accuracy/pathway": 61.5})
-        publisher.publish_report([figure])
+        publisher.close(replace(_outcome(1, 2), report=[figure]))
     (sweep,) = _runs(_client(), "tags.`m2pt.kind` = 'sweep'")
     assert sweep.data.metrics == {"runs/complete": 1.0, "runs/failed": 2.0, "mean_test_accuracy/pathway": 61.5}
     assert sweep.info.status == "FAILED"
     assert (_artifacts(sweep) / "report" / "matrix.png").read_bytes() == b"picture"
-    with Publisher(STUDY, SWEEP) as publisher:
+    with _publisher() as publisher:
         publisher.publish(spec, run_dir)
-        publisher.summarise(3, 0, {"accuracy/pathway": 61.5})
+        publisher.close(_outcome(3, 0))
     shown = _view()
     assert shown[f"sweep {SWEEP}"]["metrics"]["runs/complete"] == [
         (0, shown[f"sweep {SWEEP}"]["metrics"]["runs/failed"][0][1], 3.0)
@@ -355,7 +346,7 @@ def test_the_sweep_shows_its_outcome_and_the_report(project: Path) -> None:
 def test_a_run_belongs_to_the_last_sweep_that_holds_it(project: Path) -> None:
     runs = [(spec := synthetic.pathway_spec(seed), synthetic.whole(project / "runs", spec)) for seed in range(2)]
     _publish(runs[:1])
-    with Publisher(STUDY, "a1a1a1a1") as publisher:
+    with _publisher("a1a1a1a1") as publisher:
         for spec, run_dir in runs:
             publisher.publish(spec, run_dir)
     shown = _view()
@@ -367,7 +358,7 @@ def test_an_interrupted_sweep_and_an_inherited_run_id(project: Path, monkeypatch
     monkeypatch.setenv("MLFLOW_RUN_ID", "f" * 32)
     spec = synthetic.pathway_spec()
     run_dir = synthetic.whole(project / "runs", spec)
-    with pytest.raises(KeyboardInterrupt), Publisher(STUDY, SWEEP) as publisher:
+    with pytest.raises(KeyboardInterrupt), _publisher() as publisher:
         publisher.publish(spec, run_dir)
         raise KeyboardInterrupt
     assert _view()[f"sweep {SWEEP}"]["status"] == "KILLED"
@@ -408,16 +399,14 @@ def test_an_outage_is_told_once_and_mended_later(
     runs = [(spec, Path.cwd() / "runs" / run_dir.name) for spec, run_dir in runs]
     warnings: list[str] = []
     start = time.monotonic()
-    with Publisher(STUDY, SWEEP, warn=warnings.append) as publisher:
-        publisher.watch()
+    with LiveTracking(lambda: MlflowTracker(STUDY, SWEEP), warnings.append) as live:
         for spec, run_dir in runs:
-            publisher.start_live(spec, run_dir)
-            publisher.finish(spec, run_dir)
-    assert publisher.pending == 3
+            live.run_started(spec, run_dir)
+            live.run_ended(spec, run_dir)
     assert len(warnings) == 1
     assert "m2pt publish" in warnings[0]
     with pytest.raises(UserError) as told:
-        Publisher(STUDY, SWEEP).publish(*runs[0])
+        _publisher().publish(*runs[0])
     assert time.monotonic() - start < 200  # MLflow's own retries take more than four minutes for each call
     assert ("delete it" in str(told.value)) == (trouble in {"damaged", "no database", "moved"})
     assert "\n" not in str(told.value)
@@ -435,7 +424,7 @@ def test_an_outage_is_told_once_and_mended_later(
 
 def test_a_database_deleted_during_a_sweep_is_made_again(project: Path) -> None:
     runs = [(spec := synthetic.pathway_spec(seed), synthetic.whole(project / "runs", spec)) for seed in range(2)]
-    with Publisher(STUDY, SWEEP) as publisher:
+    with _publisher() as publisher:
         publisher.publish(*runs[0])
         _delete_database(project)
         publisher.publish(*runs[1])
@@ -448,8 +437,9 @@ PUBLISH = """
 import sys
 from pathlib import Path
 from m2pt.runs.folder import read_spec
-from pipelines.tracking.mlflow_tracker import Publisher
-with Publisher(sys.argv[1], sys.argv[2]) as publisher:
+from pipelines.tracking.mlflow_tracker import MlflowTracker
+from pipelines.tracking.publisher import Publisher
+with Publisher(MlflowTracker(sys.argv[1], sys.argv[2])) as publisher:
     for folder in sys.argv[3:]:
         publisher.publish(read_spec(Path(folder)), Path(folder))
 """

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from m2pt.config import UserError
+from pipelines.tracking.tracker import OutageError
 
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
@@ -29,10 +30,6 @@ _SQLITE_REASONS = (
 _LOCK_LIMIT_S = 60.0
 _BUSY_LIMIT_S = 5.0
 _PROBE_LIMIT_S = 3.0
-
-
-class OutageError(UserError):
-    """The tracking store cannot be used now; a run is never at fault and never fails for it."""
 
 
 @dataclass(frozen=True)
@@ -205,8 +202,3 @@ def outage(store: Store, error: Exception) -> OutageError:
     if "out-of-date database schema" in said:
         return OutageError(f"{store.database}: is of another version of MLflow; delete it and publish again.")
     return OutageError(f"{store.database}: runs cannot be published ({reason}); mend that, then publish again.")
-
-
-def ui_environment() -> dict[str, str]:
-    """What to add to the environment of `ui_command`: no background jobs (eight processes), no telemetry."""
-    return {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}

@@ -1,0 +1,243 @@
+"""The calls to MLflow, with plain data in and out. The only file that imports MLflow."""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from alembic.config import Config
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.store.db import utils as db
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipelines.tracking.metrics import EPOCH, Point
+from pipelines.tracking.mlflow_store import Store, check_server, ensure_database
+from pipelines.tracking.publication import DataInput
+from pipelines.tracking.tracker import OutageError
+
+FAULTS = (MlflowException, SQLAlchemyError, OSError)
+"""What the calls raise when the store cannot be used."""
+
+STUDY = "m2pt.study"
+
+_PARAMS_PER_CALL = 100
+_POINTS_PER_CALL = 1000
+_DIGEST_LIMIT = 36
+_NOISY = ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool")
+
+
+@dataclass
+class StoredRun:
+    """What the store has of one run. `active` is false once it is deleted."""
+
+    id: str
+    status: str
+    active: bool
+    params: set[str]
+    tags: dict[str, str]
+    metrics: dict[str, float]
+    last_epoch: int
+    has_data: bool
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """From MLflow's own type."""
+        return cls(
+            id=run.info.run_id,
+            status=run.info.status,
+            active=run.info.lifecycle_stage == "active",
+            params=set(run.data.params),
+            tags=dict(run.data.tags),
+            metrics=dict(run.data.metrics),
+            last_epoch=int(run.data.metrics.get(EPOCH, 0)),
+            has_data=bool(run.inputs and run.inputs.dataset_inputs),
+        )
+
+
+class Client:
+    """A connection to the experiment of one study; any method may raise one of `FAULTS`.
+
+    Raises:
+        OutageError: the store cannot be used, or keeps its files in another folder.
+
+    """
+
+    def __init__(self, store: Store, study: str) -> None:
+        for name in _NOISY:  # one sentence of ours says what they would say
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        # MLflow would try for minutes before it gives up a server that went away.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+        self.store = store
+        check_server(store)
+        open_database(store)
+        self._file = store.database.stat().st_ino if store.database else None
+        self._client = MlflowClient(store.uri)
+        self._experiment = self._open_experiment(study)
+
+    def is_current(self) -> bool:
+        """Whether the database is still the file that was opened."""
+        path = self.store.database
+        return path is None or (path.exists() and path.stat().st_ino == self._file)
+
+    def _open_experiment(self, study: str) -> str:
+        experiment = self._client.get_experiment_by_name(study)
+        # As an address: MLflow takes a path for one, and would lose what follows a '#', and read '%23' as one.
+        location = (self.store.artifacts / study).as_uri() if self.store.artifacts else None
+        if experiment is None:
+            # The kind keeps the UI from guessing, and from hiding the charts of training runs.
+            tags = {STUDY: study, "mlflow.experimentKind": "custom_model_development"}
+            try:
+                return self._client.create_experiment(study, location, tags)
+            except MlflowException:  # another machine was faster
+                experiment = self._client.get_experiment_by_name(study)
+                if experiment is None:
+                    raise
+        if experiment.lifecycle_stage == "deleted":
+            self._client.restore_experiment(experiment.experiment_id)
+        # An older database has the path itself, which is as good if its address only adds the scheme.
+        if self.store.database and location and experiment.artifact_location not in (location, location.removeprefix("file://")):
+            raise OutageError(
+                f"{self.store.database}: was made in another folder and keeps its files in {experiment.artifact_location}; "
+                "delete it and publish again."
+            )
+        return str(experiment.experiment_id)
+
+    def runs(self, query: str = "") -> list[StoredRun]:
+        """The runs of the experiment that are not deleted, in the order of MLflow's ids, which is the same for everybody."""
+        return sorted((StoredRun.of(run) for run in self._search(query)), key=lambda run: run.id)
+
+    def _search(self, query: str) -> Iterator[Run]:
+        token: str | None = None
+        while True:
+            page = self._client.search_runs([self._experiment], query, max_results=1000, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def run(self, mlflow_id: str) -> StoredRun:
+        """One run as it is now, deleted or not."""
+        return StoredRun.of(self._client.get_run(mlflow_id))
+
+    def history(self, mlflow_id: str, key: str) -> set[tuple[int, int, float]]:
+        """The points of one metric: step, time in milliseconds, value."""
+        return {(point.step, point.timestamp, point.value) for point in self._client.get_metric_history(mlflow_id, key)}
+
+    def create(self, name: str, tags: Mapping[str, str], started_ms: int | None = None) -> StoredRun:
+        """Make a run, which is then running."""
+        return StoredRun.of(self._client.create_run(self._experiment, started_ms, dict(tags), name))
+
+    def log(
+        self,
+        mlflow_id: str,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        groups: Sequence[Sequence[Point]] = (),
+    ) -> None:
+        """Add parameters, tags and groups of points, in as few calls as MLflow allows; a group comes completely or not at all."""
+        new_params = [Param(key, value) for key, value in (params or {}).items()]
+        new_tags = [RunTag(key, value) for key, value in (tags or {}).items()]
+        batches = list(in_batches(groups))
+        while new_params or new_tags or batches:
+            points = [Metric(point.key, point.value, point.time_ms, point.step) for point in (batches.pop(0) if batches else [])]
+            self._client.log_batch(mlflow_id, metrics=points, params=new_params[:_PARAMS_PER_CALL], tags=new_tags)
+            new_params, new_tags = new_params[_PARAMS_PER_CALL:], []
+
+    def log_data(self, mlflow_id: str, data: Sequence[DataInput]) -> None:
+        """Say which data sets a run reads."""
+        inputs = []
+        for item in data:
+            source = json.dumps({"uri": item.source})
+            dataset = Dataset(name=item.name, digest=item.digest[:_DIGEST_LIMIT], source_type="local", source=source)
+            inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", item.context)]))
+        self._client.log_inputs(mlflow_id, datasets=inputs)
+
+    def log_file(self, mlflow_id: str, path: Path, folder: str | None = None) -> None:
+        """Keep a copy of a file with a run."""
+        self._client.log_artifact(mlflow_id, str(path), folder)
+
+    def set_tag(self, mlflow_id: str, key: str, value: str) -> None:
+        """Set one tag."""
+        self._client.set_tag(mlflow_id, key, value)
+
+    def delete_tag(self, mlflow_id: str, key: str) -> None:
+        """Remove one tag."""
+        self._client.delete_tag(mlflow_id, key)
+
+    def set_status(self, mlflow_id: str, status: str, ended_ms: int | None = None) -> None:
+        """Set the status of a run; one that is no longer `RUNNING` ended at `ended_ms`, by default now."""
+        if status == "RUNNING":
+            self._client.update_run(mlflow_id, status=status)
+        else:
+            self._client.set_terminated(mlflow_id, status, ended_ms)
+
+    def delete(self, mlflow_id: str) -> None:
+        """Delete a run, as MLflow does: it is hidden, and can be restored."""
+        self._client.delete_run(mlflow_id)
+
+
+def in_batches(groups: Sequence[Sequence[Point]], limit: int = _POINTS_PER_CALL) -> Iterator[list[Point]]:
+    """Groups of points joined up to the size of one call; only a group above that size is cut."""
+    batch: list[Point] = []
+    for group in groups:
+        if len(batch) + len(group) > limit and batch:
+            yield batch
+            batch = []
+        batch = [*batch, *group]
+        while len(batch) > limit:
+            yield batch[:limit]
+            batch = batch[limit:]
+    if batch:
+        yield batch
+
+
+def experiment_id(store: Store, study: str) -> str | None:
+    """MLflow's id of a study's experiment, None when nothing of the study is tracked. Raises `OutageError` and `FAULTS`."""
+    check_server(store)
+    open_database(store)
+    experiment = MlflowClient(store.uri).get_experiment_by_name(study)
+    return None if experiment is None else str(experiment.experiment_id)
+
+
+def open_database(store: Store) -> None:
+    """Make the store's own database if it is missing, after closing what this process may still hold of a deleted one."""
+    engine = SqlAlchemyStore._engine_map.get(store.uri)
+    if engine is not None:
+        engine.dispose()
+    ensure_database(store, make_tables)
+
+
+def installation() -> Path:
+    """The folder of the package MLflow."""
+    folder: Callable[[], str] = db._get_package_dir
+    return Path(folder())
+
+
+def _migrations(db_url: str, alembic_dir: str | None = None) -> Config:
+    """MLflow's settings of Alembic, with the percent signs of its own folder masked; MLflow masks only those of the URL."""
+    folder = Path(alembic_dir) if alembic_dir else installation() / "store" / "db_migrations"
+    config = Config(str(folder / "alembic.ini"))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("sqlalchemy.url", db_url.replace("%", "%%"))
+    return config
+
+
+db._get_alembic_config = _migrations
+
+
+def make_tables(uri: str) -> None:
+    """Make the tables of an empty database."""
+    engine = create_engine(uri)
+    make: Callable[[Engine], None] = db._initialize_tables
+    try:
+        make(engine)
+    finally:
+        engine.dispose()

@@ -1,0 +1,81 @@
+"""Publishing runs to a tracker: the one way from a run's folder to what is shown of it, live and afterwards."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from m2pt.runs.folder import RunState
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import Spec
+from pipelines.tracking.publication import read_publication, signature, state_of
+from pipelines.tracking.tracker import OpenSweep, OutageError, SweepEnd, Tracker
+
+WEIGHTS_LIMIT_BYTES = 16 * 2**20
+"""Weights above this size stay in the run's own folder."""
+
+
+class Publisher:
+    """Publishes the runs of one sweep; nothing is contacted before the first run.
+
+    Leaving the context ends the sweep, as interrupted on an exception.
+    """
+
+    def __init__(self, tracker: Tracker, weights_limit_bytes: int = WEIGHTS_LIMIT_BYTES) -> None:
+        self.tracker = tracker
+        self._weights_limit_bytes = weights_limit_bytes
+        self._is_open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            self.close(SweepEnd())
+        else:
+            with suppress(OutageError):  # the first fault is the one to report
+                self.close(SweepEnd(RunState.INTERRUPTED))
+
+    def publish(self, spec: Spec, run_dir: Path, *, active: bool = False) -> None:
+        """Publish what there is of one run; `active` says that a job is at work on it.
+
+        Raises:
+            OutageError: the tracker cannot be used.
+            UserError: the run's folder is damaged.
+
+        """
+        state = state_of(run_dir, active)
+        if state == RunState.MISSING:
+            return
+        with self._sweep() as sweep:
+            if sweep.shown(run_id(spec)) == signature(run_dir, state):
+                return
+            run = read_publication(spec, run_dir, active=active, weights_limit_bytes=self._weights_limit_bytes)
+            last = sweep.run_started(run)
+            if new := [points for epoch, points in run.epochs.items() if epoch > last]:
+                sweep.epochs(run, new)
+            if run.state != RunState.RUNNING:
+                sweep.run_ended(run)
+
+    @contextmanager
+    def _sweep(self) -> Iterator[OpenSweep]:
+        try:
+            with self.tracker.open() as sweep:
+                self._is_open = True
+                yield sweep
+        except OutageError:
+            self._is_open = False
+            raise
+
+    def close(self, end: SweepEnd) -> None:
+        """End the sweep; a tracker that was not used, or is out of reach, is contacted only if there is an outcome to show.
+
+        Raises:
+            OutageError: the tracker cannot be used.
+
+        """
+        if self._is_open or end.values or end.report:
+            with self._sweep() as sweep:
+                sweep.close(end)
+            self._is_open = False

@@ -1,0 +1,103 @@
+"""What a tracker is: a place outside `runs/` that shows the runs of a sweep. The one place that chooses it is `TRACKERS`.
+
+A tracker is a view: the folders of the runs are the truth, and everything that it shows can be published again from them. Only
+one thread uses a tracker at a time.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from m2pt.config import UserError
+from m2pt.runs.folder import RunState
+from pipelines.tracking.metrics import Point
+from pipelines.tracking.publication import Publication
+
+VARIABLE = "M2PT_TRACKER"
+"""The environment variable that chooses the tracker by its name in `TRACKERS`."""
+
+DEFAULT = "mlflow"
+
+
+class OutageError(UserError):
+    """The tracker cannot be used now. No run is at fault, and none fails because of it."""
+
+
+@dataclass(frozen=True)
+class SweepEnd:
+    """How a sweep ended.
+
+    `state` is complete, failed or interrupted. `values` are its counts and mean scores, by name; empty when nobody has computed
+    them. `report` are files of its report.
+    """
+
+    state: RunState = RunState.COMPLETE
+    values: Mapping[str, float] = field(default_factory=dict)
+    report: Sequence[Path] = ()
+
+
+class OpenSweep(Protocol):
+    """A sweep in a tracker that is connected, and used by nobody else for the moment.
+
+    The same runs published twice, or after an outage, or into an empty tracker, must look the same.
+    """
+
+    def shown(self, run_id: str) -> str | None:
+        """The signature (`Publication.signature`) of a run that is shown in full; None when it has to be published."""
+
+    def run_started(self, run: Publication) -> int:
+        """Show the run with its parameters and tags, unless it is there; returns the last epoch that is there, 0 for none."""
+
+    def epochs(self, run: Publication, epochs: Sequence[Sequence[Point]]) -> None:
+        """Add epochs, each of them completely or not at all."""
+
+    def run_ended(self, run: Publication) -> None:
+        """Add what only a run that has ended has: its summary, its files, its state."""
+
+    def close(self, end: SweepEnd) -> None:
+        """The sweep has ended."""
+
+
+class Tracker(Protocol):
+    """Shows the runs of one sweep somewhere. Nothing is contacted before the first `open`."""
+
+    @property
+    def place(self) -> str:
+        """Where it shows the runs, for messages."""
+
+    def open(self) -> AbstractContextManager[OpenSweep]:
+        """Connect if necessary, and keep other writers out until the context ends.
+
+        Raises:
+            OutageError: the tracker cannot be used, here or at any point inside the context.
+
+        """
+
+
+def _mlflow(study: str, sweep_id: str) -> Tracker:
+    from pipelines.tracking.mlflow_tracker import MlflowTracker  # takes seconds
+
+    return MlflowTracker(study, sweep_id)
+
+
+Factory = Callable[[str, str], Tracker]
+"""Makes a tracker from the name of a study and the id of its sweep."""
+
+TRACKERS: dict[str, Factory] = {"mlflow": _mlflow}
+"""Every tracker by its name."""
+
+
+def chosen_tracker() -> Factory:
+    """The tracker that `M2PT_TRACKER` names, MLflow by default.
+
+    Raises:
+        UserError: there is no tracker of this name.
+
+    """
+    name = os.environ.get(VARIABLE) or DEFAULT
+    if name not in TRACKERS:
+        raise UserError(f"{VARIABLE}: there is no tracker {name!r}; use one of {', '.join(sorted(TRACKERS))}.")
+    return TRACKERS[name]
