@@ -34,8 +34,7 @@ from m2pt.config import (
 from m2pt.layers import RowNoise
 from m2pt.modalities.dataset import DatasetFacts
 from m2pt.modalities.recipe import VIT_B, Recipe
-from m2pt.modalities.recipes import recipes
-from m2pt.modalities.registry import dataset
+from m2pt.modalities.registry import SPECS, dataset
 from m2pt.models.drop_path import draw_paths
 from m2pt.models.encoder import random_encoder
 from m2pt.models.model import Model
@@ -163,7 +162,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--recipe")
     chosen = parser.parse_args().recipe
-    known = {name: (modality, recipe) for modality in MODALITIES for name, recipe in recipes(modality).items()}
+    known = {name: (modality, recipe) for modality in MODALITIES for name, recipe in SPECS[modality].recipes.items()}
     if chosen is None:
         codes = [subprocess.run([sys.executable, __file__, "--recipe", name]).returncode for name in known]
         print(f"{codes.count(0)} of {len(codes)} recipes took their step")

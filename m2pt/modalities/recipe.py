@@ -22,7 +22,7 @@ RELEASED_LAYERWISE: dict[str, JsonValue] = RELEASED_PATHWAY | {"pathway.scale_la
 class Recipe:
     """`source` names the paper or repository, with the table or section where there is one.
 
-    What the release does otherwise is said here as data, and `m2pt plan` and the report list it (`recipes.departures`):
+    Where the release differs is declared here as data; `m2pt plan` and the report list it (`m2pt.analysis.paper.departures`).
 
     `released` has the release's value of every key in which this recipe keeps another one, by its dotted name in a run's spec
     (`finetune.precision`, `input.size`, `pathway.scale_lr_multiple`, `model.heads`). A study that sets such a key to the released

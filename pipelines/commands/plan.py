@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from m2pt.analysis.paper.departures import uses
 from m2pt.analysis.tables.materials import unplanned
-from m2pt.modalities.recipes import uses
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
 from pipelines.commands import seeds_needed

@@ -15,6 +15,7 @@ from m2pt.analysis.numbers.cells import compared_cells
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.paper import cells as published_table
 from m2pt.analysis.paper import comparison as paper
+from m2pt.analysis.paper.departures import uses
 from m2pt.analysis.study import Analysis, analyse
 from m2pt.analysis.tables import (
     as_run,
@@ -34,7 +35,6 @@ from m2pt.analysis.tables import (
 from m2pt.analysis.tables.metrics import metrics
 from m2pt.config import CORE_METHODS, LAYERS, Study, UserError
 from m2pt.files import documents
-from m2pt.modalities.recipes import uses
 from m2pt.runs.folder import FILE_STATES
 from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.trials import Trial

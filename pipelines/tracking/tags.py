@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from m2pt.analysis.paper.departures import departures
 from m2pt.files.documents import read_json
-from m2pt.modalities.recipes import departures, recipes
+from m2pt.modalities.registry import SPECS
 from m2pt.runs.folder import FAILURE, INPUTS
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import RunSpec, Spec
@@ -28,7 +29,7 @@ def identity_tags(spec: Spec) -> dict[str, str]:
         return tags | {"target": spec.modality, "method": "pretraining", "source": spec.source}
     tags |= {"target": spec.target, "auxiliary": spec.auxiliary or "none", "method": spec.method}
     tags |= {"setting": spec.setting, "tuning": spec.tuning}
-    if spec.task is not None and spec.task.recipe in recipes(spec.modality):
+    if spec.task is not None and spec.task.recipe in SPECS[spec.modality].recipes:
         departs = departures(spec)
         tags |= {"recipe": spec.task.recipe, "departures": "; ".join((*departs.always, *departs.joined)) or "nothing"}
     return tags

@@ -16,7 +16,7 @@ from m2pt.config import (
 )
 from m2pt.modalities.dataset import DatasetFacts
 from m2pt.modalities.recipe import VIT_B
-from m2pt.modalities.recipes import recipes
+from m2pt.modalities.registry import SPECS
 from m2pt.models.costs import assumption, gpu_hours, model_costs, run_costs
 from m2pt.models.model import Model
 from m2pt.pathway import attach
@@ -58,7 +58,7 @@ def test_point_clouds_are_counted_too():
 
 
 def test_vit_b_at_224_is_what_everyone_calls_it():
-    found = of(recipes("image")["mae-finetune"].input, model=VIT_B, classes=1000)
+    found = of(SPECS["image"].recipes["mae-finetune"].input, model=VIT_B, classes=1000)
     official = timm.create_model("vit_base_patch16_224", pretrained=False)
     assert found.parameters == sum(parameter.numel() for parameter in official.parameters())
     assert found.parameters == pytest.approx(BASELINE_COST.trainable_parameters, rel=0.02)
@@ -73,7 +73,7 @@ def test_vit_b_at_224_is_what_everyone_calls_it():
     ],
 )
 def test_other_families_cost_what_their_papers_say(modality, recipe, classes, giga):
-    found = of(recipes(modality)[recipe].input, modality, model=VIT_B, classes=classes)
+    found = of(SPECS[modality].recipes[recipe].input, modality, model=VIT_B, classes=classes)
     assert found.forward_flops / 2e9 == pytest.approx(giga, rel=0.01)  # the papers count multiply-adds
 
 
@@ -87,7 +87,7 @@ def test_other_families_cost_what_their_papers_say(modality, recipe, classes, gi
     ],
 )
 def test_every_kind_of_head_can_be_counted(modality, name, categories):
-    recipe, tiny = recipes(modality)[name], ModelConfig(width=24, depth=2, heads=2)
+    recipe, tiny = SPECS[modality].recipes[name], ModelConfig(width=24, depth=2, heads=2)
     form, head = recipe.input, recipe.finetune.head
     full, fix = (
         model_costs(modality, form, tiny, head, 50, pathway=PathwayConfig(), tuning=tuning, num_categories=categories)
@@ -98,7 +98,7 @@ def test_every_kind_of_head_can_be_counted(modality, name, categories):
 
 
 def test_an_auxiliary_doubles_what_is_trained():
-    found = of(recipes("image")["mae-finetune"].input, model=VIT_B, classes=1000, pathway=PathwayConfig())
+    found = of(SPECS["image"].recipes["mae-finetune"].input, model=VIT_B, classes=1000, pathway=PathwayConfig())
     joined = 12 * (768 * 2304 + 768 * 768 + 2 * 768 * 3072)
     assert found.trainable_parameters == found.parameters_in_training == found.parameters + joined + 48
     assert found.trainable_parameters == pytest.approx(PATHWAY_COST.trainable_parameters, rel=0.01)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from m2pt.analysis.paper.departures import uses
 from m2pt.analysis.paper.scores import ablation_score, published_cells
 from m2pt.config import LAYERS, FileSource, PathwayConfig
 from m2pt.config.study_file import load_study
-from m2pt.modalities.recipes import uses
 from m2pt.modalities.registry import dataset_facts
 from m2pt.runs.spec import RunSpec
 from pipelines.planning.grid import Fingerprints, part_specs, run_specs

@@ -16,7 +16,7 @@ from m2pt.config import (
     VideoInput,
 )
 from m2pt.methods import unread
-from m2pt.modalities.recipes import recipes
+from m2pt.modalities.registry import SPECS
 from m2pt.runs.spec import TaskSpec
 from m2pt.training.startable import Known, Means, refusal, require_startable
 from tests.specs import run_spec
@@ -27,7 +27,7 @@ POINTS = PointInput(form="published", points=32, groups=4, neighbours=4)
 
 def on_task(modality: str, recipe: str, dataset: str, variant: str | None = None, **finetune: object):
     """A run of a recipe as it stands, with some values changed."""
-    chosen = recipes(modality)[recipe]
+    chosen = SPECS[modality].recipes[recipe]
     task = TaskSpec(dataset=dataset, goal=chosen.goal, variant=variant, recipe=recipe, holdout=0.0, unreadable="fail")
     config = FinetuneConfig.model_validate(chosen.finetune.model_dump() | finetune)
     return run_spec(**ALONE, target="toy", modality=modality, task=task, input=chosen.input, finetune=config)

@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from m2pt.analysis.paper.departures import departures
 from m2pt.config import RANDOM, Dataset, FileSource, Study, Tuning
 from m2pt.methods import METHODS, unread
 from m2pt.modalities.recipe import VIT_B
-from m2pt.modalities.recipes import departures, recipes
-from m2pt.modalities.registry import dataset_facts
+from m2pt.modalities.registry import SPECS, dataset_facts
 from m2pt.runs.spec import RunSpec, WeightsRef
 from m2pt.runs.unread import is_unread
 
@@ -106,7 +106,7 @@ def sameness(
     """
     if spec.task is None:
         return Sameness(("another data set",))
-    recipe = recipes(spec.modality)[spec.task.recipe]
+    recipe = SPECS[spec.modality].recipes[spec.task.recipe]
     wanted = RECIPES.get((spec.task.dataset, spec.tuning))
     differs = [] if spec.task.recipe == wanted else [f"recipe: {spec.task.recipe} [{wanted}]"]
     declared: dict[str, JsonValue] = {

@@ -1,0 +1,97 @@
+"""How a run differs from the published training that its recipe is named after."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from m2pt.modalities.recipe import VIT_B
+from m2pt.modalities.registry import SPECS
+from m2pt.runs.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Departures:
+    """What departs from the release, a sentence for each: a key with its value here and the released one in brackets
+    (`finetune.precision: bf16 [fp16]`), or what no key can switch. `joined` are those of the pathway.
+    """
+
+    always: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecipeUse:
+    """Runs of one recipe that depart from its release in the same: the parts and targets of the study that they belong to."""
+
+    recipe: str
+    source: str
+    parts: tuple[str, ...]
+    targets: tuple[str, ...]
+    departures: Departures
+
+
+def departures(spec: RunSpec) -> Departures:
+    """What of a run departs from the release of its recipe; nothing for a run without a recipe.
+
+    Computed from the resolved spec: every value of its recipe, of the encoder's size and of `Recipe.released` is compared.
+    """
+    if spec.task is None:
+        return Departures()
+    recipe, run = SPECS[spec.modality].recipes[spec.task.recipe], spec.model_dump(mode="json")
+    compared = {key: getattr(recipe, key).model_dump(mode="json") for key in ("input", "finetune")}
+    wanted = dict(_leaves("", compared | {"model": VIT_B.model_dump(mode="json")})) | dict(recipe.released)
+    differing = {
+        key: f"{key}: {_told(_value(run, key))} [{_told(released)}]"
+        for key, released in wanted.items()
+        if json.dumps(_value(run, key)) != json.dumps(released)
+    }
+    always = [sentence for key, sentence in differing.items() if not key.startswith("pathway.")]
+    if spec.pathway is None:
+        return Departures((*always, *recipe.departs))
+    joined = [sentence for key, sentence in differing.items() if key.startswith("pathway.")]
+    return Departures((*always, *recipe.departs), (*joined, *recipe.departs_joined))
+
+
+def uses(parts: Mapping[str, Sequence[RunSpec]]) -> list[RecipeUse]:
+    """The recipes of a study's runs, by its parts, with what departs from their releases.
+
+    Runs without a pathway stand with those of the same part and target that have one.
+    """
+    alike: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str, ...], list[tuple[str, str]]]] = {}
+    for part, specs in parts.items():
+        for spec in {spec.model_copy(update={"seed": 0}).model_dump_json(): spec for spec in specs}.values():
+            if spec.task is not None:
+                found = departures(spec)
+                key = (spec.task.recipe, SPECS[spec.modality].recipes[spec.task.recipe].source, found.always)
+                alike.setdefault(key, {}).setdefault(found.joined, []).append((part, spec.target))
+    listed = []
+    for (name, source, always), groups in alike.items():
+        beside = {place for joined, places in groups.items() if joined for place in places}
+        groups[()] = [place for place in groups.get((), []) if place not in beside]
+        for joined, places in groups.items():
+            if not places:
+                continue
+            names, targets = (tuple(dict.fromkeys(place[index] for place in places)) for index in (0, 1))
+            listed.append(RecipeUse(name, source, names, targets, Departures(always, joined)))
+    return listed
+
+
+def _leaves(prefix: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(f"{prefix}.{key}" if prefix else key, item)
+    else:
+        yield prefix, value
+
+
+def _value(document: JsonValue, key: str) -> JsonValue:
+    """The value at a dotted key; None where its section is not there."""
+    for step in key.split("."):
+        document = document.get(step) if isinstance(document, dict) else None
+    return document
+
+
+def _told(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
