@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from m2pt.config import PointInput, UserError, refuses_unknown
 from m2pt.modalities.dataset import DatasetFacts, DatasetSpec, require_variant
-from m2pt.modalities.point.decoding.hdf5 import Rows, read_labels, require_labels
+from m2pt.modalities.point.decoding.hdf5 import Rows, listed_files, read_labels, require_labels
 from m2pt.modalities.point.decoding.text import read_table
 from m2pt.modalities.point.items import CloudItems, StoredClouds
 from m2pt.modalities.point.transforms.clouds import cloud_transform
 from m2pt.modalities.shared.items import Items, Split, Wanted
 from m2pt.modalities.shared.listings import read_list, require_unique
-from m2pt.modalities.shared.missing import advice, exists
-from m2pt.modalities.shared.samples import member, place, require_folder
+from m2pt.modalities.shared.missing import advice
+from m2pt.modalities.shared.samples import place, require_folder
 
 NAME = "modelnet40"
 HDF5_CLASSES = "shape_names.txt"
@@ -59,15 +59,10 @@ def open_modelnet40(folder: Path, split: Split, wanted: Wanted) -> Items | None:
 
 def _stored(folder: Path, listing: Path, wanted: Wanted, config: PointInput) -> StoredClouds:
     classes = read_list(folder / HDF5_CLASSES)
-    paths, labels = [], []
-    for line in read_list(listing):
-        # The published lists hold paths from the folder above; the file name is what counts there.
-        path = member(folder, line if exists(folder / line) else Path(line).name, listing)
-        found = read_labels(path, "label", each_point=False, at_least=config.points)
-        require_labels(path, "label", found, len(classes))
-        paths.append(path)
-        labels.append(found)
-    require_unique(map(str, paths), listing)
+    paths = listed_files(folder, listing)
+    labels = [read_labels(path, "label", each_point=False, at_least=config.points) for path in paths]
+    for path, label_N in zip(paths, labels, strict=True):
+        require_labels(path, "label", label_N, len(classes))
     return StoredClouds(NAME, wanted, classes, Rows(paths, [len(part) for part in labels]), np.concatenate(labels), listing)
 
 

@@ -5,7 +5,8 @@ Shape suffixes: N clouds of one file, P points.
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import UserError
+from m2pt.modalities.shared.listings import read_list, require_unique
+from m2pt.modalities.shared.missing import exists
+from m2pt.modalities.shared.samples import member
 
 POINTS = "data"
 
@@ -68,6 +72,41 @@ class Rows:
         return self._files[path]
 
 
+def listed_files(folder: Path, listing: Path) -> list[Path]:
+    """The files that a list of the data set names, in its order.
+
+    Published lists hold paths from the folder above (`data/modelnet40.../x.h5`); there only the file name counts.
+
+    Raises:
+        UserError: the list is missing, empty or names a file twice, or a file is missing or empty.
+
+    """
+    names = [line if exists(folder / line) else Path(line).name for line in read_list(listing)]
+    require_unique(names, listing)
+    return [member(folder, name, listing) for name in names]
+
+
+def read_points(path: Path) -> NDArray[Any]:
+    """All clouds of a file (N, P, 3), whose form `read_labels` has checked.
+
+    Raises:
+        UserError: the file is damaged.
+
+    """
+    with _opened(path) as file:
+        points: NDArray[Any] = file[POINTS][()]
+        return points
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{path}: is no whole HDF5 file (truncated, damaged or of another format); restore the file.") from error
+
+
 def read_labels(path: Path, key: str, *, each_point: bool, at_least: int = 1) -> NDArray[np.integer[Any]]:
     """The labels of a file: (N,), or (N, P) where each point has one. Checks the form of `data`, without reading it:
     clouds of `at_least` so many points.
@@ -76,14 +115,11 @@ def read_labels(path: Path, key: str, *, each_point: bool, at_least: int = 1) ->
         UserError: the file is damaged or of another form.
 
     """
-    try:
-        with h5py.File(path, "r") as file:
-            for name in (POINTS, key):
-                require_written(path, file, name)
-            labels: NDArray[Any] = file[key][()]
-            shape, kind = file[POINTS].shape, file[POINTS].dtype
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{path}: is no whole HDF5 file (truncated, damaged or of another format); restore the file.") from error
+    with _opened(path) as file:
+        for name in (POINTS, key):
+            require_written(path, file, name)
+        labels: NDArray[Any] = file[key][()]
+        shape, kind = file[POINTS].shape, file[POINTS].dtype
     if shape is None or len(shape) != 3 or shape[2] != 3 or kind.kind != "f" or 0 in shape:
         raise UserError(f"{path}: `{POINTS}` is {kind} of shape {shape}, not floats of shape (clouds, points, 3).")
     if shape[1] < at_least:
