@@ -1,6 +1,6 @@
-"""What the documentation takes from the code when it is built: the keys of a study file, commands, methods, rooms.
+"""What the documentation takes from the code when it is built, such as the keys of a study file (`PAGES` has all).
 
-A page marks the place: `<!-- keys -->`, `<!-- commands -->`, `<!-- methods -->`, `<!-- rooms -->`.
+A page marks the place with a comment: `<!-- keys -->`.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import inspect
 import os
 import textwrap
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -21,6 +21,8 @@ from pydantic.fields import FieldInfo
 
 from m2pt.config import Study
 from m2pt.methods.__main__ import table as methods_page
+from m2pt.modalities.dataset import DatasetFacts
+from m2pt.modalities.registry import SPECS
 from pipelines.__main__ import build_parser
 
 Model = type[BaseModel]
@@ -75,13 +77,14 @@ def keys_page() -> str:
 
 def _section(section: Section) -> str:
     meanings = meanings_of(section.model)
-    rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    rows = []
     for name, field in section.model.model_fields.items():
-        key = field.alias or name
-        rows.append(
-            f"| `{key}` | {_cell(_type(field.annotation, field.metadata))} | {_default(field)} | {_cell(meanings[name])} |"
-        )
-    return "\n\n".join([f"## {section.title}", inspect.getdoc(section.model) or "", "\n".join(rows)])
+        if name not in meanings:
+            raise ValueError(f"{section.model.__qualname__}.{name}: write below its declaration, as a text, what it means")
+        kind = _type(field.annotation, field.metadata)
+        rows.append((f"`{field.alias or name}`", kind, _default(field), meanings[name]))
+    table = _table(("key", "type", "default", "meaning"), rows)
+    return "\n\n".join([f"## {section.title}", inspect.getdoc(section.model) or "", table])
 
 
 def meanings_of(model: Model) -> dict[str, str]:
@@ -161,9 +164,14 @@ def _plain(annotation: Any) -> Any:
     return _plain(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation
 
 
-def _cell(text: str) -> str:
-    """Text that may stand in a cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    return " ".join(str(value).split()).replace("|", "\\|")
 
 
 def commands_page() -> str:
@@ -173,14 +181,36 @@ def commands_page() -> str:
     return "\n\n".join(f"## m2pt {name}\n\n```text\n{command.format_help()}```" for name, command in commands.choices.items())
 
 
+def datasets_page() -> str:
+    """Every published data set with its sizes, by modality; variants of the same sizes together."""
+    rows: list[tuple[object, ...]] = []
+    for modality, spec in SPECS.items():
+        for name, dataset in spec.datasets.items():
+            variants: dict[DatasetFacts | None, list[str]] = {} if dataset.facts else {None: []}
+            for variant, facts in dataset.facts.items():
+                variants.setdefault(facts, []).append(f"`{variant}`" if variant else "none")
+            for same, names in variants.items():
+                sizes = (same.train, same.val or "", same.test, same.classes, same.source) if same else ("",) * 5
+                rows.append((modality, f"`{name}`", ", ".join(names), *sizes))
+    return _table(("modality", "data set", "variant", "train", "val", "test", "classes", "source of the sizes"), rows)
+
+
+def recipes_page() -> str:
+    """Every published recipe, by modality."""
+    rows = [
+        (modality, f"`{name}`", recipe.goal, recipe.source)
+        for modality, spec in SPECS.items()
+        for name, recipe in spec.recipes.items()
+    ]
+    return _table(("modality", "recipe", "goal", "source"), rows)
+
+
 def rooms_page() -> str:
     """Each package and module in the order of the import layers, the topmost first, with the first sentence of its docstring."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
     (layers,) = (contract["layers"] for contract in contracts if contract["name"] == "Nothing points back")
-    rows = ["| room | what it is for |", "|---|---|"]
-    for layer in layers:
-        rows += [f"| `{place}` | {_cell(_purpose(place))} |" for place in map(str.strip, layer.split("|"))]
-    return "\n".join(rows)
+    places = [place.strip() for layer in layers for place in layer.split("|")]
+    return _table(("room", "what it is for"), ((f"`{place}`", _purpose(place)) for place in places))
 
 
 def _purpose(place: str) -> str:
@@ -196,6 +226,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "commands": commands_page,
     "methods": methods_page,
     "rooms": rooms_page,
+    "datasets": datasets_page,
+    "recipes": recipes_page,
 }
 
 

@@ -13,6 +13,8 @@ import yaml
 import m2pt
 from m2pt.config import Study
 from m2pt.config.study_file import parse_study
+from m2pt.methods import METHODS
+from m2pt.modalities.registry import SPECS
 from pipelines.__main__ import COMMANDS, build_parser
 from tests.analysis import synthetic
 
@@ -76,6 +78,14 @@ def test_the_reference_has_every_public_name_and_every_command(site: Path):
     assert [name for name in m2pt.__all__ if name != "__version__" and f'id="m2pt.{name}"' not in api] == []
     commands = text(site / "reference/commands.html")
     assert [name for name in COMMANDS if f"usage: m2pt {name} " not in commands] == []
+
+
+def test_the_reference_has_every_method_data_set_and_recipe(site: Path):
+    methods = (site / "reference/methods.html").read_text(encoding="utf-8")
+    assert [name for name in METHODS if f"<code>{name}</code>" not in methods] == []
+    page = (site / "reference/data-sets.html").read_text(encoding="utf-8")
+    names = [name for spec in SPECS.values() for name in (*spec.datasets, *spec.recipes)]
+    assert [name for name in names if f"<code>{name}</code>" not in page] == []
 
 
 def test_no_page_loads_anything_from_elsewhere(site: Path):
