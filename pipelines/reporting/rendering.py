@@ -52,16 +52,12 @@ def require_choice(plan: Plan) -> None:
 
 def render_report(plan: Plan, out: Path) -> Path:
     """Render the report of a study as it stands; returns the path of its page. Raises `UserError` as `report.render`."""
+    from m2pt.analysis.sections.facts import Source
     from pipelines.reporting.report import render
 
     study = plan.study
-    return render(
-        study,
-        plan.compared,
-        runs_folder(study),
-        plan.pretrain,
-        encoders_folder(study),
-        out,
-        plan.parts if study.parts or study.search else None,
-        plan.trials,
+    parts = plan.parts if study.parts or study.search else None
+    source = Source(
+        study, plan.compared, runs_folder(study), plan.pretrain, encoders_folder(study), parts=parts, trials=plan.trials
     )
+    return render(source, out)

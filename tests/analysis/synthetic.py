@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from m2pt.analysis.sections.facts import Source
 from m2pt.config import LAYERS, MODALITIES, Modality, Study
 from m2pt.config.study_file import parse_study
 from m2pt.files import documents
@@ -43,6 +44,11 @@ class Planned:
     pretraining: list[PretrainSpec]
     runs: Path
     encoders: Path
+
+    @property
+    def source(self) -> Source:
+        """What a report of the study is made from."""
+        return Source(self.study, self.specs, self.runs, self.pretraining, self.encoders)
 
     def folder(self, spec: RunSpec) -> Path:
         return create_run(self.runs, spec)

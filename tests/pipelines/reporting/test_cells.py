@@ -60,7 +60,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[synthetic.Planned, 
     planned = synthetic.complete(synthetic.plan(root, 3, targets=("image", "audio"), epochs=3))
     broken = next(spec for spec in planned.specs if spec.name == "image-from-audio-pathway-pretrained-full-s1")
     synthetic.write_failure(planned, broken, "no <b>scale</b> moved")
-    page = report.render(planned.study, planned.specs, planned.runs, planned.pretraining, planned.encoders, root / "reports")
+    page = report.render(planned.source, root / "reports")
     return planned, page.parent
 
 
@@ -142,7 +142,7 @@ def test_a_cell_without_any_run_or_without_confusion_has_a_page(tmp_path: Path) 
     plain = next(spec for spec in planned.specs if spec.name.startswith("image-baseline"))
     record = read_record(synthetic.write_run(planned, plain, 60.0))
     documents.write_json(planned.folder(plain) / RECORD, record | {"confusion": None})
-    out = report.render(planned.study, planned.specs, planned.runs, planned.pretraining, planned.encoders, tmp_path / "r").parent
+    out = report.render(planned.source, tmp_path / "r").parent
     assert "No counts by class" in (out / "cells/image-baseline-pretrained-full.html").read_text(encoding="utf-8")
     missing = (out / "cells/image-from-audio-pathway-pretrained-full.html").read_text(encoding="utf-8")
     assert "No complete run to draw" in missing

@@ -25,7 +25,7 @@ def test_the_report_tells_costs_by_method_and_by_device(tmp_path: Path) -> None:
         slower = 3.0 if spec.method == "own_modality" else 1.0
         measured = {"inference": {"batch": 8, "latency_ms": 2.0 * slower, "plain_latency_ms": 2.0}, "energy_joules": 9000.0}
         documents.write_json(path, {"attempts": [attempt | measured]})
-    page = report.render(planned.study, planned.specs, planned.runs, planned.pretraining, planned.encoders, tmp_path / "out")
+    page = report.render(planned.source, tmp_path / "out")
     text = (page.parent / "report.md").read_text(encoding="utf-8").split("## Costs")[1].split("\n## ")[0]
     assert re.search(
         r"\| `own_modality` \| 2 \| 6\.8 s \| 2\.5 s \| 5\.0 Wh \| 117 MiB \| 400,000 \| 205,000 \| 205,000 \| × 3\.00", text
@@ -42,7 +42,7 @@ def test_the_report_tells_costs_by_method_and_by_device(tmp_path: Path) -> None:
 
 def test_a_report_without_executions_or_measurements_says_so(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, 1, targets=("image", "audio"), epochs=1))
-    render = (planned.study, planned.specs, planned.runs, planned.pretraining, planned.encoders, tmp_path / "out")
+    render = (planned.source, tmp_path / "out")
     text = (report.render(*render).parent / "report.md").read_text(encoding="utf-8")
     assert "No device told its energy." in text
     assert re.search(r"\| `pathway` \| 2 \| 6\.8 s \| 2\.5 s \| 117 MiB \| 400,000 \| 205,000 \| 205,000 \| – \|", text)

@@ -17,7 +17,7 @@ from tests.analysis import synthetic
 
 
 def _render(planned: synthetic.Planned, out: Path) -> Path:
-    return report.render(planned.study, planned.specs, planned.runs, planned.pretraining, planned.encoders, out)
+    return report.render(planned.source, out)
 
 
 def _small(root: Path, seeds: int = 3) -> synthetic.Planned:

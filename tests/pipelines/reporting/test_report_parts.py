@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from m2pt.analysis.sections.facts import Source
 from m2pt.config.study_file import parse_study
 from m2pt.files import documents
 from m2pt.runs.folder import EXECUTION, RECORD
@@ -68,9 +69,8 @@ def _render(text: str, root: Path, **record: object) -> Path:
         documents.write_json(run_dir / EXECUTION, execution)
         documents.write_json(run_dir / RECORD, read_record(run_dir) | record)
     parts = part_specs(study, prints)
-    return report.render(
-        study, planned.specs, planned.runs, planned.pretraining, planned.encoders, root / "reports", parts
-    ).parent
+    source = Source(study, planned.specs, planned.runs, planned.pretraining, planned.encoders, parts)
+    return report.render(source, root / "reports").parent
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +201,7 @@ def test_the_report_names_what_departs_from_the_releases(paper: Path, tmp_path: 
 
 def test_a_study_without_parts_or_published_data_has_neither(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, seeds=1, targets=("image",), epochs=1))
-    page = report.render(planned.study, planned.specs, planned.runs, planned.pretraining, planned.encoders, tmp_path / "reports")
+    page = report.render(planned.source, tmp_path / "reports")
     text = page.read_text(encoding="utf-8")
     assert 'id="ablations"' not in text and 'id="published"' not in text
     assert not (page.parent / "published.csv").exists()

@@ -1,0 +1,63 @@
+"""The classes of one cell: recall by class, and the confusion matrix."""
+
+from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, plain
+from m2pt.analysis.numbers import classes
+from m2pt.analysis.numbers.cells import Compared
+from m2pt.analysis.numbers.classes import ClassChange, Confusion, Documents
+from m2pt.analysis.sections.wording import AGAINST, counted, of_difference, of_p, of_score
+from m2pt.analysis.tables.shading import intensity
+
+_NO_COUNTS = "No counts by class: none are kept for tagging, for segmentation, or above 50 classes."
+
+
+def section(item: Compared, documents: Documents) -> Section:
+    """What is known of the classes; `documents` are the records of the complete runs."""
+    changes = classes.changes(item, documents)
+    matrix = classes.confusion(documents.get(row["run_id"], {}) for row in item.cell.runs.values())
+    blocks: list[Block] = []
+    if changes:
+        blocks.append(_recall(item, changes))
+        if item.against:
+            words = (
+                f"p after Holm's correction over the {len(changes)} classes of this table, for each reference separately; * "
+                "where it is at most 0.05."
+            )
+            blocks.append(Paragraph(plain(words), "caption"))
+    else:
+        blocks.append(Paragraph(plain(_NO_COUNTS if item.cell.complete else "No complete run.")))
+    return Section("Classes", "classes", (*blocks, *([_confusion(matrix)] if matrix else [])))
+
+
+def _recall(item: Compared, changes: list[ClassChange]) -> Table:
+    columns = [Column(plain("class"), head=True), Column(plain("samples"), number=True), Column(plain("recall"), number=True)]
+    columns += [Column(plain(words), number=True) for name in item.against for words in (f"against {AGAINST[name]}", "p (Holm)")]
+    rows = []
+    for row in changes:
+        over = [
+            entry
+            for name in item.against
+            for entry in (of_difference(row.over[name], holds=row.holds(name)), of_p(row.adjusted_p[name]))
+        ]
+        rows.append((Entry(plain(row.name), row.name), Entry(plain(row.samples), row.samples), of_score(row.recall), *over))
+    caption = "Recall of each class on the test data in percent, and differences in points, paired by seed, with 95 % t interval"
+    return Table("Recall by class", plain(caption), tuple(columns), (Group(tuple(rows)),))
+
+
+def _confusion(matrix: Confusion) -> Table:
+    shares, counts = matrix.shares.tolist(), matrix.counts.tolist()
+    rows = tuple(
+        (
+            Entry(plain(name), name),
+            *(
+                Entry(plain(count), count, shade=intensity(shares[row][column], 1) if count else None, outlined=row == column)
+                for column, count in enumerate(counts[row])
+            ),
+        )
+        for row, name in enumerate(matrix.classes)
+    )
+    columns = (Column(plain("true"), head=True), *(Column(plain(name), over="predicted") for name in matrix.classes))
+    caption = (
+        "Confusion: test samples by true class (rows) and predicted class (columns), summed over "
+        f"{counted(matrix.runs, 'run')}; outlined: correct"
+    )
+    return Table("Confusion", plain(caption), columns, (Group(rows),), "confusion")

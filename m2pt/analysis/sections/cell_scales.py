@@ -1,0 +1,91 @@
+"""The scales of one cell: their sizes at the end of training, and how they came about."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from m2pt.analysis.content import Block, Column, Entry, Figure, Gallery, Group, Heading, Section, Span, Table, Text, plain, prose
+from m2pt.analysis.figures.cells import Line, chart, depth_colour
+from m2pt.analysis.sections.wording import capital, number
+from m2pt.analysis.tables.shading import intensity
+from m2pt.config import LAYERS
+
+_SIZES = {"scale": "mean |λ|", "effective_size": "effective size"}
+
+
+def section(rows: pd.DataFrame | None) -> Section | None:
+    """None for a cell without scales. `rows` are those of `m2pt.analysis.numbers.trajectories.scales`."""
+    if rows is None:
+        return None
+    sources = [(str(source), mine) for source, mine in rows.groupby("source", sort=False)]
+    groups = sources if len(sources) > 1 else [("", rows)]
+    return Section("Scales", "scales", tuple(block for source, mine in groups for block in _of_source(source, mine)))
+
+
+def _of_source(source: str, rows: pd.DataFrame) -> list[Block]:
+    """The scales of one auxiliary of a cell; its name is empty where it is the only one."""
+    of = f" of {source}" if source else ""
+    depths = sorted({int(depth) for depth in rows["depth"]})
+    blocks: list[Block] = [_final(rows, depths, of)]
+    for words, charts in _charts(rows, depths):
+        keys = [
+            span
+            for depth in depths
+            for span in (*plain(" "), Span("", "key", title=depth_colour(depth, depths)), *plain(f" {depth}"))
+        ]
+        caption: Text = (*plain("A chart for each layer type, a line for each block:"), *keys, *plain("."))
+        blocks += [Heading(plain(f"{capital(words)}{of} over training")), Gallery(tuple(charts), caption, "small")]
+    return blocks
+
+
+def _final(rows: pd.DataFrame, depths: Sequence[int], of: str) -> Table:
+    """The mean sizes at the end of training by depth and layer type."""
+    last = rows[rows["epoch"] == rows["epoch"].max()]
+    sizes = {(int(row["depth"]), str(row["layer"])): row for row in last.to_dict("records")}
+    layers = [layer for layer in LAYERS if any(name == layer for _, name in sizes)]
+    largest = float(last["scale"].max()) or 1.0
+    lines = tuple(
+        (
+            Entry(plain(depth), str(depth), key=depth_colour(depth, depths)),
+            *(_size(sizes.get((depth, layer)), largest) for layer in layers),
+        )
+        for depth in depths
+    )
+    columns = (Column(plain("block"), head=True), *(Column(plain(layer)) for layer in layers))
+    words = f"At the end of training, mean over seeds: |λ|{of} and, below it, the effective size |λ|·‖W~aux~‖ ∕ ‖W‖"
+    return Table(f"Scales{of} at the end of training", prose(words), columns, (Group(lines),), "matrix")
+
+
+def _size(row: Mapping[Any, Any] | None, largest: float) -> Entry:
+    if row is None:
+        return Entry(empty=True)
+    effective = None if pd.isna(row["effective_size"]) else float(row["effective_size"])
+    shade = intensity(row["scale"], largest)
+    return Entry(plain(f"{row['scale']:.3f}"), float(row["scale"]), lines=(plain(number(effective)),), shade=shade)
+
+
+def _charts(rows: pd.DataFrame, depths: Sequence[int]) -> list[tuple[str, list[Figure]]]:
+    """A chart for each layer type, by what it shows: mean size and effective size, a line per block."""
+    series: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
+    for epoch, layer, depth, *values in rows[["epoch", "layer", "depth", *_SIZES]].itertuples(index=False, name=None):
+        series.setdefault((layer, int(depth)), []).append((epoch, *values))
+    layers = [layer for layer in LAYERS if any(key[0] == layer for key in series)]
+    drawn = []
+    for position, words in enumerate(_SIZES.values(), start=1):
+        lines = {layer: [_line(depth, depths, series.get((layer, depth), []), position) for depth in depths] for layer in layers}
+        charts = [_chart(words, layer, mine) for layer, mine in lines.items()]
+        drawn.append((words, [figure for figure in charts if figure.svg]))
+    return [(words, charts) for words, charts in drawn if charts]
+
+
+def _chart(words: str, layer: str, lines: Sequence[Line]) -> Figure:
+    ends = ", ".join(f"{line.label} {line.ys[-1]:.3f}" for line in lines if line.ys)
+    said = f"{words} of {layer} over the epochs; at the end: {ends}"
+    return Figure(said, svg=chart(layer, lines, said, from_zero=True))
+
+
+def _line(depth: int, depths: Sequence[int], points: Sequence[tuple[Any, ...]], position: int) -> Line:
+    known = sorted((point[0], point[position]) for point in points if not pd.isna(point[position]))
+    colour = depth_colour(depth, depths)
+    return Line(f"block {depth}", [x for x, _ in known], [y for _, y in known], look=colour, end=str(depth))

@@ -1,0 +1,172 @@
+"""How sure the comparisons are: what the seeds of each pair can show, and all targets together."""
+
+from collections.abc import Callable, Sequence
+
+from m2pt.analysis.content import Block, Column, Details, Entry, Group, Paragraph, Section, Table, plain, prose
+from m2pt.analysis.numbers.evidence import Evidence, Sureness, Together
+from m2pt.analysis.numbers.pooling import BOOTSTRAP_SEEDS, Pooled
+from m2pt.analysis.numbers.power import MOST_SEEDS
+from m2pt.analysis.numbers.statistics import Estimate
+from m2pt.analysis.sections import folding
+from m2pt.analysis.sections.facts import Facts
+from m2pt.analysis.sections.wording import (
+    AGAINST,
+    NONE,
+    numeric,
+    of_difference,
+    of_margin,
+    of_planned,
+)
+from m2pt.analysis.tables.headline import difference, signed
+
+_INTRODUCTION = (
+    "Each pair is a sample of fine-tuning seeds of its target; seeds of different targets are never pooled into one sample. "
+    "For all targets together there are two questions: what further seeds of *these* targets would give, and what further "
+    "targets *like these* would give. The second needs many targets, so with few its interval is wide. All intervals are 95 "
+    "% intervals; [the terms](#reading) are explained below."
+)
+_NOTHING_YET = (
+    "Nothing here can be computed yet: an interval needs two seeds that are complete on both sides, with differences that "
+    "are not all equal."
+)
+_SEEDS = (
+    "Seeds for 1 point, or for a difference of the measured size: the number of seeds that shows it with a probability of 80 "
+    "%. The measured size is itself uncertain, and adding seeds until an interval excludes 0 makes it exclude 0 too often: "
+    "choose the number once, and confirm with fresh seeds."
+)
+_FEW_SEEDS = (
+    f"Too few seeds for a bootstrap: with fewer than {BOOTSTRAP_SEEDS}, its intervals contain the true value less often than the "
+    "stated 95 %, so none is shown."
+)
+
+
+def section(facts: Facts) -> Section | None:
+    """None where nothing is compared with random weights."""
+    found = facts.analysis.evidence
+    return from_evidence(found, many=facts.many) if found else None
+
+
+def from_evidence(items: Sequence[Evidence], *, many: bool) -> Section:
+    """The section on some conditions, the first of them open; `many`: whether each needs a heading."""
+    blocks: list[Block] = [Paragraph(prose(_INTRODUCTION))]
+    folded = [Details(folding.title(item.condition), _condition(item), printed=True) for item in items[1:]]
+    if items:
+        blocks += [*folding.headed_if(many, items[0].condition), *_condition(items[0])]
+    blocks += [Details(plain(f"The other {len(folded)} parts"), tuple(folded))] if len(folded) > 1 else folded
+    return Section("How sure is this", "evidence", (*blocks, Paragraph(plain(_SEEDS), "caption")), "How sure")
+
+
+def _condition(item: Evidence) -> folding.Blocks:
+    blocks: list[Block] = [] if item.has_interval else [Paragraph(plain(_NOTHING_YET), "notice")]
+    if item.seeds:
+        blocks += [*_pairs(item), *_together(item)]
+    return tuple(blocks)
+
+
+def _pairs(item: Evidence) -> folding.Blocks:
+    resampled = any(row.bootstrap for row in item.rows)
+    columns = [
+        Column(plain("target and auxiliary"), head=True),
+        Column(plain("difference"), number=True),
+        Column(plain("n"), number=True),
+        *([Column(plain("by bootstrap"), number=True)] if resampled else []),
+        Column(plain("shown to be"), "below", number=True),
+        Column(plain("detectable"), "(80 % power)", number=True),
+        Column(plain("seeds for"), "1 point", number=True),
+        Column(plain("seeds for"), "this size", number=True),
+    ]
+    caption = plain("Each pair against random weights: what its seeds can show, points")
+    group = Group(tuple(_pair(row, resampled) for row in item.rows))
+    table = Table("What the seeds can show, pair by pair", caption, tuple(columns), (group,))
+    few = item.has_interval and not resampled
+    return table, *((Paragraph(plain(_FEW_SEEDS), "caption"),) if few else ())
+
+
+def _pair(row: Sureness, resampled: bool) -> tuple[Entry, ...]:
+    item, value = row.comparison, row.comparison.estimate
+    name = f"{item.target} from {item.auxiliary}" + (" (own, control)" if item.role == "own" else "")
+    return (
+        Entry(plain(name), name),
+        Entry(plain(_shown(value)), value.mean, value),
+        Entry(plain(of_planned(value)), value.n),
+        *([_bootstrap(row)] if resampled else []),
+        of_margin(row.margin),
+        numeric(row.detectable, 2),
+        _seeds(row, row.seeds_for_point),
+        _seeds(row, row.seeds_for_measured),
+    )
+
+
+def _shown(value: Estimate) -> str:
+    if value.mean is None or value.half_width is not None:
+        return difference(value)
+    return f"{signed(value.mean)} ({'one seed' if value.n == 1 else 'all equal'})"
+
+
+def _bootstrap(row: Sureness) -> Entry:
+    if row.bootstrap:
+        return Entry(plain(f"{signed(row.bootstrap[0])} to {signed(row.bootstrap[1])}"))
+    return NONE if row.margin is None else Entry(plain("too few seeds"))
+
+
+def _seeds(row: Sureness, count: int | None) -> Entry:
+    if row.margin is None:
+        return NONE
+    return Entry(plain(f"over {MOST_SEEDS}" if count is None else count), count)
+
+
+def _together(item: Evidence) -> folding.Blocks:
+    over = list(item.together.values())
+    if not over:
+        return ()
+    columns = (Column(plain(""), head=True), *(Column(plain("over"), AGAINST[name], number=True) for name in item.together))
+
+    def line(name: str, entry: Callable[[Together], Entry]) -> tuple[Entry, ...]:
+        return (Entry(plain(name), name), *map(entry, over))
+
+    these = (
+        line("mean over all pairs", lambda value: of_difference(value.average)),
+        line("its size is shown to be below", lambda value: of_margin(value.margin)),
+        line("mean of the middle half of the pairs", lambda value: of_difference(value.middle)),
+        line("mean of the middle half of the runs, by bootstrap", lambda value: _pooled(value.resampled)),
+    )
+    like_these = (
+        line("mean over targets", lambda value: _pooled(value.targets_like_these)),
+        line("spread between targets", lambda value: _spread(value.targets_like_these)),
+    )
+    runs = (line("chance that a run scores higher", _improvement),)
+    groups = (
+        Group(these, "For further seeds of these targets"),
+        Group(like_these, "For further targets like these"),
+        Group(runs, "For these runs alone, without an interval"),
+    )
+    caption = plain("All targets together: gains of other modalities, points")
+    table = Table("All targets together", caption, columns, groups)
+    return table, *(Paragraph(plain(words), "caption") for words in _limits(over[0]))
+
+
+def _limits(value: Together) -> list[str]:
+    """What the targets do not allow to be said."""
+    words = []
+    if value.left_out:
+        end = ", so there is no mean over all pairs" if value.average.n == 0 else ""
+        words.append(f"Without {', '.join(value.left_out)}: no seed is complete in all pairs there{end}.")
+    if len(value.targets) == 1:
+        words.append("One target: nothing can be said about others.")
+    return words
+
+
+def _pooled(item: Pooled | None) -> Entry:
+    if item is None:
+        return NONE
+    interval = "no interval" if item.low is None or item.high is None else f"({signed(item.low)} to {signed(item.high)})"
+    return Entry(plain(signed(item.value)), item.value, lines=(plain(interval),))
+
+
+def _spread(item: Pooled | None) -> Entry:
+    return NONE if item is None else numeric(item.spread, 2)
+
+
+def _improvement(value: Together) -> Entry:
+    share = value.improvement
+    return NONE if share is None else Entry(plain(f"{100 * share:.0f} %"), 100 * share)

@@ -1,0 +1,134 @@
+"""What a report is made from: the plan of a study and its folders, and all that was computed from them."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from m2pt.analysis.figures import contrasts as changes
+from m2pt.analysis.figures import gallery, ranking
+from m2pt.analysis.figures.gallery import Picture
+from m2pt.analysis.numbers import contrasts
+from m2pt.analysis.numbers.cells import Compared, compared_cells
+from m2pt.analysis.numbers.contrasts import Ablations
+from m2pt.analysis.paper import cells as published_table
+from m2pt.analysis.paper.comparison import Paper, paper
+from m2pt.analysis.study import Analysis, analyse
+from m2pt.analysis.tables import left_out, materials, search
+from m2pt.analysis.tables.left_out import SplitCounts
+from m2pt.analysis.tables.search import Story
+from m2pt.analysis.tables.summaries import Condition, Summary
+from m2pt.config import Study
+from m2pt.runs.spec import PretrainSpec, RunSpec
+from m2pt.runs.trials import Trial
+
+MOST_DRAWN = 8
+"""Figures are drawn for conditions in their order, as long as those have at most so many targets together: a figure takes half a
+second, and the curves and scales of every cell are on its page anyway."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The plan of a study and where its runs are.
+
+    `specs` are the planned runs that are compared, `runs` the folder of their folders; `pretraining` and `encoders` the same of
+    its encoders. `parts` has the runs of each part of the study, None where it has none; `trials` are those of its search.
+    """
+
+    study: Study
+    specs: Sequence[RunSpec]
+    runs: Path
+    pretraining: Sequence[PretrainSpec]
+    encoders: Path
+    parts: Mapping[str, Sequence[RunSpec]] | None = None
+    trials: Sequence[Trial] = ()
+
+    @property
+    def by_part(self) -> Mapping[str, Sequence[RunSpec]]:
+        """The runs of each part; all of them under "" where there are no parts."""
+        return self.parts or {"": self.specs}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the sections show. `drawn` are the conditions that have figures, `splits` the samples of each target's splits."""
+
+    source: Source
+    analysis: Analysis
+    cells: Sequence[Compared]
+    ablations: Ablations
+    paper: Paper
+    search: Story | None
+    drawn: Sequence[Condition]
+    pictures: Sequence[Picture]
+    reconstructions: Sequence[tuple[PretrainSpec, bytes]]
+    splits: Sequence[SplitCounts]
+
+    @property
+    def study(self) -> Study:
+        """The study as it was declared."""
+        return self.source.study
+
+    @property
+    def many(self) -> bool:
+        """Whether there are several conditions, so that each needs a heading."""
+        return len(self.analysis.summaries) > 1
+
+    @property
+    def measure(self) -> str:
+        """What the scores are: `accuracy`, or `score` where the runs have several metrics."""
+        return "accuracy" if all(spec.metric == "accuracy" for spec in self.source.specs) else "score"
+
+    @cached_property
+    def ordered(self) -> list[Summary]:
+        """The conditions of the reference first, then those of the parts that change something."""
+        return sorted(self.analysis.summaries, key=lambda item: not self.is_reference(item.condition))
+
+    def is_reference(self, condition: Condition) -> bool:
+        """Whether a condition belongs to the study as it is without changes."""
+        return self.ablations.is_reference(condition.part)
+
+    def pictures_of(self, section: str, condition: str) -> list[Picture]:
+        """The figures of a section for one condition, by its slug."""
+        return [picture for picture in self.pictures if (picture.section, picture.condition) == (section, condition)]
+
+
+def gather(source: Source) -> Facts:
+    """Read and compute everything. Raises `UserError` where a record cannot be read; the file is named."""
+    analysis = analyse(source.specs, source.runs, source.pretraining, source.encoders, source.parts)
+    ablations = _ablations(source, analysis)
+    drawn = drawn_conditions(analysis.summaries)
+    made = materials.reconstructions(source.pretraining, source.encoders)
+    return Facts(
+        source=source,
+        analysis=analysis,
+        cells=compared_cells(analysis.table),
+        ablations=ablations,
+        paper=paper(source.study, source.specs, analysis),
+        search=search.story(source.study, source.trials, analysis.table),
+        drawn=[item.condition for item in drawn],
+        pictures=draw(analysis, ablations, drawn),
+        reconstructions=[(spec, path.read_bytes()) for spec, path in made],
+        splits=left_out.split_counts(analysis.table, analysis.documents),
+    )
+
+
+def _ablations(source: Source, analysis: Analysis) -> Ablations:
+    documents = [analysis.documents.get(str(name), {}) for name in analysis.table["run_id"]]
+    published = published_table.published_of(source.specs, documents, source.study)
+    return contrasts.ablations(source.study, analysis.table, published)
+
+
+def drawn_conditions(summaries: Sequence[Summary]) -> list[Summary]:
+    """The conditions that figures are drawn for: the first, and those after it within `MOST_DRAWN`."""
+    counts = itertools.accumulate(len(item.targets) for item in summaries)
+    return [item for item, count in zip(summaries, counts, strict=True) if count <= MOST_DRAWN or item is summaries[0]]
+
+
+def draw(analysis: Analysis, ablations: Ablations, drawn: Sequence[Summary]) -> list[Picture]:
+    """All figures of a report that have files of their own."""
+    of_summaries = [picture for item in drawn for picture in gallery.draw(item, analysis.curves, analysis.scales)]
+    conditions = [item.condition for item in drawn]
+    ranked = [item for item in analysis.rankings if item.condition in conditions]
+    return [*of_summaries, *changes.draw(ablations), *ranking.draw(ranked)]

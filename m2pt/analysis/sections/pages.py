@@ -1,0 +1,103 @@
+"""The pages of a report: which sections they have, in which order."""
+
+from m2pt.analysis.content import Page, Section, Text, plain, prose
+from m2pt.analysis.sections import (
+    ablations,
+    accuracy,
+    classes,
+    curves,
+    encoders,
+    evidence,
+    executions,
+    findings,
+    gains,
+    gaps,
+    ledger,
+    machines,
+    methods,
+    provenance,
+    published,
+    ranking,
+    reading,
+    recipes,
+    scales,
+    search,
+    tradeoffs,
+)
+from m2pt.analysis.sections.facts import Facts
+from m2pt.analysis.sections.places import CELLS_INDEX
+from m2pt.analysis.sections.wording import counted
+from m2pt.analysis.tables import as_run
+
+_STATES = ("failed", "interrupted", "missing")
+
+
+def report(facts: Facts) -> Page:
+    """The page that a reader sees first: the same bytes for the same results."""
+    sections = (
+        findings.section(facts),
+        search.section(facts.study, facts.search),
+        gains.section(facts),
+        evidence.section(facts),
+        accuracy.section(facts),
+        ablations.section(facts),
+        published.section(facts),
+        methods.section(facts),
+        ranking.section(facts),
+        scales.section(facts),
+        curves.section(facts),
+        classes.section(facts),
+        encoders.section(facts),
+        provenance.costs(facts),
+        gaps.section(facts),
+        reading.section(facts.many),
+        recipes.section(facts),
+        provenance.section(facts),
+    )
+    notice: Text = (
+        () if gaps.is_empty(facts) else prose("Not everything is there: [what failed, is missing or was left out](#gaps).")
+    )
+    return Page(
+        title=facts.study.study,
+        document_title=f"{facts.study.study}: does an auxiliary of another modality help?",
+        lead=plain(_lead(facts)),
+        sections=_present(sections),
+        kicker="Multimodal Pathway study",
+        notice=notice,
+        contents=True,
+        further=(("encoders", "All cells", CELLS_INDEX),),
+    )
+
+
+def costs(facts: Facts) -> Page:
+    """The page of all that differs between identical executions."""
+    sections = (ledger.section(facts), tradeoffs.section(facts), machines.section(facts), executions.section(facts))
+    name = facts.study.study
+    words = (
+        "What the runs of this study cost here, and on which devices and with which versions they ran. All of it differs "
+        "from one execution to the next; the results do not."
+    )
+    return Page(
+        title="Costs, devices and versions",
+        document_title=f"{name}: costs, devices and versions",
+        lead=plain(words),
+        sections=_present(sections),
+        trail=((f"Study {name}", "../index.html"),),
+        contents=True,
+    )
+
+
+def _present(sections: tuple[Section | None, ...]) -> tuple[Section, ...]:
+    return tuple(section for section in sections if section is not None)
+
+
+def _lead(facts: Facts) -> str:
+    table, specs = facts.analysis.table, facts.source.specs
+    counts = {state: int((table["status"] == state).sum()) for state in ("complete", *_STATES)}
+    states = [f"{counts['complete']} complete", *(f"{counts[state]} {state}" for state in _STATES if counts[state])]
+    scores = "accuracy" if facts.measure == "accuracy" else "scores"
+    return (
+        f"{len(table)} planned runs, {counted(len({spec.seed for spec in specs}), 'paired seed')}; {', '.join(states)}. "
+        f"Scores are test {scores} in percent, higher is better, of {as_run.scored_weights(specs)}; differences are in "
+        "percentage points."
+    )

@@ -1,0 +1,54 @@
+"""How to read a report: its terms."""
+
+from m2pt.analysis.content import Definitions, Section, plain, prose
+from m2pt.analysis.numbers.pooling import BOOTSTRAP_SEEDS, RESAMPLES
+
+_MANY = " Each setting is corrected by itself."
+
+_TERMS = (
+    ("Paired seeds",
+     "Runs with the same seed share data, order and initialisation across methods, so differences are taken seed by seed. A seed "
+     'for which one of the two runs is missing is left out, and counted ("n=4 of 5").'),
+    ("Interval",
+     "The 95 % t interval of the mean difference. It covers the spread between fine-tuning seeds only: test samples and "
+     "encoders are the same throughout, and another pretraining could shift everything."),
+    ("Many comparisons",
+     "Of twelve intervals around no effect, one excludes 0 in nearly every second study. Holm's correction keeps the chance "
+     "of any false one in a table at 5 %; claims at the top about single pairs or targets use it, the average over pairs is "
+     "one test of its own.{many}"),
+    ("Random control",
+     "The same method with a freshly initialised auxiliary. What it gains comes from re-parameterization, not from another "
+     "modality's data. A study without it reports that as transfer."),
+    ("Own modality",
+     "The positive control: an auxiliary that must help if the study can detect useful weights at all."),
+    ("No difference shown",
+     "An interval that includes 0 does not show that there is no difference; its width says how large one could still be."),
+    ("Shown to be below",
+     "Equivalence, by two one-sided t tests at 5 %: the true difference is shown to lie within so many points of 0, on "
+     "either side. That is more than not having detected one."),
+    ("Detectable",
+     "The true difference that this number of seeds shows with a power of 80 %, if further seeds vary as these did."),
+    ("Bootstrap",
+     f"An interval from drawing the seeds anew, {RESAMPLES} times, widened for their small number. With fewer than "
+     f"{BOOTSTRAP_SEEDS} seeds it would contain the true value less often than 95 %, so it is not shown."),
+    ("Mean of the middle half",
+     "The interquartile mean: the highest and the lowest quarter are left out, so that one odd pair or run does not decide. Over "
+     "pairs it is taken seed by seed."),
+    ("Targets like these",
+     "The targets taken as a sample of targets: each counts once, and the interval comes from how they differ. The spread "
+     "between targets is how much they differ beyond their seeds, as a standard deviation."),
+    ("Chance that a run scores higher",
+     "The share of pairs of runs on the same target, one with an auxiliary of another modality and one without it (or with "
+     "random weights), in which the first scores higher; ties count half. It has no interval, as none is known to hold for "
+     "so few runs."),
+    ("Critical difference",
+     "How far apart the mean ranks of two methods must be to differ at 5 % after correction for all pairs of methods (Nemenyi's "
+     "test)."),
+)  # fmt: skip
+
+
+def section(many: bool) -> Section:
+    """The terms; `many`: whether the study has several settings."""
+    ending = _MANY if many else ""
+    items = tuple((plain(term), prose(words.replace("{many}", ending))) for term, words in _TERMS)
+    return Section("How to read it", "reading", (Definitions(items),))

@@ -1,0 +1,53 @@
+"""How large the scales of the auxiliaries became, and whether merging kept the models the same."""
+
+from typing import Any
+
+from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, plain, prose
+from m2pt.analysis.numbers import trajectories
+from m2pt.analysis.sections import folding
+from m2pt.analysis.sections.facts import Facts
+from m2pt.analysis.sections.wording import capital, counted, numeric, word
+from m2pt.analysis.tables import as_run, materials
+from m2pt.config import LAYERS
+
+_FIGURES = (
+    "Mean |λ| and effective size over training, a row per layer type, a line per block. Solid: mean over the auxiliaries of "
+    "other modalities and seeds; dotted: random weights."
+)
+
+
+def section(facts: Facts) -> Section:
+    """The sizes at the end of training, and figures of how they came about."""
+    rows = trajectories.final_scales(facts.analysis.documents, facts.analysis.table)
+    table: tuple[Block, ...] = (_table(facts, rows),) if rows else ()
+    return Section("Scales", "scales", (Paragraph(prose(_words(facts))), *table, *folding.drawn(facts, "scales", _FIGURES)))
+
+
+def _words(facts: Facts) -> str:
+    words = "A scale λ multiplies an auxiliary weight; its effective size is |λ|·‖W~aux~‖ ∕ ‖W‖. "
+    words += f"{capital(as_run.starts(facts.source.specs) or 'no run has scales')}."
+    merges = materials.merges(list(facts.analysis.documents.values()))
+    if merges:
+        equal = "equals a plain model's in all of them"
+        unequal = f"differs from a plain model's in {merges['unequal']} of them"
+        words += (
+            f" After training every pathway is merged into a plain model: over {counted(merges['runs'], 'merged run')} the "
+            f"largest difference of a logit before and after is {merges['largest']:.2g}, and the number of parameters "
+            f"{unequal if merges['unequal'] else equal}."
+        )
+    return words
+
+
+def _table(facts: Facts, rows: list[dict[str, Any]]) -> Table:
+    columns = [Column(plain("setting"))] if facts.many else []
+    columns += [Column(plain("target"), head=True), Column(plain("auxiliary"))]
+    columns += [Column(plain(name), number=True) for name in ("|λ|", "effective", "largest", *LAYERS)]
+    entries = []
+    for row in rows:
+        setting = [word(f"{row['setting']}, {row['tuning']}")] if facts.many else []
+        own = " (own)" if row["method"] == "own_modality" else ""
+        sizes = [row[name] for name in ("scale", "effective_size", "largest")] + [row["layers"][layer] for layer in LAYERS]
+        target = Entry(plain(row["target"]), row["target"])
+        entries.append((*setting, target, Entry(plain(row["auxiliary"] + own), row["auxiliary"]), *map(numeric, sizes)))
+    caption = plain("Size of the scales: mean |λ| at the end of training, over seeds, blocks and layers")
+    return Table("Scales", caption, tuple(columns), (Group(tuple(entries)),))
