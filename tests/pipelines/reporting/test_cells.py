@@ -127,13 +127,15 @@ def test_confusion_is_the_sum_over_the_complete_seeds(whole: tuple[synthetic.Pla
     assert shown == sums
 
 
-def test_pages_tell_runs_fingerprints_times_and_devices(whole: tuple[synthetic.Planned, Path]) -> None:
+def test_pages_show_runs_and_fingerprints_and_lead_to_times_and_devices(whole: tuple[synthetic.Planned, Path]) -> None:
     planned, _ = whole
     text = _page(whole).path.read_text(encoding="utf-8")
     spec = next(s for s in planned.specs if s.name.startswith("image-from-audio-pathway"))
     assert spec.auxiliary_weights is not None
-    for fact in (run_id(spec), spec.data_sha256, str(spec.auxiliary_weights.sha256), "3.4 s", "cpu (a processor)"):
+    for fact in (run_id(spec), spec.data_sha256, str(spec.auxiliary_weights.sha256), "../local/costs.html#runs"):
         assert fact in text
+    (row,) = [row for row in _Page(whole[1] / "local/costs.html").rows if row[0] == run_id(spec)]
+    assert row[1:] == ["1", "3.4 s", "2.5 s", "117 MiB", "cpu (a processor)"]
     assert text.count('class="chart"') == 2 + 2 * 4  # loss and score; sizes and effective sizes of four layer types
 
 

@@ -89,7 +89,8 @@ def test_every_file_of_the_report_is_there(whole: tuple[synthetic.Planned, Path]
     ]
     figures.append("ranking-pretrained-full")
     assert names == {
-        "index.html", "report.md", "results.csv", "metrics.json", "timings.csv",
+        "index.html", "report.md", "report.json", "results.csv", "metrics.json",
+        "local/costs.html", "local/costs.md", "local/costs.json", "local/timings.csv",
         "plots/accuracy-image-pretrained-full.csv", "plots/accuracy-audio-pretrained-full.csv", "plots/gains-pretrained-full.csv",
         "plots/scales-image-pretrained-full.csv", "plots/scales-audio-pretrained-full.csv",
         "figures/reconstructions-image-mae.png", "figures/reconstructions-audio-mae.png",
@@ -118,8 +119,7 @@ def test_only_what_may_vary_between_identical_executions_does(whole: tuple[synth
     second = _render(planned, tmp_path / "reports").parent
     names = [str(path.relative_to(first)) for path in first.rglob("*") if path.is_file()]
     differing = {name for name in names if (first / name).read_bytes() != (second / name).read_bytes()}
-    told = {"timings.csv", "index.html", "report.md", *(f"cells/{name}-pretrained-full.html" for name in CELLS)}
-    assert differing == told
+    assert differing == {f"local/{name}" for name in ("timings.csv", "costs.html", "costs.md", "costs.json")}
 
 
 def test_failed_and_missing_cells_are_named_and_no_number_stands_for_them(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_failed_and_missing_cells_are_named_and_no_number_stands_for_them(tmp_pa
     assert "no scale moved | &lt;b&gt;see&lt;/b&gt; pathway.scale_lr_multiple" in page
     assert "no scale moved \\| &lt;b>see&lt;/b> pathway.scale_lr_multiple" in text
     assert "21 complete, 3 failed" in text
-    assert re.search(r"\| image \| [^|]+ \| no result \|", text)
+    assert re.search(r"\| image \| [^|]+ \| no result, n=0 of 3 \|", text)
     found = json.loads((out / "metrics.json").read_bytes())
     assert "image_from_audio" not in found["pretrained-full"]["gain_over_baseline"]
     rows = csv.DictReader(io.StringIO((out / "results.csv").read_text(encoding="utf-8")))
@@ -146,26 +146,29 @@ def test_a_study_without_any_result_has_a_report(tmp_path: Path, failed: bool) -
     planned = _small(tmp_path, seeds=1)
     for spec in planned.specs if failed else ():
         synthetic.write_failure(planned, spec, "the disk is full")
-    page = _render(planned, tmp_path / "reports").read_text(encoding="utf-8")
+    out = _render(planned, tmp_path / "reports").parent
+    page, costs = ((out / name).read_text(encoding="utf-8") for name in ("index.html", "local/costs.html"))
     assert "No run is complete yet" in page
     assert ("the disk is full" in page) == failed
-    assert "not recorded here" in page
-    assert _Page(page).open == []
+    assert "not recorded here" in costs
+    assert _Page(page).open == _Page(costs).open == []
 
 
 def test_one_seed_gives_means_without_intervals(tmp_path: Path) -> None:
     planned = synthetic.complete(_small(tmp_path, seeds=1))
     text = (_render(planned, tmp_path / "reports").parent / "report.md").read_text(encoding="utf-8")
     gains = text.split("## Gains")[1].split("## Accuracy")[0]
-    assert "(n=1, no interval)" in gains
-    assert "±" not in gains.split("Over no auxiliary")[1]
+    assert ", no interval, n=1 |" in gains
+    assert "±" not in gains.split("Gain over no auxiliary")[1]
 
 
 def test_the_report_tells_devices_versions_commits_data_and_settings(whole: tuple[synthetic.Planned, Path]) -> None:
     planned, out = whole
-    page = (out / "index.html").read_text(encoding="utf-8")
-    for fact in ("2.13.0", "abc1234abc", planned.specs[0].data_sha256[:12], "scale_lr_multiple", "2.4e-06", "mae+labels"):
+    page, costs = ((out / name).read_text(encoding="utf-8") for name in ("index.html", "local/costs.html"))
+    for fact in (planned.specs[0].data_sha256[:12], "scale_lr_multiple", "2.4e-06", "mae+labels"):
         assert fact in page
+    for fact in ("2.13.0", "abc1234abc", "cpu (a processor)"):
+        assert fact in costs and fact not in page
 
 
 def test_how_files_of_weights_were_read_is_told(tmp_path: Path) -> None:

@@ -9,19 +9,20 @@ import pytest
 from m2pt.analysis.numbers.evidence import evidence
 from m2pt.analysis.numbers.pooling import BOOTSTRAP_SEEDS
 from m2pt.analysis.numbers.ranking import rankings
+from m2pt.analysis.sections import evidence as evidence_section
+from m2pt.analysis.sections import ranking as ranking_section
 from m2pt.analysis.tables.summaries import summaries
-from pipelines.reporting import report
+from pipelines.reporting import as_markdown
 from tests.analysis.numbers import test_evidence, test_ranking
 
 
 def _section(name: str, runs: pd.DataFrame) -> str:
-    def figures(*_: Any) -> str:
-        return ""
-
     compared = summaries(runs) if "metric" in runs else []
-    found = SimpleNamespace(summaries=compared, evidence=evidence(compared), rankings=rankings(runs))
-    context = {"found": found, "many": False, "measure": "accuracy", "figures": figures}
-    return report._fill(report._environment(html=False), f"sections/{name}.md", context).decode()
+    analysis = SimpleNamespace(summaries=compared, evidence=evidence(compared), rankings=rankings(runs))
+    facts: Any = SimpleNamespace(analysis=analysis, many=False, measure="accuracy", drawn=[])
+    sections = {"evidence": evidence_section.section, "ranking": ranking_section.section}
+    section = sections[name](facts)
+    return "" if section is None else as_markdown.blocks(section.blocks)
 
 
 def _lines(text: str, start: str) -> list[str]:
@@ -62,7 +63,7 @@ def test_a_study_without_the_control_has_no_such_section() -> None:
 
 def test_two_targets_are_said_to_be_too_few_to_tell_methods_apart() -> None:
     text = _section("ranking", test_ranking.table())
-    assert "so few targets\ncannot separate any two of them" in text
+    assert "so few targets cannot separate any two of them" in text
     assert "do not all score alike" in text  # 24 of the 576 ways to order four methods on two targets agree
     assert "| `own_modality` | 1.00 | 63.5 | 73.5 |" in text
 
