@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from m2pt.analysis.sections.facts import Source
 from m2pt.config import LAYERS, MODALITIES, Study
 from m2pt.config.study_file import parse_study
 from m2pt.runs.folder import ENCODER, EXECUTION, FAILURE, HISTORY, MERGED, RECORD, SPEC
@@ -175,7 +176,7 @@ def measure(folder: Path, count: int, seeds: int) -> bool:
         write_runs(specs, runs)
         write_runs(pretraining, encoders)
     start, used = time.perf_counter(), _processor_seconds()
-    page = render(study, specs, runs, pretraining, encoders, folder / "reports", parts)
+    page = render(Source(study, specs, runs, pretraining, encoders, parts), folder / "reports")
     seconds, used, size = time.perf_counter() - start, _processor_seconds() - used, page.stat().st_size
     files = [path for path in page.parent.rglob("*") if path.is_file()]
     print(f"{len(specs)} runs in {len(parts)} parts: rendered in {seconds:.1f} s ({used:.1f} s of processor)")

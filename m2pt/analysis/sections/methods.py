@@ -49,7 +49,7 @@ def with_rivals(facts: Facts) -> list[tuple[Condition, list[MethodRow]]]:
 
 def name_of(row: MethodRow) -> Entry:
     """A method with its kind and what it does."""
-    return Entry(code(row.name), row.name, under=(plain(f"{row.kind}: {row.description.replace('`', '')}"),))
+    return Entry(code(row.name), row.name, under=(plain(f"{row.kind}: {row.says.replace('`', '')}"),))
 
 
 def _table(facts: Facts, condition: Condition, rows: Sequence[MethodRow]) -> Table:

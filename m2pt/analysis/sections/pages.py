@@ -54,16 +54,13 @@ def report(facts: Facts) -> Page:
         recipes.section(facts),
         provenance.section(facts),
     )
-    notice: Text = (
-        () if gaps.is_empty(facts) else prose("Not everything is there: [what failed, is missing or was left out](#gaps).")
-    )
     return Page(
         title=facts.study.study,
         document_title=f"{facts.study.study}: does an auxiliary of another modality help?",
         lead=plain(_lead(facts)),
         sections=_present(sections),
         kicker="Multimodal Pathway study",
-        notice=notice,
+        notice=_notice(facts),
         contents=True,
         further=(("encoders", "All cells", CELLS_INDEX),),
     )
@@ -89,6 +86,14 @@ def costs(facts: Facts) -> Page:
 
 def _present(sections: tuple[Section | None, ...]) -> tuple[Section, ...]:
     return tuple(section for section in sections if section is not None)
+
+
+def _notice(facts: Facts) -> Text:
+    if gaps.is_empty(facts):
+        return ()
+    words = "Not everything is there: [what failed, is missing or was left out](#gaps)."
+    samples = gaps.partial_splits(facts) or gaps.mixtures(facts)
+    return prose(words + (" Not all samples of the data were used." if samples else ""))
 
 
 def _lead(facts: Facts) -> str:

@@ -119,5 +119,5 @@ def _trial(row: Row) -> tuple[Entry, ...]:
         Entry(score.text, score.value, strong=row.is_chosen),
         numeric(row.best, 2),
         *map(word, row.values),
-        Entry((*plain(state), *reason), state),
+        Entry((*plain(state), *reason), state, strong=row.is_chosen),
     )

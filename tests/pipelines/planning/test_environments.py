@@ -171,13 +171,13 @@ def test_the_report_names_what_it_mixes_and_which_runs_are_of_which(tmp_path: Pa
     for spec in runs():
         leave(spec, **(OLD if spec.seed == 0 else {"git_commit": "d" * 40}))
     page = render_report(resolve(load_study("params.yaml")), tmp_path / "out").read_text()
-    text = (tmp_path / "out/report.md").read_text()
+    text, costs = ((tmp_path / "out" / name).read_text() for name in ("report.md", "local/costs.md"))
     digest = environment.code_sha256()[:10]
     sentence = f"2 (seed 0): m2pt's source code 1111111111; 2 (seed 1): m2pt's source code {digest}."
     assert f"come from different environments, and may differ for that: {sentence}" in text
     assert "come from different environments" in page
-    assert "| 2 | seed 0 | cpu" in text
-    for document in (page, text):
+    assert "| 2 | seed 0 | cpu" in costs
+    for document in (costs, (tmp_path / "out/local/costs.html").read_text()):
         assert "cccccccccc+changes" in document
         assert "dddddddddd+" not in document
     declare("refuse", "[1]")

@@ -10,6 +10,7 @@ from statistics import median
 
 import pytest
 
+from m2pt.analysis.sections import search as search_section
 from m2pt.analysis.tables import search as search_analysis
 from m2pt.config import Study, UserError
 from m2pt.config.study_file import parse_study
@@ -25,7 +26,7 @@ from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
 from pipelines.planning.plan import Plan, resolve, sweep_id
 from pipelines.planning.search_journal import JOURNAL
-from pipelines.reporting import report
+from pipelines.reporting import as_html, as_markdown
 from pipelines.reporting.rendering import is_done, render_report, require_choice
 from tests.analysis import synthetic
 from tests.pipelines.scheduling.test_flows import FAKE, environment
@@ -340,8 +341,9 @@ def _section(study: Study, ending: str = "md") -> str:
     """The report's section of the search as things stand; the compared runs are in it once all are complete."""
     plan = resolve(study)
     table = read_table(plan.compared, RUNS, plan.parts)
-    context = {"study": study, "search": search_analysis.story(study, plan.trials, table)}
-    return report._environment(html=ending == "html").get_template(f"sections/search.{ending}.j2").render(context)
+    section = search_section.section(study, search_analysis.story(study, plan.trials, table))
+    assert section is not None
+    return {"md": as_markdown, "html": as_html}[ending].blocks(section.blocks)
 
 
 def _complete(spec: RunSpec) -> None:
@@ -381,7 +383,7 @@ def test_the_report_tells_of_the_search_before_during_and_after_it() -> None:
     assert "no \\| scale" in after
     assert "no | scale" in page
     assert page.count("<circle") == 3
-    assert f"| {number} | {value} | {plan.chosen.score:.2f} | {plan.chosen.score:.2f} | **chosen** |" in after
+    assert f"| {number} | **{plan.chosen.score:.2f}** | {plan.chosen.score:.2f} | {value} | **chosen** |" in after
     rows = {line.split("`")[1]: line for line in after.splitlines() if line.startswith("| `")}
     assert rows["random_auxiliary"].startswith("| `random_auxiliary` | 63.5 ± 6.4 |")
     assert f"| +{(270 - abs(value - 300)) / 10:.2f}" in rows["random_auxiliary"]

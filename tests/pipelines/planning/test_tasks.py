@@ -235,7 +235,7 @@ def test_the_report_says_what_makes_our_runs_others_than_the_papers(project: Pat
     assert (unfinished["published"], unfinished["mean"]) == ("", "") and "65.6 is of another run" in unfinished["differs"]
     text = (page.parent / "report.md").read_text()
     assert f"{score:.1f}" in text and "the paper's 83.3 is of another run" in text
-    assert "Beside the paper" in page.read_text()
+    assert "Comparison with the paper" in page.read_text()
     assert "=&#34;" not in page.read_text(), "an attribute of the page is escaped"
     document = json.loads(
         subprocess.run(
