@@ -1,8 +1,8 @@
 """How the recipes of a study depart from their releases."""
 
 from m2pt.analysis.content import Block, Heading, Item, Items, Paragraph, Section, plain
-from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.paper.departures import uses
+from m2pt.analysis.sections.facts import Facts
 
 _INTRODUCTION = (
     "How each recipe departs from its release: a key with its value here and the released one in brackets, or something that "
