@@ -1,1 +1,1 @@
-"""What the commands of the command line do; each function takes the parsed options and returns the exit code."""
+"""The commands of the command line: each is a function of the parsed options that returns the exit code."""

@@ -1,4 +1,4 @@
-"""`plan`: what a study would run, what is done, what waits, and what it will cost. It changes nothing."""
+"""`plan`: what a study would run, what is done, what is waiting, and what it will cost."""
 
 import json
 from argparse import Namespace
@@ -23,7 +23,7 @@ from pipelines.planning.task_samples import task_samples
 
 
 def plan(options: Namespace) -> int:
-    """Print what would run, what is done, what waits, and what it will cost."""
+    """Print what a study would run, what is done, what is waiting, and what it will cost; change nothing."""
     resolved = resolve(study_file.load(options.study))
     if options.seeds_needed:
         print("\n".join(seeds_needed.lines(resolved)))
@@ -34,6 +34,7 @@ def plan(options: Namespace) -> int:
 
 
 def _document(plan: Plan, file: str) -> dict[str, Any]:
+    """The plan as it is printed with `--json`."""
     places, refused = slots(plan.study.execution), refusals(plan)
     samples = task_samples(plan)
     tasks = cells(plan, refused)
@@ -60,7 +61,7 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
 
 
 def _refused(plan: Plan, refused: Mapping[str, str]) -> dict[str, list[str]]:
-    """The names of the runs that cannot start, by the reason."""
+    """The names of the runs that cannot start, by reason."""
     listed: dict[str, list[str]] = {}
     for spec in plan.runs:
         if (reason := refused.get(without_seed(spec))) is not None:
@@ -69,7 +70,7 @@ def _refused(plan: Plan, refused: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def _search(plan: Plan) -> dict[str, Any]:
-    """How far the search of a study is."""
+    """The trials of the search so far."""
     trials = [asdict(trial) | {"values": dict(trial.values)} for trial in plan.trials]
     budget = plan.study.search.trials if plan.study.search is not None else 0
     return {"budget": budget, "trials": trials, "chosen": plan.chosen.number if plan.chosen is not None else None}

@@ -1,4 +1,4 @@
-"""What `plan` prints: the state of a study in a few lines, then its cells or its remaining runs."""
+"""The text that `plan` prints: the state of a study in a few lines, then its cells or its remaining runs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from pipelines.planning.task_samples import task_samples
 
 def text(plan: Plan, document: dict[str, Any]) -> str:
     """The plan in lines for the terminal; `document` is its JSON form."""
-    data = f"{len(plan.missing_data)} missing" if plan.missing_data else "there"
+    data = f"{len(plan.missing_data)} missing" if plan.missing_data else "present"
     lines = [
         f"study     {document['study']} ({document['file']})",
         f"data      {data} ({plan.study.data.root})",
@@ -22,8 +22,8 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
         f"slots     {', '.join(document['slots'])}",
         f"cost      {_duration(document['estimated_seconds'])}",
     ]
-    absent = document["data"]["missing"] | document["weights"]["missing"]
-    lines[2:2] = [f"missing   {key}: {path}" for key, path in absent.items()]
+    missing = document["data"]["missing"] | document["weights"]["missing"]
+    lines[2:2] = [f"missing   {key}: {path}" for key, path in missing.items()]
     lines += [f"samples   {item.words}" for item in task_samples(plan)]
     lines += [f"unplanned {sentence}" for sentence in document["unplanned"]]
     lines += [f"differs   {sentence}" for sentence in document["environments"]]
@@ -38,19 +38,19 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
 
 
 def _departures(uses: list[dict[str, Any]]) -> list[str]:
-    """What departs from the release, part by part; parts that depart in the same stand together."""
-    lines = ["What departs from the release (a key, its value here, and the released one in brackets):"]
+    """How recipes depart from their releases; parts with the same departures are listed together."""
+    lines = ["Departures from the released recipes (key, value here, released value in brackets):"]
     for use in uses:
         places = f"{', '.join(use['targets'])}" + (f" [{', '.join(use['parts'])}]" if any(use["parts"]) else "")
         always, joined = use["departures"]["always"], use["departures"]["joined"]
         lines += ["", f"{use['recipe']}: {places}", *(f"  {sentence}" for sentence in always)]
         lines += ["  with a pathway:", *(f"    {sentence}" for sentence in joined)] if joined else []
-        lines += [] if always or joined else ["  nothing"]
+        lines += [] if always or joined else ["  none"]
     return lines
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
-    """The runs on published data sets, cell by cell."""
+    """A table of the cells on published data sets, with the remaining GPU hours."""
     head = ("runs", "left", "params", "trained", "GFLOPs", "hours", "cell", "published")
     names = [f"{row['cell']} [{', '.join(row['parts'])}]" if any(row["parts"]) else row["cell"] for row in rows]
     lines = [(*_numbers(row), name, row["told"]) for row, name in zip(rows, names, strict=True)]
@@ -62,7 +62,7 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
         )
         for line in (head, *lines)
     ]
-    return [*shown, "", f"GPU hours that are left: about {total:,.0f}"]
+    return [*shown, "", f"Remaining GPU hours: about {total:,.0f}"]
 
 
 def _numbers(row: dict[str, Any]) -> tuple[str, ...]:
@@ -81,10 +81,10 @@ def _numbers(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _searched(plan: Plan) -> str:
     search, states = plan.study.search, Counter(trial.state for trial in plan.trials)
-    told = ", ".join(f"{count} {state}" for state, count in states.items())
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
     budget = search.trials if search is not None else 0
     end = f"; trial {plan.chosen.number} is chosen" if plan.chosen is not None else ""
-    return f"{len(plan.trials)} of {budget} trials" + (f" ({told})" if told else "") + end
+    return f"{len(plan.trials)} of {budget} trials" + (f" ({counts})" if counts else "") + end
 
 
 def counted(plan: Plan, specs: Sequence[Spec]) -> str:
@@ -96,8 +96,8 @@ def counted(plan: Plan, specs: Sequence[Spec]) -> str:
 
 def _duration(seconds: float | None) -> str:
     if seconds is None:
-        return "unknown (no run of some method was done here yet)"
+        return "unknown until every method has a complete run on this machine"
     if seconds == 0:
-        return "nothing"
+        return "none"
     minutes, rest = divmod(round(seconds), 60)
     return f"about {minutes} min {rest} s" if minutes else f"about {rest} s"

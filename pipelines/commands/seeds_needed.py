@@ -10,7 +10,7 @@ from pipelines.planning.plan import Plan
 
 
 def lines(plan: Plan) -> list[str]:
-    """For each pair, against the random control: its gain, what its seeds could have shown, and how many would show it."""
+    """For each pair, compared with the random control: its gain, what its seeds can detect, and how many it needs."""
     table = read_table(plan.compared, runs_folder(plan.study), plan.parts)
     lines = []
     for summary in summaries(table):
@@ -20,15 +20,15 @@ def lines(plan: Plan) -> list[str]:
     return [
         *lines,
         "",
-        "Seeds for a chance of 80 % to see a gain of the size that was measured. That size is uncertain itself, and adding seeds",
-        "until an interval excludes 0 makes it exclude 0 too often: choose the number once, and confirm it with fresh seeds.",
+        "Seeds needed to detect a gain of the measured size with a power of 80 %. That size is itself uncertain, and adding",
+        "seeds until an interval excludes 0 makes it exclude 0 too often: choose the number once, and confirm with fresh seeds.",
     ]
 
 
 def _need(value: Estimate) -> str:
     if value.mean is None or value.half_width is None:
-        return f"{difference(value)}; at least two complete seeds are needed to say more"
+        return f"{difference(value)}; more needs at least two complete seeds"
     spread = spread_of(value.half_width, value.n)
-    seen, needed = detectable(spread, value.n), seeds_needed(value.mean, spread)
-    can = f"n={value.n} can show {seen:.2f}" if seen is not None else f"n={value.n}"
+    detected, needed = detectable(spread, value.n), seeds_needed(value.mean, spread)
+    can = f"n={value.n} can detect {detected:.2f}" if detected is not None else f"n={value.n}"
     return f"{difference(value)}; {can}; {needed if needed is not None else 'more than 1000'} seeds needed"

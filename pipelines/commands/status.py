@@ -16,7 +16,7 @@ from pipelines.planning.task_samples import task_samples
 
 
 def status(options: Namespace) -> int:
-    """Show counts by state, and every failed run with its reason; 1 where one failed."""
+    """Print how many runs are in each state, and every failed run with its reason; returns 1 if a run failed."""
     plan = resolve(study_file.load(options.study))
     print(f"{plan.study.study}: {counted(plan, plan.specs)}")
     for warning in environments.warnings(plan):

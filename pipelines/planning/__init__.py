@@ -1,1 +1,1 @@
-"""What a study would run, what of it is done, and what it costs."""
+"""What a study would run, what of that is done, and what the rest will cost."""

@@ -1,4 +1,4 @@
-"""What the runs of a study on published data sets will cost, and what the paper reports for them."""
+"""What the runs of a study on published data sets will cost, next to the scores that the paper reports for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,12 +18,11 @@ __all__ = ["CellEstimate", "assumption", "cells"]
 
 @dataclass(frozen=True)
 class CellEstimate:
-    """The runs of a study that differ by seed alone, `left` of which are not complete.
+    """A cell, the runs of a study that differ only by seed; `left` of them are not complete.
 
-    `published` is the paper's score in percent where its run is this one; where it is of another, `differs` says in what, and
-    `told` has both in words. `departures` are those of the recipe from its release. `forward_gflops` counts one sample,
-    `gpu_hours` one run; None where not known.
-    `refused` says why they cannot start: nothing is counted then.
+    `published` is the paper's score in percent if it is for these settings; otherwise `differs` lists the differences. `told` is
+    both in words. `departures` are those of the recipe from its release. `forward_gflops` is for one sample and `gpu_hours` for
+    one run, None if unknown. `refused` is the reason if the runs cannot start; nothing is estimated then.
     """
 
     cell: str
@@ -44,7 +43,7 @@ class CellEstimate:
 
 
 def cells(plan: Plan, refused: Mapping[str, str]) -> list[CellEstimate]:
-    """The cells of a study on published data sets, in the order of its parts; empty for a study without tasks.
+    """The cells of a study's tasks, in the order of its parts; empty for a study without tasks.
 
     `refused` are the reasons why runs cannot start (`pipelines.planning.refused_runs`).
     """

@@ -1,6 +1,6 @@
-"""What a search remembers: the values that were proposed, trial by trial, and which trials failed.
+"""The journal of a search: the values that each trial proposed, and which trials failed.
 
-Scores are not among it: they follow from the records of the runs, whenever they are wanted. The journal lies beside the runs.
+It holds no scores: they are read from the records of the runs. The journal is a file next to the runs.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ JOURNAL = "search.json"
 
 
 def read_trials(study: Study, prints: Fingerprints, folder: Path) -> list[Trial]:
-    """The trials that the journal in `folder` names, as it tells of them; none where it tells of another search.
+    """The trials in the journal of `folder`, as written there; none if it has no journal of this search.
 
     Raises:
         UserError: the journal cannot be read.
@@ -31,12 +31,12 @@ def read_trials(study: Study, prints: Fingerprints, folder: Path) -> list[Trial]
     """
     if study.search is None:
         return []
-    found = _entries(folder, search_id(study, prints))
-    return [Trial(number, **entry) for number, entry in enumerate(found[: study.search.trials])]
+    entries = _entries(folder, search_id(study, prints))
+    return [Trial(number, **entry) for number, entry in enumerate(entries[: study.search.trials])]
 
 
 def write_trials(study: Study, prints: Fingerprints, folder: Path, trials: Sequence[Trial]) -> None:
-    """Write the journal, whole or not at all. Other searches, and trials beyond those declared now, are not forgotten."""
+    """Write the journal atomically. The journals of other searches, and trials beyond the number declared now, are kept."""
     path, search = folder / JOURNAL, search_id(study, prints)
     later = _entries(folder, search)[len(trials) :]
     if path.is_file() and (other := read_json(path).get("search")) != search:
@@ -45,7 +45,7 @@ def write_trials(study: Study, prints: Fingerprints, folder: Path, trials: Seque
 
 
 def _entries(folder: Path, search: str) -> list[dict[str, Any]]:
-    """The trials of a search by its journal, whether that is the present one or lies aside; empty where there is none."""
+    """The trials in the journal of a search, which is the current one or was put aside; empty if there is none."""
     for path in (folder / JOURNAL, _kept(folder, search)):
         document: dict[str, Any] = read_json(path) if path.is_file() else {"search": None}
         try:
@@ -53,12 +53,12 @@ def _entries(folder: Path, search: str) -> list[dict[str, Any]]:
                 entries: list[dict[str, Any]] = document["trials"]
                 return [entry for number, entry in enumerate(entries) if Trial(number, **entry)]
         except (KeyError, TypeError) as error:
-            raise UserError(f"{path}: is no journal of a search; delete it, and the search proposes its trials again.") from error
+            raise UserError(f"{path}: is not the journal of a search; delete it to have its trials proposed again.") from error
     return []
 
 
 def _kept(folder: Path, search: str) -> Path:
-    """Where the journal of a search lies while the study declares another one: beside the runs that are put aside."""
+    """The file of a search's journal while the study declares another search: next to the runs that are put aside."""
     return aside_of(folder) / f"search-{search}.json"
 
 
@@ -70,10 +70,10 @@ def _entry(trial: Trial) -> dict[str, Any]:
 
 
 def search_id(study: Study, prints: Fingerprints) -> str:
-    """Equal for two studies whose trials are the same: a hash of all that can change a proposal, its score or its failure.
+    """Equal for two studies with the same trials: a hash of everything that can change a proposal, its score or its failure.
 
-    Encoders that are made here follow from the rest. More trials, more seeds or methods for the confirmation, another folder or
-    name make no other search.
+    Encoders that are pretrained here follow from the rest. The number of trials, the seeds and methods of the confirmation, the
+    folder and the name do not change the search.
     """
     declared = study.model_dump(mode="json", exclude={"study", "execution", "parts"})
     for section, key in (("data", "root"), ("sweep", "seeds"), ("sweep", "methods"), ("search", "trials")):
@@ -85,7 +85,7 @@ def search_id(study: Study, prints: Fingerprints) -> str:
 
 
 def with_results(study: Study, trials: Sequence[Trial], prints: Fingerprints, folder: Path) -> list[Trial]:
-    """The trials as they stand by the records of their runs: complete where every run is, whatever the journal says.
+    """The trials with the results of their runs: a trial is complete if all its runs are, whatever the journal says.
 
     Raises:
         UserError: a record cannot be read, or has no validation score.
@@ -106,16 +106,16 @@ def _with_result(trial: Trial, specs: Sequence[RunSpec], folder: Path) -> Trial:
 
 
 def validation_score(run_dir: Path) -> float:
-    """The validation score of a complete run; nothing else of its record is looked at.
+    """The validation score of a complete run, which is all that a search reads of its record.
 
     Raises:
-        UserError: the record cannot be read, or has none.
+        UserError: the record cannot be read, or has no validation score.
 
     """
     score = read_record(run_dir).get("val_score")
     if score is None:
         raise UserError(
-            f"{run_dir / RECORD}: has no validation score, and a search selects by nothing else; keep some of the training data "
-            "apart (tasks.NAME.holdout)."
+            f"{run_dir / RECORD}: has no validation score, by which a search selects; hold out part of the training data "
+            "(tasks.NAME.holdout)."
         )
     return float(score)

@@ -69,13 +69,13 @@ def test_what_becomes_of_positions_is_told_before_any_run(tmp_path, capsys):
     text = told(path, capsys, as_json=False)
     assert "positions   513 (8 × 64 and the class token)" in text
     text = told(path, capsys, as_json=False, places="64x8")
-    assert "there       taken as stored, in order" in text
+    assert "resized     taken as stored, in order" in text
     text = told(path, capsys, as_json=False, places="32x8")
-    assert "there       from 8 × 64 to 8 × 32 places, the first 32 of 64 in time kept" in text
+    assert "resized     from 8 × 64 to 8 × 32 places, the first 32 of 64 in time kept" in text
     torch.save(files.mae(places=15), path)
     assert "refused: 15 places are no square" in told(path, capsys, as_json=False, places="4x4")
     assert "from 3 × 5 to 4 × 4 places" in told(path, capsys, as_json=False, places="4x4", grid="3x5")
-    for given, fault in (({"places": "4"}, "--places: 4 is no grid"), ({"layout": "vit"}, "--layout: vit is not known")):
+    for given, fault in (({"places": "4"}, "--places: 4 is not a grid"), ({"layout": "vit"}, "--layout: vit is unknown")):
         with pytest.raises(UserError, match=fault):
             told(path, capsys, as_json=False, **given)
 
@@ -84,7 +84,7 @@ def test_averages_and_layouts_that_fit_are_told(tmp_path, capsys):
     torch.save({"model": files.vit(seed=1), "model_ema": files.vit(seed=2)}, tmp_path / "both.pth")
     text = told(tmp_path / "both.pth", capsys, as_json=False)
     assert "layout      mae or timm: MAE (facebookresearch/mae) or a ViT of timm" in text
-    assert "weights     as trained; others under model_ema are not taken" in text
+    assert "weights     as trained; those under model_ema are not read" in text
     text = told(tmp_path / "both.pth", capsys, as_json=False, weights="ema", layout="mae")
-    assert "weights     a moving average; others under model are not taken" in text
+    assert "weights     a moving average; those under model are not read" in text
     assert "layout      mae: MAE" in text

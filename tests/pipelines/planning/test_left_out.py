@@ -315,7 +315,7 @@ def test_a_plan_says_which_runs_cannot_start(videos: Path, capsys: pytest.Captur
     assert "18 of 24" in document["samples"][0]["fault"]
     (cell,) = document["cells"]
     assert cell["gpu_hours"] is None and "18 of 24" in cell["refused"], "what cannot start costs nothing"
-    assert "GPU hours that are left: about 0" in text
+    assert "Remaining GPU hours: about 0" in text
     (videos / "val.csv").write_text("")
     text, document = planned(capsys)
     assert "cannot start: data/videos/val.csv: is empty" in text
