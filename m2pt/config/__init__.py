@@ -3,7 +3,6 @@
 What can change a number ends up in the identity of a run, resolved; `execution` never does.
 """
 
-from m2pt.config.augmentation import AudioAugment, Augmentation, ImageAugment, PointAugment, VideoAugment
 from m2pt.config.base import (
     LAYERS,
     MODALITIES,
@@ -24,26 +23,11 @@ from m2pt.config.base import (
     UserError,
     refuses_unknown,
 )
+from m2pt.config.data import DataConfig, EmbeddedData
 from m2pt.config.datasets import DATASETS, Dataset
 from m2pt.config.encoders import EncoderSource, FileSource, LabelsSource, LayoutName, MaeSource, Reading, Weights
 from m2pt.config.execution import ExecutionConfig
 from m2pt.config.finetune import BlocksConfig, FinetuneConfig, Head, TestConfig
-from m2pt.config.inputs import (
-    SECTIONS,
-    AudioInput,
-    Channels,
-    DataConfig,
-    EmbeddedData,
-    FamilyName,
-    ImageInput,
-    InputConfig,
-    InputsConfig,
-    InputSection,
-    ModelConfig,
-    PointInput,
-    Stereo,
-    VideoInput,
-)
 from m2pt.config.methods import (
     CORE_METHODS,
     METHOD_NAMES,
@@ -51,6 +35,13 @@ from m2pt.config.methods import (
     PathwayConfig,
     RivalsConfig,
 )
+from m2pt.config.modalities import SECTIONS, Augmentation, InputConfig, InputsConfig
+from m2pt.config.modalities.audio import AudioAugment, AudioInput, Stereo
+from m2pt.config.modalities.image import ImageAugment, ImageInput
+from m2pt.config.modalities.point import PointAugment, PointInput
+from m2pt.config.modalities.section import AugmentSection, Channels, InputSection
+from m2pt.config.modalities.video import VideoAugment, VideoInput
+from m2pt.config.model import FamilyName, ModelConfig
 from m2pt.config.optimizer import OptimizerConfig
 from m2pt.config.pretrain import LabelPretrain, MaePretrain, PretrainConfig
 from m2pt.config.search import ENCODER_KEYS, RangeConfig, SearchConfig, value_words
@@ -69,6 +60,7 @@ __all__ = [
     "SECTIONS",
     "AudioAugment",
     "AudioInput",
+    "AugmentSection",
     "Augmentation",
     "BlocksConfig",
     "Channels",

@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from m2pt.config.augmentation import Augmentation
 from m2pt.config.base import Fraction, Frozen, NonNegative, NonNegativeFloat, Positive, PositiveFloat
+from m2pt.config.modalities import Augmentation
 from m2pt.config.optimizer import OptimizerConfig
 
 

@@ -8,11 +8,13 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from m2pt.config.base import MODALITIES, RANDOM, Frozen, Name
+from m2pt.config.data import DataConfig
 from m2pt.config.encoders import EncoderSource, LabelsSource, MaeSource
 from m2pt.config.execution import ExecutionConfig
 from m2pt.config.finetune import FinetuneConfig
-from m2pt.config.inputs import DataConfig, InputsConfig, ModelConfig
 from m2pt.config.methods import PathwayConfig, RivalsConfig
+from m2pt.config.modalities import InputsConfig
+from m2pt.config.model import ModelConfig
 from m2pt.config.pretrain import PretrainConfig
 from m2pt.config.search import SearchConfig
 from m2pt.config.sweep import SweepConfig

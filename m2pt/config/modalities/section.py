@@ -1,0 +1,55 @@
+"""What the sections of all modalities have in common."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from m2pt.config.base import Form, Frozen, Goal
+
+Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
+
+
+class InputSection(Frozen):
+    """What the sections of all modalities have: the form, and the facts of a modality that a spec or a file of weights needs.
+
+    The rest of a modality is declared in its wing (`m2pt.modalities`).
+    """
+
+    class_token: ClassVar[bool] = True
+    """Whether the published tokenizer puts a class token in front of the others."""
+    axes: ClassVar[tuple[str, ...]] = ()
+    """What the patches of the published tokenizer are counted along; empty where tokens are not patches of a grid."""
+    views: ClassVar[Mapping[str, tuple[Goal, ...]]] = {}
+    """The keys of `finetune.test` that samples of this modality have a use for, with the goals that use them."""
+    unread_of_small_data: ClassVar[Mapping[str, str]] = {}
+    """The keys of this section that small data, which are read as a whole, do not read, with the reason for each."""
+    for_tasks_only: ClassVar[tuple[str, ...]] = ()
+    """The keys of this section that cannot be set for small data."""
+
+    form: Form = "shared"
+    """How the tokenizer marks place and pools: `shared` or `published`."""
+
+    @property
+    def patch_shape(self) -> tuple[int, ...]:
+        """The sides of a patch, channels first; empty where tokens are not patches of a grid."""
+        return ()
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The number of patches along each of `axes`."""
+        return ()
+
+
+class AugmentSection(Frozen):
+    """What the augmentations of all modalities have."""
+
+    @property
+    def mixes(self) -> bool:
+        """Whether a sample is mixed with another one while it is read."""
+        return False
+
+    def unread(self, goal: Goal, form: Form) -> Mapping[str, str]:
+        """The keys that a run of a goal and form of input does not read, with the reason for each."""
+        del goal, form
+        return {}
