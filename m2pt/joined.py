@@ -1,4 +1,4 @@
-"""The joined linear layers of `m2pt.pathway`, classes that copy and pickle like any other; imports torch alone."""
+"""The joined linear layers of `m2pt.pathway`, classes that copy and pickle like any other; imports nothing but torch."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -16,7 +16,7 @@ class PathwayWeight(nn.Module):
         self.auxiliaries = nn.ParameterList([nn.Parameter(weight, requires_grad=trainable) for weight in auxiliaries])
 
     def delta(self) -> Tensor:
-        """The sum of the scaled auxiliary weights, the one formula that forward and merge share."""
+        """The sum of the scaled auxiliary weights: the one formula for both the forward pass and the merge."""
         terms = [expand(scale, auxiliary) * auxiliary for scale, auxiliary in zip(self.scales, self.auxiliaries, strict=True)]
         return torch.stack(terms).sum(0) if len(terms) > 1 else terms[0]
 
@@ -28,8 +28,8 @@ class PathwayWeight(nn.Module):
 class JoinedLinear(nn.Linear):
     """A linear layer whose `weight` is read as the sum `W + sum_k scale_k * W_k`; `own` is the parameter W.
 
-    W keeps its name, so the layer's `state_dict` is that of the plain layer and of its `join`. A plain layer becomes one, and a
-    plain one again, by changing its class: its identity, its hooks and its parameters stay. A copy shares nothing with it.
+    W keeps its name, so the layer's `state_dict` is that of the plain layer plus that of its `join`. A plain layer is joined, and
+    made plain again, by a change of its class: it stays the same object with its hooks and parameters. Copies share nothing.
     """
 
     join: PathwayWeight
@@ -42,7 +42,7 @@ class JoinedLinear(nn.Linear):
 
     @torch.no_grad()
     def make_plain(self) -> None:
-        """Take the sum for the own weight, in place; what remains is a plain layer."""
+        """Replace the own weight by the sum, in place; the result is a plain layer."""
         self.own.copy_(self.weight)
         del self.join
         self.__class__ = nn.Linear  # type: ignore[assignment]
@@ -59,9 +59,9 @@ class JoinedLinear(nn.Linear):
 
 
 class TwoBranchLinear(JoinedLinear):
-    """The same layer computed as it is drawn in the paper, `x W^T + sum_k scale_k * (x W_k^T) + b`: no sum of weights is formed.
+    """The same layer computed as the paper draws it, `x W^T + sum_k scale_k * (x W_k^T) + b`, without a sum of weights.
 
-    Equal to the re-parameterized layer up to rounding, at about twice its cost: the rival that shows what merging saves.
+    It equals the re-parameterized layer up to rounding, at about twice the cost: the rival that shows what merging saves.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class TwoBranchLinear(JoinedLinear):
 
 
 def expand(scale: Tensor, weight: Tensor) -> Tensor:
-    """Repeat a scale over the rows or columns it rules: () stays, (R, 1) rules equal groups of rows, (1, C) of columns."""
+    """Repeat a scale over the rows or columns it is for: () stays, (R, 1) is for equal groups of rows, (1, C) of columns."""
     if scale.ndim == 0:
         return scale
     rows, columns = scale.shape

@@ -1,10 +1,10 @@
 """The Multimodal Pathway: `y = x (W + sum_k scale_k * W_k)^T + b` in the linear layers of a transformer's blocks.
 
 Source: *Multimodal Pathway: Improve Transformers with Irrelevant Data from Other Modalities* (CVPR 2024), section 3.3,
-"Cross-Modal Re-parameterization". Works on any model whose `blocks` have timm's form (`attn.qkv`, `attn.proj`, `mlp.fc1`,
+"Cross-Modal Re-parameterization". It works on any model whose `blocks` have timm's form (`attn.qkv`, `attn.proj`, `mlp.fc1`,
 `mlp.fc2`, `attn.num_heads`). The weight itself is re-parameterized, so code that reads `layer.weight` directly sees the sum too.
-Joined models can be copied, averaged, pickled and merged independently of each other. This module and `m2pt.joined`
-import torch alone.
+Joined models can be copied, averaged, pickled and merged independently of each other. This module and `m2pt.joined` import
+nothing but torch.
 """
 
 import math
@@ -61,9 +61,8 @@ def attach(
     """Join auxiliary transformers to the blocks of `target`, in place.
 
     Args:
-        target: the transformer that is improved; its parameters stay what they are.
-        auxiliaries: one or more transformers of the same depth, width, heads and biases; their weights are copied
-            in the target's type.
+        target: the transformer to improve; its own parameters keep their values.
+        auxiliaries: one or more transformers of the same depth, width, heads and biases; their weights are copied.
         layers: names of the linear layers to join in every block.
         granularity: one scale per `layer` (the paper), per `block`, per `head` (one per head and q, k, v in `attn.qkv`, one
             per head in `attn.proj`, one per layer in the MLP) or per output `channel`.
@@ -72,34 +71,43 @@ def attach(
         auxiliary_trainable: whether the auxiliary weights require gradients (the paper: yes).
         order: which auxiliary block joins which target block (`reversed` and `shuffled` are controls).
         order_seed: seed of the permutation of `shuffled`.
-        branches: compute the auxiliary's branch beside the target's instead of adding up their weights (`TwoBranchLinear`).
+        branches: compute the auxiliaries in branches of their own instead of adding up the weights (`TwoBranchLinear`).
 
     Raises:
-        PathwayError: nothing was joined because the transformers do not fit; the message names the first misfit.
+        PathwayError: the transformers do not fit, so nothing was joined; the message names the first misfit.
 
     """
     sources = list(auxiliaries) if isinstance(auxiliaries, Sequence) else [auxiliaries]
     if isinstance(layers, str):
-        raise PathwayError(f"layers: {layers!r} is one text; give a sequence of names such as ({layers!r},)")
+        raise PathwayError(f"layers: {layers!r} is a single string; give a sequence of names such as ({layers!r},)")
     layers = tuple(layers)
     _refuse_options(layers, granularity, scale_init, order, order_seed)
     _refuse_misfits(target, sources, layers)
     _refuse_scales(target, layers, granularity, scale_init)
+    joined_class = TwoBranchLinear if branches else JoinedLinear
     blocks = _blocks(target)
-    sequence = _block_order(order, len(blocks), order_seed)
-    for index, block in enumerate(blocks):
-        first = _linear(block, layers[0])
-        shared = [_new_scale((), scale_init, scale_trainable, first) for _ in sources] if granularity == "block" else None
+    for block, place in zip(blocks, _block_order(order, len(blocks), order_seed), strict=True):
+        others = [_blocks(source)[place] for source in sources]
+        scales = _scales_of(block, len(others), layers, granularity, scale_init, scale_trainable)
         for layer in layers:
             linear = _linear(block, layer)
-            weights = [
-                _linear(_blocks(source)[sequence[index]], layer).weight.detach().to(linear.weight, copy=True)
-                for source in sources
-            ]
-            shape = _scale_shape(granularity, layer, linear.weight, _heads(block))
-            scales = shared or [_new_scale(shape, scale_init, scale_trainable, linear) for _ in sources]
-            join = PathwayWeight(weights, scales, trainable=auxiliary_trainable)
-            (TwoBranchLinear if branches else JoinedLinear).make_joined(linear, join)
+            weights = [_linear(other, layer).weight.detach().to(linear.weight, copy=True) for other in others]
+            joined_class.make_joined(linear, PathwayWeight(weights, scales[layer], trainable=auxiliary_trainable))
+
+
+def _scales_of(
+    block: nn.Module, count: int, layers: tuple[str, ...], granularity: Granularity, value: float, trainable: bool
+) -> dict[str, list[nn.Parameter]]:
+    """New scales for a block's layers, one for each of `count` auxiliaries; with one per block, all layers have the same."""
+    if granularity == "block":
+        shared = [_new_scale((), value, trainable, _linear(block, layers[0])) for _ in range(count)]
+        return {layer: shared for layer in layers}
+    scales: dict[str, list[nn.Parameter]] = {}
+    for layer in layers:
+        linear = _linear(block, layer)
+        shape = _scale_shape(granularity, layer, linear.weight, _heads(block))
+        scales[layer] = [_new_scale(shape, value, trainable, linear) for _ in range(count)]
+    return scales
 
 
 def _new_scale(shape: tuple[int, ...], value: float, trainable: bool, linear: nn.Linear) -> nn.Parameter:
@@ -116,8 +124,8 @@ def _block_order(order: Order, depth: int, seed: int) -> list[int]:
 
 
 def _blocks(model: HasBlocks) -> list[nn.Module]:
-    found = getattr(model, "blocks", None)
-    blocks = list(found) if isinstance(found, Iterable) else []
+    members = getattr(model, "blocks", None)
+    blocks = list(members) if isinstance(members, Iterable) else []
     if not blocks or not all(isinstance(block, nn.Module) for block in blocks):
         raise PathwayError(f"{type(model).__name__} has no `blocks`; a pathway joins transformers with blocks of timm's form")
     return blocks
@@ -147,13 +155,13 @@ def _refuse_options(layers: tuple[str, ...], granularity: str, scale_init: float
         if value not in known:
             raise PathwayError(f"{name}: {value!r} is unknown; use one of {', '.join(known)}")
     if not layers or len(set(layers)) != len(layers):
-        raise PathwayError(f"layers: {layers} must name at least one layer, and each once")
+        raise PathwayError(f"layers: {layers} must name at least one layer, and none twice")
     if granularity == "head" and not set(layers) <= set(JOINABLE):
-        raise PathwayError(f"layers: scales per head are known for {', '.join(JOINABLE)} alone")
+        raise PathwayError(f"layers: scales per head are only defined for {', '.join(JOINABLE)}")
     if isinstance(scale_init, bool) or not isinstance(scale_init, int | float) or not math.isfinite(scale_init):
-        raise PathwayError(f"scale_init: {scale_init!r} is no finite number")
+        raise PathwayError(f"scale_init: {scale_init!r} is not a finite number")
     if isinstance(order_seed, bool) or not isinstance(order_seed, int):
-        raise PathwayError(f"order_seed: {order_seed!r} is no whole number")
+        raise PathwayError(f"order_seed: {order_seed!r} is not a whole number")
 
 
 def _refuse_misfits(target: HasBlocks, sources: Sequence[HasBlocks], layers: tuple[str, ...]) -> None:
@@ -167,7 +175,7 @@ def _refuse_misfits(target: HasBlocks, sources: Sequence[HasBlocks], layers: tup
         for layer in layers:
             place = f"blocks.{index}.{layer}"
             if (known := places.setdefault(id(_linear(block, layer)), place)) != place:
-                raise PathwayError(f"{place} is the very layer of {known}; layers that blocks share cannot be joined")
+                raise PathwayError(f"{place} is the same layer as {known}; layers that blocks share cannot be joined")
     for number, source in enumerate(sources):
         others = _blocks(source)
         if {id(block) for block in blocks} & {id(other) for other in others}:
@@ -182,7 +190,7 @@ def _refuse_misfits(target: HasBlocks, sources: Sequence[HasBlocks], layers: tup
 
 
 def _refuse_pair(place: str, ours: nn.Linear, number: int, theirs: nn.Linear) -> None:
-    """Two layers of the same place: shapes, biases and types of numbers must fit, and the auxiliary's be finite."""
+    """Refuse two layers of the same place whose shapes, biases or types do not fit, and auxiliary weights that are not finite."""
     if ours.weight.shape != theirs.weight.shape:
         shapes = f"{tuple(theirs.weight.shape)}, in the target {tuple(ours.weight.shape)}"
         raise PathwayError(f"{place}: the weight of auxiliary {number} is {shapes}")
@@ -196,7 +204,7 @@ def _refuse_pair(place: str, ours: nn.Linear, number: int, theirs: nn.Linear) ->
 
 
 def _refuse_scales(target: HasBlocks, layers: tuple[str, ...], granularity: Granularity, scale_init: float) -> None:
-    """Scales that would not do what they are asked for."""
+    """Refuse scales that would not be what the caller asks for."""
     for index, block in enumerate(_blocks(target)):
         weights = {f"blocks.{index}.{layer}": _linear(block, layer).weight for layer in layers}
         if granularity == "block" and len({(weight.dtype, weight.device) for weight in weights.values()}) > 1:
@@ -224,39 +232,38 @@ def _key(name: str, number: int, join: PathwayWeight) -> str:
 
 def scales(model: HasBlocks) -> dict[str, nn.Parameter]:
     """The scales by layer name, `blocks.3.attn.qkv`; with several auxiliaries `blocks.3.attn.qkv.0`, `.1`, ..."""
-    found: dict[str, nn.Parameter] = {}
-    for name, linear in _joined(model):
-        for number, scale in enumerate(linear.join.scales):
-            found[_key(name, number, linear.join)] = cast(nn.Parameter, scale)
-    return found
+    return {
+        _key(name, number, linear.join): cast(nn.Parameter, scale)
+        for name, linear in _joined(model)
+        for number, scale in enumerate(linear.join.scales)
+    }
 
 
 def auxiliary_weights(model: HasBlocks) -> dict[str, nn.Parameter]:
     """The auxiliary weights by layer name, named as in `scales`."""
-    found: dict[str, nn.Parameter] = {}
-    for name, linear in _joined(model):
-        for number, weight in enumerate(linear.join.auxiliaries):
-            found[_key(name, number, linear.join)] = cast(nn.Parameter, weight)
-    return found
+    return {
+        _key(name, number, linear.join): cast(nn.Parameter, weight)
+        for name, linear in _joined(model)
+        for number, weight in enumerate(linear.join.auxiliaries)
+    }
 
 
 @torch.no_grad()
 def effective_sizes(model: HasBlocks) -> dict[str, float]:
     """How much each joined layer is changed: `|scale| * ||W_aux|| / ||W||` (Frobenius), named as in `scales`."""
-    found: dict[str, float] = {}
-    for name, linear in _joined(model):
-        for number, (scale, weight) in enumerate(zip(linear.join.scales, linear.join.auxiliaries, strict=True)):
-            size = (expand(scale, weight) * weight).norm() / linear.own.norm()
-            found[_key(name, number, linear.join)] = float(size)
-    return found
+    return {
+        _key(name, number, linear.join): float((expand(scale, weight) * weight).norm() / linear.own.norm())
+        for name, linear in _joined(model)
+        for number, (scale, weight) in enumerate(zip(linear.join.scales, linear.join.auxiliaries, strict=True))
+    }
 
 
 @torch.no_grad()
 def merge(model: HasBlocks) -> None:
-    """Fold the pathway into the weights, in place; what remains is a plain model with its own parameters. Copies are left alone.
+    """Fold the pathway into the weights, in place; the result is a plain model with its own parameters. Copies do not change.
 
     Raises:
-        PathwayError: the model has no pathway, or a merged weight would not be finite; nothing was changed then.
+        PathwayError: the model has no pathway, or a merged weight would not be finite; nothing has changed then.
 
     """
     joined = list(_joined(model))

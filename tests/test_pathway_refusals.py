@@ -69,16 +69,16 @@ OPTIONS = [
     ({"granularity": "heads"}, "granularity: 'heads' is unknown; use one of layer, block, head, channel"),
     ({"granularity": None}, "granularity: None is unknown"),
     ({"order": "reverse"}, "order: 'reverse' is unknown; use one of normal, reversed, shuffled"),
-    ({"layers": "attn.qkv"}, r"layers: 'attn.qkv' is one text"),
+    ({"layers": "attn.qkv"}, r"layers: 'attn.qkv' is a single string"),
     ({"layers": ()}, "must name at least one layer"),
-    ({"layers": ("attn.qkv", "attn.qkv")}, "must name at least one layer, and each once"),
+    ({"layers": ("attn.qkv", "attn.qkv")}, "must name at least one layer, and none twice"),
     ({"layers": ("attn.kqv",)}, r"a block has no layer 'attn\.kqv'"),
     ({"layers": ("norm1",)}, "norm1 is a LayerNorm, not a linear layer"),
-    ({"scale_init": float("nan")}, "scale_init: nan is no finite number"),
-    ({"scale_init": float("inf")}, "scale_init: inf is no finite number"),
-    ({"scale_init": True}, "scale_init: True is no finite number"),
-    ({"scale_init": "0"}, "scale_init: '0' is no finite number"),
-    ({"order": "shuffled", "order_seed": 0.5}, "order_seed: 0.5 is no whole number"),
+    ({"scale_init": float("nan")}, "scale_init: nan is not a finite number"),
+    ({"scale_init": float("inf")}, "scale_init: inf is not a finite number"),
+    ({"scale_init": True}, "scale_init: True is not a finite number"),
+    ({"scale_init": "0"}, "scale_init: '0' is not a finite number"),
+    ({"order": "shuffled", "order_seed": 0.5}, "order_seed: 0.5 is not a whole number"),
 ]
 
 
@@ -137,7 +137,7 @@ def test_a_model_is_not_its_own_auxiliary_but_its_copy_is():
 def test_layers_that_blocks_share_cannot_be_joined():
     target = vit()
     target.blocks[1].mlp = target.blocks[0].mlp
-    with pytest.raises(PathwayError, match=r"blocks\.1\.mlp\.fc1 is the very layer of blocks\.0\.mlp\.fc1"):
+    with pytest.raises(PathwayError, match=r"blocks\.1\.mlp\.fc1 is the same layer as blocks\.0\.mlp\.fc1"):
         attach(target, other())
     assert not scales(target)
     attach(target, other(), layers=("attn.qkv", "attn.proj"))
