@@ -1,7 +1,7 @@
-"""The training of one model, step by step; can stop after any step and go on to the very numbers it would have reached.
+"""The training of one model, step by step; it can stop after any step and resume to exactly the numbers it would have reached.
 
-Every random draw follows from (seed, purpose, epoch, step, row), so neither the number of processes nor an interruption nor the
-size of the parts in which a batch is computed changes more than the order of sums.
+Every random draw follows from (seed, purpose, epoch, step, row), so the number of processes, an interruption, and the size of the
+parts in which a batch is computed change no more than the order of sums.
 """
 
 import math
@@ -33,7 +33,7 @@ from m2pt.training.share import Share
 
 @dataclass
 class Progress:
-    """Where a training stands: `step` steps of `epoch` are done; sums over these steps, on all processes together.
+    """How far a training is: `step` steps of `epoch` are done; the other numbers are sums over these steps in this process.
 
     `skipped` of these steps changed no weight, because gradients overflowed in fp16; all processes skip the same ones.
     """
@@ -44,6 +44,23 @@ class Progress:
     correct: int = 0
     samples: int = 0
     skipped: int = 0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a batch on the device: inputs `x`, targets `y` (soft if mixed), classes `labels`, categories `given`, and noise."""
+
+    x: Tensor
+    y: Tensor
+    labels: Tensor
+    given: Tensor | None
+    noise: RowNoise
+
+    def part(self, start: int, stop: int) -> "Rows":
+        """Some of the rows, for a step of gradient accumulation."""
+        rows = slice(start, stop)
+        given = None if self.given is None else self.given[rows]
+        return Rows(self.x[rows], self.y[rows], self.labels[rows], given, self.noise.part(start, stop))
 
 
 @dataclass
@@ -60,22 +77,19 @@ class Trainer:
 
     def __post_init__(self) -> None:
         recipe = self.spec.finetune
-        self.steps = self.feed.steps_per_epoch
-        self._mixup = _mixup(self.spec, len(self.feed.classes))
-        parts = list(self.model.modules())
-        self._draws = self.model.tokenizer.draws or any(isinstance(part, DropPath) for part in parts)
-        self._norms = [part for part in parts if isinstance(part, GroupedBatchNorm)]
-        self._drops = any(isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0 for part in parts)
-        self._mixes = self._mixup is not None or recipe.mixes_before or self.spec.goal != "classification"
         if self.share.world > 1 and self.device.type == "cuda":
             self.model = cast(Model, nn.SyncBatchNorm.convert_sync_batchnorm(self.model))
+        self.steps = self.feed.steps_per_epoch
         self.optimizer, self.schedule = build_optimizer(self.model, recipe, recipe.epochs * self.steps, self.spec.pathway)
         self.scaler = gradient_scaler(recipe.precision, self.device)
         self.average = ModelEmaV3(self.model, decay=recipe.average_decay) if recipe.average_decay else None
-        forward: nn.Module = self.model
-        if self.share.world > 1:
-            forward = DistributedDataParallel(self.model)
-        self._forward = cast(nn.Module, torch.compile(forward)) if recipe.compiled else forward
+        self._forward = _parallel(self.model, self.share, compiled=recipe.compiled)
+        self._mixup = _mixup(self.spec, len(self.feed.classes))
+        self._counts_correct = self.spec.goal == "classification" and not recipe.mixes and not recipe.mixes_before
+        modules = list(self.model.modules())
+        self._group_norms = [module for module in modules if isinstance(module, GroupedBatchNorm)]
+        self._draws_by_row = self.model.tokenizer.draws or any(isinstance(module, DropPath) for module in modules)
+        self._has_dropout = any(isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in modules)
 
     @property
     def scored(self) -> Model:
@@ -83,7 +97,7 @@ class Trainer:
         return cast(Model, self.average.module) if self.average else self.model
 
     def epoch(self) -> Iterator[int]:
-        """Train the rest of the present epoch; yields after every step the number of steps done."""
+        """Train the rest of the current epoch; yields the number of steps done, after every step."""
         self.model.train()
         for batch in self.feed.train(self.progress.epoch, self.progress.step):
             self._step(batch)
@@ -91,10 +105,10 @@ class Trainer:
             yield self.progress.step
 
     def line(self) -> dict[str, float]:
-        """What the present epoch gave so far: rates, mean loss, and accuracy where labels are not mixed.
+        """The history line of the current epoch so far: rates, mean loss, and accuracy if labels are not mixed.
 
         Raises:
-            UserError: a weight is no finite number.
+            UserError: a weight is not a finite number.
 
         """
         for model in dict.fromkeys((self.model, self.scored)):
@@ -105,7 +119,7 @@ class Trainer:
         line = rates(self.optimizer, self.model) | {"train/loss": loss / samples}
         if self.scaler.is_enabled():
             line["train/skipped_steps"] = float(done.skipped)
-        if not self._mixes:
+        if self._counts_correct:
             line["train/accuracy"] = 100.0 * correct / samples
         return line
 
@@ -114,7 +128,7 @@ class Trainer:
         self.progress = Progress(self.progress.epoch + 1)
 
     def state(self) -> dict[str, Any]:
-        """Everything from which the training goes on."""
+        """Everything that `load` needs to resume."""
         average = self.average.module.state_dict() if self.average else {}
         return {
             "model": self.model.state_dict(),
@@ -125,7 +139,7 @@ class Trainer:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave, also with another number of processes."""
+        """Resume from what `state` returned, also with another number of processes."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
@@ -142,59 +156,60 @@ class Trainer:
 
     @property
     def _reduce_on(self) -> torch.device:
-        """Where numbers must lie to be summed over the processes."""
+        """The device on which numbers are summed over the processes."""
         return self.device if self.share.world > 1 else torch.device("cpu")
 
     def _step(self, batch: Batch) -> None:
-        recipe, place = self.spec.finetune, (self.progress.epoch, self.progress.step)
-        number = (place[0] - 1) * self.steps + place[1]
-        self.schedule.apply(self.optimizer, number)
-        noise = RowNoise(derived_seed(self.spec.seed, "noise", self.spec.target, *place), batch.total, batch.rows)
-        if self._drops:
+        """One step of the optimizer on a batch, in parts."""
+        place = (self.progress.epoch, self.progress.step)
+        self.schedule.apply(self.optimizer, self._steps_done)
+        if self._has_dropout:
             torch.manual_seed(derived_seed(self.spec.seed, "dropout", self.spec.target, *place, self.share.rank))
-        x, y = batch.item["x"].to(self.device, non_blocking=True), batch.item["y"].to(self.device, non_blocking=True)
-        given = batch.item["given"].to(self.device, non_blocking=True) if "given" in batch.item else None
-        labels = y
-        if self._mixup is not None:
-            x, y = self._mix(x, y, batch, place)
+        rows = self._rows(batch, place)
         self.optimizer.zero_grad(set_to_none=True)
-        size = self._rows_at_once(len(x))
-        for start in range(0, len(x), size):
-            part = slice(start, start + size)
-            with self._unsynced(last=start + size >= len(x)):
-                self._part(
-                    x[part], y[part], labels[part], None if given is None else given[part], noise.part(start, start + size)
-                )
+        count = len(rows.x)
+        size = self._rows_at_once(count)
+        for start in range(0, count, size):
+            with self._unsynced(last=start + size >= count):
+                self._part(rows.part(start, start + size))
         self.scaler.unscale_(self.optimizer)
-        clip_gradients(self.model.parameters(), recipe.clip_norm)
+        clip_gradients(self.model.parameters(), self.spec.finetune.clip_norm)
         self.scaler.step(self.optimizer)
         self._rescale()
-        for norm in self._norms:
+        for norm in self._group_norms:
             norm.take(torch.cat(self.share.collect(torch.stack(norm.seen).cpu())))
         if self.average:
             self.average.update(self.model)
-        self.progress.samples += len(x)
+        self.progress.samples += count
 
-    def _part(self, x: Tensor, y: Tensor, labels: Tensor, given: Tensor | None, noise: RowNoise) -> None:
-        """Forward and backward of some rows; the gradients of all parts and processes add up to that of the mean loss."""
-        if self._draws:
-            draw_paths(self.model, noise, self.device)
-            self.model.tokenizer.draw(noise, self.device)
+    def _rows(self, batch: Batch, place: tuple[int, int]) -> Rows:
+        """A batch on the device, mixed if the recipe says so."""
+        item = {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.item.items()}
+        x, labels = item["x"], item["y"]
+        mixed, targets = (x, labels) if self._mixup is None else self._mix(x, labels, batch, place)
+        noise = RowNoise(derived_seed(self.spec.seed, "noise", self.spec.target, *place), batch.total, batch.rows)
+        return Rows(mixed, targets, labels, item.get("given"), noise)
+
+    def _part(self, rows: Rows) -> None:
+        """Forward and backward pass of some rows; the gradients of all parts and processes add up to that of the mean loss."""
+        if self._draws_by_row:
+            draw_paths(self.model, rows.noise, self.device)
+            self.model.tokenizer.draw(rows.noise, self.device)
         with autocast(self.spec.finetune.precision, self.device):
-            outputs = self._forward(x) if given is None else self._forward(x, given)
-        losses = training_loss(self.spec.finetune, self.spec.goal, outputs, y)
+            outputs = self._forward(rows.x) if rows.given is None else self._forward(rows.x, rows.given)
+        losses = training_loss(self.spec.finetune, self.spec.goal, outputs, rows.y)
         # The processes' gradients are averaged, hence the factor.
-        self.scaler.scale(losses.sum() * (self.share.world / noise.total)).backward()
+        self.scaler.scale(losses.sum() * (self.share.world / rows.noise.total)).backward()
         loss = float(losses.detach().sum())
         if not math.isfinite(loss):
-            raise diverged(f"{self._here}: the training loss is {loss}", x)
+            raise diverged(f"{self._here}: the training loss is {loss}", rows.x)
         self.progress.loss += loss
-        if not self._mixes:
-            self.progress.correct += int((outputs.detach().argmax(1) == labels).sum())
+        if self._counts_correct:
+            self.progress.correct += int((outputs.detach().argmax(1) == rows.labels).sum())
 
     def _rescale(self) -> None:
-        """Adapt the scale of the loss in fp16. A step is skipped where gradients overflowed at a scale that was too large; where
-        they overflow unscaled, no scale helps, and the run would go on without learning.
+        """Adapt the scale of the loss in fp16. A step is skipped if gradients overflow at a scale that is too large. If they
+        overflow unscaled, no scale helps, and the run would continue without learning.
         """
         before = self.scaler.get_scale()
         self.scaler.update()
@@ -204,15 +219,19 @@ class Trainer:
                 raise diverged(f"{self._here}: the gradients overflow in fp16 without any scale of the loss")
 
     @property
+    def _steps_done(self) -> int:
+        """The number of steps of all epochs that are done."""
+        return (self.progress.epoch - 1) * self.steps + self.progress.step
+
+    @property
     def _here(self) -> str:
-        """The step that is under way, counted from 1 as in the history."""
-        done = self.progress
-        return f"{run_id(self.spec)}, epoch {done.epoch}, step {(done.epoch - 1) * self.steps + done.step + 1}"
+        """The current step, counted from 1 as in the history."""
+        return f"{run_id(self.spec)}, epoch {self.progress.epoch}, step {self._steps_done + 1}"
 
     def _mix(self, x: Tensor, y: Tensor, batch: Batch, place: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Mix each row with its mirror image in its group of rows, every group by a draw of its own.
+        """Mix each row with its mirror image in its group of rows, with one draw for each group.
 
-        Clips are mixed as pictures with more channels.
+        Clips are mixed like images with more channels.
         """
         mix = cast(Mixup, self._mixup)
         groups, counts = (batch.rows // (self.spec.finetune.mixing_rows or batch.total)).unique_consecutive(return_counts=True)
@@ -225,21 +244,28 @@ class Trainer:
         return torch.cat(mixed), torch.cat(soft)
 
     def _rows_at_once(self, count: int) -> int:
-        """How many of this process's rows are computed at once: whole groups, where batch norm sees groups."""
+        """How many of this process's rows are computed at once: complete groups if batch norm works on groups."""
         group = self.spec.finetune.norm_rows
         most = self.micro_batch or count
         return most if group is None else max(most // group, 1) * group
 
     def _unsynced(self, *, last: bool) -> AbstractContextManager[None]:
+        """Processes exchange gradients only after the last part of a batch."""
         if last or not isinstance(self._forward, DistributedDataParallel):
             return nullcontext()
         return cast(AbstractContextManager[None], self._forward.no_sync())
 
 
+def _parallel(model: Model, share: Share, *, compiled: bool) -> nn.Module:
+    """The module that computes a training step: the model, with its gradients averaged over the processes, compiled or not."""
+    forward: nn.Module = DistributedDataParallel(model) if share.world > 1 else model
+    return cast(nn.Module, torch.compile(forward)) if compiled else forward
+
+
 def _mixup(spec: RunSpec, num_classes: int) -> Any:
-    """Timm's mixup and cutmix of a whole batch (arXiv 1710.09412, 1905.04899), where the recipe has them."""
+    """Timm's mixup and cutmix of a batch (arXiv 1710.09412, 1905.04899); None if the recipe has neither."""
     recipe = spec.finetune
-    if recipe.mixup == 0 and recipe.cutmix == 0:
+    if not recipe.mixes:
         return None
     return cast(Any, Mixup)(
         mixup_alpha=recipe.mixup,

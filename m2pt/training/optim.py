@@ -43,9 +43,8 @@ class _Rules:
 
     def __init__(self, model: nn.Module, recipe: OptimizerConfig, joined: PathwayConfig) -> None:
         self._joined, self._weight_decay = joined, recipe.weight_decay
-        self._layer_decay, self._undecayed = 1.0, TOKENS
-        if isinstance(recipe, FinetuneConfig):
-            self._layer_decay, self._undecayed = recipe.layer_decay, recipe.undecayed
+        self._layer_decay = recipe.layer_decay if isinstance(recipe, FinetuneConfig) else 1.0
+        self._undecayed: tuple[str, ...] = recipe.undecayed if isinstance(recipe, FinetuneConfig) else TOKENS
         self._depth = 0
         self._scales: set[int] = set()
         self._spared: set[int] = set()

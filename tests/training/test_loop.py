@@ -79,7 +79,7 @@ def test_every_group_of_rows_is_mixed_as_timm_mixes_a_batch_of_its_own(micro_bat
     recipe = FinetuneConfig(samples="all", epochs=1, batch_size=24, mixup=0.8, cutmix=1.0, mixing_rows=8, augment=False)
     spec, feed, trainer = started(recipe, micro_batch=micro_batch)
     seen, part = [], trainer._part
-    monkeypatch.setattr(trainer, "_part", lambda x, y, *rest: (seen.append((x.clone(), y.clone())), part(x, y, *rest)))
+    monkeypatch.setattr(trainer, "_part", lambda rows: (seen.append((rows.x.clone(), rows.y.clone())), part(rows)))
     for _ in trainer.epoch():
         pass
     known = Mixup(mixup_alpha=0.8, cutmix_alpha=1.0, switch_prob=0.5, label_smoothing=0.1, num_classes=3)
