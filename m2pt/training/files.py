@@ -25,33 +25,38 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class _Part:
-    """One split as the run uses it: the samples `places` of a list, what of that list is there, before anything is left out."""
+    """One split as the run uses it, before anything is left out: the samples at `places` of the list of a published split."""
 
     items: Items
     listed_as: Split
     places: Tensor
 
-    def count(self, found: Availability) -> Counts:
+    def count(self, state: Availability) -> Counts:
         """How many samples there are, and how many are left out."""
         places = set(self.places.tolist())
-        unreadable = None if found.unreadable is None else len(places & found.unreadable.keys())
-        return Counts(len(places), len(places & found.absent.keys()), unreadable)
+        unreadable = None if state.unreadable is None else len(places & state.unreadable.keys())
+        return Counts(len(places), len(places & state.absent.keys()), unreadable)
 
-    def left_out(self, found: Availability) -> list[str]:
+    def left_out(self, state: Availability) -> list[str]:
         """A sentence for each sample that is left out."""
         places = set(self.places.tolist())
-        return [sentence for place, sentence in sorted(found.left_out.items()) if place in places]
+        return [sentence for place, sentence in sorted(state.left_out.items()) if place in places]
 
-    def kept(self, found: Availability) -> Tensor:
-        """The places that are left."""
-        return self.places[~torch.isin(self.places, torch.tensor(sorted(found.left_out), dtype=torch.int64))]
+    def kept(self, state: Availability) -> Tensor:
+        """The places that remain."""
+        return self.places[~torch.isin(self.places, torch.tensor(sorted(state.left_out), dtype=torch.int64))]
+
+
+Parts = Mapping[str, _Part]
+States = Mapping[Split, Availability]
+"""What is available of each published split that the parts are taken from."""
 
 
 def file_feed(spec: RunSpec, folder: Path, cache: Path, share: Share, workers: int) -> Feed:
     """Open a task's data set in `folder`.
 
     Validation data are the data set's own, or the fraction `holdout` of its training split (the same for every seed), or none.
-    What is absent or, with `unreadable: skip`, cannot be read is left out and counted, up to the share that the task allows.
+    Absent samples and, with `unreadable: skip`, unreadable ones are left out and counted, up to the share that the task allows.
 
     Raises:
         UserError: a list of the data set is missing or damaged, or more is left out than the task allows.
@@ -60,34 +65,62 @@ def file_feed(spec: RunSpec, folder: Path, cache: Path, share: Share, workers: i
     parts, memory = _parts(spec, folder), _memory(spec, folder, cache)
     if not memory.is_file():
         _require_apart(parts)
-    skips = _task(spec).unreadable == "skip"
-    found: dict[Split, Availability] = {}
-    for decode in (False, True) if skips else (False,):  # what is absent is known long before all is decoded
-        for split in dict.fromkeys(part.listed_as for part in parts.values()):
-            state = available(spec, folder, split, cache, decode=decode, workers=workers)
-            if state is not None:
-                # Where nothing is skipped, what cannot be read ends the run: of a complete one, nothing was left out.
-                found[split] = state if skips else replace(state, unreadable={})
-        counts = {name: part.count(found[part.listed_as]) for name, part in parts.items()}
-        left_out = {name: part.left_out(found[part.listed_as]) for name, part in parts.items()}
-        require_enough(spec, counts, left_out)
-    places = {name: part.kept(found[part.listed_as]) for name, part in parts.items()}
-    _require_taught(spec, parts, places)
+    states = _states(spec, folder, cache, parts, workers)
+    kept = {name: part.kept(states[part.listed_as]) for name, part in parts.items()}
+    _require_taught(spec, parts, kept)
     train = parts["train"].items
-    kept = _drawn(spec, train, places["train"])
+    drawn = _drawn(spec, train, kept["train"])
     names: tuple[TestSplit, ...] = ("test", "val")
-    tests = {name: (parts[name].items, places[name]) for name in names if name in parts}
-    if skips and share.leads:
-        write_json(memory, documents(counts))
-    feed = FileFeed(spec, train.among(kept), kept, tests, share, workers)
-    feed.counts = counts
-    feed.skipped = [sentence for name in ("train", "val", "test") for sentence in left_out.get(name, ())]
-    feed.samples_sha256 = samples_sha256(spec, {split: list(state.left_out) for split, state in found.items()})
+    tests = {name: (parts[name].items, kept[name]) for name in names if name in parts}
+    feed = FileFeed(spec, train.among(drawn), drawn, tests, share, workers)
+    feed.counts = _counts(parts, states)
+    left_out = _left_out(parts, states)
+    feed.skipped = [sentence for name in SPLITS for sentence in left_out.get(name, ())]
+    feed.samples_sha256 = samples_sha256(spec, {split: list(state.left_out) for split, state in states.items()})
+    if _skips(spec) and share.leads:
+        write_json(memory, documents(feed.counts))
     return feed
 
 
+def _states(spec: RunSpec, folder: Path, cache: Path, parts: Parts, workers: int) -> States:
+    """What can be used of each published split.
+
+    Raises:
+        UserError: more is left out than the task allows.
+
+    """
+    splits = list(dict.fromkeys(part.listed_as for part in parts.values()))
+    states = {split: _require(available(spec, folder, split, cache, decode=False)) for split in splits}
+    if not _skips(spec):
+        # An unreadable sample will end the run, so a complete run has left none out.
+        states = {split: replace(state, unreadable={}) for split, state in states.items()}
+    require_enough(spec, _counts(parts, states), _left_out(parts, states))
+    if _skips(spec):  # only now, because it takes much longer to decode all files than to see which are there
+        states = {split: _require(available(spec, folder, split, cache, decode=True, workers=workers)) for split in splits}
+        require_enough(spec, _counts(parts, states), _left_out(parts, states))
+    return states
+
+
+def _require(state: Availability | None) -> Availability:
+    if state is None:
+        raise ValueError("a split that was opened is gone")
+    return state
+
+
+def _skips(spec: RunSpec) -> bool:
+    return _task(spec).unreadable == "skip"
+
+
+def _counts(parts: Parts, states: States) -> dict[str, Counts]:
+    return {name: part.count(states[part.listed_as]) for name, part in parts.items()}
+
+
+def _left_out(parts: Parts, states: States) -> dict[str, list[str]]:
+    return {name: part.left_out(states[part.listed_as]) for name, part in parts.items()}
+
+
 def look(spec: RunSpec, folder: Path, cache: Path) -> dict[str, Counts]:
-    """The counts of each split of a task's data set in `folder`, without decoding anything: as its runs found them, if they did.
+    """The counts of each split of a task's data set in `folder`, as its runs found them; before any run, without decoding.
 
     Raises:
         UserError: a list of the data set is missing or damaged.
@@ -97,20 +130,20 @@ def look(spec: RunSpec, folder: Path, cache: Path) -> dict[str, Counts]:
     if not memory.is_file():
         parts = _parts(spec, folder)
         _require_apart(parts)
-        found = {split: available(spec, folder, split, cache, decode=False) for split in SPLITS}
-        states = {name: state for name, part in parts.items() if (state := found[part.listed_as])}
-        _require_taught(spec, parts, {name: parts[name].kept(state) for name, state in states.items()})
-        write_json(memory, documents({name: parts[name].count(state) for name, state in states.items()}))
+        splits = dict.fromkeys(part.listed_as for part in parts.values())
+        states = {split: _require(available(spec, folder, split, cache, decode=False)) for split in splits}
+        _require_taught(spec, parts, {name: part.kept(states[part.listed_as]) for name, part in parts.items()})
+        write_json(memory, documents(_counts(parts, states)))
     known = read_json(memory)
     return {name: Counts.read(known[name]) for name in SPLITS if name in known}
 
 
 def _memory(spec: RunSpec, folder: Path, cache: Path) -> Path:
-    """What is remembered of the counts: they hang on what is held out beside all that the lists and files hang on."""
+    """The file that remembers the counts; they depend on the lists and files, and on what is held out."""
     return cache / "counts" / f"{memory_name(spec, folder, ['counts', _task(spec).holdout])}.json"
 
 
-def _parts(spec: RunSpec, folder: Path) -> Mapping[str, _Part]:
+def _parts(spec: RunSpec, folder: Path) -> Parts:
     """The splits that the run uses, opened and listed."""
     task = _task(spec)
     train, val, test = (open_split(spec, folder, split) for split in ("train", "val", "test"))
@@ -119,19 +152,19 @@ def _parts(spec: RunSpec, folder: Path) -> Mapping[str, _Part]:
         raise UserError(
             f"{folder}: the data set {task.dataset} has no {missing} split there; complete it or correct the task's path."
         )
-    found = {"train": _Part(train, "train", torch.arange(len(train))), "test": _Part(test, "test", torch.arange(len(test)))}
+    parts = {"train": _Part(train, "train", torch.arange(len(train))), "test": _Part(test, "test", torch.arange(len(test)))}
     if val is not None:
-        found["val"] = _Part(val, "val", torch.arange(len(val)))
+        parts["val"] = _Part(val, "val", torch.arange(len(val)))
     elif task.holdout > 0:
         # The same samples for every seed: what is held out is a property of the data.
         labels = train.labels if train.labels is not None else torch.arange(len(train))
         kept, held = holdout(labels, task.holdout, derived_seed(0, "holdout"))
-        found |= {"train": _Part(train, "train", kept), "val": _Part(train, "train", held)}
-    return found
+        parts |= {"train": _Part(train, "train", kept), "val": _Part(train, "train", held)}
+    return parts
 
 
-def _require_apart(parts: Mapping[str, _Part]) -> None:
-    """Refuse lists in which a sample stands twice: it would count twice, or be tested on after it was trained with."""
+def _require_apart(parts: Parts) -> None:
+    """Refuse lists that name a sample twice: it would count twice, or be in both the training and the test data."""
     seen: dict[str, Split] = {}
     for split, items in {part.listed_as: part.items for part in parts.values()}.items():
         for index in range(len(items)):
@@ -142,8 +175,8 @@ def _require_apart(parts: Mapping[str, _Part]) -> None:
             seen[name] = split
 
 
-def _require_taught(spec: RunSpec, parts: Mapping[str, _Part], places: Mapping[str, Tensor]) -> None:
-    """Refuse data in which there is nothing to tell apart, or in which a class is asked for that the training never shows."""
+def _require_taught(spec: RunSpec, parts: Parts, places: Mapping[str, Tensor]) -> None:
+    """Refuse data with one class alone, or with a class to be predicted that the training split does not have."""
     train = parts["train"].items
     if train.labels is None or not len(places["train"]):
         return

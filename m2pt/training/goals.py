@@ -3,7 +3,6 @@
 Shapes: B rows, V views, K classes.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,8 +22,6 @@ from m2pt.training.metrics.segmentation import SegmentationIoU
 
 IGNORED = -1
 """The label of a point or pixel that has none."""
-
-Forward = Callable[..., Tensor]
 
 
 @refuses_unknown
