@@ -24,9 +24,9 @@ Key = tuple[str, str, str, str]
 def compare(options: Namespace) -> int:
     """Show the gains of two studies side by side, and how far apart they are; 0 also where nothing can be compared.
 
-    The studies' runs are taken as independent samples: the interval of a difference is Welch's, and cells are not corrected for
-    being many. Where the runs of a target are not all of the same samples, its lines say so; where they do not all come from one
-    environment, a last line does.
+    The studies' runs count as independent samples: the interval of a difference is Welch's, without correction for multiple
+    comparisons. The lines of a target say so where its runs are not all on the same samples; a last line says so where the runs
+    come from several environments.
     """
     files = [str(file) for file in (options.first, options.second)]
     tables, origins = zip(*(_read(file) for file in files), strict=True)
@@ -36,12 +36,12 @@ def compare(options: Namespace) -> int:
     head = ("condition", "target", "auxiliary", "over", str(options.first), str(options.second), "second − first")
     lines = [
         head,
-        *((*key, *(_shown(side.get(key)) for side in sides), _beside(key, sides, mixed)) for key in keys),
+        *((*key, *(_shown(side.get(key)) for side in sides), _difference(key, sides, mixed)) for key in keys),
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-    named = [replace(item, which=file) for file, found in zip(files, origins, strict=True) for item in found]
+    named = [replace(item, which=file) for file, places in zip(files, origins, strict=True) for item in places]
     print("".join(f"\n{sentence}\n" for sentence in mixtures(named)), end="")
     return 0
 
@@ -55,15 +55,15 @@ def _read(file: str) -> tuple[pd.DataFrame, list[Environment]]:
 
 
 def _samples(tables: Sequence[pd.DataFrame]) -> dict[str, set[str]]:
-    """What tells runs on the very same samples, by target, of the complete runs of all studies."""
-    found: dict[str, set[str]] = {}
+    """The digests of the samples of all complete runs, by target: runs on the very same samples share one."""
+    digests: dict[str, set[str]] = {}
     for table in tables:
         for target, samples in zip(table["target"], table["samples_sha256"], strict=True):
-            found.setdefault(str(target), set()).update(() if pd.isna(samples) else (str(samples),))
-    return found
+            digests.setdefault(str(target), set()).update(() if pd.isna(samples) else (str(samples),))
+    return digests
 
 
-def _beside(key: Key, sides: Sequence[Mapping[Key, Estimate]], mixed: Collection[str]) -> str:
+def _difference(key: Key, sides: Sequence[Mapping[Key, Estimate]], mixed: Collection[str]) -> str:
     apart = _apart(*(side.get(key) for side in sides))
     return f"{apart} (different samples)" if apart != "–" and key[1] in mixed else apart
 

@@ -1,12 +1,28 @@
 """The content of a report for programs: every section, table and number, with the words that people see."""
 
-import dataclasses
 import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from m2pt.analysis.content import Block, Column, Definitions, Entry, Figure, Page, Paragraph, Section, Table, string
+from m2pt.analysis.content import (
+    Block,
+    Code,
+    Column,
+    Definitions,
+    Details,
+    Entry,
+    Figure,
+    Gallery,
+    Heading,
+    Items,
+    Page,
+    Paragraph,
+    ScaleBar,
+    Section,
+    Table,
+    string,
+)
 from m2pt.analysis.numbers.statistics import Estimate
 
 SCHEMA = 1
@@ -33,24 +49,25 @@ def _block(block: Block) -> dict[str, Any]:
     kind = {"kind": type(block).__name__.lower()}
     if isinstance(block, Table):
         return kind | _table(block)
+    if isinstance(block, Paragraph | Heading):
+        return kind | {"text": string(block.text)}
+    if isinstance(block, Items):
+        return kind | {"items": [{"text": string(item.text), "detail": string(item.detail)} for item in block.items]}
     if isinstance(block, Definitions):
         return kind | {"items": [{"term": string(term), "text": string(words)} for term, words in block.items]}
-    if isinstance(block, Paragraph):
-        return kind | {"text": string(block.text)}
-    return kind | {field.name: _plain(getattr(block, field.name)) for field in dataclasses.fields(block) if field.name != "look"}
+    if isinstance(block, Code):
+        return kind | {"text": block.text, "language": block.language}
+    if isinstance(block, Gallery):
+        return kind | {"caption": string(block.caption), "figures": [_figure(figure) for figure in block.figures]}
+    if isinstance(block, ScaleBar):
+        return kind | {"limit": block.limit}
+    inner = [_block(item) for item in block.blocks]
+    return kind | ({"summary": string(block.summary)} if isinstance(block, Details) else {}) | {"blocks": inner}
 
 
-def _plain(value: Any) -> Any:
-    """A field of a block: text as a string, blocks and lists one by one, anything else as it is."""
-    if isinstance(value, tuple):
-        if value and all(type(item).__name__ == "Span" for item in value):
-            return string(value)
-        return [_plain(item) for item in value]
-    if isinstance(value, Figure):
-        return {"title": value.title, "alternative": value.alternative, "file": f"figures/{value.name}" if value.name else None}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _block(value)  # type: ignore[arg-type]
-    return value
+def _figure(figure: Figure) -> dict[str, Any]:
+    """A picture in words, with the name of its files (`.png`, `.svg`) below `figures/`; null for one that is on a page alone."""
+    return {"title": figure.title, "alternative": figure.alternative, "name": figure.name or None}
 
 
 def _table(table: Table) -> dict[str, Any]:

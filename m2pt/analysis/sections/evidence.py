@@ -1,6 +1,6 @@
 """How sure the comparisons are: what the seeds of each pair can show, and all targets together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from m2pt.analysis.content import Block, Column, Details, Entry, Group, Paragraph, Section, Table, plain, prose
 from m2pt.analysis.numbers.evidence import Evidence, Sureness, Together
@@ -42,16 +42,11 @@ _FEW_SEEDS = (
 
 def section(facts: Facts) -> Section | None:
     """None where nothing is compared with random weights."""
-    found = facts.analysis.evidence
-    return from_evidence(found, many=facts.many) if found else None
-
-
-def from_evidence(items: Sequence[Evidence], *, many: bool) -> Section:
-    """The section on some conditions, the first of them open; `many`: whether each needs a heading."""
-    blocks: list[Block] = [Paragraph(prose(_INTRODUCTION))]
+    items = facts.analysis.evidence
+    if not items:
+        return None
+    blocks: list[Block] = [Paragraph(prose(_INTRODUCTION)), *folding.headed(facts, items[0].condition), *_condition(items[0])]
     folded = [Details(folding.title(item.condition), _condition(item), printed=True) for item in items[1:]]
-    if items:
-        blocks += [*folding.headed_if(many, items[0].condition), *_condition(items[0])]
     blocks += [Details(plain(f"The other {len(folded)} parts"), tuple(folded))] if len(folded) > 1 else folded
     return Section("How sure is this", "evidence", (*blocks, Paragraph(plain(_SEEDS), "caption")), "How sure")
 

@@ -55,12 +55,7 @@ def figure(picture: Picture) -> Figure:
 
 def headed(facts: Facts, condition: Condition) -> Blocks:
     """The heading of a condition, where there are several."""
-    return headed_if(facts.many, condition)
-
-
-def headed_if(many: bool, condition: Condition) -> Blocks:
-    """The same where the caller knows whether there are several."""
-    return (Heading(title(condition)),) if many else ()
+    return (Heading(title(condition)),) if facts.many else ()
 
 
 def title(condition: Condition) -> Text:

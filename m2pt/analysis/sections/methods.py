@@ -39,12 +39,11 @@ def section(facts: Facts) -> Section | None:
 
 def with_rivals(facts: Facts) -> list[tuple[Condition, list[MethodRow]]]:
     """The methods of each condition that has more than those of every study."""
-    found = []
-    for summary in facts.analysis.summaries:
-        rows = [row for row in facts.analysis.methods if row.condition == summary.condition]
-        if any(row.name not in CORE_METHODS for row in rows):
-            found.append((summary.condition, rows))
-    return found
+    of_conditions = [
+        (summary.condition, [row for row in facts.analysis.methods if row.condition == summary.condition])
+        for summary in facts.analysis.summaries
+    ]
+    return [(condition, rows) for condition, rows in of_conditions if any(row.name not in CORE_METHODS for row in rows)]
 
 
 def name_of(row: MethodRow) -> Entry:

@@ -114,12 +114,20 @@ def test_results_have_one_row_a_run_in_the_given_order(whole: tuple[synthetic.Pl
 
 def test_only_what_may_vary_between_identical_executions_does(whole: tuple[synthetic.Planned, Path], tmp_path: Path) -> None:
     planned, first = synthetic.complete(_small(tmp_path)), whole[1]
-    for spec in planned.specs:
-        synthetic.write_execution(planned.folder(spec), device="cuda", started="2027-01-01T00:00:00+00:00")
+    for path in tmp_path.rglob("execution.json"):
+        (attempt,) = documents.read_json(path)["attempts"]
+        attempt |= {
+            "started": "2027-01-01T00:00:00+00:00", "device": "cuda", "device_name": "a card", "threads": 9, "devices": 2,
+            "seconds": {"load": 1.0, "train": 20.0, "evaluate": 3.0, "total": 25.0}, "peak_memory_bytes": 9, "energy_joules": 7.0,
+            "git_commit": "f" * 40, "code_sha256": "e" * 64, "versions": dict.fromkeys(attempt["versions"], "9.9.9"),
+            "inference": {"batch": 8, "latency_ms": 3.0, "plain_latency_ms": 1.0}, "platform": "elsewhere",
+        }  # fmt: skip
+        documents.write_json(path, {"attempts": [attempt, attempt]})
     second = _render(planned, tmp_path / "reports").parent
     names = [str(path.relative_to(first)) for path in first.rglob("*") if path.is_file()]
     differing = {name for name in names if (first / name).read_bytes() != (second / name).read_bytes()}
     assert differing == {f"local/{name}" for name in ("timings.csv", "costs.html", "costs.md", "costs.json")}
+    assert "/reports/local/" in (Path(__file__).parents[3] / ".gitignore").read_text().splitlines()
 
 
 def test_failed_and_missing_cells_are_named_and_no_number_stands_for_them(tmp_path: Path) -> None:
