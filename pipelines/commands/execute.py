@@ -53,15 +53,15 @@ def sweep(options: Namespace) -> int:
             print(f"{session.study.study}: {session.outcome(FINE_TUNING).sentence()}; nothing to run.")
             return 0
         if not any(session.plan.is_ready(spec) for spec in left):
-            raise UserError(f"{options.study}: the runs wait for encoders that are not made; run `m2pt pretrain` first.")
+            raise UserError(f"{options.study}: the runs wait for encoders that do not exist yet; run `m2pt pretrain` first.")
         return _in_flow("sweep", session, lambda flows: flows.sweep)
 
 
 def report(options: Namespace) -> int:
-    """Render the report of a study as it stands."""
+    """Render the report of a study as it is now."""
     declared = study_file.load(options.study)
     out = options.out or report_folder(options.study, declared)
-    session = Session(declared, Display())  # its lock is not taken: a report may be made while runs go on
+    session = Session(declared, Display())  # not entered, so that its lock stays free: a report may be made while runs go on
     session.require_data()
     _in_flow("report", session, lambda flows: partial(flows.report, out=out), warm=False)
     try_to_publish(session.plan, out, session.display.say)
@@ -70,12 +70,12 @@ def report(options: Namespace) -> int:
 
 
 def study(options: Namespace) -> int:
-    """Do the whole study, with its search where it has one: the default one through DVC, any other in one flow."""
+    """Do the complete study, with its search if it has one: the default study through DVC, any other in one flow."""
     declared = study_file.load(options.study)
     out = report_folder(options.study, declared)
     if is_default(options.study) and declared.search is not None:
         raise UserError(
-            f"{options.study}: search: this study is done stage by stage, without a search; give it a file of its own."
+            f"{options.study}: search: the default study runs stage by stage and has no search; declare it in another file."
         )
     if is_default(options.study):
         return reproduce.reproduce(declared, options.study, out)
@@ -91,7 +91,7 @@ def study(options: Namespace) -> int:
 
 
 def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], warm: bool = True) -> int:
-    """Do a flow on a Prefect server; the workers start while the server does."""
+    """Do a flow on a Prefect server; the workers start at the same time as the server."""
     with server.used(LOGS / "prefect-server.log") as ready:
         if warm:
             session.warm()

@@ -23,10 +23,10 @@ PIPELINE = Path("dvc.yaml")
 def reproduce(study: Study, file: Path, out: Path) -> int:
     """Bring the default study up to date; returns the exit code.
 
-    Where runs failed, the report is rendered all the same, so that it names them.
+    The report is rendered even if runs failed, and names them.
 
     Raises:
-        UserError: this is no folder of a project, or the study is being reproduced already.
+        UserError: the current folder is not a project's, or the study is already being reproduced.
 
     """
     if not PIPELINE.is_file():
@@ -41,7 +41,7 @@ def reproduce(study: Study, file: Path, out: Path) -> int:
             code = 0
         else:
             code = _repro(study)
-        # DVC leaves the report stage out where the results are those that dvc.lock knows; the page tells more than results.
+        # DVC skips the report stage if the results are those in dvc.lock; but the report says more than the results.
         plan = resolve(study)
         if code or not is_current(out, plan):
             render_report(plan, out)
@@ -57,16 +57,16 @@ def _repro(study: Study) -> int:
         return 0
     plan = resolve(study)
     if plan.missing_data:
-        raise UserError(f"{PIPELINE}: the data could not be made; what DVC printed above says why.")
+        raise UserError(f"{PIPELINE}: the data could not be made; see what DVC printed above.")
     counts = plan.counts()
     left = ", ".join(f"{count} {state}" for state, count in counts.items() if state != RunState.COMPLETE)
     detail = f"{left} of {counts.total()} runs; `m2pt status` names the failed ones" if left else "all runs are complete"
-    print(f"m2pt: the study is not finished: {detail}; what DVC printed above says which stage ended it.", file=sys.stderr)
+    print(f"m2pt: the study is not finished: {detail}; see what DVC printed above for the stage that failed.", file=sys.stderr)
     return 1
 
 
 def _dvc(*arguments: str, quiet: bool = False) -> int:
-    """Run DVC with this Python first on the path; when this process is interrupted, DVC and its stage are too."""
+    """Run DVC with this Python first on the path; an interrupt of this process reaches DVC and its stage."""
     binaries = str(Path(sys.executable).parent)
     variables = os.environ | {"PATH": os.pathsep.join([binaries, os.environ.get("PATH", "")]), WATCHED: str(os.getpid())}
     output = subprocess.DEVNULL if quiet else None

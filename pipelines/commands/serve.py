@@ -22,7 +22,7 @@ def serve(options: Namespace) -> int:
     """Put a study on a schedule and do its runs until interrupted."""
     study = study_file.load(options.study)
     if options.every is not None and options.every < 1:
-        raise UserError(f"--every: {options.every:g} is no number of seconds of at least 1.")
+        raise UserError(f"--every: {options.every:g} is too short; give at least 1 second.")
     if options.starter:
         from pipelines.scheduling import flows
 
@@ -36,7 +36,7 @@ def serve(options: Namespace) -> int:
 
 
 def _start_runs(options: Namespace) -> int:
-    """Have another process start the runs, so that an interrupt reaches it from here, in order, and not from the terminal."""
+    """Let another process start the runs, so that an interrupt reaches it from here, in order, and not from the terminal."""
     schedule = ["--cron", options.cron] if options.cron else ["--every", str(options.every)]
     command = [sys.executable, "-m", "pipelines", "serve", "--starter", "--study", str(options.study), *schedule]
     path = LOGS / "serve.log"

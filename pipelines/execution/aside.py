@@ -1,6 +1,6 @@
-"""Runs that a study does not declare now: put aside, and back when they are declared again. Nothing is ever deleted.
+"""Runs that a study no longer declares are put aside, and come back when it declares them again. Nothing is ever deleted.
 
-Without this, what a study leaves behind would depend on what its file said before.
+Without this, the folders of a study would depend on what its file declared before.
 """
 
 import itertools
@@ -14,11 +14,11 @@ from pipelines.planning.plan import Plan, is_locked
 
 
 def bring_back(plan: Plan) -> Counter[Path]:
-    """Put declared runs that lie aside back, where no complete one of the same id stands; how many, by folder.
+    """Bring declared runs back from aside unless a complete run of the same id is in place; returns how many, by folder.
 
-    An encoder that came back may give others their ids: look at the disk again and call this until nothing comes.
+    An encoder that came back may give others their ids: look at the disk again and call this until nothing comes back.
     """
-    found: Counter[Path] = Counter()
+    counts: Counter[Path] = Counter()
     for run_dir in _placed(plan):
         kept = aside_of(run_dir.parent) / run_dir.name
         if not kept.is_dir() or is_complete(run_dir) or is_locked(run_dir):
@@ -26,31 +26,31 @@ def bring_back(plan: Plan) -> Counter[Path]:
         if run_dir.exists():
             if not is_complete(kept):
                 continue
-            run_dir.rename(_spare(run_dir))  # it holds less than what lies aside
+            run_dir.rename(_spare(run_dir))  # it holds less than the run aside
         run_dir.parent.mkdir(parents=True, exist_ok=True)
         kept.rename(run_dir)
-        found[run_dir.parent] += 1
-    return found
+        counts[run_dir.parent] += 1
+    return counts
 
 
 def put_aside(plan: Plan) -> Counter[Path]:
-    """Move runs aside that the study does not declare; how many, by folder.
+    """Move runs aside that the study does not declare; returns how many, by folder.
 
-    While a declared run has no id, for want of data or of an encoder, those of its name stay: one of them may be it.
+    While a declared run has no id, because data or an encoder are missing, runs of its name stay: one of them may be it.
     """
-    found: Counter[Path] = Counter()
+    counts: Counter[Path] = Counter()
     wanted = set(_placed(plan))
     for folder, specs in ((encoders_folder(plan.study), plan.pretrain), (runs_folder(plan.study), plan.runs)):
         unsure = {spec.name for spec in specs if not plan.is_ready(spec)}
         out = [path for path in _folders(folder) if path not in wanted and path.name.rpartition("-")[0] not in unsure]
         for path in (path for path in out if not is_locked(path)):
             _put(path, aside_of(folder))
-            found[folder] += 1
-    return found
+            counts[folder] += 1
+    return counts
 
 
 def replace(run_dirs: Iterable[Path]) -> None:
-    """Move runs away that are to be done anew."""
+    """Move runs away that are to be run again."""
     for run_dir in run_dirs:
         run_dir.rename(_spare(run_dir))
 
@@ -64,7 +64,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _put(path: Path, aside: Path) -> None:
-    """Put a run aside. Where one of the same id lies there, the one that holds less goes away, or the older of two equals."""
+    """Put a run aside. If one of the same id is there, the one that holds less is replaced, or the older of two equals."""
     aside.mkdir(parents=True, exist_ok=True)
     target = aside / path.name
     if target.exists():

@@ -1,4 +1,4 @@
-"""Ending a process together with all that it started."""
+"""Ending a process together with everything that it started."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ _PATIENCE_S = 10.0
 
 
 def end_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a signal to the group that `process` leads; what is still there after some seconds is killed."""
+    """Send a signal to the group that `process` leads; whatever is left after some seconds is killed."""
     deadline = time.monotonic() + _PATIENCE_S
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)

@@ -1,4 +1,4 @@
-"""What a person sees in the terminal while runs go on: a bar where there is a terminal, one line per finished run elsewhere."""
+"""What the user sees while runs go on: a progress bar in a terminal, one line per finished run elsewhere."""
 
 import sys
 import threading
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Display:
-    """Shows how far a set of runs is. Its methods may be called from many threads."""
+    """Shows the progress of a set of runs. Many threads may call its methods."""
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
@@ -33,7 +33,7 @@ class Display:
             sys.stdout.flush()
 
     def begin(self, title: str, total: int, done: int) -> None:
-        """Start a new set of runs of which `done` are complete already."""
+        """Start a new set of runs, of which `done` are complete already."""
         self._stop()
         self._title, self._total, self._done = title, total, done
         if self._console.is_terminal:

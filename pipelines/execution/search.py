@@ -1,7 +1,7 @@
-"""The search of a study: which values the next trial has, and trial after trial until all have ended.
+"""The search of a study: it proposes the values of a trial and runs it, until all trials have ended.
 
-A proposal follows from the declared search and the scores of the trials before, and from nothing else: a search that was stopped
-goes on with the very trials that it would have had.
+A proposal depends only on the declared search and on the scores of the earlier trials: a search that was stopped continues with
+exactly the trials that it would have had.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,20 +33,20 @@ DIGITS = 4
 """How many digits a proposed number keeps, so that it can be read and written again."""
 
 Do = Callable[[str, Sequence[RunSpec]], object]
-"""Does runs under a title and returns when all have ended, in whatever way."""
+"""Does runs under a title; returns when all have ended, in whatever way."""
 
 
 def run_trials(session: Session, do: Do) -> None:
     """Do the trials of a study that have not ended, one after another.
 
     Raises:
-        UserError: the values of the ranges do not go with the study, or a run could not even be tried.
+        UserError: the values of the ranges do not fit the study, or a run could not be started.
 
     """
     search = _search(session.study)
     check(session.study)
     if not session.plan.trials and (runs_folder(session.study) / JOURNAL).is_file():
-        session.display.say(f"{session.study.study}: the study was declared otherwise before; its search begins anew.")
+        session.display.say(f"{session.study.study}: the study file has changed; its search starts again.")
     for number in range(search.trials):
         if number == len(session.plan.trials):
             _propose(session, search)
@@ -55,20 +55,20 @@ def run_trials(session: Session, do: Do) -> None:
 
 
 def check(study: Study) -> None:
-    """Raise `UserError` where a value of the ranges makes no runs, or impossible ones: before the first trial, not after many."""
+    """Raise `UserError` if a value of the ranges makes no runs or impossible ones, before the first trial and not after many."""
     search = _search(study)
     for key, values in search.ranges.items():
         trials = [Trial(index, {key: value}) for index, value in enumerate(values.ends)]
         for trial, specs in zip(trials, _specs(study, trials), strict=True):
             if not specs:
                 raise UserError(
-                    f"search.method: {search.method} has no runs in this sweep where {key} is "
+                    f"search.method: {search.method} has no runs in this sweep when {key} is "
                     f"{trial.values[key]}; give it auxiliaries (sweep.auxiliaries), or choose another method."
                 )
 
 
 def _specs(study: Study, trials: Sequence[Trial]) -> list[list[RunSpec]]:
-    """The runs of each trial, whatever the data are. Raises `UserError` where they are impossible."""
+    """The runs of each trial, whatever the data are. Raises `UserError` if they are impossible."""
     known = dict.fromkeys([*study.sweep.targets], "")
     parts = part_specs(with_trials(study, trials), Fingerprints(known, {}))
     return [parts[trial.name] for trial in trials]
@@ -84,16 +84,16 @@ def _propose(session: Session, search: SearchConfig) -> None:
         trial = replace(trial, state="failed", refused=True, reason=" ".join(str(error).split()))
     write_trials(session.study, session.plan.prints, runs_folder(session.study), [*before, trial])
     session.look_again()
-    session.tidy()  # its runs may have been put aside by a search that was declared otherwise
+    session.tidy()  # an earlier search may have put its runs aside
     if trial.refused:
-        session.display.say(f"{session.study.study}: trial {trial.number} ({told(trial.values)}) failed: {trial.reason}")
+        session.display.say(f"{session.study.study}: trial {trial.number} ({in_words(trial.values)}) failed: {trial.reason}")
 
 
 def _do_trial(session: Session, search: SearchConfig, number: int, do: Do) -> None:
     plan = session.plan
     trial, specs = plan.trials[number], plan.parts[plan.trials[number].name]
     if plan.unfinished(specs):
-        do(f"{session.study.study}: trial {number} of {search.trials}, {told(trial.values)}", specs)
+        do(f"{session.study.study}: trial {number} of {search.trials}, {in_words(trial.values)}", specs)
     ended = session.look_again().trials[number]
     if ended.state == "unfinished":
         trials = list(session.plan.trials)
@@ -101,18 +101,18 @@ def _do_trial(session: Session, search: SearchConfig, number: int, do: Do) -> No
         write_trials(session.study, session.plan.prints, runs_folder(session.study), trials)
         session.look_again()
     result = ended.reason if ended.score is None else f"mean validation score {ended.score:.2f}"
-    session.display.say(f"{session.study.study}: trial {number} ({told(trial.values)}) {ended.state}: {result.rstrip('.')}.")
+    session.display.say(f"{session.study.study}: trial {number} ({in_words(trial.values)}) {ended.state}: {result.rstrip('.')}.")
 
 
 def _reason(session: Session, specs: Sequence[RunSpec]) -> str:
-    """Why a trial failed. Raises `UserError` where no run of it failed: what kept them from running is no fault of its values."""
+    """Why a trial failed. Raises `UserError` if none of its runs failed: then its values are not to blame."""
     plan = session.plan
     failed = [spec for spec in specs if plan.state(spec) == RunState.FAILED]
     if not failed:
         outcome = session.outcome(FINE_TUNING, specs)
         (name, why), *_ = (outcome.failed | outcome.waiting).items()
         raise UserError(
-            f"the search stops, for {name} could not be run ({why.rstrip('.')}); start again and it goes on from there."
+            f"the search stops because {name} could not be run ({why.rstrip('.')}); start again and it continues from there."
         )
     more = f" ({len(failed)} of its {len(specs)} runs failed)" if len(failed) > 1 else ""
     return f"{plan.label(failed[0])}: {read_json(runs_folder(plan.study) / run_id(failed[0]) / FAILURE)['error']}{more}"
@@ -124,15 +124,15 @@ def _search(study: Study) -> SearchConfig:
     return study.search
 
 
-def told(values: Values) -> str:
+def in_words(values: Values) -> str:
     """The values of a trial in one line."""
     return ", ".join(f"{key} = {value_words(value)}" for key, value in values.items())
 
 
 def propose(search: SearchConfig, study: Study, before: Sequence[Trial]) -> dict[str, JsonValue]:
-    """The values of the next trial; the first has the declared ones where they lie within the ranges.
+    """The values of the next trial; the first trial has the declared values if they are within the ranges.
 
-    The sampler is made anew for each trial and told of all trials before, those that failed as failed.
+    Each trial gets a new sampler that knows all earlier trials, the failed ones as failed.
     """
     if not before and (declared := declared_values(search, study)) is not None:
         return declared
@@ -141,9 +141,9 @@ def propose(search: SearchConfig, study: Study, before: Sequence[Trial]) -> dict
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     seed = derived_seed(search.seed, "trial", len(before)) % 2**32
     spaces = {key: _distribution(values) for key, values in search.ranges.items()}
-    told_to = optuna.create_study(direction="maximize", sampler=_sampler(search, seed))
+    known = optuna.create_study(direction="maximize", sampler=_sampler(search, seed))
     for trial in before:
-        told_to.add_trial(
+        known.add_trial(
             optuna.trial.create_trial(
                 state=optuna.trial.TrialState.FAIL if trial.score is None else optuna.trial.TrialState.COMPLETE,
                 value=trial.score,
@@ -151,7 +151,7 @@ def propose(search: SearchConfig, study: Study, before: Sequence[Trial]) -> dict
                 distributions=spaces,
             )
         )
-    asked = told_to.ask(spaces).params
+    asked = known.ask(spaces).params
     return {key: _value(values, asked[key]) for key, values in search.ranges.items()}
 
 
@@ -162,9 +162,9 @@ def _sampler(search: SearchConfig, seed: int) -> "BaseSampler":
 
 
 def declared_values(search: SearchConfig, study: Study) -> dict[str, JsonValue] | None:
-    """The values that the study file has for the keys of its search; None where one lies outside of its range."""
-    found = {key: values.find(study.value_of(key)) for key, values in search.ranges.items()}
-    return None if any(value is None for value in found.values()) else found
+    """The values that the study file has for the keys of its search; None if one is outside its range."""
+    declared = {key: values.find(study.value_of(key)) for key, values in search.ranges.items()}
+    return None if any(value is None for value in declared.values()) else declared
 
 
 def _distribution(values: RangeConfig) -> "BaseDistribution":
@@ -179,7 +179,7 @@ def _distribution(values: RangeConfig) -> "BaseDistribution":
 
 
 def _parameter(values: RangeConfig, value: JsonValue) -> object:
-    """A value as the sampler knows it: a choice by its place."""
+    """A value as the sampler knows it: a choice by its index."""
     return value if values.choices is None else values.choices.index(value)
 
 

@@ -1,8 +1,8 @@
-"""One execution of a study: lock, slots, tracking, display, and what became of each run. Knows nothing of Prefect."""
+"""One execution of a study: its lock, engine, tracking and display, and how each run ended. Knows nothing of Prefect."""
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,24 +18,25 @@ from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, Spec
 from m2pt.runs.trials import is_trial
 from pipelines.execution import aside
-from pipelines.execution.launch import SlotPool
-from pipelines.execution.process_environment import LOGS
+from pipelines.execution.engine import Engine
 from pipelines.execution.progress import Display
+from pipelines.execution.slot_pool import local_engine
 from pipelines.planning import environments
 from pipelines.planning.embedded_data import make_data
 from pipelines.planning.folders import aside_of, data_folder, encoders_folder, runs_folder, study_lock
 from pipelines.planning.job_inputs import job_inputs
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve, sweep_id
-from pipelines.planning.slots import slots
 from pipelines.tracking.live import LiveTracking
 from pipelines.tracking.tracker import chosen_tracker
+
+_WAITS = "waits for an encoder that does not exist yet"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How one run ended: `result` says it in words; `died` where its worker did, and another attempt is worth while.
+    """How one run ended: `result` says it in words; `died` says that its worker did, so that another attempt may succeed.
 
-    `seconds` is the time its worker spent on it, without the wait for a slot.
+    `seconds` is the time spent on it, without the wait for a slot.
     """
 
     ok: bool
@@ -46,7 +47,7 @@ class Ended:
 
 @dataclass
 class Outcome:
-    """What became of a set of runs of one kind; `failed` and `waiting` say why, by name."""
+    """How the runs of one kind ended; `failed` and `waiting` say why, by name."""
 
     kind: str
     total: int
@@ -63,7 +64,7 @@ class Outcome:
         """The outcome in one sentence."""
         parts = [f"{self.complete} of {self.total} {self.kind} runs are complete"]
         parts += [f"{len(self.failed)} failed"] if self.failed else []
-        parts += [f"{len(self.waiting)} wait for encoders that are not made"] if self.waiting else []
+        parts += [f"{len(self.waiting)} wait for encoders that do not exist yet"] if self.waiting else []
         return ", ".join(parts)
 
 
@@ -75,24 +76,23 @@ class Session:
 
     """
 
-    def __init__(self, study: Study, display: Display, worker_command: Sequence[str] | None = None) -> None:
+    def __init__(self, study: Study, display: Display, make_engine: Callable[[Study], Engine] = local_engine) -> None:
         self.study = study
         self.display = display
-        self.slots = slots(study.execution)
-        self._worker_command = worker_command
+        self.engine = make_engine(study)
         self._open = ExitStack()
         self._guard = threading.RLock()
-        self._pool: SlotPool | None = None
         self._tracking: LiveTracking | None = None
         self._plan: Plan | None = None
         self._ended: dict[str, Ended] = {}
         self._stopped = False
-        self._beside: dict[str, set[Compared]] = {}
+        self._compared_with: dict[str, set[Compared]] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             opening.enter_context(self.display)
             opening.enter_context(study_lock(runs_folder(self.study)))
+            opening.callback(self.engine.close)
             self._open = opening.pop_all()
         return self
 
@@ -101,19 +101,19 @@ class Session:
 
     @property
     def plan(self) -> Plan:
-        """The plan as it stood when it was last looked at."""
+        """The plan as it was at the last look."""
         if self._plan is None:
             self._plan = resolve(self.study)
         return self._plan
 
     def look_again(self) -> Plan:
-        """The plan as it stands now, the data taken as they were."""
+        """The plan as it is now, with the data as they were."""
         known = self.plan.prints.data if not self.plan.missing_data else None
         self._plan = resolve(self.study, known)
         return self._plan
 
     def make_data(self) -> bool:
-        """Make the study's embedded data where they are not there as declared; whether any were made.
+        """Make the study's embedded data unless they are there as declared; returns whether any were made.
 
         Raises:
             UserError: data are missing and the study does not say how to make them.
@@ -127,7 +127,7 @@ class Session:
         return made
 
     def require_data(self) -> None:
-        """Raise `UserError` where the study's data are not there."""
+        """Raise `UserError` if data or files of weights of the study are missing."""
         if missing := self.plan.missing_data:
             folders = ", ".join(str(data_folder(self.study, key)) for key in missing)
             way_out = (
@@ -135,55 +135,45 @@ class Session:
                 if self.study.data.embedded is not None
                 else "put the data there, or correct data.root"
             )
-            raise UserError(f"data.root: there are no data as declared in {folders}; {way_out}.")
+            raise UserError(f"data.root: the declared data are not in {folders}; {way_out}.")
         if absent := self.plan.missing_weights:
             listed = ", ".join(f"{key} ({path})" for key, path in absent.items())
-            raise UserError(f"these files of weights are not there: {listed}; fetch them, or correct the paths.")
+            raise UserError(f"these files of weights do not exist: {listed}; fetch them, or correct the paths.")
 
     def warm(self) -> None:
-        """Start workers and tracking now, without waiting for them."""
-        self.pool.warm(len(self.plan.unfinished(self.plan.specs)))  # a run that waits for data or encoders counts too
+        """Prepare the engine and tracking, without waiting for them."""
+        self.engine.warm(len(self.plan.unfinished(self.plan.specs)))  # a run that waits for data or encoders counts too
         self._start_tracking()
 
     def stop(self) -> None:
-        """End all runs under way; they go on from their last checkpoint with the next start."""
+        """Cancel the runs that are going on; the next start continues them from their last checkpoint."""
         self._stopped = True
-        self.pool.close()
-
-    @property
-    def pool(self) -> SlotPool:
-        """The slots with their workers, made when first wanted."""
-        with self._guard:
-            if self._pool is None:
-                LOGS.mkdir(parents=True, exist_ok=True)
-                self._pool = self._open.enter_context(SlotPool(self.slots, self._worker_command, LOGS))
-            return self._pool
+        self.engine.close()
 
     def _start_tracking(self) -> LiveTracking:
         with self._guard:
             if self._tracking is None:
                 make_tracker = partial(chosen_tracker(), self.study.study, sweep_id(self.study))
-                live = LiveTracking(make_tracker, self.display.say)
-                self._tracking = self._open.enter_context(live)
+                self._tracking = self._open.enter_context(LiveTracking(make_tracker, self.display.say))
             return self._tracking
 
     def tidy(self) -> None:
-        """Have the folders of the study hold the runs it declares and no others, as far as those have their ids."""
+        """Let the folders of the study hold exactly the runs that it declares, as far as those have their ids."""
         back: Counter[Path] = Counter()
-        while found := aside.bring_back(self.look_again()):  # an encoder that came back gives others their ids
-            back += found
+        while returned := aside.bring_back(self.look_again()):  # an encoder that came back gives others their ids
+            back += returned
         for folder, count in aside.put_aside(self.plan).items():
             self.display.say(f"{_runs(count)} in {folder} that the study no longer declares put aside in {aside_of(folder)}.")
         for folder, count in back.items():
             self.display.say(f"{_runs(count)} put aside before came back to {folder}.")
 
     def prepare(self, *kinds: str) -> None:
-        """Have the folders hold what the study declares, and what stands go with what will be done: `tidy` and `agree`."""
+        """Bring the folders in line with the study (`tidy`), and check the environments of their runs (`agree`)."""
         self.tidy()
         self.agree(*kinds)
 
     def agree(self, *kinds: str) -> None:
-        """Have no run begin that would be compared with runs of another environment, but as the study file allows it.
+        """Let no run start that would be compared with runs of another environment, unless the study file allows it.
 
         Raises:
             UserError: it does not; the sentence says what differs.
@@ -193,26 +183,27 @@ class Session:
         ours, rule = environments.here(self.study), self.study.execution.other_environment
         for kind in kinds:
             specs: Sequence[Spec] = plan.pretrain if kind == PRETRAINING else plan.runs
-            known = environments.recorded(plan, specs)
-            found = environments.differing(known, ours)
-            if found and rule == "redo":
-                aside.replace(found)
-                self.display.say(f"{self.study.study}: {environments.clause(found, kind)}: put aside, to be done anew.")
-            elif found and (plan.unfinished(specs) or plan.to_come):
-                said = f"{self.study.study}: new {kind} runs would be compared with {environments.clause(found, kind)}"
+            recorded = environments.recorded(plan, specs)
+            differing = environments.differing(recorded, ours)
+            if differing and rule == "redo":
+                aside.replace(differing)
+                self.display.say(f"{self.study.study}: {environments.clause(differing, kind)}: put aside, to be run again.")
+            elif differing and (plan.unfinished(specs) or plan.to_come):
+                clash = f"{self.study.study}: new {kind} runs would be compared with {environments.clause(differing, kind)}"
                 if rule == "refuse":
-                    raise UserError(f"{said}; {WAY_OUT}.")
-                self.display.say(f"{said}; the report names them all.")
-            elif environments.is_mixed(known):
-                said = f"{environments.clause(found, kind)} stand beside others; the report names them all"
-                self.display.say(f"{self.study.study}: {said}.")
+                    raise UserError(f"{clash}; {WAY_OUT}.")
+                self.display.say(f"{clash}; the report names them all.")
+            elif environments.is_mixed(recorded):
+                mixed = f"runs of several environments are compared: {environments.clause(differing, kind)}"
+                self.display.say(f"{self.study.study}: {mixed}; the report names them all.")
             if rule != "mix":
-                self._beside[kind] = {there for run_dir, theirs in known.items() if run_dir not in found for there in theirs}
+                kept = [theirs for run_dir, theirs in recorded.items() if run_dir not in differing]
+                self._compared_with[kind] = {environment for theirs in kept for environment in theirs}
 
     def do(self, spec: Spec, again: bool = False) -> Ended:
-        """Do one run on the next free slot; blocks until it has ended. May be called from many threads.
+        """Do one run on the next free slot; blocks until it has ended. Many threads may call this at once.
 
-        `again` says that a run whose worker died will be tried again, so that its end is not told yet.
+        `again` says that a run whose worker died will be tried again, so that its end is not reported yet.
         """
         name = self.plan.label(spec)
         self.display.started(name)
@@ -234,24 +225,24 @@ class Session:
                 plan = self.look_again()
             spec = next(made for made in plan.pretrain if made.name == spec.name)
         if not plan.is_ready(spec):
-            return Ended(False, "waits for an encoder that is not made")
+            return Ended(False, _WAITS)
         folder = encoders_folder(self.study) if isinstance(spec, PretrainSpec) else runs_folder(self.study)
         run_dir = create_run(folder, spec)
         self._start_tracking().run_started(spec, run_dir)
         kind = PRETRAINING if isinstance(spec, PretrainSpec) else FINE_TUNING
-        inputs = job_inputs(plan, spec) | {"beside": list(self._beside.get(kind, ()))}
-        result = self.pool.run(run_dir, inputs, self.study.execution.time_limit_s)
+        inputs = job_inputs(plan, spec) | {"beside": list(self._compared_with.get(kind, ()))}
+        result = self.engine.run(run_dir, inputs, self.study.execution.time_limit_s)
         self._start_tracking().run_ended(spec, run_dir)
         if result.status == RunState.COMPLETE:
-            if kind in self._beside:
-                self._beside[kind] |= set(environments.of_run(run_dir))
+            if kind in self._compared_with:
+                self._compared_with[kind] |= set(environments.of_run(run_dir))
             splits = ("val",) if is_trial(self.study, spec) else ("val", "test")  # a search shows nobody a test score
             return Ended(True, scores(run_dir, splits), seconds=result.seconds)
         died = (run_dir / FAILURE).is_file() and read_json(run_dir / FAILURE)["kind"] == "worker_died"
-        return Ended(False, result.error or "failed without a word", died, result.seconds)
+        return Ended(False, result.error or "failed without a reason", died, result.seconds)
 
     def outcome(self, kind: str, among: Sequence[Spec] | None = None) -> Outcome:
-        """What became of the runs of a kind (`pretraining` or `fine-tuning`), or of those `among`, as it lies on the disk."""
+        """How the runs of a kind (`pretraining` or `fine-tuning`), or those `among`, ended, as the disk shows it."""
         plan = self.look_again()
         specs: Sequence[Spec] = among if among is not None else plan.pretrain if kind == PRETRAINING else plan.runs
         outcome = Outcome(kind, len(specs), 0)
@@ -261,9 +252,9 @@ class Session:
                 case RunState.COMPLETE:
                     outcome.complete += 1
                 case RunState.WAITING:
-                    outcome.waiting[plan.label(spec)] = "waits for an encoder that is not made"
+                    outcome.waiting[plan.label(spec)] = _WAITS
                 case _:
-                    outcome.failed[plan.label(spec)] = ended.result if ended is not None else "did not come to its turn"
+                    outcome.failed[plan.label(spec)] = ended.result if ended is not None else "was not started"
         return outcome
 
 

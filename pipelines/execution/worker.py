@@ -15,11 +15,11 @@ from m2pt.config import UserError
 from pipelines.planning.slots import Slot
 
 START_LIMIT_S = 300.0
-"""How long a worker may take until it is ready: imports from a cold disk are slow, but they end."""
+"""How long a worker may take to become ready: imports from a cold disk are slow."""
 
 _POLL_S = 0.2
 _NOT_FOR_WORKERS = ("PREFECT_", "MLFLOW_", "DVC_")
-"""A job knows nothing of orchestration; an inherited MLFLOW_RUN_ID or Prefect context would only mislead it."""
+"""A job knows nothing of the orchestration; an inherited MLFLOW_RUN_ID or Prefect context would mislead it."""
 
 
 class WorkerEndedError(Exception):
@@ -38,7 +38,7 @@ class Worker:
         self._ready = False
 
     def start(self) -> None:
-        """Start the process unless one lives; does not wait until it is ready. Raises `UserError` where the system refuses."""
+        """Start the process unless it is alive, without waiting until it is ready. Raises `UserError` if the system refuses."""
         if self._process is not None:
             if self._process.poll() is None:
                 return
@@ -48,7 +48,7 @@ class Worker:
             if self._log:
                 self._log.parent.mkdir(parents=True, exist_ok=True)
             with self._log.open("wb") if self._log else nullcontext() as stderr:
-                # close_fds (the default) matters: a sibling holding this pipe's end open would keep the end of file from coming.
+                # close_fds (the default) matters: a sibling that holds this pipe open would hide its end of file.
                 self._process = subprocess.Popen(
                     self._command,
                     stdin=subprocess.PIPE,
@@ -77,18 +77,18 @@ class Worker:
     def do(self, run_dir: Path, limit_s: float) -> dict[str, Any]:
         """Let the process do one run and return its answer. Raises `WorkerEndedError`, `TimeoutError`."""
         deadline = time.monotonic() + limit_s
-        with suppress(BrokenPipeError, ValueError):  # the process has ended, or was hung up on; reading tells
+        with suppress(BrokenPipeError, ValueError):  # the process has ended, or was hung up on: reading reports it
             self._pipe("stdin").write(json.dumps({"run_dir": str(run_dir)}).encode() + b"\n")
         return self._receive("run_dir", str(run_dir), deadline)
 
     def hang_up(self) -> None:
-        """Close the process's standard input, on which it leaves."""
+        """Close the process's standard input, at which it ends."""
         process = self._process
         if process is not None and process.stdin is not None:
             process.stdin.close()
 
     def kill(self, patience_s: float = 0.0) -> None:
-        """End the process and all that it started, after `patience_s` in which it may leave by itself; idempotent."""
+        """End the process and everything that it started, after `patience_s` in which it may end by itself; idempotent."""
         process = self._process
         if process is None:
             return
@@ -99,7 +99,7 @@ class Worker:
         process.wait()
 
     def close(self) -> None:
-        """End the process and give its pipes back; only for the thread that uses this worker."""
+        """End the process and close its pipes; only for the thread that uses this worker."""
         self.kill()
         self.hang_up()
         if self._process is not None:
@@ -107,13 +107,13 @@ class Worker:
         self._process = None
 
     def last_words(self) -> str:
-        """The end of what the process wrote to its standard error, where that goes to a file."""
+        """The last part of the process's standard error, empty if that does not go to a file."""
         if self._log is None or not self._log.is_file():
             return ""
         return self._log.read_bytes()[-4000:].decode(errors="replace").strip()
 
     def _receive(self, key: str, value: object, deadline: float) -> dict[str, Any]:
-        """The next message whose `key` is `value`; anything else that found its way to standard output is passed over."""
+        """The next message whose `key` is `value`; anything else on standard output is ignored."""
         while True:
             line, newline, rest = self._received.partition(b"\n")
             if not newline:
@@ -131,7 +131,7 @@ class Worker:
             raise TimeoutError
         poll = select.poll()
         poll.register(stdout, select.POLLIN)
-        # Waking now and then, because something that the process started can outlive it and hold its standard output open.
+        # Wake up now and then, because a child of the process can outlive it and hold its standard output open.
         if poll.poll(1000 * min(_POLL_S, remaining)):
             chunk = os.read(stdout, 65536)
             self._received += chunk

@@ -1,6 +1,6 @@
-"""The Prefect flows: pretraining, sweep, report, study. One task per run, so that a person sees which cell is running.
+"""The Prefect flows: pretraining, sweep, report, study. One task per run, so that the user sees which run is going on.
 
-Prefect schedules, retries and shows. What is complete is decided by the records on the disk, never by Prefect.
+Prefect schedules, retries and shows. The records on the disk decide what is complete, never Prefect.
 """
 
 import logging
@@ -58,9 +58,9 @@ def sweep(session: Session) -> list[Outcome]:
 
 
 def search(session: Session) -> list[Outcome]:
-    """Do the trials of a study, then compare what they chose with what was declared; inside a flow.
+    """Do the trials of a study, then the runs that compare the chosen values with the declared ones; inside a flow.
 
-    A trial that failed is no failure of the search. Without encoders for all trials there is none.
+    A failed trial does not fail the search. The search is left out while an encoder is missing.
     """
 
     def do(title: str, specs: Sequence[RunSpec]) -> None:
@@ -72,7 +72,7 @@ def search(session: Session) -> list[Outcome]:
     plan = session.look_again()
     if not plan.unfinished(plan.pretrain):
         run_trials(session, do)
-        session.tidy()  # what a search chose before may have been put aside, and come back
+        session.tidy()  # runs of an earlier choice may come back from aside
     compared = session.look_again().compared
     return [_do_all(session, FINE_TUNING, _ready(session, compared), compared)]
 
@@ -89,12 +89,12 @@ def report(session: Session, out: Path) -> list[Outcome]:
 
 
 def whole(session: Session, out: Path) -> list[Outcome]:
-    """Data where they are absent, encoders, runs, report; inside a flow."""
+    """Data if they are missing, encoders, runs, report; inside a flow."""
 
     @task(name="data", task_run_name="data of {study}", cache_policy=NO_CACHE, persist_result=False)
     def make_data(study: str) -> None:
         made = session.make_data()
-        get_run_logger().info("%s: the data %s", study, "were made" if made else "are there")
+        get_run_logger().info("%s: the data %s", study, "were made" if made else "exist already")
 
     session.prepare(PRETRAINING, FINE_TUNING)
     if is_done(session.look_again(), out):
@@ -108,30 +108,27 @@ def whole(session: Session, out: Path) -> list[Outcome]:
 
 
 def run(kind: str, session: Session, body: Body) -> list[Outcome]:
-    """Do `body` inside a Prefect flow named `kind`; returns what became of the runs.
-
-    Raises whatever the body raises.
-    """
-    found: list[Outcome] = []
+    """Do `body` inside a Prefect flow named `kind`; returns how the runs ended. Raises whatever the body raises."""
+    outcomes: list[Outcome] = []
     faults: list[Exception] = []
 
     @flow(name=kind, flow_run_name=f"{kind} {session.study.study}", persist_result=False)
     def shown(study: str) -> State[None]:
         try:
-            found.extend(_watched(session, body))
-        except Exception as error:  # raised again below: Prefect would keep it to itself
+            outcomes.extend(_watched(session, body))
+        except Exception as error:  # raised again below, because Prefect would not raise it
             faults.append(error)
             return Failed(message=f"{type(error).__name__}: {error}")
-        return _state(found)
+        return _state(outcomes)
 
     _quiet()
     try:
         shown(session.study.study, return_state=True)
-    finally:  # also when interrupted: later there is no server, and Prefect would go on trying for a minute
+    finally:  # also on an interrupt: later there is no server, and Prefect would retry for a minute
         flush()
     if faults:
         raise faults[0]
-    return found
+    return outcomes
 
 
 def _scheduled_name() -> str:
@@ -140,7 +137,7 @@ def _scheduled_name() -> str:
 
 @flow(name="study", flow_run_name=_scheduled_name, persist_result=False)
 def study(study: str = "params.yaml") -> State[None]:
-    """The whole study in a file, as a schedule starts it; it ends at once as `Skipped` where the study is running already."""
+    """The complete study in a file, as a schedule starts it; ends at once as `Skipped` if the study is already running."""
     prepare()
     follow_parent()
     logger = get_run_logger()
@@ -167,7 +164,7 @@ def study(study: str = "params.yaml") -> State[None]:
 def serve(file: Path, declared: Study, cron: str | None, every_s: float | None) -> None:
     """Put a study on a schedule on the Prefect server in use, and start its runs until this process is ended."""
     interval = None if every_s is None else timedelta(seconds=every_s)
-    # Two at once: while one runs, the next can find that out and end as skipped, instead of running late.
+    # Two at once: while one runs, the next can end as skipped, instead of running late.
     study.serve(
         name=declared.study,
         cron=cron,
@@ -179,13 +176,13 @@ def serve(file: Path, declared: Study, cron: str | None, every_s: float | None) 
 
 
 def flush() -> None:
-    """Send what Prefect has not sent yet: its server may end before this process does."""
+    """Send what Prefect has not sent yet, because its server may end before this process does."""
     APILogWorker.drain_all(timeout=10, at_exit=False)
     EventsWorker.drain_all(timeout=10, at_exit=False)
 
 
 def _quiet() -> None:
-    """Leave what is said of single runs out of the terminal: our own display tells it."""
+    """Keep Prefect's messages about single runs out of the terminal: our own display shows the runs."""
 
     def from_elsewhere(record: logging.LogRecord) -> bool:
         return not record.name.startswith(("prefect.task_runs", "prefect.flow_runs", "prefect.task_runner"))
@@ -195,7 +192,7 @@ def _quiet() -> None:
 
 
 def _watched(session: Session, body: Body) -> list[Outcome]:
-    """Do the body; when it is interrupted, end the runs first: Prefect would wait for them."""
+    """Do the body; on an exception, cancel the runs first, because Prefect would wait for them."""
     try:
         return body(session)
     except BaseException:
@@ -213,7 +210,7 @@ def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Sequence[R
     outcome = session.outcome(kind, among)
     session.display.say(f"{session.study.study}: {outcome.sentence()}.")
     get_run_logger().info("%s", outcome.sentence())
-    _tell(session.study, outcome)
+    _show_outcome(session.study, outcome)
     return outcome
 
 
@@ -221,8 +218,8 @@ def _do(session: Session, kind: str, title: str, total: int, todo: Sequence[Spec
     if todo:
         session.warm()
         session.display.begin(title, total, total - len(todo))
-        # One more than there are slots: the next task is through Prefect's formalities when a slot becomes free.
-        runner: Runner = ThreadPoolTaskRunner(max_workers=len(session.slots) + 1)
+        # One more than the engine does at once: the next task is ready in Prefect when a slot becomes free.
+        runner: Runner = ThreadPoolTaskRunner(max_workers=session.engine.capacity + 1)
         with runner:
             try:
                 _submit_all(runner, session, kind, todo)
@@ -232,7 +229,7 @@ def _do(session: Session, kind: str, title: str, total: int, todo: Sequence[Spec
 
 
 def _submit_all(runner: Runner, session: Session, kind: str, todo: Sequence[Spec]) -> None:
-    """One task per run; an encoder that goes on from another waits for that one."""
+    """One task per run; an encoder that starts from another one waits for it."""
     specs = {session.plan.label(spec): spec for spec in todo}
     job = _task(session, kind, specs)
     futures: dict[str, PrefectFuture[Any]] = {}
@@ -285,7 +282,7 @@ def _state(outcomes: Sequence[Outcome]) -> State[None]:
     return Failed(message=message)
 
 
-def _tell(declared: Study, outcome: Outcome) -> None:
+def _show_outcome(declared: Study, outcome: Outcome) -> None:
     """The outcome as artifacts: a sentence, and a table of what is not complete."""
     key = "".join(c if c.isalnum() else "-" for c in f"{outcome.kind}-{declared.study}".lower())
     create_markdown_artifact(f"**{declared.study}**: {outcome.sentence()}.", key=key)

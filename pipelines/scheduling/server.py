@@ -1,7 +1,7 @@
 """A local Prefect server on the loopback interface that lives exactly as long as the process that started it.
 
-The server's process (`pipelines.scheduling.server_process`) ends when its standard input closes, however its parent ends.
-Prefect's own temporary server would stay behind after a SIGKILL, and it has no pages to look at.
+The server's process (`pipelines.scheduling.server_process`) ends when its standard input closes, in whatever way its parent ends.
+Prefect's own temporary server would survive a SIGKILL of its parent, and it has no pages to look at.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _START_LIMIT_S = 180.0
 
 
 def listen(preferred: int) -> socket.socket:
-    """A socket that listens on port `preferred`, or on one that the system chooses where that is taken."""
+    """A socket that listens on port `preferred`, or on a port that the system chooses if that one is taken."""
     for port in (preferred, 0):
         listener = socket.socket()
         try:
@@ -37,11 +37,11 @@ def listen(preferred: int) -> socket.socket:
             listener.close()
         else:
             return listener
-    raise UserError(f"no free port can be had on {HOST}; stop what takes them.")
+    raise UserError(f"there is no free port on {HOST}; stop a process that uses one.")
 
 
 def free_port(preferred: int) -> int:
-    """`preferred`, or another port where that is taken."""
+    """`preferred`, or another port if that is taken."""
     with listen(preferred) as listener:
         return int(listener.getsockname()[1])
 
@@ -55,7 +55,7 @@ class LocalServer:
     def __init__(self, log: Path, port: int = 4200, schedules: bool = False) -> None:
         self.log = log
         self._lock = self._turn()
-        # The server inherits the socket, so that no other can come to answer at this address in the meantime.
+        # The server inherits the socket, so that no other process can take this address in the meantime.
         with listen(port) as listener:
             self.api_url = f"http://{HOST}:{listener.getsockname()[1]}/api"
             self._process = self._start(listener.fileno(), schedules)
@@ -70,7 +70,7 @@ class LocalServer:
         """Wait until the server answers; returns the address of its API.
 
         Raises:
-            UserError: it ended or did not answer in time; the path of its log is named.
+            UserError: it ended or did not answer in time; the sentence names its log.
 
         """
         deadline = time.monotonic() + _START_LIMIT_S
@@ -84,7 +84,7 @@ class LocalServer:
         return self.api_url
 
     def close(self) -> None:
-        """End the server. Idempotent."""
+        """End the server; a second call does nothing."""
         self._lock.close()
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -129,9 +129,9 @@ class LocalServer:
 
 @contextlib.contextmanager
 def used(log: Path, port: int = 4200, schedules: bool = False) -> Iterator[Callable[[], str]]:
-    """Have this process and its children use the server at `PREFECT_API_URL`, or a local one where that is not set.
+    """Let this process and its children use the server at `PREFECT_API_URL`, or a local one if that is not set.
 
-    Yields what waits until the server answers and returns the address of its API; import Prefect inside the context.
+    Yields a function that waits until the server answers and returns the address of its API. Import Prefect inside the context.
     """
     if os.environ.get(API_URL):
         yield _require

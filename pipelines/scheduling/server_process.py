@@ -1,6 +1,6 @@
 """The process of a local Prefect server: `python -m pipelines.scheduling.server_process SOCKET`. It ends with its standard input.
 
-Apart from `pipelines.scheduling.server` because this one must not load m2pt.
+A module of its own because this process must not load m2pt.
 """
 
 import os
@@ -21,7 +21,7 @@ def serve(listener: int) -> None:
 def _end_with_input() -> None:
     while sys.stdin.buffer.read(1):
         pass
-    # The database is SQLite in WAL mode: it loses nothing that was committed, so there is nothing to wait for.
+    # No need to wait: the database is SQLite in WAL mode, which loses nothing that was committed.
     os._exit(0)
 
 

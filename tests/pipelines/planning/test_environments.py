@@ -134,7 +134,7 @@ def test_runs_that_come_back_beside_runs_of_another_environment_are_told(capsys:
     capsys.readouterr()
     prepare()
     told = "4 fine-tuning runs computed with m2pt's source code 1111111111 (here "
-    lines = [line for line in capsys.readouterr().out.splitlines() if "stand beside others" in line]
+    lines = [line for line in capsys.readouterr().out.splitlines() if "runs of several environments are compared" in line]
     assert [told in line for line in lines] == [True]
     assert main(["plan"]) == 0
     assert told in capsys.readouterr().out
@@ -159,12 +159,12 @@ def test_a_job_is_told_what_it_will_stand_beside():
     kept = leave(runs()[0])
     with Session(load_study("params.yaml"), Display()) as session:
         session.prepare(FINE_TUNING)
-        (beside,) = session._beside[FINE_TUNING]
+        (beside,) = session._compared_with[FINE_TUNING]
     assert [beside] == environments.of_run(kept)
     declare("mix")
     with Session(load_study("params.yaml"), Display()) as session:
         session.prepare(FINE_TUNING)
-        assert session._beside == {}
+        assert session._compared_with == {}
 
 
 def test_the_report_names_what_it_mixes_and_which_runs_are_of_which(tmp_path: Path):

@@ -417,6 +417,7 @@ def test_a_trial_is_better_only_where_its_validation_score_is_higher() -> None:
 WITHOUT_SERVERS = """
 import sys
 from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 from pipelines.execution import process_environment
 process_environment.prepare()
@@ -424,6 +425,7 @@ from prefect.logging import disable_run_logger
 from m2pt.config.study_file import load_study
 from pipelines.execution import session as sessions
 from pipelines.execution.progress import Display
+from pipelines.execution.slot_pool import local_engine
 from pipelines.scheduling import flows
 
 def do(session, kind, title, total, todo):
@@ -433,9 +435,10 @@ def do(session, kind, title, total, todo):
 
 nothing = lambda *_: None
 sessions.LiveTracking = lambda *_: nullcontext(SimpleNamespace(run_started=nothing, run_ended=nothing))
-flows._do, flows._tell = do, nothing
+flows._do, flows._show_outcome = do, nothing
+engine = partial(local_engine, worker_command=[sys.executable, *sys.argv[1:]])
 for _ in range(2):
-    with sessions.Session(load_study("seek.yaml"), Display(), [sys.executable, *sys.argv[1:]]) as session, disable_run_logger():
+    with sessions.Session(load_study("seek.yaml"), Display(), engine) as session, disable_run_logger():
         print(flows.search(session)[0].sentence())
 """
 

@@ -32,8 +32,10 @@ process_environment.prepare()
 from m2pt.config.study_file import load_study
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
+from pipelines.execution.slot_pool import local_engine
 study = load_study("study.yaml")
-with Session(study, Display(), [sys.executable, *sys.argv[1:]]) as session, server.used(Path("server.log")) as ready:
+engine = partial(local_engine, worker_command=[sys.executable, *sys.argv[1:]])
+with Session(study, Display(), engine) as session, server.used(Path("server.log")) as ready:
     session.warm()
     from pipelines.scheduling import flows
     ready()

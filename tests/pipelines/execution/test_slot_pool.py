@@ -15,7 +15,8 @@ import pytest
 
 from m2pt.config import ExecutionConfig, UserError
 from m2pt.runs.folder import FAILURE, INPUTS, RECORD
-from pipelines.execution.launch import JobResult, SlotPool
+from pipelines.execution.engine import JobResult
+from pipelines.execution.slot_pool import SlotPool
 from pipelines.planning.folders import study_lock
 from pipelines.planning.slots import slots
 from tests.waiting import PATIENCE_S, comes_true
@@ -63,6 +64,8 @@ while True:
         os._exit(1)
     (run_dir / "trace.json").write_text(json.dumps(trace | {"end": time.monotonic()}))
     error = asked.get("error")
+    if not error and not asked.get("forget"):
+        (run_dir / "record.json").write_text("{}")
     print("noise on standard output")
     answer = {"run_dir": str(run_dir), "status": "failed" if error else "complete", "error": error}
     print(json.dumps(answer), flush=True)
@@ -182,6 +185,12 @@ def test_a_death_is_noticed_while_a_child_holds_the_pipe_open(make_pool: Callabl
     assert comes_true(lambda: is_gone(trace(tmp_path / "dead")["child"]))
 
 
+def test_a_job_that_leaves_no_record_has_failed_whatever_it_says(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
+    with make_pool("0") as pool:
+        result = pool.run(tmp_path / "run", {"forget": True}, LIMIT_S)
+    assert (result.status, result.error) == ("failed", "the job ended without a record")
+
+
 def test_a_worker_that_dies_after_its_record_has_completed_its_run(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     with make_pool("0") as pool:
         result = pool.run(tmp_path / "done", {"record": True}, LIMIT_S)
@@ -260,7 +269,7 @@ PARENT = """
 import json, sys, threading
 from pathlib import Path
 from m2pt.config import ExecutionConfig
-from pipelines.execution.launch import SlotPool
+from pipelines.execution.slot_pool import SlotPool
 from pipelines.planning.folders import study_lock
 from pipelines.planning.slots import slots
 
