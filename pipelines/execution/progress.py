@@ -17,7 +17,7 @@ class Display:
         self._bar: Progress | None = None
         self._lock = threading.Lock()
         self._running: dict[str, None] = {}  # in the order in which they started
-        self._title, self._total, self._done = "", 0, 0
+        self._total, self._done = 0, 0
 
     def __enter__(self) -> Self:
         return self
@@ -35,7 +35,7 @@ class Display:
     def begin(self, title: str, total: int, done: int) -> None:
         """Start a new set of runs, of which `done` are complete already."""
         self._stop()
-        self._title, self._total, self._done = title, total, done
+        self._total, self._done = total, done
         if self._console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             self._bar = Progress(*columns, TextColumn("{task.fields[running]}", style="dim"), console=self._console)

@@ -1,4 +1,4 @@
-"""Where runs are tracked: the SQLite file of this project or a server, made once, locked, and checked before it is used."""
+"""Where MLflow keeps runs: the SQLite file of this project or a server; made once, locked, and checked before it is used."""
 
 import fcntl
 import os
@@ -34,7 +34,7 @@ _PROBE_LIMIT_S = 3.0
 
 @dataclass(frozen=True)
 class Store:
-    """A place for tracked runs. `database` is its SQLite file and `artifacts` the folder for files; both None for a server."""
+    """A place for tracked runs. `database` is its SQLite file, `artifacts` the folder for files; both are None for a server."""
 
     uri: str
     database: Path | None
@@ -43,15 +43,15 @@ class Store:
 
 
 def tracking_uri() -> str:
-    """`MLFLOW_TRACKING_URI` where it is set, else the SQLite file `mlflow.db` of the project (the current folder)."""
+    """`MLFLOW_TRACKING_URI` if it is set, else the SQLite file `mlflow.db` of the project (the current folder)."""
     return os.environ.get("MLFLOW_TRACKING_URI") or database_uri(Path.cwd() / DATABASE)
 
 
 def database_uri(path: Path) -> str:
-    """The address of a SQLite file. A question mark would end it, so below a folder of such a name it is a relative one.
+    """The address of a SQLite file. A question mark would end it; if only a parent folder has one, the address is relative.
 
     Raises:
-        UserError: it lies elsewhere, and there is a question mark in its path.
+        UserError: the path has a question mark that this cannot avoid.
 
     """
     if "?" in str(path) and path.is_relative_to(Path.cwd()):
@@ -62,10 +62,10 @@ def database_uri(path: Path) -> str:
 
 
 def locate(uri: str | None = None) -> Store:
-    """What lies behind a tracking URI (default: `tracking_uri()`).
+    """The store at a tracking URI (default: `tracking_uri()`).
 
     Raises:
-        UserError: runs cannot be tracked there.
+        OutageError: runs cannot be tracked there.
 
     """
     uri = uri or tracking_uri()
@@ -85,7 +85,7 @@ def store_lock(store: Store) -> Iterator[None]:
     """Keep other processes of this machine from publishing at the same time.
 
     Raises:
-        UserError: another process keeps the lock for a minute, or the lock file cannot be made.
+        OutageError: another process keeps the lock for a minute, or the lock file cannot be made.
 
     """
     try:
@@ -100,18 +100,20 @@ def store_lock(store: Store) -> Iterator[None]:
                 break
             except BlockingIOError as error:
                 if time.monotonic() > until:
-                    raise OutageError(f"{store.lock_file}: is held by another process; end it and publish again.") from error
+                    raise OutageError(
+                        f"{store.lock_file}: is held by another process; end that process and publish again."
+                    ) from error
                 time.sleep(0.02)
         yield
 
 
 def ensure_database(store: Store, make_tables: Callable[[str], None]) -> None:
-    """Make the SQLite file of a store where it is missing; call with the lock held.
+    """Make the SQLite file of a store if it is missing; call with the lock held.
 
-    `make_tables` gets the URI of a new file. The file takes its name when it is whole: a kill leaves no half-made database.
+    `make_tables` gets the URI of a new file. The file gets its name when it is complete: a kill leaves no half-made database.
 
     Raises:
-        UserError: the database that stands there is damaged, or none can be made.
+        OutageError: the existing database is damaged, or none can be made.
 
     """
     path = store.database
@@ -138,7 +140,7 @@ def ensure_database(store: Store, make_tables: Callable[[str], None]) -> None:
 
 
 def _make_default_experiment(connection: sqlite3.Connection, artifacts: Path) -> None:
-    """MLflow makes this row by a statement that a quote in the folder's name breaks."""
+    """MLflow makes this row with a statement that a quote in the folder's name breaks."""
     now = round(time.time() * 1000)
     values = {"experiment_id": 0, "name": "Default", "artifact_location": (artifacts / "0").as_uri(), "lifecycle_stage": "active"}
     values |= {"creation_time": now, "last_update_time": now, "workspace": "default"}
@@ -148,10 +150,10 @@ def _make_default_experiment(connection: sqlite3.Connection, artifacts: Path) ->
 
 
 def check_database(path: Path) -> None:
-    """Look whether a SQLite file is whole enough to be opened.
+    """Check that a SQLite file can be opened and has MLflow's tables.
 
     Raises:
-        UserError: it is damaged, locked or no tracking database.
+        OutageError: it is damaged, locked or not a tracking database.
 
     """
     try:
@@ -160,7 +162,7 @@ def check_database(path: Path) -> None:
             complete = {"alembic_version", "experiments", "runs", "metrics"} <= tables
             connection.execute("SELECT version_num FROM alembic_version").fetchall() if complete else None
     except sqlite3.OperationalError as error:
-        raise OutageError(f"{path}: cannot be used ({error}); end what holds it, then publish again.") from error
+        raise OutageError(f"{path}: cannot be used ({error}); end the process that holds it, then publish again.") from error
     except sqlite3.DatabaseError as error:
         raise damaged(path) from error
     if not complete:
@@ -169,14 +171,16 @@ def check_database(path: Path) -> None:
 
 def damaged(path: Path) -> OutageError:
     """The sentence for a tracking database that cannot be read."""
-    return OutageError(f"{path}: is damaged or no MLflow database; delete it and publish again, every run has its own folder.")
+    return OutageError(
+        f"{path}: is damaged or not a database of MLflow; delete it and publish again: every run is kept in its own folder."
+    )
 
 
 def check_server(store: Store) -> None:
-    """Look whether a tracking server answers, so that a dead one costs seconds instead of minutes of retries.
+    """Check that a tracking server answers, so that a dead one costs seconds instead of minutes of retries.
 
     Raises:
-        UserError: it does not answer.
+        OutageError: it does not answer.
 
     """
     if not store.uri.startswith(("http://", "https://")):
@@ -184,7 +188,7 @@ def check_server(store: Store) -> None:
     try:
         urllib.request.urlopen(f"{store.uri.rstrip('/')}/health", timeout=_PROBE_LIMIT_S).close()
     except urllib.error.HTTPError:
-        return  # something answers; what it refuses is told by the first real request
+        return  # something answers; the first real request reports what it refuses
     except (OSError, ValueError) as error:
         server = urlsplit(store.uri).netloc.rpartition("@")[2]  # without a password
         reason = getattr(error, "reason", error)
@@ -192,13 +196,13 @@ def check_server(store: Store) -> None:
 
 
 def outage(store: Store, error: Exception) -> OutageError:
-    """One sentence for whatever MLflow, the database or the system said."""
+    """One sentence for a fault of MLflow, the database or the system."""
     said = " ".join(str(error).split())
     reason = next((reason for reason in _SQLITE_REASONS if reason in said), said[:300])
     if store.database is None:
-        return OutageError(f"MLFLOW_TRACKING_URI: the tracking store refused a run ({reason}); mend it, then publish again.")
+        return OutageError(f"MLFLOW_TRACKING_URI: the tracking store refused a run ({reason}); repair it, then publish again.")
     if reason in _DAMAGED:
         return damaged(store.database)
     if "out-of-date database schema" in said:
-        return OutageError(f"{store.database}: is of another version of MLflow; delete it and publish again.")
-    return OutageError(f"{store.database}: runs cannot be published ({reason}); mend that, then publish again.")
+        return OutageError(f"{store.database}: is from another version of MLflow; delete it and publish again.")
+    return OutageError(f"{store.database}: runs cannot be published ({reason}); repair that, then publish again.")

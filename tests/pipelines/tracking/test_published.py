@@ -18,13 +18,13 @@ _STARTED = {"started": "2026-11-21T11:00:00+00:00"}
 
 
 def test_parameters_are_flat_and_readable() -> None:
-    found = parameters(synthetic.pathway_spec())
-    assert found["finetune.learning_rate"] == "0.001"
-    assert found["pathway.layers"] == "attn.qkv,mlp.fc1"
-    assert found["pathway.scale_trainable"] == "true"
-    assert found["finetune.clip_norm"] == "none"
-    assert found["model.width"] == "64"
-    assert found["auxiliary_weights.source"] == "mae"
+    settings = parameters(synthetic.pathway_spec())
+    assert settings["finetune.learning_rate"] == "0.001"
+    assert settings["pathway.layers"] == "attn.qkv,mlp.fc1"
+    assert settings["pathway.scale_trainable"] == "true"
+    assert settings["finetune.clip_norm"] == "none"
+    assert settings["model.width"] == "64"
+    assert settings["auxiliary_weights.source"] == "mae"
     assert not any(key.startswith("pathway.") for key in parameters(synthetic.pathway_spec(auxiliary="")))
 
 
@@ -87,10 +87,10 @@ def test_a_run_of_a_recipe_is_tagged_with_what_departs_from_its_release(tmp_path
 
 def test_what_a_run_does_not_read_is_not_shown_as_its_setting() -> None:
     spec = synthetic.pathway_spec()
-    found = parameters(spec.model_copy(update={"finetune": spec.finetune.model_copy(update={"warmup_epochs": 2.0})}))
-    assert found["finetune.warmup_epochs"] == "2.0" and "finetune.warmup_steps" not in found
+    settings = parameters(spec.model_copy(update={"finetune": spec.finetune.model_copy(update={"warmup_epochs": 2.0})}))
+    assert settings["finetune.warmup_epochs"] == "2.0" and "finetune.warmup_steps" not in settings
     assert parameters(spec)["finetune.warmup_steps"] == "20"
-    assert "finetune.test.votes" not in found, "small data are tested with one view"
+    assert "finetune.test.votes" not in settings, "small data are tested with one view"
 
 
 def test_validation_data_are_shown_where_there_are_some(tmp_path: Path) -> None:
@@ -98,8 +98,8 @@ def test_validation_data_are_shown_where_there_are_some(tmp_path: Path) -> None:
     for dataset, holdout, shown in (("esc50", 0.0, False), ("esc50", 0.1, True), ("partnet", 0.0, True)):
         task = TaskSpec(dataset=dataset, goal="classification", variant=None, recipe="r", holdout=holdout, unreadable="fail")
         of_task = spec.model_copy(update={"task": task})
-        found = read_publication(of_task, synthetic.whole(tmp_path / f"{dataset}-{holdout}", of_task)).data
-        assert ("validation" in {data.context for data in found}) == shown
+        data = read_publication(of_task, synthetic.whole(tmp_path / f"{dataset}-{holdout}", of_task)).data
+        assert ("validation" in {item.context for item in data}) == shown
 
 
 def test_a_run_from_elsewhere_gets_the_same_made_up_times_wherever_it_is_read(tmp_path: Path) -> None:
