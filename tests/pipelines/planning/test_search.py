@@ -226,7 +226,7 @@ def test_a_search_in_which_every_trial_failed_says_so_and_chooses_nothing(tmp_pa
 
 
 def test_what_keeps_a_run_from_being_tried_ends_the_search_and_fails_no_trial() -> None:
-    with pytest.raises(UserError, match=r"the search stops, for .*-s100.* could not be run"):
+    with pytest.raises(UserError, match=r"the search stops because .*-s100.* could not be run"):
         run(declared(3), _Idle())
     assert [trial.state for trial in resolve(declared(3)).trials] == ["unfinished"]
 
@@ -331,7 +331,7 @@ def test_the_command_refuses_what_it_cannot_do_in_one_sentence(
 ) -> None:
     (tmp_path / "params.yaml").write_text(BASE + SEARCH % (5, "tpe", WIDE))
     assert main([command]) == 2
-    assert "params.yaml: search: this study is done stage by stage" in capsys.readouterr().err
+    assert "params.yaml: search: the default study runs stage by stage" in capsys.readouterr().err
     (tmp_path / "plain.yaml").write_text(BASE)
     assert main(["search", "--study", "plain.yaml"]) == 2
     assert "plain.yaml: search: is missing" in capsys.readouterr().err
