@@ -1,6 +1,6 @@
-"""The schema of a study: frozen objects in which every key is known and every value is checked.
+"""The schema of a study file: frozen objects in which every key is known and every value is checked.
 
-What can change a number ends up in the identity of a run, resolved; `execution` never does.
+Everything that can change a number becomes part of a run's identity; `execution` never does.
 """
 
 from m2pt.config.base import (

@@ -1,4 +1,4 @@
-"""What every section of a study is built from: names, numbers with bounds, and the fault that a user can mend."""
+"""The building blocks of the schema: names, numbers with bounds, and the error that a user can correct."""
 
 import functools
 import inspect
@@ -23,7 +23,7 @@ modalities; `published` is that of the family whose weights are loaded (MAE, Aud
 Setting = Literal["pretrained", "scratch"]
 Tuning = Literal["full", "fix"]
 
-RANDOM = "random"  # the encoder source that is always there: a fresh initialisation drawn from the run's seed
+RANDOM = "random"  # the built-in encoder source: a fresh initialisation drawn from the run's seed
 
 
 P = ParamSpec("P")
@@ -31,21 +31,21 @@ R = TypeVar("R")
 
 
 class UserError(Exception):
-    """A fault the user can mend, told in one sentence: what is wrong, where, and what to do."""
+    """An error that the user can correct, as one sentence: what is wrong, where, and what to do."""
 
 
 def refuses_unknown(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function refuse values that its `Literal` parameters do not list: a typing error would silently mean something else.
+    """Make a function refuse values that its `Literal` parameters do not list: a typing mistake would not be noticed.
 
     Raises (the decorated function):
-        UserError: the parameter, what was given and what is known.
+        UserError: a value is not listed; the sentence has the parameter, the value and the choices.
 
     """
     signature = inspect.signature(function)
 
     @functools.cache
     def literals() -> dict[str, tuple[tuple[object, ...], bool]]:
-        """By parameter the values that are known, and whether there may be others that are no texts."""
+        """For each parameter the listed values, and whether others are allowed that are not strings."""
         hints = get_type_hints(function)
         return {name: known for name in signature.parameters if (known := _literal(hints.get(name)))[0]}
 
@@ -86,7 +86,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+.-]*$", max_length=60)]
 
 
 def require_divisible(config: T, *pairs: tuple[str, str]) -> T:
-    """The section itself; raises `ValueError` where the first key of a pair is no multiple of the second."""
+    """The section itself; raises `ValueError` if the first key of a pair is not a multiple of the second."""
     for whole, part in pairs:
         if getattr(config, whole) % getattr(config, part):
             message = f"{whole} ({getattr(config, whole)}) must be a multiple of {part} ({getattr(config, part)})"

@@ -1,4 +1,4 @@
-"""Where the weights of encoders come from: made here, or read from files."""
+"""Where the weights of encoders come from: pretrained here, or read from files."""
 
 from typing import Annotated, Literal, Self
 
@@ -32,10 +32,10 @@ class LabelsSource(Frozen):
 
 
 LayoutName = Literal["mae", "audiomae", "point-mae", "videomae", "m2pt-zoo", "timm", "hf-vit", "hf-videomae", "m2pt"]
-"""The layouts in which weights are read: `m2pt.weights.layouts` says what each is."""
+"""The layouts in which weights are read: `m2pt.weights.layouts` describes each."""
 
 Weights = Literal["raw", "ema"]
-"""The weights that were trained, or their moving average."""
+"""The trained weights, or their moving average."""
 
 
 class Reading(Frozen):
@@ -66,7 +66,7 @@ class FileSource(Frozen):
     def _read_what_is_there(self) -> Self:
         for modality in self.reading:
             if modality not in self.paths:
-                raise ValueError(f"reading.{modality}: there is no path of this modality; add paths.{modality} or remove the key")
+                raise ValueError(f"reading.{modality}: it has no path; add paths.{modality} or remove the key")
         return self
 
 

@@ -26,7 +26,7 @@ Head = Literal["mean", "class_token", "class_and_max", "part_segmentation", "upe
 class TestConfig(Frozen):
     """How a model is tested, where that is more than one view of each sample."""
 
-    __test__: ClassVar[bool] = False  # no test class, whatever pytest takes its name for
+    __test__: ClassVar[bool] = False  # pytest would collect it because of its name
 
     clips: Positive = 1
     """Clips of a video; the probabilities of all `clips` × `crops` views are averaged."""

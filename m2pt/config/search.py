@@ -1,4 +1,4 @@
-"""A search over declared ranges: which keys vary and how far, how values are proposed, on which seeds they are judged."""
+"""A search over declared ranges: which keys vary and how far, how values are proposed, and on which seeds they are judged."""
 
 import json
 from typing import Annotated, Literal, Self
@@ -32,11 +32,11 @@ class RangeConfig(Frozen):
     def _possible(self) -> Self:
         if self.choices is not None:
             if self.model_fields_set != {"choices"}:
-                raise ValueError("choices stand alone; remove low, high, log and integer, or remove choices")
+                raise ValueError("choices exclude low, high, log and integer; remove these, or remove choices")
             if not self.choices:
                 raise ValueError("choices must not be empty")
             if len(self.choices) == 1:
-                raise ValueError("a single choice varies nothing; add another, or set the key to it outside of the search")
+                raise ValueError("a single choice varies nothing; add another, or set the key to it outside the search")
             if len({_form(choice) for choice in self.choices}) != len(self.choices):
                 raise ValueError("choices must not repeat a value")
             return self
@@ -45,9 +45,9 @@ class RangeConfig(Frozen):
         if self.low >= self.high:
             raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
         if self.log and self.low <= 0:
-            raise ValueError(f"low ({self.low:g}) must be above 0 where log is true")
+            raise ValueError(f"low ({self.low:g}) must be above 0 if log is true")
         if self.integer and not (self.low.is_integer() and self.high.is_integer()):
-            raise ValueError(f"low ({self.low:g}) and high ({self.high:g}) must be whole numbers where integer is true")
+            raise ValueError(f"low ({self.low:g}) and high ({self.high:g}) must be whole numbers if integer is true")
         return self
 
     @property
@@ -59,7 +59,7 @@ class RangeConfig(Frozen):
         return (int(self.low), int(self.high)) if self.integer else (self.low, self.high)
 
     def find(self, value: JsonValue) -> JsonValue:
-        """A value of the study file as it stands in this range, None where it does not."""
+        """The value in this range that equals a value of the study file; None if there is none."""
         if self.choices is not None:
             return next((choice for choice in self.choices if _form(choice) == _form(value)), None)
         assert self.low is not None and self.high is not None
@@ -113,7 +113,7 @@ class SearchConfig(Frozen):
                 known = ", ".join([*(f"{section}.*" for section in SECTIONS), "tasks.NAME.finetune.*", *ENCODER_KEYS])
                 raise ValueError(f"ranges.{key}: a search cannot vary this; it can vary {known}")
             if key.split(".")[-2:] == ["finetune", "score"]:
-                raise ValueError(f"ranges.{key}: the last and the best epoch's validation scores do not compare; take it out")
+                raise ValueError(f"ranges.{key}: validation scores of the last and the best epoch cannot be compared; remove it")
         return self
 
 

@@ -31,7 +31,7 @@ class PartConfig(Frozen):
 
 
 class Study(Frozen):
-    """A whole study, as declared by one params file; with `parts`, its runs are those of all parts together."""
+    """A study, as one params file declares it; with `parts`, its runs are those of all parts together."""
 
     study: Name
     """Name of the study, and of its folders."""
@@ -66,18 +66,18 @@ class Study(Frozen):
     def _targets_exist(self) -> Self:
         for name in self.tasks:
             if name in MODALITIES:
-                raise ValueError(f"tasks.{name}: a task must not be named as a modality; choose another name")
+                raise ValueError(f"tasks.{name}: a task must not have the name of a modality; choose another name")
         for name in self.sweep.targets:
             if name not in self.tasks and name not in MODALITIES:
                 known = ", ".join([*self.tasks, *MODALITIES])
                 raise ValueError(f"sweep.targets: there is no task or modality named {name!r}; known: {known}")
         if len({part.name for part in self.parts}) != len(self.parts):
-            raise ValueError("parts: two parts have the same name")
+            raise ValueError("parts: two parts have the same name; rename one")
         self.expanded()
         return self
 
     def expanded(self) -> "dict[str, Study]":
-        """The studies whose runs together are those of this one, by the name of the part; without parts it is its only one.
+        """The study that each part is, by name; a study without parts is its own only part, with an empty name.
 
         Raises:
             ValueError: a part changes a key that does not exist, or sets an impossible value.
@@ -86,7 +86,7 @@ class Study(Frozen):
         return {part.name: self.changed(part.changes, f"parts.{part.name}.set") for part in self.parts} or {"": self}
 
     def changed(self, changes: Mapping[str, JsonValue], where: str) -> "Study":
-        """The study without parts and search, with some values changed, by dotted keys; `where` names their place in errors.
+        """The study without parts and search, with other values at some dotted keys; errors begin with `where`.
 
         Raises:
             ValueError: a key does not exist, or a value is impossible.
@@ -98,7 +98,7 @@ class Study(Frozen):
             section: object = raw
             for depth, step in enumerate(path):
                 if isinstance(section, dict) and depth > 2 and path[0] == "tasks" and path[2] in ("finetune", "input"):
-                    section.setdefault(step, {})  # a task says single values of its recipe, which has the section
+                    section.setdefault(step, {})  # the recipe of the task has the section
                 section = section.get(step) if isinstance(section, dict) else None
             if not isinstance(section, dict):
                 raise ValueError(f"{where}.{key}: there is no section {'.'.join(path)!r}")
@@ -109,7 +109,7 @@ class Study(Frozen):
             raise ValueError(f"{where}: {'; '.join(_told(fault) for fault in error.errors())}") from error
 
     def value_of(self, key: str) -> JsonValue:
-        """The value at a dotted key; None where there is none."""
+        """The value at a dotted key; None if there is none."""
         value: JsonValue = self.model_dump(mode="json", by_alias=True)
         for step in key.split("."):
             value = value.get(step) if isinstance(value, dict) else None
@@ -134,14 +134,12 @@ class Study(Frozen):
         if self.search is None:
             return self
         if self.parts:
-            raise ValueError("search: cannot stand beside parts; give it a study file of its own")
+            raise ValueError("search: cannot be combined with parts; give the search a study file of its own")
         if shared := sorted(set(self.search.seeds) & set(self.sweep.seeds)):
-            listed = ", ".join(map(str, shared))
-            raise ValueError(
-                f"search.seeds: {listed} stands in sweep.seeds too; the chosen values need seeds that no trial has seen"
-            )
+            listed = f"{', '.join(map(str, shared))} {'are' if len(shared) > 1 else 'is'}"
+            raise ValueError(f"search.seeds: {listed} also in sweep.seeds; the chosen values need seeds that no trial has used")
         if self.search.method not in self.sweep.methods:
-            raise ValueError(f"search.method: {self.search.method} is not among sweep.methods; add it there")
+            raise ValueError(f"search.method: {self.search.method} is not in sweep.methods; add it there")
         for key, values in self.search.ranges.items():
             for value in values.ends:
                 self.changed({key: value}, "search.ranges")

@@ -1,6 +1,6 @@
-"""Reading a study file: YAML into the schema of `m2pt.config`, strictly.
+"""Reads a study file, strictly: YAML into the schema of `m2pt.config`.
 
-A fault is reported in one sentence that names the file and every faulty key.
+All errors of a file are one sentence that names the file and every faulty key.
 """
 
 import json
@@ -17,8 +17,8 @@ def load_study(path: str | Path) -> Study:
     """Read a params file.
 
     Raises:
-        UserError: the file is missing or no YAML, or a key is unknown, missing, of the wrong type or impossible; the sentence
-            names the file and every faulty key.
+        UserError: the file is missing or not YAML, or a key is unknown, missing or has a value that is impossible or of the wrong
+            type; the sentence names the file and every faulty key.
 
     """
     path = Path(path)
@@ -35,7 +35,7 @@ def parse_study(text: str, source: str) -> Study:
     """Read a study from YAML text; `source` names it in errors. Raises as `load_study`."""
     raw = read_yaml(text, source)
     if not isinstance(raw, dict):
-        raise UserError(f"{source}: a study file is a mapping of sections, this one is {_kind(raw)}.")
+        raise UserError(f"{source}: a study file is a mapping of sections, but this one is {_kind(raw)}.")
     try:
         return Study.model_validate_json(json.dumps(raw))
     except ValidationError as error:

@@ -8,7 +8,7 @@ from m2pt.config.base import Fraction, Frozen, Goal, Modality, Name, Tuning
 from m2pt.config.datasets import Dataset
 
 MOST_UNREADABLE = 0.01
-"""The share of a split that a task may leave out where it skips and does not say how much."""
+"""The share of a split that a task with `unreadable: skip` may leave out if it sets no `max_unreadable`."""
 
 
 class TaskConfig(Frozen):
@@ -45,11 +45,11 @@ class TaskConfig(Frozen):
     def _skips(self) -> Self:
         if self.max_unreadable is not None and self.unreadable == "fail":
             raise ValueError(
-                "max_unreadable says how much may be skipped, but nothing is: set unreadable to skip, or leave it out"
+                "max_unreadable limits what is skipped, but nothing is skipped; set unreadable to skip, or remove max_unreadable"
             )
         return self
 
     @property
     def most_unreadable(self) -> float | None:
-        """The largest share of a split that may be left out; None where nothing may."""
+        """The largest share of a split that may be left out; None if nothing may."""
         return None if self.unreadable == "fail" else MOST_UNREADABLE if self.max_unreadable is None else self.max_unreadable

@@ -33,7 +33,7 @@ PRINTS = Fingerprints({"image": "d" * 64, "audio": "e" * 64}, {("mine", "image")
         ("{image: {grid: [4]}}", r"encoders\.mine\.(file\.)?reading\.image\.grid"),
         ("{image: {grid: [4, 0]}}", r"reading\.image\.grid"),
         ("{image: {order: 3}}", r"reading\.image\.order"),
-        ("{point: {layout: timm}}", r"reading\.point: there is no path of this modality"),
+        ("{point: {layout: timm}}", r"reading\.point: it has no path"),
     ],
 )
 def test_wrong_keys_are_refused(reading, told):
