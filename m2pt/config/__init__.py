@@ -7,25 +7,17 @@ from m2pt.config.base import (
     LAYERS,
     MODALITIES,
     RANDOM,
-    Form,
-    Fraction,
     Frozen,
     Goal,
-    Layer,
     Modality,
-    Name,
-    NonNegative,
-    NonNegativeFloat,
-    Positive,
-    PositiveFloat,
     Setting,
     Tuning,
     UserError,
     refuses_unknown,
 )
-from m2pt.config.data import DataConfig, EmbeddedData
+from m2pt.config.data import EmbeddedData
 from m2pt.config.datasets import DATASETS, Dataset
-from m2pt.config.encoders import EncoderSource, FileSource, LabelsSource, LayoutName, MaeSource, Reading, Weights
+from m2pt.config.encoders import FileSource, LabelsSource, LayoutName, MaeSource, Reading, Weights
 from m2pt.config.execution import ExecutionConfig
 from m2pt.config.finetune import BlocksConfig, FinetuneConfig, Head, TestConfig
 from m2pt.config.methods import (
@@ -39,14 +31,13 @@ from m2pt.config.modalities import SECTIONS, Augmentation, InputConfig, InputsCo
 from m2pt.config.modalities.audio import AudioAugment, AudioInput, Stereo
 from m2pt.config.modalities.image import ImageAugment, ImageInput
 from m2pt.config.modalities.point import PointAugment, PointInput
-from m2pt.config.modalities.section import AugmentSection, Channels, InputSection
+from m2pt.config.modalities.section import InputSection
 from m2pt.config.modalities.video import VideoAugment, VideoInput
 from m2pt.config.model import FamilyName, ModelConfig
 from m2pt.config.optimizer import OptimizerConfig
-from m2pt.config.pretrain import LabelPretrain, MaePretrain, PretrainConfig
+from m2pt.config.pretrain import LabelPretrain, MaePretrain
 from m2pt.config.search import ENCODER_KEYS, RangeConfig, SearchConfig, value_words
 from m2pt.config.study import PartConfig, Study
-from m2pt.config.sweep import SweepConfig
 from m2pt.config.tasks import TaskConfig
 
 __all__ = [
@@ -60,20 +51,14 @@ __all__ = [
     "SECTIONS",
     "AudioAugment",
     "AudioInput",
-    "AugmentSection",
     "Augmentation",
     "BlocksConfig",
-    "Channels",
-    "DataConfig",
     "Dataset",
     "EmbeddedData",
-    "EncoderSource",
     "ExecutionConfig",
     "FamilyName",
     "FileSource",
     "FinetuneConfig",
-    "Form",
-    "Fraction",
     "Frozen",
     "Goal",
     "Head",
@@ -84,24 +69,17 @@ __all__ = [
     "InputsConfig",
     "LabelPretrain",
     "LabelsSource",
-    "Layer",
     "LayoutName",
     "MaePretrain",
     "MaeSource",
     "MethodName",
     "Modality",
     "ModelConfig",
-    "Name",
-    "NonNegative",
-    "NonNegativeFloat",
     "OptimizerConfig",
     "PartConfig",
     "PathwayConfig",
     "PointAugment",
     "PointInput",
-    "Positive",
-    "PositiveFloat",
-    "PretrainConfig",
     "RangeConfig",
     "Reading",
     "RivalsConfig",
@@ -109,7 +87,6 @@ __all__ = [
     "Setting",
     "Stereo",
     "Study",
-    "SweepConfig",
     "TaskConfig",
     "TestConfig",
     "Tuning",

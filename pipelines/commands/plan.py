@@ -8,12 +8,13 @@ from typing import Any
 
 from m2pt.analysis.paper.departures import uses
 from m2pt.analysis.tables.materials import unplanned
+from m2pt.models.costs import assumption
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
 from pipelines.commands import seeds_needed
 from pipelines.commands.plan_text import text
 from pipelines.planning import environments, study_file
-from pipelines.planning.estimates import assumption, cells
+from pipelines.planning.estimates import cells
 from pipelines.planning.folders import data_folder
 from pipelines.planning.plan import Plan, resolve
 from pipelines.planning.refused_runs import refusals, without_seed

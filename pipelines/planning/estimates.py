@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from m2pt.analysis.paper.cells import auxiliary_epochs, cell_if_scored, cell_of, told
 from m2pt.analysis.paper.sameness import Sameness, made_here, sameness
 from m2pt.modalities.registry import dataset_facts
-from m2pt.models.costs import RunCosts, assumption, run_costs
+from m2pt.models.costs import RunCosts, run_costs
 from m2pt.runs.identity import cell_key
 from m2pt.runs.spec import RunSpec
 from pipelines.planning.plan import Plan
 from pipelines.planning.refused_runs import without_seed
 from pipelines.planning.task_samples import known_samples
-
-__all__ = ["CellEstimate", "assumption", "cells"]
 
 
 @dataclass(frozen=True)
