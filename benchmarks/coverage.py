@@ -1,15 +1,15 @@
-"""Whether every interval of the report holds what it promises, on simulated studies with known effects.
+"""Whether every interval of the report has the coverage that it claims, on simulated studies with known effects.
 
     .venv/bin/python benchmarks/coverage.py [--studies 2000]
 
-Simulates studies of four targets, twelve pairs, baseline, random and own-modality control over paired seeds: scores of one
-target and seed share a part (so do the report's differences share their reference), and each run has its own. Gains are drawn
-anew for each study: a part for the target, which is what targets like these vary by, and a part for the pair. All goes through
-the code of the report (the tables of methods, contrasts and classes use the same t intervals, of one number a seed). Prints, for
-3, 5 and 10 seeds, how often each kind of interval holds the truth (promised: 95 %), "not shown" where the report gives none,
-and, where no auxiliary does anything, how often any of the twelve pairs is said to hold after the correction (promised: at most
-5 %). Exit code 1 where a coverage is not within 95 ± 1.5 %, or that error over 5 % by more than chance in the simulation. About
-four minutes on two cores.
+Simulates studies of four targets, twelve pairs, baseline, random and own-modality control over paired seeds. The scores of one
+target and seed have a shared component (as the report's differences share their reference), and each run has its own. Gains are
+drawn anew for each study: one component for the target, by which targets like these vary, and one for the pair. Everything goes
+through the code of the report (the tables of methods, contrasts and classes use the same t intervals, of one number per seed).
+Prints, for 3, 5 and 10 seeds, how often each kind of interval contains the true value (claimed: 95 %), "not shown" if the report
+gives none, and, if no auxiliary has any effect, how often any of the twelve pairs is claimed to win after the correction (at most
+5 %). The exit code is 1 if a coverage is not within 95 ± 1.5 %, or if that error exceeds 5 % by more than chance.
+About four minutes on two cores.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def simulated(rng: np.random.Generator, seeds: int, gains: Mapping[tuple[str, st
 
 
 def study(table: pd.DataFrame, gains: Mapping[tuple[str, str], float], tally: Tally) -> None:
-    """Note whether each interval of one study with gains holds the truth."""
+    """Note whether each interval of one study with gains contains the true value."""
     (summary,) = summaries(table)
     references = {arm.target: arm for arm in summary.arms if arm.role == "random"}
     for item in summary.comparisons:
@@ -86,9 +86,9 @@ def study(table: pd.DataFrame, gains: Mapping[tuple[str, str], float], tally: Ta
             resampled = bootstrap(list(differences(arm.test, references[arm.target].test).values()))
             note(tally, f"bootstrap, {arm.role} over random weights", resampled or (None, None), truth)
     for against in AGAINST:
-        found = together(summary, against)
-        if found is not None:
-            pooled(tally, "random weights" if against == "random" else "no auxiliary", found, gains)
+        over_all = together(summary, against)
+        if over_all is not None:
+            pooled(tally, "random weights" if against == "random" else "no auxiliary", over_all, gains)
 
 
 def true_gain(gains: Mapping[tuple[str, str], float], target: str, auxiliary: str) -> float:
@@ -168,16 +168,16 @@ def measure(seeds: int, studies: int, processes: int) -> tuple[dict[str, float |
     tally: Tally = defaultdict(list)
     claimed = 0
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for found, wrong in pool.map(batch, [seeds] * parts, range(parts), counts):
+        for covered, wrong in pool.map(batch, [seeds] * parts, range(parts), counts):
             claimed += wrong
-            for kind, inside in found.items():
+            for kind, inside in covered.items():
                 tally[kind] += inside
     coverage = {kind: 100 * float(np.mean(inside)) if inside else None for kind, inside in tally.items()}
     return coverage, 100 * claimed / studies
 
 
 def main() -> int:
-    """Print what was measured; exit code 1 where a promise is not kept."""
+    """Print what was measured; returns 1 if a claim does not hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--studies", type=int, default=2000)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)

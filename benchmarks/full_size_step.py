@@ -47,12 +47,12 @@ STEPS = 100_000
 """Length of the schedule, of which the step in the middle is taken: the first step of a warm-up has a rate of zero."""
 
 OTHER_NAMES = {"kinetics400": "kinetics", "finetune": "imagenet", "linear-probe": "imagenet"}
-"""What recipes call data sets beside the names of the schema."""
+"""Other names by which recipes refer to data sets."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one step did."""
+    """The result of one step."""
 
     loss: float
     moved: tuple[float, float]  # the smallest and the largest way of a scale
@@ -86,7 +86,7 @@ def random_input(config: InputConfig) -> Tensor:
 
 
 def random_labels(goal: Goal, facts: DatasetFacts, x: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Labels, and the object categories where the model is told them."""
+    """Labels, and the object categories if the model gets them."""
     if goal == "classification":
         return torch.randint(facts.classes, (BATCH,)), None
     if goal == "tagging":
@@ -97,7 +97,7 @@ def random_labels(goal: Goal, facts: DatasetFacts, x: Tensor) -> tuple[Tensor, T
 
 
 def build(modality: Modality, recipe: Recipe, facts: DatasetFacts) -> Model:
-    """The model of a recipe, joined with a random auxiliary; linear probing trains the scales and the head alone."""
+    """The model of a recipe, joined with a random auxiliary; linear probing only trains the scales and the head."""
     fixed = recipe.finetune.head == "class_token"
     model = Model(
         modality,

@@ -1,7 +1,7 @@
-"""The tests where nothing is in their favour: `make test-hard`, or `make test-hard ARGS='--times 1 -- tests/pipelines'`.
+"""The tests under adverse conditions: `make test-hard`, or `make test-hard ARGS='--times 1 -- tests/pipelines'`.
 
-Each time in another order, beside a busy process on each core, without a home folder, with a plain locale, in another time zone,
-with closed input, and, where this user may, with a read-only `/proc`. Each time takes several times as long as `make test`.
+Each repetition has another order of tests, a busy process on each core, no home folder, the plain C locale, another time zone,
+closed input and, if this user is allowed to, a read-only `/proc`. Each takes several times as long as `make test`.
 """
 
 import argparse
@@ -17,14 +17,14 @@ BUSY = [sys.executable, "-S", "-c", "while True: pass"]
 
 
 def main() -> int:
-    """Run the tests; the exit code is that of the first time that failed."""
+    """Run the tests; the exit code is that of the first repetition that fails."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=5, help="how often (5)")
-    parser.add_argument("--seed", type=int, default=0, help="the first order (0)")
+    parser.add_argument("--times", type=int, default=5, help="number of repetitions (5)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first order (0)")
     parser.add_argument("tests", nargs="*", help="arguments of pytest, after --")
     options = parser.parse_args()
     may = subprocess.run([*READ_ONLY, "true"], capture_output=True, check=False).returncode == 0
-    print(f"/proc is {'read-only' if may else 'writable: this user may not change that'}", flush=True)
+    print(f"/proc is {'read-only' if may else 'writable: this user cannot change that'}", flush=True)
     variables = {name: value for name, value in os.environ.items() if not name.startswith("LC_")} | ENVIRONMENT
     with ExitStack() as stack:
         for _ in range(os.cpu_count() or 1):

@@ -1,11 +1,12 @@
-"""How long the report of a large study takes to make and to open.
+"""How long it takes to render and to open the report of a large study.
 
     .venv/bin/python benchmarks/report_size.py [--records 5000] [--seeds 10] [--keep FOLDER]
 
-Writes made-up records of as many runs (4 targets, 3 auxiliaries each, both controls, one part of the study per hundred-odd runs,
-one run in a hundred failed) as jobs leave them, renders their report through the function that `m2pt report` calls, and opens its
-page in a headless Chromium, where there is one. Prints the seconds for both and the size of the page; exit code 1 where rendering
-takes over 60 s, the page over 3 s to load and lay out, or over 5 MB. Expect under 45 s and about 1 s on a quiet core.
+Writes synthetic records of that many runs (4 targets, 3 auxiliaries each, both controls, one part of the study per hundred-odd
+runs, one failed run in a hundred) in the form that jobs leave, renders their report with the function that `m2pt report` calls,
+and opens the page in a headless Chromium, if there is one. Prints the seconds of both and the size of the page. The exit code is
+1 if rendering takes more than 60 s, or the page takes more than 3 s to load and lay out, or has more than 5 MB. Expect under 45 s
+and about 1 s on a quiet core.
 """
 
 import argparse
@@ -112,7 +113,7 @@ def _write_results(run_dir: Path, spec: RunSpec, rng: np.random.Generator) -> No
 
 
 def _confusion(spec: RunSpec, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """A hundred test samples of each class, of which some more are told with an auxiliary than without."""
+    """A hundred test samples of each class, of which a few more are classified correctly with an auxiliary than without."""
     gain = {"baseline": 0.0, "pathway": 0.015, "random_auxiliary": 0.013, "own_modality": 0.04}[spec.method]
     rows = []
     for true in range(len(_CLASSES)):
@@ -147,7 +148,7 @@ def _write(path: Path, value: Any) -> None:
 
 
 def opened(page: Path, browser: str) -> float | None:
-    """Seconds from the start of loading the page until all of it is loaded and laid out; None where the browser tells none."""
+    """Seconds from the start of loading the page until all of it is loaded and laid out; None if the browser reports no time."""
     timed = page.with_name("timed.html")
     timed.write_text(page.read_text(encoding="utf-8").replace("</body>", _TIMER), encoding="utf-8")
     quiet = [
@@ -162,12 +163,12 @@ def opened(page: Path, browser: str) -> float | None:
         command += ["--window-size=1280,900", "--dump-dom", timed.resolve().as_uri()]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     timed.unlink()
-    found = re.search(r"<title>loaded ([\d.]+) \d+</title>", done.stdout)
-    return float(found[1]) if found else None
+    loaded = re.search(r"<title>loaded ([\d.]+) \d+</title>", done.stdout)
+    return float(loaded[1]) if loaded else None
 
 
 def measure(folder: Path, count: int, seeds: int) -> bool:
-    """Write, render and open the report of `count` runs below `folder`, print what it took; whether it keeps the limits."""
+    """Write, render and open the report of `count` runs below `folder`, print what it took, and return whether it is within the limits."""
     study, prints = planned(count, seeds)
     specs, pretraining = grid.run_specs(study, prints), grid.pretrain_specs(study, prints)
     parts = grid.part_specs(study, prints)
@@ -186,11 +187,11 @@ def measure(folder: Path, count: int, seeds: int) -> bool:
 
 
 def _open(page: Path) -> float | None:
-    """Open the page three times, say the shortest time, and return it; None where there is no browser, or it tells no time.
+    """Open the page three times, print the shortest time and return it; None if there is no browser or it reports no time.
 
     The processor's seconds of one opening, less those of an empty page, say how long it takes where the machine is not quiet.
     """
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if browser is None:
         print("no browser to open it in")
         return None
@@ -208,13 +209,13 @@ def _open(page: Path) -> float | None:
 
 
 def _processor_seconds() -> float:
-    """Of this process and of its children that have ended."""
+    """Processor time of this process and of its children that have ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(item.ru_utime + item.ru_stime for item in used)
 
 
 def main() -> int:
-    """Print what was measured; exit code 1 where a limit is not kept."""
+    """Print what was measured; exit code 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--records", type=int, default=5000)
     parser.add_argument("--seeds", type=int, default=10)

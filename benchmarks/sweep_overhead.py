@@ -1,10 +1,10 @@
-"""What orchestration costs: the wall time of a sweep against the time its jobs need.
+"""The cost of orchestration: the wall time of a sweep compared with the time that its jobs need.
 
     .venv/bin/python benchmarks/sweep_overhead.py [--study params.yaml]
 
-Takes the data and the encoders of a finished study, sweeps all its runs afresh in a temporary project folder through the very
-command that users call, and prints wall time ÷ (sum of the jobs' own training and evaluation seconds ÷ slots). Expect at most
-1.15 for the embedded study. Wall time includes the start of Python, of Prefect's server and of the workers, and publishing.
+Takes the data and the encoders of a complete study, repeats all its runs in a temporary project folder with the command that
+users call, and prints wall time ÷ (sum of the jobs' training and evaluation seconds ÷ slots). Expect at most 1.15 for the
+embedded study. Wall time includes starting Python, Prefect's server and the workers, and publishing.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from pipelines.planning.slots import slots
 
 
 def project(folder: Path, study: Study, file: Path) -> None:
-    """Make a project folder that shares data, decoded data and encoders with this one and has no runs."""
+    """Make a project folder without runs that shares data, decoded data and encoders with this one."""
     (folder / "study.yaml").write_bytes(file.read_bytes())
     for name in (study.data.root, f"encoders/{study.study}", ".m2pt/cache"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def job_seconds(runs: Path) -> list[float]:
 
 
 def main() -> int:
-    """Measure and print; exit code of the sweep."""
+    """Measure and print; returns the exit code of the sweep."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--study", type=Path, default=Path("params.yaml"))
     file = parser.parse_args().study
@@ -49,7 +49,7 @@ def main() -> int:
         wall = time.perf_counter() - start
         seconds = job_seconds(folder / "runs" / study.study)
     if not seconds:
-        print("the sweep did no run", file=sys.stderr)
+        print("the sweep executed no run", file=sys.stderr)
         return done.returncode or 1
     count = len(slots(study.execution))
     ideal = sum(seconds) / count
