@@ -168,7 +168,7 @@ def opened(page: Path, browser: str) -> float | None:
 
 
 def measure(folder: Path, count: int, seeds: int) -> bool:
-    """Write, render and open the report of `count` runs below `folder`, print what it took, and return whether it is within the limits."""
+    """Write, render and open the report of `count` runs in `folder`, and print what it took; returns whether limits are kept."""
     study, prints = planned(count, seeds)
     specs, pretraining = grid.run_specs(study, prints), grid.pretrain_specs(study, prints)
     parts = grid.part_specs(study, prints)
