@@ -10,6 +10,9 @@ from m2pt.config import FinetuneConfig, Goal, InputConfig, ModelConfig
 VIT_B = ModelConfig(width=768, depth=12, heads=12)
 """ViT-B (arXiv 2010.11929, table 1), the shared encoder of every published run."""
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of the colour channels of ImageNet, with which MAE and VideoMAE were pretrained."""
+
 RELEASED_PATHWAY: dict[str, JsonValue] = {"pathway.scale_lr_multiple": 1.0, "pathway.auxiliary_decay": True}
 """What the optimizers of the released Multimodal Pathway do in full tuning: scales have the rate of all else, and the auxiliary's
 weights are decayed, also while their scale is 0 and they get no gradient."""

@@ -58,4 +58,4 @@ def test_planning_imports_no_decoder() -> None:
     listing = "import m2pt.modalities.registry, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", listing], check=True, capture_output=True, text=True).stdout.split()
     assert "torch" in loaded
-    assert {"av", "h5py", "soundfile", "kaldi_native_fbank", "trimesh", "sklearn", "matplotlib", "timm"}.isdisjoint(loaded)
+    assert {"av", "h5py", "soundfile", "kaldi_native_fbank", "trimesh", "sklearn", "matplotlib"}.isdisjoint(loaded)

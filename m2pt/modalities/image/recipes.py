@@ -3,12 +3,9 @@
 from pydantic import JsonValue
 
 from m2pt.config import BlocksConfig, FinetuneConfig, ImageAugment, ImageInput, TestConfig
-from m2pt.modalities.recipe import RELEASED_LAYERWISE, Recipe
+from m2pt.modalities.recipe import IMAGENET_MEAN, IMAGENET_STD, RELEASED_LAYERWISE, Recipe
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""ImageNet's, with which MAE was pretrained."""
-
-IMAGENET_INPUT = ImageInput(form="published", size=224, channels=3, patch=16, mean=MEAN, std=STD)
+IMAGENET_INPUT = ImageInput(form="published", size=224, channels=3, patch=16, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 RELEASED: dict[str, JsonValue] = {"finetune.precision": "fp16"}
 """With loss scaling."""

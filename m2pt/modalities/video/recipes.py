@@ -1,10 +1,9 @@
 """Published recipes for video, at ViT-B."""
 
 from pydantic import JsonValue
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from m2pt.config import FinetuneConfig, TestConfig, VideoAugment, VideoInput
-from m2pt.modalities.recipe import RELEASED_LAYERWISE, Recipe
+from m2pt.modalities.recipe import IMAGENET_MEAN, IMAGENET_STD, RELEASED_LAYERWISE, Recipe
 
 RELEASED: dict[str, JsonValue] = {"finetune.precision": "fp16"}
 """With loss scaling."""
@@ -29,8 +28,8 @@ RECIPES: dict[str, Recipe] = {
             channels=3,
             tubelet=2,
             patch=16,
-            mean=IMAGENET_DEFAULT_MEAN,
-            std=IMAGENET_DEFAULT_STD,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
         ),
         finetune=FinetuneConfig(
             # Videos, each of which gives two clips: 6 on each of 8 devices. VideoMAE's own script has 6 on each of 64 devices,
