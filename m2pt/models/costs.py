@@ -18,17 +18,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from m2pt import pathway as joining
 from m2pt.config import (
-    AudioInput,
     BlocksConfig,
     Head,
-    ImageInput,
     InputConfig,
     Modality,
     ModelConfig,
     PathwayConfig,
-    PointInput,
     Tuning,
-    VideoInput,
     refuses_unknown,
 )
 from m2pt.modalities.dataset import DatasetFacts
@@ -186,7 +182,7 @@ def _measured(plan: _Plan, pathway: PathwayConfig | None, tuning: Tuning) -> Mod
         _freeze(model)
     # Where everything is trained, a joined weight takes part in the same products as a plain one.
     measured = blank if tuning == "full" else model
-    forward, both = _flops(measured, _shape(plan.input), plan.num_categories)
+    forward, both = _flops(measured, plan.input.sample_shape, plan.num_categories)
     return ModelCosts(
         parameters=_count(blank),
         parameters_in_training=_count(model),
@@ -238,19 +234,6 @@ def _flops(model: Model, shape: tuple[int, ...], num_categories: int) -> tuple[i
         both = outputs if isinstance(outputs, tuple) else (outputs,)
         torch.stack([part.sum() for part in both]).sum().backward()
     return forward, counter.get_total_flops()
-
-
-def _shape(config: InputConfig) -> tuple[int, ...]:
-    """The shape of one sample."""
-    match config:
-        case ImageInput():
-            return (config.channels, config.size, config.size)
-        case AudioInput():
-            return (1, config.frames, config.mels)
-        case PointInput():
-            return (config.points, 3)
-        case VideoInput():
-            return (config.channels, config.frames, config.size, config.size)
 
 
 def _count(model: Model, *, trainable: bool = False) -> int:

@@ -39,6 +39,11 @@ class AudioInput(InputSection):
         return require_divisible(self, ("frames", "patch"), ("mels", "patch"))
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """One channel, frames, mel bins."""
+        return 1, self.frames, self.mels
+
+    @property
     def patch_shape(self) -> tuple[int, ...]:
         """One channel, time, frequency."""
         return 1, self.patch, self.patch

@@ -31,6 +31,11 @@ class ImageInput(InputSection):
         return require_divisible(self, ("size", "patch"))
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Channels, height, width."""
+        return self.channels, self.size, self.size
+
+    @property
     def patch_shape(self) -> tuple[int, ...]:
         """Channels, height, width."""
         return self.channels, self.patch, self.patch

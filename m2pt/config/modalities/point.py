@@ -38,6 +38,11 @@ class PointInput(InputSection):
             raise ValueError(f"points ({self.points}) must not exceed thinned ({self.thinned})")
         return self
 
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Points, and their coordinates."""
+        return self.points, 3
+
 
 class PointAugment(AugmentSection):
     """Training-time changes of a cloud: sampling, scale, shift, turn."""

@@ -1,5 +1,6 @@
 """What the sections of all modalities have in common."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
@@ -29,6 +30,11 @@ class InputSection(Frozen):
 
     form: Form = "shared"
     """How the tokenizer marks place and pools: `shared` or `published`."""
+
+    @property
+    @abstractmethod
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape of a sample as the tokenizer takes it."""
 
     @property
     def patch_shape(self) -> tuple[int, ...]:

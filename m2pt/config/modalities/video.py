@@ -39,6 +39,11 @@ class VideoInput(InputSection):
         return require_divisible(self, ("frames", "tubelet"), ("size", "patch"))
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Channels, frames, height, width."""
+        return self.channels, self.frames, self.size, self.size
+
+    @property
     def patch_shape(self) -> tuple[int, ...]:
         """Channels, time, height, width."""
         return self.channels, self.tubelet, self.patch, self.patch
