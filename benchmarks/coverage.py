@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from m2pt.analysis.numbers import trajectories
+from m2pt.analysis.numbers.cells import cells
+from m2pt.analysis.numbers.comparisons import Against, summaries
 from m2pt.analysis.numbers.evidence import Together, together
 from m2pt.analysis.numbers.pooling import bootstrap
-from m2pt.analysis.numbers.statistics import differences
-from m2pt.analysis.tables.summaries import Against, summaries
 from m2pt.config import MODALITIES
 
 SEEDS = (3, 5, 10)
@@ -59,11 +59,11 @@ def simulated(rng: np.random.Generator, seeds: int, gains: Mapping[tuple[str, st
     rows = []
     for target, seed in product(MODALITIES, range(seeds)):
         shared = rng.normal(LEVEL, BETWEEN_SEEDS)
-        arms = [("baseline", "", 0.0), ("random_auxiliary", "random", 0.0), ("own_modality", target, OWN_GAIN)]
-        arms += [("pathway", name, gains[target, name]) for name in MODALITIES if name != target]
+        methods = [("baseline", "", 0.0), ("random_auxiliary", "random", 0.0), ("own_modality", target, OWN_GAIN)]
+        methods += [("pathway", name, gains[target, name]) for name in MODALITIES if name != target]
         rows += [
             (target, method, auxiliary, seed, score)
-            for (method, auxiliary, gain), noise in zip(arms, rng.normal(0, BETWEEN_RUNS, len(arms)), strict=True)
+            for (method, auxiliary, gain), noise in zip(methods, rng.normal(0, BETWEEN_RUNS, len(methods)), strict=True)
             for score in [shared + gain + noise]
         ]
     fixed = {"setting": "pretrained", "tuning": "full", "metric": "accuracy", "parts": "", "status": "complete"}
@@ -73,18 +73,17 @@ def simulated(rng: np.random.Generator, seeds: int, gains: Mapping[tuple[str, st
 
 def study(table: pd.DataFrame, gains: Mapping[tuple[str, str], float], tally: Tally) -> None:
     """Note whether each interval of one study with gains contains the true value."""
-    (summary,) = summaries(table)
-    references = {arm.target: arm for arm in summary.arms if arm.role == "random"}
+    (summary,) = summaries(cells(table))
     for item in summary.comparisons:
         kind = f"{item.role} over {'no auxiliary' if item.against == 'baseline' else 'random weights'}"
         truth = true_gain(gains, item.target, item.auxiliary)
         note(tally, f"t interval, {kind}", (item.estimate.low, item.estimate.high), truth)
-    for arm in summary.arms:
-        truth = true_gain(gains, arm.target, arm.auxiliary)
-        note(tally, "t interval, mean score", (arm.mean_test.low, arm.mean_test.high), LEVEL + truth)
-        if arm.role in ("pair", "own"):
-            resampled = bootstrap(list(differences(arm.test, references[arm.target].test).values()))
-            note(tally, f"bootstrap, {arm.role} over random weights", resampled or (None, None), truth)
+        if item.against == "random":
+            resampled = bootstrap([value for value in item.differences.values() if value is not None])
+            note(tally, f"bootstrap, {item.role} over random weights", resampled or (None, None), truth)
+    for cell in summary.cells:
+        truth = true_gain(gains, cell.target, cell.auxiliary)
+        note(tally, "t interval, mean score", (cell.mean_test.low, cell.mean_test.high), LEVEL + truth)
     for against in AGAINST:
         over_all = together(summary, against)
         if over_all is not None:
@@ -92,16 +91,18 @@ def study(table: pd.DataFrame, gains: Mapping[tuple[str, str], float], tally: Ta
 
 
 def true_gain(gains: Mapping[tuple[str, str], float], target: str, auxiliary: str) -> float:
-    """The true gain of an arm over no auxiliary, and over random weights, which gain nothing."""
+    """The true gain of a cell over no auxiliary, and over random weights, which gain nothing."""
     return OWN_GAIN if target == auxiliary else gains.get((target, auxiliary), 0.0)
 
 
 def curves(tables: Sequence[pd.DataFrame], gains: Sequence[Mapping[tuple[str, str], float]], tally: Tally) -> None:
     """Note the bands of training curves, of one epoch of many studies."""
-    lines = pd.concat([table.assign(part=str(number), epoch=1) for number, table in enumerate(tables)])
-    bands = trajectories.curves(lines.drop(columns="test_score").rename(columns={"val_score": "val/accuracy"}))
-    for part, target, auxiliary, mean, half_width in bands[["part", "target", "auxiliary", "mean", "half_width"]].to_numpy():
-        truth = LEVEL + true_gain(gains[int(part)], target, auxiliary)
+    of_studies = cells(pd.concat([table.assign(parts=str(number)) for number, table in enumerate(tables)]))
+    scores = [(place, 1, score) for place, cell in enumerate(of_studies) for score in cell.val.values()]
+    lines = pd.DataFrame(scores, columns=["cell", "epoch", "val/accuracy"])
+    for key, band in trajectories.curves(lines, of_studies).items():
+        truth = LEVEL + true_gain(gains[int(key.condition.part)], key.target, key.auxiliary)
+        mean, half_width = band["mean"].item(), band["half_width"].item()
         note(tally, "t interval, training curve", (mean - half_width, mean + half_width), truth)
 
 
@@ -156,7 +157,7 @@ def batch(seeds: int, number: int, studies: int) -> tuple[Tally, int]:
     curves(tables, gains, tally)
     claimed = 0
     for _ in range(studies):
-        (summary,) = summaries(simulated(rng, seeds, dict.fromkeys(PAIRS, 0.0)))
+        (summary,) = summaries(cells(simulated(rng, seeds, dict.fromkeys(PAIRS, 0.0))))
         claimed += any(item.holds for item in summary.select("baseline", "pair"))
     return dict(tally), claimed
 

@@ -1,4 +1,4 @@
-"""All that is computed from the folders of one study, read once."""
+"""Everything that is computed from the folders of one study, which are read once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 
 from m2pt.analysis.numbers import trajectories
+from m2pt.analysis.numbers.cells import Cell, cells
+from m2pt.analysis.numbers.comparisons import Summary, summaries
 from m2pt.analysis.numbers.evidence import Evidence, evidence
 from m2pt.analysis.numbers.ranking import MethodRanking, rankings
+from m2pt.analysis.numbers.trajectories import ByCell
 from m2pt.analysis.tables import provenance
-from m2pt.analysis.tables import summaries as tables
 from m2pt.analysis.tables.environments import Environment, environments
 from m2pt.analysis.tables.methods import MethodRow, method_rows
-from m2pt.analysis.tables.summaries import Summary
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.table import read_results
@@ -24,22 +25,28 @@ from m2pt.runs.table import read_results
 class Analysis:
     """The results of a study.
 
-    `table` holds every planned run (`m2pt.runs.table.read_table`), `documents` the records of the complete ones, `summaries` one
-    comparison per condition, `curves` and `scales` the means per epoch, `timings` what differs between identical executions,
-    `environments` with what they were computed,
-    `methods` every method beside every other, `evidence` how sure each comparison is, `rankings` the methods by mean rank.
+    `table` has every planned run (`m2pt.runs.table.read_table`), `documents` the records of the complete ones by id, `cells` all
+    runs grouped into those that differ by seed alone. `summaries` has the main question of each condition, `evidence` how sure
+    each comparison is, `methods` all methods side by side, `rankings` the methods by mean rank. `curves` and `scales` are means
+    per epoch of each cell. `timings` is what differs between identical executions, `environments` where the runs were executed.
     """
 
     table: pd.DataFrame
     documents: dict[str, dict[str, Any]]
+    cells: list[Cell]
     summaries: list[Summary]
-    curves: pd.DataFrame
-    scales: pd.DataFrame
+    curves: ByCell
+    scales: ByCell
     timings: pd.DataFrame
     environments: list[Environment]
     methods: list[MethodRow]
     evidence: list[Evidence]
     rankings: list[MethodRanking]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The record of each row of the table of runs; empty where the run is not complete."""
+        return [self.documents.get(str(name), {}) for name in self.table["run_id"]]
 
 
 def analyse(
@@ -63,20 +70,22 @@ def analyse(
 
     """
     table, documents = read_results(specs, runs, parts)
-    lines = trajectories.history(table, runs)
+    of_study = cells(table)
+    lines = trajectories.history(of_study, runs)
     folders = [("finetune", runs / str(name)) for name in table["run_id"] if name]
     folders += [("pretrain", encoders / run_id(spec)) for spec in pretraining if spec.ready]
     timings = provenance.timings(folders)
-    compared = tables.summaries(table)
+    compared = summaries(of_study)
     return Analysis(
         table=table,
         documents=documents,
+        cells=of_study,
         summaries=compared,
-        curves=trajectories.curves(lines),
-        scales=trajectories.scales(lines),
+        curves=trajectories.curves(lines, of_study),
+        scales=trajectories.scales(lines, of_study),
         timings=timings,
         environments=environments(folders, table),
-        methods=method_rows(table, timings),
+        methods=method_rows(of_study, timings),
         evidence=evidence(compared),
-        rankings=rankings(table),
+        rankings=rankings(of_study),
     )

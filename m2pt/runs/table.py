@@ -70,15 +70,6 @@ def read_runs(folder: str | Path) -> pd.DataFrame:
     return read_table(runs, Path(folder))
 
 
-def by_part(rows: pd.DataFrame) -> pd.DataFrame:
-    """The table with one row for each run and part of the study that it belongs to, in the column `part`.
-
-    A table that knows nothing of samples gets an empty column of them.
-    """
-    rows = rows if "samples_sha256" in rows else rows.assign(samples_sha256=None)
-    return rows.assign(part=rows["parts"].astype(str).str.split(" ")).explode("part", ignore_index=True)
-
-
 def _row(spec: RunSpec, folder: Path, documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The row of one run; the record of a complete one is put into `documents`."""
     identifier = run_id(spec) if spec.ready else ""

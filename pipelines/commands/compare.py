@@ -8,11 +8,12 @@ from dataclasses import replace
 import pandas as pd
 from scipy import stats
 
+from m2pt.analysis.numbers.cells import cells
+from m2pt.analysis.numbers.comparisons import Comparison, Summary, summaries
 from m2pt.analysis.numbers.power import spread_of
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.tables.environments import Environment, environments, mixtures
 from m2pt.analysis.tables.headline import difference, signed
-from m2pt.analysis.tables.summaries import Comparison, Summary, summaries
 from m2pt.runs.table import read_table
 from pipelines.planning import study_file
 from pipelines.planning.folders import runs_folder
@@ -70,7 +71,7 @@ def _difference(key: Key, sides: Sequence[Mapping[Key, Estimate]], mixed: Collec
 
 def _gains(table: pd.DataFrame) -> dict[Key, Estimate]:
     """The gains of a study by condition, target, auxiliary and what they are over."""
-    return {_key(summary, item): item.estimate for summary in summaries(table) for item in summary.comparisons}
+    return {_key(summary, item): item.estimate for summary in summaries(cells(table)) for item in summary.comparisons}
 
 
 def _key(summary: Summary, item: Comparison) -> Key:

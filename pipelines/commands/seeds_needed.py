@@ -1,9 +1,10 @@
 """`plan --seeds-needed`: how many seeds each pair of target and auxiliary needs."""
 
+from m2pt.analysis.numbers.cells import cells
+from m2pt.analysis.numbers.comparisons import summaries
 from m2pt.analysis.numbers.power import detectable, seeds_needed, spread_of
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.tables.headline import difference
-from m2pt.analysis.tables.summaries import summaries
 from m2pt.runs.table import read_table
 from pipelines.planning.folders import runs_folder
 from pipelines.planning.plan import Plan
@@ -13,7 +14,7 @@ def lines(plan: Plan) -> list[str]:
     """For each pair, compared with the random control: its gain, what its seeds can detect, and how many it needs."""
     table = read_table(plan.compared, runs_folder(plan.study), plan.parts)
     lines = []
-    for summary in summaries(table):
+    for summary in summaries(cells(table)):
         for item in summary.select("random", "pair"):
             value = item.estimate
             lines.append(f"{summary.condition.slug}  {item.target} from {item.auxiliary}: {_need(value)}")

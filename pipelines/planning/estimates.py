@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from m2pt.analysis.paper.cells import auxiliary_epochs, cell_if_scored, cell_of, told
+from m2pt.analysis.paper.entries import auxiliary_epochs, entry_if_scored, entry_of, told
 from m2pt.analysis.paper.sameness import Sameness, made_here, sameness
 from m2pt.modalities.registry import dataset_facts
 from m2pt.models.costs import RunCosts, run_costs
@@ -62,11 +62,11 @@ def cells(plan: Plan, refused: Mapping[str, str]) -> list[CellEstimate]:
 def _cell(plan: Plan, specs: list[RunSpec], parts: tuple[str, ...], epochs: dict[str, int], refused: str | None) -> CellEstimate:
     spec = specs[0]
     costs = None if refused else _costs(spec)
-    known, same = cell_if_scored(spec, epochs), Sameness()
+    known, same = entry_if_scored(spec, epochs), Sameness()
     for one in specs if known else ():
         same = same.joined(sameness(one, known_samples(plan, one), made_here(plan.study), epochs))
     score = known.published if known else None
-    label = cell_of(spec, spec.task.dataset, epochs).label if spec.task else ""
+    label = entry_of(spec, spec.task.dataset, epochs).label if spec.task else ""
     varied = f" ({label})" if label else ""
     return CellEstimate(
         cell=f"{cell_key(spec)}{varied}",

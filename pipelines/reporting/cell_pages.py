@@ -12,8 +12,7 @@ _STYLE = "style.css"
 
 def pages(facts: Facts) -> Iterator[tuple[str, bytes]]:
     """The pages of all cells, the list of them and their style sheet, each with its path below the report's folder."""
-    known = cell.lookup(facts)
     for item in facts.cells:
-        yield f"{CELLS}/{item.cell.name}.html", as_html.page(cell.page(item, known), _STYLE)
+        yield f"{CELLS}/{item.cell.name}.html", as_html.page(cell.page(item, facts), _STYLE)
     yield CELLS_INDEX, as_html.page(cell_list.page(facts), _STYLE)
     yield f"{CELLS}/{_STYLE}", as_html.style()

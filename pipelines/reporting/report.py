@@ -60,7 +60,8 @@ def _numbers(facts: Facts) -> dict[str, bytes]:
         TIMINGS: _csv(_integers(analysis.timings)),
         "metrics.json": (json.dumps(metrics(analysis.table, analysis.summaries), indent=1, sort_keys=True) + "\n").encode(),
     }
-    files |= {f"plots/{name}.csv": _csv(frame) for name, frame in plots.frames(analysis).items()}
+    plotted = plots.frames(analysis.summaries, analysis.cells, analysis.curves, analysis.scales)
+    files |= {f"plots/{name}.csv": _csv(frame) for name, frame in plotted.items()}
     if facts.search is not None:
         files["plots/search.csv"] = _csv(search.frame(facts.search))
     if facts.paper.rows:

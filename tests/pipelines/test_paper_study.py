@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from m2pt.analysis.paper.departures import uses
-from m2pt.analysis.paper.scores import ablation_score, published_cells
+from m2pt.analysis.paper.scores import ablation_score, published_entries
 from m2pt.config import LAYERS, FileSource, PathwayConfig
 from m2pt.config.study_file import load_study
 from m2pt.modalities.registry import dataset_facts
@@ -39,7 +39,7 @@ def test_every_covered_cell_of_tables_1_to_4_is_planned(specs):
         if spec.pathway in (None, STUDY.pathway)
         and (spec.auxiliary_weights is None or spec.auxiliary_weights.source == "published")
     }
-    cells = {(dataset, setting, tuning, auxiliary) for dataset, _, setting, tuning, auxiliary in published_cells()}
+    cells = {(dataset, setting, tuning, auxiliary) for dataset, _, setting, tuning, auxiliary in published_entries()}
     assert cells <= planned
     assert {cell for cell in planned - cells if cell[-1] != "random"} == set()
 

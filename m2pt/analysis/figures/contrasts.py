@@ -15,10 +15,10 @@ from m2pt.analysis.tables.headline import difference
 _REFERENCE = "reference"
 
 
-def draw(found: Ablations) -> list[Picture]:
+def draw(ablations: Ablations) -> list[Picture]:
     """A figure for the pathway, if there are parts that change it; the other methods have their tables."""
     with style.look():
-        return list(_pictures(found.families))
+        return list(_pictures(ablations.families))
 
 
 def _pictures(families: Sequence[Family]) -> Iterator[Picture]:

@@ -50,8 +50,8 @@ class _Axis:
     logarithmic: bool = False
 
     def value(self, row: MethodRow) -> float | None:
-        found: float | None = getattr(row, self.field)
-        return found
+        cost: float | None = getattr(row, self.field)
+        return cost
 
 
 _AXES = (
@@ -73,7 +73,7 @@ def planes(rows: Sequence[MethodRow]) -> list[Plane]:
         rows: the methods of one condition (`m2pt.analysis.tables.methods.method_rows`).
 
     """
-    found = []
+    drawable = []
     for axis in _AXES:
         known = [row for row in rows if is_placed(row) and axis.value(row) is not None]
         shown = [row for row in known if row.gain.mean is not None or row.kind == "reference"]
@@ -83,8 +83,8 @@ def planes(rows: Sequence[MethodRow]) -> list[Plane]:
                 drawn = _draw(shown, axis)
                 style.arrange(drawn)
                 content = style.inline(style.svg(drawn), f"cost-{axis.field.replace('_', '-')}-{slug}", _words(shown, axis))
-            found.append(Plane(axis.title, content))
-    return found
+            drawable.append(Plane(axis.title, content))
+    return drawable
 
 
 def _draw(rows: Sequence[MethodRow], axis: _Axis) -> Figure:

@@ -1,14 +1,18 @@
 """All figures of a study, drawn, named and described."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from m2pt.analysis.figures import scores, style, training
+from m2pt.analysis.numbers.cells import Cell, by_target
+from m2pt.analysis.numbers.comparisons import Summary
+from m2pt.analysis.numbers.trajectories import ByCell
 from m2pt.analysis.tables.headline import difference
-from m2pt.analysis.tables.summaries import Arm, Summary
+
+_WITH_SCALES = ("pair", "random")
 
 
 @dataclass(frozen=True)
@@ -29,34 +33,42 @@ class Picture:
         return style.inline(self.svg, self.name, self.alternative)
 
 
-def draw(summary: Summary, curves: pd.DataFrame, scales: pd.DataFrame) -> list[Picture]:
-    """The figures of one condition that its complete runs allow; `curves` and `scales` are of `numbers.trajectories`."""
+def draw(summary: Summary, cells: Sequence[Cell], curves: ByCell, scales: ByCell) -> list[Picture]:
+    """The figures of one condition that its complete runs allow.
+
+    Args:
+        summary: the condition.
+        cells: the cells of the study.
+        curves: their training curves (`m2pt.analysis.numbers.trajectories.curves`).
+        scales: their scales (`m2pt.analysis.numbers.trajectories.scales`).
+
+    """
+    members = by_target(cell for cell in cells if cell.condition == summary.condition)
     with style.look():
-        return list(_pictures(summary, summary.condition.rows(curves), summary.condition.rows(scales)))
+        return list(_pictures(summary, members, curves, scales))
 
 
-def _pictures(summary: Summary, curves: pd.DataFrame, scales: pd.DataFrame) -> Iterator[Picture]:
+def _pictures(summary: Summary, members: Mapping[str, Sequence[Cell]], curves: ByCell, scales: ByCell) -> Iterator[Picture]:
     slug = summary.condition.slug
     if summary.auxiliaries and any(item.estimate.n for item in summary.comparisons):
         yield picture("matrix", "", slug, _matrix_words(summary), scores.matrix(summary))
     limits = scores.gain_limits(summary)
-    for target in summary.targets:
-        arms = [arm for arm in summary.arms if arm.target == target]
-        if any(arm.mean_test.n for arm in arms):
-            yield picture("accuracy", target, slug, _accuracy_words(target, arms), scores.accuracy(arms))
+    for target, cells in by_target(summary.cells).items():
+        if any(cell.mean_test.n for cell in cells):
+            yield picture("accuracy", target, slug, _accuracy_words(target, cells), scores.accuracy(cells))
         items = [item for item in summary.comparisons if item.target == target]
         if any(item.estimate.n for item in items):
             words = f"Gains on {target} with their intervals; the numbers are in the tables of gains."
-            yield picture("gains", target, slug, words, scores.gains(items, arms, limits))
-        rows = scales[scales["target"] == target]
-        rows = rows[(rows["method"] != "pathway") | rows["auxiliary"].isin([arm.auxiliary for arm in arms if arm.role == "pair"])]
-        if rows["method"].isin(("pathway", "random_auxiliary")).any():
-            yield picture("scales", target, slug, _scale_words(target, rows), training.scales(rows))
-        rows = curves[curves["target"] == target]
-        if len(rows):
-            count = rows["epoch"].max()
-            words = f"Training loss and validation {arms[0].measure} on {target} over {count} epochs, one line per auxiliary."
-            yield picture("curves", target, slug, words, training.curves(rows, arms))
+            yield picture("gains", target, slug, words, scores.gains(items, cells, limits))
+        rows = [scales[cell.key].assign(method=cell.method) for cell in cells if cell.role in _WITH_SCALES and cell.key in scales]
+        if rows:
+            yield picture("scales", target, slug, _scale_words(target, pd.concat(rows)), training.scales(pd.concat(rows)))
+        epochs = [curves[cell.key]["epoch"].max() for cell in members[target] if cell.key in curves]
+        if epochs:
+            words = (
+                f"Training loss and validation {cells[0].measure} on {target} over {max(epochs)} epochs, one line per auxiliary."
+            )
+            yield picture("curves", target, slug, words, training.curves(curves, cells))
 
 
 def picture(section: str, target: str, condition: str, alternative: str, drawn: Figure) -> Picture:
@@ -71,9 +83,9 @@ def _matrix_words(summary: Summary) -> str:
     return "Matrix of gains in points; over random weights: " + "; ".join(over) + "."
 
 
-def _accuracy_words(target: str, arms: Sequence[Arm]) -> str:
-    means = [f"{arm.label} {arm.mean_test.mean:.1f} %" for arm in arms if arm.mean_test.mean is not None]
-    return f"Test {arms[0].measure} on {target}, mean over seeds: " + ", ".join(means) + "."
+def _accuracy_words(target: str, cells: Sequence[Cell]) -> str:
+    means = [f"{cell.label} {cell.mean_test.mean:.1f} %" for cell in cells if cell.mean_test.mean is not None]
+    return f"Test {cells[0].measure} on {target}, mean over seeds: " + ", ".join(means) + "."
 
 
 def _scale_words(target: str, rows: pd.DataFrame) -> str:

@@ -13,10 +13,10 @@ from m2pt.analysis.numbers.ranking import MethodRanking, Ranking
 from m2pt.methods import METHODS
 
 
-def draw(found: Sequence[MethodRanking]) -> list[Picture]:
+def draw(rankings: Sequence[MethodRanking]) -> list[Picture]:
     """One diagram for each ranking, named and described."""
     with style.look():
-        return [_picture(item) for item in found]
+        return [_picture(item) for item in rankings]
 
 
 def diagram(ranking: Ranking) -> Figure:
@@ -28,7 +28,7 @@ def diagram(ranking: Ranking) -> Figure:
     drawn = style.figure(0.24 * len(names) + 1.0)
     axes = drawn.subplots()
     for row, name in enumerate(names):
-        control = METHODS[next(known for known in METHODS if known == name)].kind == "control"
+        control = METHODS[name].kind == "control"
         axes.hlines(row, 1, ranking.ranks[name], color=MUTED, linewidth=0.6, zorder=1)
         face = PAPER if control else POSITIVE
         axes.plot(ranking.ranks[name], row, marker="o", markersize=5.5, color=POSITIVE, markerfacecolor=face, linestyle="none")

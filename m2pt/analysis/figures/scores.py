@@ -1,4 +1,4 @@
-"""Figures of scores and gains: the target × auxiliary matrix, test accuracy per arm, gains with their intervals."""
+"""Figures of scores and gains: the target × auxiliary matrix, test accuracy of each cell, gains with their intervals."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -8,10 +8,11 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from m2pt.analysis.figures.style import GRID, INK, MUTED, NEGATIVE, PAPER, POSITIVE, arm_colour, figure, label_rows
+from m2pt.analysis.figures.style import GRID, INK, MUTED, NEGATIVE, PAPER, POSITIVE, cell_colour, figure, label_rows
+from m2pt.analysis.numbers.cells import Cell
+from m2pt.analysis.numbers.comparisons import Against, Comparison, Summary
 from m2pt.analysis.tables.headline import signed
 from m2pt.analysis.tables.shading import colour_limit, intensity
-from m2pt.analysis.tables.summaries import Against, Arm, Comparison, Summary
 from m2pt.config import RANDOM
 
 _LONGEST = 3.0  # times the median half-width
@@ -36,7 +37,7 @@ def _heat(axes: Axes, summary: Summary, against: Against, auxiliaries: Sequence[
     offsets = [column + (0.15 if name == RANDOM else 0) for column, name in enumerate(auxiliaries)]
     for row, target in enumerate(summary.targets):
         for offset, auxiliary in zip(offsets, auxiliaries, strict=True):
-            _cell(axes, offset, row, summary.cell(target, auxiliary, against), limit)
+            _square(axes, offset, row, summary.comparison(target, auxiliary, against), limit)
     axes.set_xlim(-0.03, offsets[-1] + 1.03 if offsets else 1)
     axes.set_ylim(len(summary.targets) + 0.03, -0.03)
     axes.set_xticks([offset + 0.5 for offset in offsets], list(auxiliaries))
@@ -46,7 +47,7 @@ def _heat(axes: Axes, summary: Summary, against: Against, auxiliaries: Sequence[
         spine.set_visible(False)
 
 
-def _cell(axes: Axes, x: float, y: float, item: Comparison | None, limit: float) -> None:
+def _square(axes: Axes, x: float, y: float, item: Comparison | None, limit: float) -> None:
     value = item.estimate.mean if item else None
     colour = to_rgba(POSITIVE if (value or 0) > 0 else NEGATIVE, intensity(value or 0, limit))
     control = item is not None and item.role != "pair"
@@ -62,46 +63,48 @@ def _cell(axes: Axes, x: float, y: float, item: Comparison | None, limit: float)
     axes.text(x + 0.5, y + 0.72, spread, ha="center", va="center", fontsize=7, linespacing=0.9)
 
 
-def accuracy(arms: Sequence[Arm]) -> Figure:
-    """Test scores of one target's arms: a dot per seed, the mean with its interval; the baseline's interval shaded."""
-    drawn = figure(0.27 * len(arms) + 0.75)
+def accuracy(cells: Sequence[Cell]) -> Figure:
+    """Test scores of one target's cells: a dot per seed, the mean with its interval; the baseline's interval shaded."""
+    drawn = figure(0.27 * len(cells) + 0.75)
     axes = drawn.subplots()
-    reference = next((arm.mean_test for arm in arms if arm.role == "baseline"), None)
+    reference = next((cell.mean_test for cell in cells if cell.role == "baseline"), None)
     if reference and reference.mean is not None:
         axes.axvline(reference.mean, color=MUTED, linewidth=0.8, zorder=0)
         if reference.low is not None and reference.high is not None:
             axes.axvspan(reference.low, reference.high, facecolor=MUTED, alpha=0.12, linewidth=0, zorder=0)
-    for row, arm in enumerate(arms):
-        scores = [score for score in arm.test.values() if score is not None]
-        colour = arm_colour(arm)
+    for row, cell in enumerate(cells):
+        scores = [score for score in cell.test.values() if score is not None]
+        colour = cell_colour(cell)
         axes.scatter(scores, [row + 0.17] * len(scores), s=9, color=colour, alpha=0.55, linewidths=0)
-        _interval(axes, row - 0.1, arm.mean_test.mean, arm.mean_test.half_width, colour, filled=arm.role not in ("random", "own"))
-    label_rows(axes, [arm.label for arm in arms])
-    axes.set_xlabel(f"test {arms[0].measure}, %")
+        _interval(
+            axes, row - 0.1, cell.mean_test.mean, cell.mean_test.half_width, colour, filled=cell.role not in ("random", "own")
+        )
+    label_rows(axes, [cell.label for cell in cells])
+    axes.set_xlabel(f"test {cells[0].measure}, %")
     axes.grid(axis="x")
     return drawn
 
 
-def gains(comparisons: Sequence[Comparison], arms: Sequence[Arm], limits: tuple[float, float]) -> Figure:
+def gains(comparisons: Sequence[Comparison], cells: Sequence[Cell], limits: tuple[float, float]) -> Figure:
     """One target's gains with their intervals: over no auxiliary, and beside it over random weights."""
-    shown = [arm for arm in arms if arm.role != "baseline"]
+    shown = [cell for cell in cells if cell.role != "baseline"]
     drawn = figure(0.27 * len(shown) + 0.95)
     titles: dict[Against, str] = {"baseline": "over no auxiliary", "random": "over random weights"}
     panels = drawn.subplots(1, 2, sharey=True, sharex=True)
     for axes, (against, title) in zip(panels, titles.items(), strict=True):
         axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
-        for row, arm in enumerate(shown):
+        for row, cell in enumerate(shown):
             for item in comparisons:
-                if item.against == against and item.auxiliary == arm.auxiliary:
-                    value, filled = item.estimate, arm.role == "pair"
-                    _interval(axes, row, value.mean, value.half_width, arm_colour(arm), filled=filled)
+                if item.against == against and item.auxiliary == cell.auxiliary:
+                    value, filled = item.estimate, cell.role == "pair"
+                    _interval(axes, row, value.mean, value.half_width, cell_colour(cell), filled=filled)
         axes.set_title(title)
         axes.grid(axis="x")
         axes.set_xlim(*limits)
-    label_rows(panels[0], [arm.label for arm in shown])
+    label_rows(panels[0], [cell.label for cell in shown])
     panels[1].tick_params(axis="y", length=0)
     panels[1].spines["left"].set_visible(False)
-    drawn.supxlabel(f"gain in test {arms[0].measure}, points", fontsize=9)
+    drawn.supxlabel(f"gain in test {cells[0].measure}, points", fontsize=9)
     return drawn
 
 

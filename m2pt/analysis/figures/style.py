@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from m2pt.analysis.tables.summaries import Arm
+from m2pt.analysis.numbers.cells import Cell
 from m2pt.config import LAYERS
 
 INK, MUTED, GRID, PAPER = "#1b1f24", "#646b75", "#dcdfe3", "#fefefe"
@@ -128,15 +128,15 @@ def label_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def arm_colour(arm: Arm) -> str:
-    """The colour of an arm: that of its auxiliary's modality; ink for none, grey for random weights."""
-    return MODALITY.get(arm.auxiliary, INK if arm.role == "baseline" else MUTED)
+def cell_colour(cell: Cell) -> str:
+    """The colour of a cell: that of its auxiliary's modality; ink for no auxiliary, grey for random weights."""
+    return MODALITY.get(cell.auxiliary, INK if cell.role == "baseline" else MUTED)
 
 
-def arm_line(arm: Arm) -> LineStyle:
-    """The line style of an arm: controls are broken."""
+def cell_line(cell: Cell) -> LineStyle:
+    """The line style of a cell: controls are broken."""
     styles: dict[str, LineStyle] = {"random": (0, (1.2, 1.2)), "own": (0, (4.0, 1.6))}
-    return styles.get(arm.role, "solid")
+    return styles.get(cell.role or "", "solid")
 
 
 def layers_in_order(layers: set[str]) -> list[str]:

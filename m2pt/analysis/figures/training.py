@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from m2pt.analysis.figures.style import DEPTHS, INK, LineStyle, arm_colour, arm_line, figure, layers_in_order
-from m2pt.analysis.tables.summaries import Arm
+from m2pt.analysis.figures.style import DEPTHS, INK, LineStyle, cell_colour, cell_line, figure, layers_in_order
+from m2pt.analysis.numbers.cells import Cell
+from m2pt.analysis.numbers.trajectories import ByCell
 
 _SERIES = {"scale": "mean |λ|", "effective_size": "effective size"}
 _STYLES: dict[str, LineStyle] = {"pathway": "solid", "random_auxiliary": (0, (1.0, 1.2))}
@@ -21,7 +22,7 @@ def scales(means: pd.DataFrame) -> Figure:
     """One target's scales: a row per layer type, a line per depth; pairs solid, the random control dotted.
 
     Args:
-        means: rows of `m2pt.analysis.numbers.trajectories.scales` of one target and condition.
+        means: rows of `m2pt.analysis.numbers.trajectories.scales` of one target and condition, with the `method` of each.
 
     """
     layers = layers_in_order(set(means["layer"]))
@@ -65,29 +66,28 @@ def _depth_legend(depths: Sequence[int], methods: Collection[str]) -> list[Line2
     return handles + [Line2D([], [], color=INK, linestyle=style, label=label) for label, style in styles.items()]
 
 
-def curves(means: pd.DataFrame, arms: Sequence[Arm]) -> Figure:
-    """One target's training loss and validation score: a line per arm, a band for its interval over seeds.
+def curves(means: ByCell, cells: Sequence[Cell]) -> Figure:
+    """One target's training loss and validation score: a line for each cell, with its interval over seeds as a band.
 
     Args:
-        means: rows of `m2pt.analysis.numbers.trajectories.curves` of one target and condition.
-        arms: its arms, in the order of the legend.
+        means: the curves of the cells (`m2pt.analysis.numbers.trajectories.curves`).
+        cells: the cells of the target, in the order of the legend.
 
     """
     drawn = figure(4.6)
     panels = drawn.subplots(2, 1, sharex=True)
-    groups = {key: rows for key, rows in means.groupby(["metric", "method", "auxiliary"], sort=False)}
-    titles = {"train/loss": "training loss", f"val/{arms[0].metric}": f"validation {arms[0].measure}, %"}
+    titles = {"train/loss": "training loss", f"val/{cells[0].metric}": f"validation {cells[0].measure}, %"}
     for axes, (metric, title) in zip(panels, titles.items(), strict=True):
-        for arm in arms:
-            rows = groups.get((metric, arm.method, arm.auxiliary))
-            if rows is not None:
-                colour, low, high = arm_colour(arm), rows["mean"] - rows["half_width"], rows["mean"] + rows["half_width"]
+        for cell in (cell for cell in cells if cell.key in means):
+            rows = means[cell.key][means[cell.key]["metric"] == metric]
+            if len(rows):
+                colour, low, high = cell_colour(cell), rows["mean"] - rows["half_width"], rows["mean"] + rows["half_width"]
                 axes.fill_between(rows["epoch"], low, high, facecolor=colour, alpha=0.1, linewidth=0)
-                axes.plot(rows["epoch"], rows["mean"], color=colour, linestyle=arm_line(arm))
+                axes.plot(rows["epoch"], rows["mean"], color=colour, linestyle=cell_line(cell))
         axes.set_title(title, loc="left")
         axes.grid()
     panels[-1].set_xlabel("epoch")
     panels[-1].xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    handles = [Line2D([], [], color=arm_colour(arm), linestyle=arm_line(arm), label=arm.label) for arm in arms]
+    handles = [Line2D([], [], color=cell_colour(cell), linestyle=cell_line(cell), label=cell.label) for cell in cells]
     drawn.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.2)
     return drawn

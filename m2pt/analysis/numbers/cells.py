@@ -1,121 +1,251 @@
-"""The cells of a study: the runs that differ by seed alone, each beside its baseline and its random control."""
+"""A cell: the runs of a study that differ by seed alone.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+Whatever a study says is made of cells: they are compared seed by seed, averaged seed by seed, and grouped here and nowhere else.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from m2pt.analysis.numbers.statistics import Estimate, differences, estimate, paired
-from m2pt.analysis.tables.summaries import MEASURES, Against, Condition, unlike
-from m2pt.config import refuses_unknown
+from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, over_seeds
+from m2pt.config import MODALITIES, RANDOM, MethodName
 from m2pt.methods import METHODS
-from m2pt.runs.table import by_part
 
-REFERENCES: dict[Against, str] = {"baseline": "baseline", "random": "random_auxiliary"}
-"""The method that each cell is compared with, on the same target within the same condition."""
+Role = Literal["baseline", "pair", "random", "own"]
+
+ROLES: dict[MethodName, Role] = {
+    "baseline": "baseline",
+    "pathway": "pair",
+    "random_auxiliary": "random",
+    "own_modality": "own",
+}
+"""What the methods of the main question are for; all others have no role in it."""
+
+MEASURES = {"accuracy": "accuracy", "map": "mAP", "miou": "mIoU", "miou_instance": "instance mIoU"}
+"""The usual names of scores (`m2pt.runs.spec.RunSpec.metric`)."""
+
+
+@dataclass(frozen=True, order=True)
+class Condition:
+    """What every comparison holds fixed: the part of the study, how the target starts and what is tuned."""
+
+    setting: str
+    tuning: str
+    part: str = ""
+
+    @property
+    def slug(self) -> str:
+        """Its name in file names and keys."""
+        return "-".join(name for name in (self.part, self.setting, self.tuning) if name)
+
+    @property
+    def label(self) -> str:
+        """Its name in a report."""
+        start = "pretrained target" if self.setting == "pretrained" else "target from scratch"
+        label = f"{start}, {'everything tuned' if self.tuning == 'full' else 'only scales and head tuned'}"
+        return f"{self.part}: {label}" if self.part else label
+
+
+class CellKey(NamedTuple):
+    """What the runs of a cell have in common."""
+
+    condition: Condition
+    target: str
+    method: MethodName
+    auxiliary: str
+
+    @property
+    def name(self) -> str:
+        """The cell's name within its study, safe in file names and addresses."""
+        condition, origin = self.condition, self.target
+        if self.auxiliary:
+            origin = f"{self.target}-from-{self.auxiliary.replace('+', '-')}"
+        start = f"{condition.part}--" if condition.part else ""
+        return f"{start}{origin}-{self.method}-{condition.setting}-{condition.tuning}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A planned run: its row in the table of runs, and what the table says of it (`m2pt.runs.table.COLUMNS`).
+
+    Scores are in percent. A value is None where the run is not complete, or where the table does not have it.
+    """
+
+    row: int
+    run_id: str | None = None
+    status: str | None = None
+    test_score: float | None = None
+    val_score: float | None = None
+    epoch: int | None = None
+    samples_sha256: str | None = None
+    parameters: float | None = None
+    trainable_parameters: float | None = None
+    data_sha256: str | None = None
+    target_weights: str | None = None
+    auxiliary_weights: str | None = None
+    error: str | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run has its record."""
+        return self.status == "complete"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The planned runs of one condition, target, method and auxiliary: rows of the table of runs by seed, None where empty."""
+    """The planned runs of one condition, target, method and auxiliary, by seed."""
 
     condition: Condition
     target: str
-    method: str
+    method: MethodName
     auxiliary: str
     metric: str
-    runs: dict[int, dict[str, Any]]
+    runs: dict[int, Run]
+
+    @property
+    def key(self) -> CellKey:
+        """What its runs have in common."""
+        return CellKey(self.condition, self.target, self.method, self.auxiliary)
 
     @property
     def name(self) -> str:
-        """Its name within the study, for files."""
-        return cell_name(self.condition, self.target, self.method, self.auxiliary)
+        """Its name within the study, safe in file names and addresses."""
+        return self.key.name
 
     @property
     def title(self) -> str:
-        """Its name for people, where the condition is known."""
+        """Its name in a report, where the condition is known."""
         origin = f"{self.target} from {self.auxiliary.replace('+', ', ')}" if self.auxiliary else self.target
         return f"{origin}: {self.method.replace('_', ' ')}"
 
     @property
+    def label(self) -> str:
+        """Its name where condition and target are known."""
+        names = {"baseline": "no auxiliary", "random": "random (control)", "own": f"{self.auxiliary} (own, control)"}
+        return names.get(self.role or "", self.auxiliary)
+
+    @property
+    def role(self) -> Role | None:
+        """What its method is for in the main question; None for all other methods."""
+        return ROLES.get(self.method)
+
+    @property
     def measure(self) -> str:
-        """What its scores are, for people."""
+        """The usual name of its scores."""
         return MEASURES[self.metric]
 
     @property
-    def complete(self) -> dict[int, dict[str, Any]]:
+    def complete(self) -> dict[int, Run]:
         """Its complete runs by seed."""
-        return {seed: row for seed, row in self.runs.items() if row["status"] == "complete"}
-
-    def scores(self, split: str = "test") -> dict[int, float | None]:
-        """Its scores in percent (`test` or `val`) by seed, None where a run is not complete."""
-        return {seed: row[f"{split}_score"] for seed, row in self.runs.items()}
+        return {seed: run for seed, run in self.runs.items() if run.is_complete}
 
     @property
-    def samples(self) -> dict[int, str | None]:
-        """What tells runs of the very same samples, by seed; None where a run is not complete."""
-        return {seed: row.get("samples_sha256") for seed, row in self.runs.items()}
+    def test(self) -> BySeed:
+        """Its test scores in percent."""
+        return {seed: run.test_score for seed, run in self.runs.items()}
 
-    def mean(self, split: str = "test") -> Estimate:
-        """The mean score over seeds."""
-        return estimate([score for score in self.scores(split).values() if score is not None], len(self.runs))
+    @property
+    def val(self) -> BySeed:
+        """Its validation scores in percent."""
+        return {seed: run.val_score for seed, run in self.runs.items()}
 
+    @property
+    def mean_test(self) -> Estimate:
+        """Its mean test score over seeds."""
+        return over_seeds(self.test)
 
-@dataclass(frozen=True)
-class Compared:
-    """A cell with what it is compared with; `against` lacks what the study does not plan, and the cell itself."""
+    @property
+    def mean_val(self) -> Estimate:
+        """Its mean validation score over seeds."""
+        return over_seeds(self.val)
 
-    cell: Cell
-    against: dict[Against, Cell]
+    @property
+    def has_random_weights(self) -> bool:
+        """Whether its auxiliaries are no trained encoders."""
+        return all(run.auxiliary_weights is None for run in self.runs.values())
 
-    @refuses_unknown
-    def difference(self, against: Against) -> Estimate | None:
-        """Its mean difference in test score, in points, paired by seed; None where there is nothing to compare with."""
-        return paired(self.cell.scores(), self.against[against].scores()) if against in self.against else None
+    def gain(self, reference: "Cell") -> Estimate:
+        """Its mean difference in test score from another cell, in points, paired by seed."""
+        return over_seeds(differences(self.test, reference.test))
 
-    @refuses_unknown
-    def unlike(self, against: Against) -> bool:
-        """Whether runs of different samples are compared."""
-        return against in self.against and unlike(self.cell.samples, self.against[against].samples)
+    def is_unlike(self, reference: "Cell") -> bool:
+        """Whether the two runs of any seed are of different samples; a run that is not complete is of none."""
+        pairs = ((self.runs[seed], reference.runs[seed]) for seed in self.runs.keys() & reference.runs.keys())
+        samples = ((mine.samples_sha256, theirs.samples_sha256) for mine, theirs in pairs)
+        return any(mine and theirs and mine != theirs for mine, theirs in samples)
 
-    @refuses_unknown
-    def differences(self, against: Against) -> dict[int, float]:
-        """The difference of each seed that is complete on both sides."""
-        return differences(self.cell.scores(), self.against[against].scores()) if against in self.against else {}
-
-
-def cell_name(condition: Condition, target: str, method: str, auxiliary: str) -> str:
-    """The name of a cell within its study, of letters that every file system and every address takes."""
-    origin = f"{target}-from-{auxiliary.replace('+', '-')}" if auxiliary else target
-    start = f"{condition.part}--" if condition.part else ""
-    return f"{start}{origin}-{method}-{condition.setting}-{condition.tuning}"
-
-
-def compared_cells(table: pd.DataFrame) -> list[Compared]:
-    """Every cell of the table of runs: conditions in its order, within them by target, method and auxiliary."""
-    found = _cells(table)
-    references = {(cell.condition, cell.target, cell.method): cell for cell in found}
-    return [Compared(cell, dict(_references(cell, references))) for cell in found]
+    def only(self, seeds: Collection[int]) -> "Cell":
+        """The cell with the runs of these seeds."""
+        return replace(self, runs={seed: run for seed, run in self.runs.items() if seed in seeds})
 
 
-def _cells(table: pd.DataFrame) -> list[Cell]:
-    rows = by_part(table)
-    rows = rows.astype(object).where(rows.notna(), None)
-    plain = [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
-    groups: dict[tuple[Condition, str, str, str], list[dict[str, Any]]] = {}
-    for row in plain:
-        condition = Condition(row["setting"], row["tuning"], row["part"])
-        groups.setdefault((condition, row["target"], row["method"], row["auxiliary"]), []).append(row)
-    made = [Cell(*key, members[0]["metric"], {int(row["seed"]): row for row in members}) for key, members in groups.items()]
-    order = _ranks(cell.condition for cell in made), _ranks(cell.target for cell in made), _ranks(METHODS)
-    return sorted(made, key=lambda cell: (order[0][cell.condition], order[1][cell.target], order[2][cell.method]))
+def cells(table: pd.DataFrame) -> list[Cell]:
+    """The cells of the table of runs (`m2pt.runs.table.read_table`); a run of several parts is in a cell of each.
+
+    Conditions and targets are in the order of the table, methods in that of `m2pt.methods.METHODS`.
+    """
+    groups: dict[CellKey, tuple[str, dict[int, Run]]] = {}
+    plain = table.astype(object).where(table.notna(), None).to_dict("records")
+    for position, row in enumerate(plain):
+        run = Run(position, **{name: row.get(name) for name in _RUN_COLUMNS})
+        for part in str(row["parts"]).split(" "):
+            key = CellKey(Condition(row["setting"], row["tuning"], part), row["target"], row["method"], row["auxiliary"])
+            groups.setdefault(key, (row.get("metric", ""), {}))[1][int(row["seed"])] = run
+    made = [Cell(*key, metric, runs) for key, (metric, runs) in groups.items()]
+    methods = list(METHODS)
+    return [
+        cell
+        for members in by_condition(made).values()
+        for targets in [list(dict.fromkeys(cell.target for cell in members))]
+        for cell in sorted(members, key=lambda cell: (targets.index(cell.target), methods.index(cell.method)))
+    ]
 
 
-def _ranks(items: Iterable[Any]) -> dict[Any, int]:
-    return {item: rank for rank, item in enumerate(dict.fromkeys(items))}
+_RUN_COLUMNS = [field.name for field in fields(Run) if field.name != "row"]
 
 
-def _references(cell: Cell, known: dict[tuple[Condition, str, str], Cell]) -> Sequence[tuple[Against, Cell]]:
-    found = [(against, known.get((cell.condition, cell.target, method))) for against, method in REFERENCES.items()]
-    return [(against, other) for against, other in found if other is not None and other is not cell and cell.method != "baseline"]
+def by_condition(members: Iterable[Cell]) -> dict[Condition, list[Cell]]:
+    """The cells of each condition, in their order."""
+    groups: dict[Condition, list[Cell]] = {}
+    for cell in members:
+        groups.setdefault(cell.condition, []).append(cell)
+    return groups
+
+
+def by_target(members: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """The cells of each target, in their order."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in members:
+        groups.setdefault(cell.target, []).append(cell)
+    return groups
+
+
+def by_method(members: Iterable[Cell]) -> dict[MethodName, list[Cell]]:
+    """The cells of each method, in the order of `m2pt.methods.METHODS`."""
+    known = list(members)
+    return {name: mine for name in METHODS if (mine := [cell for cell in known if cell.method == name])}
+
+
+def runs_table(members: Sequence[Cell]) -> pd.DataFrame:
+    """The runs of some cells as a table: `target`, `method`, `seed` and the fields of `Run`."""
+    rows: list[Mapping[str, Any]] = [
+        {"target": cell.target, "method": cell.method, "seed": seed, **vars(run)}
+        for cell in members
+        for seed, run in cell.runs.items()
+    ]
+    return pd.DataFrame(rows, columns=["target", "method", "seed", "row", *_RUN_COLUMNS])
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Targets or auxiliaries: none, the modalities in their order, then tasks, random weights last."""
+    return tuple(sorted(set(names), key=rank))
+
+
+def rank(name: str) -> tuple[int, str]:
+    """The place of a target or an auxiliary among others (`in_order`)."""
+    names = ["", *MODALITIES]
+    if name == RANDOM:
+        return len(names) + 1, name
+    return (names.index(name), "") if name in names else (len(names), name)

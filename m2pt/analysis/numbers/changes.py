@@ -68,9 +68,9 @@ def changes(study: Study) -> list[Change]:
     return [_against(study, change, reference) for change in raw]
 
 
-def references(found: list[Change]) -> tuple[str, ...]:
-    """The parts that the others are compared with: those that only choose which runs are done; the first where there is none."""
-    return tuple(change.part for change in found if not change.settings) or tuple(change.part for change in found[:1])
+def references(known: list[Change]) -> tuple[str, ...]:
+    """The parts that the others are compared with: those that only choose which runs are done, or else the first one."""
+    return tuple(change.part for change in known if not change.settings) or tuple(change.part for change in known[:1])
 
 
 def _settings(study: Study, declared: dict[str, JsonValue]) -> dict[str, JsonValue]:

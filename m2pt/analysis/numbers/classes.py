@@ -1,7 +1,7 @@
-"""Which classes change: recall by class, compared seed by seed, and the confusion of a cell.
+"""Which classes change: recall by class, compared seed by seed, and the confusion matrix of a cell.
 
-Recall of a class: the share of its test samples that are told right, in percent; the mean of all of them, weighted by their
-samples, is the accuracy.
+Recall of a class: the share of its test samples that are classified correctly, in percent. The mean over classes, weighted by
+their samples, is the accuracy.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from m2pt.analysis.numbers.cells import Compared
-from m2pt.analysis.numbers.statistics import Estimate, differences, estimate, holm, paired
-from m2pt.analysis.tables.summaries import SIGNIFICANT, Against, Condition
+from m2pt.analysis.numbers.cells import Cell, Condition
+from m2pt.analysis.numbers.comparisons import SIGNIFICANT, Against, Compared
+from m2pt.analysis.numbers.statistics import Estimate, averaged, differences, holm, over_seeds
 from m2pt.config import refuses_unknown
 
 MOST_SHOWN = 3
@@ -36,7 +36,7 @@ class Confusion:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Each row as shares of its samples, from 0 to 1; a class without samples has none."""
+        """Each row as shares of its samples, from 0 to 1; all 0 for a class without samples."""
         totals = self.counts.sum(axis=1, keepdims=True)
         shares: NDArray[np.float64] = np.divide(self.counts, totals, out=np.zeros(self.counts.shape), where=totals > 0)
         return shares
@@ -57,7 +57,7 @@ class ClassChange:
 
     @refuses_unknown
     def holds(self, against: Against) -> bool:
-        """Whether the difference stands after the correction."""
+        """Whether the difference is significant after the correction."""
         p = self.adjusted_p.get(against)
         return p is not None and p <= SIGNIFICANT
 
@@ -77,7 +77,7 @@ class TargetChange:
 
     @property
     def holds(self) -> bool:
-        """Whether the difference stands after the correction."""
+        """Whether the difference is significant after the correction."""
         return self.adjusted_p is not None and self.adjusted_p <= SIGNIFICANT
 
 
@@ -116,34 +116,37 @@ def confusion(documents: Iterable[Mapping[str, Any]]) -> Confusion | None:
     return Confusion(tuple(map(str, known[0]["classes"])), counts, len(known))
 
 
-def recalls(runs: Mapping[int, str], documents: Documents) -> Recalls:
-    """Recall by class of some runs, given as their ids by seed."""
-    found: Recalls = {}
-    for seed, identifier in runs.items():
-        matrix = confusion([documents.get(identifier, {})])
+def recalls(cell: Cell, documents: Documents) -> Recalls:
+    """The recall of each class in the runs of a cell."""
+    of_classes: Recalls = {}
+    for seed, run in cell.runs.items():
+        matrix = confusion([documents.get(str(run.run_id), {})])
         if matrix is not None:
             for index, name in enumerate(matrix.classes):
                 total = int(matrix.counts[index].sum())
                 share = 100 * int(matrix.counts[index, index]) / total if total else None
-                found.setdefault(name, dict.fromkeys(runs))[seed] = share
-    return found
+                of_classes.setdefault(name, dict.fromkeys(cell.runs))[seed] = share
+    return of_classes
 
 
 def changes(item: Compared, documents: Documents) -> list[ClassChange]:
     """The classes of a cell, in their order; empty where no run of it has a confusion matrix."""
-    mine = recalls(_ids(item.cell.runs), documents)
-    others = {against: recalls(_ids(other.runs), documents) for against, other in item.against.items()}
-    matrix = confusion(documents.get(identifier, {}) for identifier in _ids(item.cell.runs).values())
+    matrix = confusion(documents.get(str(run.run_id), {}) for run in item.cell.runs.values())
     if matrix is None:
         return []
-    over = {against: {name: paired(mine[name], of.get(name, {})) for name in mine} for against, of in others.items()}
+    mine = recalls(item.cell, documents)
+    others = {against: recalls(cell, documents) for against, cell in item.against.items()}
+    over = {
+        against: {name: over_seeds(differences(mine[name], theirs.get(name, {}))) for name in mine}
+        for against, theirs in others.items()
+    }
     adjusted = {against: _holm(estimates) for against, estimates in over.items()}
     samples = dict(zip(matrix.classes, (matrix.counts.sum(axis=1) // matrix.runs).tolist(), strict=True))
     return [
         ClassChange(
             name=name,
             samples=samples[name],
-            recall=_mean(mine[name]),
+            recall=over_seeds(mine[name]),
             over={against: estimates[name] for against, estimates in over.items()},
             adjusted_p={against: values[name] for against, values in adjusted.items()},
         )
@@ -157,37 +160,21 @@ def by_target(cells: Sequence[Compared], documents: Documents) -> list[TargetCla
     for item in cells:
         if item.cell.method == "pathway" and "random" in item.against:
             groups.setdefault((item.cell.condition, item.cell.target), []).append(item)
-    found = [TargetClasses(*key, tuple(_of_target(members, documents))) for key, members in groups.items()]
-    return [item for item in found if item.classes]
+    of_targets = [TargetClasses(*key, tuple(_of_target(members, documents))) for key, members in groups.items()]
+    return [item for item in of_targets if item.classes]
 
 
 def _of_target(members: Sequence[Compared], documents: Documents) -> list[TargetChange]:
-    random = recalls(_ids(members[0].against["random"].runs), documents)
-    pairs = [recalls(_ids(member.cell.runs), documents) for member in members]
-    planned = len({seed for member in members for seed in member.cell.runs})
+    random = recalls(members[0].against["random"], documents)
+    pairs = [recalls(member.cell, documents) for member in members]
     made = []
     for name, of_random in random.items():
-        change = _average([pair.get(name, {}) for pair in pairs], of_random, planned)
-        made.append(TargetChange(name, _mean(of_random), change))
+        change = averaged([differences(pair.get(name, {}), of_random) for pair in pairs])
+        made.append(TargetChange(name, over_seeds(of_random), over_seeds(change)))
     adjusted = _holm({item.name: item.change for item in made})
     known = [replace(item, adjusted_p=adjusted[item.name]) for item in made if item.change.mean is not None]
     return sorted(known, key=lambda item: -abs(item.change.mean or 0.0))
 
 
-def _average(pairs: Sequence[Mapping[int, float | None]], random: Mapping[int, float | None], planned: int) -> Estimate:
-    """The mean difference over the pairs, one number per seed that all of them have."""
-    gains = [differences(pair, random) for pair in pairs]
-    whole = sorted(set.intersection(*(set(gain) for gain in gains)))
-    return estimate([sum(gain[seed] for gain in gains) / len(gains) for seed in whole], planned)
-
-
-def _mean(values: Mapping[int, float | None]) -> Estimate:
-    return estimate([value for value in values.values() if value is not None], len(values))
-
-
 def _holm(estimates: Mapping[str, Estimate]) -> dict[str, float | None]:
     return dict(zip(estimates, holm([item.p_value for item in estimates.values()]), strict=True))
-
-
-def _ids(runs: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
-    return {seed: str(row["run_id"]) for seed, row in runs.items()}

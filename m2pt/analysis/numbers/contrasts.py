@@ -1,19 +1,15 @@
 """What a change does: every method of a part of a study against the same method without the change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import pandas as pd
-
-from m2pt.analysis.numbers import pairing
+from m2pt.analysis.numbers.cells import Cell, Condition, by_condition, by_method, in_order
 from m2pt.analysis.numbers.changes import ENCODER, Change, changes, references
-from m2pt.analysis.numbers.pairing import Key, Partner, Run, Runs, differences, over_seeds, over_targets
-from m2pt.analysis.numbers.statistics import Estimate, holm
-from m2pt.analysis.tables.summaries import SIGNIFICANT, Comparison, Condition
-from m2pt.config import MODALITIES, RANDOM, MethodName, Study
+from m2pt.analysis.numbers.comparisons import SIGNIFICANT, Comparison, family
+from m2pt.analysis.numbers.partners import NOTHING, Pairs, Partners, gains, over_targets, paired, scores
+from m2pt.analysis.numbers.statistics import Estimate, holm, over_seeds
+from m2pt.config import RANDOM, MethodName, Study
 from m2pt.methods import METHODS
-
-_NONE = Estimate(0)
 
 
 @dataclass(frozen=True)
@@ -73,8 +69,7 @@ class OwnControl:
     @property
     def auxiliaries(self) -> tuple[str, ...]:
         """The auxiliaries of its pairs."""
-        order: dict[str, int] = {name: index for index, name in enumerate(MODALITIES)}
-        return tuple(sorted({item.auxiliary for item in self.pairs}, key=lambda name: (order.get(name, len(order)), name)))
+        return in_order(item.auxiliary for item in self.pairs)
 
     @property
     def largest(self) -> float:
@@ -113,178 +108,104 @@ class Ablations:
 
     def control(self, condition: Condition, method: str) -> Estimate:
         """The gain of a method over itself with random weights; without a seed where the study has no such part."""
-        found = self.own_random.get((condition.slug, method))
-        return found.overall if found else _NONE
+        control = self.own_random.get((condition.slug, method))
+        return control.overall if control else NOTHING
 
 
-def ablations(study: Study, table: pd.DataFrame, published: Sequence[float | None] = ()) -> Ablations:
+def ablations(study: Study, cells: Sequence[Cell], published: Sequence[float | None] = ()) -> Ablations:
     """Every part of a study against the reference, method by method, `pathway` first.
 
     A row whose runs are all the reference's own is left out: nothing of it was changed.
 
     Args:
         study: the study.
-        table: its table of runs (`m2pt.runs.table.read_table`).
-        published: the paper's score of each row's cell in percent, None where it has none; empty where no row has one.
+        cells: its cells (`m2pt.analysis.numbers.cells.cells`).
+        published: the paper's score of each row of the table of runs in percent, None where it has none; empty: no row has one.
 
     """
-    found = changes(study)
-    if not found:
+    known = changes(study)
+    if not known:
         return Ablations()
-    names = references(found)
-    view = _View(study, {change.part: change for change in found}, names, pairing.runs_by_part(table, published))
-    rows = [row for change in found if change.part not in names for row in view.contrasts(change)]
-    order = sorted(METHODS, key=lambda name: name != "pathway")
-    families = [view.family(name, [row for row in rows if row.method == name]) for name in order]
-    kept = tuple(family for family in families if family.rows)
-    return Ablations(names, kept, view.own_random(), {change.part: change for change in found})
-
-
-class _View:
-    """The runs of a study by part, and where each finds its partners."""
-
-    def __init__(
-        self, study: Study, found: Mapping[str, Change], names: Sequence[str], parts: Mapping[str, dict[Key, Run]]
-    ) -> None:
-        self.study, self.changes, self.parts = study, found, parts
-        self.base = found[names[0]]
-        self.reference: dict[Key, Run] = {}
-        for name in names:
-            self.reference |= parts.get(name, {})
-
-    def contrasts(self, change: Change) -> list[Contrast]:
-        """One row for each condition and method of a part that the reference has too."""
-        own = self.parts.get(change.part, {})
-        groups: dict[tuple[str, str, MethodName], list[Key]] = {}
-        for key in own:
-            if self._in_reference(change, key) is not None:
-                groups.setdefault((key.setting, key.tuning, key.method), []).append(key)
-        return [
-            self._contrast(change, Condition(setting, tuning, change.part), method, keys)
-            for (setting, tuning, method), keys in groups.items()
-            if any((other := self._in_reference(change, key)) and other.row != own[key].row for key in keys)
-        ]
-
-    def _contrast(self, change: Change, condition: Condition, method: MethodName, keys: list[Key]) -> Contrast:
-        own = self.parts[change.part]
-        against = differences(keys, own, lambda key: self._in_reference(change, key))
-        published = {key: Run(run.row, run.published) for key, run in own.items()}
-        theirs = differences(keys, published, lambda key: _of_paper(self._in_reference(change, key)))
-        return Contrast(
-            change=change,
-            condition=condition,
-            method=method,
-            targets={target: over_seeds(values) for target, values in against.items()},
-            overall=over_targets(against),
-            scores=pairing.scores(keys, own),
-            gain=over_targets(differences(keys, own, self._baseline(change))) if method != "baseline" else _NONE,
-            over_random=self._over_random(change, keys, own),
-            published={target: value for target, values in theirs.items() if (value := next(iter(values.values()))) is not None},
-            unlike=frozenset(pairing.unlike(keys, own, lambda key: self._in_reference(change, key))),
-        )
-
-    def family(self, method: MethodName, rows: Sequence[Contrast]) -> Family:
-        """The rows of a method with their correction, and the reference's scores on the targets that any of them has."""
-        adjusted = holm([row.overall.p_value for row in rows])
-        targets = tuple(dict.fromkeys(target for row in rows for target in row.targets))
-        keys = [key for key in self.reference if key.target in targets and self._is_usual(key)]
-        mine = [key for key in keys if key.method == method]
-        gains = differences(mine, self.reference, self._baseline(self.base))
-        return Family(
-            method=method,
-            targets=targets,
-            scores=pairing.scores(mine, self.reference),
-            baseline=pairing.scores([key for key in keys if key.method == "baseline"], self.reference),
-            gain=over_targets(gains) if method != "baseline" else _NONE,
-            over_random=self._over_random(self.base, mine, self.reference),
-            rows=tuple(replace(row, adjusted_p=p) for row, p in zip(rows, adjusted, strict=True)),
-        )
-
-    def own_random(self) -> dict[tuple[str, str], OwnControl]:
-        """For every part that stands with random weights in the auxiliary's place too: each method over itself there."""
-        found: dict[tuple[str, str], OwnControl] = {}
-        for name, own in self.parts.items():
-            control = self._random_part(self.changes[name]) or {}
-            groups: dict[tuple[str, MethodName], list[Key]] = {}
-            for key in own:
-                if key in control and METHODS[key.method].takes not in ("nothing", "random"):
-                    groups.setdefault((Condition(key.setting, key.tuning, name).slug, key.method), []).append(key)
-            found |= {(slug, method): _own_control(method, keys, own, control) for (slug, method), keys in groups.items()}
-        return found
-
-    def _in_reference(self, change: Change, key: Key) -> Run | None:
-        """The partner: in the same setting and tuning, or, where the part has chosen others, in the study's own."""
-        settings = [key.setting] + [str(self.study.sweep.settings[0])] * ("sweep.settings" in change.differing)
-        tunings = [key.tuning] + [str(self.study.sweep.tunings[0])] * ("sweep.tunings" in change.differing)
-        places = (key._replace(setting=setting, tuning=tuning) for setting in settings for tuning in tunings)
-        return next((self.reference[place] for place in places if place in self.reference), None)
-
-    def _is_usual(self, key: Key) -> bool:
-        return (key.setting, key.tuning) == (self.study.sweep.settings[0], self.study.sweep.tunings[0])
-
-    def _alike(self, change: Change) -> Runs:
-        """The runs of all parts with the very settings of this one: one may hold methods, another their controls."""
-        parts = [self.parts.get(name, {}) for name, other in self.changes.items() if other.settings == change.settings]
-        return {key: run for part in parts for key, run in part.items()}
-
-    def _baseline(self, change: Change) -> Partner:
-        """The baseline with the part's settings; the reference's, where it is the same and no such part has it."""
-        alike = self._alike(change)
-
-        def partner(key: Key) -> Run | None:
-            place = key._replace(method="baseline", auxiliary="")
-            return alike.get(place) or (self.reference.get(place) if change.keeps_baselines else None)
-
-        return partner
-
-    def _over_random(self, change: Change, keys: Sequence[Key], own: Runs) -> Estimate:
-        """Over the method's own random control: itself with random weights, or `random_auxiliary` where that is the same."""
-        if not keys or METHODS[keys[0].method].takes in ("nothing", "random"):
-            return _NONE
-        control = self._random_part(change)
-        value = over_targets(differences(keys, own, control.get)) if control else _NONE
-        if value.n + value.dropped or not METHODS[keys[0].method].random_auxiliary_is_control:
-            return value
-
-        alike = self._alike(change)
-
-        def partner(key: Key) -> Run | None:
-            place = key._replace(method="random_auxiliary", auxiliary=RANDOM)
-            return alike.get(place) or (self.reference.get(place) if set(change.differing) <= {ENCODER} else None)
-
-        return over_targets(differences(keys, own, partner))
-
-    def _random_part(self, change: Change) -> Runs | None:
-        """The runs of the part that differs from this one by its random auxiliaries alone."""
-        if change.settings == change.with_random:
-            return None
-        return next((self.parts.get(name) for name, other in self.changes.items() if other.settings == change.with_random), None)
-
-
-def _own_control(method: MethodName, keys: Sequence[Key], own: Runs, control: Runs) -> OwnControl:
-    by_pair: dict[tuple[str, str], list[Key]] = {}
-    for key in keys:
-        by_pair.setdefault((key.target, key.auxiliary), []).append(key)
-    pairs = [
-        Comparison(
-            target,
-            auxiliary,
-            "pair",
-            "random",
-            over_targets(differences(members, own, control.get)),
-            unlike=bool(pairing.unlike(members, own, control.get)),
-        )
-        for (target, auxiliary), members in by_pair.items()
+    of_parts = {change.part: change for change in known}
+    partners = Partners(study, of_parts, references(known), {cell.key: cell for cell in cells})
+    contrasts = [
+        contrast
+        for change in known
+        if change.part not in partners.reference
+        for contrast in _contrasts(partners, change, published)
     ]
-    adjusted = holm([item.estimate.p_value for item in pairs])
-    of_targets = differences(keys, own, control.get)
-    return OwnControl(
-        method,
-        over_targets(of_targets),
-        {target: over_seeds(values) for target, values in of_targets.items()},
-        tuple(replace(item, adjusted_p=p) for item, p in zip(pairs, adjusted, strict=True)),
+    order = sorted(METHODS, key=lambda name: name != "pathway")
+    families = [_family(partners, name, [row for row in contrasts if row.method == name]) for name in order]
+    kept = tuple(family for family in families if family.rows)
+    return Ablations(tuple(partners.reference), kept, _own_random(partners), of_parts)
+
+
+def _contrasts(partners: Partners, change: Change, published: Sequence[float | None]) -> list[Contrast]:
+    """One row for each condition and method of a part that the reference has too and the part changes."""
+    own = by_condition(partners.of_part(change.part))
+    groups = [(condition, method, mine) for condition, members in own.items() for method, mine in by_method(members).items()]
+    pairs = [(condition, method, paired(mine, partners.same(change))) for condition, method, mine in groups]
+    return [_contrast(partners, change, *group, published) for group in pairs if any(_differ(*pair) for pair in group[2])]
+
+
+def _differ(cell: Cell, other: Cell) -> bool:
+    """Whether the two have other runs."""
+    return any(run.row != other.runs[seed].row for seed, run in cell.runs.items())
+
+
+def _contrast(
+    partners: Partners, change: Change, condition: Condition, method: MethodName, pairs: Pairs, published: Sequence[float | None]
+) -> Contrast:
+    cells = [cell for cell, _ in pairs]
+    targets = gains(pairs)
+    theirs = gains(pairs, lambda cell: {seed: published[run.row] if published else None for seed, run in cell.runs.items()})
+    of_paper = {target: next(iter(values.values())) for target, values in theirs.items()}
+    return Contrast(
+        change=change,
+        condition=condition,
+        method=method,
+        targets={target: over_seeds(values) for target, values in targets.items()},
+        overall=over_targets(targets),
+        scores=scores(cells),
+        gain=over_targets(gains(paired(cells, partners.baseline(change)))) if method != "baseline" else NOTHING,
+        over_random=partners.over_random(change, cells),
+        published={target: value for target, value in of_paper.items() if value is not None},
+        unlike=frozenset(cell.target for cell, other in pairs if cell.is_unlike(other)),
     )
 
 
-def _of_paper(run: Run | None) -> Run | None:
-    return None if run is None else Run(run.row, run.published)
+def _family(partners: Partners, method: MethodName, rows: Sequence[Contrast]) -> Family:
+    """The rows of a method with their correction, and the reference's scores on the targets that any of them has."""
+    base = partners.changes[partners.reference[0]]
+    adjusted = holm([row.overall.p_value for row in rows])
+    targets = tuple(dict.fromkeys(target for row in rows for target in row.targets))
+    usual = [cell for cell in partners.usual() if cell.target in targets]
+    mine = [cell for cell in usual if cell.method == method]
+    return Family(
+        method=method,
+        targets=targets,
+        scores=scores(mine),
+        baseline=scores(cell for cell in usual if cell.method == "baseline"),
+        gain=over_targets(gains(paired(mine, partners.baseline(base)))) if method != "baseline" else NOTHING,
+        over_random=partners.over_random(base, mine),
+        rows=tuple(replace(row, adjusted_p=p) for row, p in zip(rows, adjusted, strict=True)),
+    )
+
+
+def _own_random(partners: Partners) -> dict[tuple[str, str], OwnControl]:
+    """For every part that has a twin with random weights in the auxiliary's place: each method over itself there."""
+    controls: dict[tuple[str, str], OwnControl] = {}
+    for part, change in partners.changes.items():
+        control = partners.random_weights(change)
+        own = by_condition(partners.of_part(part)) if control else {}
+        for condition, members in own.items():
+            for method, mine in by_method(members).items():
+                if control and METHODS[method].takes not in ("nothing", "random") and (pairs := paired(mine, control)):
+                    controls[condition.slug, method] = _own_control(method, pairs)
+    return controls
+
+
+def _own_control(method: MethodName, pairs: Pairs) -> OwnControl:
+    targets = gains(pairs)
+    over = {target: over_seeds(values) for target, values in targets.items()}
+    return OwnControl(method, over_targets(targets), over, tuple(family(pairs, "pair", "random")))

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from m2pt.analysis.numbers import pooling
+from m2pt.analysis.numbers.cells import Condition
+from m2pt.analysis.numbers.comparisons import Against, Comparison, Summary
 from m2pt.analysis.numbers.pooling import Pooled
 from m2pt.analysis.numbers.power import detectable, seeds_needed, smallest_margin, spread_of
-from m2pt.analysis.numbers.statistics import Estimate, differences, estimate
-from m2pt.analysis.tables.summaries import Against, Arm, Comparison, Condition, Summary
+from m2pt.analysis.numbers.statistics import BySeed, Estimate, averaged, over_seeds
 from m2pt.config import refuses_unknown
 
 ONE_POINT = 1.0
@@ -82,33 +83,25 @@ class Evidence:
 
 def evidence(summaries: Iterable[Summary]) -> list[Evidence]:
     """How sure each condition is that compares anything with the random control, in their order."""
-    return [found for summary in summaries if (found := weigh(summary)).rows]
+    return [item for summary in summaries if (item := weigh(summary)).rows]
 
 
 def weigh(summary: Summary) -> Evidence:
     """How sure one condition is: its pairs and its own-modality controls against random weights, target by target."""
-    references = {arm.target: arm for arm in summary.arms if arm.role == "random"}
-    rows = []
-    for comparison in sorted(
-        [*summary.select("random", "pair"), *summary.select("random", "own")],
-        key=lambda item: summary.targets.index(item.target),
-    ):
-        arm = summary.arm(comparison.target, comparison.auxiliary)
-        gains = [] if arm is None else list(differences(arm.test, references[comparison.target].test).values())
-        rows.append(_sureness(comparison, gains))
+    comparisons = [*summary.select("random", "pair"), *summary.select("random", "own")]
+    rows = [_sureness(item) for item in sorted(comparisons, key=lambda item: summary.targets.index(item.target))]
     over: tuple[Against, ...] = ("random", "baseline")
-    pooled = {against: found for against in over if (found := together(summary, against))}
-    return Evidence(summary.condition, tuple(rows), pooled)
+    return Evidence(summary.condition, tuple(rows), {against: item for against in over if (item := together(summary, against))})
 
 
-def _sureness(comparison: Comparison, gains: Sequence[float]) -> Sureness:
+def _sureness(comparison: Comparison) -> Sureness:
     item = comparison.estimate
     if item.mean is None or item.half_width is None:
         return Sureness(comparison)
     spread = spread_of(item.half_width, item.n)
     return Sureness(
         comparison=comparison,
-        bootstrap=pooling.bootstrap(gains),
+        bootstrap=pooling.bootstrap([value for value in comparison.differences.values() if value is not None]),
         detectable=detectable(spread, item.n),
         margin=smallest_margin(item),
         seeds_for_point=seeds_needed(ONE_POINT, spread),
@@ -119,37 +112,44 @@ def _sureness(comparison: Comparison, gains: Sequence[float]) -> Sureness:
 @refuses_unknown
 def together(summary: Summary, against: Against) -> Together | None:
     """The pairs of one condition against one reference, over all targets; None where it has no such pairs."""
-    references = {arm.target: arm for arm in summary.arms if arm.role == against}
-    arms: dict[str, list[Arm]] = {}
-    for arm in summary.arms:
-        if arm.role == "pair" and arm.target in references:
-            arms.setdefault(arm.target, []).append(arm)
-    if not arms:
+    by_target: dict[str, list[Comparison]] = {}
+    for item in summary.select(against, "pair"):
+        by_target.setdefault(item.target, []).append(item)
+    if not by_target:
         return None
-    gains = {target: _complete([differences(arm.test, references[target].test) for arm in arms[target]]) for target in arms}
-    means = {target: [sum(values) / len(values) for values in of.values()] for target, of in gains.items() if of}
-    shared = set.intersection(*(set(of) for of in gains.values()))
-    middles = [pooling.interquartile_mean({target: of[seed] for target, of in gains.items()}) for seed in sorted(shared)]
-    runs = {target: _known(arms[target]) for target in arms}
-    others = {target: _known([references[target]]) for target in arms}
-    both = [target for target in arms if runs[target] and others[target]]
-    chance = pooling.probability_of_improvement({t: runs[t] for t in both}, {t: others[t] for t in both}) if both else None
+    means = {target: _known(averaged([item.differences for item in pairs])) for target, pairs in by_target.items()}
+    complete = {target: values for target, values in means.items() if values}
     return Together(
-        targets=tuple(means),
-        left_out=tuple(target for target in arms if target not in means),
+        targets=tuple(complete),
+        left_out=tuple(target for target in by_target if target not in complete),
         average=summary.averages[against],
-        middle=estimate(middles, summary.averages[against].n + summary.averages[against].dropped),
-        resampled=pooling.stratified(means) if means else None,
-        targets_like_these=pooling.random_effects(means) if len(means) > 1 else None,
-        improvement=chance,
+        middle=over_seeds(_middles(by_target)),
+        resampled=pooling.stratified(complete) if complete else None,
+        targets_like_these=pooling.random_effects(complete) if len(complete) > 1 else None,
+        improvement=_improvement(by_target),
     )
 
 
-def _complete(gains: Sequence[Mapping[int, float]]) -> dict[int, list[float]]:
-    """The gains of all pairs of a target by seed, of the seeds that are complete in every pair."""
-    seeds = sorted(set.intersection(*(set(gain) for gain in gains)))
-    return {seed: [gain[seed] for gain in gains] for seed in seeds}
+def _middles(by_target: Mapping[str, Sequence[Comparison]]) -> dict[int, float | None]:
+    """The mean of the middle half of all pairs' gains by seed; None where a pair lacks the seed."""
+    middles: dict[int, float | None] = {}
+    gains = {target: [item.differences for item in pairs] for target, pairs in by_target.items()}
+    for seed in sorted({seed for pairs in gains.values() for pair in pairs for seed in pair}):
+        of_targets = {target: [pair.get(seed) for pair in pairs] for target, pairs in gains.items()}
+        known = {target: [gain for gain in values if gain is not None] for target, values in of_targets.items()}
+        middles[seed] = pooling.interquartile_mean(known) if known == of_targets else None
+    return middles
 
 
-def _known(arms: Sequence[Arm]) -> list[float]:
-    return [score for arm in arms for score in arm.test.values() if score is not None]
+def _improvement(by_target: Mapping[str, Sequence[Comparison]]) -> float | None:
+    """The chance that a run of a pair scores higher than one of the reference, over the targets that have runs of both."""
+    runs = {target: [score for item in pairs for score in _known(item.cell.test)] for target, pairs in by_target.items()}
+    others = {target: _known(pairs[0].reference.test) for target, pairs in by_target.items()}
+    both = [target for target in by_target if runs[target] and others[target]]
+    if not both:
+        return None
+    return pooling.probability_of_improvement({name: runs[name] for name in both}, {name: others[name] for name in both})
+
+
+def _known(values: BySeed) -> list[float]:
+    return [value for value in values.values() if value is not None]

@@ -1,14 +1,12 @@
-"""What a number of paired seeds can show: detectable differences, seeds that are needed, and equivalence.
+"""What a number of paired seeds can show: detectable differences, the seeds that are needed, and how small a difference is.
 
 All of it is for the two-sided paired t test that the report uses; the noncentral t distribution is scipy's. (statsmodels'
 `TTestPower` agrees where it has a value, takes seconds to import, and has none for the large effects that few seeds need.)
 """
 
 import math
-from collections.abc import Sequence
 
-import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from m2pt.analysis.numbers.statistics import CONFIDENCE, Estimate, t_quantile
 
@@ -65,24 +63,11 @@ def seeds_needed(effect: float, spread: float, wanted: float = POWER) -> int | N
     return low
 
 
-def equivalence(values: Sequence[float], margin: float) -> float | None:
-    """The p-value that the mean lies within ± `margin`: two one-sided t tests (Schuirmann, 1987); None for fewer than two values.
-
-    At or under 0.05 the difference is shown to be smaller than the margin, which a t test that finds nothing does not show.
-    """
-    n = len(values)
-    if n < 2:
-        return None
-    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(n)
-    if error == 0:
-        return 0.0 if abs(mean) < margin else 1.0
-    return float(max(stats.t.sf((mean + margin) / error, n - 1), stats.t.cdf((mean - margin) / error, n - 1)))
-
-
 def smallest_margin(item: Estimate) -> float | None:
-    """The smallest margin within which `equivalence` is shown at 5 %; None where there is no interval.
+    """The smallest margin that the mean is shown to lie within, either way, at the 5 % level; None where there is no interval.
 
-    "Shown to be less than this": the larger end, by size, of the 90 % t interval of the mean (Schuirmann, 1987).
+    It is the larger end, by size, of the 90 % t interval of the mean: two one-sided t tests (Schuirmann, 1987). A t test that is
+    not significant does not show that a difference is small; this does.
     """
     if item.mean is None or item.half_width is None:
         return None

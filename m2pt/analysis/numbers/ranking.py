@@ -10,12 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
-from m2pt.analysis.tables.summaries import Condition
-from m2pt.methods import METHODS
-from m2pt.runs.table import by_part
+from m2pt.analysis.numbers.cells import Cell, Condition, by_condition, by_method, by_target
+from m2pt.analysis.numbers.statistics import averaged
 
 PERMUTATIONS = 9999
 FEWEST_SEEDS = 2
@@ -80,43 +78,42 @@ def critical_difference(methods: int, cases: int) -> float:
     return quantile * math.sqrt(methods * (methods + 1) / (6 * cases))
 
 
-def rankings(table: pd.DataFrame) -> list[MethodRanking]:
-    """The ranking of each condition of the table of runs that has three methods or more on two targets or more.
+def rankings(cells: Sequence[Cell]) -> list[MethodRanking]:
+    """The ranking of each condition that has three methods or more on two targets or more.
 
     It needs `FEWEST_SEEDS` seeds of each target that are complete in every ranked method.
     """
-    found = []
-    for (part, setting, tuning), rows in by_part(table).groupby(["part", "setting", "tuning"], sort=False):
-        ranked = _condition(Condition(str(setting), str(tuning), str(part)), rows)
-        found += [ranked] if ranked else []
-    return found
+    ranked = [_ranked(condition, members) for condition, members in by_condition(cells).items()]
+    return [item for item in ranked if item is not None]
 
 
-def _condition(condition: Condition, rows: pd.DataFrame) -> MethodRanking | None:
-    targets = [str(target) for target in dict.fromkeys(rows["target"])]
-    names: list[str] = [name for name in METHODS if (rows["method"] == name).any()]
-    means = {name: {target: _means(rows, name, target) for target in targets} for name in names}
-    kept = [name for name in names if all(means[name].values())]
+def _ranked(condition: Condition, members: Sequence[Cell]) -> MethodRanking | None:
+    targets = list(by_target(members))
+    means = {method: _means(mine, targets) for method, mine in by_method(members).items()}
+    kept = {method: of_targets for method, of_targets in means.items() if all(of_targets.values())}
     if len(kept) < 3 or len(targets) < 2:
         return None
-    seeds = {target: tuple(sorted(set.intersection(*(set(means[name][target]) for name in kept)))) for target in targets}
+    seeds = {target: _shared([of_targets[target] for of_targets in kept.values()]) for target in targets}
     if min(map(len, seeds.values())) < FEWEST_SEEDS:
         return None
-    scores = {
-        name: {target: sum(means[name][target][seed] for seed in seeds[target]) / len(seeds[target]) for target in targets}
-        for name in kept
+    scores: dict[str, dict[str, float]] = {
+        method: {target: sum(of_targets[target][seed] for seed in seeds[target]) / len(seeds[target]) for target in targets}
+        for method, of_targets in kept.items()
     }
     # Scores are percentages of counted samples: what differs by rounding alone is a tie.
-    ranking = rank({name: [round(score, 9) for score in scores[name].values()] for name in kept})
-    return MethodRanking(condition, ranking, scores, seeds, tuple(name for name in names if name not in kept))
+    ranking = rank({method: [round(score, 9) for score in of_targets.values()] for method, of_targets in scores.items()})
+    return MethodRanking(condition, ranking, scores, seeds, tuple(method for method in means if method not in kept))
 
 
-def _means(rows: pd.DataFrame, method: str, target: str) -> dict[int, float]:
-    """By seed: the mean over the auxiliaries of a method's test scores, of the seeds that are complete in all of them."""
-    mine = rows[(rows["method"] == method) & (rows["target"] == target)]
-    whole = mine.groupby("seed")["test_score"].agg(["mean", "size", "count"])
-    whole = whole[(whole["size"] == whole["count"]) & (whole["size"] == mine["auxiliary"].nunique())]
-    return dict(zip((int(seed) for seed in whole.index), whole["mean"].astype(float), strict=True))
+def _means(members: Sequence[Cell], targets: Sequence[str]) -> dict[str, dict[int, float]]:
+    """A method's mean test score over its auxiliaries, by target and seed, of the seeds that are complete in all of them."""
+    of_targets = by_target(members)
+    means = {target: averaged([cell.test for cell in of_targets.get(target, [])]) for target in targets}
+    return {target: {seed: mean for seed, mean in values.items() if mean is not None} for target, values in means.items()}
+
+
+def _shared(means: Sequence[Mapping[int, float]]) -> tuple[int, ...]:
+    return tuple(sorted(set.intersection(*(set(values) for values in means))))
 
 
 def _friedman(of_cases: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:

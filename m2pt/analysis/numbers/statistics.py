@@ -3,13 +3,16 @@
 A missing score is never replaced by a number: a seed without both scores is dropped from a paired difference, and counted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
 CONFIDENCE = 0.95
+
+BySeed = Mapping[int, float | None]
+"""A number of each planned seed (a score, a difference), None where there is none."""
 
 # Scores are percentages of some hundred samples; a spread below this is rounding, not variation.
 _NO_SPREAD = 1e-9
@@ -84,21 +87,31 @@ def t_quantile(freedom: int, confidence: float = (1 + CONFIDENCE) / 2) -> float:
     return float(special.stdtrit(freedom, confidence))
 
 
-def paired(first: Mapping[int, float | None], second: Mapping[int, float | None]) -> Estimate:
-    """The mean of `first - second`, paired by seed.
+def differences(first: BySeed, second: BySeed) -> dict[int, float | None]:
+    """`first - second` of each seed, in order; None where one of them has no score."""
+    return {seed: _less(first.get(seed), second.get(seed)) for seed in sorted(first.keys() | second.keys())}
 
-    Args:
-        first: score per planned seed; None where the run has none.
-        second: the same for what it is compared with.
 
+def averaged(values: Collection[BySeed]) -> dict[int, float | None]:
+    """The mean of several numbers of each seed, in order; None where one of them is missing.
+
+    So auxiliaries and targets are averaged within a seed: they are no further seeds.
     """
-    return estimate(list(differences(first, second).values()), planned=len(first.keys() | second.keys()))
+    return {seed: _mean([item.get(seed) for item in values]) for seed in sorted(set[int]().union(*values))}
 
 
-def differences(first: Mapping[int, float | None], second: Mapping[int, float | None]) -> dict[int, float]:
-    """`first - second` for each seed that has both, in the order of the seeds."""
-    pairs = {seed: (first[seed], second[seed]) for seed in sorted(first.keys() & second.keys())}
-    return {seed: a - b for seed, (a, b) in pairs.items() if a is not None and b is not None}
+def over_seeds(values: BySeed) -> Estimate:
+    """The mean over seeds; a seed without a value counts as dropped."""
+    return estimate([value for value in values.values() if value is not None], planned=len(values))
+
+
+def _less(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first - second
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from m2pt.analysis.numbers.cells import Condition
+from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.paper.scores import DATASETS_BY_NAME, FIGURE_3, Metric, ablation_score, published_score
 from m2pt.analysis.paper.training_cost import BASELINE_COST, PATHWAY_COST, PublishedCost
 from m2pt.analysis.tables.methods import MethodRow
-from m2pt.analysis.tables.summaries import Condition, Summary
 from m2pt.config import MODALITIES, Dataset, Modality, PathwayConfig, Setting, TaskConfig, Tuning
 
 _NAMES = {dataset: name for name, dataset in DATASETS_BY_NAME.items()}
@@ -50,14 +51,14 @@ def paper_gains(summary: Summary, tasks: Mapping[str, TaskConfig]) -> dict[tuple
     For the small data of a modality it is the pair of Figure 3, on the paper's data set of that modality; for a task on a
     published data set its own, in the same setting and tuning.
     """
-    found: dict[tuple[str, str], PaperGain] = {}
+    gains: dict[tuple[str, str], PaperGain] = {}
     for target in summary.targets:
         place = _place(target, summary.condition, tasks)
         for auxiliary in MODALITIES if place else ():
             scores = [published_score(*place, name) for name in ("", auxiliary)] if place else []
             if place and None not in scores:
-                found[target, auxiliary] = PaperGain(_NAMES[place[0]], *(score for score in scores if score is not None))
-    return found
+                gains[target, auxiliary] = PaperGain(_NAMES[place[0]], *(score for score in scores if score is not None))
+    return gains
 
 
 def _place(target: str, condition: Condition, tasks: Mapping[str, TaskConfig]) -> tuple[Dataset, Metric, Setting, Tuning] | None:

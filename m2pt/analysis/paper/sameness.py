@@ -116,8 +116,8 @@ def sameness(
         "pathway": {"auxiliary_decay": False, "scale_layer_decay": False},  # known departures, said where the recipe is
     }
     run, reasons, departs = spec.model_dump(mode="json"), unread(spec), []
-    found = departures(spec)
-    for point in (*found.always, *found.joined):
+    of_recipe = departures(spec)
+    for point in (*of_recipe.always, *of_recipe.joined):
         key = point.partition(":")[0]
         if not _is_keyed(point):
             departs.append(point)

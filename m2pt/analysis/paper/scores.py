@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
 
-import pandas as pd
-
 from m2pt.config import LAYERS, Dataset, Modality, PathwayConfig, Setting, Tuning, refuses_unknown
 
 Metric = Literal["accuracy", "miou", "miou_class", "miou_instance", "map"]
 """Top-1 accuracy; mean intersection over union, of part segmentation also over object classes or instances; mean average
 precision."""
 
-CellKey = tuple[Dataset, Metric, Setting, Tuning, str]
+EntryKey = tuple[Dataset, Metric, Setting, Tuning, str]
 """Data set, metric, setting, tuning and auxiliary ("" for none)."""
 
 DATASETS_BY_NAME: dict[str, Dataset] = {
@@ -75,52 +73,25 @@ _ABLATION_COLUMNS: dict[tuple[Dataset, Metric], str] = {
 }
 
 
-def published_scores() -> pd.DataFrame:
-    """Tables 1 to 4, one score a row, in percent.
-
-    Columns: `table` (int), `setting`, `target` (a modality), `dataset` (the paper's name), `metric` (`top1_tune` is full
-    fine-tuning, `top1_fix` trains scales and classifier alone), `method`, `auxiliary` ("" for none), `value`, and `key`, the data
-    set's name in a study file ("" for COCO, which is not covered).
-    """
-    rows = [{**row, "table": int(row["table"]), "value": float(row["value"])} for row in _read("results.csv")]
-    return pd.DataFrame(rows).assign(key=lambda table: table["dataset"].map(DATASETS_BY_NAME).fillna(""))
-
-
-def published_cells() -> list[CellKey]:
-    """The cells of Tables 1 to 4 that the method and its baselines fill on covered data sets, in the paper's order."""
-    return list(_cells())
+def published_entries() -> list[EntryKey]:
+    """The entries of Tables 1 to 4 of the method and its baselines on covered data sets, in the paper's order."""
+    return list(_entries())
 
 
 @refuses_unknown
 def published_score(dataset: Dataset, metric: Metric, setting: Setting, tuning: Tuning, auxiliary: str) -> float | None:
-    """One cell of Tables 1 to 4 in percent, None where the paper has none.
+    """One entry of Tables 1 to 4 in percent, None where the paper has none.
 
     `auxiliary` is a modality, or "" for the paper's own baseline (`BASELINES`).
     """
-    return _cells().get((dataset, metric, setting, tuning, auxiliary))
-
-
-@refuses_unknown
-def relative_gain(target: Modality, auxiliary: Modality) -> float:
-    """Figure 3: the gain of a pretrained, fully tuned target in percent of its baseline's score.
-
-    Raises:
-        ValueError: the two are the same modality, which the figure does not show.
-
-    """
-    if target == auxiliary:
-        raise ValueError(f"the paper gives no gain of {target} from its own modality")
-    dataset, metric = FIGURE_3[target]
-    cells = _cells()
-    baseline = cells[dataset, metric, "pretrained", "full", ""]
-    return 100 * (cells[dataset, metric, "pretrained", "full", auxiliary] - baseline) / baseline
+    return _entries().get((dataset, metric, setting, tuning, auxiliary))
 
 
 @refuses_unknown
 def ablation_score(dataset: Dataset, metric: Metric, pathway: PathwayConfig | None, auxiliary_epochs: int = 300) -> float | None:
-    """One cell of Tables 5 and 6 in percent (pretrained target, full tuning), None where the paper has none.
+    """One entry of Tables 5 and 6 in percent (pretrained target, full tuning), None where the paper has none.
 
-    `pathway` None is the baseline. `auxiliary_epochs` is how long the auxiliary was pretrained. A cell of both tables is
+    `pathway` None is the baseline. `auxiliary_epochs` is how long the auxiliary was pretrained. An entry of both tables is
     Table 6's, which has two digits.
     """
     column = _ABLATION_COLUMNS.get((dataset, metric))
@@ -129,8 +100,8 @@ def ablation_score(dataset: Dataset, metric: Metric, pathway: PathwayConfig | No
     if pathway is not None and (pathway.granularity != "layer" or not pathway.auxiliary_trainable):
         return None
     wanted = None if pathway is None else _Ablation.of(pathway, auxiliary_epochs)
-    found = [row[column] for row in _read("ablations.csv") if row[column] and _Ablation.read(row) == wanted]
-    return float(found[-1]) if found else None
+    scores = [row[column] for row in _read("ablations.csv") if row[column] and _Ablation.read(row) == wanted]
+    return float(scores[-1]) if scores else None
 
 
 @refuses_unknown
@@ -180,15 +151,15 @@ class _Ablation:
 
 
 @functools.cache
-def _cells() -> dict[CellKey, float]:
+def _entries() -> dict[EntryKey, float]:
     """The scores of the method and of its baselines; other methods of the tables are left out."""
-    cells: dict[CellKey, float] = {}
+    entries: dict[EntryKey, float] = {}
     for row in _read("results.csv"):
         dataset = DATASETS_BY_NAME.get(row["dataset"])
         if dataset is not None and row["method"] in ("M2PT", BASELINES.get((row["target"], row["setting"]))):
             metric, tuning = _METRICS[row["metric"]]
-            cells[dataset, metric, _SETTINGS[row["setting"]], tuning, row["auxiliary"]] = float(row["value"])
-    return cells
+            entries[dataset, metric, _SETTINGS[row["setting"]], tuning, row["auxiliary"]] = float(row["value"])
+    return entries
 
 
 @functools.cache

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from m2pt.analysis.numbers.cells import MEASURES
 from m2pt.analysis.numbers.statistics import Estimate
-from m2pt.analysis.paper.cells import Cell, Row, Variation
+from m2pt.analysis.paper.entries import PaperEntry, Row, Variation
 from m2pt.analysis.paper.sameness import Sameness
 from m2pt.analysis.paper.scores import (
     ABLATION_AUXILIARIES,
@@ -17,7 +18,6 @@ from m2pt.analysis.paper.scores import (
     ablation_score,
     published_score,
 )
-from m2pt.analysis.tables.summaries import MEASURES
 from m2pt.config import MODALITIES, RANDOM, Dataset, Modality, PathwayConfig, Setting, Tuning
 
 _NAMES = {dataset: name for name, dataset in DATASETS_BY_NAME.items()}
@@ -26,7 +26,7 @@ _STARTS: dict[Setting, str] = {"pretrained": "Pretrained target", "scratch": "Ta
 _TITLES = {5: "Ablations: layers and scales", 6: "Ablations: pretraining and order of the auxiliary"}
 _WHOLE = "the pathway as in Tables 1 to 4"
 
-Cells = Mapping[tuple[str, ...], Row]
+Rows = Mapping[tuple[str, ...], Row]
 
 
 @dataclass(frozen=True)
@@ -74,80 +74,80 @@ def paper_tables(rows: Sequence[Row]) -> list[PaperTable]:
     """Tables 1 to 6 as far as a study has their data sets.
 
     Args:
-        rows: every cell of the study and of the paper (`m2pt.analysis.paper.cells.beside`).
+        rows: every entry of the study and of the paper (`m2pt.analysis.paper.entries.beside`).
 
     """
-    cells = {row.cell.key: row for row in rows}
-    tables = [*(_results(number, cells) for number in TABLES), _ablations(5, cells), _ablations(6, cells)]
+    known = {row.entry.key: row for row in rows}
+    tables = [*(_results(number, known) for number in TABLES), _ablations(5, known), _ablations(6, known)]
     return [table for table in tables if table.columns and table.groups]
 
 
-def _results(number: int, cells: Cells) -> PaperTable:
+def _results(number: int, rows: Rows) -> PaperTable:
     """Tables 1 to 4: a group for each setting; in it the baseline, each auxiliary and the controls."""
-    plain = [row.cell for row in cells.values() if row.cell.dataset in TABLES[number] and not row.cell.label]
-    columns = tuple(dict.fromkeys(Column(cell.dataset, cell.metric, cell.tuning) for cell in plain))
+    plain = [row.entry for row in rows.values() if row.entry.dataset in TABLES[number] and not row.entry.label]
+    columns = tuple(dict.fromkeys(Column(entry.dataset, entry.metric, entry.tuning) for entry in plain))
     own = _OWN[number]
     groups = []
     for setting, start in _STARTS.items():
         names = ["", *(name for name in MODALITIES if name != own), own, RANDOM]
-        lines = [_line(own, setting, auxiliary, columns, cells) for auxiliary in names]
+        lines = [_line(own, setting, auxiliary, columns, rows) for auxiliary in names]
         known = tuple(line for line in lines if any(cell is not None for cell in line.cells))
         groups += [(start, known)] if known else []
     return PaperTable(number, f"{own.capitalize()} targets", columns, tuple(groups))
 
 
-def _line(own: Modality, setting: Setting, auxiliary: str, columns: Sequence[Column], cells: Cells) -> Line:
-    found = tuple(cells.get((column.dataset, column.metric, setting, column.tuning, auxiliary, "")) for column in columns)
+def _line(own: Modality, setting: Setting, auxiliary: str, columns: Sequence[Column], rows: Rows) -> Line:
+    entries = tuple(rows.get((column.dataset, column.metric, setting, column.tuning, auxiliary, "")) for column in columns)
     if not auxiliary:
-        return Line(f"no auxiliary ({BASELINES[own, setting]})" if (own, setting) in BASELINES else "no auxiliary", found)
+        return Line(f"no auxiliary ({BASELINES[own, setting]})" if (own, setting) in BASELINES else "no auxiliary", entries)
     labels = {RANDOM: "random weights (control)", own: f"{own} (own modality, control)"}
-    return Line(labels.get(auxiliary, auxiliary), found, auxiliary in labels)
+    return Line(labels.get(auxiliary, auxiliary), entries, auxiliary in labels)
 
 
-def _ablations(number: Literal[5, 6], cells: Cells) -> PaperTable:
+def _ablations(number: Literal[5, 6], rows: Rows) -> PaperTable:
     """Tables 5 and 6; to Table 5 are added the control and what this study varies and the paper does not."""
-    columns = tuple(_ablation_columns(number, cells))
-    lines = [_ablation(number, pathway, epochs, columns, cells) for pathway, epochs in ablation_rows(number)]
+    columns = tuple(_ablation_columns(number, rows))
+    lines = [_ablation(number, pathway, epochs, columns, rows) for pathway, epochs in ablation_rows(number)]
     groups = [("As in the paper", tuple(lines))]
     if number == 5:
-        own = [_own_line(label, columns, cells) for label in _own_variations(cells)]
-        own += [Line("random weights (control)", tuple(cells.get(_place(column, RANDOM)) for column in columns), control=True)]
+        own = [_own_line(label, columns, rows) for label in _own_variations(rows)]
+        own += [Line("random weights (control)", tuple(rows.get(_place(column, RANDOM)) for column in columns), control=True)]
         further = tuple(line for line in own if any(cell is not None for cell in line.cells))
         groups += [("Of this study alone", further)] if further else []
     return PaperTable(number, _TITLES[number], columns, tuple(groups))
 
 
-def _ablation_columns(number: Literal[5, 6], cells: Cells) -> list[Column]:
-    datasets = {row.cell.dataset for row in cells.values()}
+def _ablation_columns(number: Literal[5, 6], rows: Rows) -> list[Column]:
+    datasets = {row.entry.dataset for row in rows.values()}
     scores: list[tuple[Dataset, Metric]] = [("imagenet", "accuracy")]
     if number == 5:
         scores += [("shapenetpart", "miou_class"), ("shapenetpart", "miou_instance"), ("partnet", "miou")]
     return [Column(name, metric, "full", ABLATION_AUXILIARIES[name]) for name, metric in scores if name in datasets]
 
 
-def _ablation(number: Literal[5, 6], pathway: PathwayConfig | None, epochs: int, columns: Sequence[Column], cells: Cells) -> Line:
+def _ablation(number: Literal[5, 6], pathway: PathwayConfig | None, epochs: int, columns: Sequence[Column], rows: Rows) -> Line:
     variation = None if pathway is None else Variation(pathway, epochs)
     label = variation.label if variation else ""
-    found: list[Row | None] = []
+    of_columns: list[Row | None] = []
     for column in columns:
         auxiliary = column.auxiliary if variation else ""
-        own = cells.get(_place(column, auxiliary, label))
+        own = rows.get(_place(column, auxiliary, label))
         theirs = ablation_score(column.dataset, column.metric, pathway, epochs)
         if number == 5 and not label:  # rounded as in Table 1
             theirs = published_score(column.dataset, column.metric, "pretrained", "full", auxiliary)
-        cell = Cell(column.dataset, column.metric, "pretrained", "full", auxiliary, variation if label else None)
+        entry = PaperEntry(column.dataset, column.metric, "pretrained", "full", auxiliary, variation if label else None)
         ours = (own.ours, own.same) if own else (Estimate(0), Sameness())
-        found.append(Row(cell, theirs, *ours) if own or theirs is not None else None)
-    return Line(label or (_WHOLE if variation else "no auxiliary"), tuple(found))
+        of_columns.append(Row(entry, theirs, *ours) if own or theirs is not None else None)
+    return Line(label or (_WHOLE if variation else "no auxiliary"), tuple(of_columns))
 
 
-def _own_line(label: str, columns: Sequence[Column], cells: Cells) -> Line:
-    return Line(label, tuple(cells.get(_place(column, column.auxiliary, label)) for column in columns))
+def _own_line(label: str, columns: Sequence[Column], rows: Rows) -> Line:
+    return Line(label, tuple(rows.get(_place(column, column.auxiliary, label)) for column in columns))
 
 
-def _own_variations(cells: Cells) -> list[str]:
+def _own_variations(rows: Rows) -> list[str]:
     paper = {Variation(pathway, epochs).label for table in (5, 6) for pathway, epochs in _varied(table)}
-    return list(dict.fromkeys(row.cell.label for row in cells.values() if row.cell.label and row.cell.label not in paper))
+    return list(dict.fromkeys(row.entry.label for row in rows.values() if row.entry.label and row.entry.label not in paper))
 
 
 def _varied(table: int) -> list[tuple[PathwayConfig, int]]:

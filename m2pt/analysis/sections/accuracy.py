@@ -1,14 +1,14 @@
 """The test scores of every target and auxiliary."""
 
 from m2pt.analysis.content import Section
+from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.sections import folding, matrices
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.tables.summaries import Summary
 
 
 def section(facts: Facts) -> Section:
     """The scores of every condition that has any, with their figures."""
-    shown = [summary for summary in facts.ordered if summary.arms]
+    shown = [summary for summary in facts.ordered if summary.cells]
     blocks = folding.by_condition(facts, shown, lambda summary: _condition(facts, summary))
     return Section(facts.measure.capitalize(), "accuracy", blocks)
 

@@ -1,9 +1,5 @@
 """The page of one cell: its scores seed by seed, curves, scales, classes, and its runs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 import pandas as pd
 
 from m2pt.analysis.content import (
@@ -25,8 +21,9 @@ from m2pt.analysis.content import (
     prose,
 )
 from m2pt.analysis.figures.cells import Line, chart
-from m2pt.analysis.numbers.cells import Cell, Compared
-from m2pt.analysis.numbers.trajectories import ARM
+from m2pt.analysis.numbers.cells import Cell, Run
+from m2pt.analysis.numbers.comparisons import Against, Compared
+from m2pt.analysis.numbers.trajectories import ByCell
 from m2pt.analysis.sections import cell_classes, cell_scales
 from m2pt.analysis.sections.encoders import sha256
 from m2pt.analysis.sections.facts import Facts
@@ -44,55 +41,29 @@ from m2pt.analysis.sections.wording import (
 )
 from m2pt.analysis.tables import materials
 from m2pt.analysis.tables.headline import signed
-from m2pt.analysis.tables.summaries import Against
 from m2pt.config import refuses_unknown
 from m2pt.methods import METHODS
 from m2pt.runs.folder import MERGED
 
-Means = Mapping[tuple[Any, ...], pd.DataFrame]
 
-
-@dataclass(frozen=True)
-class Lookup:
-    """What the pages of cells are made from, looked up by cell or by run."""
-
-    facts: Facts
-    curves: Means
-    scales: Means
-
-
-def lookup(facts: Facts) -> Lookup:
-    """The means of every cell, sorted once."""
-    return Lookup(facts, _by_cell(facts.analysis.curves), _by_cell(facts.analysis.scales))
-
-
-def _by_cell(means: pd.DataFrame) -> Means:
-    return {tuple(key): rows for key, rows in means.groupby(ARM, sort=False)} if len(means) else {}
-
-
-def _key(cell: Cell) -> tuple[str, ...]:
-    condition = cell.condition
-    return (condition.part, condition.setting, condition.tuning, cell.target, cell.method, cell.auxiliary)
-
-
-def page(item: Compared, known: Lookup) -> Page:
+def page(item: Compared, facts: Facts) -> Page:
     """The page of one cell."""
-    cell, study = item.cell, known.facts.study.study
-    method = METHODS[next(name for name in METHODS if name == cell.method)]
+    cell, study, analysis = item.cell, facts.study.study, facts.analysis
+    method = METHODS[cell.method]
     lead = (
         f"{capital(cell.condition.label)}. Method `{cell.method}` ({method.kind}): {method.description}. "
         f"{len(cell.complete)} of {counted(len(cell.runs), 'seed')} complete."
     )
-    scales = cell_scales.section(known.scales.get(_key(cell)))
-    classes = cell_classes.section(item, known.facts.analysis.documents)
-    sections = (_scores(item), _curves(item, known.curves), *([scales] if scales else []), classes, _runs(item, known))
+    scales = cell_scales.section(analysis.scales.get(cell.key))
+    classes = cell_classes.section(item, analysis.documents)
+    sections = (_scores(item), _curves(item, analysis.curves), *([scales] if scales else []), classes, _runs(item, facts))
     trail = ((f"Study {study}", "../index.html"), ("all cells", "index.html"))
     return Page(cell.title, f"{cell.title} ({study})", prose(lead), sections, trail=trail)
 
 
 def _scores(item: Compared) -> Section:
     cell, against = item.cell, list(item.against)
-    mean = cell.mean()
+    mean = cell.mean_test
     words = f"{score(mean)} %, mean over {counted(mean.n, 'seed')}" if mean.n else score(mean)
     facts: list[tuple[Text, Text]] = [(plain(f"Test {cell.measure}"), plain(words))]
     for name in against:
@@ -114,9 +85,9 @@ def _by_seed(item: Compared) -> Table:
     columns += [Column(plain(name), number=True) for name in ("test", "validation", "epoch")]
     columns += [Column(plain(words), number=True) for name in against for words in (AGAINST[name], "difference")]
     rows = tuple(_seed(item, seed, against) for seed in cell.runs)
-    means = [of_score(cell.mean()), of_score(cell.mean("val")), Entry(text=())]
+    means = [of_score(cell.mean_test), of_score(cell.mean_val), Entry(text=())]
     for name in against:
-        means += [of_score(item.against[name].mean()), of_difference(item.difference(name))]
+        means += [of_score(item.against[name].mean_test), of_difference(item.difference(name))]
     foot = (Entry(plain("mean ± 95 % t interval")), Entry(text=()), *means)
     measure = cell.measure
     caption = f"{capital(measure)} in percent by seed, and differences of test {measure} in points from the runs of the same seed"
@@ -125,11 +96,11 @@ def _by_seed(item: Compared) -> Table:
 
 def _seed(item: Compared, seed: int, against: list[Against]) -> tuple[Entry, ...]:
     run = item.cell.runs[seed]
-    entries = [word(seed), word(run["status"]), numeric(run["test_score"], 2), numeric(run["val_score"], 2)]
-    entries.append(numeric(run["epoch"], 0))
+    entries = [word(seed), word(str(run.status)), numeric(run.test_score, 2), numeric(run.val_score, 2)]
+    entries.append(numeric(run.epoch, 0))
     for name in against:
         gain = item.differences(name).get(seed)
-        other = item.against[name].scores().get(seed)
+        other = item.against[name].test.get(seed)
         entries += [numeric(other, 2), NONE if gain is None else Entry(plain(signed(gain)), gain)]
     return tuple(entries)
 
@@ -149,14 +120,14 @@ def in_words(item: Compared, against: Against) -> str:
     return f"{signed(value.mean)} points, 95 % interval {signed(value.low)} to {signed(value.high)}; on its own, {side}{other}"
 
 
-def _curves(item: Compared, curves: Means) -> Section:
+def _curves(item: Compared, curves: ByCell) -> Section:
     """The training loss and the validation score, with those of the references."""
     cell = item.cell
     references = [(against, item.against[against]) for against in AGAINST if against in item.against]
     drawn = []
     for metric, title in (("train/loss", "training loss"), (f"val/{cell.metric}", f"validation {cell.measure}, %")):
-        lines = [_line(AGAINST[against], against, metric, curves.get(_key(other))) for against, other in references]
-        lines.append(_line("this cell", "own", metric, curves.get(_key(cell))))
+        lines = [_line(AGAINST[against], against, metric, curves.get(other.key)) for against, other in references]
+        lines.append(_line("this cell", "own", metric, curves.get(cell.key)))
         ends = [f"{line.label} {line.ys[-1]:.3g}" for line in lines if line.ys]
         words = f"{title} over the epochs, mean over seeds; at the end: {', '.join(ends)}"
         if lines[-1].ys:
@@ -179,29 +150,29 @@ def _line(label: str, look: str, metric: str, rows: pd.DataFrame | None) -> Line
     return Line(label, mine["epoch"].tolist(), mine["mean"].tolist(), widths, look)
 
 
-def _runs(item: Compared, known: Lookup) -> Section:
+def _runs(item: Compared, facts: Facts) -> Section:
     cell = item.cell
     columns = (Column(plain("seed"), head=True, label="seed"), *(Column(plain(name)) for name in ("run", "status", "weights")))
-    rows = tuple(_run(seed, run, known) for seed, run in cell.runs.items())
+    rows = tuple(_run(seed, run, facts) for seed, run in cell.runs.items())
     table = Table("Runs", plain("Runs of this cell"), columns, (Group(rows),), "stack")
     first = next(iter(cell.runs.values()))
     prints = {
-        "data": first["data_sha256"],
-        "target's weights": first["target_weights"],
-        "auxiliary's weights": first["auxiliary_weights"],
+        "data": first.data_sha256,
+        "target's weights": first.target_weights,
+        "auxiliary's weights": first.auxiliary_weights,
     }
-    facts = tuple((plain(f"SHA-256 of the {name}"), _digests(cell, name, digests or "")) for name, digests in prints.items())
+    known = tuple((plain(f"SHA-256 of the {name}"), _digests(cell, name, digests or "")) for name, digests in prints.items())
     where = Paragraph(prose(f"Times and devices of the runs are on [a page of their own](../{COSTS}#runs)."), "caption")
-    return Section("Runs", "runs", (table, where, Definitions(facts, "facts")))
+    return Section("Runs", "runs", (table, where, Definitions(known, "facts")))
 
 
-def _run(seed: int, run: Mapping[str, Any], known: Lookup) -> tuple[Entry, ...]:
-    status = run["status"]
-    why = "" if status == "complete" else f": {materials.why(status, bool(run['run_id']), run['error'])}"
-    document = known.facts.analysis.documents.get(run["run_id"], {})
+def _run(seed: int, run: Run, facts: Facts) -> tuple[Entry, ...]:
+    status = str(run.status)
+    why = "" if run.is_complete else f": {materials.why(status, bool(run.run_id), run.error)}"
+    document = facts.analysis.documents.get(str(run.run_id), {})
     return (
         word(seed),
-        Entry(code(run["run_id"] or "no id yet"), run["run_id"]),
+        Entry(code(run.run_id or "no id yet"), run.run_id),
         Entry(plain(status + why), status),
         sha256((document.get("files") or {}).get(MERGED)),
     )

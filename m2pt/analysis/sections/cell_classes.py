@@ -2,8 +2,8 @@
 
 from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, plain
 from m2pt.analysis.numbers import classes
-from m2pt.analysis.numbers.cells import Compared
 from m2pt.analysis.numbers.classes import ClassChange, Confusion, Documents
+from m2pt.analysis.numbers.comparisons import Compared
 from m2pt.analysis.sections.wording import AGAINST, counted, of_difference, of_p, of_score
 from m2pt.analysis.tables.shading import intensity
 
@@ -13,7 +13,7 @@ _NO_COUNTS = "No counts by class: none are kept for tagging, for segmentation, o
 def section(item: Compared, documents: Documents) -> Section:
     """What is known of the classes; `documents` are the records of the complete runs."""
     changes = classes.changes(item, documents)
-    matrix = classes.confusion(documents.get(row["run_id"], {}) for row in item.cell.runs.values())
+    matrix = classes.confusion(documents.get(str(run.run_id), {}) for run in item.cell.runs.values())
     blocks: list[Block] = []
     if changes:
         blocks.append(_recall(item, changes))

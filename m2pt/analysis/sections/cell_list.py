@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from m2pt.analysis.content import Column, Entry, Group, Page, Section, Table, plain
-from m2pt.analysis.numbers.cells import Compared
+from m2pt.analysis.numbers.cells import Condition
+from m2pt.analysis.numbers.comparisons import Compared
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import capital, counted, of_difference, of_score
-from m2pt.analysis.tables.summaries import Condition
 
 _LEAD = (
     "The runs that differ by seed alone, each cell with a page of its own. Means with 95 % t intervals over seeds; "
@@ -40,7 +40,7 @@ def _row(item: Compared) -> tuple[Entry, ...]:
     return (
         Entry(plain(cell.title), cell.title, address=f"{cell.name}.html"),
         Entry(plain(f"{complete} of {len(cell.runs)}"), complete),
-        of_score(cell.mean()),
+        of_score(cell.mean_test),
         of_difference(item.difference("baseline")),
         of_difference(item.difference("random")),
     )

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from m2pt.analysis.content import Block, Column, Entry, Group, Item, Items, Paragraph, Section, Table, plain
 from m2pt.analysis.numbers import classes
+from m2pt.analysis.numbers.cells import Condition
 from m2pt.analysis.numbers.classes import TargetClasses
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import capital, of_difference, of_p, of_score, word
-from m2pt.analysis.tables.summaries import Condition
 
 _INTRODUCTION = (
     "Which classes change with auxiliaries of other modalities: the difference of their recall on the test data from that "

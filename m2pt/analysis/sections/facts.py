@@ -10,15 +10,15 @@ from m2pt.analysis.figures import contrasts as changes
 from m2pt.analysis.figures import gallery, ranking
 from m2pt.analysis.figures.gallery import Picture
 from m2pt.analysis.numbers import contrasts
-from m2pt.analysis.numbers.cells import Compared, compared_cells
+from m2pt.analysis.numbers.cells import Condition
+from m2pt.analysis.numbers.comparisons import Compared, Summary, compared
 from m2pt.analysis.numbers.contrasts import Ablations
-from m2pt.analysis.paper import cells as published_table
 from m2pt.analysis.paper.comparison import Paper, paper
+from m2pt.analysis.paper.entries import published_of
 from m2pt.analysis.study import Analysis, analyse
 from m2pt.analysis.tables import left_out, materials, search
 from m2pt.analysis.tables.left_out import SplitCounts
 from m2pt.analysis.tables.search import Story
-from m2pt.analysis.tables.summaries import Condition, Summary
 from m2pt.config import Study
 from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.trials import Trial
@@ -97,27 +97,22 @@ class Facts:
 def gather(source: Source) -> Facts:
     """Read and compute everything. Raises `UserError` where a record cannot be read; the file is named."""
     analysis = analyse(source.specs, source.runs, source.pretraining, source.encoders, source.parts)
-    ablations = _ablations(source, analysis)
+    published = published_of(source.specs, analysis.records, source.study)
+    ablations = contrasts.ablations(source.study, analysis.cells, published)
     drawn = drawn_conditions(analysis.summaries)
     made = materials.reconstructions(source.pretraining, source.encoders)
     return Facts(
         source=source,
         analysis=analysis,
-        cells=compared_cells(analysis.table),
+        cells=compared(analysis.cells),
         ablations=ablations,
-        paper=paper(source.study, source.specs, analysis),
-        search=search.story(source.study, source.trials, analysis.table),
+        paper=paper(source.study, source.specs, analysis.records, analysis.summaries, analysis.methods),
+        search=search.story(source.study, source.trials, analysis.cells),
         drawn=[item.condition for item in drawn],
         pictures=draw(analysis, ablations, drawn),
         reconstructions=[(spec, path.read_bytes()) for spec, path in made],
         splits=left_out.split_counts(analysis.table, analysis.documents),
     )
-
-
-def _ablations(source: Source, analysis: Analysis) -> Ablations:
-    documents = [analysis.documents.get(str(name), {}) for name in analysis.table["run_id"]]
-    published = published_table.published_of(source.specs, documents, source.study)
-    return contrasts.ablations(source.study, analysis.table, published)
 
 
 def drawn_conditions(summaries: Sequence[Summary]) -> list[Summary]:
@@ -128,7 +123,8 @@ def drawn_conditions(summaries: Sequence[Summary]) -> list[Summary]:
 
 def draw(analysis: Analysis, ablations: Ablations, drawn: Sequence[Summary]) -> list[Picture]:
     """All figures of a report that have files of their own."""
-    of_summaries = [picture for item in drawn for picture in gallery.draw(item, analysis.curves, analysis.scales)]
+    cells, curves, scales = analysis.cells, analysis.curves, analysis.scales
+    of_summaries = [picture for item in drawn for picture in gallery.draw(item, cells, curves, scales)]
     conditions = [item.condition for item in drawn]
     ranked = [item for item in analysis.rankings if item.condition in conditions]
     return [*of_summaries, *changes.draw(ablations), *ranking.draw(ranked)]

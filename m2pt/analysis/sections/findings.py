@@ -1,12 +1,12 @@
 """What a study says: the claims of each condition, and what a reader must know to judge them."""
 
 from m2pt.analysis.content import Block, Item, Items, Paragraph, Section, plain, prose
+from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import capital
 from m2pt.analysis.tables import environments, materials
 from m2pt.analysis.tables.headline import headline
-from m2pt.analysis.tables.summaries import Summary
 
 _RANDOM = "In this part random weights take the auxiliaries' place. It is a control, and says nothing about other modalities."
 

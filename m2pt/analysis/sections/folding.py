@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 from m2pt.analysis.content import Block, Details, Figure, Gallery, Heading, Paragraph, Text, plain, prose
 from m2pt.analysis.figures.gallery import Picture
+from m2pt.analysis.numbers.cells import Condition
+from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.places import CELLS_INDEX
 from m2pt.analysis.sections.wording import capital
-from m2pt.analysis.tables.summaries import Condition, Summary
 
 Blocks = tuple[Block, ...]
 

@@ -15,12 +15,12 @@ from m2pt.analysis.content import (
     plain,
     prose,
 )
+from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.paper.gains import PaperGain
 from m2pt.analysis.sections import folding, matrices
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.tables.headline import signed
 from m2pt.analysis.tables.shading import colour_limit
-from m2pt.analysis.tables.summaries import Summary
 from m2pt.config import MODALITIES, RANDOM
 
 _FIGURES = (

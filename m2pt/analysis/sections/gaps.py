@@ -55,7 +55,7 @@ def _runs(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _name(row: Mapping[str, Any]) -> Entry:
-    return Entry(code(row["name"]), row["name"], address=page_of(*row["cell"]) if row["cell"] else "")
+    return Entry(code(row["name"]), row["name"], address=page_of(row["cell"]) if row["cell"] else "")
 
 
 def _seeds(seeds: Sequence[int]) -> Entry:

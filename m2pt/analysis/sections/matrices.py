@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from m2pt.analysis.content import Column, Entry, Group, Table, plain
-from m2pt.analysis.sections.places import page_of, page_of_role
+from m2pt.analysis.numbers.cells import Cell
+from m2pt.analysis.numbers.comparisons import Against, Comparison, Summary
+from m2pt.analysis.sections.places import page_of
 from m2pt.analysis.sections.wording import NOT_PLANNED, of_planned
 from m2pt.analysis.tables.headline import signed
 from m2pt.analysis.tables.shading import colour_limit, intensity
-from m2pt.analysis.tables.summaries import Against, Arm, Comparison, Summary
 from m2pt.config import RANDOM
 
 
@@ -21,18 +22,16 @@ def gains(summary: Summary, against: Against, auxiliaries: Sequence[str], title:
     limit = colour_limit(summary)
     rows = []
     for target in summary.targets:
-        items = [summary.cell(target, name, against) for name in auxiliaries]
-        pages = [page_of_role(summary.condition, target, item.role, item.auxiliary) if item else "" for item in items]
-        entries = (gain(item, limit, page) for item, page in zip(items, pages, strict=True))
+        entries = (gain(summary.comparison(target, name, against), limit) for name in auxiliaries)
         rows.append((Entry(plain(target), target), *entries))
     return Table(title, plain(f"{title}, points"), by_auxiliary(auxiliaries), (Group(tuple(rows)),), "matrix")
 
 
-def gain(item: Comparison | None, limit: float, address: str) -> Entry:
-    """One difference, shaded by its size against `limit`; `address` is its cell's page."""
+def gain(item: Comparison | None, limit: float) -> Entry:
+    """One difference, shaded by its size against `limit`, with a link to its cell's page."""
     if item is None:
         return NOT_PLANNED
-    value, control = item.estimate, item.role != "pair"
+    value, control, address = item.estimate, item.role != "pair", page_of(item.cell.key)
     spoken = f"{item.target} from {item.auxiliary or 'no auxiliary'}: "
     if value.mean is None:
         missing = (plain(f"n=0 of {value.dropped}"),)
@@ -58,21 +57,20 @@ def scores(summary: Summary, measure: str) -> Table:
     names = ["", *summary.auxiliaries, RANDOM]
     rows = []
     for target in summary.targets:
-        arms = [summary.arm(target, name) for name in names]
-        rows.append((Entry(plain(target), target), *(_score(summary, arm) for arm in arms)))
+        rows.append((Entry(plain(target), target), *(_score(summary.cell(target, name)) for name in names)))
     caption = f"Test {measure}, %, with 95 % t interval over seeds; validation {measure} in brackets"
     return Table(measure.capitalize(), plain(caption), by_auxiliary(names), (Group(tuple(rows)),), "matrix")
 
 
-def _score(summary: Summary, arm: Arm | None) -> Entry:
-    if arm is None:
+def _score(cell: Cell | None) -> Entry:
+    if cell is None:
         return NOT_PLANNED
-    value, address = arm.mean_test, page_of(summary.condition, arm.target, arm.method, arm.auxiliary)
-    spoken = f"{arm.target} from {arm.auxiliary or 'no auxiliary'}: "
+    value, address = cell.mean_test, page_of(cell.key)
+    spoken = f"{cell.target} from {cell.auxiliary or 'no auxiliary'}: "
     if value.mean is None:
-        missing = (plain(f"n=0 of {len(arm.test)}"),)
+        missing = (plain(f"n=0 of {len(cell.test)}"),)
         return Entry(plain("no result"), None, value, missing, empty=True, address=address, spoken=spoken)
-    validation = arm.mean_val.mean
+    validation = cell.mean_val.mean
     lines = (
         f"± {value.half_width:.1f}" if value.half_width is not None else "no interval",
         f"({validation:.1f})" if validation is not None else "(–)",
@@ -83,7 +81,7 @@ def _score(summary: Summary, arm: Arm | None) -> Entry:
         value=value.mean,
         estimate=value,
         lines=tuple(map(plain, lines)),
-        control=arm.role in ("random", "own"),
+        control=cell.role in ("random", "own"),
         address=address,
         spoken=spoken,
     )

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from m2pt.analysis.content import Block, Column, Details, Entry, Group, Paragraph, Section, Table, Text, code, plain, prose
+from m2pt.analysis.numbers.cells import Condition
 from m2pt.analysis.numbers.contrasts import OwnControl
 from m2pt.analysis.sections import folding, matrices
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.places import COSTS, page_of
+from m2pt.analysis.sections.places import COSTS
 from m2pt.analysis.sections.published import cost_sentence
 from m2pt.analysis.sections.wording import capital, of_gain, of_p
 from m2pt.analysis.tables.headline import signed
 from m2pt.analysis.tables.methods import MethodRow
-from m2pt.analysis.tables.summaries import Condition
 from m2pt.config import CORE_METHODS
 
 
@@ -78,20 +78,16 @@ def parameters(count: float | None) -> Entry:
 def _own_controls(facts: Facts, condition: Condition) -> list[Table]:
     controls = [item for item in facts.ablations.controls(condition) if len(item.pairs) > 1]
     where = f" ({condition.part})" if facts.many else ""
-    return [_own_control(condition, item, where) for item in controls]
+    return [_own_control(item, where) for item in controls]
 
 
-def _own_control(condition: Condition, item: OwnControl, where: str) -> Table:
+def _own_control(item: OwnControl, where: str) -> Table:
     rows = []
     for target, value in item.targets.items():
-        pairs = [(name, item.pair(target, name)) for name in item.auxiliaries]
-        cells = (
-            matrices.gain(pair, item.largest or 1, page_of(condition, target, item.method, name) if pair else "")
-            for name, pair in pairs
-        )
+        pairs = (matrices.gain(item.pair(target, name), item.largest or 1) for name in item.auxiliaries)
         line = f"± {value.half_width:.2f}" if value.half_width is not None else value.note
         mean = Entry(plain(signed(value.mean) if value.mean is not None else "–"), value.mean, value, (plain(line),))
-        rows.append((Entry(plain(target), target), *cells, mean))
+        rows.append((Entry(plain(target), target), *pairs, mean))
     columns = (*matrices.by_auxiliary(item.auxiliaries), Column(plain("all")))
     words = f" over itself with random weights in the auxiliary's place, points{where}"
     caption: Text = (*code(item.method), *plain(words))

@@ -1,7 +1,6 @@
 """Where the files of a report are, as addresses from its first page."""
 
-from m2pt.analysis.numbers.cells import cell_name
-from m2pt.analysis.tables.summaries import Condition
+from m2pt.analysis.numbers.cells import CellKey
 
 CELLS = "cells"
 """The folder of the pages of cells."""
@@ -12,14 +11,7 @@ LOCAL = "local"
 CELLS_INDEX = f"{CELLS}/index.html"
 COSTS, TIMINGS = f"{LOCAL}/costs.html", f"{LOCAL}/timings.csv"
 
-_METHODS = {"pair": "pathway", "random": "random_auxiliary", "own": "own_modality", "baseline": "baseline"}
 
-
-def page_of(condition: Condition, target: str, method: str, auxiliary: str) -> str:
+def page_of(cell: CellKey) -> str:
     """The page of a cell."""
-    return f"{CELLS}/{cell_name(condition, target, method, auxiliary)}.html"
-
-
-def page_of_role(condition: Condition, target: str, role: str, auxiliary: str) -> str:
-    """The same for a cell of the matrices, which know the role of a method."""
-    return page_of(condition, target, _METHODS[role], auxiliary)
+    return f"{CELLS}/{cell.name}.html"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, Text, plain, prose
-from m2pt.analysis.paper.cells import Row
+from m2pt.analysis.paper.entries import Row
 from m2pt.analysis.paper.gains import CostRatio
 from m2pt.analysis.paper.tables import PaperTable
 from m2pt.analysis.sections.facts import Facts

@@ -1,11 +1,11 @@
 """The methods by their mean rank over the targets."""
 
 from m2pt.analysis.content import Block, Column, Details, Entry, Group, Paragraph, Section, Table, code, plain, prose
+from m2pt.analysis.numbers.comparisons import SIGNIFICANT
 from m2pt.analysis.numbers.ranking import MethodRanking
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import numeric
-from m2pt.analysis.tables.summaries import SIGNIFICANT
 
 _FEW_CASES = 10
 _FIGURE = (

@@ -1,9 +1,9 @@
 """How large the scales of the auxiliaries became, and whether merging kept the models the same."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, plain, prose
-from m2pt.analysis.numbers import trajectories
+from m2pt.analysis.numbers.trajectories import FinalScales, final_scales
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import capital, counted, numeric, word
@@ -18,7 +18,7 @@ _FIGURES = (
 
 def section(facts: Facts) -> Section:
     """The sizes at the end of training, and figures of how they came about."""
-    rows = trajectories.final_scales(facts.analysis.documents, facts.analysis.table)
+    rows = final_scales(facts.analysis.documents, facts.analysis.cells)
     table: tuple[Block, ...] = (_table(facts, rows),) if rows else ()
     return Section("Scales", "scales", (Paragraph(prose(_words(facts))), *table, *folding.drawn(facts, "scales", _FIGURES)))
 
@@ -38,16 +38,17 @@ def _words(facts: Facts) -> str:
     return words
 
 
-def _table(facts: Facts, rows: list[dict[str, Any]]) -> Table:
+def _table(facts: Facts, rows: Sequence[FinalScales]) -> Table:
     columns = [Column(plain("setting"))] if facts.many else []
     columns += [Column(plain("target"), head=True), Column(plain("auxiliary"))]
     columns += [Column(plain(name), number=True) for name in ("|λ|", "effective", "largest", *LAYERS)]
     entries = []
     for row in rows:
-        setting = [word(f"{row['setting']}, {row['tuning']}")] if facts.many else []
-        own = " (own)" if row["method"] == "own_modality" else ""
-        sizes = [row[name] for name in ("scale", "effective_size", "largest")] + [row["layers"][layer] for layer in LAYERS]
-        target = Entry(plain(row["target"]), row["target"])
-        entries.append((*setting, target, Entry(plain(row["auxiliary"] + own), row["auxiliary"]), *map(numeric, sizes)))
+        cell, condition = row.cell, row.cell.condition
+        setting = [word(f"{condition.setting}, {condition.tuning}")] if facts.many else []
+        own = " (own)" if cell.method == "own_modality" else ""
+        sizes = [row.scale, row.effective_size, row.largest, *(row.layers[layer] for layer in LAYERS)]
+        target = Entry(plain(cell.target), cell.target)
+        entries.append((*setting, target, Entry(plain(cell.auxiliary + own), cell.auxiliary), *map(numeric, sizes)))
     caption = plain("Size of the scales: mean |λ| at the end of training, over seeds, blocks and layers")
     return Table("Scales", caption, tuple(columns), (Group(tuple(entries)),))

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from m2pt.analysis.content import Block, Column, Details, Entry, Figure, Gallery, Group, Paragraph, Section, Table, plain
 from m2pt.analysis.figures.costs import planes
+from m2pt.analysis.numbers.cells import Condition
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.methods import name_of, parameters, with_rivals
 from m2pt.analysis.sections.published import cost_sentence, costs
 from m2pt.analysis.sections.wording import capital, of_gain, times
 from m2pt.analysis.tables.methods import MethodRow
-from m2pt.analysis.tables.summaries import Condition
 
 _INTRODUCTION = (
     "Times are measured: training against the baseline of the same target, seed and device, inference against a plain model "

@@ -1,9 +1,9 @@
 """Numbers as a report writes them, and entries of its tables made from them."""
 
 from m2pt.analysis.content import Entry, Text, plain
+from m2pt.analysis.numbers.comparisons import Against
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.tables.headline import difference, signed, upwards
-from m2pt.analysis.tables.summaries import Against
 
 AGAINST: dict[Against, str] = {"baseline": "no auxiliary", "random": "random weights"}
 """What a cell is compared with, in words."""

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from m2pt.analysis.numbers.comparisons import Comparison, Summary
 from m2pt.analysis.numbers.contrasts import OwnControl
 from m2pt.analysis.numbers.evidence import together
 from m2pt.analysis.numbers.pooling import Pooled
 from m2pt.analysis.numbers.power import detectable, spread_of
 from m2pt.analysis.numbers.statistics import Estimate
-from m2pt.analysis.tables.summaries import Comparison, Summary
 from m2pt.methods import METHODS
 
 MINUS = "\N{MINUS SIGN}"
@@ -54,10 +54,10 @@ def headline(summary: Summary, controls: Sequence[OwnControl] = ()) -> list[Stat
         controls: its methods over themselves with random weights.
 
     """
-    if not any(arm.mean_test.n for arm in summary.arms):
+    if not any(cell.mean_test.n for cell in summary.cells):
         return [Statement("No run is complete yet: this study says nothing so far.")]
     own = own_controls(controls)
-    if not any(arm.role == "pair" for arm in summary.arms):
+    if not any(cell.role == "pair" for cell in summary.cells):
         own = own or [_answer(summary)]
         return [*own, _control(summary)] if summary.select("random", "own") else own
     return [*own, _answer(summary), *_excluded(summary), _control(summary), *_baseline(summary), *_resolution(summary)]

@@ -1,24 +1,21 @@
 """What a study costs: time of devices, energy, memory, parameters, and the time of a forward pass, for each method and device."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from m2pt.analysis.tables.summaries import Condition
+from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, by_condition, by_method, runs_table
+from m2pt.analysis.numbers.comparisons import reference_key
 from m2pt.methods import METHODS
-from m2pt.runs.table import by_part
 
 _MEASURED = [
-    "device_name",
-    "device_seconds",
-    "train_seconds",
-    "energy_joules",
-    "peak_memory_bytes",
-    "latency_ms",
-    "plain_latency_ms",
-]
+    "device_name", "device_seconds", "train_seconds", "energy_joules", "peak_memory_bytes", "latency_ms", "plain_latency_ms",
+]  # fmt: skip
+
+Documents = Mapping[str, Mapping[str, Any]]
+"""The records of the complete runs, by their ids."""
 
 
 @dataclass(frozen=True)
@@ -91,42 +88,38 @@ class Ledger:
         return any(value is not None for value in known)
 
 
-def ledger(table: pd.DataFrame, timings: pd.DataFrame, documents: Mapping[str, Mapping[str, Any]]) -> Ledger:
+def ledger(cells: Sequence[Cell], timings: pd.DataFrame, documents: Documents) -> Ledger:
     """Add up the costs of a study.
 
     Args:
-        table: its planned runs (`m2pt.runs.table.read_table`).
-        timings: what their executions measured, and those of its pretraining (`m2pt.analysis.tables.provenance.timings`).
-        documents: the records of its complete runs, by run id.
+        cells: its cells.
+        timings: what its runs measured, and those of its pretraining (`m2pt.analysis.tables.provenance.timings`).
+        documents: the records of its complete runs.
 
     """
-    rows = by_part(table).merge(timings[["run_id", *_MEASURED]].drop_duplicates("run_id"), on="run_id", how="left")
-    rows = rows.assign(plain_parameters=_plain_parameters(rows, documents))
-    found = []
-    for (part, setting, tuning), members in rows.groupby(["part", "setting", "tuning"], sort=False):
-        methods = tuple(_method(name, mine) for name in METHODS if len(mine := members[members["method"] == name]))
+    timings = timings.drop_duplicates("run_id")
+    measured = timings.set_index("run_id")[_MEASURED]
+    known = {cell.key: cell for cell in cells}
+    conditions = []
+    for condition, members in by_condition(cells).items():
+        methods = tuple(_method(name, mine, known, measured, documents) for name, mine in by_method(members).items())
         if any(method.measured for method in methods):
-            found.append(ConditionCosts(Condition(str(setting), str(tuning), str(part)), methods))
-    return Ledger(tuple(sorted(found, key=lambda item: -len(item.methods))), _devices(timings.drop_duplicates("run_id")))
+            conditions.append(ConditionCosts(condition, methods))
+    return Ledger(tuple(sorted(conditions, key=lambda item: -len(item.methods))), _devices(timings))
 
 
-def _plain_parameters(rows: pd.DataFrame, documents: Mapping[str, Mapping[str, Any]]) -> "pd.Series[float]":
-    """How large a plain model is: by the proof of a run's own merge, or by a baseline of the same target and setting."""
-    proved = [((documents.get(str(name)) or {}).get("merge") or {}).get("plain_parameters") for name in rows["run_id"]]
-    place = ["part", "target", "setting", "tuning"]
-    baselines = rows[rows["method"] == "baseline"].groupby(place)["parameters"].first()
-    beside = rows[place].merge(baselines.rename("plain"), how="left", left_on=place, right_index=True)["plain"]
-    return pd.Series(proved, index=rows.index, dtype=float).fillna(beside.astype(float))
-
-
-def _method(name: str, rows: pd.DataFrame) -> MethodCosts:
+def _method(
+    name: str, cells: Sequence[Cell], known: Mapping[CellKey, Cell], timings: pd.DataFrame, documents: Documents
+) -> MethodCosts:
+    plain = [size for cell in cells for size in _plain_parameters(cell, known.get(reference_key(cell, "baseline")), documents)]
+    rows = runs_table(cells).assign(plain_parameters=pd.Series(plain, dtype=float)).join(timings, on="run_id")
     measured = rows[rows["device_seconds"].notna()]
     complete = rows[rows["status"] == "complete"]
     timed = complete[complete["train_seconds"].notna()]
     peak = rows["peak_memory_bytes"].max()
     return MethodCosts(
         name=name,
-        kind=next(method.kind for known, method in METHODS.items() if known == name),
+        kind=METHODS[name].kind,
         runs=len(rows),
         measured=len(measured),
         device_seconds=float(measured["device_seconds"].sum()) if len(measured) else None,
@@ -140,13 +133,21 @@ def _method(name: str, rows: pd.DataFrame) -> MethodCosts:
     )
 
 
+def _plain_parameters(cell: Cell, baseline: Cell | None, documents: Documents) -> list[float | None]:
+    """The size of a plain model for each run: from its own merge, or else from a baseline on the same target and condition."""
+    sizes = (run.parameters for run in baseline.runs.values()) if baseline else ()
+    known = next((size for size in sizes if size is not None), None)
+    proved = [((documents.get(str(run.run_id)) or {}).get("merge") or {}).get("plain_parameters") for run in cell.runs.values()]
+    return [known if size is None else size for size in proved]
+
+
 def _energy(rows: pd.DataFrame) -> float | None:
     known = rows["energy_joules"].astype(float)
     return float(known.sum()) if len(rows) and bool(known.notna().all()) else None
 
 
 def _mean(values: "pd.Series[float]") -> float | None:
-    known = values.dropna()
+    known = values.astype(float).dropna()
     return float(known.mean()) if len(known) else None
 
 

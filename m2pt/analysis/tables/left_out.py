@@ -37,16 +37,16 @@ class SplitCounts:
 
 def split_counts(table: pd.DataFrame, documents: Documents) -> list[SplitCounts]:
     """Every split of every target, in the order of the table of runs; several rows where its runs found different numbers."""
-    found: dict[tuple[str, str, int, int, int, int], int] = {}
+    runs: dict[tuple[str, str, int, int, int, int], int] = {}
     for target, document in _complete(table, documents):
         samples = document.get("samples") or {}
         for split in (split for split in SPLITS if split in samples):
             listed, kept, absent, unreadable = (int(samples[split][name]) for name in ("listed", "kept", "absent", "unreadable"))
             key = (target, split, listed, kept, absent, unreadable)
-            found[key] = found.get(key, 0) + 1
-    targets = list(dict.fromkeys(key[0] for key in found))
-    ordered = sorted(found, key=lambda key: (targets.index(key[0]), SPLITS.index(key[1])))
-    return [SplitCounts(*key, found[key]) for key in ordered]
+            runs[key] = runs.get(key, 0) + 1
+    targets = list(dict.fromkeys(key[0] for key in runs))
+    ordered = sorted(runs, key=lambda key: (targets.index(key[0]), SPLITS.index(key[1])))
+    return [SplitCounts(*key, runs[key]) for key in ordered]
 
 
 def of_targets(counts: list[SplitCounts]) -> dict[str, str]:

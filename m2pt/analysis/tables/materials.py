@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from m2pt.analysis.numbers.cells import cell_name
-from m2pt.analysis.tables.summaries import Condition
+from m2pt.analysis.numbers.cells import CellKey, Condition
 from m2pt.config import RANDOM, FileSource, Study
 from m2pt.files import documents
 from m2pt.methods import METHODS
@@ -125,14 +124,14 @@ def encoder_gaps(specs: Sequence[PretrainSpec], folder: Path) -> list[dict[str, 
 def run_gaps(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The same of fine-tuning runs (`m2pt.runs.table.read_table`) by cell; a run of several parts stands with the first of them.
 
-    `cell` is what `m2pt.analysis.numbers.cells.cell_name` makes a name of.
+    `cell` is its key (`m2pt.analysis.numbers.cells.CellKey`).
     """
     found = []
     rows = table.assign(part=table["parts"].astype(str).str.partition(" ")[0], error=table["error"].astype(object).fillna(""))
     for row in rows[rows["status"] != "complete"].to_dict("records"):
-        cell = (Condition(row["setting"], row["tuning"], row["part"]), row["target"], row["method"], row["auxiliary"])
+        cell = CellKey(Condition(row["setting"], row["tuning"], row["part"]), row["target"], row["method"], row["auxiliary"])
         reason = why(row["status"], bool(row["run_id"]), row["error"])
-        found.append((cell_name(*cell), cell, row["status"], reason, int(row["seed"])))
+        found.append((cell.name, cell, row["status"], reason, int(row["seed"])))
     return _together(found)
 
 

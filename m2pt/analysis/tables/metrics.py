@@ -4,32 +4,32 @@ from typing import Any
 
 import pandas as pd
 
+from m2pt.analysis.numbers.comparisons import Comparison, Summary
 from m2pt.analysis.numbers.statistics import Estimate
-from m2pt.analysis.tables.summaries import Comparison, Summary
 from m2pt.runs.folder import FILE_STATES
 
 _DIGITS = 4
 
 
-def metrics(table: pd.DataFrame, found: list[Summary]) -> dict[str, Any]:
+def metrics(table: pd.DataFrame, summaries: list[Summary]) -> dict[str, Any]:
     """Counts of runs; per condition the baselines' scores, every gain with interval half-width and number of seeds.
 
     What is not known has no key: an absent number is not 0.
     """
     counts: dict[str, int] = {state: int((table["status"] == state).sum()) for state in FILE_STATES}
-    return {"runs": {"planned": len(table), **counts}} | {item.condition.slug: _condition(item) for item in found}
+    return {"runs": {"planned": len(table), **counts}} | {item.condition.slug: _condition(item) for item in summaries}
 
 
 def _condition(summary: Summary) -> dict[str, Any]:
-    baselines = [arm for arm in summary.arms if arm.role == "baseline" and arm.mean_test.n]
+    baselines = [cell for cell in summary.cells if cell.role == "baseline" and cell.mean_test.n]
     sections: dict[str, Any] = {
         "baseline": {
-            arm.target: {
-                "val": round(arm.mean_val.mean or 0.0, _DIGITS),
-                "test": round(arm.mean_test.mean or 0.0, _DIGITS),
-                "n": arm.mean_test.n,
+            cell.target: {
+                "val": round(cell.mean_val.mean or 0.0, _DIGITS),
+                "test": round(cell.mean_test.mean or 0.0, _DIGITS),
+                "n": cell.mean_test.n,
             }
-            for arm in baselines
+            for cell in baselines
         },
         "gain_over_baseline": _gains([item for item in summary.comparisons if item.against == "baseline"]),
         "gain_over_random": _gains(summary.select("random", "pair")),

@@ -1,53 +1,59 @@
 """Tables in the form that `dvc plots` draws: one row per epoch (or per comparison), one column per line."""
 
+from collections.abc import Iterable, Sequence
+
 import pandas as pd
 
-from m2pt.analysis.study import Analysis
-from m2pt.analysis.tables.summaries import Arm, Condition, Summary
+from m2pt.analysis.numbers.cells import Cell, by_target
+from m2pt.analysis.numbers.comparisons import Summary
+from m2pt.analysis.numbers.trajectories import ByCell
+
+_PREFIXES = {"pathway": "", "random_auxiliary": "random_"}
+"""The methods whose scales are plotted, and how the names of their columns begin."""
 
 
-def frames(found: Analysis) -> dict[str, pd.DataFrame]:
-    """The tables by name: `accuracy-…`, `scales-…` (per target and condition) and `gains-…` (per condition)."""
+def frames(summaries: Iterable[Summary], cells: Sequence[Cell], curves: ByCell, scales: ByCell) -> dict[str, pd.DataFrame]:
+    """The tables by name: `accuracy-…`, `scales-…` (per target and condition) and `gains-…` (per condition).
+
+    `curves` and `scales` are those of `m2pt.analysis.numbers.trajectories`.
+    """
     tables: dict[str, pd.DataFrame] = {}
-    curves, scales = _by_target(found.curves), _by_target(found.scales)
-    for summary in found.summaries:
+    for summary in summaries:
         slug = summary.condition.slug
-        for target in summary.targets:
-            arms = [arm for arm in summary.arms if arm.target == target]
-            key = (summary.condition, target)
-            tables[f"accuracy-{target}-{slug}"] = _accuracy(curves[key], arms) if key in curves else pd.DataFrame()
-            tables[f"scales-{target}-{slug}"] = _scales(scales[key]) if key in scales else pd.DataFrame()
+        everything = by_target(cell for cell in cells if cell.condition == summary.condition)
+        for target, mine in by_target(summary.cells).items():
+            tables[f"accuracy-{target}-{slug}"] = _accuracy(curves, mine)
+            tables[f"scales-{target}-{slug}"] = _scales(scales, everything[target])
         tables[f"gains-{slug}"] = _gains(summary)
     return {name: table for name, table in tables.items() if len(table)}
 
 
-def column(arm: Arm) -> str:
-    """The name of an arm's column: letters and underscores alone, which every plotting tool accepts."""
+def column(cell: Cell) -> str:
+    """The name of a cell's column: letters and underscores only, which every plotting tool accepts."""
     names = {"baseline": "baseline", "random": "from_random", "own": "own_modality"}
-    return names.get(arm.role, f"from_{arm.auxiliary}")
+    return names.get(cell.role or "", f"from_{cell.auxiliary}")
 
 
-def _by_target(means: pd.DataFrame) -> dict[tuple[Condition, str], pd.DataFrame]:
-    """The rows of each condition and target, looked for once."""
-    grouped = means.groupby(["part", "setting", "tuning", "target"], sort=False)
-    return {(Condition(str(setting), str(tuning), str(part)), str(name)): rows for (part, setting, tuning, name), rows in grouped}
+def _accuracy(curves: ByCell, cells: Sequence[Cell]) -> pd.DataFrame:
+    lines = {}
+    for cell in cells:
+        if cell.key in curves:
+            rows = curves[cell.key]
+            lines[column(cell)] = rows[rows["metric"] == f"val/{cells[0].metric}"].set_index("epoch")["mean"]
+    lines = {name: line for name, line in lines.items() if len(line)}
+    return pd.DataFrame(lines).rename_axis("epoch").reset_index() if lines else pd.DataFrame()
 
 
-def _accuracy(curves: pd.DataFrame, arms: list[Arm]) -> pd.DataFrame:
-    rows = curves[curves["metric"] == f"val/{arms[0].metric}"]
-    lines = {key: mine.set_index("epoch")["mean"] for key, mine in rows.groupby(["method", "auxiliary"], sort=False)}
-    columns = {column(arm): lines[arm.method, arm.auxiliary] for arm in arms if (arm.method, arm.auxiliary) in lines}
-    return pd.DataFrame(columns).rename_axis("epoch").reset_index() if columns else pd.DataFrame()
-
-
-def _scales(scales: pd.DataFrame) -> pd.DataFrame:
+def _scales(scales: ByCell, cells: Sequence[Cell]) -> pd.DataFrame:
     """Mean |scale| over depths, per layer type, of the auxiliaries of other modalities and of the random control."""
-    rows = scales[scales["method"].isin(("pathway", "random_auxiliary"))]
-    if rows.empty:
+    parts = [
+        scales[cell.key].assign(name=_PREFIXES[cell.method] + scales[cell.key]["layer"].str.replace(".", "_"))
+        for cell in cells
+        if cell.method in _PREFIXES and cell.key in scales
+    ]
+    if not parts:
         return pd.DataFrame()
-    kinds = rows["method"].map({"pathway": "", "random_auxiliary": "random_"})
-    names = kinds + rows["layer"].str.replace(".", "_")
-    return rows.assign(name=names).pivot_table(index="epoch", columns="name", values="scale", aggfunc="mean").reset_index()
+    return pd.concat(parts).pivot_table(index="epoch", columns="name", values="scale", aggfunc="mean").reset_index()
 
 
 def _gains(summary: Summary) -> pd.DataFrame:

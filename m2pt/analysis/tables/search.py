@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from m2pt.analysis.numbers.statistics import Estimate, differences, estimate
+from m2pt.analysis.numbers.cells import Cell, by_method
+from m2pt.analysis.numbers.statistics import Estimate, averaged, differences, over_seeds
 from m2pt.config import SearchConfig, Study, value_words
-from m2pt.runs.table import by_part
 from m2pt.runs.trials import CHOSEN, DECLARED, Trial, best_so_far, chosen, is_declared
-
-Scores = dict[int, float | None]
 
 
 @dataclass(frozen=True)
@@ -69,13 +67,13 @@ class Story:
 WIDTH, HEIGHT = 600, 150
 
 
-def story(study: Study, trials: Sequence[Trial], table: pd.DataFrame) -> Story | None:
+def story(study: Study, trials: Sequence[Trial], cells: Sequence[Cell]) -> Story | None:
     """What there is to tell; None for a study without a search.
 
     Args:
         study: the study as it was declared.
         trials: its trials so far.
-        table: the runs that the report compares (`m2pt.runs.table.read_table`), with the parts `declared` and `chosen`.
+        cells: the cells that the report compares, of the parts `declared` and `chosen`.
 
     """
     if study.search is None:
@@ -97,42 +95,30 @@ def story(study: Study, trials: Sequence[Trial], table: pd.DataFrame) -> Story |
         rows=rows,
         chosen=best,
         same=best is not None and is_declared(study, best.values),
-        confirmations=_confirmations(table) if best is not None and not is_declared(study, best.values) else (),
+        confirmations=_confirmations(cells) if best is not None and not is_declared(study, best.values) else (),
         picture=_picture(rows),
     )
 
 
-def frame(found: Story) -> pd.DataFrame:
+def frame(story: Story) -> pd.DataFrame:
     """The trials as a table: number, state, mean validation score, best so far, whether chosen, reason, and the values."""
-    keys = list(found.search.ranges)
+    keys = list(story.search.ranges)
     rows = [
         {
             "trial": row.trial.number, "state": row.trial.state, "mean_val_score": row.trial.score, "best_so_far": row.best,
             "chosen": row.is_chosen, **dict(zip(keys, row.values, strict=True)), "reason": row.trial.reason,
         }
-        for row in found.rows
+        for row in story.rows
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["trial", "state", "mean_val_score", "best_so_far", "chosen", *keys, "reason"])
 
 
-def _confirmations(table: pd.DataFrame) -> tuple[Confirmation, ...]:
-    rows = by_part(table)
-    found = []
-    for method, members in rows.groupby("method", sort=False):
-        sides = {part: _by_seed(members[members["part"] == part]) for part in (DECLARED, CHOSEN)}
-        gains = differences(sides[CHOSEN], sides[DECLARED])
-        planned = len(sides[CHOSEN].keys() | sides[DECLARED].keys())
-        first, second = (estimate([score for score in side.values() if score is not None], len(side)) for side in sides.values())
-        found.append(Confirmation(str(method), first, second, estimate(list(gains.values()), planned)))
-    return tuple(found)
-
-
-def _by_seed(rows: pd.DataFrame) -> Scores:
-    """The mean test score over all cells for each seed; None where one of its runs is not complete."""
-    return {
-        int(str(seed)): None if members["test_score"].isna().any() else float(members["test_score"].mean())
-        for seed, members in rows.groupby("seed")
-    }
+def _confirmations(cells: Sequence[Cell]) -> tuple[Confirmation, ...]:
+    confirmations = []
+    for method, members in by_method(cells).items():
+        before, after = (averaged([cell.test for cell in members if cell.condition.part == part]) for part in (DECLARED, CHOSEN))
+        confirmations.append(Confirmation(method, over_seeds(before), over_seeds(after), over_seeds(differences(after, before))))
+    return tuple(confirmations)
 
 
 def _picture(rows: Sequence[Row]) -> Picture | None:

@@ -1,6 +1,6 @@
 """How strongly a gain is coloured: the same in the tables and in the figures, 0 without colour, alike on both sides."""
 
-from m2pt.analysis.tables.summaries import Summary
+from m2pt.analysis.numbers.comparisons import Summary
 
 _STRONGEST = 0.6  # opacity of the largest gain: numbers stay readable on it
 _SMALLEST_LIMIT = 0.5  # points; a study without any gain must not look colourful

@@ -9,16 +9,17 @@ import pytest
 
 from m2pt.analysis.figures import gallery, scores, style, training
 from m2pt.analysis.numbers import trajectories
-from m2pt.analysis.tables.summaries import summaries
+from m2pt.analysis.numbers.cells import cells
+from m2pt.analysis.numbers.comparisons import summaries
 from m2pt.runs.table import read_table
 from tests.analysis import synthetic
 
 
 def _draw(planned: synthetic.Planned) -> list[gallery.Picture]:
-    table = read_table(planned.specs, planned.runs)
-    lines = trajectories.history(table, planned.runs)
-    (found,) = summaries(table)
-    return gallery.draw(found, trajectories.curves(lines), trajectories.scales(lines))
+    known = cells(read_table(planned.specs, planned.runs))
+    lines = trajectories.history(known, planned.runs)
+    (found,) = summaries(known)
+    return gallery.draw(found, known, trajectories.curves(lines, known), trajectories.scales(lines, known))
 
 
 def test_figures_are_the_same_bytes_each_time_whatever_the_users_settings(
@@ -51,7 +52,7 @@ def test_where_no_pair_is_planned_no_matrix_is_drawn_nor_random_weights_as_other
 
 def test_the_matrix_shows_the_numbers_of_every_cell(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1))
-    (found,) = summaries(read_table(planned.specs, planned.runs))
+    (found,) = summaries(cells(read_table(planned.specs, planned.runs)))
     with style.look():
         text = " ".join(ElementTree.fromstring(style.svg(scores.matrix(found))).itertext())
     for item in found.comparisons:

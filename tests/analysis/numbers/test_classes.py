@@ -4,8 +4,8 @@ import pytest
 from scipy import stats
 
 from m2pt.analysis.numbers import classes
-from m2pt.analysis.numbers.cells import Compared, cell_name, compared_cells
-from m2pt.analysis.tables.summaries import Condition
+from m2pt.analysis.numbers.cells import CellKey, Condition, cells
+from m2pt.analysis.numbers.comparisons import Compared, compared
 
 RIGHT = {
     # method and auxiliary: of ten samples each of "cat" and "dog", how many are told right, by seed
@@ -36,8 +36,8 @@ def _study(lacking: tuple[str, ...] = ()) -> tuple[pd.DataFrame, dict[str, dict[
     return pd.DataFrame(rows), documents
 
 
-def _cell(cells: list[Compared], auxiliary: str) -> Compared:
-    return next(item for item in cells if item.cell.auxiliary == auxiliary)
+def _cell(known: list[Compared], auxiliary: str) -> Compared:
+    return next(item for item in known if item.cell.auxiliary == auxiliary)
 
 
 def test_confusion_matrices_are_added_up_over_seeds() -> None:
@@ -51,7 +51,7 @@ def test_confusion_matrices_are_added_up_over_seeds() -> None:
 
 def test_a_change_of_recall_is_paired_by_seed_and_corrected_over_the_classes() -> None:
     table, documents = _study()
-    cat, dog, nothing = classes.changes(_cell(compared_cells(table), "video"), documents)
+    cat, dog, nothing = classes.changes(_cell(compared(cells(table)), "video"), documents)
     assert (cat.name, cat.samples) == ("cat", 10)
     assert cat.recall.mean == pytest.approx(60.0)
     gains = [10.0, 10.0, -10.0]  # over random weights, in points
@@ -69,14 +69,14 @@ def test_a_change_of_recall_is_paired_by_seed_and_corrected_over_the_classes() -
 
 def test_a_seed_that_failed_on_one_side_is_left_out_of_the_pairs() -> None:
     table, documents = _study(lacking=("random_auxiliaryrandom2",))
-    cat = classes.changes(_cell(compared_cells(table), "audio"), documents)[0]
+    cat = classes.changes(_cell(compared(cells(table)), "audio"), documents)[0]
     assert (cat.over["random"].n, cat.over["random"].dropped) == (2, 1)
     assert cat.over["random"].mean == pytest.approx(25.0)
 
 
 def test_the_summary_averages_over_auxiliaries_and_puts_the_largest_change_first() -> None:
     table, documents = _study()
-    (found,) = classes.by_target(compared_cells(table), documents)
+    (found,) = classes.by_target(compared(cells(table)), documents)
     assert [item.name for item in found.classes] == ["cat", "dog"]
     gains = [(30 + 10) / 2, (20 + 10) / 2, (20 - 10) / 2]
     assert found.classes[0].change.mean == pytest.approx(np.mean(gains))
@@ -86,32 +86,32 @@ def test_the_summary_averages_over_auxiliaries_and_puts_the_largest_change_first
 
 def test_a_seed_counts_only_where_every_auxiliary_has_it() -> None:
     table, documents = _study(lacking=("pathwayaudio0",))
-    (found,) = classes.by_target(compared_cells(table), documents)
+    (found,) = classes.by_target(compared(cells(table)), documents)
     assert (found.classes[0].change.n, found.classes[0].change.dropped) == (2, 1)
     lacking = tuple(f"pathwayaudio{seed}" for seed in range(3))
-    assert classes.by_target(compared_cells(_study(lacking)[0]), _study(lacking)[1]) == []
+    assert classes.by_target(compared(cells(_study(lacking)[0])), _study(lacking)[1]) == []
 
 
 def test_without_confusion_matrices_nothing_is_said() -> None:
     table, _ = _study()
-    cells = compared_cells(table)
-    assert classes.changes(_cell(cells, "audio"), {}) == []
-    assert classes.by_target(cells, {}) == []
+    known = compared(cells(table))
+    assert classes.changes(_cell(known, "audio"), {}) == []
+    assert classes.by_target(known, {}) == []
 
 
 def test_each_cell_is_compared_within_its_condition_and_target() -> None:
     table, _ = _study()
     other = table.assign(tuning="fix", run_id=table["run_id"] + "x")
-    cells = compared_cells(pd.concat([table, other[other["method"] != "baseline"]]))
-    baseline, *rest = cells
+    known = compared(cells(pd.concat([table, other[other["method"] != "baseline"]])))
+    baseline, *rest = known
     assert (baseline.cell.method, baseline.against) == ("baseline", {})
     random = [item for item in rest if item.cell.method == "random_auxiliary"]
     assert [set(item.against) for item in random] == [{"baseline"}, set()]
-    assert _cell(cells, "video").difference("random").mean == pytest.approx(np.mean([5.0, 0.0, 0.0]))  # type: ignore[union-attr]
-    assert len({item.cell.name for item in cells}) == len(cells)
+    assert _cell(known, "video").difference("random").mean == pytest.approx(np.mean([5.0, 0.0, 0.0]))  # type: ignore[union-attr]
+    assert len({item.cell.name for item in known}) == len(known)
 
 
 def test_names_of_cells_fit_files_and_addresses() -> None:
-    assert cell_name(Condition("pretrained", "full"), "image", "baseline", "") == "image-baseline-pretrained-full"
-    name = cell_name(Condition("scratch", "fix", "a-part"), "image", "all_auxiliaries", "audio+point")
+    assert CellKey(Condition("pretrained", "full"), "image", "baseline", "").name == "image-baseline-pretrained-full"
+    name = CellKey(Condition("scratch", "fix", "a-part"), "image", "all_auxiliaries", "audio+point").name
     assert name == "a-part--image-from-audio-point-all_auxiliaries-scratch-fix"

@@ -10,10 +10,11 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from m2pt.analysis.numbers.cells import Cell, Condition, cells
 from m2pt.analysis.numbers.changes import changes, references
+from m2pt.analysis.numbers.comparisons import summaries
 from m2pt.analysis.numbers.contrasts import Ablations, Contrast, ablations
 from m2pt.analysis.tables.headline import headline
-from m2pt.analysis.tables.summaries import Condition, summaries
 from m2pt.config import Study
 from m2pt.config.study_file import parse_study
 from m2pt.runs.spec import RunSpec
@@ -82,6 +83,10 @@ def _table(study: Study, score: Callable[[RunSpec], float | None] = _known) -> p
     return table.assign(test_score=pd.Series(scores, dtype=float))
 
 
+def _cells(study: Study, score: Callable[[RunSpec], float | None] = _known) -> list[Cell]:
+    return cells(_table(study, score))
+
+
 def _row(found: Ablations, method: str, part: str) -> Contrast:
     (row,) = [row for family in found.families if family.method == method for row in family.rows if row.change.part == part]
     return row
@@ -89,7 +94,7 @@ def _row(found: Ablations, method: str, part: str) -> Contrast:
 
 @pytest.fixture(scope="module")
 def found() -> Ablations:
-    return ablations(_study(), _table(_study()))
+    return ablations(_study(), _cells(_study()))
 
 
 def test_every_part_stands_against_the_same_method_in_the_reference(found: Ablations) -> None:
@@ -147,7 +152,7 @@ def test_a_method_over_itself_with_random_weights_by_target_and_by_pair_is_a_pai
         scores[spec.method, spec.target, spec.auxiliary, spec.seed, _part_of(spec) == "random"] = value
         return value
 
-    (control,) = ablations(study, _table(study, noted)).controls(Condition("pretrained", "full", "methods"))
+    (control,) = ablations(study, _cells(study, noted)).controls(Condition("pretrained", "full", "methods"))
     assert (control.method, control.auxiliaries) == ("frozen_encoder", ("point", "video"))
 
     def plain(target: str, auxiliary: str) -> list[float]:
@@ -180,9 +185,9 @@ def test_a_part_that_asks_about_a_method_alone_says_what_it_does(method: str, or
         def score(spec: RunSpec, effect: float = effect) -> float:
             return 60.0 + noise.normal(0, 1.0) + effect * (spec.method == method and _part_of(spec) == "")
 
-        table = _table(study, score)
-        found = ablations(study, table)
-        (summary, _) = summaries(table)
+        scored = _cells(study, score)
+        found = ablations(study, scored)
+        (summary, _) = summaries(scored)
         assert summary.asks == (method == "own_modality")
         statement = headline(summary, found.controls(summary.condition))[0]
         assert f"With encoders of {origin} `{method}` {said} itself with random weights" in statement.claim
@@ -198,7 +203,7 @@ def test_where_no_parts_are_declared_none_is_folded_away() -> None:
 
 def test_the_correction_is_over_the_rows_of_a_method(found: Ablations) -> None:
     noise = np.random.default_rng(0)
-    varied = ablations(_study(), _table(_study(), lambda spec: _known(spec) + noise.normal(0, 0.3)))
+    varied = ablations(_study(), _cells(_study(), lambda spec: _known(spec) + noise.normal(0, 0.3)))
     rows = varied.families[0].rows
     p_values = sorted(row.overall.p_value or 1 for row in rows)
     smallest = min(rows, key=lambda row: row.overall.p_value or 1)
@@ -211,17 +216,17 @@ def test_an_incomplete_run_costs_its_seed_and_no_number_stands_for_it() -> None:
         gone = (spec.target, spec.auxiliary, spec.seed, _part_of(spec)) == ("image", "point", 1, "quarter")
         return None if gone else _known(spec)
 
-    row = _row(ablations(_study(), _table(_study(), score)), "pathway", "quarter")
+    row = _row(ablations(_study(), _cells(_study(), score)), "pathway", "quarter")
     assert (row.targets["image"].n, row.targets["image"].dropped, row.targets["audio"].n) == (3, 1, 4)
     assert (row.overall.n, row.overall.dropped) == (3, 1)
-    nothing = ablations(_study(), _table(_study(), lambda spec: None))
+    nothing = ablations(_study(), _cells(_study(), lambda spec: None))
     assert all(row.overall.mean is None for family in nothing.families for row in family.rows)
 
 
 def test_the_papers_difference_stands_beside_where_it_has_both_cells() -> None:
     table = _table(_study())
     theirs = [84.0 if row.parts == "qkv" else 83.5 if row.target == "image" else None for row in table.itertuples()]
-    found = ablations(_study(), table, theirs)
+    found = ablations(_study(), cells(table), theirs)
     assert _row(found, "pathway", "qkv").published == {"image": pytest.approx(0.5)}
     assert _row(found, "pathway", "quarter").published == {"image": pytest.approx(0.0)}
 
@@ -244,7 +249,7 @@ def test_without_a_part_that_only_chooses_runs_the_first_is_the_reference() -> N
     assert references(found) == ("few",)
     assert not found[1].keeps_baselines  # against `few`, it has other samples too
     assert "auxiliary's blocks reversed instead of normal" in found[1].words and "instead of 100" in found[1].words
-    assert ablations(study, _table(study)).families[0].rows[0].change.part == "turned"
+    assert ablations(study, _cells(study)).families[0].rows[0].change.part == "turned"
 
 
 def test_parts_with_the_same_settings_share_their_controls() -> None:
@@ -253,7 +258,7 @@ def test_parts_with_the_same_settings_share_their_controls() -> None:
   - {name: few, set: {finetune.samples: 125, sweep.methods: [baseline, pathway]}}
   - {name: few-controls, set: {finetune.samples: 125, sweep.methods: [random_auxiliary]}}
 """
-    found = ablations(_study(parts), _table(_study(parts)))
+    found = ablations(_study(parts), _cells(_study(parts)))
     assert _row(found, "pathway", "few").over_random.mean == pytest.approx(0.5 + 0.1)
     assert _row(found, "random_auxiliary", "few-controls").gain.mean == pytest.approx(2.5)
 
@@ -261,5 +266,5 @@ def test_parts_with_the_same_settings_share_their_controls() -> None:
 def test_a_value_that_the_study_has_anyway_is_no_change() -> None:
     parts = "[{name: a, set: {pathway.order: normal}}, {name: b, set: {sweep.settings: [pretrained, scratch]}}]"
     assert references(changes(_study(parts))) == ("a", "b")
-    assert ablations(_study("[]"), _table(_study("[]"))) == Ablations()
+    assert ablations(_study("[]"), _cells(_study("[]"))) == Ablations()
     assert Ablations().is_reference("")

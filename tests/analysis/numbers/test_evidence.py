@@ -6,22 +6,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from m2pt.analysis.numbers.cells import cells
+from m2pt.analysis.numbers.comparisons import summaries
 from m2pt.analysis.numbers.evidence import evidence, together
 from m2pt.analysis.numbers.pooling import BOOTSTRAP_SEEDS
-from m2pt.analysis.numbers.power import equivalence, power
-from m2pt.analysis.tables.summaries import summaries
+from m2pt.analysis.numbers.power import power
+from tests.analysis.oracles import equivalence
 
 Gain = Callable[[str, str, int], float]
 
-ARMS = (("baseline", ""), ("random_auxiliary", "random"), ("own_modality", "own"))
+CONTROLS = (("baseline", ""), ("random_auxiliary", "random"), ("own_modality", "own"))
 
 
 def table(gain: Gain, seeds: int = 4, targets: Sequence[str] = ("image", "audio")) -> pd.DataFrame:
-    """Runs with scores of 60 and what the arm (`""`, `random`, `own` or an auxiliary) gains."""
+    """Runs with scores of 60 and what the cell (`""`, `random`, `own` or an auxiliary) gains."""
     rows = []
     for target in targets:
         pairs = [("pathway", name) for name in ("image", "audio", "point") if name != target]
-        for method, name in (*ARMS, *pairs):
+        for method, name in (*CONTROLS, *pairs):
             auxiliary = target if name == "own" else name
             rows += [(target, method, auxiliary, seed, 60 + gain(target, name, seed)) for seed in range(seeds)]
     found = pd.DataFrame(rows, columns=["target", "method", "auxiliary", "seed", "test_score"])
@@ -36,7 +38,7 @@ def spread(target: str, name: str, seed: int) -> float:
 
 
 def test_each_row_says_what_its_seeds_can_show():
-    (found,) = evidence(summaries(table(spread)))
+    (found,) = evidence(summaries(cells(table(spread))))
     names = [(row.comparison.target, row.comparison.auxiliary, row.comparison.role) for row in found.rows]
     assert names == [
         ("image", "audio", "pair"), ("image", "point", "pair"), ("image", "image", "own"),
@@ -53,7 +55,7 @@ def test_each_row_says_what_its_seeds_can_show():
 
 
 def test_bootstrap_intervals_are_there_from_enough_seeds_on():
-    few, enough = (evidence(summaries(table(spread, seeds)))[0] for seeds in (BOOTSTRAP_SEEDS - 1, BOOTSTRAP_SEEDS))
+    few, enough = (evidence(summaries(cells(table(spread, seeds))))[0] for seeds in (BOOTSTRAP_SEEDS - 1, BOOTSTRAP_SEEDS))
     assert all(row.bootstrap is None for row in few.rows)
     assert few.together["random"].resampled.low is None
     for row in enough.rows:
@@ -62,7 +64,7 @@ def test_bootstrap_intervals_are_there_from_enough_seeds_on():
 
 
 def test_all_targets_together_never_pool_their_seeds():
-    (summary,) = summaries(table(spread))
+    (summary,) = summaries(cells(table(spread)))
     found = together(summary, "baseline")
     gains = {
         ("image", "audio"): [spread("image", "audio", seed) for seed in range(4)],
@@ -85,7 +87,7 @@ def test_all_targets_together_never_pool_their_seeds():
 
 
 def test_no_difference_is_a_chance_of_one_half():
-    (summary,) = summaries(table(lambda target, name, seed: float(seed)))
+    (summary,) = summaries(cells(table(lambda target, name, seed: float(seed))))
     found = together(summary, "random")
     assert found.improvement == 0.5
     assert found.margin is None  # all equal: there is no spread to judge by
@@ -93,7 +95,7 @@ def test_no_difference_is_a_chance_of_one_half():
 
 
 def test_one_seed_has_means_and_nothing_else():
-    (found,) = evidence(summaries(table(spread, seeds=1)))
+    (found,) = evidence(summaries(cells(table(spread, seeds=1))))
     assert not found.has_interval
     assert {(row.bootstrap, row.detectable, row.margin, row.seeds_for_point) for row in found.rows} == {(None,) * 4}
     over = found.together["random"]
@@ -104,7 +106,7 @@ def test_one_seed_has_means_and_nothing_else():
 def test_a_target_without_a_whole_seed_is_left_out_and_named():
     runs = table(spread, targets=("image", "audio", "point"))
     runs.loc[(runs["target"] == "audio") & (runs["auxiliary"] == "image"), "test_score"] = None
-    (summary,) = summaries(runs)
+    (summary,) = summaries(cells(runs))
     found = together(summary, "random")
     assert (found.targets, found.left_out) == (("image", "point"), ("audio",))
     assert found.average.n == found.middle.n == 0
@@ -112,11 +114,11 @@ def test_a_target_without_a_whole_seed_is_left_out_and_named():
 
 
 def test_one_target_says_nothing_of_others():
-    (summary,) = summaries(table(spread, targets=("image",)))
+    (summary,) = summaries(cells(table(spread, targets=("image",))))
     assert together(summary, "random").targets_like_these is None
 
 
 def test_without_a_random_control_there_is_nothing_to_be_sure_of():
     runs = table(spread)
-    assert evidence(summaries(runs[runs["method"] != "random_auxiliary"])) == []
-    assert together(summaries(runs[runs["method"] == "baseline"])[0], "baseline") is None
+    assert evidence(summaries(cells(runs[runs["method"] != "random_auxiliary"]))) == []
+    assert together(summaries(cells(runs[runs["method"] == "baseline"]))[0], "baseline") is None

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from m2pt.analysis.numbers.power import detectable, equivalence, power, seeds_needed, smallest_margin, spread_of
+from m2pt.analysis.numbers.power import detectable, power, seeds_needed, smallest_margin, spread_of
 from m2pt.analysis.numbers.statistics import estimate
+from tests.analysis.oracles import equivalence
 
 
 def test_the_classical_paired_example():
@@ -52,22 +53,6 @@ def test_what_is_detectable_has_the_wanted_power_and_no_effect_the_level():
     assert detectable(2.0, 1) is None
     assert seeds_needed(0.0, 1.0) is None
     assert seeds_needed(1e-3, 1.0) is None
-
-
-def test_equivalence_is_shown_only_well_within_the_margin():
-    values = [0.1, -0.2, 0.0, 0.15, -0.05]
-    assert equivalence(values, 1.0) < 0.001
-    assert equivalence(values, 0.05) > 0.05
-    assert equivalence([value + 1.0 for value in values], 1.0) == pytest.approx(0.5, abs=1e-9)
-    assert equivalence([1.0], 1.0) is None
-    assert equivalence([0.5, 0.5], 1.0) == 0.0
-
-
-def test_equivalence_is_that_of_statsmodels():
-    from statsmodels.stats.weightstats import ttost_paired
-
-    first, second = np.array([61.2, 60.4, 62.0, 61.1]), np.array([60.9, 60.8, 61.3, 61.2])
-    assert equivalence(list(first - second), 0.9) == pytest.approx(ttost_paired(first, second, -0.9, 0.9)[0])
 
 
 @pytest.mark.parametrize("values", [[0.1, -0.2, 0.0, 0.15], [2.0, 2.5, 1.0], [-1.0, -3.0]])

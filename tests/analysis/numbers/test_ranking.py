@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from m2pt.analysis.figures import ranking as figures
+from m2pt.analysis.numbers.cells import cells
 from m2pt.analysis.numbers.ranking import critical_difference, rank, rankings
 
 
@@ -73,7 +74,7 @@ def table(gains: Mapping[str, float] = GAINS, seeds: int = 2) -> pd.DataFrame:
 
 
 def test_methods_are_ranked_over_targets_by_their_mean_scores():
-    (found,) = rankings(table())
+    (found,) = rankings(cells(table()))
     assert found.ranking.ranks == {"own_modality": 1.0, "pathway": 2.0, "random_auxiliary": 3.0, "baseline": 4.0}
     assert found.ranking.cases == 2  # targets, not seeds
     assert found.scores["pathway"] == {"image": 62.5, "audio": 72.5}
@@ -85,24 +86,24 @@ def test_only_seeds_that_every_method_has_count_and_incomplete_methods_are_named
     runs = table(seeds=3)
     runs.loc[(runs["method"] == "own_modality") & (runs["target"] == "audio"), "test_score"] = None
     runs.loc[(runs["auxiliary"] == "video") & (runs["target"] == "image") & (runs["seed"] == 0), "test_score"] = None
-    (found,) = rankings(runs)
+    (found,) = rankings(cells(runs))
     assert found.left_out == ("own_modality",)
     assert found.seeds == {"image": (1, 2), "audio": (0, 1, 2)}
     assert found.scores["baseline"] == {"image": 60.5, "audio": pytest.approx(70 + 1 / 3)}
 
 
 def test_nothing_is_ranked_from_one_seed_one_target_or_two_methods():
-    assert rankings(table(seeds=1)) == []
-    assert rankings(table().query("target == 'image'")) == []
-    assert rankings(table({"baseline": 0.0, "pathway": 1.0})) == []
-    assert rankings(table().iloc[:0]) == []
+    assert rankings(cells(table(seeds=1))) == []
+    assert rankings(cells(table().query("target == 'image'"))) == []
+    assert rankings(cells(table({"baseline": 0.0, "pathway": 1.0}))) == []
+    assert rankings(cells(table().iloc[:0])) == []
 
 
 def test_the_diagram_says_in_words_what_it_shows():
-    (picture,) = figures.draw(rankings(table()))
+    (picture,) = figures.draw(rankings(cells(table())))
     assert (picture.name, picture.section) == ("ranking-pretrained-full", "ranking")
     assert "own_modality 1.00, pathway 2.00, random_auxiliary 3.00, baseline 4.00" in picture.alternative
     assert "over 2 targets" in picture.alternative
     assert picture.png.startswith(b"\x89PNG")
     assert b"own modality" in picture.svg
-    assert picture.svg == figures.draw(rankings(table()))[0].svg
+    assert picture.svg == figures.draw(rankings(cells(table())))[0].svg

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from m2pt.analysis.numbers.statistics import Estimate, estimate, holm, paired
+from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, estimate, holm, over_seeds
+
+
+def paired(first: BySeed, second: BySeed) -> Estimate:
+    return over_seeds(differences(first, second))
 
 
 def test_interval_equals_the_one_of_scipys_paired_test() -> None:
@@ -34,7 +38,7 @@ def test_intervals_of_simulated_studies_cover_the_true_effect(n: int) -> None:
     rng = np.random.default_rng(11)
     covered = 0
     for _ in range(2000):
-        shared = rng.normal(65, 3, n)  # what a seed does to both arms
+        shared = rng.normal(65, 3, n)  # what a seed does to both sides
         first, second = shared + rng.normal(1.3, 1, n), shared + rng.normal(0.3, 1, n)
         found = paired(dict(enumerate(first)), dict(enumerate(second)))
         assert found.low is not None and found.high is not None
@@ -42,7 +46,7 @@ def test_intervals_of_simulated_studies_cover_the_true_effect(n: int) -> None:
     assert covered / 2000 == pytest.approx(0.95, abs=0.015)
 
 
-def test_a_seed_that_lacks_a_score_in_either_arm_is_dropped_and_counted() -> None:
+def test_a_seed_that_lacks_a_score_on_either_side_is_dropped_and_counted() -> None:
     found = paired({0: 62.0, 1: None, 2: 64.0, 3: 66.0}, {0: 60.0, 1: 60.0, 2: None, 3: 63.0, 4: 61.0})
     assert (found.n, found.dropped, found.mean) == (2, 3, pytest.approx(2.5))
 

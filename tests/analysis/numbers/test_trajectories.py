@@ -5,7 +5,9 @@ import pytest
 from scipy import stats
 
 from m2pt.analysis.numbers import trajectories
+from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, Run, cells
 from m2pt.runs.folder import RECORD, read_history
+from m2pt.runs.identity import run_id
 from m2pt.runs.record import read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import read_table
@@ -17,16 +19,20 @@ def _lines(planned: synthetic.Planned, target: str, auxiliary: str, epoch: int) 
     return [read_history(planned.folder(spec))[epoch - 1] for spec in specs]
 
 
+def _key(target: str, method: str, auxiliary: str) -> CellKey:
+    return CellKey(Condition("pretrained", "full"), target, method, auxiliary)
+
+
+def _cells(planned: synthetic.Planned) -> list[Cell]:
+    return cells(read_table(planned.specs, planned.runs))
+
+
 def test_curves_are_means_over_seeds_with_their_interval(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=2))
-    lines = trajectories.history(read_table(planned.specs, planned.runs), planned.runs)
-    found = trajectories.curves(lines)
-    (row,) = found[
-        (found["target"] == "image")
-        & (found["auxiliary"] == "audio")
-        & (found["epoch"] == 2)
-        & (found["metric"] == "val/accuracy")
-    ].itertuples()
+    known = _cells(planned)
+    curves = trajectories.curves(trajectories.history(known, planned.runs), known)
+    rows = curves[_key("image", "pathway", "audio")]
+    (row,) = rows[(rows["epoch"] == 2) & (rows["metric"] == "val/accuracy")].itertuples()
     values = [line["val/accuracy"] for line in _lines(planned, "image", "audio", 2)]
     interval = stats.ttest_1samp(values, 0).confidence_interval()
     assert (row.n, row.mean) == (3, pytest.approx(sum(values) / 3))
@@ -35,73 +41,75 @@ def test_curves_are_means_over_seeds_with_their_interval(tmp_path: Path) -> None
 
 def test_scales_of_opposite_sign_do_not_cancel(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=2))
-    lines = trajectories.history(read_table(planned.specs, planned.runs), planned.runs)
-    found = trajectories.scales(lines)
+    known = _cells(planned)
+    scales = trajectories.scales(trajectories.history(known, planned.runs), known)
     name = "scale/blocks.3.mlp.fc1"
     values = [line[name] for line in _lines(planned, "audio", "image", 2)]
-    chosen = found[(found["target"] == "audio") & (found["auxiliary"] == "image") & (found["epoch"] == 2)]
-    (row,) = chosen[(chosen["layer"] == "mlp.fc1") & (chosen["depth"] == 3)].itertuples()
+    rows = scales[_key("audio", "pathway", "image")]
+    (row,) = rows[(rows["epoch"] == 2) & (rows["layer"] == "mlp.fc1") & (rows["depth"] == 3)].itertuples()
     assert row.scale == pytest.approx(sum(abs(value) for value in values) / 3)
-    assert set(found["method"]) == {"pathway", "random_auxiliary", "own_modality"}
-    assert len(found) == 6 * 2 * 16  # arms with an auxiliary, epochs, joined layers
+    assert {key.method for key in scales} == {"pathway", "random_auxiliary", "own_modality"}
+    assert sum(map(len, scales.values())) == 6 * 2 * 16  # cells with an auxiliary, epochs, joined layers
 
 
 def test_of_several_auxiliaries_each_has_its_scales() -> None:
-    arm = {"part": "", "setting": "pretrained", "tuning": "full", "target": "image", "method": "all_auxiliaries", "epoch": 1}
+    key = _key("image", "all_auxiliaries", "audio+point")
+    cell = Cell(*key, "accuracy", {seed: Run(seed, "run", "complete") for seed in range(2)})
     names = [f"{kind}/blocks.11.attn.qkv.{number}" for kind in ("scale", "effective_size") for number in (0, 1)]
     lines = pd.DataFrame(
         [
-            arm | {"auxiliary": "audio+point", "seed": seed} | dict(zip(names, values, strict=True))
+            {"cell": 0, "epoch": 1, "seed": seed} | dict(zip(names, values, strict=True))
             for seed, values in enumerate([(0.1, -0.5, 1.0, 2.0), (-0.3, 0.7, 3.0, 4.0)])
         ]
     )
-    found = trajectories.scales(lines)
-    values = found[["source", "layer", "depth", "scale", "effective_size", "n"]].itertuples(index=False, name=None)
+    scales = trajectories.scales(lines, [cell])[key]
+    values = scales[["source", "layer", "depth", "scale", "effective_size", "n"]].itertuples(index=False, name=None)
     assert list(values) == [
         ("audio", "attn.qkv", 11, pytest.approx(0.2), 2.0, 2),
         ("point", "attn.qkv", 11, pytest.approx(0.6), 3.0, 2),
     ]
     documents = {"run": {"scales": {"blocks.11.attn.qkv.0": 0.1, "blocks.11.attn.qkv.1": -0.5}}}
-    table = lines.assign(run_id="run", parts="").head(1)
-    (row,) = trajectories.final_scales(documents, table)
-    assert row["layers"] == {"attn.qkv": pytest.approx(0.3), "attn.proj": None, "mlp.fc1": None, "mlp.fc2": None}
+    (row,) = trajectories.final_scales(documents, [cell.only([0])])
+    assert row.layers == {"attn.qkv": pytest.approx(0.3), "attn.proj": None, "mlp.fc1": None, "mlp.fc2": None}
 
 
 def test_runs_that_are_not_complete_leave_no_trace(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=2))
     stopped = next(spec for spec in planned.specs if spec.auxiliary == "audio" and spec.target == "image")
     (planned.folder(stopped) / RECORD).unlink()
-    lines = trajectories.history(read_table(planned.specs, planned.runs), planned.runs)
-    found = trajectories.curves(lines)
-    assert set(found[(found["target"] == "image") & (found["auxiliary"] == "audio")]["n"]) == {2}
+    known = _cells(planned)
+    curves = trajectories.curves(trajectories.history(known, planned.runs), known)
+    assert set(curves[_key("image", "pathway", "audio")]["n"]) == {2}
 
 
 def test_final_scales_are_those_of_the_records(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1))
-    table = read_table(planned.specs, planned.runs)
-    documents = {name: read_record(planned.runs / name) for name in table["run_id"]}
-    rows = {(row["target"], row["auxiliary"]): row for row in trajectories.final_scales(documents, table)}
+    documents = {name: read_record(planned.runs / name) for name in map(run_id, planned.specs)}
+    rows = {(row.cell.target, row.cell.auxiliary): row for row in trajectories.final_scales(documents, _cells(planned))}
 
     def spec_of(seed: int) -> RunSpec:
         return next(spec for spec in planned.specs if (spec.target, spec.auxiliary, spec.seed) == ("image", "random", seed))
 
     means = [read_record(planned.folder(spec_of(seed)))["scale_abs_mean"] for seed in range(3)]
-    assert rows["image", "random"]["scale"] == pytest.approx(sum(means) / 3)
+    assert rows["image", "random"].scale == pytest.approx(sum(means) / 3)
     assert ("image", "") not in rows  # a baseline has no scales
 
 
 def test_nothing_complete_gives_empty_tables(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path)
-    lines = trajectories.history(read_table(planned.specs, planned.runs), planned.runs)
-    assert trajectories.curves(lines).empty
-    assert trajectories.scales(lines).empty
+    known = _cells(planned)
+    lines = trajectories.history(known, planned.runs)
+    assert trajectories.curves(lines, known) == {}
+    assert trajectories.scales(lines, known) == {}
 
 
 def test_scales_of_several_entries_count_by_their_mean_size_and_their_largest_entry() -> None:
-    arm = dict.fromkeys(trajectories.ARM, "x") | {"auxiliary": "audio", "epoch": 1, "seed": 0}
-    lines = pd.DataFrame([arm | {"scale/blocks.1.mlp.fc1/abs_mean": 0.25, "effective_size/blocks.1.mlp.fc1": 3.0}])
-    (row,) = trajectories.scales(lines).to_dict("records")
+    key = _key("image", "pathway", "audio")
+    cell = Cell(*key, "accuracy", {0: Run(0, "run", "complete")})
+    place = {"cell": 0, "epoch": 1, "seed": 0}
+    lines = pd.DataFrame([place | {"scale/blocks.1.mlp.fc1/abs_mean": 0.25, "effective_size/blocks.1.mlp.fc1": 3.0}])
+    (row,) = trajectories.scales(lines, [cell])[key].to_dict("records")
     assert (row["layer"], row["depth"], row["scale"], row["effective_size"]) == ("mlp.fc1", 1, 0.25, 3.0)
     documents = {"run": {"scales": {"blocks.1.mlp.fc1/abs_mean": 0.25}, "scale_abs_max": 0.9}}
-    (final,) = trajectories.final_scales(documents, lines.assign(run_id="run", parts=""))
-    assert (final["scale"], final["largest"], final["layers"]["mlp.fc1"]) == (0.25, 0.9, 0.25)
+    (final,) = trajectories.final_scales(documents, [cell])
+    assert (final.scale, final.largest, final.layers["mlp.fc1"]) == (0.25, 0.9, 0.25)

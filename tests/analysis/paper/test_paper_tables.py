@@ -1,18 +1,21 @@
 """Numbers of the paper below are read off its tables by eye."""
 
+import itertools
+
 import pytest
 
+from m2pt.analysis.numbers.cells import Condition
+from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.numbers.statistics import Estimate, estimate
-from m2pt.analysis.paper.cells import Cell, Variation, beside
+from m2pt.analysis.paper.entries import PaperEntry, Variation, beside
 from m2pt.analysis.paper.gains import paper_controls, paper_gains
 from m2pt.analysis.paper.tables import Line, PaperTable, paper_tables
-from m2pt.analysis.tables.summaries import Condition, Summary
-from m2pt.config import PathwayConfig, TaskConfig
+from m2pt.config import MODALITIES, PathwayConfig, TaskConfig
 
-POINT = Cell("imagenet", "accuracy", "pretrained", "full", "point")
+POINT = PaperEntry("imagenet", "accuracy", "pretrained", "full", "point")
 
 
-def _tables(measured: dict[Cell, Estimate]) -> dict[int, PaperTable]:
+def _tables(measured: dict[PaperEntry, Estimate]) -> dict[int, PaperTable]:
     return {table.number: table for table in paper_tables(beside(measured))}
 
 
@@ -21,7 +24,7 @@ def _line(table: PaperTable, group: int, label: str) -> Line:
 
 
 def test_a_table_has_the_papers_rows_and_columns_and_the_control_last() -> None:
-    random = Cell("imagenet", "accuracy", "pretrained", "full", "random")
+    random = PaperEntry("imagenet", "accuracy", "pretrained", "full", "random")
     table = _tables({POINT: estimate([84.0, 84.4]), random: estimate([83.5, 83.9])})[1]
     assert [(column.title, column.words) for column in table.columns] == [
         ("ImageNet-1K", "accuracy"),
@@ -42,15 +45,15 @@ def test_a_table_has_the_papers_rows_and_columns_and_the_control_last() -> None:
 
 def test_only_tables_of_the_studys_data_sets_are_there() -> None:
     assert list(_tables({POINT: Estimate(0, 3)})) == [1, 5, 6]
-    assert list(_tables({Cell("shapenetpart", "miou_instance", "pretrained", "full", "video"): Estimate(0)})) == [2, 5]
-    assert list(_tables({Cell("kinetics", "accuracy", "pretrained", "full", ""): Estimate(0)})) == [4]
+    assert list(_tables({PaperEntry("shapenetpart", "miou_instance", "pretrained", "full", "video"): Estimate(0)})) == [2, 5]
+    assert list(_tables({PaperEntry("kinetics", "accuracy", "pretrained", "full", ""): Estimate(0)})) == [4]
     assert _tables({}) == {}
 
 
 def test_ablations_have_the_papers_rows_and_then_our_own() -> None:
-    only = Cell(*POINT.key[:5], Variation(PathwayConfig(layers=("mlp.fc2",))))  # type: ignore[arg-type]
-    frozen = Cell(*POINT.key[:5], Variation(PathwayConfig(auxiliary_trainable=False)))  # type: ignore[arg-type]
-    early = Cell(*POINT.key[:5], Variation(PathwayConfig(), 20))  # type: ignore[arg-type]
+    only = PaperEntry(*POINT.key[:5], Variation(PathwayConfig(layers=("mlp.fc2",))))  # type: ignore[arg-type]
+    frozen = PaperEntry(*POINT.key[:5], Variation(PathwayConfig(auxiliary_trainable=False)))  # type: ignore[arg-type]
+    early = PaperEntry(*POINT.key[:5], Variation(PathwayConfig(), 20))  # type: ignore[arg-type]
     found = _tables({POINT: estimate([84.0]), only: estimate([83.6]), frozen: estimate([83.0]), early: estimate([83.4])})
     five, six = found[5], found[6]
     labels = [line.label for line in five.groups[0][1]]
@@ -81,6 +84,11 @@ def test_the_papers_gains_are_those_of_figure_3() -> None:
     point = gains["image", "point"]
     assert (point.dataset, point.points, point.relative) == ("ImageNet-1K", pytest.approx(0.6), pytest.approx(0.6 / 83.3 * 100))
     assert gains["point", "video"].relative == pytest.approx(100 * (50.1 - 47.4) / 47.4)
+    everything = paper_gains(_summary(*MODALITIES), {})
+    assert everything["audio", "video"].relative == pytest.approx(100 * 0.2 / 35.3)
+    assert everything["video", "image"].relative == pytest.approx(100 * 0.7 / 81.5)
+    assert set(everything) == set(itertools.permutations(MODALITIES, 2))
+    assert all(0 < gain.relative < 6 for gain in everything.values())
     assert ("image", "image") not in gains and len(gains) == 6
 
 

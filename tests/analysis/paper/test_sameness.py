@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from m2pt.analysis.paper.cells import as_table, beside, cells_of, published_of, sameness_of
+from m2pt.analysis.paper.entries import as_table, beside, entries_of, published_of, sameness_of
 from m2pt.analysis.paper.sameness import sameness
 from m2pt.config import Study
 from m2pt.config.study_file import load_study, parse_study
@@ -57,7 +57,7 @@ def test_the_papers_own_run_differs_in_nothing_and_says_what_its_recipe_leaves_o
     found = sameness_of(specs, records, study)
     assert [same.differs for same in found.values()] == [(), ()]
     assert all("finetune.precision: bf16 [fp16]" in same.departs for same in found.values())
-    rows = {row.cell.auxiliary: row for row in beside(cells_of(specs, [83.0, 84.0]), found) if row.ours.n}
+    rows = {row.entry.auxiliary: row for row in beside(entries_of(specs, [83.0, 84.0]), found) if row.ours.n}
     assert (rows[""].comparable, rows["point"].comparable) == (83.3, 83.9)
     assert rows["point"].difference == pytest.approx(84.0 - 83.9)
     assert rows["point"].theirs.startswith("paper 83.9 (recipe departs in precision")
@@ -93,7 +93,7 @@ def test_encoders_of_ones_own_making_are_not_the_published_ones() -> None:
     study = parse_study(TEXT.replace(*changes[0]).replace(*changes[1]), "one.yaml")
     weights = {("published", "image"): "w", ("mine", "point"): "m"}
     specs = run_specs(study, Fingerprints({"pictures": "d", "point": "p"}, weights))
-    (pathway,) = [same for cell, same in sameness_of(specs, [{}, {}], study).items() if cell.auxiliary]
+    (pathway,) = [same for entry, same in sameness_of(specs, [{}, {}], study).items() if entry.auxiliary]
     assert pathway.differs == ("auxiliary encoder: mine, trained here [published]",)
 
 
@@ -140,8 +140,8 @@ def test_shapenetpart_is_trained_on_training_and_validation_splits_together() ->
 def test_a_score_of_another_run_gives_no_difference_but_what_differs_in_the_same_cell() -> None:
     study, specs = planned(("width: 768", "width: 384"), ("{precision: bf16}", "{epochs: 20, precision: bf16, batch_size: 64}"))
     found = sameness_of(specs, [{}, {}], study)
-    rows = beside(cells_of(specs, [60.0, 61.0]), found)
-    row = next(row for row in rows if row.cell.auxiliary == "point" and row.ours.n)
+    rows = beside(entries_of(specs, [60.0, 61.0]), found)
+    row = next(row for row in rows if row.entry.auxiliary == "point" and row.ours.n)
     assert (row.comparable, row.difference) == (None, None)
     assert row.theirs == (
         "the paper's 83.9 is of another run: finetune.batch_size: 64 [1024]; finetune.epochs: 20 [100]; model.width: 384 [768]"
@@ -159,4 +159,4 @@ def test_the_study_of_the_paper_is_the_papers_in_every_cell() -> None:
     weights = {(name, modality): "w" for name, source in study.encoders.items() for modality in getattr(source, "paths", ())}
     specs = run_specs(study, Fingerprints(dict.fromkeys(study.tasks, "d"), weights))
     found = sameness_of(specs, [{} for _ in specs], study)
-    assert {cell.key: same.differs for cell, same in found.items() if same.differs} == {}
+    assert {entry.key: same.differs for entry, same in found.items() if same.differs} == {}

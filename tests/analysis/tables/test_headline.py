@@ -5,13 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from m2pt.analysis.numbers.power import equivalence
+from m2pt.analysis.numbers.cells import cells
+from m2pt.analysis.numbers.comparisons import summaries
 from m2pt.analysis.tables.headline import Statement, headline, signed, upwards
-from m2pt.analysis.tables.summaries import summaries
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import read_table
 from tests.analysis import synthetic
+from tests.analysis.oracles import equivalence
 
 
 def _claims(tmp_path: Path, effects: dict[str, float], noise: float = 0.3, seeds: int = 5) -> list[str]:
@@ -22,7 +23,7 @@ def _claims(tmp_path: Path, effects: dict[str, float], noise: float = 0.3, seeds
         return 60 + effects.get(spec.method, 0.0) + float(rng.normal(0, noise))
 
     planned = synthetic.complete(synthetic.plan(tmp_path, seeds=seeds, epochs=1), score)
-    (found,) = summaries(read_table(planned.specs, planned.runs))
+    (found,) = summaries(cells(read_table(planned.specs, planned.runs)))
     return [statement.claim for statement in headline(found)]
 
 
@@ -63,7 +64,7 @@ def test_one_seed_supports_no_claim(tmp_path: Path) -> None:
 
 def test_nothing_complete_says_nothing(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path)
-    (found,) = summaries(read_table(planned.specs, planned.runs))
+    (found,) = summaries(cells(read_table(planned.specs, planned.runs)))
     assert [statement.claim for statement in headline(found)] == ["No run is complete yet: this study says nothing so far."]
 
 
@@ -84,7 +85,7 @@ def _told(level: dict[str, float], noise: tuple[float, ...]) -> list[Statement]:
     ]
     table = pd.DataFrame(rows, columns=["target", "method", "auxiliary", "seed", "test_score"])
     fixed = {"setting": "pretrained", "tuning": "full", "metric": "accuracy", "parts": "", "status": "complete"}
-    (found,) = summaries(table.assign(**fixed, auxiliary_weights="made", val_score=table["test_score"]))
+    (found,) = summaries(cells(table.assign(**fixed, auxiliary_weights="made", val_score=table["test_score"])))
     return headline(found)
 
 
@@ -92,7 +93,7 @@ def test_where_no_pair_is_planned_it_is_not_asked_and_nothing_else_is_said(tmp_p
     planned = synthetic.plan(tmp_path, epochs=1)
     alone = [spec for spec in planned.specs if spec.method in ("baseline", "random_auxiliary")]
     planned = synthetic.complete(replace(planned, specs=alone))
-    (found,) = summaries(read_table(planned.specs, planned.runs))
+    (found,) = summaries(cells(read_table(planned.specs, planned.runs)))
     (only,) = headline(found)
     assert "was not asked" in only.claim
 

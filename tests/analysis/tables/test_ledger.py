@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from m2pt.analysis.numbers.cells import cells
 from m2pt.analysis.tables import provenance
 from m2pt.analysis.tables.ledger import Ledger, MethodCosts, Spread, ledger
 from m2pt.files import documents
@@ -21,7 +22,7 @@ def _costs(planned: synthetic.Planned, parts: Any = None) -> Ledger:
     folders = [("finetune", planned.runs / run_id(spec)) for spec in planned.specs]
     folders += [("pretrain", planned.encoders / run_id(spec)) for spec in planned.pretraining]
     documents = {name: read_record(planned.runs / name) for name in table.loc[table["status"] == "complete", "run_id"].unique()}
-    return ledger(table, provenance.timings(folders), documents)
+    return ledger(cells(table), provenance.timings(folders), documents)
 
 
 def _study(root: Path, seeds: int = 2) -> synthetic.Planned:

@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from m2pt.analysis.figures import costs
+from m2pt.analysis.numbers.cells import cells
 from m2pt.analysis.paper.gains import cost_ratios
 from m2pt.analysis.tables.methods import MethodRow, method_rows
 from m2pt.runs.table import read_table
@@ -32,7 +33,7 @@ def _row(rows: list[MethodRow], name: str) -> MethodRow:
 
 
 def test_gains_are_one_number_a_seed_over_all_targets(table: pd.DataFrame) -> None:
-    row = _row(method_rows(table, _timings(table)), "pathway")
+    row = _row(method_rows(cells(table), _timings(table)), "pathway")
     scores = table.set_index(["target", "auxiliary", "seed"])["test_score"]
     pairs = (("image", "audio"), ("audio", "image"))
     gains = [[scores[target, name, seed] - scores[target, "", seed] for target, name in pairs] for seed in range(3)]
@@ -40,22 +41,22 @@ def test_gains_are_one_number_a_seed_over_all_targets(table: pd.DataFrame) -> No
     assert (row.gain.n, row.gain.low, row.gain.high) == (3, pytest.approx(interval.low), pytest.approx(interval.high))
     image = stats.ttest_1samp([pair[0] for pair in gains], 0).confidence_interval()
     assert (row.gains["image"].low, row.gains["image"].high) == pytest.approx((image.low, image.high))
-    assert _row(method_rows(table, _timings(table)), "random_auxiliary").over_random.n == 0
+    assert _row(method_rows(cells(table), _timings(table)), "random_auxiliary").over_random.n == 0
 
 
 def test_training_time_is_against_the_baseline_of_the_same_target_seed_and_device(table: pd.DataFrame) -> None:
     timings = _timings(table)
-    assert _row(method_rows(table, timings), "pathway").train_ratio == pytest.approx(1.4)
+    assert _row(method_rows(cells(table), timings), "pathway").train_ratio == pytest.approx(1.4)
     gone = (table["target"] == "image") & (table["method"] == "pathway")
-    assert _row(method_rows(table, timings[~gone]), "pathway").train_ratio == pytest.approx(1.4)  # and not ten times that
+    assert _row(method_rows(cells(table), timings[~gone]), "pathway").train_ratio == pytest.approx(1.4)  # and not ten times that
     timings.loc[table["method"] == "pathway", "device_name"] = "b"
-    rows = method_rows(table, timings)
+    rows = method_rows(cells(table), timings)
     assert _row(rows, "pathway").train_ratio is None
     assert _row(rows, "own_modality").train_ratio == pytest.approx(1.2)
 
 
 def test_what_was_not_measured_is_missing(table: pd.DataFrame) -> None:
-    rows = method_rows(table, pd.DataFrame(columns=["run_id", "train_seconds"]))
+    rows = method_rows(cells(table), pd.DataFrame(columns=["run_id", "train_seconds"]))
     assert {(row.train_ratio, row.latency_ratio) for row in rows} == {(None, None)}
     assert [plane.title for plane in costs.planes(rows)] == ["Trainable parameters"]
     assert [item.ours for item in cost_ratios(rows)] == [None, pytest.approx(400 / 205), None, pytest.approx(1.0)]
@@ -63,7 +64,7 @@ def test_what_was_not_measured_is_missing(table: pd.DataFrame) -> None:
 
 
 def test_planes_name_their_methods_and_follow_the_page(table: pd.DataFrame) -> None:
-    rows = method_rows(table, _timings(table, latency_ms=1.5, plain_latency_ms=1.0))
+    rows = method_rows(cells(table), _timings(table, latency_ms=1.5, plain_latency_ms=1.0))
     found = costs.planes(rows)
     assert [plane.title for plane in found] == ["Training time", "Trainable parameters", "Inference time"]
     for plane in found:

@@ -10,6 +10,7 @@ from statistics import median
 
 import pytest
 
+from m2pt.analysis.numbers.cells import cells
 from m2pt.analysis.sections import search as search_section
 from m2pt.analysis.tables import search as search_analysis
 from m2pt.config import Study, UserError
@@ -341,7 +342,7 @@ def _section(study: Study, ending: str = "md") -> str:
     """The report's section of the search as things stand; the compared runs are in it once all are complete."""
     plan = resolve(study)
     table = read_table(plan.compared, RUNS, plan.parts)
-    section = search_section.section(study, search_analysis.story(study, plan.trials, table))
+    section = search_section.section(study, search_analysis.story(study, plan.trials, cells(table)))
     assert section is not None
     return {"md": as_markdown, "html": as_html}[ending].blocks(section.blocks)
 

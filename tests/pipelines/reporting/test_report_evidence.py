@@ -6,19 +6,20 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from m2pt.analysis.numbers.cells import cells
+from m2pt.analysis.numbers.comparisons import summaries
 from m2pt.analysis.numbers.evidence import evidence
 from m2pt.analysis.numbers.pooling import BOOTSTRAP_SEEDS
 from m2pt.analysis.numbers.ranking import rankings
 from m2pt.analysis.sections import evidence as evidence_section
 from m2pt.analysis.sections import ranking as ranking_section
-from m2pt.analysis.tables.summaries import summaries
 from pipelines.reporting import as_markdown
 from tests.analysis.numbers import test_evidence, test_ranking
 
 
 def _section(name: str, runs: pd.DataFrame) -> str:
-    compared = summaries(runs) if "metric" in runs else []
-    analysis = SimpleNamespace(summaries=compared, evidence=evidence(compared), rankings=rankings(runs))
+    compared = summaries(cells(runs)) if "metric" in runs else []
+    analysis = SimpleNamespace(summaries=compared, evidence=evidence(compared), rankings=rankings(cells(runs)))
     facts: Any = SimpleNamespace(analysis=analysis, many=False, measure="accuracy", drawn=[])
     sections = {"evidence": evidence_section.section, "ranking": ranking_section.section}
     section = sections[name](facts)

@@ -4,19 +4,20 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
+from m2pt.analysis.numbers.cells import Condition, cells
+from m2pt.analysis.numbers.comparisons import Summary, summaries
 from m2pt.analysis.numbers.evidence import evidence
 from m2pt.analysis.tables.metrics import metrics
-from m2pt.analysis.tables.summaries import Condition, Summary, summaries
 from m2pt.runs.table import read_table
 from tests.analysis import synthetic
 
 
 def _summary(planned: synthetic.Planned) -> Summary:
-    (found,) = summaries(read_table(planned.specs, planned.runs))
+    (found,) = summaries(cells(read_table(planned.specs, planned.runs)))
     return found
 
 
-def test_every_cell_is_the_paired_difference_of_its_two_arms(tmp_path: Path) -> None:
+def test_every_cell_is_the_paired_difference_of_its_two_sides(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, epochs=1))
     found = _summary(planned)
     table = read_table(planned.specs, planned.runs).set_index(["target", "auxiliary"])["test_score"]
@@ -42,7 +43,7 @@ def test_a_failed_run_costs_its_own_seed_alone(tmp_path: Path) -> None:
     failed = next(spec for spec in planned.specs if (spec.target, spec.auxiliary, spec.seed) == ("image", "audio", 1))
     synthetic.write_failure(planned, failed, "out of memory")
     found = _summary(planned)
-    hit, other = found.cell("image", "audio", "random"), found.cell("image", "point", "random")
+    hit, other = found.comparison("image", "audio", "random"), found.comparison("image", "point", "random")
     assert hit is not None and (hit.estimate.n, hit.estimate.dropped) == (2, 1)
     assert other is not None and (other.estimate.n, other.estimate.dropped) == (3, 0)
     assert found.averages["random"].n == 2  # only seeds that are complete in every pair
@@ -65,7 +66,7 @@ def test_conditions_are_never_mixed(tmp_path: Path) -> None:
         synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1, tunings=("full", "fix")),
         scores=lambda spec: 60.0 + spec.seed + (9.0 if spec.tuning == "fix" and spec.auxiliary else 0.0),
     )
-    full, fix = summaries(read_table(planned.specs, planned.runs))
+    full, fix = summaries(cells(read_table(planned.specs, planned.runs)))
     assert (full.condition, fix.condition) == (Condition("pretrained", "full"), Condition("pretrained", "fix"))
     assert [full.averages["baseline"].mean, fix.averages["baseline"].mean] == [pytest.approx(0), pytest.approx(9)]
 
@@ -76,7 +77,7 @@ def test_random_weights_in_the_auxiliarys_place_make_no_pair(tmp_path: Path) -> 
     planned = synthetic.complete(replace(planned, specs=specs))
     table = read_table(planned.specs, planned.runs)
     found = _summary(planned)
-    assert {arm.method for arm in found.arms} == {"baseline", "random_auxiliary"}
+    assert {cell.method for cell in found.cells} == {"baseline", "random_auxiliary"}
     assert {(item.against, item.role) for item in found.comparisons} == {("baseline", "random")}
     assert (found.averages["random"].n, evidence([found])) == (0, [])
     assert set(metrics(table, [found])["pretrained-full"]) == {"baseline", "gain_over_baseline"}
@@ -85,11 +86,12 @@ def test_random_weights_in_the_auxiliarys_place_make_no_pair(tmp_path: Path) -> 
 def test_metrics_hold_no_number_for_what_is_not_known(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path, seeds=1, targets=("image", "audio"), epochs=1)
     table = read_table(planned.specs, planned.runs)
-    assert metrics(table, summaries(table))["runs"] == {"planned": 8, "complete": 0, "failed": 0, "interrupted": 0, "missing": 8}
-    assert metrics(table, summaries(table))["pretrained-full"] == {}
+    counts = metrics(table, summaries(cells(table)))["runs"]
+    assert counts == {"planned": 8, "complete": 0, "failed": 0, "interrupted": 0, "missing": 8}
+    assert metrics(table, summaries(cells(table)))["pretrained-full"] == {}
     synthetic.complete(planned, scores=lambda spec: 60.0 if spec.method == "baseline" else 61.25)
     table = read_table(planned.specs, planned.runs)
-    found = metrics(table, summaries(table))["pretrained-full"]
+    found = metrics(table, summaries(cells(table)))["pretrained-full"]
     assert found["baseline"]["image"] == {"val": 60.5, "test": 60.0, "n": 1}
     assert found["gain_over_baseline"]["image_from_audio"] == {"mean": 1.25, "n": 1}
     assert found["own_minus_random"]["audio"] == {"mean": 0.0, "n": 1}

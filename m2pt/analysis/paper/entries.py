@@ -1,4 +1,4 @@
-"""The paper's scores beside those measured here, cell by cell; what either side lacks stays missing."""
+"""The entries of the paper's tables with our scores next to the published ones; what either side lacks stays missing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +13,7 @@ from m2pt.analysis.paper.scores import (
     DATASETS_BY_NAME,
     Metric,
     ablation_score,
-    published_cells,
+    published_entries,
     published_score,
 )
 from m2pt.config import (
@@ -42,7 +42,7 @@ COLUMNS = (
 `departures` are those of the recipe from its release.
 """
 
-VARIANTS: dict[Dataset, tuple[str | None, ...]] = {
+SCORED_VARIANTS: dict[Dataset, tuple[str | None, ...]] = {
     "audioset": (None, "balanced"),
     "shapenetpart": (None, "trainval"),
     "partnet": (None, "3"),
@@ -59,7 +59,7 @@ IN_THE_PAPER: tuple[MethodName, ...] = (
 
 @dataclass(frozen=True)
 class Variation:
-    """How a cell differs from the paper's method: its pathway, and for how many epochs its auxiliary was pretrained."""
+    """How an entry differs from the paper's method: its pathway, and for how many epochs its auxiliary was pretrained."""
 
     pathway: PathwayConfig
     auxiliary_epochs: int = EPOCHS
@@ -84,8 +84,11 @@ class Variation:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What one score was measured for. `auxiliary`: a modality, `random`, or "" for none; `variation` None: as in the paper."""
+class PaperEntry:
+    """An entry of the paper's tables, or what would be one: what a score was measured for.
+
+    `auxiliary` is a modality, `random`, or "" for none; `variation` is None for the paper's method itself.
+    """
 
     dataset: Dataset
     metric: Metric
@@ -96,12 +99,12 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """How the cell differs from the paper's method; empty where it does not."""
+        """How the entry differs from the paper's method; empty where it does not."""
         return self.variation.label if self.variation else ""
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Equal for cells that the paper would not tell apart."""
+        """Equal for entries that the paper would not tell apart."""
         return self.dataset, self.metric, self.setting, self.tuning, self.auxiliary, self.label
 
     @property
@@ -116,12 +119,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: the cell, the paper's score, and ours over seeds (`ours.n` is 0 where none is complete).
+    """A line of the table: the entry, the paper's score, and ours over seeds (`ours.n` is 0 where none is complete).
 
     `same` says whether our runs are the paper's; where there are none of ours, nothing differs.
     """
 
-    cell: Cell
+    entry: PaperEntry
     published: float | None
     ours: Estimate
     same: Sameness = NOTHING_DIFFERS
@@ -143,7 +146,7 @@ class Row:
 
 
 def told(published: float | None, same: Sameness) -> str:
-    """The paper's side of a cell in words."""
+    """The paper's side of an entry in words."""
     if published is None:
         return "not in the paper"
     if same.differs:
@@ -152,43 +155,43 @@ def told(published: float | None, same: Sameness) -> str:
 
 
 def auxiliary_epochs(study: Study) -> dict[str, int]:
-    """For how long the encoders of each source were pretrained, where the study says so."""
+    """How many epochs the encoders of each source were pretrained for, where the study says so."""
     return {name: source.epochs for name, source in study.encoders.items() if isinstance(source, FileSource) and source.epochs}
 
 
-def beside(measured: Mapping[Cell, Estimate], same: Mapping[Cell, Sameness] | None = None) -> list[Row]:
-    """One row for each cell that was planned here or that Tables 1 to 4 have for a data set of ours, in the paper's order.
+def beside(measured: Mapping[PaperEntry, Estimate], same: Mapping[PaperEntry, Sameness] | None = None) -> list[Row]:
+    """One row for each entry that was planned here or that Tables 1 to 4 have for a data set of ours, in the paper's order.
 
-    `same` says of our cells whether they are the paper's (`sameness_of`).
+    `same` says of our entries whether they are the paper's (`sameness_of`).
     """
-    datasets = {cell.dataset for cell in measured}
+    datasets = {entry.dataset for entry in measured}
     ours = dict(measured)
-    known = {cell.key for cell in ours}
-    for dataset, metric, setting, tuning, auxiliary in published_cells():
-        cell = Cell(dataset, metric, setting, tuning, auxiliary)
-        if dataset in datasets and cell.key not in known:
-            ours[cell] = Estimate(0)
+    known = {entry.key for entry in ours}
+    for dataset, metric, setting, tuning, auxiliary in published_entries():
+        entry = PaperEntry(dataset, metric, setting, tuning, auxiliary)
+        if dataset in datasets and entry.key not in known:
+            ours[entry] = Estimate(0)
     known_same = same or {}
-    return [Row(cell, cell.published, ours[cell], known_same.get(cell, Sameness())) for cell in sorted(ours, key=_rank)]
+    return [Row(entry, entry.published, ours[entry], known_same.get(entry, Sameness())) for entry in sorted(ours, key=_rank)]
 
 
-def sameness_of(specs: Sequence[RunSpec], records: Sequence[Mapping[str, Any]], study: Study) -> dict[Cell, Sameness]:
-    """Whether the runs of each cell are the paper's, all of them; `records` are theirs, empty where a run is not complete."""
-    found: dict[Cell, Sameness] = {}
+def sameness_of(specs: Sequence[RunSpec], records: Sequence[Mapping[str, Any]], study: Study) -> dict[PaperEntry, Sameness]:
+    """Whether the runs of each entry are the paper's, all of them; `records` are theirs, empty where a run is not complete."""
+    same: dict[PaperEntry, Sameness] = {}
     epochs, made = auxiliary_epochs(study), made_here(study)
     for spec, record in zip(specs, records, strict=True):
-        if (cell := cell_if_scored(spec, epochs)) is not None:
-            found[cell] = found.get(cell, Sameness()).joined(sameness(spec, record, made, epochs))
-    return found | {replace(cell, metric="miou_class"): same for cell, same in found.items() if cell.metric == "miou_instance"}
+        if (entry := entry_if_scored(spec, epochs)) is not None:
+            same[entry] = same.get(entry, Sameness()).joined(sameness(spec, record, made, epochs))
+    return same | {replace(entry, metric="miou_class"): of for entry, of in same.items() if entry.metric == "miou_instance"}
 
 
-def cells_of(
+def entries_of(
     specs: Sequence[RunSpec], scores: Sequence[float | None], auxiliary_epochs: Mapping[str, int] | None = None
-) -> dict[Cell, Estimate]:
-    """The test scores of a study by cell, of the methods `IN_THE_PAPER` alone.
+) -> dict[PaperEntry, Estimate]:
+    """The test scores of a study by entry, of the methods `IN_THE_PAPER` alone.
 
     Runs on no published data set, or on another variant than the paper's, are left out. So is what differs from the first runs
-    of a cell by more than its seed (another part of the study changes their recipe): a cell never mixes two ways to train.
+    of an entry by more than its seed (another part of the study changes their recipe): an entry never mixes two ways to train.
 
     Args:
         specs: the planned runs.
@@ -196,54 +199,56 @@ def cells_of(
         auxiliary_epochs: for how long the encoders of a source were pretrained, where it differs from the paper's `EPOCHS`.
 
     """
-    found: dict[Cell, list[float | None]] = {}
-    forms: dict[Cell, RunSpec] = {}
+    of_entries: dict[PaperEntry, list[float | None]] = {}
+    forms: dict[PaperEntry, RunSpec] = {}
     for spec, score in zip(specs, scores, strict=True):
-        if (cell := cell_if_scored(spec, auxiliary_epochs)) is not None:
+        if (entry := entry_if_scored(spec, auxiliary_epochs)) is not None:
             form = spec.model_copy(update={"seed": 0})
-            if forms.setdefault(cell, form) == form:
-                found.setdefault(cell, []).append(score)
+            if forms.setdefault(entry, form) == form:
+                of_entries.setdefault(entry, []).append(score)
     return {
-        cell: estimate([score for score in known if score is not None and pd.notna(score)], len(known))
-        for cell, known in found.items()
+        entry: estimate([score for score in known if score is not None and pd.notna(score)], len(known))
+        for entry, known in of_entries.items()
     }
 
 
-def cell_if_scored(spec: RunSpec, auxiliary_epochs: Mapping[str, int] | None = None) -> Cell | None:
-    """The cell of a run where the paper has, or would have, such a one (`cells_of`); None where it has not."""
+def entry_if_scored(spec: RunSpec, auxiliary_epochs: Mapping[str, int] | None = None) -> PaperEntry | None:
+    """The entry of a run where the paper has, or would have, such a one (`entries_of`); None where it has not."""
     if spec.task is None or spec.method not in IN_THE_PAPER:
         return None
     loaded = METHODS[spec.method].takes in ("nothing", "random") or spec.auxiliary_weights is not None
-    if not loaded or spec.task.variant not in VARIANTS.get(spec.task.dataset, (None,)):
+    if not loaded or spec.task.variant not in SCORED_VARIANTS.get(spec.task.dataset, (None,)):
         return None
-    return cell_of(spec, spec.task.dataset, auxiliary_epochs)
+    return entry_of(spec, spec.task.dataset, auxiliary_epochs)
 
 
 def published_of(specs: Sequence[RunSpec], records: Sequence[Mapping[str, Any]], study: Study) -> list[float | None]:
-    """The paper's score of each run's cell in percent, None where it has none or is of another run."""
+    """The paper's score of each run's entry in percent, None where it has none or is of another run."""
     epochs, made = auxiliary_epochs(study), made_here(study)
     return [
-        cell.published if (cell := cell_if_scored(spec, epochs)) and not sameness(spec, record, made, epochs).differs else None
+        entry.published if (entry := entry_if_scored(spec, epochs)) and not sameness(spec, record, made, epochs).differs else None
         for spec, record in zip(specs, records, strict=True)
     ]
 
 
 @refuses_unknown
-def cell_of(spec: RunSpec, dataset: Dataset, auxiliary_epochs: Mapping[str, int] | None = None) -> Cell:
-    """The cell of a run on a published data set; `auxiliary_epochs` as in `cells_of`."""
+def entry_of(spec: RunSpec, dataset: Dataset, auxiliary_epochs: Mapping[str, int] | None = None) -> PaperEntry:
+    """The entry of a run on a published data set; `auxiliary_epochs` as in `entries_of`."""
     metric = next(name for name in get_args(Metric) if name == spec.metric)
     source = spec.auxiliary_weights.source if spec.auxiliary_weights else ""
     variation = Variation(spec.pathway, (auxiliary_epochs or {}).get(source, EPOCHS)) if spec.pathway else None
-    return Cell(dataset, metric, spec.setting, spec.tuning, spec.auxiliary, variation if variation and variation.label else None)
+    return PaperEntry(
+        dataset, metric, spec.setting, spec.tuning, spec.auxiliary, variation if variation and variation.label else None
+    )
 
 
 def with_class_iou(
-    measured: Mapping[Cell, Estimate], specs: Sequence[RunSpec], scores: Sequence[float | None], epochs: Mapping[str, int]
-) -> dict[Cell, Estimate]:
-    """The cells, and beside them those of ShapeNetPart's second score, whose values are `scores` in the order of `specs`."""
+    measured: Mapping[PaperEntry, Estimate], specs: Sequence[RunSpec], scores: Sequence[float | None], epochs: Mapping[str, int]
+) -> dict[PaperEntry, Estimate]:
+    """The entries together with those of ShapeNetPart's second score, whose values are `scores` in the order of `specs`."""
     parts = [(spec, score) for spec, score in zip(specs, scores, strict=True) if spec.metric == "miou_instance"]
-    second = cells_of([spec for spec, _ in parts], [score for _, score in parts], epochs)
-    return {**measured, **{replace(cell, metric="miou_class"): value for cell, value in second.items()}}
+    second = entries_of([spec for spec, _ in parts], [score for _, score in parts], epochs)
+    return {**measured, **{replace(entry, metric="miou_class"): value for entry, value in second.items()}}
 
 
 def as_table(rows: Sequence[Row]) -> pd.DataFrame:
@@ -253,16 +258,16 @@ def as_table(rows: Sequence[Row]) -> pd.DataFrame:
 
 def _flat(row: Row) -> dict[str, object]:
     ours = {"mean": row.ours.mean, "low": row.ours.low, "high": row.ours.high, "seeds": row.ours.n}
-    plain = {key: value for key, value in asdict(row.cell).items() if key != "variation"}
+    plain = {key: value for key, value in asdict(row.entry).items() if key != "variation"}
     theirs = {"published": row.comparable, "difference": row.difference, "departures": "; ".join(row.same.departs)}
     if row.same.differs:
         score = "" if row.published is None else f"the paper's {row.published:g} is of another run: "
         theirs["differs"] = score + "; ".join(row.same.differs)
-    return plain | {"variation": row.cell.label} | theirs | ours
+    return plain | {"variation": row.entry.label} | theirs | ours
 
 
-def _rank(cell: Cell) -> tuple[object, ...]:
+def _rank(entry: PaperEntry) -> tuple[object, ...]:
     auxiliaries = ["", *MODALITIES, RANDOM]
-    places = list(DATASETS_BY_NAME.values()).index(cell.dataset), get_args(Metric).index(cell.metric)
-    conditions = [get_args(kind).index(value) for kind, value in ((Setting, cell.setting), (Tuning, cell.tuning))]
-    return *places, *conditions, cell.label, auxiliaries.index(cell.auxiliary)
+    places = list(DATASETS_BY_NAME.values()).index(entry.dataset), get_args(Metric).index(entry.metric)
+    conditions = [get_args(kind).index(value) for kind, value in ((Setting, entry.setting), (Tuning, entry.tuning))]
+    return *places, *conditions, entry.label, auxiliaries.index(entry.auxiliary)

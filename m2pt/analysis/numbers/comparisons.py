@@ -1,0 +1,169 @@
+"""The cells of a study against each other: each against its baseline and its random control, and the main question's families."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, Role, by_condition, in_order, rank
+from m2pt.analysis.numbers.statistics import BySeed, Estimate, averaged, differences, holm, over_seeds
+from m2pt.config import RANDOM, MethodName, refuses_unknown
+
+Against = Literal["baseline", "random"]
+
+REFERENCES: dict[Against, tuple[MethodName, str]] = {"baseline": ("baseline", ""), "random": ("random_auxiliary", RANDOM)}
+"""What cells are compared with: the method and the auxiliary of the reference."""
+
+SIGNIFICANT = 0.05
+
+_ROLES: tuple[Role, ...] = ("pair", "random", "own")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A cell with its references; `against` lacks what the study does not plan, and the cell itself."""
+
+    cell: Cell
+    against: dict[Against, Cell]
+
+    @refuses_unknown
+    def difference(self, against: Against) -> Estimate | None:
+        """Its mean difference in test score, in points, paired by seed; None where the study does not plan the reference."""
+        return self.cell.gain(self.against[against]) if against in self.against else None
+
+    @refuses_unknown
+    def differences(self, against: Against) -> BySeed:
+        """The difference in test score of each seed."""
+        return differences(self.cell.test, self.against[against].test) if against in self.against else {}
+
+    @refuses_unknown
+    def unlike(self, against: Against) -> bool:
+        """Whether runs of different samples are compared."""
+        return against in self.against and self.cell.is_unlike(self.against[against])
+
+
+def compared(cells: Sequence[Cell]) -> list[Compared]:
+    """Every cell with its references."""
+    known = {cell.key: cell for cell in cells}
+    return [Compared(cell, _references(cell, known)) for cell in cells]
+
+
+def reference_key(cell: Cell, against: Against) -> CellKey:
+    """The reference of a cell: on the same target, in the same condition."""
+    method, auxiliary = REFERENCES[against]
+    return cell.key._replace(method=method, auxiliary=auxiliary)
+
+
+def _references(cell: Cell, known: Mapping[CellKey, Cell]) -> dict[Against, Cell]:
+    if cell.method == "baseline":
+        return {}
+    keys = {against: reference_key(cell, against) for against in REFERENCES}
+    return {against: known[key] for against, key in keys.items() if key in known and key != cell.key}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The gain of a cell over a reference in test score, in percentage points.
+
+    `adjusted_p` is its p-value after Holm's correction over its family: what is asked at once, as all pairs against the baseline.
+    """
+
+    cell: Cell
+    reference: Cell
+    role: Role
+    against: Against
+    estimate: Estimate
+    adjusted_p: float | None = None
+
+    @property
+    def target(self) -> str:
+        """The target of the cell."""
+        return self.cell.target
+
+    @property
+    def auxiliary(self) -> str:
+        """The auxiliary of the cell."""
+        return self.cell.auxiliary
+
+    @property
+    def differences(self) -> BySeed:
+        """The gain of each seed."""
+        return differences(self.cell.test, self.reference.test)
+
+    @property
+    def unlike(self) -> bool:
+        """Whether runs of different samples are compared."""
+        return self.cell.is_unlike(self.reference)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the difference is significant after the correction."""
+        return self.adjusted_p is not None and self.adjusted_p <= SIGNIFICANT
+
+
+def family(pairs: Iterable[tuple[Cell, Cell]], role: Role, against: Against) -> list[Comparison]:
+    """The comparisons of cells with their references that are asked at once, with Holm's correction over all of them."""
+    members = [Comparison(cell, reference, role, against, cell.gain(reference)) for cell, reference in pairs]
+    adjusted = holm([item.estimate.p_value for item in members])
+    return [replace(item, adjusted_p=p) for item, p in zip(members, adjusted, strict=True)]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The main question within one condition. `averages` is over all pairs at once, seed by seed."""
+
+    condition: Condition
+    targets: tuple[str, ...]
+    auxiliaries: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    comparisons: tuple[Comparison, ...]
+    averages: dict[Against, Estimate]
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is compared here: a condition may have rivals and their baselines only."""
+        return bool(self.comparisons)
+
+    def cell(self, target: str, auxiliary: str) -> Cell | None:
+        """A cell of the table of scores, None where it is not planned."""
+        return next((cell for cell in self.cells if (cell.target, cell.auxiliary) == (target, auxiliary)), None)
+
+    @refuses_unknown
+    def select(self, against: Against, role: Role) -> list[Comparison]:
+        """The comparisons of one family."""
+        return [item for item in self.comparisons if item.against == against and item.role == role]
+
+    @refuses_unknown
+    def comparison(self, target: str, auxiliary: str, against: Against) -> Comparison | None:
+        """A comparison of the matrix of gains, None where it is not planned."""
+        key = (target, auxiliary, against)
+        return next((item for item in self.comparisons if (item.target, item.auxiliary, item.against) == key), None)
+
+
+def summaries(cells: Sequence[Cell]) -> list[Summary]:
+    """One summary for each condition, in the order of the cells (`m2pt.analysis.numbers.cells.cells`)."""
+    return [_summary(condition, members) for condition, members in by_condition(cells).items()]
+
+
+def _summary(condition: Condition, members: Sequence[Cell]) -> Summary:
+    """The methods that have a role; all others are compared in `m2pt.analysis.tables.methods`.
+
+    A pathway of random weights is no pair but a control: `m2pt.analysis.numbers.contrasts` compares it.
+    """
+    asked = [cell for cell in members if cell.role in ("baseline", "random") or (cell.role and not cell.has_random_weights)]
+    cells = sorted(asked, key=lambda cell: (rank(cell.target), _place(cell), rank(cell.auxiliary)))
+    comparisons: list[Comparison] = []
+    averages: dict[Against, Estimate] = {}
+    with_references = compared(cells)
+    for against in REFERENCES:
+        for role in _ROLES:
+            of_role = [item for item in with_references if item.cell.role == role and against in item.against]
+            comparisons += family([(item.cell, item.against[against]) for item in of_role], role, against)
+        pairs = [item for item in comparisons if (item.against, item.role) == (against, "pair")]
+        averages[against] = over_seeds(averaged([item.differences for item in pairs]))
+    auxiliaries = in_order(cell.auxiliary for cell in cells if cell.role in ("pair", "own"))
+    return Summary(condition, in_order(cell.target for cell in cells), auxiliaries, tuple(cells), tuple(comparisons), averages)
+
+
+def _place(cell: Cell) -> int:
+    """Baselines first, then the pairs and their controls."""
+    return _ROLES.index(cell.role) + 1 if cell.role in _ROLES else 0
