@@ -63,7 +63,10 @@ class DatasetFolder(Mapping[str, DatasetSpec]):
     def __getitem__(self, name: str) -> DatasetSpec:
         if name not in self:
             raise KeyError(name)
-        declared: DatasetSpec = import_module(f"{self.package.__name__}.{name.replace('-', '_')}").DATASET
+        module = f"{self.package.__name__}.{name.replace('-', '_')}"
+        declared = getattr(import_module(module), "DATASET", None)
+        if not isinstance(declared, DatasetSpec):
+            raise TypeError(f"{module}: declares no DATASET; add it, or move the file out of the data sets")
         return declared
 
 
