@@ -45,9 +45,9 @@ def load(modality: Modality, folder: Path, split: str, config: InputConfig, data
 
 def require(folder: Path, data_sha256: str, cache: Path = CACHE) -> None:
     """Raise `UserError` where the data in a folder are not those that a run was planned with."""
-    if (found := fingerprint(folder, cache)) != data_sha256:
+    if (now := fingerprint(folder, cache)) != data_sha256:
         raise UserError(
-            f"{folder}: the data changed since the run was planned (fingerprint {found[:12]}, planned {data_sha256[:12]}); "
+            f"{folder}: the data changed since the run was planned (fingerprint {now[:12]}, planned {data_sha256[:12]}); "
             "restore them or plan the study again."
         )
 

@@ -53,10 +53,10 @@ def _manifest(root: Path) -> dict[str, Any]:
 
 def _stands(root: Path, modality: Modality, sizes: EmbeddedData, manifest: dict[str, Any], cache: Path) -> bool:
     try:
-        found = {**_origin(modality, sizes), "sha256": fingerprint(root / modality, cache)}
+        now = {**_origin(modality, sizes), "sha256": fingerprint(root / modality, cache)}
     except UserError:
         return False
-    return manifest.get(modality) == found
+    return manifest.get(modality) == now
 
 
 def _make(root: Path, modality: Modality, sizes: EmbeddedData) -> None:

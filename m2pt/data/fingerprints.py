@@ -84,10 +84,10 @@ def _entries(folder: Path) -> Iterator[_Entry]:
                 if item.is_dir():
                     pending.append((item.path, f"{prefix}{item.name}/"))
                     continue
-                found = item.stat()
-                if not stat.S_ISREG(found.st_mode):
+                status = item.stat()
+                if not stat.S_ISREG(status.st_mode):
                     raise UserError(f"{item.path}: is neither a file nor a folder; remove it from the data folder.")
-                yield _Entry(prefix + item.name, item.path, state_of(found))
+                yield _Entry(prefix + item.name, item.path, state_of(status))
 
 
 def _leads_to_nothing(item: "os.DirEntry[str]") -> bool:

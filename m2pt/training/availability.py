@@ -78,9 +78,9 @@ def available(spec: RunSpec, folder: Path, split: Split, cache: Path, *, decode:
         if items is None:
             return None
         absent = known.absent if known is not None else dict(_absent(items))
-        found = Availability(len(items), absent, dict(_unreadable(items, absent, workers)) if decode else None)
-        write_json(memory, found.document())
-        return found
+        availability = Availability(len(items), absent, dict(_unreadable(items, absent, workers)) if decode else None)
+        write_json(memory, availability.document())
+        return availability
 
 
 def wanted(spec: RunSpec) -> Wanted:

@@ -11,13 +11,13 @@ from tests.modalities.small_sets import READERS, wanted, write
 
 def contents(folder, dataset):
     """What a reader makes of a folder: classes, names of files, labels and samples."""
-    found = []
+    splits = []
     for split in ("train", "test"):
         items = READERS[dataset](folder, split, wanted(dataset))
         names = [items.name(index).removeprefix(str(folder)) for index in range(len(items))]
         samples = [items.test(index)["x"].numpy().tobytes() for index in range(len(items))]
-        found.append((items.classes, names, None if items.labels is None else items.labels.tolist(), samples))
-    return found
+        splits.append((items.classes, names, None if items.labels is None else items.labels.tolist(), samples))
+    return splits
 
 
 DATA_SETS = ("audioset", "esc50", "speech-commands", "imagenet", "ade20k", "modelnet40", "kinetics")

@@ -63,9 +63,9 @@ def uses(parts: Mapping[str, Sequence[RunSpec]]) -> list[RecipeUse]:
     for part, specs in parts.items():
         for spec in {spec.model_copy(update={"seed": 0}).model_dump_json(): spec for spec in specs}.values():
             if spec.task is not None:
-                found = departures(spec)
-                key = (spec.task.recipe, SPECS[spec.modality].recipes[spec.task.recipe].source, found.always)
-                alike.setdefault(key, {}).setdefault(found.joined, []).append((part, spec.target))
+                departing = departures(spec)
+                key = (spec.task.recipe, SPECS[spec.modality].recipes[spec.task.recipe].source, departing.always)
+                alike.setdefault(key, {}).setdefault(departing.joined, []).append((part, spec.target))
     listed = []
     for (name, source, always), groups in alike.items():
         beside = {place for joined, places in groups.items() if joined for place in places}

@@ -47,10 +47,10 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
     """
     # Not splitlines: names may hold what that takes for the end of a line (U+2028, for one).
     lines = read_text(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    found = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
-    if not found:
+    entries = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+    if not entries:
         raise UserError(f"{path}: is empty; it must list at least one entry.")
-    return found
+    return entries
 
 
 def read_list(path: Path) -> list[str]:

@@ -67,7 +67,7 @@ def _alike(folder: Path, name: str) -> Path | None:
             here = here / part
             continue
         try:
-            same = [found for found in os.listdir(here) if _reading(found) == _reading(part)]  # noqa: PTH208 (names alone)
+            same = [entry for entry in os.listdir(here) if _reading(entry) == _reading(part)]  # noqa: PTH208 (names alone)
         except OSError:
             return None
         if len(same) != 1:
@@ -82,15 +82,15 @@ def _reading(name: str) -> str:
 
 def _home(folder: Path, name: str) -> Path | None:
     """The only folder up to three levels below, or the one above, that holds `name`."""
-    found, level, seen = [], [folder], 0
+    holders, level, seen = [], [folder], 0
     for _ in range(_DEPTH):
         children: list[Path] = []
         for parent in level[: _FOLDERS - seen]:
             seen += 1
             children += _folders(parent)
-        found += [child for child in children if exists(child / name)]
-        if found:
-            return found[0] if len(found) == 1 else None
+        holders += [child for child in children if exists(child / name)]
+        if holders:
+            return holders[0] if len(holders) == 1 else None
         level = children
     return folder.parent if exists(folder.parent / name) else None
 

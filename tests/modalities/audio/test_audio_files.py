@@ -60,15 +60,15 @@ def frames_of(content):
     """The frames of an MP3 file (layer III, 16 or 44.1 kHz) without tags, found by their headers as ISO/IEC 11172-3 has them."""
     newer = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
     older = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
-    place, found = 0, []
+    place, frames = 0, []
     while place < len(content):
         assert content[place] == 0xFF
         first = content[place + 1] & 8
         bits = (older if first else newer)[content[place + 2] >> 4] * 1000
         length = (144 * bits // 44100 if first else 72 * bits // 16000) + (content[place + 2] >> 1 & 1)
-        found.append(content[place : place + length])
+        frames.append(content[place : place + length])
         place += length
-    return found
+    return frames
 
 
 @pytest.mark.parametrize("rate", [16000, 44100])

@@ -235,16 +235,16 @@ def open_commands(folder, split="train", variant=None):
 
 def test_speech_commands_are_split_by_their_lists(commands):
     splits = {split: read_all(open_commands(commands, split)) for split in ("train", "val", "test")}
-    found = {}
+    names_of = {}
     for split, items in splits.items():
         assert items.classes == ("bed", "no", "yes")
         names = [items.name(index).removeprefix(f"{commands}/") for index in range(len(items))]
         assert [items.classes[label] for label in items.labels.tolist()] == [name.split("/")[0] for name in names]
-        found[split] = names
-    assert found["val"] == ["yes/bb_nohash_0.wav", "no/bb_nohash_0.wav"]
-    assert found["test"] == ["bed/cc_nohash_0.wav", "no/cc_nohash_0.wav", "yes/cc_nohash_0.wav"]
+        names_of[split] = names
+    assert names_of["val"] == ["yes/bb_nohash_0.wav", "no/bb_nohash_0.wav"]
+    assert names_of["test"] == ["bed/cc_nohash_0.wav", "no/cc_nohash_0.wav", "yes/cc_nohash_0.wav"]
     every = {f"{word}/{speaker}_nohash_0.wav" for word in ("yes", "no", "bed") for speaker in ("aa", "bb", "cc", "dd")}
-    assert found["train"] == sorted(every - {*found["val"], *found["test"]})
+    assert names_of["train"] == sorted(every - {*names_of["val"], *names_of["test"]})
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def test_recipes_have_their_published_values(name):
     recipe = RECIPES[name]
     config, finetune, augment = recipe.input, recipe.finetune, recipe.finetune.augment
     assert isinstance(augment, AudioAugment)
-    found = (
+    values = (
         config.frames,
         config.mean,
         config.std / 2,
@@ -32,7 +32,7 @@ def test_recipes_have_their_published_values(name):
         (augment.frequency_mask, augment.time_mask),
         augment.noise,
     )
-    assert found == PUBLISHED[name]
+    assert values == PUBLISHED[name]
     assert (config.form, config.mels, config.patch, config.hop_ms, config.sample_rate) == ("published", 128, 16, 10.0, 16000)
     assert (finetune.layer_decay, finetune.drop_path, finetune.learning_rate_per, finetune.head) == (0.75, 0.1, 256, "mean")
     assert (finetune.final_learning_rate, finetune.clip_norm, finetune.samples) == (1e-6, None, "all")

@@ -156,10 +156,10 @@ def test_a_label_that_both_sounds_have_stays_whole(folder):
 
 def test_mixtures_come_as_often_as_asked_and_labels_can_be_stacked(folder):
     split = items(folder, AudioAugment(mixup=0.5), "classification", labels=[[0], [1], [2]]).among([1, 2])
-    found = torch.stack([split.train(0, seed)["y"] for seed in range(200)])
-    assert found.dtype == torch.float32
-    assert found.shape == (200, 3)
-    assert 70 < int((found[:, 0] < 1).sum()) < 130
+    labels = torch.stack([split.train(0, seed)["y"] for seed in range(200)])
+    assert labels.dtype == torch.float32
+    assert labels.shape == (200, 3)
+    assert 70 < int((labels[:, 0] < 1).sum()) < 130
 
 
 def test_only_sounds_that_are_kept_are_mixed_into_others(folder):

@@ -125,9 +125,9 @@ def test_scenes_are_resized_as_mmsegmentation_does(ratio, shape):
     factor = min(longest / max(shape), shortest / min(shape))
     high, wide = (int(side * factor + 0.5) for side in shape)
     exact = linear(linear(bytes_HWC.astype(np.float64), 0, high), 1, wide)
-    found = resized(Image.fromarray(bytes_HWC), shortest, 3, longest).permute(1, 2, 0).numpy() * 255
-    assert found.shape == exact.shape
-    assert np.abs(found - exact).max() < 0.51 and np.abs(found - np.round(found)).max() < 1e-4
+    ours = resized(Image.fromarray(bytes_HWC), shortest, 3, longest).permute(1, 2, 0).numpy() * 255
+    assert ours.shape == exact.shape
+    assert np.abs(ours - exact).max() < 0.51 and np.abs(ours - np.round(ours)).max() < 1e-4
     labels_HW = rng.integers(-1, 150, shape)
     rows, columns = (
         np.floor(np.arange(high) * (shape[0] / high)).astype(int),

@@ -114,12 +114,12 @@ def test_members_are_samples_by_the_formats_own_rule(tmp_path, plain, encoded):
     for split in ("train", "val"):
         write_shard(tmp_path / split / "0.tar", members)
     items = read(tmp_path, "train", plain)
-    found = {items.name(index).split("member ")[1]: int(items.labels[index]) for index in range(len(items))}
+    indexed = {items.name(index).split("member ")[1]: int(items.labels[index]) for index in range(len(items))}
     truth = {}
     for parts in by_the_formats_rule(names).values():
         (picture,) = [parts[part] for part in ("jpg", "jpeg", "png", "webp") if part in parts]
         truth[picture] = int(contents[parts["cls"]])
-    assert found == truth and len(truth) == 3
+    assert indexed == truth and len(truth) == 3
     for index in range(3):
         assert items.test(index)["x"].shape == (1, 3, 32, 32)
 

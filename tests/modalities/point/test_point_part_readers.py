@@ -86,8 +86,8 @@ def test_points_of_shapenetpart_come_with_their_labels(shapenet):
     points, labels = cloud(ord("e"), PARTS["Chair"])
     centred = points - points.mean(axis=0)
     known = {tuple(np.round(p, 4)): part for p, part in zip(centred / np.linalg.norm(centred, axis=1).max(), labels, strict=True)}
-    found = [known[tuple(np.round(p, 4))] for p in item["x"][0].double().numpy()]
-    assert item["y"].tolist() == found
+    labels = [known[tuple(np.round(p, 4))] for p in item["x"][0].double().numpy()]
+    assert item["y"].tolist() == labels
     assert torch.equal(pickle.loads(pickle.dumps(items)).test(1)["x"], item["x"])  # the same points each time
     train = items.train(1, 3)
     assert train["x"].shape == (32, 3) and set(train) == {"x", "y", "given"}

@@ -45,9 +45,9 @@ def clouds(kind):
 @pytest.mark.parametrize("first", [0, 7])
 def test_farthest_points_are_those_of_brute_force(kind, first):
     x = clouds(kind)
-    found = farthest_points(x, 12, first)
-    assert found.tolist() == [brute_farthest(cloud.numpy(), 12, first) for cloud in x]
-    assert torch.equal(torch.cat([farthest_points(cloud[None], 12, first) for cloud in x]), found)
+    indices = farthest_points(x, 12, first)
+    assert indices.tolist() == [brute_farthest(cloud.numpy(), 12, first) for cloud in x]
+    assert torch.equal(torch.cat([farthest_points(cloud[None], 12, first) for cloud in x]), indices)
 
 
 @pytest.mark.parametrize("kind", ["random", "grid"])
@@ -71,7 +71,7 @@ def kernel(cloud, count, threads):
     """What the threads of PointNet++'s CUDA kernel do: each looks at every `threads`-th point, and they compare in pairs."""
     best, nearest = [0], [np.float32(1e10)] * len(cloud)
     while len(best) < count:
-        found = []
+        candidates = []
         for thread in range(threads):
             far, chosen = np.float32(-1), 0
             for index in range(thread, len(cloud), threads):
@@ -80,11 +80,13 @@ def kernel(cloud, count, threads):
                 nearest[index] = min(nearest[index], distance(cloud[index], cloud[best[-1]]))
                 if nearest[index] > far:
                     far, chosen = nearest[index], index
-            found.append((far, chosen))
-        while len(found) > 1:
-            half = len(found) // 2
-            found = [other if other[0] > one[0] else one for one, other in zip(found[:half], found[half:], strict=True)]
-        best.append(found[0][1])
+            candidates.append((far, chosen))
+        while len(candidates) > 1:
+            half = len(candidates) // 2
+            candidates = [
+                other if other[0] > one[0] else one for one, other in zip(candidates[:half], candidates[half:], strict=True)
+            ]
+        best.append(candidates[0][1])
     return best
 
 
@@ -94,10 +96,10 @@ def test_points_at_the_origin_are_passed_over_as_by_the_published_kernel(count):
     x[0, 1::3] *= 0.02
     x[1] *= 0.01
     x[2, 7] = 0.0
-    found = farthest_points(x, count, 0, skip_origin=True)
-    assert found.tolist() == [kernel(cloud.numpy(), count, 8) for cloud in x]
-    assert torch.equal(torch.cat([farthest_points(cloud[None], count, 0, skip_origin=True) for cloud in x]), found)
-    assert found.tolist() != farthest_points(x, count, 0).tolist()
+    indices = farthest_points(x, count, 0, skip_origin=True)
+    assert indices.tolist() == [kernel(cloud.numpy(), count, 8) for cloud in x]
+    assert torch.equal(torch.cat([farthest_points(cloud[None], count, 0, skip_origin=True) for cloud in x]), indices)
+    assert indices.tolist() != farthest_points(x, count, 0).tolist()
 
 
 @pytest.mark.parametrize("kind", ["random", "grid"])
@@ -137,21 +139,21 @@ def test_more_points_than_there_are_cannot_be_chosen():
 def test_interpolation_is_the_inverse_distance_mean_of_three_centres():
     centres, x = clouds("random")[:, :6], clouds("random")[:, 10:25]
     values = torch.rand(3, 6, 4, generator=torch.Generator().manual_seed(1))
-    found = interpolate(values, centres, x)
+    spread = interpolate(values, centres, x)
     for b in range(3):
         for p in range(15):
             near = brute_nearest(centres[b].numpy(), x[b, p].numpy(), 3)
             weights = [1 / (float(distance(centres[b, index].numpy(), x[b, p].numpy())) + 1e-8) for index in near]
             expected = sum(w * values[b, index] for w, index in zip(weights, near, strict=True)) / sum(weights)
-            torch.testing.assert_close(found[b, p], expected, rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(spread[b, p], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_interpolation_gives_a_centre_its_own_value_and_passes_gradients():
     centres = clouds("random")[:, :6]
     values = torch.rand(3, 6, 4, generator=torch.Generator().manual_seed(1), requires_grad=True)
-    found = interpolate(values, centres, centres)
-    torch.testing.assert_close(found, values, rtol=1e-4, atol=1e-4)
-    found.sum().backward()
+    spread = interpolate(values, centres, centres)
+    torch.testing.assert_close(spread, values, rtol=1e-4, atol=1e-4)
+    spread.sum().backward()
     torch.testing.assert_close(values.grad.sum(), torch.tensor(3.0 * 6 * 4))
     torch.testing.assert_close(interpolate(values[:, :2], centres[:, :2], centres).sum(-1).shape, torch.Size([3, 6]))
 

@@ -92,10 +92,10 @@ def test_scale_and_shift_stay_in_their_ranges_and_reach_them():
         for seed in range(300):
             moved = jitter(torch.tensor([[0.0, 0, 0], [1, 1, 1]]), augment, scales, generator(seed))
             draws.append(torch.cat([moved[1] - moved[0], moved[0]]))
-        found = torch.stack(draws)
-        assert 2 / 3 - 1e-5 <= found[:, :3].min() < 0.69 and 1.48 < found[:, :3].max() <= 3 / 2 + 1e-5
-        assert -0.2 - 1e-5 <= found[:, 3:].min() < -0.19 and 0.19 < found[:, 3:].max() <= 0.2 + 1e-5
-        spread = found[:, :3].std(dim=1)
+        drawn = torch.stack(draws)
+        assert 2 / 3 - 1e-5 <= drawn[:, :3].min() < 0.69 and 1.48 < drawn[:, :3].max() <= 3 / 2 + 1e-5
+        assert -0.2 - 1e-5 <= drawn[:, 3:].min() < -0.19 and 0.19 < drawn[:, 3:].max() <= 0.2 + 1e-5
+        spread = drawn[:, :3].std(dim=1)
         assert (spread < 1e-5).all() if scales == 1 else (spread > 1e-3).all()
 
 
@@ -112,10 +112,10 @@ def test_parts_are_drawn_with_their_labels_and_scaled_evenly():
     transform = part_transform(wanted(PointAugment(scale=(0.8, 1.25), shift=0.1), "part_segmentation"), "shapenetpart")
     labels = torch.arange(30)
     for few in (3, 30):  # a cloud may have fewer points than the model sees
-        points, found = transform.test(CLOUD[:few], labels[:few], generator())
-        assert points.shape == (8, 3) and torch.equal(points, CLOUD[found])
-    points, found = transform.train(CLOUD, labels, generator())
-    ratio = (points - points[0])[1:] / (CLOUD[found] - CLOUD[found][0])[1:]
+        points, chosen = transform.test(CLOUD[:few], labels[:few], generator())
+        assert points.shape == (8, 3) and torch.equal(points, CLOUD[chosen])
+    points, chosen = transform.train(CLOUD, labels, generator())
+    ratio = (points - points[0])[1:] / (CLOUD[chosen] - CLOUD[chosen][0])[1:]
     torch.testing.assert_close(ratio, ratio[0, 0].expand_as(ratio), rtol=1e-3, atol=1e-3)
 
 

@@ -82,8 +82,8 @@ def test_videos_are_seen_as_they_are_shown(folder, rotation):
     stored = np.ascontiguousarray(np.rot90(numbered(TOTAL, 3 * CODE, CODE), -rotation // 90, axes=(1, 2)))
     write_video(folder / "val" / "wide.mp4", stored, lossless=True, options={"g": "30"}, rotation=rotation)
     items = opened(folder, "test")
-    for found, truth in zip((items.test(0)["x"], items.train(0, 5)["x"]), upright, strict=True):
-        assert torch.equal(found, truth)
+    for views, truth in zip((items.test(0)["x"], items.train(0, 5)["x"]), upright, strict=True):
+        assert torch.equal(views, truth)
 
 
 def test_validation_looks_at_the_centre_once(folder):

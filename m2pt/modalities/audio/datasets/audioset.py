@@ -52,16 +52,16 @@ def open_audioset(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     labels: list[list[int]] = []
     for number, entry in enumerate(read_entries(manifest)):
         name, mids = read_entry(entry, number, manifest)
-        found = mids.split(",")
-        unknown = [mid for mid in found if mid not in by_mid]
+        given = mids.split(",")
+        unknown = [mid for mid in given if mid not in by_mid]
         if unknown:
             raise UserError(f"{manifest}: data[{number}] has the label {unknown[0]!r}, which {CLASSES} does not name.")
-        if wanted.goal == "classification" and len(found) > 1:
+        if wanted.goal == "classification" and len(given) > 1:
             raise UserError(
-                f"{manifest}: data[{number}] has {len(found)} labels; classification takes one, the goal tagging many."
+                f"{manifest}: data[{number}] has {len(given)} labels; classification takes one, the goal tagging many."
             )
         names.append(name)
-        labels.append(sorted({by_mid[mid] for mid in found}))
+        labels.append(sorted({by_mid[mid] for mid in given}))
     if not names:
         raise UserError(f"{manifest}: lists no sounds; restore the file.")
     names = inside(folder, names, manifest)
@@ -70,16 +70,16 @@ def open_audioset(folder: Path, split: Split, wanted: Wanted) -> Items | None:
 
 
 def _manifest(folder: Path, candidates: tuple[str, ...], *, required: bool) -> Path | None:
-    found = [folder / name for name in candidates if (folder / name).is_file()]
-    if len(found) > 1:
-        names = " and ".join(path.name for path in found)
+    manifests = [folder / name for name in candidates if (folder / name).is_file()]
+    if len(manifests) > 1:
+        names = " and ".join(path.name for path in manifests)
         raise UserError(f"{folder}: holds {names}, which may both list this split; keep one, or name it by the task's variant.")
-    if not found and required:
+    if not manifests and required:
         raise UserError(
             f"{folder / candidates[0]}: is missing (as is any of {', '.join(candidates)}); this split is listed there"
             f"{next(filter(None, (advice(folder, name) for name in candidates)), '')}."
         )
-    return found[0] if found else None
+    return manifests[0] if manifests else None
 
 
 def _require_possible(wanted: Wanted) -> None:

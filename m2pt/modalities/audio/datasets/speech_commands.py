@@ -62,15 +62,15 @@ def _require_sounds(folder: Path, words: list[str]) -> None:
 
 def _sounds(folder: Path, words: list[str]) -> list[str]:
     """All `word/file.wav`, in the order of their names."""
-    found = []
+    sounds = []
     for word in words:
         for path in (folder / word).iterdir():
             if path.name[0] == ".":
                 continue
             if path.suffix.lower() != ".wav":
                 raise UserError(f"{path}: is no WAV file; remove it from the folder of a word.")
-            found.append(f"{word}/{path.name}")
-    return sorted(found)
+            sounds.append(f"{word}/{path.name}")
+    return sorted(sounds)
 
 
 def _listed(path: Path, words: set[str]) -> list[str]:

@@ -64,9 +64,9 @@ def open_imagenet(folder: Path, split: Split, wanted: Wanted) -> ClassFolders | 
     names: list[bytes] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        found = _pictures(home / name)
-        names += found
-        labels += [label] * len(found)
+        pictures = _pictures(home / name)
+        names += pictures
+        labels += [label] * len(pictures)
     labels_N = np.asarray(labels, dtype=np.int64)
     require_every_class(classes, labels_N, home)
     return ClassFolders(wanted, home, classes, np.asarray(names, dtype=np.bytes_), labels_N)
@@ -90,15 +90,15 @@ def _classes(home: Path) -> list[str]:
 
 
 def _pictures(home: Path) -> list[bytes]:
-    found = []
+    names = []
     with os.scandir(home) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             if not entry.name.lower().endswith(SUFFIXES):
                 raise UserError(f"{entry.path}: is no image ({', '.join(SUFFIXES)}); remove it from the class folder.")
-            found.append(os.fsencode(entry.name))
-    return sorted(found)
+            names.append(os.fsencode(entry.name))
+    return sorted(names)
 
 
 DATASET = DatasetSpec(

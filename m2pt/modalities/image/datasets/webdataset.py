@@ -125,24 +125,24 @@ def _paths(folder: Path, split: Split) -> list[Path]:
     pattern = re.compile(rf"(^|[-_.])({'|'.join(names)})([-_.]|$)")
     places = {home: _shards(home) for home in homes}
     places[folder] = [path for path in _shards(folder) if pattern.search(path.name.split(".tar")[0])]
-    found = [paths for paths in places.values() if paths]
-    if not found:
+    filled = [paths for paths in places.values() if paths]
+    if not filled:
         more = advice(folder, names[0])
         raise UserError(f"{folder}: has no shards of {names[0]}; they belong into {folder}/{names[0]}/*.tar{more}.")
-    if len(found) > 1:
-        raise UserError(f"{folder}: has shards of {names[0]} at {found[0][0]} and at {found[1][0]}; keep one of the two.")
-    _require_every_number(found[0])
-    return found[0]
+    if len(filled) > 1:
+        raise UserError(f"{folder}: has shards of {names[0]} at {filled[0][0]} and at {filled[1][0]}; keep one of the two.")
+    _require_every_number(filled[0])
+    return filled[0]
 
 
 def _shards(home: Path) -> list[Path]:
-    found = sorted(
+    shards = sorted(
         path for path in home.iterdir() if re.search(r"^[^.].*\.(tar|tgz)(\.|$)", path.name.lower()) and path.is_file()
     )
-    for path in found:
+    for path in shards:
         if path.suffix != ".tar":
             raise UserError(f"{path}: is no plain .tar file; unpack the shard (gunzip), or remove what was not fetched whole.")
-    return found
+    return shards
 
 
 def _require_every_number(paths: list[Path]) -> None:
@@ -151,12 +151,12 @@ def _require_every_number(paths: list[Path]) -> None:
     for path in paths:
         if match := re.fullmatch(r"(.*?)(\d+)(?:-of-(\d+))?", path.stem):
             numbers.setdefault((match[1], match[3] or ""), []).append(int(match[2]))
-    for (beginning, count), found in numbers.items():
-        gap = sorted(set(range(min(found), max(found))) - set(found))
-        if gap or (count and len(found) != int(count)):
-            lost = f"the shard {beginning}{gap[0]} is missing" if gap else f"{len(found)} of {int(count)} shards are there"
+    for (beginning, count), present in numbers.items():
+        gap = sorted(set(range(min(present), max(present))) - set(present))
+        if gap or (count and len(present) != int(count)):
+            lost = f"the shard {beginning}{gap[0]} is missing" if gap else f"{len(present)} of {int(count)} shards are there"
             raise UserError(
-                f"{paths[0].parent}: {lost} (numbers {min(found)} to {max(found)}); restore it, or number the shards anew."
+                f"{paths[0].parent}: {lost} (numbers {min(present)} to {max(present)}); restore it, or number the shards anew."
             )
 
 

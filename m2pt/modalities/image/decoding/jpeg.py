@@ -112,8 +112,8 @@ def _outline(content: bytes) -> _Outline:
         elif marker == _INTERVAL:
             interval = int.from_bytes(segment[:2], "big")
         elif marker == _START_OF_SCAN and len(segment) >= 4:
-            found = _NEXT_MARKER.search(content, place)
-            end = found.start() if found else len(content)
+            marker_after = _NEXT_MARKER.search(content, place)
+            end = marker_after.start() if marker_after else len(content)
             parts = tuple(segment[1 : 1 + 2 * segment[0] : 2])
             outline.scans.append(_Scan(place, end, parts, (segment[-3], segment[-2]), segment[-1] & 15, interval))
             place = end

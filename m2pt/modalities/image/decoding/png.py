@@ -11,13 +11,13 @@ _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 
 def require_every_row(content: bytes) -> None:
     """Raise ValueError where the file's data are fewer bytes than its rows need; also `zlib.error`, `LookupError`."""
-    needed, stream, found = 0, zlib.decompressobj(), 0
+    needed, stream, size = 0, zlib.decompressobj(), 0
     for kind, body in _chunks(content):
         if kind == b"IHDR":
             needed = _num_bytes(body)
         elif kind == b"IDAT":
-            found += len(stream.decompress(body))
-    if found + len(stream.flush()) < needed:
+            size += len(stream.decompress(body))
+    if size + len(stream.flush()) < needed:
         raise ValueError("rows are missing")
 
 

@@ -161,7 +161,7 @@ def _json_label(content: bytes, source: str) -> int | None:
     except ValueError:
         return None
     values = [facts[key] for key in LABEL_KEYS if key in facts] if isinstance(facts, dict) else []
-    found = {value for value in values if type(value) is int and value >= 0}
-    if len(found) > 1:
+    classes = {value for value in values if type(value) is int and value >= 0}
+    if len(classes) > 1:
         raise UserError(f"{source}: names two classes under {' and '.join(LABEL_KEYS)}; remove one of them.")
-    return next(iter(found), None)
+    return next(iter(classes), None)

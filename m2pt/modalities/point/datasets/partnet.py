@@ -59,9 +59,9 @@ def open_partnet(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     categories: dict[str, int] = {}
     paths, counts, labels = [], [], []
     for number, name in enumerate(CATEGORIES[level]):
-        found = {part: _files(folder / f"{name}-{level}", part) for part in SPLITS}
-        categories[name] = _parts(name, level, [path for files in found.values() for path in files])
-        for path in found[split]:
+        files_by_split = {part: _files(folder / f"{name}-{level}", part) for part in SPLITS}
+        categories[name] = _parts(name, level, [path for files in files_by_split.values() for path in files])
+        for path in files_by_split[split]:
             count = _facts(path)[0]
             paths.append(path)
             counts.append(count)

@@ -59,8 +59,8 @@ def open_shapenetpart(folder: Path, split: Split, wanted: Wanted) -> Items | Non
             if shape in shapes:
                 raise UserError(f"{listing}: names {entry!r}, which is listed already; remove one of the two.")
             shapes[shape] = place(folder, "/".join(entry.split("/")[1:]) + ".txt", listing)
-    found = sorted(shapes)
-    return TextParts(wanted, [category for category, _ in found], [shapes[shape] for shape in found])
+    ordered = sorted(shapes)
+    return TextParts(wanted, [category for category, _ in ordered], [shapes[shape] for shape in ordered])
 
 
 class TextParts(PartItems):
@@ -100,16 +100,16 @@ def _folders(folder: Path) -> dict[str, int]:
 
     """
     listing = needed(folder, FOLDERS)
-    found: dict[str, str] = {}
+    places: dict[str, str] = {}
     for line in read_list(listing):
         name, _, place = line.partition("\t") if "\t" in line else line.partition(" ")
-        if name not in CATEGORIES or name in found or not place.strip():
+        if name not in CATEGORIES or name in places or not place.strip():
             raise UserError(f"{listing}: the line {line!r} is not one of the 16 categories with its folder; restore the file.")
-        found[name] = place.strip()
-    absent = [name for name in CATEGORIES if name not in found]
+        places[name] = place.strip()
+    absent = [name for name in CATEGORIES if name not in places]
     if absent:
         raise UserError(f"{listing}: lacks the category {absent[0]}; restore the file.")
-    return {found[name]: number for number, name in enumerate(CATEGORIES)}
+    return {places[name]: number for number, name in enumerate(CATEGORIES)}
 
 
 def _entries(listing: Path) -> list[str]:

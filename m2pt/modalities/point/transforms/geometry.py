@@ -98,8 +98,8 @@ def nearest_neighbours(x_BM3: Tensor, centres_BN3: Tensor, count: int) -> Tensor
     if count > points:
         raise ValueError(f"{count} neighbours are asked for, but clouds have {points} points")
     portion = max(1, MAX_DISTANCES // (batch * points))
-    found = [_nearest(x_BM3.float(), part, count) for part in centres_BN3.float().split(portion, dim=1)]
-    return torch.cat(found, dim=1)
+    portions = [_nearest(x_BM3.float(), part, count) for part in centres_BN3.float().split(portion, dim=1)]
+    return torch.cat(portions, dim=1)
 
 
 def _nearest(x_BM3: Tensor, centres_BN3: Tensor, count: int) -> Tensor:

@@ -57,9 +57,9 @@ def sections(source: Path | str, wanted: Wanted) -> tuple[VideoInput, VideoAugme
 
 def _entries(folder: Path, listing: Path) -> list[tuple[str, int]]:
     """Path, relative to the folder, and label of each line."""
-    found = [(_relative(folder, name, f"{listing}: line {number}"), label) for number, name, label in read_entries(listing)]
-    require_unique([name for name, _ in found], listing)
-    return found
+    entries = [(_relative(folder, name, f"{listing}: line {number}"), label) for number, name, label in read_entries(listing)]
+    require_unique([name for name, _ in entries], listing)
+    return entries
 
 
 def _relative(folder: Path, name: str, place: str) -> str:

@@ -36,13 +36,13 @@ def read_classes(folder: Path) -> tuple[Path, list[str]] | None:
         UserError: there are several such files, or it is damaged.
 
     """
-    found = [folder / CLASSES] if (folder / CLASSES).exists() else []
-    found += sorted(folder.glob(PUBLISHED_CLASSES))
-    if len(found) > 1:
-        raise UserError(f"{folder}: holds {found[0].name} and {found[1].name}, which both name the classes; keep one of them.")
-    if not found:
+    tables = [folder / CLASSES] if (folder / CLASSES).exists() else []
+    tables += sorted(folder.glob(PUBLISHED_CLASSES))
+    if len(tables) > 1:
+        raise UserError(f"{folder}: holds {tables[0].name} and {tables[1].name}, which both name the classes; keep one of them.")
+    if not tables:
         return None
-    return found[0], read_list(found[0]) if found[0].name == CLASSES else _published(found[0])
+    return tables[0], read_list(tables[0]) if tables[0].name == CLASSES else _published(tables[0])
 
 
 def _published(path: Path) -> list[str]:

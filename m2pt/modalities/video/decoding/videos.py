@@ -88,14 +88,14 @@ class Video:
 
         """
         wanted = sorted(set(indices))
-        found: dict[int, T] = {}
+        pictures: dict[int, T] = {}
         for start, group in self._groups(wanted):
-            found |= self._from_key_frame(start, group, convert)
-        if len(found) < len(wanted):
-            found = self._from_the_first(wanted, convert)
-        if len(found) < len(wanted):
+            pictures |= self._from_key_frame(start, group, convert)
+        if len(pictures) < len(wanted):
+            pictures = self._from_the_first(wanted, convert)
+        if len(pictures) < len(wanted):
             raise ValueError("a frame cannot be decoded")
-        return found
+        return pictures
 
     def _groups(self, wanted: Sequence[int]) -> list[tuple[int, list[int]]]:
         """Wanted indices by the place (a decoding time) from which decoding gives them."""
@@ -110,23 +110,23 @@ class Video:
 
     def _from_key_frame(self, start: int, group: Sequence[int], convert: Callable[[av.VideoFrame], T]) -> dict[int, T]:
         indices = {self._times[index]: index for index in group}
-        last, found = self._times[group[-1]], {}
+        last, pictures = self._times[group[-1]], {}
         self._container.seek(start, stream=self._stream)
         for frame in self._container.decode(self._stream):
             if frame.pts in indices and not frame.is_corrupt:
-                found[indices[frame.pts]] = convert(frame)
+                pictures[indices[frame.pts]] = convert(frame)
             if frame.pts is not None and frame.pts >= last:
                 break
-        return found
+        return pictures
 
     def _from_the_first(self, wanted: Sequence[int], convert: Callable[[av.VideoFrame], T]) -> dict[int, T]:
-        found = {}
+        pictures = {}
         for index, frame in enumerate(self.frames()):
             if index in wanted and not frame.is_corrupt:
-                found[index] = convert(frame)
+                pictures[index] = convert(frame)
             if index >= wanted[-1]:
                 break
-        return found
+        return pictures
 
 
 def _main_stream(container: InputContainer) -> VideoStream:
