@@ -7,8 +7,8 @@ from pipelines.planning.folders import encoders_folder, runs_folder
 from pipelines.planning.plan import Plan
 
 DEFAULT_STUDY = Path("params.yaml")
-FILES = ("index.html", "report.md", "results.csv", "metrics.json")
-"""What a whole report has at the least."""
+FILES = ("index.html", "report.md", "report.json", "results.csv", "metrics.json")
+"""What every complete report has."""
 
 
 def is_default(file: Path) -> bool:
@@ -26,15 +26,25 @@ def is_whole(folder: Path) -> bool:
     return all((folder / name).is_file() for name in FILES)
 
 
+def shown_files(folder: Path) -> dict[str, Path]:
+    """What a tracker shows of a report, by its place in it: pages, tables, costs, figures; nothing of an incomplete one."""
+    from m2pt.analysis.sections.places import LOCAL
+
+    if not is_whole(folder):
+        return {}
+    paths = [*(folder / name for name in FILES), *sorted((folder / LOCAL).iterdir()), *sorted(folder.glob("figures/*.png"))]
+    return {path.relative_to(folder).as_posix(): path for path in paths}
+
+
 def is_current(folder: Path, plan: Plan) -> bool:
-    """Whether a report is whole and younger than every run it tells of."""
+    """Whether a report is complete and newer than every run in it."""
     dirs = (plan.run_dir(spec) for spec in plan.specs)
     newest = max((path.stat().st_mtime for path in dirs if path is not None and path.exists()), default=0.0)
     return is_whole(folder) and (folder / "index.html").stat().st_mtime >= newest
 
 
 def is_done(plan: Plan, report: Path) -> bool:
-    """Whether nothing of a study is left to do: every run is complete and the report tells of all of them."""
+    """Whether nothing of a study is left to do: every run is complete and the report has all of them."""
     if plan.study.search is not None and plan.chosen is None:
         return False
     return not plan.missing_data and not plan.unfinished([*plan.pretrain, *plan.compared]) and is_current(report, plan)

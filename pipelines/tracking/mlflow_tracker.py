@@ -7,6 +7,7 @@ machines may share, a run may be created twice; all of them then keep the same o
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import PurePosixPath
 
 from m2pt.runs.folder import RunState
 from pipelines.tracking.metrics import EPOCH, NO_TIME_MS, Point
@@ -139,8 +140,8 @@ class MlflowSweep:
         """Put the outcome on the parent run, and delete sweeps that lost all their runs to it."""
         if end.values:
             self._summarise(end.values)
-        for path in end.report:
-            self._client.log_file(self._parent.id, path, "report")
+        for place, path in end.report.items():
+            self._client.log_file(self._parent.id, path, str(PurePosixPath("report", place).parent))
         self._client.set_status(self._parent.id, _STATUS[end.state])
         for emptied in self._emptied - {self._parent.id}:
             if not self._client.runs(f"tags.`{PARENT}` = '{emptied}'"):

@@ -9,7 +9,7 @@ from m2pt.runs.folder import RunState
 from m2pt.runs.table import read_table
 from pipelines.planning.folders import runs_folder, study_lock
 from pipelines.planning.plan import Plan, sweep_id
-from pipelines.reporting.rendering import FILES, is_whole
+from pipelines.reporting.rendering import shown_files
 from pipelines.tracking.publisher import Publisher
 from pipelines.tracking.tracker import SweepEnd, Tracker, chosen_tracker
 
@@ -47,8 +47,8 @@ def _outcome(plan: Plan, report: Path) -> SweepEnd:
     for key, mean in runs.groupby(["metric", "method"])["test_score"].mean().items():
         metric, method = cast(tuple[str, str], key)
         values[f"mean_test_{metric}/{method}"] = float(mean)
-    files = [*(report / name for name in FILES), *sorted((report / "figures").glob("*.png"))] if is_whole(report) else []
-    return SweepEnd(RunState.FAILED if counts[RunState.FAILED] else RunState.COMPLETE, values, files)
+    state = RunState.FAILED if counts[RunState.FAILED] else RunState.COMPLETE
+    return SweepEnd(state, values, shown_files(report))
 
 
 def try_to_publish(plan: Plan, report: Path, warn: Callable[[str], None]) -> None:

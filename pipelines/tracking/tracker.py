@@ -31,12 +31,12 @@ class SweepEnd:
     """How a sweep ended.
 
     `state` is complete, failed or interrupted. `values` are its counts and mean scores, by name; empty when nobody has computed
-    them. `report` are files of its report.
+    them. `report` are the files of its report by their place in it.
     """
 
     state: RunState = RunState.COMPLETE
     values: Mapping[str, float] = field(default_factory=dict)
-    report: Sequence[Path] = ()
+    report: Mapping[str, Path] = field(default_factory=dict)
 
 
 class OpenSweep(Protocol):

@@ -12,7 +12,7 @@ from m2pt.files import documents
 from m2pt.runs.folder import RECORD
 from m2pt.runs.identity import run_id
 from m2pt.runs.table import COLUMNS
-from pipelines.reporting import report
+from pipelines.reporting import rendering, report
 from tests.analysis import synthetic
 
 
@@ -247,3 +247,13 @@ def test_words_and_lines_can_be_read_in_every_scheme(scheme: str) -> None:
     assert {name: ratio for name, back in words if (ratio := _contrast(colours[name], back)) < 4.5} == {}
     lines = ("image", "audio", "point", "video", "muted")
     assert {name: ratio for name in lines if (ratio := _contrast(colours[name], colours["paper"])) < 3} == {}
+
+
+def test_a_tracker_shows_the_costs_too_and_nothing_of_an_incomplete_report(
+    whole: tuple[synthetic.Planned, Path], tmp_path: Path
+) -> None:
+    shown = rendering.shown_files(whole[1])
+    assert {*rendering.FILES, "local/costs.html", "local/timings.csv", "figures/matrix-pretrained-full.png"} <= set(shown)
+    assert all(path == whole[1] / place for place, path in shown.items())
+    documents.write_atomic(tmp_path / "index.html", b"")
+    assert rendering.shown_files(tmp_path) == {}

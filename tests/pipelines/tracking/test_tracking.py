@@ -327,11 +327,11 @@ def test_the_sweep_shows_its_outcome_and_the_report(project: Path) -> None:
     figure.write_bytes(b"picture")
     with _publisher() as publisher:
         publisher.publish(spec, run_dir)
-        publisher.close(replace(_outcome(1, 2), report=[figure]))
+        publisher.close(replace(_outcome(1, 2), report={"figures/matrix.png": figure}))
     (sweep,) = _runs(_client(), "tags.`m2pt.kind` = 'sweep'")
     assert sweep.data.metrics == {"runs/complete": 1.0, "runs/failed": 2.0, "mean_test_accuracy/pathway": 61.5}
     assert sweep.info.status == "FAILED"
-    assert (_artifacts(sweep) / "report" / "matrix.png").read_bytes() == b"picture"
+    assert (_artifacts(sweep) / "report" / "figures" / "matrix.png").read_bytes() == b"picture"
     with _publisher() as publisher:
         publisher.publish(spec, run_dir)
         publisher.close(_outcome(3, 0))
