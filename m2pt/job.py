@@ -19,7 +19,6 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,14 +27,18 @@ import torch
 
 from m2pt.config import Modality, UserError
 from m2pt.data import decoded
-from m2pt.files import documents
 from m2pt.modalities.shared.samples import Samples
 from m2pt.pathway import PathwayError
-from m2pt.runs import attempts as execution
 from m2pt.runs import environment
+from m2pt.runs.attempts import Attempt, begin_attempt, end_attempt, now
 from m2pt.runs.energy import EnergyMeter, energy_meter
-from m2pt.runs.folder import FAILURE, INPUTS, LOCK, LOG, RECORD, SPEC, RunState, is_complete, read_spec
+from m2pt.runs.failure import Failure, read_failure, write_failure
+from m2pt.runs.folder import FAILURE, LOCK, LOG, SPEC, RunState, is_complete, read_spec
 from m2pt.runs.identity import run_id
+from m2pt.runs.inputs import JobInputs, read_inputs
+from m2pt.runs.memory import PeakMemory
+from m2pt.runs.record import Record, write_record
+from m2pt.runs.source import code_sha256, git_commit
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.training.checkpoint import epochs_of_checkpoint, remove_checkpoint
 from m2pt.training.feeds import Feed
@@ -79,7 +82,7 @@ def run(run_dir: Path, share: Share | None = None, device_index: int = 0) -> str
 
 def _devices_wanted(run_dir: Path) -> int:
     try:
-        return int(documents.read_json(run_dir / INPUTS).get("devices", 1))
+        return read_inputs(run_dir).devices
     except UserError:  # told below, where it is recorded too
         return 1
 
@@ -98,9 +101,8 @@ def _run_shared(run_dir: Path, devices: int) -> str | None:
         _under_way.remove(together)
     if is_complete(run_dir):
         return None
-    failure = run_dir / FAILURE
-    if failure.is_file():
-        return str(documents.read_json(failure)["error"])
+    if (run_dir / FAILURE).is_file():
+        return read_failure(run_dir).error
     return _fail(run_dir, f"{run_dir.name}: one of its {devices} processes died (see {run_dir / LOG}).", "")
 
 
@@ -125,30 +127,29 @@ def _attempt(run_dir: Path, share: Share, device_index: int) -> str | None:
 
 def _fail(run_dir: Path, sentence: str, details: str) -> str:
     try:
-        documents.write_json(run_dir / FAILURE, {"error": sentence, "details": details, "kind": "error"})
+        write_failure(run_dir, Failure(error=sentence, details=details))
     except UserError as error:
         return f"{sentence} Nor could this be recorded: {error}"
     return sentence
 
 
 def _execute(run_dir: Path, share: Share, device_index: int) -> None:
-    started, begin = execution.now(), time.perf_counter()
+    started, begin = now(), time.perf_counter()
     spec = read_spec(run_dir)
-    inputs = documents.read_json(run_dir / INPUTS)
+    inputs = read_inputs(run_dir)
     device = _prepare_device(inputs, device_index)
-    memory = execution.PeakMemory(device)
-    facts = _facts(started, run_dir, device, share)
-    beside = [tuple((name, value) for name, value in there) for there in inputs.get("beside", [])]
-    environment.require(environment.compared(facts), beside)
+    memory = PeakMemory(device)
+    attempt = _attempt_begun(started, run_dir, device, share)
+    environment.require(attempt.compared, inputs.beside)
     if share.leads:
-        execution.begin_attempt(run_dir, facts)
+        begin_attempt(run_dir, attempt)
     watch = Stopwatch()
     with energy_meter(_devices(device, share)) as energy:
         try:
             if isinstance(spec, PretrainSpec):
                 with watch.measure("load"):
                     splits = {split: _split(spec.modality, spec, split, inputs) for split in ("pretrain", "val")}
-                record = pretrain(spec, splits, _path(inputs["start_weights"]), device, run_dir, watch)
+                record: Record = pretrain(spec, splits, _path(inputs.start_weights), device, run_dir, watch)
             else:
                 places = _places(inputs, device, share)
                 require_startable(spec, places.means)
@@ -157,35 +158,36 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
                 record = finetune(spec, feed, places, run_dir, watch)
         finally:
             if share.leads:
-                execution.end_attempt(run_dir, facts | _measured(watch, begin, energy, memory))
-    if record["run_id"] != run_id(spec):
+                end_attempt(run_dir, attempt.model_copy(update=_measured(watch, begin, energy, memory)))
+    if record.run_id != run_id(spec):
         raise ValueError("the record is not this run's")
     if share.leads:
-        documents.write_json(run_dir / RECORD, record)
+        write_record(run_dir, record)
         remove_checkpoint(run_dir)
 
 
-def _facts(started: str, run_dir: Path, device: torch.device, share: Share) -> dict[str, Any]:
-    """What the ledger holds of an attempt that is known when it begins."""
+def _attempt_begun(started: str, run_dir: Path, device: torch.device, share: Share) -> Attempt:
+    """What is known of an attempt when it begins."""
     standing = epochs_of_checkpoint(run_dir)
-    return {
-        "started": started,
-        "resumed": standing is not None,
-        "resumed_from_epoch": standing or 0,
-        "devices": share.world,
-        "git_commit": execution.git_commit(),
-        **environment.facts(device.type, environment.device_name(device), torch.get_num_threads()),
-    }
+    facts = environment.facts(device.type, environment.device_name(device), torch.get_num_threads())
+    return Attempt(
+        started=started,
+        resumed=standing is not None,
+        resumed_from_epoch=standing or 0,
+        devices=share.world,
+        git_commit=git_commit(),
+        **dict(facts),
+    )
 
 
-def _measured(watch: Stopwatch, begin: float, energy: EnergyMeter, memory: execution.PeakMemory) -> dict[str, Any]:
+def _measured(watch: Stopwatch, begin: float, energy: EnergyMeter, memory: PeakMemory) -> dict[str, Any]:
     """What is measured of an attempt when it ends."""
     seconds = watch.seconds | {"total": time.perf_counter() - begin}
     return {
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "energy_joules": energy.joules(),
         "peak_memory_bytes": memory.bytes(),
-        "inference": asdict(watch.inference) if watch.inference else None,
+        "inference": watch.inference,
     }
 
 
@@ -196,45 +198,45 @@ def _devices(device: torch.device, share: Share) -> list[torch.device]:
     return [torch.device(device.type, index) for index in range(share.world)]
 
 
-def _prepare_device(inputs: dict[str, Any], index: int) -> torch.device:
+def _prepare_device(inputs: JobInputs, index: int) -> torch.device:
     """Choose the device and fix what could make equal runs differ: threads and algorithms."""
-    device = torch.device(inputs["device"])
+    device = torch.device(inputs.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError("the run was given a CUDA device, but torch sees none; set execution.devices to cpu or mend the driver.")
     if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", index)
-    torch.set_num_threads(inputs["threads"])
+    torch.set_num_threads(inputs.threads)
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
     return device
 
 
-def _feed(spec: RunSpec, inputs: dict[str, Any], share: Share) -> Feed:
+def _feed(spec: RunSpec, inputs: JobInputs, share: Share) -> Feed:
     if spec.task is None:
         return memory_feed(spec, {split: _split(spec.modality, spec, split, inputs) for split in ("train", "val", "test")}, share)
-    folder, cache = Path(inputs["data"]), Path(inputs["cache"])
+    folder, cache = Path(inputs.data), Path(inputs.cache)
     decoded.require(folder, spec.data_sha256, cache)
-    return file_feed(spec, folder, cache, share, inputs["loader_workers"])
+    return file_feed(spec, folder, cache, share, inputs.loader_workers)
 
 
-def _split(modality: Modality, spec: Spec, split: str, inputs: dict[str, Any]) -> Samples:
-    return _decoded(modality, Path(inputs["data"]), split, spec.input, spec.data_sha256, Path(inputs["cache"]))
+def _split(modality: Modality, spec: Spec, split: str, inputs: JobInputs) -> Samples:
+    return _decoded(modality, Path(inputs.data), split, spec.input, spec.data_sha256, Path(inputs.cache))
 
 
 _decoded = lru_cache(maxsize=6)(decoded.load)
 """Samples stay in a worker between its runs; their fingerprint is part of the key, so they are never another data set's."""
 
 
-def _places(inputs: dict[str, Any], device: torch.device, share: Share) -> Places:
+def _places(inputs: JobInputs, device: torch.device, share: Share) -> Places:
     return Places(
-        target_weights=_path(inputs["target_weights"]),
-        auxiliary_weights=tuple(Path(path) for path in inputs["auxiliary_weights"]),
+        target_weights=_path(inputs.target_weights),
+        auxiliary_weights=tuple(Path(path) for path in inputs.auxiliary_weights),
         device=device,
         share=share,
-        checkpoint_every_epochs=inputs["checkpoint_every_epochs"],
-        checkpoint_every_steps=inputs["checkpoint_every_steps"],
-        micro_batch=inputs["micro_batch"],
-        gradient_checkpointing=inputs["gradient_checkpointing"],
+        checkpoint_every_epochs=inputs.checkpoint_every_epochs,
+        checkpoint_every_steps=inputs.checkpoint_every_steps,
+        micro_batch=inputs.micro_batch,
+        gradient_checkpointing=inputs.gradient_checkpointing,
     )
 
 
@@ -268,7 +270,7 @@ def _read_orders(orders: queue.Queue[str]) -> None:
 
 def main(arguments: list[str]) -> int:
     """Entry point; exit code 0 complete, 1 failed, 2 wrong call."""
-    environment.code_sha256()  # of the files that this process has just imported, whatever becomes of them later
+    code_sha256()  # of the files that this process has just imported, whatever becomes of them later
     # cuBLAS is deterministic only with a fixed workspace; it reads this when CUDA starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if arguments == ["--worker"]:
@@ -290,8 +292,8 @@ def main(arguments: list[str]) -> int:
 
 def _device_type(run_dir: Path) -> str:
     try:
-        return str(documents.read_json(run_dir / INPUTS)["device"])
-    except (UserError, KeyError):
+        return read_inputs(run_dir).device
+    except UserError:
         return "cpu"
 
 

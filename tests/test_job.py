@@ -18,13 +18,13 @@ from m2pt.data.fingerprints import fingerprint
 from m2pt.files import documents
 from m2pt.modalities.image import embedded
 from m2pt.runs import environment
+from m2pt.runs.attempts import read_attempts
 from m2pt.runs.folder import (
     ATTEMPT,
     CHECKPOINT,
     EXECUTION,
     FAILURE,
     HISTORY,
-    INPUTS,
     LOCK,
     LOG,
     MERGED,
@@ -36,7 +36,9 @@ from m2pt.runs.folder import (
     run_state,
 )
 from m2pt.runs.identity import run_id
-from m2pt.runs.record import read_record
+from m2pt.runs.inputs import JobInputs, read_inputs, write_inputs
+from m2pt.runs.record import FinetuneRecord, read_record
+from m2pt.runs.source import code_sha256
 from tests.specs import run_spec
 from tests.waiting import PATIENCE_S, comes_true
 
@@ -61,22 +63,7 @@ def prepare(folder, images, spec=None, **inputs):
     spec = spec or scratch_baseline(RECIPE)
     spec = spec.model_copy(update={"data_sha256": fingerprint(images, cache)})
     run_dir = create_run(folder, spec)
-    values = {
-        "data": str(images),
-        "cache": str(cache),
-        "target_weights": None,
-        "auxiliary_weights": [],
-        "start_weights": None,
-        "device": "cpu",
-        "threads": 1,
-        "devices": 1,
-        "checkpoint_every_epochs": 1,
-        "checkpoint_every_steps": None,
-        "micro_batch": None,
-        "gradient_checkpointing": False,
-        "loader_workers": 0,
-    }
-    documents.write_json(run_dir / INPUTS, values | inputs)
+    write_inputs(run_dir, JobInputs(data=str(images), cache=str(cache), **inputs))
     return run_dir
 
 
@@ -85,9 +72,9 @@ def test_a_run_leaves_its_record_and_its_ledger(tmp_path, images):
     assert run_state(run_dir) == "missing"
     assert job.run(run_dir) is None
     assert run_state(run_dir) == "complete"
-    record = read_record(run_dir)
-    assert record["run_id"] == run_dir.name == run_id(read_spec(run_dir))
-    assert record["val_samples"] == record["test_samples"] == 20
+    record = read_record(run_dir, FinetuneRecord)
+    assert record.run_id == run_dir.name == run_id(read_spec(run_dir))
+    assert record.val_samples == record.test_samples == 20
     assert not (run_dir / CHECKPOINT).exists()
     (attempt,) = documents.read_json(run_dir / EXECUTION)["attempts"]
     assert attempt["device"] == "cpu"
@@ -118,8 +105,7 @@ def test_changed_data_fail_the_run_with_one_sentence(tmp_path, images):
     content = picture.read_bytes()
     try:
         picture.write_bytes(content[:-1])
-        inputs = documents.read_json(run_dir / INPUTS)
-        documents.write_json(run_dir / INPUTS, inputs | {"cache": str(tmp_path / "cache")})
+        write_inputs(run_dir, read_inputs(run_dir).model_copy(update={"cache": str(tmp_path / "cache")}))
         error = job.run(run_dir)
     finally:
         picture.write_bytes(content)
@@ -130,24 +116,23 @@ def test_changed_data_fail_the_run_with_one_sentence(tmp_path, images):
 
 def test_a_run_does_not_begin_beside_runs_of_another_environment(tmp_path, images):
     """Whatever started it: a worker may have imported other code, or see another device, than who gave the order."""
-    there = environment.compared(environment.facts("cuda", "A card", 1))
-    run_dir = prepare(tmp_path, images, beside=[there])
+    there = environment.facts("cuda", "A card", 1).compared
+    run_dir = prepare(tmp_path, images, beside=(there,))
     assert "device cuda (A card) (here cpu" in job.run(run_dir)
     assert run_state(run_dir) == "failed"
-    here = environment.compared(environment.facts("cpu", environment.processor_name(), 1))
-    documents.write_json(run_dir / INPUTS, documents.read_json(run_dir / INPUTS) | {"beside": [here]})
+    here = environment.facts("cpu", environment.processor_name(), 1).compared
+    write_inputs(run_dir, read_inputs(run_dir).model_copy(update={"beside": (here,)}))
     assert job.run(run_dir) is None
-    (attempt,) = documents.read_json(run_dir / EXECUTION)["attempts"]  # what was refused cost nothing
-    assert environment.compared(attempt) == here
-    assert attempt["code_sha256"] == environment.code_sha256()
+    (attempt,) = read_attempts(run_dir)  # what was refused cost nothing
+    assert attempt.compared == here
+    assert attempt.code_sha256 == code_sha256()
 
 
 def test_a_failed_run_is_complete_after_a_good_second_attempt(tmp_path, images):
     run_dir = prepare(tmp_path, images, device="cuda:9")
     assert "CUDA" in job.run(run_dir)
     assert run_state(run_dir) == "failed"
-    inputs = documents.read_json(run_dir / INPUTS)
-    documents.write_json(run_dir / INPUTS, inputs | {"device": "cpu"})
+    write_inputs(run_dir, read_inputs(run_dir).model_copy(update={"device": "cpu"}))
     assert job.run(run_dir) is None
     assert run_state(run_dir) == "complete"
     assert not (run_dir / FAILURE).exists()
@@ -263,7 +248,7 @@ def test_no_run_changes_the_samples_that_its_worker_keeps_for_the_next(tmp_path,
     spec = scratch_baseline(RECIPE).model_copy(update={"target": modality, "modality": modality, "input": config})
     run_dir = prepare(tmp_path, everything / modality, spec)
     assert job.run(run_dir) is None
-    spec, inputs = read_spec(run_dir), documents.read_json(run_dir / INPUTS)
+    spec, inputs = read_spec(run_dir), read_inputs(run_dir)
     for split in ("train", "val", "test"):
         kept = job._split(modality, spec, split, inputs)
         read = decoded.load(modality, everything / modality, split, config, spec.data_sha256, tmp_path / "another cache")
@@ -283,7 +268,7 @@ def test_a_worker_reads_data_anew_that_were_changed_between_two_runs(tmp_path, i
     second = prepare(tmp_path / "runs", folder)
     assert second != first
     assert job.run(second) is None
-    kept = job._split("image", read_spec(second), "test", documents.read_json(second / INPUTS))
+    kept = job._split("image", read_spec(second), "test", read_inputs(second))
     assert kept.x[0].equal(kept.x[1]), "the first picture is the second's copy now"
-    digests = {read_record(run_dir)["samples_sha256"] for run_dir in (first, second)}
+    digests = {read_record(run_dir, FinetuneRecord).samples_sha256 for run_dir in (first, second)}
     assert len(digests) == 2

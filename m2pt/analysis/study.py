@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -17,6 +16,7 @@ from m2pt.analysis.tables import provenance
 from m2pt.analysis.tables.environments import Environment, environments
 from m2pt.analysis.tables.methods import MethodRow, method_rows
 from m2pt.runs.identity import run_id
+from m2pt.runs.record import FinetuneRecord
 from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.table import read_results
 
@@ -25,14 +25,14 @@ from m2pt.runs.table import read_results
 class Analysis:
     """The results of a study.
 
-    `table` has every planned run (`m2pt.runs.table.read_table`), `documents` the records of the complete ones by id, `cells` all
+    `table` has every planned run (`m2pt.runs.table.read_table`), `records` those of the complete ones by id, `cells` all
     runs grouped into those that differ by seed alone. `summaries` has the main question of each condition, `evidence` how sure
     each comparison is, `methods` all methods side by side, `rankings` the methods by mean rank. `curves` and `scales` are means
     per epoch of each cell. `timings` is what differs between identical executions, `environments` where the runs were executed.
     """
 
     table: pd.DataFrame
-    documents: dict[str, dict[str, Any]]
+    records: dict[str, FinetuneRecord]
     cells: list[Cell]
     summaries: list[Summary]
     curves: ByCell
@@ -44,9 +44,9 @@ class Analysis:
     rankings: list[MethodRanking]
 
     @property
-    def records(self) -> list[dict[str, Any]]:
-        """The record of each row of the table of runs; empty where the run is not complete."""
-        return [self.documents.get(str(name), {}) for name in self.table["run_id"]]
+    def row_records(self) -> list[FinetuneRecord | None]:
+        """The record of each row of the table of runs; None for a run that is not complete."""
+        return [self.records.get(str(name)) for name in self.table["run_id"]]
 
 
 def analyse(
@@ -69,7 +69,7 @@ def analyse(
         UserError: a record cannot be read; the file is named.
 
     """
-    table, documents = read_results(specs, runs, parts)
+    table, records = read_results(specs, runs, parts)
     of_study = cells(table)
     lines = trajectories.history(of_study, runs)
     folders = [("finetune", runs / str(name)) for name in table["run_id"] if name]
@@ -78,7 +78,7 @@ def analyse(
     compared = summaries(of_study)
     return Analysis(
         table=table,
-        documents=documents,
+        records=records,
         cells=of_study,
         summaries=compared,
         curves=trajectories.curves(lines, of_study),

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from m2pt.config.base import MODALITIES, RANDOM, Frozen, Name
 from m2pt.config.data import DataConfig
 from m2pt.config.encoders import EncoderSource, LabelsSource, MaeSource
 from m2pt.config.execution import ExecutionConfig
+from m2pt.config.faults import faults_of
 from m2pt.config.finetune import FinetuneConfig
 from m2pt.config.methods import PathwayConfig, RivalsConfig
 from m2pt.config.modalities import InputsConfig
@@ -106,7 +106,7 @@ class Study(Frozen):
         try:
             return Study.model_validate_json(json.dumps(raw))
         except ValidationError as error:
-            raise ValueError(f"{where}: {'; '.join(_told(fault) for fault in error.errors())}") from error
+            raise ValueError(f"{where}: {'; '.join(faults_of(error))}") from error
 
     def value_of(self, key: str) -> JsonValue:
         """The value at a dotted key; None if there is none."""
@@ -144,14 +144,3 @@ class Study(Frozen):
             for value in values.ends:
                 self.changed({key: value}, "search.ranges")
         return self
-
-
-def _told(fault: ErrorDetails) -> str:
-    """A fault of a changed study as `key: what is wrong`."""
-    if fault["type"] == "value_error":
-        message = str(fault["ctx"]["error"])
-    elif fault["type"] == "extra_forbidden":
-        message = "unknown key; remove it or correct its spelling"
-    else:
-        message = f"{fault['msg'][0].lower()}{fault['msg'][1:]} (got {json.dumps(fault['input'], default=str)})"
-    return ": ".join(filter(None, (".".join(map(str, fault["loc"])), message)))

@@ -5,11 +5,11 @@ All errors of a file are one sentence that names the file and every faulty key.
 
 import json
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from m2pt.config import Study, UserError
+from m2pt.config.faults import faults_of
 from m2pt.config.plain_yaml import read_yaml
 
 
@@ -39,31 +39,9 @@ def parse_study(text: str, source: str) -> Study:
     try:
         return Study.model_validate_json(json.dumps(raw))
     except ValidationError as error:
-        faults = "; ".join(_sentence(fault) for fault in error.errors())
-        raise UserError(f"{source}: {faults}.") from error
+        raise UserError(f"{source}: {'; '.join(faults_of(error))}.") from error
 
 
 def _kind(value: object) -> str:
     names = {type(None): "empty", str: "a text", list: "a list", bool: "a truth value", int: "a number", float: "a number"}
     return names.get(type(value), type(value).__name__)
-
-
-def _sentence(fault: Any) -> str:
-    """One validation fault as `key: what is wrong`."""
-    # pydantic puts the tag of a union member into the location; it is no key of the file.
-    steps = [str(step) for step in fault["loc"]]
-    if steps[:1] == ["encoders"] and len(steps) > 2 and steps[2] in ("mae", "labels", "file"):
-        del steps[2]
-    steps = [step for step in steps if not step.startswith(("literal[", "tuple[", "function-", "constrained-", "int"))]
-    key = ".".join(steps)
-    match fault["type"]:
-        case "extra_forbidden":
-            return f"{key}: unknown key; remove it or correct its spelling"
-        case "missing":
-            return f"{key}: is missing"
-        case "value_error":
-            message = str(fault["ctx"]["error"])
-            return f"{key}: {message}" if key else message
-        case _:
-            message = str(fault["msg"])
-            return f"{key}: {message[0].lower()}{message[1:]} (got {json.dumps(fault['input'], default=str)})"

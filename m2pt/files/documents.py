@@ -4,9 +4,14 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from m2pt.config import UserError
+from m2pt.config.faults import faults_of
+
+M = TypeVar("M", bound=BaseModel)
 
 
 def write_atomic(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -53,6 +58,24 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
     except ValueError as error:
         raise UserError(f"{path}: is no valid JSON ({error}); delete the folder {path.parent} and run again.") from error
+
+
+def read_model(path: Path, model: type[M]) -> M:
+    """Read a JSON file as a declared type.
+
+    Raises:
+        UserError: it is missing, unreadable, not JSON, or not of this type; the file and the key are named.
+
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        fault = f"is damaged, or was not written by this version of m2pt ({'; '.join(faults_of(error))})"
+        raise UserError(f"{path}: {fault}; delete the folder {path.parent} and run again.") from error
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from pydantic import JsonValue, ValidationError
-from pydantic_core import ErrorDetails
 
 from m2pt.config import FinetuneConfig, Frozen, InputConfig, TaskConfig, Tuning, UserError, refuses_unknown
+from m2pt.config.faults import faults_of
 from m2pt.modalities.registry import SPECS
 
 T = TypeVar("T", bound=Frozen)
@@ -46,13 +46,7 @@ def _changed(config: T, changes: dict[str, JsonValue], key: str) -> T:
     try:
         return type(config).model_validate_json(json.dumps(_merged(config.model_dump(mode="json"), changes)))
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join((key, *map(str, fault['loc'])))}: {_fault(fault)}" for fault in error.errors())
-        raise UserError(f"{faults}.") from error
-
-
-def _fault(fault: ErrorDetails) -> str:
-    """What is wrong with a value, in the words of the schema where it has some."""
-    return str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"].lower()
+        raise UserError(f"{'; '.join(faults_of(error, key))}.") from error
 
 
 def _merged(values: Mapping[str, JsonValue], changes: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

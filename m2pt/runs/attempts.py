@@ -1,27 +1,77 @@
-"""The ledger of a run: for each attempt its seconds, devices, energy, peak memory, inference, versions and git commit.
+"""The attempts of a run: seconds, devices, energy, peak memory, inference, versions and git commit of each.
 
-Recorded, never hashed.
+They are recorded and never hashed into an id.
 """
 
-import functools
-import os
-import resource
-import subprocess
-import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import torch
+from pydantic import Field
 
-import m2pt
-from m2pt.config import UserError
-from m2pt.files.documents import read_json, read_lines, write_json
+from m2pt.config import Frozen, UserError
+from m2pt.files.documents import read_lines, read_model, write_json
+from m2pt.runs.environment import EnvironmentFacts
 from m2pt.runs.folder import ATTEMPT, EXECUTION, TIMES
 
-_PROCESS = Path("/proc/self")
+
+class Inference(Frozen):
+    """Median times of a forward pass of the same `batch` rows in evaluation mode, in ms: of the final model and a plain one."""
+
+    batch: int
+    latency_ms: float
+    plain_latency_ms: float
+
+
+class Attempt(EnvironmentFacts):
+    """One attempt at a run. What older code did not record, or an attempt did not measure, has the default."""
+
+    started: str
+    """UTC, ISO 8601."""
+
+    resumed: bool | None = None
+    """Whether it continued from a checkpoint; None in records of older code."""
+
+    resumed_from_epoch: int = 0
+    """The last complete epoch of that checkpoint."""
+
+    devices: int = 1
+    git_commit: str | None = None
+    """The commit of m2pt's source, with `+changes` where files differ from it."""
+
+    seconds: dict[str, float] = Field(default_factory=dict)
+    """Wall-clock seconds by purpose (`load`, `train`, `evaluate`, `latency`, `total`); of a killed attempt `total` alone."""
+
+    energy_joules: float | None = None
+    """Energy of the devices during the attempt; None where they do not report it."""
+
+    peak_memory_bytes: int | None = None
+    """None where the system cannot separate it from earlier runs of the process."""
+
+    inference: Inference | None = None
+    """The time of a forward pass; None where the attempt did not come that far, or memory was short."""
+
+    interrupted: bool = False
+    """Whether it was killed; `seconds` then ends with its last complete epoch."""
+
+    @property
+    def continued(self) -> bool:
+        """Whether it continued from a checkpoint."""
+        return bool(self.resumed_from_epoch) if self.resumed is None else self.resumed
+
+    def seconds_of(self, purpose: str) -> float | None:
+        """Seconds spent on one purpose; None where that is unknown, as for a killed attempt."""
+        return self.seconds.get(purpose, None if self.interrupted or not self.seconds else 0.0)
+
+
+NOT_RECORDED = Attempt(started="")
+"""Stands for the attempts of a run whose folder came here without them."""
+
+
+class _Ledger(Frozen):
+    """The content of `local/execution.json`."""
+
+    attempts: tuple[Attempt, ...]
 
 
 def now() -> str:
@@ -29,119 +79,55 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-@functools.cache
-def git_commit() -> str | None:
-    """The commit of m2pt's source tree, `+changes` where files differ from it or are new; None outside a checkout of it."""
-    return commit_of(Path(m2pt.__file__).parent)
+def read_attempts(run_dir: Path) -> tuple[Attempt, ...]:
+    """The attempts of a run that have ended, oldest first; empty for a run that was done elsewhere. Raises as `read_model`."""
+    path = run_dir / EXECUTION
+    return read_model(path, _Ledger).attempts if path.is_file() else ()
 
 
-def commit_of(source: Path) -> str | None:
-    """The same of the package in a folder. A checkout that the package merely lies in, ignored by it, is not its own."""
-    if _git(source, "ls-files", "--error-unmatch", "--", "__init__.py") is None:
-        return None
-    commit, changes = _git(source, "rev-parse", "HEAD"), _git(source, "status", "--porcelain", "--", ".")
-    if commit is None or changes is None:
-        return None
-    return commit.strip() + ("+changes" if changes.strip() else "")
+def current_attempt(run_dir: Path) -> Attempt | None:
+    """The attempt that is going on, or was killed and is not among `read_attempts` yet. Raises as `read_model`."""
+    return read_model(run_dir / ATTEMPT, Attempt) if (run_dir / ATTEMPT).is_file() else None
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
-    """What git says in a folder; None where it fails. Variables of a git command that started us tell of its repository."""
-    variables = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    try:
-        done = subprocess.run(
-            ["git", "-c", "status.showUntrackedFiles=normal", *arguments],
-            cwd=folder,
-            env=variables,
-            capture_output=True,
-            check=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.decode(errors="replace")
+def contributing(attempts: Sequence[Attempt]) -> Sequence[Attempt]:
+    """The attempts that a run's numbers come from: the last one that started over, and those that continued from it."""
+    fresh_starts = [index for index, attempt in enumerate(attempts) if not attempt.continued]
+    return attempts[fresh_starts[-1] if fresh_starts else 0 :]
 
 
-class PeakMemory:
-    """The most memory held since this was made: of the device's allocator on CUDA, of the whole process on the CPU.
+def begin_attempt(run_dir: Path, attempt: Attempt) -> None:
+    """Write down an attempt that begins, so that it is not forgotten if it is killed.
 
-    A process may do many runs, and not every system lets its peak begin anew (Linux does, by `/proc/self/clear_refs`; macOS and
-    containers with a read-only `/proc` do not). There, a peak above what is held at the start is an earlier run's until one above
-    that is reached.
+    If the one before it was killed, that one is added to the ledger, with the seconds up to the end of its last epoch. What it
+    took beyond that, and its energy, is unknown.
     """
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._earlier = 0
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
-            return
-        with suppress(OSError):
-            (_PROCESS / "clear_refs").write_text("5", encoding="ascii")
-        peak, held = _process_bytes("VmHWM"), _process_bytes("VmRSS")
-        if peak is None:
-            self._earlier = _life_peak_bytes()
-        elif held is None or peak > held + _COUNTED_LATE:
-            self._earlier = peak
-
-    def bytes(self) -> int | None:
-        """Bytes; None where the system does not tell them apart from what the process held earlier."""
-        if self._device.type == "cuda":
-            return int(torch.cuda.max_memory_allocated(self._device))
-        peak = _process_bytes("VmHWM") or _life_peak_bytes()
-        return peak if peak > self._earlier else None
+    killed = _killed(run_dir)
+    if killed is not None:
+        add_attempt(run_dir, killed)
+    write_json(run_dir / ATTEMPT, attempt.model_dump(mode="json", exclude_unset=True))
 
 
-_COUNTED_LATE = 4 * 2**20
-"""How far apart Linux may tell two counts of one amount of memory: it adds up what each thread has noted late."""
-
-
-def _process_bytes(name: str) -> int | None:
-    """A count of memory of this process; None where the system does not tell it."""
-    with suppress(OSError):
-        for line in (_PROCESS / "status").read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1]) * 1024
-    return None
-
-
-def _life_peak_bytes() -> int:
-    """The most that this process held in all its life."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def begin_attempt(run_dir: Path, facts: Mapping[str, Any]) -> None:
-    """Note what is known of an attempt that begins, so that it is not forgotten if it is killed.
-
-    An attempt before it that was killed goes into the ledger here, with the seconds up to its last sign of life: the end of the
-    last epoch that it did. What it took beyond that, and its energy, nobody knows.
-    """
-    if (run_dir / ATTEMPT).is_file():
-        killed = _killed(run_dir)
-        if killed is not None:
-            add_attempt(run_dir, killed)
-    write_json(run_dir / ATTEMPT, facts)
-
-
-def end_attempt(run_dir: Path, facts: Mapping[str, Any]) -> None:
-    """Put an attempt that has ended, in whatever way, into the ledger."""
-    add_attempt(run_dir, facts)
+def end_attempt(run_dir: Path, attempt: Attempt) -> None:
+    """Add an attempt that has ended, in whatever way, to the ledger."""
+    add_attempt(run_dir, attempt)
     (run_dir / ATTEMPT).unlink(missing_ok=True)
 
 
-def _killed(run_dir: Path) -> dict[str, Any] | None:
+def _killed(run_dir: Path) -> Attempt | None:
+    """The attempt that was killed; None if there is none, or a power cut has damaged what is known of it."""
     try:
-        facts: dict[str, Any] = read_json(run_dir / ATTEMPT)
-        started = datetime.fromisoformat(facts["started"]).timestamp()
+        attempt = current_attempt(run_dir)
+        if attempt is None:
+            return None
+        started = datetime.fromisoformat(attempt.started).timestamp()
         last = max((line["time_ms"] / 1000 for line in read_lines(run_dir / TIMES)), default=started)
-    except (UserError, ValueError, KeyError, TypeError):  # cut off with the power: nothing is known
+    except (UserError, ValueError, KeyError, TypeError):
         return None
-    return facts | {"interrupted": True, "seconds": {"total": round(max(0.0, last - started), 3)}}
+    return attempt.model_copy(update={"interrupted": True, "seconds": {"total": round(max(0.0, last - started), 3)}})
 
 
-def add_attempt(run_dir: Path, attempt: Mapping[str, Any]) -> None:
+def add_attempt(run_dir: Path, attempt: Attempt) -> None:
     """Append one attempt to the ledger of a run."""
-    path = run_dir / EXECUTION
-    attempts = read_json(path)["attempts"] if path.is_file() else []
-    write_json(path, {"attempts": [*attempts, dict(attempt)]})
+    attempts = [*read_attempts(run_dir), attempt]
+    write_json(run_dir / EXECUTION, {"attempts": [one.model_dump(mode="json", exclude_unset=True) for one in attempts]})

@@ -1,24 +1,24 @@
-"""With what a run is computed: the source code, the packages, the device.
+"""The environment that a run is computed in: source code, packages, device.
 
-It is recorded for every attempt (`m2pt.runs.attempts`) and never hashed into an id: equal ids say that the same was asked
-for, equal environments that the numbers may stand beside each other. Two environments
-differ by what `compared` tells of them, and by nothing else.
+It is recorded for every attempt (`m2pt.runs.attempts`) and never hashed into an id: equal ids say that the same was asked for,
+equal environments that the numbers may be compared. Two environments differ by what `EnvironmentFacts.compared` lists, and by
+nothing else.
 """
 
 import functools
-import hashlib
-import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 
 import m2pt
-from m2pt.config import UserError
+from m2pt.config import Frozen, UserError
+from m2pt.runs.source import code_sha256
 
 PACKAGES = (
     "torch", "torchvision", "timm", "numpy", "scipy", "safetensors", "pillow", "h5py", "av", "soundfile", "kaldi-native-fbank",
@@ -26,79 +26,90 @@ PACKAGES = (
 )  # fmt: skip
 """What runs compute with, or read data and weights with."""
 
-APART = ("analysis", "config/study_file.py", "methods/__main__.py", "models/costs.py", "runs/trials.py")
-"""The parts of m2pt that no run computes with; all the rest is in `code_sha256`."""
-
 WAY_OUT = "set execution.other_environment to redo (all of them anew, the old ones kept aside) or to mix (the report names both)"
 CODE, DEVICE = "m2pt's source code", "device"
 _DIGITS = 10
 
 Compared = tuple[tuple[str, str | None], ...]
-"""What two environments are compared by: names and values, a value that is not known as None."""
+"""What two environments are compared by: names and values, None for a value that is not known."""
+
+
+class EnvironmentFacts(Frozen):
+    """An environment as an attempt records it; None where a fact is unknown, or was not recorded by older code."""
+
+    device: str | None = None
+    """`cpu` or `cuda`."""
+
+    device_name: str | None = None
+    """The name that the device reports."""
+
+    threads: int | None = None
+    """Threads that the run computes with."""
+
+    cpu_capability: str | None = None
+    """The vector instructions that torch uses, e.g. `AVX2`."""
+
+    cuda: str | None = None
+    cudnn: int | None = None
+    platform: str | None = None
+    code_sha256: str | None = None
+    """Digest of the source files that runs compute with (`m2pt.runs.source`)."""
+
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Versions of Python, m2pt and `PACKAGES`."""
+
+    @property
+    def compared(self) -> Compared:
+        """What is compared of environments; every value is None if nothing was recorded."""
+        code, device = self.code_sha256, f"{self.device} ({self.device_name})" if self.device_name else self.device
+        values: dict[str, Any] = {CODE: code[:_DIGITS] if code else None, "Python": self.versions.get("python")}
+        values |= {package: self.versions.get(package) for package in PACKAGES}
+        values |= {DEVICE: device, "CPU capability": self.cpu_capability, "CUDA": self.cuda, "cuDNN": self.cudnn}
+        values |= {"threads": self.threads, "platform": self.platform}
+        return tuple((key, None if value is None else str(value)) for key, value in values.items())
 
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Versions of Python, this package and what it computes with."""
-    found = {"python": platform.python_version(), "m2pt": m2pt.__version__}
+    """Versions of Python, m2pt and those of `PACKAGES` that are installed."""
+    installed = {"python": platform.python_version(), "m2pt": m2pt.__version__}
     for package in PACKAGES:
         with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+            installed[package] = version(package)
+    return installed
 
 
-@functools.cache
-def code_sha256() -> str:
-    """SHA-256 over the names and contents of the source files that runs compute with, as they stand when it is first asked for.
-
-    It follows from the installed files alone: a checkout and a wheel of the same code have the same one, and a changed file has
-    another, whether git knows of it or not.
-    """
-    return digest_of(Path(m2pt.__file__).parent)
-
-
-def digest_of(package: Path) -> str:
-    """The same of the package in a folder. How lines end does not count: git may change it."""
-    total = hashlib.sha256()
-    files = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
-    for name in sorted(files):
-        if not any(name == part or name.startswith(f"{part}/") for part in APART):
-            content = files[name].read_bytes().replace(b"\r\n", b"\n")
-            total.update(os.fsencode(name) + b"\0" + hashlib.sha256(content).digest())
-    return total.hexdigest()
-
-
-def facts(device: str, device_name: str | None, threads: int) -> dict[str, Any]:
-    """The environment of a run in this process, or in one that it starts, as an attempt records it.
+def facts(device: str, device_name: str | None, threads: int) -> EnvironmentFacts:
+    """The environment of a run in this process, or in a process that this one starts.
 
     Args:
         device: `cpu` or `cuda`.
-        device_name: what the device calls itself, None where this process cannot know it.
+        device_name: the name that the device reports, None if this process cannot know it.
         threads: how many threads the run computes with.
 
     """
     cuda = device == "cuda"
-    return {
-        "device": device,
-        "device_name": device_name,
-        "threads": threads,
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "cuda": torch.version.cuda if cuda else None,
-        "cudnn": torch.backends.cudnn.version() if cuda else None,
-        "platform": f"{platform.system()} {platform.machine()}",
-        "code_sha256": code_sha256(),
-        "versions": versions(),
-    }
+    return EnvironmentFacts(
+        device=device,
+        device_name=device_name,
+        threads=threads,
+        cpu_capability=torch.backends.cpu.get_cpu_capability(),
+        cuda=torch.version.cuda if cuda else None,
+        cudnn=torch.backends.cudnn.version() if cuda else None,
+        platform=f"{platform.system()} {platform.machine()}",
+        code_sha256=code_sha256(),
+        versions=versions(),
+    )
 
 
 def device_name(device: torch.device) -> str:
-    """What the device calls itself."""
+    """The name that the device reports."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
 
 
 @functools.cache
 def processor_name() -> str:
-    """What the processor calls itself."""
+    """The name that the processor reports."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
@@ -106,27 +117,8 @@ def processor_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def compared(attempt: Mapping[str, Any]) -> Compared:
-    """What is compared of the environment of an attempt; all of it is None where nothing is recorded."""
-    recorded = attempt.get("versions") or {}
-    code = attempt.get("code_sha256")
-    device, name = attempt.get("device"), attempt.get("device_name")
-    values: dict[str, Any] = {CODE: code[:_DIGITS] if code else None, "Python": recorded.get("python")}
-    values |= {package: recorded.get(package) for package in PACKAGES}
-    values |= {DEVICE: f"{device} ({name})" if name else device, "CPU capability": attempt.get("cpu_capability")}
-    values |= {"CUDA": attempt.get("cuda"), "cuDNN": attempt.get("cudnn"), "threads": attempt.get("threads")}
-    values |= {"platform": attempt.get("platform")}
-    return tuple((key, None if value is None else str(value)) for key, value in values.items())
-
-
-def contributing(attempts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The attempts that a run's numbers come from: the last that began anew, and those that went on from it."""
-    anew = [index for index, attempt in enumerate(attempts) if not attempt.get("resumed", attempt.get("resumed_from_epoch"))]
-    return list(attempts[anew[-1] if anew else 0 :])
-
-
 def differences(there: Compared, here: Compared) -> list[str]:
-    """What differs between two environments, each in a few words; nothing where they are the same.
+    """What differs between two environments, each in a few words; empty if they are the same.
 
     A device whose name is not known on one side is compared by its kind.
     """
@@ -147,14 +139,13 @@ def _words(key: str, there: str | None, here: str | None) -> str:
 
 
 def require(here: Compared, beside: Sequence[Compared]) -> None:
-    """Refuse an environment that differs from one of those whose runs the results will stand beside.
+    """Refuse an environment that differs from that of a run which this one will be compared with.
 
     Raises:
         UserError: it says what differs, and the key that allows it.
 
     """
     for there in beside:
-        if found := differences(there, here):
-            raise UserError(
-                f"runs that stand were computed with {', '.join(found)}, and this one would be compared with them; {WAY_OUT}."
-            )
+        if differing := differences(there, here):
+            words = ", ".join(differing)
+            raise UserError(f"existing runs were computed with {words}, and this one would be compared with them; {WAY_OUT}.")

@@ -1,13 +1,246 @@
-"""What a run has left behind: its scores and what they belong to."""
+"""The record of a run: its scores and what they belong to. This file declares the schema of `record.json`.
 
+Records of older code lack the fields that have a default here; the default says that the fact was not recorded.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar, overload
 
-from m2pt.files.documents import read_json
-from m2pt.runs.folder import RECORD
+from pydantic import Field, RootModel, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from m2pt.config import Frozen, Modality, UserError
+from m2pt.files.documents import read_model, write_json
+from m2pt.runs.folder import ENCODER, MERGED, RECORD
 
 
-def read_record(run_dir: Path) -> dict[str, Any]:
-    """The record of a complete run. Raises `UserError` as `read_json`."""
-    record: dict[str, Any] = read_json(run_dir / RECORD)
+class Counts(Frozen):
+    """The samples of one split. With held-out validation data, the training split's list is divided between `train` and `val`."""
+
+    listed: int
+    """Samples in the data set's list."""
+
+    absent: int = 0
+    """Listed samples without a file; they are left out."""
+
+    unreadable: int | None = 0
+    """Samples whose file cannot be read; they are left out. None: not checked yet, never in a record."""
+
+    @property
+    def left_out(self) -> int:
+        """The number of samples left out, as far as it is known."""
+        return self.absent + (self.unreadable or 0)
+
+    @property
+    def kept(self) -> int:
+        """The number of samples that remain, as far as it is known."""
+        return self.listed - self.left_out
+
+    @property
+    def words(self) -> str:
+        """What is left out, in words: `18 of 24 samples (18 absent, 0 unreadable)`."""
+        unreadable = "readability not checked yet" if self.unreadable is None else f"{self.unreadable} unreadable"
+        return f"{self.left_out} of {self.listed} samples ({self.absent} absent, {unreadable})"
+
+    @model_serializer(mode="wrap")
+    def _with_kept(self, fields: SerializerFunctionWrapHandler) -> dict[str, int | None]:
+        """A record holds `kept` too, so that nobody has to subtract."""
+        return {**fields(self), "kept": self.kept}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_kept(cls, document: Any) -> Any:
+        return {key: value for key, value in document.items() if key != "kept"} if isinstance(document, Mapping) else document
+
+
+class LoadedFile(Frozen):
+    """How one file of weights was read (`m2pt.weights.LoadedWeights`)."""
+
+    role: Literal["target", "auxiliary"]
+    source: str
+    """The encoder's name in the study file."""
+
+    modality: Modality
+    layout: str
+    """The published layout of the file."""
+
+    weights: str
+    """`raw` for the trained weights, `ema` for their moving average."""
+
+    wrapper: str | None
+    """The entry of the file that held the weights; None if they were at the top level."""
+
+    beside: tuple[str, ...]
+    """Other entries with weights that were not read."""
+
+    precisions: tuple[str, ...]
+    """Number formats of the stored weights, e.g. `float16`."""
+
+    norm_epsilon: float | None
+    """Epsilon of the norms; None where it is the usual one."""
+
+    zero: tuple[str, ...]
+    """Biases that the layout lacks and that are therefore zero."""
+
+    fresh: tuple[str, ...]
+    """Tensors that the file lacks and that keep their initialisation."""
+
+    positions: str | None
+    """How the position embeddings were resized; None if they were not."""
+
+    left: Annotated[tuple[str, ...] | None, Field(exclude_if=lambda left: left is None)] = None
+    """Keys of the file that the target's model has no place for; None for an auxiliary."""
+
+
+class Merge(Frozen):
+    """The proof that a pathway was merged into a plain model."""
+
+    max_logit_difference: float
+    """Largest absolute difference of an output before and after the merge."""
+
+    parameters: int
+    """Parameters of the merged model."""
+
+    plain_parameters: int
+    """Parameters of a plain model of the same configuration."""
+
+
+class _Record(Frozen):
+    """What the records of both kinds of run hold."""
+
+    run_id: str
+    metric: str
+    """The name of the main score, e.g. `accuracy`."""
+
+    val_score: float | None
+    """Main score on validation data, in percent (the loss for `reconstruction_loss`); None without validation data."""
+
+    parameters: int
+    """Parameters of the final model: merged where the method merges; of the encoder alone for a pretraining."""
+
+    files: dict[str, str]
+    """SHA-256 of each file of weights, by its name in the run's folder."""
+
+
+class PretrainRecord(_Record):
+    """The record of a pretraining."""
+
+    kind: Literal["pretrain"]
+    val_score: float
+    """Accuracy in percent for training with labels, mean loss for masked autoencoding; on validation data."""
+
+    @property
+    def encoder_sha256(self) -> str:
+        """SHA-256 of the encoder's file."""
+        return self.files[ENCODER]
+
+
+class FinetuneRecord(_Record):
+    """The record of a fine-tuning: everything that tables, figures and sentences of a report are made from."""
+
+    kind: Literal["finetune"]
+    score: Literal["last", "best_val"]
+    """Which weights are scored: those of the last epoch, or those of the best validation score."""
+
+    epoch: int
+    """The epoch of the scored weights, from 1."""
+
+    test_score: float
+    """Main score on test data, in percent."""
+
+    test_scores: dict[str, float]
+    """All scores on test data, in percent, by name."""
+
+    train_samples: int | None = None
+    """Samples trained with, after the draw of `finetune.samples`."""
+
+    val_samples: int
+    """Samples of the validation score; 0 without validation data."""
+
+    test_samples: int
+    """Samples of the test score."""
+
+    samples: dict[str, Counts] = Field(default_factory=dict)
+    """By split: what the data set lists, and what was left out, before any draw."""
+
+    samples_sha256: str | None = None
+    """Equal for runs that chose from, and were scored on, exactly the same samples."""
+
+    loaded: tuple[LoadedFile, ...] = ()
+    """How each file of weights was read."""
+
+    skipped: tuple[str, ...] = ()
+    """A sentence for each sample that was left out."""
+
+    classes: tuple[str, ...]
+    """Names of the classes (of part segmentation: of the parts), in the order of the outputs."""
+
+    confusion: tuple[tuple[int, ...], ...] | None
+    """Test samples by [true class][predicted class]; None with many classes, and for tagging and segmentation."""
+
+    scales: dict[str, float]
+    """Final value of each scale by name; under `NAME/abs_mean` the mean size if it has several entries. Empty without any."""
+
+    effective_sizes: dict[str, float]
+    """Final effective size |scale| * |auxiliary weight| / |weight| of each scale, by name."""
+
+    scale_abs_max: float | None = None
+    """Size of the largest entry of all scales; None without a pathway, and in records of older code."""
+
+    scale_abs_mean: float | None
+    """Mean size of the values of `scales`; None without a pathway."""
+
+    effective_size_mean: float | None
+    """Mean of `effective_sizes`; None without a pathway."""
+
+    trainable_parameters: int
+    """Parameters that had gradients during training."""
+
+    merge: Merge | None
+    """The proof of the merge; None where the method merges nothing."""
+
+    @property
+    def merged_sha256(self) -> str | None:
+        """SHA-256 of the file of the final model."""
+        return self.files.get(MERGED)
+
+    @property
+    def largest_scale(self) -> float:
+        """Size of the largest scale; from records of older code, that of the largest recorded value."""
+        known = self.scale_abs_max
+        return max(abs(value) for value in self.scales.values()) if known is None else known
+
+
+Record = FinetuneRecord | PretrainRecord
+R = TypeVar("R", FinetuneRecord, PretrainRecord)
+
+
+class _AnyRecord(RootModel[Annotated[Record, Field(discriminator="kind")]]):
+    """A record of either kind."""
+
+
+def write_record(run_dir: Path, record: Record) -> None:
+    """Write a run's record: from then on the run is complete. Raises `UserError` as `write_json`."""
+    write_json(run_dir / RECORD, record.model_dump(mode="json"))
+
+
+@overload
+def read_record(run_dir: Path) -> Record: ...
+
+
+@overload
+def read_record(run_dir: Path, kind: type[R]) -> R: ...
+
+
+def read_record(run_dir: Path, kind: type[R] | None = None) -> Record:
+    """The record of a complete run; `kind` is its type, where the caller knows it.
+
+    Raises:
+        UserError: it cannot be read, is damaged, or is the record of another run or kind.
+
+    """
+    path = run_dir / RECORD
+    record = read_model(path, _AnyRecord).root if kind is None else read_model(path, kind)
+    if record.run_id != run_dir.name:
+        raise UserError(f"{path}: is the record of {record.run_id}; delete the folder {run_dir} and run again.")
     return record

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from m2pt.config import UserError
-from m2pt.files.documents import read_json
-from m2pt.runs.folder import FAILURE, SPEC, RunState, read_history, read_spec, recipe_version, run_state
+from m2pt.runs.failure import read_failure
+from m2pt.runs.folder import SPEC, RunState, read_history, read_spec, recipe_version, run_state
 from m2pt.runs.identity import RECIPE_VERSION, run_id
-from m2pt.runs.record import read_record
+from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
 
 COLUMNS = (
@@ -27,6 +27,13 @@ equal for runs that chose from, and were scored on, the very same samples. All a
 """
 
 
+_OF_RECORD = (
+    "metric", "val_score", "test_score", "epoch", "scale_abs_mean", "effective_size_mean", "parameters", "trainable_parameters",
+    "train_samples", "val_samples", "test_samples", "samples_sha256",
+)  # fmt: skip
+"""The columns that a record has as they are."""
+
+
 def read_table(specs: Sequence[RunSpec], folder: Path, parts: Mapping[str, Sequence[RunSpec]] | None = None) -> pd.DataFrame:
     """One row per planned run, in the order of `specs`, with the columns `COLUMNS`; scores are percentages.
 
@@ -38,9 +45,9 @@ def read_table(specs: Sequence[RunSpec], folder: Path, parts: Mapping[str, Seque
 
 def read_results(
     specs: Sequence[RunSpec], folder: Path, parts: Mapping[str, Sequence[RunSpec]] | None = None
-) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
+) -> tuple[pd.DataFrame, dict[str, FinetuneRecord]]:
     """The `table` of runs, and the records of the complete ones by id; every folder is read once."""
-    documents: dict[str, dict[str, Any]] = {}
+    records: dict[str, FinetuneRecord] = {}
     names: dict[str, list[str]] = {}
     for name, members in (parts or {}).items():
         for spec in members:
@@ -48,8 +55,8 @@ def read_results(
     rows = []
     for spec in specs:
         memberships = names.get(spec.model_dump_json(), []) if names else []
-        rows.append(_row(spec, folder, documents) | {"parts": " ".join(memberships)})
-    return pd.DataFrame(rows, columns=list(COLUMNS)), documents
+        rows.append(_row(spec, folder, records) | {"parts": " ".join(memberships)})
+    return pd.DataFrame(rows, columns=list(COLUMNS)), records
 
 
 def read_runs(folder: str | Path) -> pd.DataFrame:
@@ -70,8 +77,8 @@ def read_runs(folder: str | Path) -> pd.DataFrame:
     return read_table(runs, Path(folder))
 
 
-def _row(spec: RunSpec, folder: Path, documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The row of one run; the record of a complete one is put into `documents`."""
+def _row(spec: RunSpec, folder: Path, records: dict[str, FinetuneRecord]) -> dict[str, Any]:
+    """The row of one run; the record of a complete one is put into `records`."""
     identifier = run_id(spec) if spec.ready else ""
     row: dict[str, Any] = {
         "run_id": identifier,
@@ -89,35 +96,19 @@ def _row(spec: RunSpec, folder: Path, documents: dict[str, dict[str, Any]]) -> d
         "auxiliary_weights": " ".join(str(ref.sha256) for ref in spec.auxiliary_refs) or None,
     }
     if row["status"] == RunState.COMPLETE:
-        documents[identifier] = read_record(folder / identifier)
-        row |= _scores(documents[identifier])
+        records[identifier] = read_record(folder / identifier, FinetuneRecord)
+        row |= _scores(records[identifier])
     elif row["status"] == RunState.FAILED:
-        row["error"] = read_json(folder / identifier / FAILURE)["error"]
+        row["error"] = read_failure(folder / identifier).error
     return row
 
 
-def _scores(record: Mapping[str, Any]) -> dict[str, Any]:
-    keys = (
-        "metric",
-        "val_score",
-        "test_score",
-        "epoch",
-        "scale_abs_mean",
-        "effective_size_mean",
-        "parameters",
-        "trainable_parameters",
-    )
-    merge = record["merge"] or {}
-    row = {key: record[key] for key in keys} | {"merge_max_logit_difference": merge.get("max_logit_difference")}
-    return row | _samples(record)
-
-
-def _samples(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a record says of its samples; nothing for one that was written before they were counted."""
-    row: dict[str, Any] = {f"{split}_samples": record.get(f"{split}_samples") for split in ("train", "val", "test")}
-    for split, counts in (record.get("samples") or {}).items():
-        row |= {f"{split}_{kind}": counts[kind] for kind in ("absent", "unreadable")}
-    return row | {"samples_sha256": record.get("samples_sha256")}
+def _scores(record: FinetuneRecord) -> dict[str, Any]:
+    row = {key: getattr(record, key) for key in _OF_RECORD}
+    row["merge_max_logit_difference"] = record.merge.max_logit_difference if record.merge else None
+    for split, counts in record.samples.items():
+        row |= {f"{split}_absent": counts.absent, f"{split}_unreadable": counts.unreadable}
+    return row
 
 
 def read_histories(run_dirs: Iterable[Path]) -> pd.DataFrame:

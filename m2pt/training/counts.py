@@ -1,50 +1,13 @@
 """How many samples each split of a run has, how many were left out of its lists, and how many may be."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any
 
 from m2pt.config import UserError
 from m2pt.runs.identity import canonical
+from m2pt.runs.record import Counts
 from m2pt.runs.spec import RunSpec
-
-
-@dataclass(frozen=True)
-class Counts:
-    """One split as a run uses it: samples that are listed, those without a file, those that cannot be read (None: not looked at).
-
-    With held-out validation data, the training split's list is shared out between `train` and `val`.
-    """
-
-    listed: int
-    absent: int = 0
-    unreadable: int | None = 0
-
-    @property
-    def left_out(self) -> int:
-        """How many are left out, as far as it is known."""
-        return self.absent + (self.unreadable or 0)
-
-    @property
-    def kept(self) -> int:
-        """The samples that are left, as far as it is known."""
-        return self.listed - self.left_out
-
-    @property
-    def words(self) -> str:
-        """What is left out, for people: `18 of 24 samples (18 absent, 0 unreadable)`."""
-        unreadable = "readability not checked yet" if self.unreadable is None else f"{self.unreadable} unreadable"
-        return f"{self.left_out} of {self.listed} samples ({self.absent} absent, {unreadable})"
-
-    @classmethod
-    def read(cls, document: Mapping[str, Any]) -> Self:
-        """From what `document` gave."""
-        return cls(document["listed"], document["absent"], document["unreadable"])
-
-    def document(self) -> dict[str, int | None]:
-        """As it stands in a record: `listed`, `kept`, `absent`, `unreadable`."""
-        return asdict(self) | {"kept": self.kept}
 
 
 def samples_sha256(spec: RunSpec, left_out: Mapping[str, Sequence[int]]) -> str:
@@ -83,8 +46,8 @@ def require_enough(spec: RunSpec, counts: Mapping[str, Counts], left_out: Mappin
         UserError: naming the split, how much of it is left out, and the first such file.
 
     """
-    if found := refusal(spec, counts):
-        split, why = found
+    if refused := refusal(spec, counts):
+        split, why = refused
         first = " ".join(left_out[split][0].split()).rstrip(".")
         way = (
             "restore the files or raise it" if spec.task and spec.task.unreadable == "skip" else "restore the files, or skip them"
@@ -94,4 +57,4 @@ def require_enough(spec: RunSpec, counts: Mapping[str, Counts], left_out: Mappin
 
 def documents(counts: Mapping[str, Counts]) -> dict[str, Any]:
     """All splits as they stand in a record."""
-    return {split: count.document() for split, count in counts.items()}
+    return {split: count.model_dump(mode="json") for split, count in counts.items()}

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from m2pt.config import UserError
 from m2pt.methods import METHODS
 from m2pt.models.encoder import Encoder, random_encoder
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed
+from m2pt.runs.record import LoadedFile
 from m2pt.runs.spec import RunSpec, WeightsRef
 from m2pt.weights import LoadedWeights, check_content, load_encoder, load_into, read_encoder
 
 
-def load_target(model: Model, spec: RunSpec, reference: WeightsRef, path: Path | None) -> dict[str, Any]:
+def load_target(model: Model, spec: RunSpec, reference: WeightsRef, path: Path | None) -> LoadedFile:
     """Load the target's encoder into a run's model; returns how its file was read, for the record.
 
     Raises:
@@ -23,13 +24,13 @@ def load_target(model: Model, spec: RunSpec, reference: WeightsRef, path: Path |
     path = _checked(path, reference, spec, "target")
     loaded = read_encoder(path, spec.modality, spec.input, spec.model, reading=reference.reading, source=reference.source)
     left = load_encoder(model, loaded, str(path))
-    return _told("target", reference, loaded) | {"left": list(left)}
+    return _reading("target", reference, loaded, left)
 
 
-def auxiliaries(spec: RunSpec, paths: Sequence[Path], told: list[dict[str, Any]]) -> list[Encoder]:
+def auxiliaries(spec: RunSpec, paths: Sequence[Path], loaded_files: list[LoadedFile]) -> list[Encoder]:
     """The encoders that the method takes beside the target, from their files; drawn from the seed where the source is random.
 
-    How their files were read is added to `told`.
+    How their files were read is added to `loaded_files`.
 
     Raises:
         UserError: a file is not given, has changed, or does not fit.
@@ -40,17 +41,17 @@ def auxiliaries(spec: RunSpec, paths: Sequence[Path], told: list[dict[str, Any]]
         names = spec.auxiliary.split("+") if METHODS[spec.method].loads_auxiliaries else []
         return [random_encoder(spec.model, derived_seed(spec.seed, "random auxiliary", name)) for name in names]
     given: tuple[Path | None, ...] = tuple(paths) or (None,) * len(references)
-    return [_auxiliary(spec, reference, path, told) for reference, path in zip(references, given, strict=True)]
+    return [_auxiliary(spec, reference, path, loaded_files) for reference, path in zip(references, given, strict=True)]
 
 
-def _auxiliary(spec: RunSpec, reference: WeightsRef, given: Path | None, told: list[dict[str, Any]]) -> Encoder:
+def _auxiliary(spec: RunSpec, reference: WeightsRef, given: Path | None, loaded_files: list[LoadedFile]) -> Encoder:
     path = _checked(given, reference, spec, "auxiliary")
     loaded = read_encoder(
         path, reference.modality, None, spec.model, parts="blocks", reading=reference.reading, source=reference.source
     )
     encoder = Encoder(spec.model)
     load_into(encoder.blocks, loaded.tensors, "blocks.", str(path))
-    told.append(_told("auxiliary", reference, loaded))
+    loaded_files.append(_reading("auxiliary", reference, loaded))
     return encoder
 
 
@@ -61,5 +62,13 @@ def _checked(path: Path | None, reference: WeightsRef, spec: RunSpec, role: str)
     return path
 
 
-def _told(role: str, reference: WeightsRef, loaded: LoadedWeights) -> dict[str, Any]:
-    return {"role": role, "source": reference.source, "modality": reference.modality} | loaded.facts()
+def _reading(
+    role: Literal["target", "auxiliary"], reference: WeightsRef, loaded: LoadedWeights, left: Sequence[str] | None = None
+) -> LoadedFile:
+    return LoadedFile(
+        role=role,
+        source=reference.source,
+        modality=reference.modality,
+        left=None if left is None else tuple(left),
+        **loaded.facts(),
+    )

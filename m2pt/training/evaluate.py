@@ -28,7 +28,7 @@ class Evaluation:
     score: float
     scores: dict[str, float]
     loss: float | None
-    confusion: list[list[int]] | None
+    confusion: tuple[tuple[int, ...], ...] | None
 
 
 @refuses_unknown
@@ -68,5 +68,6 @@ def evaluate(
     if loss is not None and not math.isfinite(loss):
         raise diverged(f"{run_id(spec)}, {split} split {when}: the loss is {loss}")
     scores = meter.result()
-    confusion = meter.confusion.tolist() if isinstance(meter, Accuracy) and meter.confusion is not None else None
+    counted = meter.confusion if isinstance(meter, Accuracy) else None
+    confusion = None if counted is None else tuple(map(tuple, counted.tolist()))
     return Evaluation(scores[spec.metric], scores, loss, confusion)

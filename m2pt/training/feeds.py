@@ -18,8 +18,8 @@ from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.items import Item, Items
 from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.identity import derived_seed
+from m2pt.runs.record import Counts
 from m2pt.runs.spec import RunSpec
-from m2pt.training.counts import Counts
 from m2pt.training.sampling import weighted_order
 from m2pt.training.share import Share
 

@@ -11,9 +11,10 @@ from m2pt.config import UserError
 from m2pt.files.documents import read_json, write_json
 from m2pt.modalities.shared.items import Items, Split
 from m2pt.runs.identity import derived_seed
+from m2pt.runs.record import Counts
 from m2pt.runs.spec import RunSpec, TaskSpec
 from m2pt.training.availability import Availability, available, memory_name, open_split
-from m2pt.training.counts import Counts, documents, require_enough, samples_sha256
+from m2pt.training.counts import documents, require_enough, samples_sha256
 from m2pt.training.draw import balanced
 from m2pt.training.feeds import Feed, FileFeed, TestSplit
 from m2pt.training.hopeless import refuse_one_answer
@@ -35,7 +36,7 @@ class _Part:
         """How many samples there are, and how many are left out."""
         places = set(self.places.tolist())
         unreadable = None if state.unreadable is None else len(places & state.unreadable.keys())
-        return Counts(len(places), len(places & state.absent.keys()), unreadable)
+        return Counts(listed=len(places), absent=len(places & state.absent.keys()), unreadable=unreadable)
 
     def left_out(self, state: Availability) -> list[str]:
         """A sentence for each sample that is left out."""
@@ -135,7 +136,7 @@ def look(spec: RunSpec, folder: Path, cache: Path) -> dict[str, Counts]:
         _require_taught(spec, parts, {name: part.kept(states[part.listed_as]) for name, part in parts.items()})
         write_json(memory, documents(_counts(parts, states)))
     known = read_json(memory)
-    return {name: Counts.read(known[name]) for name in SPLITS if name in known}
+    return {name: Counts.model_validate(known[name]) for name in SPLITS if name in known}
 
 
 def _memory(spec: RunSpec, folder: Path, cache: Path) -> Path:

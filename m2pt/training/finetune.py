@@ -4,6 +4,7 @@ Every random draw comes from a generator seeded by the run's seed and a purpose,
 share split, order, augmentation and head across methods, and differences can be paired.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,9 +18,10 @@ from m2pt.modalities.shared.samples import Samples
 from m2pt.models.model import Model, fresh
 from m2pt.runs.folder import CHECKPOINT, MERGED
 from m2pt.runs.identity import derived_seed, run_id
+from m2pt.runs.record import Counts, FinetuneRecord, LoadedFile, Merge
 from m2pt.runs.spec import RunSpec
 from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
-from m2pt.training.counts import Counts, documents, samples_sha256
+from m2pt.training.counts import samples_sha256
 from m2pt.training.draw import balanced
 from m2pt.training.encoders import auxiliaries, load_target
 from m2pt.training.evaluate import Evaluation, evaluate
@@ -58,18 +60,18 @@ class Places:
 
 
 def build(
-    spec: RunSpec, places: Places, num_classes: int, num_categories: int = 0, told: list[dict[str, Any]] | None = None
+    spec: RunSpec, places: Places, num_classes: int, num_categories: int = 0, loaded: list[LoadedFile] | None = None
 ) -> Model:
     """The model a run starts from: built from its seed, loaded with the target's weights, changed by its method.
 
-    How files of weights were read is added to `told`.
+    How files of weights were read is added to `loaded`.
     """
-    told = [] if told is None else told
+    loaded = [] if loaded is None else loaded
     torch.manual_seed(derived_seed(spec.seed, "model", spec.target))
     model = fresh(spec, num_classes, num_categories)
     if spec.target_weights is not None:
-        told.append(load_target(model, spec, spec.target_weights, places.target_weights))
-    METHODS[spec.method].apply(model, spec, auxiliaries(spec, places.auxiliary_weights, told))
+        loaded.append(load_target(model, spec, spec.target_weights, places.target_weights))
+    METHODS[spec.method].apply(model, spec, auxiliaries(spec, places.auxiliary_weights, loaded))
     freeze_for(spec.tuning, model)
     model.gradient_checkpointing = places.gradient_checkpointing
     model.tokenizer.take(spec.finetune.augment)
@@ -89,15 +91,15 @@ def memory_feed(spec: RunSpec, splits: dict[str, Samples], share: Share) -> Feed
     """The data of a run on small decoded data: `splits` holds `train`, `val` and `test`."""
     pool = draw_samples(splits["train"], spec.finetune.samples, derived_seed(spec.seed, "split", spec.target))
     feed = MemoryFeed(spec, pool, {"val": splits["val"], "test": splits["test"]}, share)
-    feed.counts = {name: Counts(len(samples.y)) for name, samples in splits.items()}
+    feed.counts = {name: Counts(listed=len(samples.y)) for name, samples in splits.items()}
     feed.samples_sha256 = samples_sha256(spec, {})  # a sample that cannot be read has ended the run
     return feed
 
 
-def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: Stopwatch) -> dict[str, Any]:
+def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: Stopwatch) -> FinetuneRecord:
     """Train, select on validation data, merge, test once; returns the record (not yet written).
 
-    Goes on from the last checkpoint in `run_dir`. What a forward pass takes in the end goes to `watch`, not into the record.
+    Continues from the last checkpoint in `run_dir`. The time of a forward pass goes to `watch`, not into the record.
 
     Raises:
         UserError: weights do not fit, a file cannot be read, a loss is not finite, no scale has moved, or there is no space.
@@ -105,52 +107,77 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
     """
     require_startable(spec, places.means, Known(feed.size, feed.count("val")))
     refuse_hopeless(spec, feed)
-    loaded: list[dict[str, Any]] = []
+    loaded: list[LoadedFile] = []
     with watch.measure("load"):
         model = build(spec, places, len(feed.classes), len(feed.parts or ()), loaded)
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         trainer = Trainer(spec, model, feed, places.device, places.share, places.micro_batch)
-    best = _train(spec, trainer, places, run_dir, watch)
-    model = trainer.scored
+    epoch = _train(spec, trainer, places, run_dir, watch)
     with watch.measure("evaluate"):
-        scales, largest = _scale_values(model), _largest_scale(model)
-        sizes = pathway.effective_sizes(model)
-        merged = merge(spec, model, fresh(spec, len(feed.classes), len(feed.parts or ())), feed, places.device)
-        refuse_weights(model, f"{run_id(spec)}, after training")
-        when = f"with the weights of epoch {best}"
-        val = evaluate(model, spec, feed, "val", places.device, places.share, when) if feed.count("val") else None
-        test = evaluate(model, spec, feed, "test", places.device, places.share, when)
-    record = {
-        "run_id": run_id(spec),
-        "kind": spec.kind,
-        "metric": spec.metric,
-        "score": spec.finetune.score,
-        "epoch": best,
-        "val_score": val.score if val else None,
-        "test_score": test.score,
-        "test_scores": test.scores,
-        "train_samples": feed.size,
-        "val_samples": feed.count("val"),
-        "test_samples": feed.count("test"),
-        "samples": documents(feed.counts),
-        "samples_sha256": feed.samples_sha256,
-        "loaded": loaded,
-        "skipped": list(feed.skipped),
-        "classes": list(feed.classes),
-        "confusion": test.confusion,
-        "scales": scales,
-        "effective_sizes": sizes,
-        "scale_abs_max": largest,
-        "scale_abs_mean": _mean([abs(value) for value in scales.values()]),
-        "effective_size_mean": _mean(list(sizes.values())),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "trainable_parameters": trainable,
-        "merge": merged,
-        "files": {MERGED: save_weights(run_dir / MERGED, model)} if places.share.leads else {},
-    }
+        final = _finish(spec, trainer.scored, feed, places, epoch)
+    files = {MERGED: save_weights(run_dir / MERGED, trainer.scored)} if places.share.leads else {}
     if places.share.leads:
-        _time_inference(spec, model, feed, places, watch)
-    return record
+        _time_inference(spec, trainer.scored, feed, places, watch)
+    return _record(spec, feed, final, loaded, trainable, files)
+
+
+@dataclass(frozen=True)
+class _Final:
+    """What is measured of the scored weights: the scales before the merge, everything else after it."""
+
+    epoch: int
+    scales: dict[str, float]
+    largest_scale: float | None
+    effective_sizes: dict[str, float]
+    merge: Merge | None
+    parameters: int
+    val: Evaluation | None
+    test: Evaluation
+
+
+def _finish(spec: RunSpec, model: Model, feed: Feed, places: Places, epoch: int) -> _Final:
+    """Merge the model, and evaluate it: on validation data, where there are any, and once on test data."""
+    scales, largest, sizes = _scale_values(model), _largest_scale(model), pathway.effective_sizes(model)
+    merged = merge(spec, model, fresh(spec, len(feed.classes), len(feed.parts or ())), feed, places.device)
+    refuse_weights(model, f"{run_id(spec)}, after training")
+    when = f"with the weights of epoch {epoch}"
+    val = evaluate(model, spec, feed, "val", places.device, places.share, when) if feed.count("val") else None
+    test = evaluate(model, spec, feed, "test", places.device, places.share, when)
+    parameters = sum(p.numel() for p in model.parameters())
+    return _Final(epoch, scales, largest, sizes, merged, parameters, val, test)
+
+
+def _record(
+    spec: RunSpec, feed: Feed, final: _Final, loaded: Sequence[LoadedFile], trainable: int, files: dict[str, str]
+) -> FinetuneRecord:
+    return FinetuneRecord(
+        run_id=run_id(spec),
+        kind=spec.kind,
+        metric=spec.metric,
+        score=spec.finetune.score,
+        epoch=final.epoch,
+        val_score=final.val.score if final.val else None,
+        test_score=final.test.score,
+        test_scores=final.test.scores,
+        train_samples=feed.size,
+        val_samples=feed.count("val"),
+        test_samples=feed.count("test"),
+        samples=dict(feed.counts),
+        samples_sha256=feed.samples_sha256,
+        loaded=tuple(loaded),
+        skipped=tuple(feed.skipped),
+        classes=tuple(feed.classes),
+        confusion=final.test.confusion,
+        scales=final.scales,
+        effective_sizes=final.effective_sizes,
+        scale_abs_max=final.largest_scale,
+        scale_abs_mean=_mean([abs(value) for value in final.scales.values()]),
+        effective_size_mean=_mean(list(final.effective_sizes.values())),
+        parameters=final.parameters,
+        trainable_parameters=trainable,
+        merge=final.merge,
+        files=files,
+    )
 
 
 def _time_inference(spec: RunSpec, model: Model, feed: Feed, places: Places, watch: Stopwatch) -> None:

@@ -3,7 +3,6 @@
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from m2pt.config import ImageInput, refuses_unknown
+from m2pt.runs.attempts import Inference
 from m2pt.runs.spec import RunSpec
 from m2pt.training.feeds import Feed
 from m2pt.training.precision import Precision, autocast
@@ -23,15 +23,6 @@ LEAST_PAIRS, MOST_PAIRS = 3, 100
 
 BUDGET_S = 0.04
 """Passes are repeated for so long: a small part of the shortest run."""
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Median times of a forward pass of the same `batch` rows in evaluation mode, in ms: the model's, and a plain model's."""
-
-    batch: int
-    latency_ms: float
-    plain_latency_ms: float
 
 
 def example(spec: RunSpec, feed: Feed) -> tuple[Tensor, Tensor | None] | None:
@@ -57,7 +48,7 @@ def example(spec: RunSpec, feed: Feed) -> tuple[Tensor, Tensor | None] | None:
 @torch.no_grad()
 def measure(
     model: nn.Module, plain: nn.Module, x: Tensor, given: Tensor | None, precision: Precision, device: torch.device
-) -> Latency:
+) -> Inference:
     """Time both models on the same batch `x` (B, ...), in turn; both must be on `device`. Their modes are left as they were.
 
     One pass of each is for warming up. The two change places from pair to pair, so that none is always the second. Where a single
@@ -83,7 +74,7 @@ def measure(
     model.train(modes[0])
     plain.train(modes[1])
     own, other = (round(1000 * statistics.median(times), 4) for times in taken)
-    return Latency(len(x), own, other)
+    return Inference(batch=len(x), latency_ms=own, plain_latency_ms=other)
 
 
 def _in_turn(first: Callable[[], float], second: Callable[[], float]) -> tuple[list[float], list[float]]:

@@ -1,7 +1,6 @@
 """The end of a pathway's training: a plain model, and the proof that it is the same function."""
 
 from itertools import islice
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,6 +8,7 @@ from torch import Tensor
 from m2pt.methods import METHODS
 from m2pt.models.model import Model
 from m2pt.runs.identity import run_id
+from m2pt.runs.record import Merge
 from m2pt.runs.spec import RunSpec
 from m2pt.training.feeds import Feed, TestSplit
 from m2pt.training.finite import NotFiniteError, diverged
@@ -17,7 +17,7 @@ from m2pt.training.goals import Predictor
 _PROOF_BATCHES = 8
 
 
-def merge(spec: RunSpec, model: Model, plain: Model, feed: Feed, device: torch.device) -> dict[str, Any] | None:
+def merge(spec: RunSpec, model: Model, plain: Model, feed: Feed, device: torch.device) -> Merge | None:
     """Make a plain model, and prove it: the largest difference of outputs, and the parameter count of a plain model.
 
     The outputs are those of the first batches of the validation split, or of the test split where there is none; their labels
@@ -34,11 +34,11 @@ def merge(spec: RunSpec, model: Model, plain: Model, feed: Feed, device: torch.d
     method(model)
     after = _outputs(spec, model, feed, device)
     plain.load_state_dict(model.state_dict())
-    return {
-        "max_logit_difference": max(float((one - other).abs().max()) for one, other in zip(before, after, strict=True)),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "plain_parameters": sum(p.numel() for p in plain.parameters()),
-    }
+    return Merge(
+        max_logit_difference=max(float((one - other).abs().max()) for one, other in zip(before, after, strict=True)),
+        parameters=sum(p.numel() for p in model.parameters()),
+        plain_parameters=sum(p.numel() for p in plain.parameters()),
+    )
 
 
 @torch.no_grad()

@@ -21,6 +21,7 @@ from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.folder import ENCODER
 from m2pt.runs.identity import derived_seed, run_id
+from m2pt.runs.record import PretrainRecord
 from m2pt.runs.spec import PretrainSpec
 from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
 from m2pt.training.feeds import EVALUATION_BATCH
@@ -78,7 +79,7 @@ class PretrainedEncoder(nn.Module):
 
 def pretrain(
     spec: PretrainSpec, splits: dict[str, Samples], start: Path | None, device: torch.device, run_dir: Path, watch: Stopwatch
-) -> dict[str, Any]:
+) -> PretrainRecord:
     """Pretrain one encoder for a fixed number of steps; returns the record (not yet written).
 
     `splits` holds `pretrain` and `val`; `start` is the weights file that a `labels` source goes on from.
@@ -97,7 +98,7 @@ def pretrain(
 
 def _masked(
     spec: PretrainSpec, recipe: MaePretrain, splits: dict[str, Samples], device: torch.device, run_dir: Path, watch: Stopwatch
-) -> dict[str, Any]:
+) -> PretrainRecord:
     model = MaskedAutoencoder(spec.modality, spec.input, spec.model, recipe.decoder_depth).to(device)
 
     def loss_of(x: Tensor, y: Tensor, noise: torch.Generator) -> Tensor:
@@ -137,7 +138,7 @@ def _labelled(
     device: torch.device,
     run_dir: Path,
     watch: Stopwatch,
-) -> dict[str, Any]:
+) -> PretrainRecord:
     model = Model(spec.modality, spec.input, spec.model, len(splits["pretrain"].classes))
     load_into(model.tokenizer, tensors, "tokenizer.", f"encoder {spec.source}")
     load_into(model.blocks, tensors, "blocks.", f"encoder {spec.source}")
@@ -234,12 +235,12 @@ def _step(
     return value
 
 
-def _record(spec: PretrainSpec, metric: str, score: float, kept: nn.Module, run_dir: Path) -> dict[str, Any]:
-    return {
-        "run_id": run_id(spec),
-        "kind": spec.kind,
-        "metric": metric,
-        "val_score": score,
-        "parameters": sum(p.numel() for p in kept.parameters()),
-        "files": {ENCODER: save_weights(run_dir / ENCODER, kept)},
-    }
+def _record(spec: PretrainSpec, metric: str, score: float, kept: nn.Module, run_dir: Path) -> PretrainRecord:
+    return PretrainRecord(
+        run_id=run_id(spec),
+        kind=spec.kind,
+        metric=metric,
+        val_score=score,
+        parameters=sum(p.numel() for p in kept.parameters()),
+        files={ENCODER: save_weights(run_dir / ENCODER, kept)},
+    )

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from m2pt.training.latency import Latency
+from m2pt.runs.attempts import Inference
 
 
 class Stopwatch:
@@ -12,7 +12,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds = {"load": 0.0, "train": 0.0, "evaluate": 0.0}
-        self.inference: Latency | None = None
+        self.inference: Inference | None = None
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:

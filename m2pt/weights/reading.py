@@ -51,11 +51,11 @@ class LoadedWeights:
             "layout": self.layout,
             "weights": self.weights,
             "wrapper": self.wrapper,
-            "beside": list(self.beside),
-            "precisions": list(self.precisions),
+            "beside": self.beside,
+            "precisions": self.precisions,
             "norm_epsilon": self.norm_epsilon,
-            "zero": [f"blocks.*.{key.removeprefix('blocks.0.')}" for key in self.filled if key.startswith("blocks.0.")],
-            "fresh": list(self.fresh),
+            "zero": tuple(f"blocks.*.{key.removeprefix('blocks.0.')}" for key in self.filled if key.startswith("blocks.0.")),
+            "fresh": self.fresh,
             "positions": None if self.resampled is None else str(self.resampled),
         }
 

@@ -3,8 +3,8 @@
 from argparse import Namespace
 
 from m2pt.analysis.tables.left_out import mixtures
-from m2pt.files.documents import read_json
-from m2pt.runs.folder import FAILURE, RunState
+from m2pt.runs.failure import read_failure
+from m2pt.runs.folder import RunState
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
 from m2pt.runs.table import read_results
@@ -33,4 +33,4 @@ def status(options: Namespace) -> int:
 
 def _reason(plan: Plan, spec: Spec) -> str:
     run_dir = plan.run_dir(spec)
-    return "" if run_dir is None else str(read_json(run_dir / FAILURE)["error"])
+    return "" if run_dir is None else read_failure(run_dir).error

@@ -4,12 +4,12 @@ An engine never decides what is complete (the record does), never tries a job ag
 number.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from m2pt.runs.folder import RunState, is_complete
+from m2pt.runs.inputs import JobInputs
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Engine(Protocol):
     def warm(self, jobs: int) -> None:
         """Prepare for this many jobs, without waiting."""
 
-    def run(self, run_dir: Path, inputs: Mapping[str, Any], time_limit_s: float) -> JobResult:
+    def run(self, run_dir: Path, inputs: JobInputs, time_limit_s: float) -> JobResult:
         """Do the job of one run; blocks until it has ended. Many threads may call this at once.
 
         `inputs` are written to the run's `local/inputs.json`, with the device. A job that dies or exceeds the time limit leaves

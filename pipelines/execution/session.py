@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from m2pt.config import Study, UserError
-from m2pt.files.documents import read_json
 from m2pt.runs.environment import WAY_OUT, Compared
+from m2pt.runs.failure import read_failure
 from m2pt.runs.folder import FAILURE, RunState, create_run
 from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, Spec
@@ -230,7 +230,7 @@ class Session:
         run_dir = create_run(folder, spec)
         self._start_tracking().run_started(spec, run_dir)
         kind = PRETRAINING if isinstance(spec, PretrainSpec) else FINE_TUNING
-        inputs = job_inputs(plan, spec) | {"beside": list(self._compared_with.get(kind, ()))}
+        inputs = job_inputs(plan, spec).model_copy(update={"beside": tuple(self._compared_with.get(kind, ()))})
         result = self.engine.run(run_dir, inputs, self.study.execution.time_limit_s)
         self._start_tracking().run_ended(spec, run_dir)
         if result.status == RunState.COMPLETE:
@@ -238,7 +238,7 @@ class Session:
                 self._compared_with[kind] |= set(environments.of_run(run_dir))
             splits = ("val",) if is_trial(self.study, spec) else ("val", "test")  # a search shows nobody a test score
             return Ended(True, scores(run_dir, splits), seconds=result.seconds)
-        died = (run_dir / FAILURE).is_file() and read_json(run_dir / FAILURE)["kind"] == "worker_died"
+        died = (run_dir / FAILURE).is_file() and read_failure(run_dir).kind == "worker_died"
         return Ended(False, result.error or "failed without a reason", died, result.seconds)
 
     def outcome(self, kind: str, among: Sequence[Spec] | None = None) -> Outcome:
@@ -265,5 +265,5 @@ def _runs(count: int) -> str:
 def scores(run_dir: Path, splits: Sequence[str] = ("val", "test")) -> str:
     """The result of a complete run on some splits in a few words."""
     record = read_record(run_dir)
-    named = {split: record.get(f"{split}_score") for split in splits}
+    named = {split: getattr(record, f"{split}_score", None) for split in splits}
     return " ".join(f"{split} {value:.4g}" for split, value in named.items() if value is not None)

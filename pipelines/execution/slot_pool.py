@@ -8,15 +8,16 @@ killed takes its own run with it and nothing else; the next run on its slot star
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from m2pt.config import Study, UserError
-from m2pt.files.documents import write_json
-from m2pt.runs.folder import FAILURE, INPUTS, LOG, RunState
+from m2pt.runs.failure import Failure, FailureKind, write_failure
+from m2pt.runs.folder import LOG, RunState
+from m2pt.runs.inputs import JobInputs, write_inputs
 from pipelines.execution.engine import JobResult, result_of
 from pipelines.execution.process_environment import LOGS
 from pipelines.execution.worker import Worker, WorkerEndedError
@@ -69,7 +70,7 @@ class SlotPool:
                 if not self._closed:
                     worker.start()
 
-    def run(self, run_dir: Path, inputs: Mapping[str, Any], time_limit_s: float) -> JobResult:
+    def run(self, run_dir: Path, inputs: JobInputs, time_limit_s: float) -> JobResult:
         """Do the job of one run on the next free slot; blocks until it has ended. Many threads may call this at once.
 
         Writes the run's `local/inputs.json` (`inputs` and the slot's device) first, and its `local/failure.json` if the time
@@ -117,11 +118,11 @@ class SlotPool:
                 raise WorkerEndedError("was not started")
             worker.start()
 
-    def _run_on(self, worker: Worker, run_dir: Path, inputs: Mapping[str, Any], limit_s: float) -> JobResult:
+    def _run_on(self, worker: Worker, run_dir: Path, inputs: JobInputs, limit_s: float) -> JobResult:
         slot, started = worker.slot.name, time.monotonic()
-        kind = None
+        kind: FailureKind | None = None
         try:
-            write_json(run_dir / INPUTS, {**inputs, "device": worker.slot.device})
+            write_inputs(run_dir, inputs.model_copy(update={"device": worker.slot.device}))
             self._start(worker)
             worker.wait_ready()
             started = time.monotonic()
@@ -139,5 +140,5 @@ class SlotPool:
         if self._closed:
             return result_of(run_dir, _CUT_OFF, slot, result.seconds)
         with suppress(UserError):
-            write_json(run_dir / FAILURE, {"error": error, "details": worker.last_words(), "kind": kind})
+            write_failure(run_dir, Failure(error=error or "", details=worker.last_words(), kind=kind))
         return result

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from m2pt.config import Study
-from m2pt.files.documents import read_json
-from m2pt.runs.environment import WAY_OUT, Compared, compared, contributing, differences, facts, processor_name
-from m2pt.runs.folder import ATTEMPT, CHECKPOINT, EXECUTION, is_complete
+from m2pt.runs.attempts import NOT_RECORDED, contributing, current_attempt, read_attempts
+from m2pt.runs.environment import WAY_OUT, Compared, differences, facts, processor_name
+from m2pt.runs.folder import CHECKPOINT, is_complete
 from m2pt.runs.spec import Spec
 from pipelines.planning.job_inputs import THREADS
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan
@@ -27,7 +27,7 @@ def here(study: Study) -> Compared:
     """The environment in which the runs of a study would be computed now."""
     first = slots(study.execution)[0]
     name = processor_name() if first.device == "cpu" else device_name()
-    return compared(facts(first.device, name, THREADS))
+    return facts(first.device, name, THREADS).compared
 
 
 def recorded(plan: Plan, specs: Sequence[Spec]) -> dict[Path, list[Compared]]:
@@ -42,10 +42,10 @@ def recorded(plan: Plan, specs: Sequence[Spec]) -> dict[Path, list[Compared]]:
 
 def of_run(run_dir: Path) -> list[Compared]:
     """The environments that the numbers of a run come from; if none is recorded, one in which everything is unknown."""
-    attempts = read_json(run_dir / EXECUTION)["attempts"] if (run_dir / EXECUTION).is_file() else []
-    if (run_dir / ATTEMPT).is_file():  # a killed run, whose last attempt is not listed yet
-        attempts = [*attempts, read_json(run_dir / ATTEMPT)]
-    return list(dict.fromkeys(compared(attempt) for attempt in contributing(attempts) or [{}]))
+    attempts, killed = list(read_attempts(run_dir)), current_attempt(run_dir)
+    if killed is not None:
+        attempts.append(killed)  # it is not listed yet
+    return list(dict.fromkeys(attempt.compared for attempt in contributing(attempts) or [NOT_RECORDED]))
 
 
 def differing(known: Mapping[Path, Sequence[Compared]], ours: Compared) -> dict[Path, str]:

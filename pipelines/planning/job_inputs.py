@@ -1,8 +1,7 @@
 """What a job needs to know about this machine: where its data and weights are, and settings that change no number."""
 
-from typing import Any
-
 from m2pt.data.fingerprints import CACHE
+from m2pt.runs.inputs import JobInputs
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef
 from pipelines.planning.folders import data_folder
 from pipelines.planning.plan import Plan, data_key
@@ -11,24 +10,24 @@ THREADS = 1
 """How many threads a run computes with. With more, its numbers would depend on how many runs there are at the same time."""
 
 
-def job_inputs(plan: Plan, spec: Spec) -> dict[str, Any]:
+def job_inputs(plan: Plan, spec: Spec) -> JobInputs:
     """The inputs of a job: the paths of its data and weights, and the settings that change no number."""
 
-    def path(reference: WeightsRef | None) -> str | None:
-        return None if reference is None else str(plan.weights[reference.source, reference.modality])
+    def path(reference: WeightsRef) -> str:
+        return str(plan.weights[reference.source, reference.modality])
 
     execution = plan.study.execution
-    return {
-        "data": str(data_folder(plan.study, data_key(spec))),
-        "cache": str(CACHE),
-        "start_weights": path(spec.start) if isinstance(spec, PretrainSpec) else None,
-        "target_weights": path(spec.target_weights) if isinstance(spec, RunSpec) else None,
-        "auxiliary_weights": [path(reference) for reference in spec.auxiliary_refs] if isinstance(spec, RunSpec) else [],
-        "threads": THREADS,
-        "devices": execution.devices_per_job if isinstance(spec, RunSpec) else 1,
-        "checkpoint_every_epochs": execution.checkpoint_every_epochs,
-        "checkpoint_every_steps": execution.checkpoint_every_steps,
-        "micro_batch": execution.micro_batch,
-        "gradient_checkpointing": execution.gradient_checkpointing,
-        "loader_workers": execution.loader_workers,
-    }
+    return JobInputs(
+        data=str(data_folder(plan.study, data_key(spec))),
+        cache=str(CACHE),
+        start_weights=path(spec.start) if isinstance(spec, PretrainSpec) and spec.start else None,
+        target_weights=path(spec.target_weights) if isinstance(spec, RunSpec) and spec.target_weights else None,
+        auxiliary_weights=tuple(map(path, spec.auxiliary_refs)) if isinstance(spec, RunSpec) else (),
+        threads=THREADS,
+        devices=execution.devices_per_job if isinstance(spec, RunSpec) else 1,
+        checkpoint_every_epochs=execution.checkpoint_every_epochs,
+        checkpoint_every_steps=execution.checkpoint_every_steps,
+        micro_batch=execution.micro_batch,
+        gradient_checkpointing=execution.gradient_checkpointing,
+        loader_workers=execution.loader_workers,
+    )

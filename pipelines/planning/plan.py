@@ -12,7 +12,7 @@ from m2pt.config import FileSource, Study, UserError
 from m2pt.data.fingerprints import fingerprint
 from m2pt.runs.folder import ENCODER, LOCK, RunState, is_complete, run_state
 from m2pt.runs.identity import canonical, run_id
-from m2pt.runs.record import read_record
+from m2pt.runs.record import PretrainRecord, read_record
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.trials import Trial, chosen, is_trial, with_encoders, with_trials
 from m2pt.weights import weights_file, weights_sha256
@@ -179,7 +179,7 @@ def _trained_encoders(
             if is_complete(run_dir):
                 key = (spec.source, spec.modality)
                 trained[key] = run_dir / ENCODER
-                prints = replace(prints, weights={**prints.weights, key: read_record(run_dir)["files"][ENCODER]})
+                prints = replace(prints, weights={**prints.weights, key: read_record(run_dir, PretrainRecord).encoder_sha256})
     return trained, prints
 
 

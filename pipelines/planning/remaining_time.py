@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from m2pt.files.documents import read_json
-from m2pt.runs.folder import EXECUTION, is_complete
+from m2pt.runs.attempts import read_attempts
+from m2pt.runs.folder import is_complete
 from m2pt.runs.spec import PretrainSpec, Spec
 from pipelines.planning.plan import Plan
 
@@ -34,7 +34,5 @@ def _group(spec: Spec) -> str:
 
 def _run_seconds(run_dir: Path) -> float | None:
     """The seconds of all attempts of a run; None where it was computed elsewhere."""
-    path = run_dir / EXECUTION
-    if not path.is_file():
-        return None
-    return float(sum(attempt["seconds"]["total"] for attempt in read_json(path)["attempts"]))
+    attempts = read_attempts(run_dir)
+    return sum(attempt.seconds["total"] for attempt in attempts) if attempts else None

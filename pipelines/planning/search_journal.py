@@ -13,7 +13,7 @@ from m2pt.config import FileSource, Study, UserError
 from m2pt.files.documents import read_json, write_json
 from m2pt.runs.folder import RECORD, is_complete
 from m2pt.runs.identity import RECIPE_VERSION, canonical, run_id
-from m2pt.runs.record import read_record
+from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import Trial, with_trials
 from pipelines.planning.folders import aside_of, place_of
@@ -112,10 +112,10 @@ def validation_score(run_dir: Path) -> float:
         UserError: the record cannot be read, or has no validation score.
 
     """
-    score = read_record(run_dir).get("val_score")
+    score = read_record(run_dir, FinetuneRecord).val_score
     if score is None:
         raise UserError(
             f"{run_dir / RECORD}: has no validation score, by which a search selects; hold out part of the training data "
             "(tasks.NAME.holdout)."
         )
-    return float(score)
+    return score

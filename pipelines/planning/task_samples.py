@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from m2pt.analysis.paper.sameness import KnownSamples
 from m2pt.config import UserError
 from m2pt.data.fingerprints import CACHE
 from m2pt.runs.folder import is_complete
-from m2pt.runs.record import read_record
+from m2pt.runs.record import Counts, FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
-from m2pt.training.counts import Counts, documents, refusal
+from m2pt.training.counts import documents, refusal
 from m2pt.training.files import look
 from pipelines.planning.folders import data_folder
 from pipelines.planning.plan import Plan
@@ -58,12 +59,12 @@ def task_samples(plan: Plan) -> list[TaskSamples]:
     return [TaskSamples(key[0], len(specs), *counted[key]) for key, specs in groups.items()]
 
 
-def known_samples(plan: Plan, spec: RunSpec) -> Mapping[str, Any]:
+def known_samples(plan: Plan, spec: RunSpec) -> KnownSamples:
     """What is known about the samples of a run: its record if it is complete, else the counts of the lists, if there are any."""
     run_dir = plan.run_dir(spec)
     if run_dir is not None and is_complete(run_dir):
-        return read_record(run_dir)
-    return {} if spec.target in plan.missing_data else {"samples": documents(count_samples(plan, spec)[0])}
+        return KnownSamples.of(read_record(run_dir, FinetuneRecord))
+    return KnownSamples() if spec.target in plan.missing_data else KnownSamples(count_samples(plan, spec)[0])
 
 
 def without_model(spec: RunSpec) -> RunSpec:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from m2pt.analysis.tables.provenance import seconds_of
 from m2pt.files.documents import read_lines
+from m2pt.runs.attempts import Attempt
 from m2pt.runs.folder import TIMES
+from m2pt.runs.record import PretrainRecord, Record
 
 EPOCH = "epoch"
 """The metric that comes last in each epoch: its latest value is the last epoch that a tracker shows."""
@@ -66,41 +67,38 @@ def _points(line: Mapping[str, Any], time_ms: int) -> Iterator[Point]:
     yield Point(EPOCH, float(line["epoch"]), line["epoch"], time_ms)
 
 
-def summary_points(record: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]], time_ms: int) -> list[Point]:
+def summary_points(record: Record, attempts: Sequence[Attempt], time_ms: int) -> list[Point]:
     """The scores and costs of a complete run, at step 0: a chart of them compares runs side by side."""
-    values = _scores(record) | _sample_counts(record) | _costs(attempts)
+    values = _scores(record) | _costs(attempts)
     return [Point(key, float(value), 0, time_ms) for key, value in values.items() if value is not None]
 
 
-def _scores(record: Mapping[str, Any]) -> Values:
-    same_name = ("scale_abs_mean", "effective_size_mean", "parameters", "trainable_parameters")
-    return {
-        "val/score": record.get("val_score"),
-        f"test/{record['metric']}": record.get("test_score"),
-        "merge/max_logit_difference": (record.get("merge") or {}).get("max_logit_difference"),
-        **{key: record.get(key) for key in same_name},
-    }
+def _scores(record: Record) -> Values:
+    values: Values = {"val/score": record.val_score, "parameters": record.parameters}
+    if isinstance(record, PretrainRecord):
+        return values
+    values |= {key: getattr(record, key) for key in ("scale_abs_mean", "effective_size_mean", "trainable_parameters")}
+    values[f"test/{record.metric}"] = record.test_score
+    values["merge/max_logit_difference"] = record.merge.max_logit_difference if record.merge else None
+    for split, counts in record.samples.items():
+        values |= {f"samples/{split}/{kind}": count for kind, count in counts.model_dump().items()}
+    return values
 
 
-def _sample_counts(record: Mapping[str, Any]) -> Values:
-    splits = record.get("samples") or {}
-    return {f"samples/{split}/{kind}": count for split, counts in splits.items() for kind, count in counts.items()}
-
-
-def _costs(attempts: Sequence[Mapping[str, Any]]) -> Values:
+def _costs(attempts: Sequence[Attempt]) -> Values:
     """Seconds and joules of all attempts together, the largest peak of memory, and the inference of the last attempt.
 
     A sum is left out where one attempt does not have the value: it would be too small.
     """
     if not attempts:
         return {}
-    parts = sorted({part for attempt in attempts for part in attempt.get("seconds", {})})
-    values: Values = {f"seconds/{part}": _sum([seconds_of(attempt, part) for attempt in attempts]) for part in parts}
-    values["energy_joules"] = _sum([attempt.get("energy_joules") for attempt in attempts])
-    peaks = [peak for attempt in attempts if (peak := attempt.get("peak_memory_bytes"))]
+    purposes = sorted({purpose for attempt in attempts for purpose in attempt.seconds})
+    values: Values = {f"seconds/{purpose}": _sum([attempt.seconds_of(purpose) for attempt in attempts]) for purpose in purposes}
+    values["energy_joules"] = _sum([attempt.energy_joules for attempt in attempts])
+    peaks = [peak for attempt in attempts if (peak := attempt.peak_memory_bytes)]
     values["peak_memory_mib"] = max(peaks) / 2**20 if peaks else None
-    inference = attempts[-1].get("inference") or {}
-    return values | {f"inference/{name}": inference.get(name) for name in ("batch", "latency_ms", "plain_latency_ms")}
+    inference = attempts[-1].inference
+    return values | {f"inference/{name}": value for name, value in (inference.model_dump() if inference else {}).items()}
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from m2pt.config import UserError
-from m2pt.files.documents import read_json
 from m2pt.files.state import file_sha256
 from m2pt.methods import unread
 from m2pt.modalities.registry import dataset_facts
+from m2pt.runs.attempts import read_attempts
 from m2pt.runs.folder import (
     ENCODER,
-    EXECUTION,
     FAILURE,
     HISTORY,
     INPUTS,
@@ -34,6 +33,7 @@ from m2pt.runs.folder import (
     run_state,
 )
 from m2pt.runs.identity import RECIPE_VERSION, run_id
+from m2pt.runs.inputs import read_inputs
 from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.unread import is_unread
@@ -130,11 +130,11 @@ def _read(spec: Spec, run_dir: Path, state: RunState, weights_limit_bytes: int) 
     mark = signature(run_dir, state)  # before anything else is read: what is added meanwhile is published the next time
     times = metrics.read_times(run_dir)
     epochs = metrics.epoch_points(read_history(run_dir), times, state == RunState.RUNNING)
-    attempts: list[dict[str, Any]] = _optional(run_dir / EXECUTION).get("attempts", [])
-    started = [round(datetime.fromisoformat(attempt["started"]).timestamp() * 1000) for attempt in attempts]
-    seconds = attempts[-1].get("seconds", {}).get("total", 0.0) if attempts else 0.0
+    attempts = read_attempts(run_dir)
+    started = [round(datetime.fromisoformat(attempt.started).timestamp() * 1000) for attempt in attempts]
+    seconds = attempts[-1].seconds.get("total", 0.0) if attempts else 0.0
     last_ms = times.get(max(epochs, default=0), NO_TIME_MS)
-    record = read_record(run_dir) if state == RunState.COMPLETE else {}
+    record = read_record(run_dir) if state == RunState.COMPLETE else None
     return Publication(
         run_id=run_id(spec),
         name=spec.name,
@@ -147,10 +147,10 @@ def _read(spec: Spec, run_dir: Path, state: RunState, weights_limit_bytes: int) 
         | (tags.failure_tags(run_dir) if state == RunState.FAILED else {})
         | tags.sample_tags(record),
         epochs=epochs,
-        summary=metrics.summary_points(record, attempts, last_ms) if state == RunState.COMPLETE else [],
+        summary=metrics.summary_points(record, attempts, last_ms) if record is not None else [],
         data=_data(spec, run_dir),
         files=_files(run_dir, state, weights_limit_bytes),
-        resumed=any(attempt.get("resumed_from_epoch") for attempt in attempts),
+        resumed=any(attempt.resumed_from_epoch for attempt in attempts),
         started_ms=started[0] if started else (None if state == RunState.RUNNING else min(times.values(), default=NO_TIME_MS)),
         ended_ms=started[-1] + round(seconds * 1000) if started else last_ms,
     )
@@ -186,7 +186,7 @@ def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
 
 def _data(spec: Spec, run_dir: Path) -> list[DataInput]:
     modality = spec.modality if isinstance(spec, PretrainSpec) else spec.target
-    source = str(_optional(run_dir / INPUTS).get("data") or f"data/{modality}")
+    source = read_inputs(run_dir).data if (run_dir / INPUTS).is_file() else f"data/{modality}"
     first = "pretrain" if isinstance(spec, PretrainSpec) else "train"
     data = [DataInput(f"{modality}/{first}", spec.data_sha256, source, "train")]
     if isinstance(spec, PretrainSpec) or _has_validation(spec):
@@ -211,7 +211,3 @@ def _files(run_dir: Path, state: RunState, weights_limit_bytes: int) -> list[Pat
     files = [run_dir / name for name in names if (run_dir / name).is_file()]
     weights = [path for name in (MERGED, ENCODER) if state == RunState.COMPLETE and (path := run_dir / name).is_file()]
     return files + [path for path in weights if path.stat().st_size <= weights_limit_bytes]
-
-
-def _optional(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}

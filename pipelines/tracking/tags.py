@@ -1,14 +1,16 @@
 """The tags of a run: which run it is, how it ended, which samples it used, and where it was computed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from m2pt.analysis.paper.departures import departures
-from m2pt.files.documents import read_json
 from m2pt.modalities.registry import SPECS
+from m2pt.runs.attempts import Attempt
+from m2pt.runs.failure import read_failure
 from m2pt.runs.folder import FAILURE, INPUTS
 from m2pt.runs.identity import run_id
+from m2pt.runs.inputs import read_inputs
+from m2pt.runs.record import FinetuneRecord, Record
 from m2pt.runs.spec import RunSpec, Spec
 
 RUN_ID, KIND, STATUS = "m2pt.run_id", "m2pt.kind", "m2pt.status"
@@ -35,34 +37,31 @@ def identity_tags(spec: Spec) -> dict[str, str]:
     return tags
 
 
-def execution_tags(run_dir: Path, attempts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def execution_tags(run_dir: Path, attempts: Sequence[Attempt]) -> dict[str, str]:
     """Where and with which versions the last attempt was computed; before the first has ended only the device is known."""
     if not attempts:
-        inputs = run_dir / INPUTS
-        device = read_json(inputs).get("device") if inputs.is_file() else None
-        return {"device": str(device)} if device else {}
+        return {"device": read_inputs(run_dir).device} if (run_dir / INPUTS).is_file() else {}
     last = attempts[-1]
-    versions = {f"version.{name}": str(version) for name, version in last.get("versions", {}).items()}
-    return {key: str(last[key]) for key in _ORIGIN if last.get(key)} | versions | {"attempts": str(len(attempts))}
+    versions = {f"version.{name}": version for name, version in last.versions.items()}
+    return {key: str(value) for key in _ORIGIN if (value := getattr(last, key))} | versions | {"attempts": str(len(attempts))}
 
 
 def failure_tags(run_dir: Path) -> dict[str, str]:
     """Why a run failed."""
-    path = run_dir / FAILURE
-    failure = read_json(path) if path.is_file() else {}  # a new attempt has taken it away
-    return {
-        ERROR: str(failure.get("error", ""))[:_ERROR_LIMIT] or "unknown",
-        ERROR_KIND: str(failure.get("kind", "error")),
-    }
+    if not (run_dir / FAILURE).is_file():  # a new attempt has removed it
+        return {ERROR: "unknown", ERROR_KIND: "error"}
+    failure = read_failure(run_dir)
+    return {ERROR: failure.error[:_ERROR_LIMIT] or "unknown", ERROR_KIND: failure.kind}
 
 
-def sample_tags(record: Mapping[str, Any]) -> dict[str, str]:
+def sample_tags(record: Record | None) -> dict[str, str]:
     """Which samples a complete run used, and how many were left out."""
-    tags = {"samples_sha256": str(record["samples_sha256"])} if "samples_sha256" in record else {}
-    counts = record.get("samples") or {}
+    if not isinstance(record, FinetuneRecord):
+        return {}
+    tags = {"samples_sha256": record.samples_sha256} if record.samples_sha256 else {}
     left_out = [
-        f"{split}: {item['absent']} absent, {item['unreadable']} unreadable of {item['listed']}"
+        f"{split}: {counts.absent} absent, {counts.unreadable} unreadable of {counts.listed}"
         for split in ("train", "val", "test")
-        if (item := counts.get(split)) is not None and item["kept"] < item["listed"]
+        if (counts := record.samples.get(split)) is not None and counts.left_out
     ]
     return tags | ({"left_out": "; ".join(left_out)} if left_out else {})

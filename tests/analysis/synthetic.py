@@ -17,6 +17,7 @@ from m2pt.files import documents
 from m2pt.runs.folder import ENCODER, EXECUTION, FAILURE, HISTORY, RECONSTRUCTIONS, RECORD, create_run
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import PretrainSpec, RunSpec, WeightsRef
+from tests.run_records import finetune_document
 
 STUDY = """
 study: synthetic
@@ -149,17 +150,25 @@ def write_run(planned: Planned, spec: RunSpec, score: float, execution: bool = T
         lines.append(line)
     documents.write_atomic(run_dir / HISTORY, "".join(json.dumps(line) + "\n" for line in lines).encode())
     scales = {name[6:]: value for name, value in lines[-1].items() if name.startswith("scale/")}
-    record = {
-        "run_id": run_dir.name, "kind": "finetune", "metric": "accuracy", "score": "last", "epoch": epochs,
-        "val_score": score + 0.5, "test_score": score, "val_samples": 500, "test_samples": 1000,
-        "classes": [str(i) for i in range(10)], "confusion": confusion(spec, score),
-        "scales": scales, "effective_sizes": {name: 0.9 * abs(value) for name, value in scales.items()},
-        "scale_abs_mean": float(np.mean([abs(v) for v in scales.values()])) if scales else None,
-        "effective_size_mean": float(np.mean([0.9 * abs(v) for v in scales.values()])) if scales else None,
-        "parameters": 205_000, "trainable_parameters": 400_000 if scales else 205_000,
-        "merge": {"max_logit_difference": 2.4e-6, "parameters": 205_000, "plain_parameters": 205_000} if scales else None,
-        "files": {"merged.safetensors": "0" * 64},
-    }  # fmt: skip
+    sizes = [abs(value) for value in scales.values()]
+    record = finetune_document(
+        run_dir.name,
+        epoch=epochs,
+        val_score=score + 0.5,
+        test_score=score,
+        test_scores={"accuracy": score},
+        train_samples=None,
+        classes=[str(i) for i in range(10)],
+        confusion=confusion(spec, score),
+        scales=scales,
+        effective_sizes={name: 0.9 * abs(value) for name, value in scales.items()},
+        scale_abs_mean=float(np.mean(sizes)) if scales else None,
+        effective_size_mean=float(np.mean([0.9 * size for size in sizes])) if scales else None,
+        parameters=205_000,
+        trainable_parameters=400_000 if scales else 205_000,
+        merge={"max_logit_difference": 2.4e-6, "parameters": 205_000, "plain_parameters": 205_000} if scales else None,
+        files={"merged.safetensors": "0" * 64},
+    )
     documents.write_json(run_dir / RECORD, record)
     if execution:
         write_execution(run_dir)
@@ -192,7 +201,7 @@ def write_failure(planned: Planned, spec: RunSpec, error: str) -> Path:
 def write_encoder(planned: Planned, spec: PretrainSpec) -> Path:
     run_dir = create_run(planned.encoders, spec)
     metric, score = ("reconstruction_loss", 0.412) if spec.start is None else ("accuracy", 88.4)
-    record = {"run_id": run_dir.name, "kind": "pretrain", "metric": metric, "val_score": score}
+    record = {"run_id": run_dir.name, "kind": "pretrain", "metric": metric, "val_score": score, "parameters": 204_000}
     documents.write_json(run_dir / RECORD, record | {"files": {ENCODER: _sha(spec.source, spec.modality)}})
     if spec.start is None:
         pixels = np.random.default_rng(0).integers(0, 255, (96, 384), dtype=np.uint8)

@@ -114,8 +114,8 @@ def test_a_method_trains_is_scored_and_goes_on_after_an_interruption(method, wei
     assert all(torch.isfinite(torch.tensor(line["train/loss"])) for line in whole[1])
     assert whole[1][-1]["train/loss"] < whole[1][0]["train/loss"]
     if METHODS[method].merge is not None:
-        assert whole[0]["merge"]["max_logit_difference"] < 1e-4
-        assert whole[0]["merge"]["parameters"] == whole[0]["merge"]["plain_parameters"]
+        assert whole[0].merge.max_logit_difference < 1e-4
+        assert whole[0].merge.parameters == whole[0].merge.plain_parameters
 
     class Interruption(Exception):
         pass
@@ -140,7 +140,7 @@ def test_two_branches_equal_the_pathway_over_fifty_steps(weights, splits, tmp_pa
     for method in ("pathway", "two_branch"):
         spec, places = prepared(weights, method, finetune=recipe)
         record, history = run(spec, places, splits, tmp_path)
-        assert all(value != 0 for value in record["scales"].values())
+        assert all(value != 0 for value in record.scales.values())
         histories.append(history)
     assert histories[0][-1]["step"] >= 50
     for one, two in zip(*histories, strict=True):
@@ -174,7 +174,7 @@ def test_a_scale_frozen_at_zero_is_the_baseline_bit_for_bit(weights, splits, tmp
         spec, places = prepared(weights, method)
         record, history = run(spec, places, splits, tmp_path)
         losses = [json.dumps([line["train/loss"], line["val/loss"]]) for line in history]
-        found[method] = losses, record["confusion"], read_weights(tmp_path / run_id(spec) / MERGED)
+        found[method] = losses, record.confusion, read_weights(tmp_path / run_id(spec) / MERGED)
     assert found["baseline"][:2] == found["zero_scale"][:2]
     ours, theirs = found["baseline"][2], found["zero_scale"][2]
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -219,9 +219,9 @@ def test_orders_copies_and_nothing(weights):
 def test_several_auxiliaries_have_a_scale_each(weights, splits, tmp_path):
     spec, places = prepared(weights, "all_auxiliaries")
     record, _ = run(spec, places, splits, tmp_path)
-    assert {name.rpartition(".")[2] for name in record["scales"]} == {"0", "1", "2"}
-    assert len(record["scales"]) == 2 * 4 * 3
-    assert all(value != 0 for value in record["scales"].values())
+    assert {name.rpartition(".")[2] for name in record.scales} == {"0", "1", "2"}
+    assert len(record.scales) == 2 * 4 * 3
+    assert all(value != 0 for value in record.scales.values())
 
 
 @pytest.mark.parametrize("method", ["frozen_encoder", "adapters", "cross_attention", "lora"])

@@ -11,7 +11,6 @@ from m2pt.runs.folder import (
     EXECUTION,
     FAILURE,
     HISTORY,
-    INPUTS,
     LOG,
     MERGED,
     RECONSTRUCTIONS,
@@ -21,7 +20,9 @@ from m2pt.runs.folder import (
     read_history,
 )
 from m2pt.runs.identity import run_id
+from m2pt.runs.inputs import JobInputs, write_inputs
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef
+from tests.run_records import finetune_document
 
 START_MS = 1_763_700_000_000
 LAYERS = tuple(f"blocks.{block}.{layer}" for block in range(2) for layer in ("attn.qkv", "mlp.fc1"))
@@ -74,7 +75,7 @@ def epoch_line(spec: Spec, epoch: int) -> dict[str, float]:
 def begin(folder: Path, spec: Spec) -> Path:
     """A run whose job has started."""
     run_dir = create_run(folder, spec)
-    documents.write_json(run_dir / INPUTS, {"data": "data/image", "device": "cpu"})
+    write_inputs(run_dir, JobInputs(data="data/image", cache="cache"))
     return run_dir
 
 
@@ -104,16 +105,17 @@ def complete(run_dir: Path, spec: Spec, resumed_from: int = 0, start_ms: int = S
     documents.write_json(run_dir / EXECUTION, {"attempts": [attempt]})
     (run_dir / FAILURE).unlink(missing_ok=True)
     last = read_history(run_dir)[-1]
-    record = {"run_id": run_id(spec), "kind": spec.kind, "metric": "accuracy", "epoch": last["epoch"], "files": {}}
     if isinstance(spec, RunSpec):
         (run_dir / MERGED).write_bytes(b"weights" * 100)
-        record |= {"val_score": last["val/accuracy"], "test_score": 61.5, "parameters": 1000, "trainable_parameters": 1500}
-        joined = {"scale_abs_mean": 0.1, "effective_size_mean": 0.2, "merge": {"max_logit_difference": 1e-6}}
-        record |= joined if spec.pathway else dict.fromkeys(joined)
+        merge = {"max_logit_difference": 1e-6, "parameters": 1000, "plain_parameters": 1000}
+        joined = {"scale_abs_mean": 0.1, "effective_size_mean": 0.2, "merge": merge} if spec.pathway else {}
+        scores = {"epoch": last["epoch"], "val_score": last["val/accuracy"], "parameters": 1000, "trainable_parameters": 1500}
+        record = finetune_document(run_id(spec), **scores, **joined)
     else:
         (run_dir / ENCODER).write_bytes(b"weights" * 100)
         (run_dir / RECONSTRUCTIONS).write_bytes(b"picture")
-        record |= {"metric": "reconstruction_loss", "val_score": last["val/loss"]}
+        record = {"run_id": run_id(spec), "kind": "pretrain", "metric": "reconstruction_loss", "val_score": last["val/loss"]}
+        record |= {"parameters": 1000, "files": {}}
     documents.write_json(run_dir / RECORD, record)
 
 

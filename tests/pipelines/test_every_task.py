@@ -9,10 +9,10 @@ import torch
 
 from m2pt import job, pathway
 from m2pt.config.study_file import load_study
-from m2pt.files import documents
 from m2pt.models.model import Model
-from m2pt.runs.folder import INPUTS, create_run, read_history
-from m2pt.runs.record import read_record
+from m2pt.runs.folder import create_run, read_history
+from m2pt.runs.inputs import write_inputs
+from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.training import finetune as training
 from pipelines.planning.job_inputs import job_inputs
@@ -83,7 +83,7 @@ sweep: {{seeds: [0], targets: [{name}], auxiliaries: [], methods: [random_auxili
     plan = resolve(load_study("one.yaml"))
     (spec,) = plan.runs
     run_dir = create_run(Path("runs/one"), spec)
-    documents.write_json(run_dir / INPUTS, job_inputs(plan, spec) | {"device": "cpu"} | execution)
+    write_inputs(run_dir, job_inputs(plan, spec).model_copy(update=execution))
     return spec, run_dir
 
 
@@ -92,16 +92,16 @@ def test_a_task_trains_moves_every_scale_and_is_scored(name: str, tmp_path: Path
     monkeypatch.chdir(tmp_path)
     spec, run_dir = prepare(name, "full")
     assert job.run(run_dir) is None
-    record = read_record(run_dir)
-    assert record["metric"] == spec.metric == METRICS[name]
-    assert record["test_scores"][spec.metric] == record["test_score"]
-    assert 0 <= record["test_score"] <= 100
+    record = read_record(run_dir, FinetuneRecord)
+    assert record.metric == spec.metric == METRICS[name]
+    assert record.test_scores[spec.metric] == record.test_score
+    assert 0 <= record.test_score <= 100
     for layer in pathway.JOINABLE:
-        moved = [value for key, value in record["scales"].items() if key.endswith(layer)]
+        moved = [value for key, value in record.scales.items() if key.endswith(layer)]
         assert len(moved) == 4
         assert all(value != 0 for value in moved)
-    assert record["merge"]["max_logit_difference"] < 1e-3
-    assert record["merge"]["parameters"] == record["merge"]["plain_parameters"]
+    assert record.merge.max_logit_difference < 1e-3
+    assert record.merge.parameters == record.merge.plain_parameters
     losses = [line["train/loss"] for line in read_history(run_dir)]
     assert all(np.isfinite(losses))
 

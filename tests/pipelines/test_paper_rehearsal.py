@@ -18,7 +18,7 @@ import torch
 from ruamel.yaml import YAML
 
 from m2pt.config.study_file import load_study
-from m2pt.runs.record import read_record
+from m2pt.runs.record import FinetuneRecord, read_record
 from pipelines.planning.plan import resolve
 from tests.pipelines import published_files
 from tests.weights import files
@@ -89,14 +89,14 @@ def test_the_papers_study_runs_whole(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert plan.counts() == {"complete": 225}
     folders = {spec: folder for spec in plan.runs if (folder := plan.run_dir(spec)) is not None}
     for spec, folder in folders.items():
-        record = read_record(folder)
-        assert 0 <= record["test_score"] <= 100
+        record = read_record(folder, FinetuneRecord)
+        assert 0 <= record.test_score <= 100
         if spec.pathway is None:
             continue
-        assert record["merge"]["max_logit_difference"] < 1e-2, folder.name
-        assert record["merge"]["parameters"] == record["merge"]["plain_parameters"]
-        assert len(record["scales"]) == DEPTH * len(spec.pathway.layers)
-        moved = [value for value in record["scales"].values() if value != float(np.float32(spec.pathway.scale_init))]
+        assert record.merge.max_logit_difference < 1e-2, folder.name
+        assert record.merge.parameters == record.merge.plain_parameters
+        assert len(record.scales) == DEPTH * len(spec.pathway.layers)
+        moved = [value for value in record.scales.values() if value != float(np.float32(spec.pathway.scale_init))]
         assert bool(moved) == spec.pathway.scale_trainable, folder.name
 
     with Path("build/paper/reports/results.csv").open() as file:

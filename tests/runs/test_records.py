@@ -11,19 +11,8 @@ from m2pt.runs.folder import FAILURE, HISTORY, RECORD, SPEC, create_run, read_sp
 from m2pt.runs.identity import RECIPE_VERSION, run_id
 from m2pt.runs.spec import WeightsRef
 from m2pt.runs.table import read_runs, read_table
+from tests.run_records import finetune_document
 from tests.specs import pretrain_spec, run_spec
-
-SCORES = {
-    "metric": "accuracy",
-    "val_score": 60.0,
-    "test_score": 61.5,
-    "epoch": 3,
-    "scale_abs_mean": 0.2,
-    "effective_size_mean": 0.1,
-    "parameters": 10,
-    "trainable_parameters": 20,
-    "merge": {"max_logit_difference": 1e-6},
-}
 
 
 def test_writing_is_atomic_and_leaves_nothing_else_behind(tmp_path):
@@ -56,7 +45,7 @@ def test_the_states_of_a_run(tmp_path):
     assert run_state(run_dir) == "interrupted"
     documents.write_json(run_dir / FAILURE, {"error": "e", "details": "", "kind": "error"})
     assert run_state(run_dir) == "failed"
-    documents.write_json(run_dir / RECORD, SCORES)
+    documents.write_json(run_dir / RECORD, finetune_document(run_dir.name))
     assert run_state(run_dir) == "complete"
 
 
@@ -85,7 +74,8 @@ def test_a_line_that_is_still_being_written_is_left_out(tmp_path):
 def test_the_table_has_a_row_for_every_planned_run_and_no_score_for_a_missing_one(tmp_path):
     complete, failed, missing = (run_spec(seed=seed) for seed in range(3))
     pending = run_spec(auxiliary_weights=WeightsRef(source="mae", modality="audio", sha256=None))
-    documents.write_json(create_run(tmp_path, complete) / RECORD, SCORES)
+    merge = {"max_logit_difference": 1e-6, "parameters": 10, "plain_parameters": 10}
+    documents.write_json(create_run(tmp_path, complete) / RECORD, finetune_document(run_id(complete), merge=merge))
     failure = {"error": "the disk is full.", "details": "", "kind": "error"}
     documents.write_json(create_run(tmp_path, failed) / FAILURE, failure)
     table = read_table([complete, failed, missing, pending], tmp_path)
@@ -104,9 +94,7 @@ def test_the_table_has_a_row_for_every_planned_run_and_no_score_for_a_missing_on
 def finished(folder, **changes):
     spec = run_spec(**changes)
     run_dir = create_run(folder, spec)
-    scores = {"metric": "accuracy", "val_score": 70.0, "test_score": 61.5 + spec.seed, "epoch": 3, "merge": None}
-    counts = dict.fromkeys(("scale_abs_mean", "effective_size_mean", "parameters", "trainable_parameters"), 1)
-    documents.write_json(run_dir / RECORD, {"run_id": run_id(spec)} | scores | counts)
+    documents.write_json(run_dir / RECORD, finetune_document(run_dir.name, test_score=61.5 + spec.seed))
     return run_dir
 
 

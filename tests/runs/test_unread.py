@@ -59,7 +59,7 @@ def trained(given: RunSpec, folder: Path) -> tuple[list[object], dict[str, torch
     splits = dict.fromkeys(("train", "val", "test"), samples)
     run_dir = create_run(folder, given)
     record = finetune(given, memory_feed(given, splits, Share()), Places(), run_dir, Stopwatch())
-    numbers = [record["epoch"], record["test_scores"], record["confusion"]]
+    numbers = [record.epoch, record.test_scores, record.confusion]
     return [*numbers, *(line.get("val/loss") for line in read_history(run_dir))], read_weights(run_dir / MERGED)
 
 

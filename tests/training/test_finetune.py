@@ -80,29 +80,29 @@ def run(spec, splits, places, folder):
 def test_a_pathway_learns_moves_every_scale_and_proves_its_merge(splits, weights, places, tmp_path):
     recipe = FinetuneConfig(samples=80, epochs=6, batch_size=16, warmup_steps=1, learning_rate=5e-3, label_smoothing=0.0)
     record, history = run(spec_for(weights, finetune=recipe), splits, places, tmp_path)
-    assert record["test_score"] > 45
-    assert set(record["scales"]) == {f"blocks.{i}.{layer}" for i in range(2) for layer in pathway.JOINABLE}
-    assert all(value != 0 for value in record["scales"].values())
-    assert record["merge"]["max_logit_difference"] <= 1e-5
-    assert record["merge"]["parameters"] == record["merge"]["plain_parameters"] == record["parameters"]
+    assert record.test_score > 45
+    assert set(record.scales) == {f"blocks.{i}.{layer}" for i in range(2) for layer in pathway.JOINABLE}
+    assert all(value != 0 for value in record.scales.values())
+    assert record.merge.max_logit_difference <= 1e-5
+    assert record.merge.parameters == record.merge.plain_parameters == record.parameters
     last = json.loads(history.decode().splitlines()[-1])
     assert last["epoch"] == 6
     assert last["step"] == 30
-    assert last["scale/blocks.1.mlp.fc1"] == record["scales"]["blocks.1.mlp.fc1"]
-    assert sum(map(sum, record["confusion"])) == 40
-    hits = sum(record["confusion"][i][i] for i in range(4))
-    assert record["test_score"] == 100 * hits / 40
+    assert last["scale/blocks.1.mlp.fc1"] == record.scales["blocks.1.mlp.fc1"]
+    assert sum(map(sum, record.confusion)) == 40
+    hits = sum(record.confusion[i][i] for i in range(4))
+    assert record.test_score == 100 * hits / 40
 
 
 def test_the_merged_weights_give_the_recorded_scores_in_a_plain_model(splits, weights, places, tmp_path):
     spec = spec_for(weights)
     record, _ = run(spec, splits, places, tmp_path)
     plain = Model("image", ImageInput(), MODEL, 4)
-    plain.load_state_dict(read_weights(tmp_path / run_id(spec) / MERGED, record["files"][MERGED]))
+    plain.load_state_dict(read_weights(tmp_path / run_id(spec) / MERGED, record.files[MERGED]))
     plain.eval()
     with torch.no_grad():
         accuracy = float((plain(splits["test"].x).argmax(1) == splits["test"].y).float().mean())
-    assert 100 * accuracy == pytest.approx(record["test_score"])
+    assert 100 * accuracy == pytest.approx(record.test_score)
 
 
 def test_equal_runs_are_equal_bit_for_bit_whatever_ran_before(splits, weights, places, tmp_path):
@@ -227,7 +227,7 @@ def test_fix_trains_the_scales_and_the_head_and_nothing_else(splits, weights, pl
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     scales = {name for name in before if ".scales." in name}
     assert changed == scales | {"head.weight", "head.bias"}
-    assert record["trainable_parameters"] == len(scales) + before["head.weight"].numel() + 4
+    assert record.trainable_parameters == len(scales) + before["head.weight"].numel() + 4
 
 
 def test_scratch_uses_no_weights_of_the_target(weights, places):
@@ -285,8 +285,8 @@ def test_best_val_keeps_the_epoch_with_the_best_validation_score(splits, weights
     recipe = FinetuneConfig(samples=40, epochs=4, batch_size=16, warmup_steps=1, score="best_val")
     record, history = run(baseline_for(weights, finetune=recipe), splits, places, tmp_path)
     scores = [json.loads(line)["val/accuracy"] for line in history.decode().splitlines()]
-    assert record["val_score"] == max(scores)
-    assert record["epoch"] == scores.index(max(scores)) + 1
+    assert record.val_score == max(scores)
+    assert record.epoch == scores.index(max(scores)) + 1
 
 
 @pytest.mark.parametrize("granularity", ["layer", "channel"])
@@ -300,13 +300,13 @@ def test_a_scale_is_logged_as_what_it_is_and_beside_its_rate(granularity, splits
     first, line = (json.loads(text) for text in history.decode().splitlines())
     name, scale = "blocks.0.attn.qkv", last["blocks.0.attn.qkv"].detach()
     if granularity == "layer":
-        assert record["scales"][name] == line[f"scale/{name}"] == float(scale)
+        assert record.scales[name] == line[f"scale/{name}"] == float(scale)
     else:
         expected = float(scale.abs().mean())
         assert expected != pytest.approx(float(scale.mean()))
-        assert record["scales"][f"{name}/abs_mean"] == line[f"scale/{name}/abs_mean"] == pytest.approx(expected)
+        assert record.scales[f"{name}/abs_mean"] == line[f"scale/{name}/abs_mean"] == pytest.approx(expected)
         assert f"scale/{name}" not in line
-    assert record["scale_abs_max"] == max(float(scale.detach().abs().max()) for scale in last.values())
+    assert record.scale_abs_max == max(float(scale.detach().abs().max()) for scale in last.values())
     # Step 4 of 8, the second after the peak, of half a cosine over 6 steps; whatever layer decay slows, the head has this rate.
     assert first["learning_rate"] == pytest.approx(1e-3 * 0.5 * (1 + math.cos(math.pi * 1 / 6)))
     assert first["scale_learning_rate"] == pytest.approx(30 * first["learning_rate"])

@@ -238,8 +238,8 @@ def test_the_best_epoch_may_be_one_before_anything_moved(tmp_path, monkeypatch):
     recipe = RECIPE.model_copy(update={"batch_size": 16, "score": "best_val"})
     monkeypatch.setattr("m2pt.training.finetune.evaluate", falling_scores())
     record = train(tmp_path, spec_of("random_auxiliary", recipe))
-    assert record["epoch"] == 1
-    assert set(record["scales"].values()) == {0.0}
+    assert record.epoch == 1
+    assert set(record.scales.values()) == {0.0}
 
 
 def falling_scores():

@@ -119,6 +119,6 @@ def test_a_device_that_is_full_fails_no_run(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(finetuning, "measure_latency", full)
     _, record, watch, _ = run(tmp_path)
-    assert record["test_score"] >= 0
+    assert record.test_score >= 0
     assert watch.inference is None
     assert "no room" in capsys.readouterr().out

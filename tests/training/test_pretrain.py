@@ -48,7 +48,7 @@ def test_reconstruction_improves_and_is_drawn(modality, tmp_path):
     lines = read_history(run_dir)
     assert [line["step"] for line in lines] == [50, 100]
     assert lines[-1]["train/loss"] < lines[0]["train/loss"]
-    assert record["files"][ENCODER] == file_sha256(run_dir / ENCODER)
+    assert record.files[ENCODER] == file_sha256(run_dir / ENCODER)
     kept = read_weights(run_dir / ENCODER)
     assert {name.split(".")[0] for name in kept} == {"tokenizer", "blocks", "norm"}
     picture = matplotlib.image.imread(run_dir / RECONSTRUCTIONS)
@@ -104,7 +104,7 @@ def test_labels_go_on_from_the_masked_encoder(tmp_path):
     mae, mae_dir = run(pretrain_spec(), tmp_path)
     start = mae_dir / ENCODER
     record, run_dir = run(labels_spec(mae["files"][ENCODER]), tmp_path, start)
-    assert record["metric"] == "accuracy"
-    assert record["val_score"] > 80
+    assert record.metric == "accuracy"
+    assert record.val_score > 80
     assert json.loads((run_dir / HISTORY).read_text().splitlines()[-1])["step"] == 60
     assert set(read_weights(run_dir / ENCODER)) == set(read_weights(start))

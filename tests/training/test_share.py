@@ -13,7 +13,7 @@ from m2pt.config import EmbeddedData, FinetuneConfig, ImageInput
 from m2pt.files import documents
 from m2pt.modalities.image import embedded
 from m2pt.runs.folder import EXECUTION, HISTORY, LOCK, MERGED, read_history, run_state
-from m2pt.runs.record import read_record
+from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.training.share import Share
 from m2pt.weights import read_weights
 from tests.specs import run_spec
@@ -78,8 +78,8 @@ def test_two_processes_give_the_losses_and_scores_of_one(tmp_path, images):
         assert theirs["train/loss"] == pytest.approx(ours["train/loss"], rel=1e-5)
         assert theirs["val/loss"] == pytest.approx(ours["val/loss"], rel=1e-5)
         assert theirs["scale/blocks.0.mlp.fc1"] == pytest.approx(ours["scale/blocks.0.mlp.fc1"], rel=1e-3)
-    first, second = (read_record(run_dir) for run_dir in dirs)
-    assert second["test_score"] == pytest.approx(first["test_score"], abs=5.1)
+    first, second = (read_record(run_dir, FinetuneRecord) for run_dir in dirs)
+    assert second.test_score == pytest.approx(first.test_score, abs=5.1)
     (attempt,) = documents.read_json(dirs[1] / EXECUTION)["attempts"]
     assert attempt["devices"] == 2
 

@@ -136,7 +136,7 @@ def test_narrow_floats_keep_their_values_and_whole_numbers_are_refused(tmp_path)
         save_file(tensors, tmp_path / "narrow.safetensors")
         found = read_encoder(tmp_path / "narrow.safetensors", "image", image, model)
         assert torch.equal(found.tensors["norm.bias"], tensors["norm.bias"].float())
-        assert found.facts()["precisions"] == [str(kind).removeprefix("torch.")]
+        assert found.facts()["precisions"] == (str(kind).removeprefix("torch."),)
     spoiled = {name: tensor.to(torch.float8_e4m3fn) for name, tensor in files.vit().items()}
     spoiled["norm.bias"] = torch.full((files.WIDTH,), torch.nan).to(torch.float8_e4m3fn)
     save_file(spoiled, tmp_path / "nan.safetensors")

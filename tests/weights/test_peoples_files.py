@@ -86,11 +86,11 @@ def test_an_average_beside_the_weights_is_named_and_chosen_by_a_key(tmp_path, ra
         torch.save(content | {"epoch": 3}, tmp_path / "both.pth")
         found = read(tmp_path / "both.pth")
         assert_is(found, trained)
-        assert (found.facts()["weights"], found.facts()["wrapper"], found.facts()["beside"]) == ("raw", raw, [averaged])
+        assert (found.facts()["weights"], found.facts()["wrapper"], found.facts()["beside"]) == ("raw", raw, (averaged,))
         assert_is(read(tmp_path / "both.pth", weights="raw"), trained)
         found = read(tmp_path / "both.pth", weights="ema")
         assert_is(found, average)
-        assert (found.facts()["weights"], found.facts()["wrapper"], found.facts()["beside"]) == ("ema", averaged, [raw])
+        assert (found.facts()["weights"], found.facts()["wrapper"], found.facts()["beside"]) == ("ema", averaged, (raw,))
     shown = inspect(tmp_path / "both.pth")
     assert (shown.weights, shown.beside) == ("raw", (averaged,))
 

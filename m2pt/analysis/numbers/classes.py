@@ -6,7 +6,6 @@ their samples, is the accuracy.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +14,12 @@ from m2pt.analysis.numbers.cells import Cell, Condition
 from m2pt.analysis.numbers.comparisons import SIGNIFICANT, Against, Compared
 from m2pt.analysis.numbers.statistics import Estimate, averaged, differences, holm, over_seeds
 from m2pt.config import refuses_unknown
+from m2pt.runs.record import FinetuneRecord
 
 MOST_SHOWN = 3
 """The classes of each target that the summary names."""
 
-Documents = Mapping[str, Mapping[str, Any]]
+Records = Mapping[str, FinetuneRecord]
 """The records of the complete runs, by their ids."""
 
 Recalls = dict[str, dict[int, float | None]]
@@ -107,20 +107,20 @@ class TargetClasses:
         return f"the interval excludes 0 in {alone} of {among}, looked at alone; in {holding or 'none'} after Holm's correction"
 
 
-def confusion(documents: Iterable[Mapping[str, Any]]) -> Confusion | None:
+def confusion(records: Iterable[FinetuneRecord | None]) -> Confusion | None:
     """The confusion matrices of some records added up; None where none has one (many classes, tagging, segmentation)."""
-    known = [document for document in documents if document.get("confusion")]
+    known = [record for record in records if record is not None and record.confusion]
     if not known:
         return None
-    counts = np.sum([np.array(document["confusion"], dtype=np.int64) for document in known], axis=0)
-    return Confusion(tuple(map(str, known[0]["classes"])), counts, len(known))
+    counts = np.sum([np.array(record.confusion, dtype=np.int64) for record in known], axis=0)
+    return Confusion(known[0].classes, counts, len(known))
 
 
-def recalls(cell: Cell, documents: Documents) -> Recalls:
+def recalls(cell: Cell, records: Records) -> Recalls:
     """The recall of each class in the runs of a cell."""
     of_classes: Recalls = {}
     for seed, run in cell.runs.items():
-        matrix = confusion([documents.get(str(run.run_id), {})])
+        matrix = confusion([records.get(str(run.run_id))])
         if matrix is not None:
             for index, name in enumerate(matrix.classes):
                 total = int(matrix.counts[index].sum())
@@ -129,13 +129,13 @@ def recalls(cell: Cell, documents: Documents) -> Recalls:
     return of_classes
 
 
-def changes(item: Compared, documents: Documents) -> list[ClassChange]:
+def changes(item: Compared, records: Records) -> list[ClassChange]:
     """The classes of a cell, in their order; empty where no run of it has a confusion matrix."""
-    matrix = confusion(documents.get(str(run.run_id), {}) for run in item.cell.runs.values())
+    matrix = confusion(records.get(str(run.run_id)) for run in item.cell.runs.values())
     if matrix is None:
         return []
-    mine = recalls(item.cell, documents)
-    others = {against: recalls(cell, documents) for against, cell in item.against.items()}
+    mine = recalls(item.cell, records)
+    others = {against: recalls(cell, records) for against, cell in item.against.items()}
     over = {
         against: {name: over_seeds(differences(mine[name], theirs.get(name, {}))) for name in mine}
         for against, theirs in others.items()
@@ -154,19 +154,19 @@ def changes(item: Compared, documents: Documents) -> list[ClassChange]:
     ]
 
 
-def by_target(cells: Sequence[Compared], documents: Documents) -> list[TargetClasses]:
+def by_target(cells: Sequence[Compared], records: Records) -> list[TargetClasses]:
     """What the pathway's auxiliaries change in each class against random weights, for each condition and target that has both."""
     groups: dict[tuple[Condition, str], list[Compared]] = {}
     for item in cells:
         if item.cell.method == "pathway" and "random" in item.against:
             groups.setdefault((item.cell.condition, item.cell.target), []).append(item)
-    of_targets = [TargetClasses(*key, tuple(_of_target(members, documents))) for key, members in groups.items()]
+    of_targets = [TargetClasses(*key, tuple(_of_target(members, records))) for key, members in groups.items()]
     return [item for item in of_targets if item.classes]
 
 
-def _of_target(members: Sequence[Compared], documents: Documents) -> list[TargetChange]:
-    random = recalls(members[0].against["random"], documents)
-    pairs = [recalls(member.cell, documents) for member in members]
+def _of_target(members: Sequence[Compared], records: Records) -> list[TargetChange]:
+    random = recalls(members[0].against["random"], records)
+    pairs = [recalls(member.cell, records) for member in members]
     made = []
     for name, of_random in random.items():
         change = averaged([differences(pair.get(name, {}), of_random) for pair in pairs])

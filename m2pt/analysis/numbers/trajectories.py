@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from scipy import stats
 from m2pt.analysis.numbers.cells import Cell, CellKey
 from m2pt.analysis.numbers.statistics import CONFIDENCE
 from m2pt.config import LAYERS
+from m2pt.runs.record import FinetuneRecord
 from m2pt.runs.table import read_histories
 
 ByCell = dict[CellKey, pd.DataFrame]
@@ -110,33 +110,27 @@ def _by_cell(means: pd.DataFrame, cells: Sequence[Cell], columns: list[str]) -> 
     return {cells[int(str(place))].key: rows[columns] for place, rows in means.groupby("cell", sort=False)}
 
 
-def final_scales(documents: Mapping[str, Mapping[str, Any]], cells: Sequence[Cell]) -> list[FinalScales]:
-    """How far the scales of each cell went that has any; `documents` are the records of the complete runs by id."""
+def final_scales(records: Mapping[str, FinetuneRecord], cells: Sequence[Cell]) -> list[FinalScales]:
+    """How far the scales of each cell went that has any; `records` are those of the complete runs by id."""
     rows = []
     for cell in cells:
-        runs = [documents[str(run.run_id)] for run in cell.runs.values() if documents.get(str(run.run_id), {}).get("scales")]
+        runs = [record for run in cell.runs.values() if (record := records.get(str(run.run_id))) and record.scales]
         if runs:
             rows.append(
                 FinalScales(
                     cell=cell,
                     n=len(runs),
-                    scale=_mean(abs(value) for item in runs for value in item["scales"].values()),
-                    effective_size=_mean(size for item in runs for size in (item.get("effective_sizes") or {}).values()),
-                    largest=max(_largest(item) for item in runs),
+                    scale=_mean(abs(value) for item in runs for value in item.scales.values()),
+                    effective_size=_mean(size for item in runs for size in item.effective_sizes.values()),
+                    largest=max(item.largest_scale for item in runs),
                     layers={layer: _mean(_of_layer(runs, layer)) for layer in LAYERS},
                 )
             )
     return rows
 
 
-def _largest(record: Mapping[str, Any]) -> float:
-    """The size of the largest scale; records of older code do not have that of scales with several entries."""
-    known = record.get("scale_abs_max")
-    return float(max(abs(value) for value in record["scales"].values()) if known is None else known)
-
-
-def _of_layer(runs: Sequence[Mapping[str, Any]], layer: str) -> list[float]:
-    names = ((name, value, _LAYER.fullmatch(name)) for item in runs for name, value in item["scales"].items())
+def _of_layer(runs: Sequence[FinetuneRecord], layer: str) -> list[float]:
+    names = ((name, value, _LAYER.fullmatch(name)) for item in runs for name, value in item.scales.items())
     return [abs(value) for _, value, match in names if match and match[2] == layer]
 
 

@@ -1,17 +1,18 @@
 """Everything from the paper that a report puts next to a study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.paper import entries
 from m2pt.analysis.paper.gains import CostRatio, PaperGain, cost_ratios, paper_controls, paper_gains
+from m2pt.analysis.paper.sameness import KnownSamples
 from m2pt.analysis.paper.tables import PaperTable, paper_tables
 from m2pt.analysis.tables.methods import MethodRow
 from m2pt.config import Study
+from m2pt.runs.record import FinetuneRecord
 from m2pt.runs.spec import RunSpec
 
 
@@ -39,7 +40,7 @@ class Paper:
 def paper(
     study: Study,
     specs: Sequence[RunSpec],
-    documents: Sequence[Mapping[str, Any]],
+    records: Sequence[FinetuneRecord | None],
     summaries: Sequence[Summary],
     methods: Sequence[MethodRow],
 ) -> Paper:
@@ -48,15 +49,15 @@ def paper(
     Args:
         study: the study.
         specs: its planned runs.
-        documents: their records, in the same order; empty where a run is not complete.
+        records: their records, in the same order; None for a run that is not complete.
         summaries: the main question of each condition.
         methods: all methods side by side.
 
     """
     epochs = entries.auxiliary_epochs(study)
-    measured = entries.entries_of(specs, [document.get("test_score") for document in documents], epochs)
-    second = [(document.get("test_scores") or {}).get("miou_class") for document in documents]
-    same = entries.sameness_of(specs, documents, study)
+    measured = entries.entries_of(specs, [record.test_score if record else None for record in records], epochs)
+    second = [record.test_scores.get("miou_class") if record else None for record in records]
+    same = entries.sameness_of(specs, [KnownSamples.of(record) for record in records], study)
     rows = entries.beside(entries.with_class_iou(measured, specs, second, epochs), same)
     return Paper(
         rows=rows,

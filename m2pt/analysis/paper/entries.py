@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, get_args
+from typing import get_args
 
 import pandas as pd
 
 from m2pt.analysis.numbers.statistics import Estimate, estimate
-from m2pt.analysis.paper.sameness import EPOCHS, NOTHING_DIFFERS, Sameness, made_here, sameness
+from m2pt.analysis.paper.sameness import EPOCHS, NOTHING_DIFFERS, KnownSamples, Sameness, made_here, sameness
 from m2pt.analysis.paper.scores import (
     ABLATION_AUXILIARIES,
     DATASETS_BY_NAME,
@@ -175,13 +175,13 @@ def beside(measured: Mapping[PaperEntry, Estimate], same: Mapping[PaperEntry, Sa
     return [Row(entry, entry.published, ours[entry], known_same.get(entry, Sameness())) for entry in sorted(ours, key=_rank)]
 
 
-def sameness_of(specs: Sequence[RunSpec], records: Sequence[Mapping[str, Any]], study: Study) -> dict[PaperEntry, Sameness]:
-    """Whether the runs of each entry are the paper's, all of them; `records` are theirs, empty where a run is not complete."""
+def sameness_of(specs: Sequence[RunSpec], samples: Sequence[KnownSamples], study: Study) -> dict[PaperEntry, Sameness]:
+    """Whether the runs of each entry are the paper's, all of them; `samples` are theirs."""
     same: dict[PaperEntry, Sameness] = {}
     epochs, made = auxiliary_epochs(study), made_here(study)
-    for spec, record in zip(specs, records, strict=True):
+    for spec, known in zip(specs, samples, strict=True):
         if (entry := entry_if_scored(spec, epochs)) is not None:
-            same[entry] = same.get(entry, Sameness()).joined(sameness(spec, record, made, epochs))
+            same[entry] = same.get(entry, Sameness()).joined(sameness(spec, known, made, epochs))
     return same | {replace(entry, metric="miou_class"): of for entry, of in same.items() if entry.metric == "miou_instance"}
 
 
@@ -222,12 +222,12 @@ def entry_if_scored(spec: RunSpec, auxiliary_epochs: Mapping[str, int] | None = 
     return entry_of(spec, spec.task.dataset, auxiliary_epochs)
 
 
-def published_of(specs: Sequence[RunSpec], records: Sequence[Mapping[str, Any]], study: Study) -> list[float | None]:
+def published_of(specs: Sequence[RunSpec], samples: Sequence[KnownSamples], study: Study) -> list[float | None]:
     """The paper's score of each run's entry in percent, None where it has none or is of another run."""
     epochs, made = auxiliary_epochs(study), made_here(study)
     return [
-        entry.published if (entry := entry_if_scored(spec, epochs)) and not sameness(spec, record, made, epochs).differs else None
-        for spec, record in zip(specs, records, strict=True)
+        entry.published if (entry := entry_if_scored(spec, epochs)) and not sameness(spec, known, made, epochs).differs else None
+        for spec, known in zip(specs, samples, strict=True)
     ]
 
 

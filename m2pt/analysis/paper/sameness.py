@@ -7,8 +7,8 @@ is said beside the score (`Sameness.departs`).
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Self
 
 from pydantic import JsonValue
 
@@ -17,6 +17,7 @@ from m2pt.config import RANDOM, Dataset, FileSource, Study, Tuning
 from m2pt.methods import METHODS, unread
 from m2pt.modalities.recipe import VIT_B
 from m2pt.modalities.registry import SPECS, dataset_facts
+from m2pt.runs.record import Counts, FinetuneRecord
 from m2pt.runs.spec import RunSpec, WeightsRef
 from m2pt.runs.unread import is_unread
 
@@ -92,14 +93,27 @@ def made_here(study: Study) -> frozenset[str]:
     return frozenset(name for name, source in study.encoders.items() if not isinstance(source, FileSource))
 
 
+@dataclass(frozen=True)
+class KnownSamples:
+    """What is known of the samples of a run: `counts` by split and the names of its `classes`; both are empty if nothing is."""
+
+    counts: Mapping[str, Counts] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, record: FinetuneRecord | None) -> Self:
+        """The samples of a complete run; nothing is known if there is no record."""
+        return cls() if record is None else cls(record.samples, record.classes)
+
+
 def sameness(
-    spec: RunSpec, record: Mapping[str, Any], made: frozenset[str] = frozenset(), epochs: Mapping[str, int] | None = None
+    spec: RunSpec, samples: KnownSamples, made: frozenset[str] = frozenset(), epochs: Mapping[str, int] | None = None
 ) -> Sameness:
     """Compare a run on a published data set with the paper's.
 
     Args:
         spec: the run.
-        record: what is known of its samples: its record, empty where it is not complete.
+        samples: what is known of its samples.
         made: the sources of encoders that were trained here (`made_here`).
         epochs: for how long the encoders of a source were pretrained, where the study says so.
 
@@ -124,7 +138,7 @@ def sameness(
         elif is_unread(key, reasons) is None:
             own = _same(_at(run, key), _at(declared, key))
             (departs if own or key in OF_NUMBERS else differs).append(point)
-    return Sameness((*differs, *_weights(spec, made, epochs or {}), *_data(spec, record)), tuple(departs))
+    return Sameness((*differs, *_weights(spec, made, epochs or {}), *_data(spec, samples)), tuple(departs))
 
 
 def _at(document: JsonValue, key: str) -> JsonValue:
@@ -151,7 +165,7 @@ def _weights(spec: RunSpec, made: frozenset[str], epochs: Mapping[str, int]) -> 
         yield f"auxiliary encoder: {RANDOM} [published]"
 
 
-def _data(spec: RunSpec, record: Mapping[str, Any]) -> Iterator[str]:
+def _data(spec: RunSpec, samples: KnownSamples) -> Iterator[str]:
     """Data that are not the whole published splits, as far as is known."""
     if spec.task is None:
         return
@@ -160,16 +174,16 @@ def _data(spec: RunSpec, record: Mapping[str, Any]) -> Iterator[str]:
         yield f"variant: {spec.task.variant or 'none'} [{wanted_variant}]"
     if spec.task.holdout:
         yield f"{spec.task.holdout:.0%} of the training samples held out [none]"
-    facts, splits = dataset_facts(spec.task.dataset, spec.task.variant), record.get("samples") or {}
-    left = {split: count.get("absent", 0) + (count.get("unreadable") or 0) for split, count in splits.items()}
-    kept = {split: count.get("listed", 0) - left[split] for split, count in splits.items()}
+    facts = dataset_facts(spec.task.dataset, spec.task.variant)
+    left = {split: count.left_out for split, count in samples.counts.items()}
+    kept = {split: count.kept for split, count in samples.counts.items()}
     if spec.task.holdout:
         kept["train"] = kept.get("train", 0) + kept.get("val", 0)
     for split, name in (("train", "training"), ("test", "test")):
         wanted = getattr(facts, split) if facts else None
-        if split in splits and (left[split] or (wanted is not None and kept[split] != wanted)):
+        if split in kept and (left[split] or (wanted is not None and kept[split] != wanted)):
             lacking = f", {left[split]:,} left out" if left[split] else ""
             yield f"{kept[split]:,} {name} samples{lacking} [{f'{wanted:,}' if wanted is not None else 'all'}]"
-    classes = record.get("classes")
+    classes = samples.classes
     if facts and classes and spec.goal in ("classification", "tagging") and len(classes) != facts.classes:
         yield f"{len(classes):,} classes [{facts.classes:,}]"

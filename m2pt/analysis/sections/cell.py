@@ -43,7 +43,6 @@ from m2pt.analysis.tables import materials
 from m2pt.analysis.tables.headline import signed
 from m2pt.config import refuses_unknown
 from m2pt.methods import METHODS
-from m2pt.runs.folder import MERGED
 
 
 def page(item: Compared, facts: Facts) -> Page:
@@ -55,7 +54,7 @@ def page(item: Compared, facts: Facts) -> Page:
         f"{len(cell.complete)} of {counted(len(cell.runs), 'seed')} complete."
     )
     scales = cell_scales.section(analysis.scales.get(cell.key))
-    classes = cell_classes.section(item, analysis.documents)
+    classes = cell_classes.section(item, analysis.records)
     sections = (_scores(item), _curves(item, analysis.curves), *([scales] if scales else []), classes, _runs(item, facts))
     trail = ((f"Study {study}", "../index.html"), ("all cells", "index.html"))
     return Page(cell.title, f"{cell.title} ({study})", prose(lead), sections, trail=trail)
@@ -169,12 +168,12 @@ def _runs(item: Compared, facts: Facts) -> Section:
 def _run(seed: int, run: Run, facts: Facts) -> tuple[Entry, ...]:
     status = str(run.status)
     why = "" if run.is_complete else f": {materials.why(status, bool(run.run_id), run.error)}"
-    document = facts.analysis.documents.get(str(run.run_id), {})
+    record = facts.analysis.records.get(str(run.run_id))
     return (
         word(seed),
         Entry(code(run.run_id or "no id yet"), run.run_id),
         Entry(plain(status + why), status),
-        sha256((document.get("files") or {}).get(MERGED)),
+        sha256(record.merged_sha256 if record else None),
     )
 
 

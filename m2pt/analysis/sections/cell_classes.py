@@ -2,7 +2,7 @@
 
 from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, plain
 from m2pt.analysis.numbers import classes
-from m2pt.analysis.numbers.classes import ClassChange, Confusion, Documents
+from m2pt.analysis.numbers.classes import ClassChange, Confusion, Records
 from m2pt.analysis.numbers.comparisons import Compared
 from m2pt.analysis.sections.wording import AGAINST, counted, of_difference, of_p, of_score
 from m2pt.analysis.tables.shading import intensity
@@ -10,10 +10,10 @@ from m2pt.analysis.tables.shading import intensity
 _NO_COUNTS = "No counts by class: none are kept for tagging, for segmentation, or above 50 classes."
 
 
-def section(item: Compared, documents: Documents) -> Section:
-    """What is known of the classes; `documents` are the records of the complete runs."""
-    changes = classes.changes(item, documents)
-    matrix = classes.confusion(documents.get(str(run.run_id), {}) for run in item.cell.runs.values())
+def section(item: Compared, records: Records) -> Section:
+    """What is known of the classes; `records` are the records of the complete runs."""
+    changes = classes.changes(item, records)
+    matrix = classes.confusion(records.get(str(run.run_id)) for run in item.cell.runs.values())
     blocks: list[Block] = []
     if changes:
         blocks.append(_recall(item, changes))

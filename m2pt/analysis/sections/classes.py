@@ -22,7 +22,7 @@ _INTRODUCTION = (
 def section(facts: Facts) -> Section | None:
     """None where no run keeps counts by class."""
     cells = [item for item in facts.cells if item.cell.condition in facts.drawn]
-    targets = classes.by_target(cells, facts.analysis.documents)
+    targets = classes.by_target(cells, facts.analysis.records)
     if not targets:
         return None
     groups: dict[Condition, list[TargetClasses]] = {}

@@ -35,7 +35,7 @@ def section(facts: Facts) -> Section:
     words += f"; auxiliaries are {codes(auxiliaries)}." if auxiliaries else "."
     rows = materials.encoders(source.study, source.specs, source.pretraining, source.encoders)
     blocks: list[Block] = [Paragraph(prose(words)), *([_table(rows)] if rows else [])]
-    blocks += [Paragraph(plain(sentence)) for sentence in materials.readings(facts.analysis.documents.values())]
+    blocks += [Paragraph(plain(sentence)) for sentence in materials.readings(facts.analysis.records.values())]
     drawn = tuple(_figure(spec, content) for spec, content in facts.reconstructions)
     return Section("Encoders", "encoders", (*blocks, *((Gallery(drawn),) if drawn else ())))
 

@@ -15,6 +15,7 @@ from m2pt.analysis.numbers.comparisons import Compared, Summary, compared
 from m2pt.analysis.numbers.contrasts import Ablations
 from m2pt.analysis.paper.comparison import Paper, paper
 from m2pt.analysis.paper.entries import published_of
+from m2pt.analysis.paper.sameness import KnownSamples
 from m2pt.analysis.study import Analysis, analyse
 from m2pt.analysis.tables import left_out, materials, search
 from m2pt.analysis.tables.left_out import SplitCounts
@@ -97,7 +98,8 @@ class Facts:
 def gather(source: Source) -> Facts:
     """Read and compute everything. Raises `UserError` where a record cannot be read; the file is named."""
     analysis = analyse(source.specs, source.runs, source.pretraining, source.encoders, source.parts)
-    published = published_of(source.specs, analysis.records, source.study)
+    samples = [KnownSamples.of(record) for record in analysis.row_records]
+    published = published_of(source.specs, samples, source.study)
     ablations = contrasts.ablations(source.study, analysis.cells, published)
     drawn = drawn_conditions(analysis.summaries)
     made = materials.reconstructions(source.pretraining, source.encoders)
@@ -106,12 +108,12 @@ def gather(source: Source) -> Facts:
         analysis=analysis,
         cells=compared(analysis.cells),
         ablations=ablations,
-        paper=paper(source.study, source.specs, analysis.records, analysis.summaries, analysis.methods),
+        paper=paper(source.study, source.specs, analysis.row_records, analysis.summaries, analysis.methods),
         search=search.story(source.study, source.trials, analysis.cells),
         drawn=[item.condition for item in drawn],
         pictures=draw(analysis, ablations, drawn),
         reconstructions=[(spec, path.read_bytes()) for spec, path in made],
-        splits=left_out.split_counts(analysis.table, analysis.documents),
+        splits=left_out.split_counts(analysis.table, analysis.records),
     )
 
 

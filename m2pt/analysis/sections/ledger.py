@@ -23,7 +23,7 @@ _MEMORY = (
 
 def section(facts: Facts) -> Section:
     """The costs, or that none are recorded."""
-    costs = ledger(facts.analysis.cells, facts.analysis.timings, facts.analysis.documents)
+    costs = ledger(facts.analysis.cells, facts.analysis.timings, facts.analysis.records)
     if not costs.devices:
         return Section("Costs", "costs", (Paragraph(plain("Costs: not recorded here.")),))
     shared = _SHARED if facts.study.parts else ""

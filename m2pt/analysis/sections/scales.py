@@ -18,7 +18,7 @@ _FIGURES = (
 
 def section(facts: Facts) -> Section:
     """The sizes at the end of training, and figures of how they came about."""
-    rows = final_scales(facts.analysis.documents, facts.analysis.cells)
+    rows = final_scales(facts.analysis.records, facts.analysis.cells)
     table: tuple[Block, ...] = (_table(facts, rows),) if rows else ()
     return Section("Scales", "scales", (Paragraph(prose(_words(facts))), *table, *folding.drawn(facts, "scales", _FIGURES)))
 
@@ -26,7 +26,7 @@ def section(facts: Facts) -> Section:
 def _words(facts: Facts) -> str:
     words = "A scale λ multiplies an auxiliary weight; its effective size is |λ|·‖W~aux~‖ ∕ ‖W‖. "
     words += f"{capital(as_run.starts(facts.source.specs) or 'no run has scales')}."
-    merges = materials.merges(list(facts.analysis.documents.values()))
+    merges = materials.merges(facts.analysis.records.values())
     if merges:
         equal = "equals a plain model's in all of them"
         unequal = f"differs from a plain model's in {merges['unequal']} of them"

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from m2pt.files import documents
-from m2pt.runs.environment import CODE, DEVICE, Compared, compared, contributing
-from m2pt.runs.folder import EXECUTION, is_complete
+from m2pt.runs.attempts import NOT_RECORDED, contributing, read_attempts
+from m2pt.runs.environment import CODE, DEVICE, Compared
+from m2pt.runs.folder import is_complete
 
 _DIGITS = 10
 
@@ -65,9 +64,9 @@ def environments(run_dirs: Iterable[tuple[str, Path]], table: pd.DataFrame) -> l
     groups: dict[tuple[str, tuple[Compared, ...], tuple[str, ...]], list[str]] = {}
     for kind, run_dir in run_dirs:
         if is_complete(run_dir):
-            attempts = contributing(_attempts(run_dir)) or [{}]
-            commits = tuple(dict.fromkeys(str(attempt.get("git_commit") or "–") for attempt in attempts))
-            key = (kind, tuple(dict.fromkeys(compared(attempt) for attempt in attempts)), commits)
+            attempts = contributing(read_attempts(run_dir)) or [NOT_RECORDED]
+            commits = tuple(dict.fromkeys(attempt.git_commit or "–" for attempt in attempts))
+            key = (kind, tuple(dict.fromkeys(attempt.compared for attempt in attempts)), commits)
             groups.setdefault(key, []).append(run_dir.name)
     if not any(value for _, places, _ in groups for place in places for _, value in place):
         return []
@@ -95,11 +94,6 @@ def _which(groups: Sequence[Sequence[str]], table: pd.DataFrame) -> dict[str, st
                 said.append(", ".join(mine))
         words[names[0]] = ": ".join(said)
     return words
-
-
-def _attempts(run_dir: Path) -> Sequence[Mapping[str, Any]]:
-    path = run_dir / EXECUTION
-    return documents.read_json(path).get("attempts") or [] if path.is_file() else []
 
 
 def mixtures(found: Sequence[Environment]) -> list[str]:

@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, by_condition, by_method, runs_table
 from m2pt.analysis.numbers.comparisons import reference_key
 from m2pt.methods import METHODS
+from m2pt.runs.record import FinetuneRecord
 
 _MEASURED = [
     "device_name", "device_seconds", "train_seconds", "energy_joules", "peak_memory_bytes", "latency_ms", "plain_latency_ms",
 ]  # fmt: skip
 
-Documents = Mapping[str, Mapping[str, Any]]
+Records = Mapping[str, FinetuneRecord]
 """The records of the complete runs, by their ids."""
 
 
@@ -88,13 +88,13 @@ class Ledger:
         return any(value is not None for value in known)
 
 
-def ledger(cells: Sequence[Cell], timings: pd.DataFrame, documents: Documents) -> Ledger:
+def ledger(cells: Sequence[Cell], timings: pd.DataFrame, records: Records) -> Ledger:
     """Add up the costs of a study.
 
     Args:
         cells: its cells.
         timings: what its runs measured, and those of its pretraining (`m2pt.analysis.tables.provenance.timings`).
-        documents: the records of its complete runs.
+        records: the records of its complete runs.
 
     """
     timings = timings.drop_duplicates("run_id")
@@ -102,16 +102,16 @@ def ledger(cells: Sequence[Cell], timings: pd.DataFrame, documents: Documents) -
     known = {cell.key: cell for cell in cells}
     conditions = []
     for condition, members in by_condition(cells).items():
-        methods = tuple(_method(name, mine, known, measured, documents) for name, mine in by_method(members).items())
+        methods = tuple(_method(name, mine, known, measured, records) for name, mine in by_method(members).items())
         if any(method.measured for method in methods):
             conditions.append(ConditionCosts(condition, methods))
     return Ledger(tuple(sorted(conditions, key=lambda item: -len(item.methods))), _devices(timings))
 
 
 def _method(
-    name: str, cells: Sequence[Cell], known: Mapping[CellKey, Cell], timings: pd.DataFrame, documents: Documents
+    name: str, cells: Sequence[Cell], known: Mapping[CellKey, Cell], timings: pd.DataFrame, records: Records
 ) -> MethodCosts:
-    plain = [size for cell in cells for size in _plain_parameters(cell, known.get(reference_key(cell, "baseline")), documents)]
+    plain = [size for cell in cells for size in _plain_parameters(cell, known.get(reference_key(cell, "baseline")), records)]
     rows = runs_table(cells).assign(plain_parameters=pd.Series(plain, dtype=float)).join(timings, on="run_id")
     measured = rows[rows["device_seconds"].notna()]
     complete = rows[rows["status"] == "complete"]
@@ -133,11 +133,12 @@ def _method(
     )
 
 
-def _plain_parameters(cell: Cell, baseline: Cell | None, documents: Documents) -> list[float | None]:
+def _plain_parameters(cell: Cell, baseline: Cell | None, records: Records) -> list[float | None]:
     """The size of a plain model for each run: from its own merge, or else from a baseline on the same target and condition."""
     sizes = (run.parameters for run in baseline.runs.values()) if baseline else ()
     known = next((size for size in sizes if size is not None), None)
-    proved = [((documents.get(str(run.run_id)) or {}).get("merge") or {}).get("plain_parameters") for run in cell.runs.values()]
+    merges = [record.merge if (record := records.get(str(run.run_id))) else None for run in cell.runs.values()]
+    proved = [merge.plain_parameters if merge else None for merge in merges]
     return [known if size is None else size for size in proved]
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
+from m2pt.runs.record import FinetuneRecord
+
 SPLITS = ("train", "val", "test")
 
-Documents = Mapping[str, Mapping[str, Any]]
+Records = Mapping[str, FinetuneRecord]
 """The records of complete runs by id (`m2pt.runs.table.read_results`)."""
 
 
@@ -35,14 +36,13 @@ class SplitCounts:
         return f"{self.split} {self.kept}" + ("" if self.is_whole else f" of {self.listed}")
 
 
-def split_counts(table: pd.DataFrame, documents: Documents) -> list[SplitCounts]:
+def split_counts(table: pd.DataFrame, records: Records) -> list[SplitCounts]:
     """Every split of every target, in the order of the table of runs; several rows where its runs found different numbers."""
     runs: dict[tuple[str, str, int, int, int, int], int] = {}
-    for target, document in _complete(table, documents):
-        samples = document.get("samples") or {}
-        for split in (split for split in SPLITS if split in samples):
-            listed, kept, absent, unreadable = (int(samples[split][name]) for name in ("listed", "kept", "absent", "unreadable"))
-            key = (target, split, listed, kept, absent, unreadable)
+    for target, record in _complete(table, records):
+        for split in (split for split in SPLITS if split in record.samples):
+            counts = record.samples[split]
+            key = (target, split, counts.listed, counts.kept, counts.absent, counts.unreadable or 0)
             runs[key] = runs.get(key, 0) + 1
     targets = list(dict.fromkeys(key[0] for key in runs))
     ordered = sorted(runs, key=lambda key: (targets.index(key[0]), SPLITS.index(key[1])))
@@ -57,12 +57,12 @@ def of_targets(counts: list[SplitCounts]) -> dict[str, str]:
     return {target: "; ".join(words) for target, words in told.items()}
 
 
-def mixtures(table: pd.DataFrame, documents: Documents) -> list[str]:
+def mixtures(table: pd.DataFrame, records: Records) -> list[str]:
     """A sentence for each target whose complete runs are not all of the same samples."""
     digests: dict[str, dict[str, list[int]]] = {}
-    for target, document in _complete(table, documents):
-        if digest := document.get("samples_sha256"):
-            digests.setdefault(target, {}).setdefault(str(digest), []).append(int(document.get("test_samples") or 0))
+    for target, record in _complete(table, records):
+        if record.samples_sha256 is not None:
+            digests.setdefault(target, {}).setdefault(record.samples_sha256, []).append(record.test_samples)
     return [
         f"{target}: its runs are not all of the same samples ("
         + "; ".join(f"{len(tested)} {'run' if len(tested) == 1 else 'runs'} tested on {tested[0]}" for tested in sets.values())
@@ -72,7 +72,7 @@ def mixtures(table: pd.DataFrame, documents: Documents) -> list[str]:
     ]
 
 
-def _complete(table: pd.DataFrame, documents: Documents) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _complete(table: pd.DataFrame, records: Records) -> Iterator[tuple[str, FinetuneRecord]]:
     for target, identifier in zip(table["target"], table["run_id"], strict=True):
-        if (document := documents.get(str(identifier))) is not None:
-            yield str(target), document
+        if (record := records.get(str(identifier))) is not None:
+            yield str(target), record

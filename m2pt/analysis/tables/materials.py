@@ -1,6 +1,6 @@
 """What a study is made from, and what of it is not there: data, encoders, and the runs that did not end well."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,11 @@ import pandas as pd
 
 from m2pt.analysis.numbers.cells import CellKey, Condition
 from m2pt.config import RANDOM, FileSource, Study
-from m2pt.files import documents
 from m2pt.methods import METHODS
-from m2pt.runs.folder import ENCODER, FAILURE, RECONSTRUCTIONS, RunState, is_complete, run_state
+from m2pt.runs.failure import read_failure
+from m2pt.runs.folder import RECONSTRUCTIONS, RunState, is_complete, run_state
 from m2pt.runs.identity import run_id
-from m2pt.runs.record import read_record
+from m2pt.runs.record import FinetuneRecord, PretrainRecord, read_record
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef
 
 _STATES: dict[str, str] = {
@@ -54,7 +54,7 @@ def encoders(study: Study, specs: Sequence[RunSpec], pretraining: Sequence[Pretr
 def _trained(study: Study, spec: PretrainSpec, folder: Path) -> dict[str, Any]:
     identifier = run_id(spec) if spec.ready else ""
     state = run_state(folder / identifier) if identifier else RunState.MISSING
-    record = read_record(folder / identifier) if state == RunState.COMPLETE else {}
+    record = read_record(folder / identifier, PretrainRecord) if state == RunState.COMPLETE else None
     source = study.encoders.get(spec.source)
     return {
         "source": spec.source,
@@ -63,9 +63,9 @@ def _trained(study: Study, spec: PretrainSpec, folder: Path) -> dict[str, Any]:
         "seed": spec.seed,
         "run_id": identifier,
         "status": state,
-        "metric": record.get("metric"),
-        "val_score": record.get("val_score"),
-        "sha256": (record.get("files") or {}).get(ENCODER),
+        "metric": record.metric if record else None,
+        "val_score": record.val_score if record else None,
+        "sha256": record.encoder_sha256 if record else None,
         "steps": spec.pretrain.steps,
     }
 
@@ -86,19 +86,19 @@ def _from_file(source: FileSource, reference: WeightsRef) -> dict[str, Any]:
     }
 
 
-def readings(documents: Iterable[Mapping[str, Any]]) -> list[str]:
+def readings(records: Iterable[FinetuneRecord]) -> list[str]:
     """How files of encoders were read where that is not plainly: one sentence for each file and way, from the runs' records."""
     told: dict[str, None] = {}
-    for document in documents:
-        for loaded in document.get("loaded", ()):
-            name = f"{loaded['source']} ({loaded['modality']}, {loaded['layout']})"
-            if loaded["positions"]:
-                told[f"Positions of {name} were brought {loaded['positions']}."] = None
-            if loaded["weights"] == "ema" or loaded["beside"]:
-                kind = "the moving average was" if loaded["weights"] == "ema" else "the trained weights were"
-                beside = f"; others stand under {', '.join(loaded['beside'])}" if loaded["beside"] else ""
+    for record in records:
+        for loaded in record.loaded:
+            name = f"{loaded.source} ({loaded.modality}, {loaded.layout})"
+            if loaded.positions:
+                told[f"Positions of {name} were brought {loaded.positions}."] = None
+            if loaded.weights == "ema" or loaded.beside:
+                kind = "the moving average was" if loaded.weights == "ema" else "the trained weights were"
+                beside = f"; others stand under {', '.join(loaded.beside)}" if loaded.beside else ""
                 told[f"Of {name} {kind} read{beside}."] = None
-            if narrow := [kind for kind in loaded["precisions"] if kind.startswith("float8")]:
+            if narrow := [kind for kind in loaded.precisions if kind.startswith("float8")]:
                 told[f"Weights of {name} are stored as {', '.join(narrow)}."] = None
     return sorted(told)
 
@@ -115,7 +115,7 @@ def encoder_gaps(specs: Sequence[PretrainSpec], folder: Path) -> list[dict[str, 
     for spec in specs:
         run_dir = folder / run_id(spec) if spec.ready else None
         state = run_state(run_dir) if run_dir else RunState.MISSING
-        error = documents.read_json(run_dir / FAILURE).get("error") if run_dir and state == RunState.FAILED else None
+        error = read_failure(run_dir).error if run_dir and state == RunState.FAILED else None
         if state != RunState.COMPLETE:
             found.append((spec.name.rpartition("-s")[0], None, state, why(state, spec.ready, error), spec.seed))
     return _together(found)
@@ -183,10 +183,10 @@ def caveats(study: Study, specs: Sequence[RunSpec]) -> list[str]:
     return found
 
 
-def merges(documents: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+def merges(records: Iterable[FinetuneRecord]) -> dict[str, Any] | None:
     """How exactly the pathways were merged into plain models; None where no complete run has been merged."""
-    merged = [document["merge"] for document in documents if document.get("merge")]
+    merged = [record.merge for record in records if record.merge]
     if not merged:
         return None
-    unequal = sum(item.get("parameters") != item.get("plain_parameters") for item in merged)
-    return {"runs": len(merged), "largest": max(item["max_logit_difference"] for item in merged), "unequal": unequal}
+    unequal = sum(item.parameters != item.plain_parameters for item in merged)
+    return {"runs": len(merged), "largest": max(item.max_logit_difference for item in merged), "unequal": unequal}

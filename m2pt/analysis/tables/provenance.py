@@ -1,13 +1,12 @@
 """Where, when and with what the runs were executed: what differs from one execution to the next, and is never hashed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from m2pt.files import documents
-from m2pt.runs.folder import EXECUTION
+from m2pt.runs.attempts import Attempt, read_attempts
 
 PACKAGES = ("python", "torch", "timm", "numpy", "m2pt")
 _FACTS = ("device", "device_name", "threads", "git_commit", "code_sha256", "cpu_capability", "cuda", "platform")
@@ -33,52 +32,40 @@ def timings(run_dirs: Iterable[tuple[str, Path]]) -> pd.DataFrame:
     """
     rows = []
     for kind, run_dir in run_dirs:
-        if (run_dir / EXECUTION).is_file():
-            attempts = documents.read_json(run_dir / EXECUTION).get("attempts") or []
-            if attempts:
-                rows.append({"run_id": run_dir.name, "kind": kind, **_row(attempts)})
+        if attempts := read_attempts(run_dir):
+            rows.append({"run_id": run_dir.name, "kind": kind, **_row(attempts)})
     return pd.DataFrame(rows, columns=list(TIMINGS))
 
 
-def _row(attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _row(attempts: Sequence[Attempt]) -> dict[str, Any]:
     last = attempts[-1]
-    row: dict[str, Any] = {"attempts": len(attempts), "started": attempts[0].get("started")}
-    for part in SECONDS:
-        measured = [seconds_of(attempt, part) for attempt in attempts]
-        row[f"{part}_seconds"] = None if None in measured else round(sum(value for value in measured if value is not None), 3)
-    row |= {"devices": last.get("devices", 1), "device_seconds": _device_seconds(attempts), "energy_joules": _energy(attempts)}
-    row |= {name: latency.get(name) for latency in [_inference(attempts)] for name in ("latency_ms", "plain_latency_ms")}
-    memory = [attempt["peak_memory_bytes"] for attempt in attempts if attempt.get("peak_memory_bytes") is not None]
-    versions = last.get("versions") or {}
-    row |= {key: last.get(key) for key in _FACTS}
-    return row | {"peak_memory_bytes": max(memory, default=None)} | {name: versions.get(name) for name in PACKAGES}
+    row: dict[str, Any] = {"attempts": len(attempts), "started": attempts[0].started}
+    for purpose in SECONDS:
+        row[f"{purpose}_seconds"] = _sum(attempt.seconds_of(purpose) for attempt in attempts)
+    row |= {"devices": last.devices, "device_seconds": _device_seconds(attempts)}
+    row["energy_joules"] = _sum(attempt.energy_joules for attempt in attempts)
+    inference = next((attempt.inference for attempt in reversed(attempts) if attempt.inference), None)
+    row |= {name: getattr(inference, name) if inference else None for name in ("latency_ms", "plain_latency_ms")}
+    row |= {key: getattr(last, key) for key in _FACTS}
+    row["peak_memory_bytes"] = max(
+        (peak for attempt in attempts if (peak := attempt.peak_memory_bytes) is not None), default=None
+    )
+    return row | {name: last.versions.get(name) for name in PACKAGES}
 
 
-def seconds_of(attempt: Mapping[str, Any], part: str) -> float | None:
-    """What an attempt spent on a part of its work; None where nobody knows, as of one that was killed."""
-    seconds = attempt.get("seconds") or {}
-    unknown = attempt.get("interrupted") or not seconds
-    return seconds.get(part, None if unknown else 0.0)
+def _sum(values: Iterable[float | None]) -> float | None:
+    """The sum over all attempts; None where one of them is unknown: the sum of the others would be too small."""
+    total = 0.0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return round(total, 3)
 
 
-def _device_seconds(attempts: Sequence[Mapping[str, Any]]) -> float | None:
-    spent = [
-        seconds["total"] * attempt.get("devices", 1)
-        for attempt in attempts
-        if "total" in (seconds := attempt.get("seconds") or {})
-    ]
+def _device_seconds(attempts: Sequence[Attempt]) -> float | None:
+    spent = [attempt.seconds["total"] * attempt.devices for attempt in attempts if "total" in attempt.seconds]
     return round(sum(spent), 3) if spent else None
-
-
-def _energy(attempts: Sequence[Mapping[str, Any]]) -> float | None:
-    """The energy of all attempts; None where one does not tell it: the sum of the others would be too small."""
-    joules = [attempt.get("energy_joules") for attempt in attempts]
-    return None if None in joules else round(sum(value for value in joules if value is not None), 3)
-
-
-def _inference(attempts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The last measurement of a forward pass; empty where no attempt has one."""
-    return next((found for attempt in reversed(attempts) if (found := attempt.get("inference"))), {})
 
 
 def totals(table: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -6,6 +6,8 @@ from scipy import stats
 from m2pt.analysis.numbers import classes
 from m2pt.analysis.numbers.cells import CellKey, Condition, cells
 from m2pt.analysis.numbers.comparisons import Compared, compared
+from m2pt.runs.record import FinetuneRecord
+from tests.run_records import finetune_record
 
 RIGHT = {
     # method and auxiliary: of ten samples each of "cat" and "dog", how many are told right, by seed
@@ -16,8 +18,8 @@ RIGHT = {
 }
 
 
-def _study(lacking: tuple[str, ...] = ()) -> tuple[pd.DataFrame, dict[str, dict[str, object]]]:
-    rows, documents = [], {}
+def _study(lacking: tuple[str, ...] = ()) -> tuple[pd.DataFrame, dict[str, FinetuneRecord]]:
+    rows, records = [], {}
     for (method, auxiliary), counts in RIGHT.items():
         for seed, (cats, dogs) in enumerate(counts):
             name = f"{method}{auxiliary}{seed}"
@@ -32,8 +34,8 @@ def _study(lacking: tuple[str, ...] = ()) -> tuple[pd.DataFrame, dict[str, dict[
             )  # fmt: skip
             if done:
                 matrix = [[cats, 10 - cats, 0], [10 - dogs, dogs, 0], [0, 0, 0]]
-                documents[name] = {"classes": ["cat", "dog", "none of it"], "confusion": matrix}
-    return pd.DataFrame(rows), documents
+                records[name] = finetune_record(classes=["cat", "dog", "none of it"], confusion=matrix)
+    return pd.DataFrame(rows), records
 
 
 def _cell(known: list[Compared], auxiliary: str) -> Compared:
@@ -41,8 +43,8 @@ def _cell(known: list[Compared], auxiliary: str) -> Compared:
 
 
 def test_confusion_matrices_are_added_up_over_seeds() -> None:
-    _, documents = _study()
-    found = classes.confusion(documents[f"pathwayvideo{seed}"] for seed in range(3))
+    _, records = _study()
+    found = classes.confusion(records[f"pathwayvideo{seed}"] for seed in range(3))
     assert found is not None
     assert (found.runs, found.classes) == (3, ("cat", "dog", "none of it"))
     assert found.counts.tolist() == [[18, 12, 0], [15, 15, 0], [0, 0, 0]]
@@ -50,8 +52,8 @@ def test_confusion_matrices_are_added_up_over_seeds() -> None:
 
 
 def test_a_change_of_recall_is_paired_by_seed_and_corrected_over_the_classes() -> None:
-    table, documents = _study()
-    cat, dog, nothing = classes.changes(_cell(compared(cells(table)), "video"), documents)
+    table, records = _study()
+    cat, dog, nothing = classes.changes(_cell(compared(cells(table)), "video"), records)
     assert (cat.name, cat.samples) == ("cat", 10)
     assert cat.recall.mean == pytest.approx(60.0)
     gains = [10.0, 10.0, -10.0]  # over random weights, in points
@@ -68,15 +70,15 @@ def test_a_change_of_recall_is_paired_by_seed_and_corrected_over_the_classes() -
 
 
 def test_a_seed_that_failed_on_one_side_is_left_out_of_the_pairs() -> None:
-    table, documents = _study(lacking=("random_auxiliaryrandom2",))
-    cat = classes.changes(_cell(compared(cells(table)), "audio"), documents)[0]
+    table, records = _study(lacking=("random_auxiliaryrandom2",))
+    cat = classes.changes(_cell(compared(cells(table)), "audio"), records)[0]
     assert (cat.over["random"].n, cat.over["random"].dropped) == (2, 1)
     assert cat.over["random"].mean == pytest.approx(25.0)
 
 
 def test_the_summary_averages_over_auxiliaries_and_puts_the_largest_change_first() -> None:
-    table, documents = _study()
-    (found,) = classes.by_target(compared(cells(table)), documents)
+    table, records = _study()
+    (found,) = classes.by_target(compared(cells(table)), records)
     assert [item.name for item in found.classes] == ["cat", "dog"]
     gains = [(30 + 10) / 2, (20 + 10) / 2, (20 - 10) / 2]
     assert found.classes[0].change.mean == pytest.approx(np.mean(gains))
@@ -85,8 +87,8 @@ def test_the_summary_averages_over_auxiliaries_and_puts_the_largest_change_first
 
 
 def test_a_seed_counts_only_where_every_auxiliary_has_it() -> None:
-    table, documents = _study(lacking=("pathwayaudio0",))
-    (found,) = classes.by_target(compared(cells(table)), documents)
+    table, records = _study(lacking=("pathwayaudio0",))
+    (found,) = classes.by_target(compared(cells(table)), records)
     assert (found.classes[0].change.n, found.classes[0].change.dropped) == (2, 1)
     lacking = tuple(f"pathwayaudio{seed}" for seed in range(3))
     assert classes.by_target(compared(cells(_study(lacking)[0])), _study(lacking)[1]) == []

@@ -8,10 +8,11 @@ from m2pt.analysis.numbers import trajectories
 from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, Run, cells
 from m2pt.runs.folder import RECORD, read_history
 from m2pt.runs.identity import run_id
-from m2pt.runs.record import read_record
+from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import read_table
 from tests.analysis import synthetic
+from tests.run_records import finetune_record
 
 
 def _lines(planned: synthetic.Planned, target: str, auxiliary: str, epoch: int) -> list[dict[str, float]]:
@@ -68,8 +69,8 @@ def test_of_several_auxiliaries_each_has_its_scales() -> None:
         ("audio", "attn.qkv", 11, pytest.approx(0.2), 2.0, 2),
         ("point", "attn.qkv", 11, pytest.approx(0.6), 3.0, 2),
     ]
-    documents = {"run": {"scales": {"blocks.11.attn.qkv.0": 0.1, "blocks.11.attn.qkv.1": -0.5}}}
-    (row,) = trajectories.final_scales(documents, [cell.only([0])])
+    records = {"run": finetune_record(scales={"blocks.11.attn.qkv.0": 0.1, "blocks.11.attn.qkv.1": -0.5})}
+    (row,) = trajectories.final_scales(records, [cell.only([0])])
     assert row.layers == {"attn.qkv": pytest.approx(0.3), "attn.proj": None, "mlp.fc1": None, "mlp.fc2": None}
 
 
@@ -84,8 +85,8 @@ def test_runs_that_are_not_complete_leave_no_trace(tmp_path: Path) -> None:
 
 def test_final_scales_are_those_of_the_records(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1))
-    documents = {name: read_record(planned.runs / name) for name in map(run_id, planned.specs)}
-    rows = {(row.cell.target, row.cell.auxiliary): row for row in trajectories.final_scales(documents, _cells(planned))}
+    records = {name: read_record(planned.runs / name, FinetuneRecord) for name in map(run_id, planned.specs)}
+    rows = {(row.cell.target, row.cell.auxiliary): row for row in trajectories.final_scales(records, _cells(planned))}
 
     def spec_of(seed: int) -> RunSpec:
         return next(spec for spec in planned.specs if (spec.target, spec.auxiliary, spec.seed) == ("image", "random", seed))
@@ -110,6 +111,6 @@ def test_scales_of_several_entries_count_by_their_mean_size_and_their_largest_en
     lines = pd.DataFrame([place | {"scale/blocks.1.mlp.fc1/abs_mean": 0.25, "effective_size/blocks.1.mlp.fc1": 3.0}])
     (row,) = trajectories.scales(lines, [cell])[key].to_dict("records")
     assert (row["layer"], row["depth"], row["scale"], row["effective_size"]) == ("mlp.fc1", 1, 0.25, 3.0)
-    documents = {"run": {"scales": {"blocks.1.mlp.fc1/abs_mean": 0.25}, "scale_abs_max": 0.9}}
-    (final,) = trajectories.final_scales(documents, [cell])
+    records = {"run": finetune_record(scales={"blocks.1.mlp.fc1/abs_mean": 0.25}, scale_abs_max=0.9)}
+    (final,) = trajectories.final_scales(records, [cell])
     assert (final.scale, final.largest, final.layers["mlp.fc1"]) == (0.25, 0.9, 0.25)

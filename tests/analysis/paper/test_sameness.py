@@ -5,14 +5,14 @@ epochs at 5e-4 on all 1,281,167 training pictures, tested on 50,000 (ImageNet-1K
 """
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from m2pt.analysis.paper.entries import as_table, beside, entries_of, published_of, sameness_of
-from m2pt.analysis.paper.sameness import sameness
+from m2pt.analysis.paper.sameness import KnownSamples, sameness
 from m2pt.config import Study
 from m2pt.config.study_file import load_study, parse_study
+from m2pt.runs.record import Counts
 from m2pt.runs.spec import RunSpec
 from pipelines.planning.grid import Fingerprints, run_specs
 
@@ -31,7 +31,7 @@ tasks:
 sweep: {seeds: [0], targets: [pictures], auxiliaries: [point], methods: [baseline, pathway],
         target_encoder: published, auxiliary_encoder: published}
 """
-WHOLE = {"samples": {"train": {"listed": 1_281_167}, "test": {"listed": 50_000}}, "classes": ["class"] * 1000}
+WHOLE = KnownSamples({"train": Counts(listed=1_281_167), "test": Counts(listed=50_000)}, ("class",) * 1000)
 
 
 def planned(*changes: tuple[str, str]) -> tuple[Study, list[RunSpec]]:
@@ -44,24 +44,24 @@ def planned(*changes: tuple[str, str]) -> tuple[Study, list[RunSpec]]:
     return study, run_specs(study, Fingerprints(dict.fromkeys(study.tasks, "d"), weights))
 
 
-def differs(record: dict[str, Any], *changes: tuple[str, str], method: str = "pathway") -> tuple[str, ...]:
+def differs(samples: KnownSamples, *changes: tuple[str, str], method: str = "pathway") -> tuple[str, ...]:
     study, specs = planned(*changes)
     spec = next(spec for spec in specs if spec.method == method)
     made = frozenset(name for name, source in study.encoders.items() if source.kind != "file")
-    return sameness(spec, record, made).differs
+    return sameness(spec, samples, made).differs
 
 
 def test_the_papers_own_run_differs_in_nothing_and_says_what_its_recipe_leaves_out() -> None:
     study, specs = planned()
-    records = [WHOLE for _ in specs]
-    found = sameness_of(specs, records, study)
+    samples = [WHOLE for _ in specs]
+    found = sameness_of(specs, samples, study)
     assert [same.differs for same in found.values()] == [(), ()]
     assert all("finetune.precision: bf16 [fp16]" in same.departs for same in found.values())
     rows = {row.entry.auxiliary: row for row in beside(entries_of(specs, [83.0, 84.0]), found) if row.ours.n}
     assert (rows[""].comparable, rows["point"].comparable) == (83.3, 83.9)
     assert rows["point"].difference == pytest.approx(84.0 - 83.9)
     assert rows["point"].theirs.startswith("paper 83.9 (recipe departs in precision")
-    assert published_of(specs, records, study) == [83.3, 83.9]
+    assert published_of(specs, samples, study) == [83.3, 83.9]
 
 
 @pytest.mark.parametrize(
@@ -104,36 +104,36 @@ def test_a_target_that_was_pretrained_for_less_is_not_the_published_one() -> Non
     )
     study = parse_study(TEXT.replace(*changes[0]).replace(*changes[1]), "one.yaml")
     specs = run_specs(study, Fingerprints({"pictures": "d"}, {("early", "image"): "e", ("published", "point"): "w"}))
-    found = sameness_of(specs, [{}, {}], study)
+    found = sameness_of(specs, [KnownSamples(), KnownSamples()], study)
     assert {same.differs for same in found.values()} == {("target encoder: early, of 20 epochs [published]",)}
-    assert published_of(specs, [{}, {}], study) == [None, None]
+    assert published_of(specs, [KnownSamples(), KnownSamples()], study) == [None, None]
 
 
-SAMPLES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+SAMPLES: dict[str, tuple[KnownSamples, tuple[str, ...]]] = {
     "fewer test pictures": (
-        {"samples": {"train": {"listed": 1_281_167}, "test": {"listed": 50_000, "absent": 20, "unreadable": 5}}},
+        KnownSamples({"train": Counts(listed=1_281_167), "test": Counts(listed=50_000, absent=20, unreadable=5)}),
         ("49,975 test samples, 25 left out [50,000]",),
     ),
     "a hundred classes": (
-        {"samples": {"train": {"listed": 126_689}, "test": {"listed": 5_000}}, "classes": ["class"] * 100},
+        KnownSamples({"train": Counts(listed=126_689), "test": Counts(listed=5_000)}, ("class",) * 100),
         ("126,689 training samples [1,281,167]", "5,000 test samples [50,000]", "100 classes [1,000]"),
     ),
-    "nobody has looked": ({"samples": {"test": {"listed": 50_000, "absent": 0, "unreadable": None}}}, ()),
-    "not run": ({}, ()),
+    "nobody has looked": (KnownSamples({"test": Counts(listed=50_000, absent=0, unreadable=None)}), ()),
+    "not run": (KnownSamples(), ()),
 }
 
 
 @pytest.mark.parametrize("case", SAMPLES)
 def test_other_samples_are_said_by_their_counts(case: str) -> None:
-    record, said = SAMPLES[case]
-    assert differs(record) == said
+    samples, said = SAMPLES[case]
+    assert differs(samples) == said
 
 
 def test_shapenetpart_is_trained_on_training_and_validation_splits_together() -> None:
     wanted = (("targets: [pictures]", "targets: [parts]"), ("auxiliaries: [point]", "auxiliaries: [audio]"))
-    samples = {"samples": {"train": {"listed": 12_137 + 1_870}, "test": {"listed": 2_874}}}
+    samples = KnownSamples({"train": Counts(listed=12_137 + 1_870), "test": Counts(listed=2_874)})
     assert differs(samples, *wanted) == ()
-    alone = {"samples": {"train": {"listed": 12_137}, "test": {"listed": 2_874}}}
+    alone = KnownSamples({"train": Counts(listed=12_137), "test": Counts(listed=2_874)})
     assert differs(alone, *wanted, (" variant: trainval,", "")) == ("variant: none [trainval]",)
 
 
@@ -151,7 +151,7 @@ def test_a_score_of_another_run_gives_no_difference_but_what_differs_in_the_same
     assert line["mean"] == 61.0 and line[["published", "difference"]].isna().all()
     assert line["differs"] == row.theirs
     assert table.loc[("pretrained", "full", "audio", ""), "published"] == 83.7, "of what is not planned here it stands alone"
-    assert published_of(specs, [{}, {}], study) == [None, None]
+    assert published_of(specs, [KnownSamples(), KnownSamples()], study) == [None, None]
 
 
 def test_the_study_of_the_paper_is_the_papers_in_every_cell() -> None:

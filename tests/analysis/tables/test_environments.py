@@ -10,6 +10,7 @@ from m2pt.files import documents
 from m2pt.runs.folder import EXECUTION, RECORD
 
 HERE = {
+    "started": "2026-11-21T11:00:00+00:00",
     "device": "cpu",
     "device_name": "a processor",
     "versions": {"python": "3.11.9", "torch": "2.13.0"},

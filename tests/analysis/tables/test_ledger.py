@@ -9,7 +9,7 @@ from m2pt.analysis.tables.ledger import Ledger, MethodCosts, Spread, ledger
 from m2pt.files import documents
 from m2pt.runs.folder import EXECUTION, RECORD
 from m2pt.runs.identity import run_id
-from m2pt.runs.record import read_record
+from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import read_table
 from tests.analysis import synthetic
@@ -21,8 +21,9 @@ def _costs(planned: synthetic.Planned, parts: Any = None) -> Ledger:
     table = read_table(planned.specs, planned.runs, parts)
     folders = [("finetune", planned.runs / run_id(spec)) for spec in planned.specs]
     folders += [("pretrain", planned.encoders / run_id(spec)) for spec in planned.pretraining]
-    documents = {name: read_record(planned.runs / name) for name in table.loc[table["status"] == "complete", "run_id"].unique()}
-    return ledger(cells(table), provenance.timings(folders), documents)
+    complete = table.loc[table["status"] == "complete", "run_id"].unique()
+    records = {name: read_record(planned.runs / name, FinetuneRecord) for name in complete}
+    return ledger(cells(table), provenance.timings(folders), records)
 
 
 def _study(root: Path, seeds: int = 2) -> synthetic.Planned:

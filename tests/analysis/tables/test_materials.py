@@ -79,7 +79,7 @@ def test_timings_sum_the_attempts_of_a_run(tmp_path: Path) -> None:
     assert tuple(table.columns) == provenance.TIMINGS
     assert (row["attempts"], row["train_seconds"], row["total_seconds"], row["torch"]) == (2, 5.0, 6.8, "2.13.0")
     assert row["device"] == "cpu"
-    killed = {"seconds": {"total": 2.0}, "interrupted": True}
+    killed = {"started": "2026-11-21T10:00:00+00:00", "seconds": {"total": 2.0}, "interrupted": True}
     documents.write_json(run_dir / EXECUTION, {"attempts": [killed, *document["attempts"]]})
     (row,) = provenance.timings([("finetune", run_dir)]).to_dict("records")
     assert (row["train_seconds"], row["total_seconds"]) == (None, 5.4)  # what the killed one trained nobody knows

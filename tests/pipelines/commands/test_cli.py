@@ -13,7 +13,7 @@ from m2pt.config.study_file import load_study
 from m2pt.files import documents
 from m2pt.models.model import Model
 from m2pt.runs.folder import EXECUTION, FAILURE, RECORD, create_run
-from m2pt.runs.record import read_record
+from m2pt.runs.record import FinetuneRecord, read_record, write_record
 from m2pt.runs.spec import RunSpec
 from m2pt.weights import save_weights
 from pipelines.__main__ import COMMANDS, WITHOUT_STUDY, build_parser, main
@@ -25,6 +25,7 @@ from pipelines.planning.plan import resolve
 from pipelines.tracking.publisher import Publisher
 from pipelines.tracking.study import tracker_of
 from pipelines.tracking.tracker import SweepEnd
+from tests.run_records import finetune_document
 
 STUDY = """
 study: small
@@ -53,8 +54,10 @@ def with_data(project: Path) -> list[RunSpec]:
 
 def complete(spec: RunSpec, seconds: float) -> Path:
     run_dir = create_run(Path("runs/small"), spec)
-    documents.write_json(run_dir / EXECUTION, {"attempts": [{"seconds": {"total": seconds}}]})
-    documents.write_json(run_dir / RECORD, {"val_score": 1.0})
+    documents.write_json(
+        run_dir / EXECUTION, {"attempts": [{"started": "2026-11-21T11:00:00+00:00", "seconds": {"total": seconds}}]}
+    )
+    documents.write_json(run_dir / RECORD, finetune_document(run_dir.name))
     return run_dir
 
 
@@ -334,9 +337,7 @@ def finished(file: str, folder: str, gain: float) -> None:
         noise = 0.1 * spec.seed * (1 if spec.method == "baseline" else -1)
         score = 60.0 + noise + (gain if spec.method != "baseline" else 0.0)
         run_dir = create_run(Path("runs") / folder, spec)
-        numbers = {"epoch": 1, "scale_abs_mean": 0.1, "effective_size_mean": 0.1, "parameters": 1, "trainable_parameters": 1}
-        document = {"val_score": score, "test_score": score, "metric": "accuracy", "merge": None}
-        documents.write_json(run_dir / RECORD, document | numbers)
+        documents.write_json(run_dir / RECORD, finetune_document(run_dir.name, val_score=score, test_score=score))
 
 
 def test_two_studies_are_compared_cell_by_cell(project: Path, capsys: pytest.CaptureFixture[str]):
@@ -352,7 +353,7 @@ def test_two_studies_are_compared_cell_by_cell(project: Path, capsys: pytest.Cap
     assert line.rstrip().endswith("+2.00 ± 0.61")
     for folder, digests in (("small", "aa"), ("other", "ab")):  # of the same samples, and not
         for run_dir, digest in zip(sorted(Path("runs", folder).iterdir()), digests * 2, strict=True):
-            documents.write_json(run_dir / RECORD, read_record(run_dir) | {"samples_sha256": digest})
+            write_record(run_dir, read_record(run_dir, FinetuneRecord).model_copy(update={"samples_sha256": digest}))
     assert main(["compare", "params.yaml", "params.yaml"]) == 0
     assert "different samples" not in capsys.readouterr().out
     assert main(["compare", "params.yaml", "other.yaml"]) == 0

@@ -14,6 +14,7 @@ from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
 from pipelines.planning.folders import aside_of, encoders_folder, replaced_of, runs_folder
 from pipelines.planning.plan import resolve
+from tests.run_records import finetune_document, pretrain_document
 
 STUDY = """
 study: small
@@ -79,7 +80,8 @@ class Work:
         self.trained.append(str(run_dir))
         name = ENCODER if isinstance(spec, PretrainSpec) else MERGED
         (run_dir / name).write_text(run_id(spec))
-        documents.write_json(run_dir / RECORD, {"files": {name: run_id(spec)[-8:] * 8}})
+        record = pretrain_document if isinstance(spec, PretrainSpec) else finetune_document
+        documents.write_json(run_dir / RECORD, record(run_dir.name, files={name: run_id(spec)[-8:] * 8}))
 
 
 def lying(*folders: str) -> set[Path]:

@@ -15,6 +15,7 @@ import pytest
 
 from m2pt.config import ExecutionConfig, UserError
 from m2pt.runs.folder import FAILURE, INPUTS, RECORD
+from m2pt.runs.inputs import JobInputs
 from pipelines.execution.engine import JobResult
 from pipelines.execution.slot_pool import SlotPool
 from pipelines.planning.folders import study_lock
@@ -41,7 +42,7 @@ while True:
     with line_came:
         line_came.wait_for(lambda: lines)
         run_dir = Path(lines.pop(0)["run_dir"])
-    asked = json.loads((run_dir / "local/inputs.json").read_text())
+    asked = json.loads(json.loads((run_dir / "local/inputs.json").read_text())["data"])
     trace = {"pid": os.getpid(), "start": time.monotonic(), "env": dict(os.environ)}
     trace["devices"] = os.environ["CUDA_VISIBLE_DEVICES"]
     if asked.get("child"):
@@ -72,9 +73,16 @@ while True:
 """
 
 
-SLOW = {"seconds": 600}
 LIMIT_S = 240
 """A time limit that no job reaches."""
+
+
+def orders(**asked: Any) -> JobInputs:
+    """The inputs of a job that say what the fake worker is to do."""
+    return JobInputs(data=json.dumps(asked), cache="")
+
+
+SLOW = orders(seconds=600)
 
 
 @pytest.fixture
@@ -122,7 +130,7 @@ def most_at_once(traces: list[dict[str, Any]]) -> int:
 def run_all(pool: SlotPool, folder: Path, jobs: int) -> list[JobResult]:
     """Run jobs at once, the first two of which end only when both are running."""
     (folder / "meeting").mkdir()
-    asked = [{"meet": str(folder / "meeting")}] * 2 + [{"seconds": 0.05}] * jobs
+    asked = [orders(meet=str(folder / "meeting"))] * 2 + [orders(seconds=0.05)] * jobs
     with pool, ThreadPoolExecutor(len(asked)) as threads:
         pool.warm()
         return list(threads.map(lambda job: pool.run(folder / f"run{job}", asked[job], LIMIT_S), range(len(asked))))
@@ -151,9 +159,9 @@ def test_a_device_takes_as_many_jobs_at_once_as_declared(make_pool: Callable[...
 
 def test_a_failing_job_fails_itself_alone(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     with make_pool("0") as pool:
-        before = pool.run(tmp_path / "before", {}, LIMIT_S)
-        failed = pool.run(tmp_path / "failed", {"error": "the loss is not finite"}, LIMIT_S)
-        after = pool.run(tmp_path / "after", {}, LIMIT_S)
+        before = pool.run(tmp_path / "before", orders(), LIMIT_S)
+        failed = pool.run(tmp_path / "failed", orders(error="the loss is not finite"), LIMIT_S)
+        after = pool.run(tmp_path / "after", orders(), LIMIT_S)
     assert (before.status, failed.status, after.status) == ("complete", "failed", "complete")
     assert failed.error == "the loss is not finite"
     assert trace(tmp_path / "before")["pid"] == trace(tmp_path / "after")["pid"]
@@ -167,8 +175,8 @@ def test_a_dead_job_frees_its_slot(
     make_pool: Callable[..., SlotPool], tmp_path: Path, ending: dict[str, int], words: str
 ) -> None:
     with make_pool("0") as pool:
-        dead = pool.run(tmp_path / "dead", ending, LIMIT_S)
-        after = pool.run(tmp_path / "after", {}, LIMIT_S)
+        dead = pool.run(tmp_path / "dead", orders(**ending), LIMIT_S)
+        after = pool.run(tmp_path / "after", orders(), LIMIT_S)
     assert (dead.status, after.status) == ("failed", "complete")
     assert failure(tmp_path / "dead")["kind"] == "worker_died"
     assert words in failure(tmp_path / "dead")["error"]
@@ -179,7 +187,7 @@ def test_a_dead_job_frees_its_slot(
 
 def test_a_death_is_noticed_while_a_child_holds_the_pipe_open(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     with make_pool("0") as pool:
-        dead = pool.run(tmp_path / "dead", {"child": True, "signal": signal.SIGKILL}, LIMIT_S)
+        dead = pool.run(tmp_path / "dead", orders(child=True, signal=signal.SIGKILL), LIMIT_S)
     assert "SIGKILL" in (dead.error or "")
     assert dead.seconds < 600
     assert comes_true(lambda: is_gone(trace(tmp_path / "dead")["child"]))
@@ -187,13 +195,13 @@ def test_a_death_is_noticed_while_a_child_holds_the_pipe_open(make_pool: Callabl
 
 def test_a_job_that_leaves_no_record_has_failed_whatever_it_says(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     with make_pool("0") as pool:
-        result = pool.run(tmp_path / "run", {"forget": True}, LIMIT_S)
+        result = pool.run(tmp_path / "run", orders(forget=True), LIMIT_S)
     assert (result.status, result.error) == ("failed", "the job ended without a record")
 
 
 def test_a_worker_that_dies_after_its_record_has_completed_its_run(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     with make_pool("0") as pool:
-        result = pool.run(tmp_path / "done", {"record": True}, LIMIT_S)
+        result = pool.run(tmp_path / "done", orders(record=True), LIMIT_S)
     assert (result.status, result.error) == ("complete", None)
     assert (tmp_path / "done" / RECORD).exists()
     assert not (tmp_path / "done" / FAILURE).exists()
@@ -201,8 +209,8 @@ def test_a_worker_that_dies_after_its_record_has_completed_its_run(make_pool: Ca
 
 def test_the_time_limit_ends_a_run_with_all_that_it_started(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     with make_pool("0") as pool:
-        late = pool.run(tmp_path / "late", {"child": True, "seconds": 600}, 5)
-        after = pool.run(tmp_path / "after", {}, LIMIT_S)
+        late = pool.run(tmp_path / "late", orders(child=True, seconds=600), 5)
+        after = pool.run(tmp_path / "after", orders(), LIMIT_S)
     assert (late.status, after.status) == ("failed", "complete")
     assert failure(tmp_path / "late")["kind"] == "time_limit"
     assert "limit of 5 s" in failure(tmp_path / "late")["error"]
@@ -214,11 +222,11 @@ def test_the_time_limit_ends_a_run_with_all_that_it_started(make_pool: Callable[
 def test_a_worker_that_cannot_start_fails_the_run_in_one_sentence(tmp_path: Path) -> None:
     (slot,) = slots(ExecutionConfig(devices=("0",)))
     with SlotPool([slot], [str(tmp_path / "no-such-program")]) as pool:
-        missing = pool.run(tmp_path / "run", {}, LIMIT_S)
+        missing = pool.run(tmp_path / "run", orders(), LIMIT_S)
     assert missing.status == "failed"
     assert "no-such-program" in (missing.error or "")
     with SlotPool([slot], [sys.executable, "-S", "-c", "raise SystemExit('no module named so')"], tmp_path / "logs") as pool:
-        ended = pool.run(tmp_path / "run", {}, LIMIT_S)
+        ended = pool.run(tmp_path / "run", orders(), LIMIT_S)
     assert "exited with code 1" in (ended.error or "")
     assert failure(tmp_path / "run")["details"] == "no module named so"
 
@@ -227,7 +235,7 @@ def test_closing_cuts_a_run_off_without_calling_it_failed(make_pool: Callable[..
     results: list[JobResult] = []
     with make_pool("0") as pool:
         threads = [
-            Thread(target=lambda job=job: results.append(pool.run(tmp_path / job, {"seconds": 600}, LIMIT_S))) for job in "ab"
+            Thread(target=lambda job=job: results.append(pool.run(tmp_path / job, orders(seconds=600), LIMIT_S))) for job in "ab"
         ]
         for thread in threads:
             thread.start()
@@ -238,7 +246,7 @@ def test_closing_cuts_a_run_off_without_calling_it_failed(make_pool: Callable[..
     assert [result.status for result in results] == ["failed", "failed"], "the run that waited for the slot returns too"
     assert not any((tmp_path / job / FAILURE).exists() for job in "ab")
     assert all(comes_true(lambda pid=pid: is_gone(pid)) for pid in pids)
-    assert pool.run(tmp_path / "c", {}, LIMIT_S).status == "failed"
+    assert pool.run(tmp_path / "c", orders(), LIMIT_S).status == "failed"
 
 
 def test_a_job_inherits_nothing_from_the_orchestration(
@@ -248,7 +256,7 @@ def test_a_job_inherits_nothing_from_the_orchestration(
         monkeypatch.setenv(name, "of the parent")
     monkeypatch.setenv("M2PT_TEST", "kept")
     with make_pool("1") as pool:
-        pool.run(tmp_path / "run", {}, LIMIT_S)
+        pool.run(tmp_path / "run", orders(), LIMIT_S)
     env = trace(tmp_path / "run")["env"]
     assert env["M2PT_TEST"] == "kept"
     assert not [name for name in env if name.startswith(("MLFLOW", "PREFECT", "DVC"))]
@@ -260,7 +268,7 @@ def test_workers_start_before_the_first_run_when_the_pool_is_warmed(tmp_path: Pa
     with SlotPool(slots(ExecutionConfig(devices=("0", "1", "2"))), [sys.executable, "-S", str(script)]) as pool:
         pool.warm(jobs=2)
         assert comes_true(lambda: len(list(tmp_path.glob("started-*"))) == 2)
-        pool.run(tmp_path / "run", {}, LIMIT_S)
+        pool.run(tmp_path / "run", orders(), LIMIT_S)
         assert len(list(tmp_path.glob("started-*"))) == 2
     assert (tmp_path / f"started-{trace(tmp_path / 'run')['pid']}").exists()
 
@@ -275,8 +283,8 @@ from pipelines.planning.slots import slots
 
 folder, command = Path(sys.argv[1]), sys.argv[2:]
 with study_lock(folder / "study"), SlotPool(slots(ExecutionConfig(devices=("0", "1"))), command) as pool:
-    pool.run(folder / "first", {}, 240)
-    threads = [threading.Thread(target=pool.run, args=(folder / name, {"seconds": 6000}, 900)) for name in ("a", "b")]
+    pool.run(folder / "first", orders(), 240)
+    threads = [threading.Thread(target=pool.run, args=(folder / name, orders(seconds=6000), 900)) for name in ("a", "b")]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -10,13 +10,14 @@ from m2pt.config.study_file import load_study
 from m2pt.files import documents
 from m2pt.runs import environment
 from m2pt.runs.folder import CHECKPOINT, EXECUTION, RECORD, create_run
-from m2pt.runs.spec import RunSpec, Spec
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from pipelines.__main__ import main
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
 from pipelines.planning import environments, job_inputs
 from pipelines.planning.plan import FINE_TUNING, resolve
 from pipelines.reporting.rendering import render_report
+from tests.run_records import finetune_document, pretrain_document
 
 STUDY = """
 study: small
@@ -50,14 +51,19 @@ def leave(spec: Spec, complete: bool = True, study: str = "small", **changes: ob
     """A run that was done, or begun, here, but for some changes of its environment."""
     run_dir = create_run(Path("runs") / study, spec)
     here = environment.facts("cpu", environment.processor_name(), job_inputs.THREADS)
-    attempt = {**here, "started": "2026-11-21T11:00:00+00:00", "resumed": False, "seconds": {"total": 1.0}, **changes}
+    attempt = {
+        **here.model_dump(),
+        "started": "2026-11-21T11:00:00+00:00",
+        "resumed": False,
+        "seconds": {"total": 1.0},
+        **changes,
+    }
     documents.write_json(run_dir / EXECUTION, {"attempts": [attempt]})
     if not complete:
         documents.write_atomic(run_dir / CHECKPOINT, b"")
         return run_dir
-    numbers = {"epoch": 1, "scale_abs_mean": 0.1, "effective_size_mean": 0.1, "parameters": 1, "trainable_parameters": 1}
-    record = {"metric": "accuracy", "val_score": 50.0 + spec.seed, "test_score": 50.0, "merge": None}
-    documents.write_json(run_dir / RECORD, record | numbers)
+    record = pretrain_document if isinstance(spec, PretrainSpec) else finetune_document
+    documents.write_json(run_dir / RECORD, record(run_dir.name, val_score=50.0 + spec.seed))
     return run_dir
 
 
@@ -110,7 +116,9 @@ def test_runs_of_an_unknown_environment_are_another_one(attempts: object):
         run_dir = leave(spec)
         (run_dir / EXECUTION).unlink()
         if attempts is None:
-            documents.write_json(run_dir / EXECUTION, {"attempts": [{"seconds": {"total": 1.0}}]})
+            documents.write_json(
+                run_dir / EXECUTION, {"attempts": [{"started": "2026-11-21T11:00:00+00:00", "seconds": {"total": 1.0}}]}
+            )
     declare("refuse", "[0, 1, 2]")
     with pytest.raises(UserError, match="4 fine-tuning runs computed with an environment that is not recorded"):
         prepare()

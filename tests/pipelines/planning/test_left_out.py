@@ -13,12 +13,12 @@ import pytest
 from m2pt import job
 from m2pt.config import UserError
 from m2pt.config.study_file import load_study
-from m2pt.files import documents
 from m2pt.modalities.shared.items import Items
 from m2pt.modalities.video.datasets.kinetics import VideoItems
-from m2pt.runs.folder import HISTORY, INPUTS, RECORD, create_run
+from m2pt.runs.folder import HISTORY, create_run
 from m2pt.runs.identity import run_id
-from m2pt.runs.record import read_record
+from m2pt.runs.inputs import write_inputs
+from m2pt.runs.record import Counts, FinetuneRecord, read_record, write_record
 from m2pt.runs.spec import RunSpec
 from m2pt.training import availability
 from pipelines.__main__ import main
@@ -58,14 +58,14 @@ def run(target: str) -> Path:
     plan = resolve(load_study("holes.yaml"))
     (spec,) = [spec for spec in plan.runs if spec.target == target]
     run_dir = create_run(Path("runs/holes"), spec)
-    documents.write_json(run_dir / INPUTS, job_inputs(plan, spec) | {"device": "cpu"})
+    write_inputs(run_dir, job_inputs(plan, spec))
     if error := job.run(run_dir):
         raise UserError(error)
     return run_dir
 
 
-def record(target: str) -> dict:
-    return read_record(run(target))
+def record(target: str) -> FinetuneRecord:
+    return read_record(run(target), FinetuneRecord)
 
 
 def write_video(path: Path, grey: int) -> None:
@@ -128,10 +128,10 @@ def test_another_variant_leaves_out_its_own_samples(clouds: Path) -> None:
     cloud_tasks("clouds=hardest")  # the same target, folder and content of the data
     second = record("clouds")
     for found, name in ((first, "training_objectdataset.h5, cloud 3"), (second, "scale75.h5, cloud 7")):
-        assert found["samples"]["train"] == {"listed": 30, "kept": 29, "absent": 0, "unreadable": 1}
+        assert found.samples["train"] == Counts(listed=30, absent=0, unreadable=1)
         (sentence,) = found["skipped"]
         assert name in sentence
-    assert first["samples_sha256"] != second["samples_sha256"]
+    assert first.samples_sha256 != second.samples_sha256
 
 
 def test_what_was_seen_in_another_form_is_not_taken_for_this_one(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +232,7 @@ def test_one_in_a_hundred_may_be_missing_unless_said_otherwise(videos: Path) -> 
     (videos / "val.csv").write_text("".join(f"val{number}.mp4 {number % 2}\n" for number in range(100)))
     (videos / "val99.mp4").unlink()
     video_task(", unreadable: skip")
-    assert record("videos")["samples"]["test"] == {"listed": 100, "kept": 99, "absent": 1, "unreadable": 0}
+    assert record("videos").samples["test"] == Counts(listed=100, absent=1, unreadable=0)
     (videos / "val98.mp4").write_bytes(b"no video")
     with pytest.raises(
         UserError, match=r"2 of 100 samples \(1 absent, 1 unreadable\), more than tasks\.videos\.max_unreadable \(0\.01\)"
@@ -341,7 +341,7 @@ def test_everybody_is_told_what_was_left_out(videos: Path) -> None:
     counts = {"train_samples": 7, "train_absent": 0, "train_unreadable": 1}
     counts |= {"test_samples": 6, "test_absent": 18, "test_unreadable": 0}
     assert {name: row[name] for name in counts} == counts
-    assert row["samples_sha256"] == read_record(run_dir)["samples_sha256"]
+    assert row["samples_sha256"] == read_record(run_dir, FinetuneRecord).samples_sha256
     text, html = Path("reports/report.md").read_text(), page.read_text()
     assert "| videos | test | 24 | 6 | 18 | 0 | 1 |" in text and "| videos | train | 8 | 7 | 0 | 1 | 1 |" in text
     assert text.index("Not all samples of the data were used") < text.index("## ") and "was left out" in html
@@ -362,13 +362,13 @@ def test_runs_of_different_samples_are_told_apart(videos: Path) -> None:
     plan = resolve(load_study("holes.yaml"))
     for spec in plan.runs:
         run_dir = create_run(Path("runs/holes"), spec)
-        documents.write_json(run_dir / INPUTS, job_inputs(plan, spec) | {"device": "cpu"})
+        write_inputs(run_dir, job_inputs(plan, spec))
         assert job.run(run_dir) is None
     render_report(plan, Path("reports"))
     assert "ifferent samples" not in Path("reports/report.md").read_text()
     changed = Path("runs/holes") / run_id(next(spec for spec in plan.runs if spec.method == "baseline" and spec.seed == 1))
-    document = read_record(changed) | {"samples_sha256": "e" * 64, "test_samples": 23}
-    documents.write_json(changed / RECORD, document)
+    record = read_record(changed, FinetuneRecord)
+    write_record(changed, record.model_copy(update={"samples_sha256": "e" * 64, "test_samples": 23}))
     page = render_report(plan, Path("reports"))
     for told in (Path("reports/report.md").read_text(), page.read_text()):
         assert "videos: its runs are not all of the same samples (3 runs tested on 24; 1 run tested on 23)" in told
@@ -400,7 +400,7 @@ def test_names_longer_than_any_file_has_are_absent(videos: Path) -> None:
     with (videos / "train.csv").open("a") as listing:
         listing.write("x" * 300 + ".mp4 1\n")
     video_task(", unreadable: skip, max_unreadable: 0.2")
-    assert record("videos")["samples"]["train"] == {"listed": 9, "kept": 8, "absent": 1, "unreadable": 0}
+    assert record("videos").samples["train"] == Counts(listed=9, absent=1, unreadable=0)
 
 
 def test_content_that_was_not_fetched_is_absent(videos: Path) -> None:
@@ -408,7 +408,7 @@ def test_content_that_was_not_fetched_is_absent(videos: Path) -> None:
     (videos / "val3.mp4").unlink()
     (videos / "val3.mp4").symlink_to("../annex/val3")
     video_task(", unreadable: skip, max_unreadable: 0.1")
-    assert record("videos")["samples"]["test"] == {"listed": 24, "kept": 23, "absent": 1, "unreadable": 0}
+    assert record("videos").samples["test"] == Counts(listed=24, absent=1, unreadable=0)
 
 
 def test_a_plan_costs_no_run_that_has_one_answer_alone(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,8 @@ from PIL import Image
 
 from m2pt import job
 from m2pt.config.study_file import load_study
-from m2pt.files import documents
-from m2pt.runs.folder import INPUTS, create_run
+from m2pt.runs.folder import create_run
+from m2pt.runs.inputs import write_inputs
 from pipelines.__main__ import main
 from pipelines.planning.job_inputs import job_inputs
 from pipelines.planning.plan import resolve
@@ -76,7 +76,7 @@ def told_by_the_job(name: str) -> str | None:
     plan = resolve(load_study("toy.yaml"))
     spec = next(spec for spec in plan.runs if spec.name == name)
     run_dir = create_run(Path("runs/toy"), spec)
-    documents.write_json(run_dir / INPUTS, job_inputs(plan, spec) | {"device": "cpu"})
+    write_inputs(run_dir, job_inputs(plan, spec))
     return job.run(run_dir)
 
 

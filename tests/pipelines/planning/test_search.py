@@ -31,6 +31,7 @@ from pipelines.reporting import as_html, as_markdown
 from pipelines.reporting.rendering import is_done, render_report, require_choice
 from tests.analysis import synthetic
 from tests.pipelines.scheduling.test_flows import FAKE, environment
+from tests.run_records import finetune_document
 
 BASE = """
 study: seek
@@ -92,7 +93,7 @@ class Worker:
             if isinstance(result, str):
                 documents.write_json(run_dir / FAILURE, {"error": result, "details": "", "kind": "error"})
             else:
-                documents.write_json(run_dir / RECORD, dict(result))
+                documents.write_json(run_dir / RECORD, finetune_document(run_dir.name, **result))
 
 
 @pytest.fixture(autouse=True)

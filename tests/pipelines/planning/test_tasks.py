@@ -14,11 +14,11 @@ from PIL import Image
 from m2pt import job, pathway
 from m2pt.config import UserError
 from m2pt.config.study_file import load_study
-from m2pt.files import documents
 from m2pt.models.model import Model
-from m2pt.runs.folder import HISTORY, INPUTS, MERGED, create_run, read_history
+from m2pt.runs.folder import HISTORY, MERGED, create_run, read_history
 from m2pt.runs.identity import run_id
-from m2pt.runs.record import read_record
+from m2pt.runs.inputs import write_inputs
+from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.training import finetune as training
 from m2pt.training.finetune import Places, build
@@ -111,7 +111,7 @@ def planned() -> tuple[Plan, dict[tuple[str, str], RunSpec]]:
 
 def do(plan: Plan, spec: RunSpec, folder: str = "runs/toy", **inputs: object) -> Path:
     run_dir = create_run(Path(folder), spec)
-    documents.write_json(run_dir / INPUTS, job_inputs(plan, spec) | {"device": "cpu"} | inputs)
+    write_inputs(run_dir, job_inputs(plan, spec).model_copy(update=inputs))
     error = job.run(run_dir)
     if error:
         raise UserError(error)
@@ -122,11 +122,11 @@ def test_a_pathway_run_on_pictures_learns_and_is_the_same_with_reading_processes
     plan, specs = planned()
     spec = specs["pathway", "full"]
     run_dir = do(plan, spec)
-    record = read_record(run_dir)
-    assert (record["train_samples"], record["val_samples"], record["test_samples"]) == (27, 9, 15)
-    assert set(record["scales"]) == {f"blocks.{index}.{layer}" for index in range(2) for layer in pathway.JOINABLE}
-    assert all(value != 0 for value in record["scales"].values())
-    assert record["merge"]["max_logit_difference"] < 1e-4
+    record = read_record(run_dir, FinetuneRecord)
+    assert (record.train_samples, record.val_samples, record.test_samples) == (27, 9, 15)
+    assert set(record.scales) == {f"blocks.{index}.{layer}" for index in range(2) for layer in pathway.JOINABLE}
+    assert all(value != 0 for value in record.scales.values())
+    assert record.merge.max_logit_difference < 1e-4
     history = read_history(run_dir)
     assert [line["step"] for line in history] == [4, 8, 12], "an incomplete last batch is left out"
     assert "train/accuracy" not in history[0], "labels are mixed"
@@ -149,12 +149,12 @@ def test_fix_trains_exactly_the_scales_and_the_head(project: Path, monkeypatch: 
         merge(model)
 
     monkeypatch.setattr(training.pathway, "merge", watched)
-    record = read_record(do(plan, spec))
+    record = read_record(do(plan, spec), FinetuneRecord)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     scales = {name for name in before if ".scales." in name}
     statistics = {f"head.0.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")}
     assert changed == scales | {"head.1.weight", "head.1.bias"} | statistics
-    assert record["trainable_parameters"] == len(scales) + 3 * 32 + 3
+    assert record.trainable_parameters == len(scales) + 3 * 32 + 3
 
 
 def test_the_target_starts_from_its_file(project: Path):
@@ -177,10 +177,10 @@ def test_a_damaged_picture_ends_the_run_with_its_name_or_is_left_out_and_counted
         do(plan, specs["baseline", "full"], "elsewhere", loader_workers=1)
     write(project, "unreadable: skip\n    max_unreadable: 0.1")
     plan, specs = planned()
-    record = read_record(do(plan, specs["baseline", "full"]))
-    assert record["train_samples"] + record["val_samples"] == 35
-    assert len(record["skipped"]) == 1
-    assert "n02/3.JPEG" in record["skipped"][0]
+    record = read_record(do(plan, specs["baseline", "full"]), FinetuneRecord)
+    assert record.train_samples + record.val_samples == 35
+    assert len(record.skipped) == 1
+    assert "n02/3.JPEG" in record.skipped[0]
 
 
 def test_two_processes_read_and_train_as_one(project: Path):
@@ -188,9 +188,9 @@ def test_two_processes_read_and_train_as_one(project: Path):
     one, two = (do(plan, specs["pathway", "full"], f"runs/{devices}", devices=devices) for devices in (1, 2))
     for ours, theirs in zip(read_history(one), read_history(two), strict=True):
         assert theirs["train/loss"] == pytest.approx(ours["train/loss"], rel=1e-5)
-    first, second = (read_record(run_dir) for run_dir in (one, two))
-    assert first["test_samples"] == second["test_samples"] == 15
-    assert second["test_score"] == pytest.approx(first["test_score"], abs=7)
+    first, second = (read_record(run_dir, FinetuneRecord) for run_dir in (one, two))
+    assert first.test_samples == second.test_samples == 15
+    assert second.test_score == pytest.approx(first.test_score, abs=7)
 
 
 def test_missing_data_and_weights_are_planned_and_named(project: Path):
@@ -222,7 +222,7 @@ def test_the_report_says_what_makes_our_runs_others_than_the_papers(project: Pat
     rows = pd.read_csv(page.parent / "published.csv", keep_default_na=False).set_index(
         ["dataset", "metric", "setting", "tuning", "auxiliary"]
     )
-    score = read_record(Path("runs/toy") / run_id(specs["baseline", "full"]))["test_score"]
+    score = read_record(Path("runs/toy") / run_id(specs["baseline", "full"]), FinetuneRecord).test_score
     baseline = rows.loc["imagenet", "accuracy", "pretrained", "full", ""]
     assert (baseline["published"], baseline["difference"], float(baseline["mean"])) == ("", "", pytest.approx(score))
     for point in (

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from m2pt.files import documents
-from m2pt.runs.folder import RECORD
 from m2pt.runs.identity import run_id
-from m2pt.runs.record import read_record
+from m2pt.runs.record import FinetuneRecord, read_record, write_record
 from pipelines.reporting import report
 from tests.analysis import synthetic
 
@@ -121,7 +119,7 @@ def test_a_failed_seed_is_told_with_its_reason_and_no_number(whole: tuple[synthe
 def test_confusion_is_the_sum_over_the_complete_seeds(whole: tuple[synthetic.Planned, Path]) -> None:
     planned, _ = whole
     done = [s for s in planned.specs if s.name.startswith("image-from-audio-pathway") and s.seed != 1]
-    matrices = [read_record(planned.folder(spec))["confusion"] for spec in done]
+    matrices = [read_record(planned.folder(spec), FinetuneRecord).confusion for spec in done]
     sums = [[str(a + b) for a, b in zip(*rows, strict=True)] for rows in zip(*matrices, strict=True)]
     shown = [row[1:] for row in _page(whole).rows if len(row) == 11 and row[0].isdigit()]
     assert shown == sums
@@ -142,8 +140,8 @@ def test_pages_show_runs_and_fingerprints_and_lead_to_times_and_devices(whole: t
 def test_a_cell_without_any_run_or_without_confusion_has_a_page(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path, 1, targets=("image", "audio"), epochs=1)
     plain = next(spec for spec in planned.specs if spec.name.startswith("image-baseline"))
-    record = read_record(synthetic.write_run(planned, plain, 60.0))
-    documents.write_json(planned.folder(plain) / RECORD, record | {"confusion": None})
+    record = read_record(synthetic.write_run(planned, plain, 60.0), FinetuneRecord)
+    write_record(planned.folder(plain), record.model_copy(update={"confusion": None}))
     out = report.render(planned.source, tmp_path / "r").parent
     assert "No counts by class" in (out / "cells/image-baseline-pretrained-full.html").read_text(encoding="utf-8")
     missing = (out / "cells/image-from-audio-pathway-pretrained-full.html").read_text(encoding="utf-8")

@@ -182,7 +182,17 @@ def test_the_report_tells_devices_versions_commits_data_and_settings(whole: tupl
 def test_how_files_of_weights_were_read_is_told(tmp_path: Path) -> None:
     planned = synthetic.complete(_small(tmp_path))
     way = "from 8 × 64 to 8 × 32 places, the first 32 of 64 in time kept"
-    facts = {"source": "published", "modality": "audio", "layout": "audiomae", "positions": way}
+    facts = {
+        "role": "auxiliary",
+        "wrapper": None,
+        "norm_epsilon": None,
+        "zero": [],
+        "fresh": [],
+        "source": "published",
+        "modality": "audio",
+        "layout": "audiomae",
+        "positions": way,
+    }
     path = planned.runs / run_id(planned.specs[0]) / RECORD
     document = json.loads(path.read_text())
     path.write_text(json.dumps(document | {"loaded": [facts | {"weights": "raw", "beside": [], "precisions": []}]}))

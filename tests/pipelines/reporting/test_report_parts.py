@@ -11,11 +11,9 @@ import pytest
 from m2pt.analysis.sections.facts import Source
 from m2pt.config.study_file import parse_study
 from m2pt.files import documents
-from m2pt.runs.folder import EXECUTION, RECORD
-from m2pt.runs.record import read_record
+from m2pt.runs.folder import EXECUTION
+from m2pt.runs.record import Counts, FinetuneRecord, read_record, write_record
 from m2pt.runs.spec import RunSpec
-from m2pt.training.counts import Counts
-from m2pt.training.counts import documents as counted
 from pipelines.planning.grid import Fingerprints, data_used, part_specs, pretrain_specs, run_specs
 from pipelines.reporting import report
 from tests.analysis import synthetic
@@ -65,9 +63,9 @@ def _render(text: str, root: Path, **record: object) -> Path:
     for spec in planned.specs:
         run_dir = synthetic.write_run(planned, spec, _gain(spec))
         execution = documents.read_json(run_dir / EXECUTION)
-        execution["attempts"][0]["inference"] = {"latency_ms": 1.5, "plain_latency_ms": 1.0}
+        execution["attempts"][0]["inference"] = {"batch": 8, "latency_ms": 1.5, "plain_latency_ms": 1.0}
         documents.write_json(run_dir / EXECUTION, execution)
-        documents.write_json(run_dir / RECORD, read_record(run_dir) | record)
+        write_record(run_dir, read_record(run_dir, FinetuneRecord).model_copy(update=record))
     parts = part_specs(study, prints)
     source = Source(study, planned.specs, planned.runs, planned.pretraining, planned.encoders, parts)
     return report.render(source, root / "reports").parent
@@ -80,8 +78,8 @@ def ablated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    samples = counted({"train": Counts(1_281_167), "test": Counts(50_000)})
-    return _render(PAPER, tmp_path_factory.mktemp("paper"), samples=samples, classes=["a"] * 1000, confusion=None)
+    samples = {"train": Counts(listed=1_281_167), "test": Counts(listed=50_000)}
+    return _render(PAPER, tmp_path_factory.mktemp("paper"), samples=samples, classes=("a",) * 1000, confusion=None)
 
 
 def _words(page: str) -> str:
@@ -175,7 +173,7 @@ def test_a_study_of_published_data_has_the_papers_tables_and_every_cell_as_a_row
 def test_a_score_of_the_paper_stands_beside_no_other_run(tmp_path: Path) -> None:
     """The very same study at another size, on a tenth of the classes: the cell says so, and gives no difference."""
     small = PAPER.replace("width: 768, depth: 12", "width: 384, depth: 12")
-    splits = counted({"train": Counts(126_689), "test": Counts(5000, 3, 1)})
+    splits = {"train": Counts(listed=126_689), "test": Counts(listed=5000, absent=3, unreadable=1)}
     folder = _render(small, tmp_path, samples=splits, classes=["a"] * 100, confusion=None)
     said = "the paper's 83.9 is of another run: model.width: 384 [768]; 126,689 training samples [1,281,167]; "
     said += "4,996 test samples, 4 left out [50,000]; and 1 more"

@@ -17,6 +17,7 @@ from m2pt.files import documents
 from m2pt.runs.folder import RECORD, create_run
 from m2pt.runs.spec import RunSpec
 from pipelines.planning.plan import resolve
+from tests.run_records import finetune_document
 
 ROOT = Path(__file__).parents[3]
 SMOKE = ROOT / "studies/smoke.yaml"
@@ -131,7 +132,7 @@ def test_a_schedule_does_not_mix_environments_either(tmp_path: Path, home: Path)
     folder = tmp_path / "runs/fake"
     specs = resolve_in(tmp_path)
     kept = create_run(folder, specs[0])
-    documents.write_json(kept / RECORD, {"val_score": 50.0, "test_score": 50.0})  # done elsewhere: nothing says how
+    documents.write_json(kept / RECORD, finetune_document(kept.name))  # done elsewhere: nothing says how
     done = subprocess.run([sys.executable, "-c", SCHEDULED], cwd=tmp_path, env=environment(home), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "FAILED" in done.stdout

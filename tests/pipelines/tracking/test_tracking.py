@@ -15,6 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from m2pt.runs.inputs import JobInputs, write_inputs
+
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import mlflow
@@ -22,8 +24,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from m2pt.config import UserError
-from m2pt.files import documents
-from m2pt.runs.folder import HISTORY, INPUTS, LOG, RECORD, TIMES, RunState
+from m2pt.runs.folder import HISTORY, LOG, RECORD, TIMES, RunState
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
 from pipelines.scheduling.server import free_port
@@ -155,7 +156,7 @@ def test_the_folder_may_have_any_name(tmp_path: Path, empty_database: Path, monk
     monkeypatch.chdir(tmp_path / name)
     spec = synthetic.pathway_spec()
     run_dir = synthetic.begin(Path("runs"), spec)
-    documents.write_json(run_dir / INPUTS, {"data": str(tmp_path / name / "data/image"), "device": "cpu"})
+    write_inputs(run_dir, JobInputs(data=str(tmp_path / name / "data/image"), cache="cache"))
     synthetic.advance(run_dir, spec, 1, 6)
     synthetic.complete(run_dir, spec)
     _publish([(spec, run_dir)])  # into a database that it makes itself

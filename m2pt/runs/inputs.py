@@ -1,0 +1,58 @@
+"""What a job needs to know about this machine: where its data and weights are, how to execute. None of it changes a number."""
+
+from pathlib import Path
+
+from m2pt.config import Frozen
+from m2pt.files.documents import read_model, write_json
+from m2pt.runs.environment import Compared
+from m2pt.runs.folder import INPUTS
+
+
+class JobInputs(Frozen):
+    """The content of `local/inputs.json`; paths are relative to the project, or absolute."""
+
+    data: str
+    """Folder of the data set."""
+
+    cache: str
+    """Folder for decoded data and what is remembered about files."""
+
+    start_weights: str | None = None
+    """The encoder that a pretraining with labels continues from."""
+
+    target_weights: str | None = None
+    """The encoder of the target; None for a fresh initialisation."""
+
+    auxiliary_weights: tuple[str, ...] = ()
+    """The encoders that the method takes besides the target's, in the order of the spec."""
+
+    device: str = "cpu"
+    """`cpu` or `cuda`; set by the slot that takes the run."""
+
+    devices: int = 1
+    """Devices that share the run, one process each."""
+
+    threads: int = 1
+    """Threads that the run computes with."""
+
+    checkpoint_every_epochs: int = 1
+    checkpoint_every_steps: int | None = None
+    micro_batch: int | None = None
+    """The most samples in one forward pass; None for complete batches."""
+
+    gradient_checkpointing: bool = False
+    loader_workers: int = 0
+    """Processes that decode samples; 0 decodes in the job itself."""
+
+    beside: tuple[Compared, ...] = ()
+    """Environments of the runs that this one will be compared with; the job refuses to differ from them."""
+
+
+def write_inputs(run_dir: Path, inputs: JobInputs) -> None:
+    """Write a job's inputs into the run's folder. Raises `UserError` as `write_json`."""
+    write_json(run_dir / INPUTS, inputs.model_dump(mode="json"))
+
+
+def read_inputs(run_dir: Path) -> JobInputs:
+    """The inputs of a run's last job. Raises `UserError` as `read_model`."""
+    return read_model(run_dir / INPUTS, JobInputs)
