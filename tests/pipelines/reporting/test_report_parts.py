@@ -174,7 +174,7 @@ def test_a_score_of_the_paper_stands_beside_no_other_run(tmp_path: Path) -> None
     """The very same study at another size, on a tenth of the classes: the cell says so, and gives no difference."""
     small = PAPER.replace("width: 768, depth: 12", "width: 384, depth: 12")
     splits = {"train": Counts(listed=126_689), "test": Counts(listed=5000, absent=3, unreadable=1)}
-    folder = _render(small, tmp_path, samples=splits, classes=["a"] * 100, confusion=None)
+    folder = _render(small, tmp_path, samples=splits, classes=("a",) * 100, confusion=None)
     said = "the paper's 83.9 is of another run: model.width: 384 [768]; 126,689 training samples [1,281,167]; "
     said += "4,996 test samples, 4 left out [50,000]; and 1 more"
     words = _words(_section((folder / "index.html").read_text(encoding="utf-8"), "published"))
