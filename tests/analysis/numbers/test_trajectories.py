@@ -91,7 +91,7 @@ def test_final_scales_are_those_of_the_records(tmp_path: Path) -> None:
     def spec_of(seed: int) -> RunSpec:
         return next(spec for spec in planned.specs if (spec.target, spec.auxiliary, spec.seed) == ("image", "random", seed))
 
-    means = [read_record(planned.folder(spec_of(seed)))["scale_abs_mean"] for seed in range(3)]
+    means = [read_record(planned.folder(spec_of(seed)), FinetuneRecord).scale_abs_mean for seed in range(3)]
     assert rows["image", "random"].scale == pytest.approx(sum(means) / 3)
     assert ("image", "") not in rows  # a baseline has no scales
 

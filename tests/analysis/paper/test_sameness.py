@@ -93,7 +93,7 @@ def test_encoders_of_ones_own_making_are_not_the_published_ones() -> None:
     study = parse_study(TEXT.replace(*changes[0]).replace(*changes[1]), "one.yaml")
     weights = {("published", "image"): "w", ("mine", "point"): "m"}
     specs = run_specs(study, Fingerprints({"pictures": "d", "point": "p"}, weights))
-    (pathway,) = [same for entry, same in sameness_of(specs, [{}, {}], study).items() if entry.auxiliary]
+    (pathway,) = [same for entry, same in sameness_of(specs, [KnownSamples(), KnownSamples()], study).items() if entry.auxiliary]
     assert pathway.differs == ("auxiliary encoder: mine, trained here [published]",)
 
 
@@ -139,7 +139,7 @@ def test_shapenetpart_is_trained_on_training_and_validation_splits_together() ->
 
 def test_a_score_of_another_run_gives_no_difference_but_what_differs_in_the_same_cell() -> None:
     study, specs = planned(("width: 768", "width: 384"), ("{precision: bf16}", "{epochs: 20, precision: bf16, batch_size: 64}"))
-    found = sameness_of(specs, [{}, {}], study)
+    found = sameness_of(specs, [KnownSamples(), KnownSamples()], study)
     rows = beside(entries_of(specs, [60.0, 61.0]), found)
     row = next(row for row in rows if row.entry.auxiliary == "point" and row.ours.n)
     assert (row.comparable, row.difference) == (None, None)
@@ -158,5 +158,5 @@ def test_the_study_of_the_paper_is_the_papers_in_every_cell() -> None:
     study = load_study(PAPER)
     weights = {(name, modality): "w" for name, source in study.encoders.items() for modality in getattr(source, "paths", ())}
     specs = run_specs(study, Fingerprints(dict.fromkeys(study.tasks, "d"), weights))
-    found = sameness_of(specs, [{} for _ in specs], study)
+    found = sameness_of(specs, [KnownSamples() for _ in specs], study)
     assert {entry.key: same.differs for entry, same in found.items() if same.differs} == {}
