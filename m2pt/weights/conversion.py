@@ -1,4 +1,4 @@
-"""From a layout's tensors to those of the encoder that is wanted: biases joined, a tokenizer brought to the input's form."""
+"""From a layout's tensors to those of the model's encoder: biases joined, a tokenizer brought to the input's form."""
 
 import math
 from collections.abc import Mapping
@@ -18,13 +18,12 @@ CLASS = ("tokenizer.class_token", "tokenizer.class_position")
 
 
 def fuse_biases(tensors: dict[str, Tensor], layout: Layout, config: ModelConfig) -> list[str]:
-    """Join biases of queries and values, and add those that a layout has none of, as zeros; returns the names of these.
+    """Join biases of queries and values, and add zeros for those that a layout does not have; returns the names of the latter.
 
-    VideoMAE has no bias of keys, Point-MAE none at all in attn.qkv. Where some of a file are missing nothing is filled in.
+    VideoMAE has no bias of keys, Point-MAE none at all in attn.qkv. If only some blocks of a file lack one, nothing is added.
     """
     filled = []
-    whole = layout.leaves(BIAS)
-    may_lack = layout.name in ("point-mae", "m2pt") and not whole
+    may_lack = layout.name in ("point-mae", "m2pt") and not layout.leaves(BIAS)
     for index in range(layout.depth):
         name = f"blocks.{index}.{BIAS}"
         query, value = (f"blocks.{index}.{leaf}" for leaf in SPLIT_BIASES)
@@ -54,7 +53,7 @@ def published(file: Path, layout: Layout, modality: Modality, config: InputConfi
 
 
 def norm_shapes(tensors: Mapping[str, Tensor], layout: Layout, config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """A final norm is wanted, but of a model that was fine-tuned without: with average pooling, `fc_norm` is in its place."""
+    """A final norm is required unless a model was fine-tuned without one: with average pooling, `fc_norm` takes its place."""
     without = layout.name in ("m2pt", "hf-videomae") or any("fc_norm." in key for key in layout.ignored)
     return (
         {}
@@ -64,7 +63,7 @@ def norm_shapes(tensors: Mapping[str, Tensor], layout: Layout, config: ModelConf
 
 
 def take_fresh(tensors: Mapping[str, Tensor], wanted: dict[str, tuple[int, ...]], layout: Layout) -> tuple[str, ...]:
-    """Take out of what is wanted the class token of a point encoder, or the positions of clips, where the file has none."""
+    """Remove from `wanted` the class token of a point encoder, or the positions of clips, if the file does not have them."""
     keys: tuple[str, ...] = ()
     if layout.name in ("point-mae", "m2pt") and CLASS[1] in wanted and not any(key in tensors for key in CLASS):
         keys = CLASS
@@ -79,7 +78,7 @@ def take_fresh(tensors: Mapping[str, Tensor], wanted: dict[str, tuple[int, ...]]
 def fit_tokenizer(
     file: Path, tensors: dict[str, Tensor], layout: Layout, modality: Modality, config: InputConfig, reading: Reading, key: str
 ) -> Resampling | None:
-    """Bring a tokenizer's tensors to this project's shapes, in place; says how positions were resampled, if they were."""
+    """Bring a tokenizer's tensors to this project's shapes, in place; returns how positions were resampled, if they were."""
     for name in CLASS:
         if name in tensors and tensors[name].ndim == 3:
             tensors[name] = tensors[name].flatten()
@@ -88,9 +87,9 @@ def fit_tokenizer(
     kernel = tensors.get("tokenizer.projection.weight")
     if kernel is not None and kernel.ndim > 2:
         if kernel.shape[1:] != config.patch_shape:
-            found, wanted = ("×".join(map(str, shape)) for shape in (kernel.shape[1:], config.patch_shape))
+            stored, wanted = ("×".join(map(str, shape)) for shape in (kernel.shape[1:], config.patch_shape))
             raise UserError(
-                f"{file}: its patches are {found} (channels first), those of the input are {wanted}; correct the input."
+                f"{file}: its patches are {stored} (channels first), those of the input are {wanted}; correct the input."
             )
         tensors["tokenizer.projection.weight"] = kernel.flatten(1)
     positions = tensors.get(POSITIONS)
@@ -102,22 +101,28 @@ def fit_tokenizer(
             raise UnknownGridError(f"their shape {tuple(positions.shape)} is not one row for each place")
         tensors[POSITIONS], resampled = place(positions, layout.name, modality, config.counts, reading.grid)
     except UnknownGridError as error:
-        wanted = " × ".join(map(str, config.counts)) + (" patches with a class token" if config.class_token else " tubelets")
-        kin = foreign(layout.unknown, None)
-        if kin:
-            raise UserError(f"{file}: is {DESCRIPTIONS[layout.name]}, but it looks like {kin}; name another file.") from error
-        if layout.unknown:
-            more = f"{layout.unknown[0]} and others" if len(layout.unknown) > 1 else layout.unknown[0]
-            told = f"is {DESCRIPTIONS[layout.name]}, but holds {more}, which that has not, and its positions"
-            raise UserError(f"{file}: {told} {tuple(positions.shape)} do not fit {wanted}; name another file.") from error
-        if config.class_token and CLASS[0] not in tensors:
-            raise UserError(
-                f"{file}: has no class token, which encoders of pictures and sounds have here; {_OTHER_USES}."
-            ) from error
-        square = positions.ndim == 2 and math.isqrt(len(positions)) ** 2 == len(positions)
-        more = f" (if none of them is for a class token, {_OTHER_USES})" if square and config.class_token else ""
-        raise UserError(
-            f"{file}: its positions {tuple(positions.shape)} cannot be brought to {wanted}: {error}; correct the input, name "
-            f"another file, or set {key}.grid to the grid that they were made for{more}."
-        ) from error
+        has_class = CLASS[0] in tensors
+        raise UserError(f"{file}: {_misplaced(layout, positions, has_class, config, error, key)}.") from error
     return resampled
+
+
+def _misplaced(layout: Layout, positions: Tensor, has_class: bool, config: InputConfig, error: UnknownGridError, key: str) -> str:
+    """Why positions cannot be used, and what to do, by what else the file shows about its encoder."""
+    wanted = " × ".join(map(str, config.counts)) + (" patches with a class token" if config.class_token else " tubelets")
+    shape, description = tuple(positions.shape), DESCRIPTIONS[layout.name]
+    if kin := foreign(layout.unknown, None):
+        return f"is {description}, but it looks like {kin}; name another file"
+    if layout.unknown:
+        keys = f"{layout.unknown[0]} and others" if len(layout.unknown) > 1 else layout.unknown[0]
+        return (
+            f"is {description}, but holds {keys}, which that layout does not have, and its positions {shape} do not fit "
+            f"{wanted}; name another file"
+        )
+    if config.class_token and not has_class:
+        return f"has no class token, which encoders of pictures and sounds have here; {_OTHER_USES}"
+    square = positions.ndim == 2 and math.isqrt(len(positions)) ** 2 == len(positions)
+    hint = f" (if none of them is for a class token, {_OTHER_USES})" if square and config.class_token else ""
+    return (
+        f"its positions {shape} cannot be brought to {wanted}: {error}; correct the input, name another file, or set {key}.grid "
+        f"to the grid that they were made for{hint}"
+    )

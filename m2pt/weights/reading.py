@@ -26,11 +26,12 @@ Parts = Literal["all", "blocks"]
 class LoadedWeights:
     """An encoder from a file, under this project's keys: `tokenizer.*`, `blocks.N.*`, and `norm.*` where the file has it.
 
-    `weights` says whether these are the trained ones or their moving average, `wrapper` under which entry of the file they stood,
-    `beside` under which others were not taken. `ignored` are keys of the file that no encoder needs (decoder, head, optimizer);
-    `filled` are biases that the layout has none of and that are zero; `fresh` are tensors that the file has none of and that stay
-    as the model was initialised (Point-MAE's class token and its position, the fixed positions of VideoMAE). `resampled` says how
-    the positions were brought to another size; `norm_epsilon` is that of the norms where the layout has another than usual.
+    `weights` says whether these are the trained ones or their moving average, `wrapper` is the entry of the file that held them,
+    `beside` are entries with weights that were not taken. `ignored` are keys of the file that no encoder needs (decoder, head,
+    optimizer); `filled` are biases that the layout does not have and that are zero; `fresh` are tensors that the file does not
+    have and that keep the model's initial values (Point-MAE's class token and its position, the fixed positions of VideoMAE).
+    `resampled` says how the positions were brought to another size; `norm_epsilon` is that of the norms if the layout has an
+    unusual one.
     """
 
     tensors: Mapping[str, Tensor]
@@ -46,7 +47,7 @@ class LoadedWeights:
     norm_epsilon: float | None = None
 
     def facts(self) -> dict[str, Any]:
-        """What a record keeps of how the file was read; the same wherever it lies."""
+        """What a record keeps of how the file was read, whatever its place."""
         return {
             "layout": self.layout,
             "weights": self.weights,
@@ -76,6 +77,18 @@ class HasEncoder(Protocol):
         """The final norm, or an identity."""
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What an encoder is read for. `reading` is what the study says of the file, under the key `key`."""
+
+    modality: Modality
+    input: InputConfig | None
+    model: ModelConfig
+    parts: Parts
+    reading: Reading
+    key: str
+
+
 @refuses_unknown
 def read_encoder(
     path: Path,
@@ -91,35 +104,33 @@ def read_encoder(
 
     Args:
         path: the file or folder.
-        modality: of which the encoder is said to be.
+        modality: the one that the encoder is said to be for.
         input_config: the form of its samples; only needed for the tokenizer.
-        model_config: the encoder's sizes. The number of heads leaves no trace in a file of tensors: where no config.json of
-            Hugging Face stands beside it, a wrong one goes unnoticed here.
-        parts: `blocks` for an encoder that serves as an auxiliary: the tokenizer and the final norm are left aside.
-        reading: what the study says of the file, where the file leaves something open.
+        model_config: the encoder's sizes. Tensors do not show the number of heads: a wrong one goes unnoticed unless Hugging
+            Face's config.json is next to the file.
+        parts: `blocks` for an encoder that serves as an auxiliary: its tokenizer and final norm are left aside.
+        reading: what the study says of the file, for what the file leaves open.
         source: the encoder's name in the study, for the keys that a refusal names.
 
     Raises:
         UserError: the file is missing, damaged, a part of an encoder, of no known layout or of several, of another modality,
-            depth, width or patch form, or it lacks tensors or has some that are unknown; one sentence names them all.
+            depth, width or patch form, or it lacks tensors or has unknown ones; one sentence names them all.
 
     """
-    reading = reading or Reading()
-    place_of = f"encoders.{source}.reading.{modality}"
-    content = read_content(path, reading.weights, f"{place_of}.weights")
-    layouts = fitting(content, family_of(model_config).layouts, reading.layout, f"{place_of}.layout")
-    usable_here = [layout for layout in layouts if _is_of(layout, modality, parts)]
-    if not usable_here:
-        _refuse_modality(content.file, layouts, modality, parts)
-    found = [_read(content, layout, modality, input_config, model_config, parts, reading, place_of) for layout in usable_here]
-    for other in found[1:]:
-        if not _alike(found[0], other):
-            names = " and ".join(DESCRIPTIONS[item.layout] for item in found)
-            raise UserError(
-                f"{content.file}: could be {names}, which are read differently here; set {place_of}.layout to "
-                f"{' or '.join(item.layout for item in found)}."
-            )
-    return found[0]
+    request = _Request(modality, input_config, model_config, parts, reading or Reading(), f"encoders.{source}.reading.{modality}")
+    content = read_content(path, request.reading.weights, f"{request.key}.weights")
+    layouts = fitting(content, family_of(model_config).layouts, request.reading.layout, f"{request.key}.layout")
+    possible = [layout for layout in layouts if _is_of(layout, modality, parts)]
+    if not possible:
+        raise _other_modality(content.file, layouts, modality, parts)
+    ways = [_read(content, layout, request) for layout in possible]
+    if not all(_alike(ways[0], other) for other in ways[1:]):
+        names = " and ".join(DESCRIPTIONS[way.layout] for way in ways)
+        raise UserError(
+            f"{content.file}: could be {names}, which are read differently here; set {request.key}.layout to "
+            f"{' or '.join(way.layout for way in ways)}."
+        )
+    return ways[0]
 
 
 def _alike(one: LoadedWeights, other: LoadedWeights) -> bool:
@@ -128,59 +139,67 @@ def _alike(one: LoadedWeights, other: LoadedWeights) -> bool:
     return same and all(torch.equal(tensor, other.tensors[key]) for key, tensor in one.tensors.items())
 
 
-def _read(
-    content: Content,
-    layout: Layout,
-    modality: Modality,
-    input_config: InputConfig | None,
-    model_config: ModelConfig,
-    parts: Parts,
-    reading: Reading,
-    key: str,
-) -> LoadedWeights:
-    file = content.file
+def _read(content: Content, layout: Layout, request: _Request) -> LoadedWeights:
+    """The encoder in a file, read by one layout."""
     if layout.name in HUGGING_FACE:
-        check_config(file, model_config)
-    check_sizes(file, layout, model_config)
+        check_config(content.file, request.model)
+    check_sizes(content.file, layout, request.model)
     tensors = dict(layout.tensors)
-    filled = fuse_biases(tensors, layout, model_config)
-    fresh: tuple[str, ...] = ()
-    resampled = None
-    left: list[str] = []
-    wanted = dict(block_shapes(model_config))
-    config = None
-    if parts == "blocks":
-        left = [name for name in tensors if not name.startswith("blocks.")]
+    filled = fuse_biases(tensors, layout, request.model)
+    aside: list[str] = []
+    if request.parts == "blocks":
+        aside = [name for name in tensors if not name.startswith("blocks.")]
         tensors = {name: tensor for name, tensor in tensors.items() if name.startswith("blocks.")}
+        ends = _Ends({}, own_form=False)
     else:
-        config = published(file, layout, modality, input_config)
-        if config is not None:
-            wanted |= tokenizer_shapes(config, model_config.width)
-            fresh = take_fresh(tensors, wanted, layout)
-            resampled = fit_tokenizer(file, tensors, layout, modality, config, reading, key)
-        wanted |= norm_shapes(tensors, layout, model_config)
-    check_keys(content, layout, tensors, wanted, exact=parts == "blocks" or config is not None)
-    precisions = tuple(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values() if tensor.ndim}))
-    tensors = {name: usable(file, name, tensor) for name, tensor in tensors.items()}
+        ends = _fit_ends(content.file, tensors, layout, request)
+    check_keys(content, layout, tensors, {**block_shapes(request.model), **ends.shapes}, exact=not ends.own_form)
     return LoadedWeights(
-        tensors=tensors,
+        tensors={name: usable(content.file, name, tensor) for name, tensor in tensors.items()},
         layout=layout.name,
-        ignored=(*layout.ignored, *left),
+        ignored=(*layout.ignored, *aside),
         filled=tuple(filled),
-        fresh=fresh,
-        resampled=resampled,
+        fresh=ends.fresh,
+        resampled=ends.resampled,
         weights=content.weights,
         wrapper=content.wrapper,
         beside=content.beside,
-        precisions=precisions,
-        norm_epsilon=None if parts == "blocks" else norm_epsilon(file, layout),
+        precisions=tuple(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values() if tensor.ndim})),
+        norm_epsilon=None if request.parts == "blocks" else norm_epsilon(content.file, layout),
     )
 
 
-def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> tuple[str, ...]:
-    """Copy a whole encoder into a model: tokenizer, blocks, and the final norm where the model has one.
+@dataclass(frozen=True)
+class _Ends:
+    """What comes before and after the blocks: the `shapes` that the file must have, and how it was made to fit.
 
-    Returns what of the encoder the model has no place for: a class token, a final norm.
+    A tokenizer of this project's `own_form` is checked by its module later.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+    own_form: bool
+    fresh: tuple[str, ...] = ()
+    resampled: Resampling | None = None
+
+
+def _fit_ends(file: Path, tensors: dict[str, Tensor], layout: Layout, request: _Request) -> _Ends:
+    """Bring a tokenizer's tensors to the form of the input, in place."""
+    config = published(file, layout, request.modality, request.input)
+    shapes: dict[str, tuple[int, ...]] = {}
+    fresh: tuple[str, ...] = ()
+    resampled = None
+    if config is not None:
+        shapes |= tokenizer_shapes(config, request.model.width)
+        fresh = take_fresh(tensors, shapes, layout)
+        resampled = fit_tokenizer(file, tensors, layout, request.modality, config, request.reading, request.key)
+    shapes |= norm_shapes(tensors, layout, request.model)
+    return _Ends(shapes, config is None, fresh, resampled)
+
+
+def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> tuple[str, ...]:
+    """Copy a complete encoder into a model: tokenizer, blocks, and the final norm if the model has one.
+
+    Returns the names of tensors for which the model has no place: a class token, a final norm.
 
     Raises:
         UserError: something does not fit; the sentence names `source`.
@@ -189,7 +208,7 @@ def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> tuple
     own = model.tokenizer.state_dict(prefix="tokenizer.")
     tensors = {key: tensor for key, tensor in loaded.tensors.items() if key not in CLASS or key in own}
     tensors |= {key: own[key] for key in loaded.fresh if key in own}
-    # What fine-tuning adds to the blocks (`m2pt.config.BlocksConfig`) is in no file of pretrained weights.
+    # No file of pretrained weights has what fine-tuning adds to the blocks (`m2pt.config.BlocksConfig`).
     blocks = model.blocks.state_dict(prefix="blocks.")
     tensors = {key: blocks[key] for key in blocks if key.split(".", 2)[2] not in LEAVES} | tensors
     load_into(model.tokenizer, tensors, "tokenizer.", source)
@@ -209,11 +228,11 @@ def _is_of(layout: Layout, modality: Modality, parts: Parts) -> bool:
     return not possible or modality in possible
 
 
-def _refuse_modality(file: Path, layouts: list[Layout], modality: Modality, parts: Parts) -> None:
+def _other_modality(file: Path, layouts: list[Layout], modality: Modality, parts: Parts) -> UserError:
     names = " or ".join(DESCRIPTIONS[layout.name] for layout in layouts)
     possible = dict.fromkeys(name for layout in layouts for name in possible_modalities(layout))
     way_out = "name the file of that modality"
     if parts == "all" and not layouts[0].modalities:
         way_out += ", or use this one as an auxiliary, which needs no tokenizer"
-    told = f"is {names}, which is of the modality {' or '.join(possible)}"
-    raise UserError(f"{file}: {told}, and an encoder for {modality} is wanted; {way_out}.")
+    held = f"is {names}, which is of the modality {' or '.join(possible)}"
+    return UserError(f"{file}: {held}, and an encoder for {modality} is needed; {way_out}.")

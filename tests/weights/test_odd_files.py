@@ -150,7 +150,7 @@ def test_advice_for_an_encoder_without_class_token_works_when_followed(tmp_path)
 
 def test_keys_that_a_layout_has_not_are_named_before_positions_that_do_not_fit(tmp_path):
     transformers.YolosModel(transformers.YolosConfig(**(HUGGING | {"image_size": [16, 16]}))).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match=r"holds embeddings\.detection_tokens and others, which that has not"):
+    with pytest.raises(UserError, match=r"holds embeddings\.detection_tokens and others, which that layout does not have"):
         read_encoder(tmp_path, "image", IMAGE, MODEL)
 
 
