@@ -1,7 +1,7 @@
 """Pretrained weights from files into modules: in every published layout, strict and safe.
 
-No file is ever executed: safetensors hold no code, and of a file of PyTorch only tensors and plain data are read. Every tensor
-that a module needs is matched, or the load fails with the list of keys.
+No file is ever executed: safetensors hold no code, and only tensors and plain data are read from a file of PyTorch. Every tensor
+that a module needs is matched, or loading fails with the list of keys.
 """
 
 from m2pt.weights.inspection import Inspection, inspect

@@ -1,4 +1,4 @@
-"""Whether what a file holds is a whole encoder of the sizes that are wanted: sizes, keys, kinds of numbers."""
+"""Whether a file holds a complete encoder of the model's sizes: sizes, keys, types of numbers."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,26 +16,26 @@ from m2pt.weights.shards import configuration
 
 FC1 = "blocks.0.mlp.fc1.weight"  # has a row for each unit of the MLP
 
-_MOST_KEYS = 40  # that one sentence lists
-_HUGGING_FACE_EPSILON = 1e-12  # of ViT, ViTMAE and VideoMAE where no configuration says another
-_COUNTER = "num_batches_tracked"  # of batch norm: the one whole number of an encoder
+_MOST_KEYS = 40  # in one sentence
+_HUGGING_FACE_EPSILON = 1e-12  # of ViT, ViTMAE and VideoMAE unless a configuration says otherwise
+_COUNTER = "num_batches_tracked"  # of batch norm: the only integer in an encoder
 
 
 def check_sizes(file: Path, layout: Layout, config: ModelConfig) -> None:
-    """The sizes of a layout's blocks are those of the model.
+    """Refuse blocks whose sizes are not those of the model.
 
     Raises:
-        UserError: they are not; the sentence names the key to set, but of a part of an encoder says that it is one.
+        UserError: the sentence names the key to set, or says that the file is only a part of an encoder.
 
     """
     if layout.depth != config.depth and not _has_ends(layout):
         raise UserError(
             f"{file}: has depth {layout.depth}, model.depth is {config.depth}, and what comes before or after the blocks is "
-            "not there, so it may be a part of an encoder; name the whole, or the index of its parts."
+            "missing, so it may be a part of an encoder; name the complete file, or the index of its parts."
         )
-    for key, found, wanted in (("depth", layout.depth, config.depth), ("width", layout.width, config.width)):
-        if found != wanted:
-            raise UserError(f"{file}: has {key} {found}, model.{key} is {wanted}; set it to {found} or name another file.")
+    for key, stored, wanted in (("depth", layout.depth, config.depth), ("width", layout.width, config.width)):
+        if stored != wanted:
+            raise UserError(f"{file}: has {key} {stored}, model.{key} is {wanted}; set it to {stored} or name another file.")
     fc1 = layout.tensors.get(FC1)
     if fc1 is not None and fc1.ndim == 2 and len(fc1) != block_shapes(config)[FC1][0]:
         ratio = len(fc1) / config.width
@@ -45,23 +45,23 @@ def check_sizes(file: Path, layout: Layout, config: ModelConfig) -> None:
 
 
 def _has_ends(layout: Layout) -> bool:
-    """Whether a tokenizer stands before the blocks, and a norm or a head behind them."""
-    behind = any(part in key for key in layout.ignored for part in ("norm.", "head.", "classifier."))
-    return any(key.startswith("tokenizer.") for key in layout.tensors) and ("norm.weight" in layout.tensors or behind)
+    """Whether there is a tokenizer before the blocks, and a norm or a head after them."""
+    after = any(part in key for key in layout.ignored for part in ("norm.", "head.", "classifier."))
+    return any(key.startswith("tokenizer.") for key in layout.tensors) and ("norm.weight" in layout.tensors or after)
 
 
 def check_config(file: Path, config: ModelConfig) -> None:
-    """What Hugging Face's config.json beside a file says of its encoder agrees with the model.
+    """Refuse an encoder that differs from the model by what only Hugging Face's config.json next to its file shows.
 
     Raises:
-        UserError: it has other heads or another activation, of which the tensors themselves tell nothing.
+        UserError: it has another number of heads or another activation.
 
     """
     path = configuration(file)
     if path is None:
         return
-    found = read_json(path)
-    heads, activation = found.get("num_attention_heads"), found.get("hidden_act")
+    document = read_json(path)
+    heads, activation = document.get("num_attention_heads"), document.get("hidden_act")
     if heads not in (None, config.heads):
         raise UserError(f"{path}: has num_attention_heads {heads}, model.heads is {config.heads}; set it or name another file.")
     if activation not in (None, "gelu"):
@@ -69,26 +69,28 @@ def check_config(file: Path, config: ModelConfig) -> None:
 
 
 def norm_epsilon(file: Path, layout: Layout) -> float | None:
-    """What the norms of an encoder add to the variance, where the layout differs from its modality's usual value, else None.
+    """What the norms of an encoder add to the variance, if the layout differs from its modality's usual value, else None.
 
-    Hugging Face's configuration says it, or its default holds; the tensors do not tell.
+    It is in Hugging Face's configuration, or the default of its library applies; the tensors do not show it.
     """
     if layout.name not in HUGGING_FACE:
         return None
     path = configuration(file)
     epsilon = read_json(path).get("layer_norm_eps", _HUGGING_FACE_EPSILON) if path else _HUGGING_FACE_EPSILON
     if isinstance(epsilon, bool) or not isinstance(epsilon, int | float) or not 0 <= epsilon < 1:
-        raise UserError(f"{path}: has layer_norm_eps {epsilon}, which is no small number; fetch it again.")
+        raise UserError(f"{path}: has layer_norm_eps {epsilon}, which is not a small number; fetch it again.")
     return float(epsilon)
 
 
 def check_keys(
     content: Content, layout: Layout, tensors: Mapping[str, Tensor], wanted: Mapping[str, tuple[int, ...]], *, exact: bool
 ) -> None:
-    """Every wanted tensor is there in its shape, and nothing else (of a tokenizer of the shared form its module knows more).
+    """Refuse tensors that are missing, unknown, left over or of another shape than in `wanted`.
+
+    Unless `exact`, keys of a tokenizer may be left over: that of the shared form is checked by its module.
 
     Raises:
-        UserError: the sentence lists all that is missing, unknown, left over or misshapen.
+        UserError: the sentence lists all of them.
 
     """
     shared = () if exact else ("tokenizer.",)
@@ -105,17 +107,17 @@ def check_keys(
         more = f"; and {len(faults) - _MOST_KEYS} more" if len(faults) > _MOST_KEYS else ""
         listing = "; ".join(faults[:_MOST_KEYS]) + more
         kin = foreign(layout.unknown, None)
-        told = f" (it looks like {kin})" if kin else ""
+        hint = f" (it looks like {kin})" if kin else ""
         raise UserError(
-            f"{content.file}: is {DESCRIPTIONS[layout.name]}, but does not fit the encoder that is wanted{told}: {listing}."
+            f"{content.file}: is {DESCRIPTIONS[layout.name]}, but does not fit the encoder of this study{hint}: {listing}."
         )
 
 
 def usable(file: Path, key: str, tensor: Tensor) -> Tensor:
-    """A tensor in single precision; narrow floats become wider, which loses nothing.
+    """A tensor in single precision; narrower floats are widened, which loses nothing.
 
     Raises:
-        UserError: it is of whole numbers, whose scale it does not tell, or not finite.
+        UserError: it holds integers, whose scale is unknown, or values that are not finite.
 
     """
     if key.endswith(_COUNTER):

@@ -1,4 +1,4 @@
-"""Which container a file is, told by what it is, whatever its name and its first byte."""
+"""Which container a file is, recognised by its content, whatever its name and its first byte."""
 
 import json
 import math
@@ -14,11 +14,11 @@ from m2pt.config import UserError
 Container = Literal["safetensors", "zip", "legacy"]
 """safetensors; PyTorch's zip archive of a pickle and its tensors; PyTorch's files before 1.6, pickles one after the other."""
 
-UNPICKLE = "where you trust the file, convert it: `torch.save(pickle.load(open(FILE, 'rb')), NEW_FILE)`"
+UNPICKLE = "if you trust the file, convert it: `torch.save(pickle.load(open(FILE, 'rb')), NEW_FILE)`"
 
 _LENGTH = struct.Struct("<Q")
 _LONGEST_HEADER = 100_000_000  # bytes; the format's own limit
-_SHOWN = 64  # bytes of a file's start that are looked at
+_SHOWN = 64  # bytes at a file's start that decide
 _CHUNK = 1 << 22  # bytes of an archive that are checked at a time
 _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"
@@ -26,10 +26,10 @@ _MAGIC = 0x1950A86A20F9469CFC6C  # the first value in a file of PyTorch before 1
 
 
 def container_of(file: Path) -> Container:
-    """What a file of weights is.
+    """The container of a file of weights.
 
     A safetensors file starts with the length of its header and the header's brace, which neither a zip archive nor a pickle can
-    have in these places; the bytes of the length may be any, also those that start a pickle or a zip archive.
+    have in that place. The bytes of the length may be any, even those that start a pickle or a zip archive.
 
     Raises:
         UserError: it is none of these, cut off, or cannot be read.
@@ -51,11 +51,11 @@ def container_of(file: Path) -> Container:
     if start.startswith(_PICKLE):
         _check_legacy(file)
         return "legacy"
-    raise UserError(f"{file}: is no file of weights (neither safetensors nor PyTorch's format); fetch it again.")
+    raise UserError(f"{file}: is not a file of weights (neither safetensors nor PyTorch's format); fetch it again.")
 
 
 def _check_header(file: Path, length: int) -> None:
-    """The header is whole JSON, and what it names fills the rest of the file exactly."""
+    """Refuse a header that is not complete JSON, or whose tensors do not exactly fill the rest of the file."""
     fault = None
     with file.open("rb") as stream:
         stream.seek(_LENGTH.size)
@@ -72,27 +72,27 @@ def _check_header(file: Path, length: int) -> None:
         except (ValueError, TypeError, KeyError, AttributeError, IndexError):
             fault = "its header is damaged"
     if fault:
-        raise UserError(f"{file}: is no whole safetensors file ({fault}); fetch it again.")
+        raise UserError(f"{file}: is not a complete safetensors file ({fault}); fetch it again.")
 
 
 def _check_zip(file: Path) -> None:
     if not zipfile.is_zipfile(file):
-        raise UserError(f"{file}: is cut off (the end of PyTorch's format is not there); fetch it again.")
+        raise UserError(f"{file}: is cut off (the end of PyTorch's format is missing); fetch it again.")
     with zipfile.ZipFile(file) as archive:
         names = {name.partition("/")[2] for name in archive.namelist()}
         if damaged := _damaged(archive):
-            raise UserError(f"{file}: is damaged ({damaged} is not what the archive's checksum was made of); fetch it again.")
+            raise UserError(f"{file}: is damaged ({damaged} does not match the archive's checksum); fetch it again.")
     if "constants.pkl" in names:
         raise UserError(
-            f"{file}: is a program of TorchScript; where you trust it, keep its weights alone: "
+            f"{file}: is a program of TorchScript; if you trust it, save only its weights: "
             "`torch.save(torch.jit.load(FILE).state_dict(), NEW_FILE)`."
         )
     if "data.pkl" not in names:
-        raise UserError(f"{file}: is a zip archive, but none of PyTorch's; unpack it and name the file of weights in it.")
+        raise UserError(f"{file}: is a zip archive, but not one of PyTorch's; unpack it and name the file of weights in it.")
 
 
 def _damaged(archive: zipfile.ZipFile) -> str | None:
-    """The first entry whose content has another checksum than recorded, which torch.load does not look at; 0 is none recorded."""
+    """The first entry whose checksum is not the recorded one, which torch.load does not check; 0 means that none is recorded."""
     for entry in archive.infolist():
         try:
             with archive.open(entry) as stream:

@@ -1,4 +1,4 @@
-"""What a file of weights holds: its tensors by name, read without running anything that is in it."""
+"""What a file of weights holds: its tensors by name, read without running any code in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ Kind = Literal["safetensors", "pytorch"]
 
 RAW = ("base_model", "model", "module", "state_dict", "model_state_dict", "student")
 AVERAGED = ("model_ema", "state_dict_ema", "ema_state_dict", "model_state_dict_ema", "ema_model", "ema", "teacher")
-"""Under which names training programs keep a model's tensors beside other things, and its moving average."""
+"""The names under which training programs keep a model's tensors among other things, and their moving average."""
 
 PICKLED_MODULE = "pickled module"
 
 _DEEPEST = 4  # wrappers within wrappers
-_COUNT = "n_averaged"  # in what torch.optim.swa_utils.AveragedModel writes
-_UNDECIDED = "student"  # whose name does not say that it is what others load
+_COUNT = "n_averaged"  # in files of torch.optim.swa_utils.AveragedModel
+_UNDECIDED = "student"  # whose name does not say that others load it
 
 
 @dataclass(frozen=True)
 class Content:
     """The tensors of a file as it names them.
 
-    `wrapper` is what they stood under, `others` are the entries beside them. `weights` says whether they are the trained ones or
-    their moving average, `beside` where the file has the other ones. `objects` are entries among the tensors that are none.
+    `wrapper` is the entry that holds them, `others` are the entries next to it. `weights` says whether they are the trained ones
+    or their moving average, `beside` names the entries with the other kind. `objects` are other entries among the tensors.
     """
 
     file: Path
@@ -50,25 +50,25 @@ def read_content(path: Path, wanted: Weights | None = None, key: str = "weights"
 
     Args:
         path: the file, folder or index.
-        wanted: the trained weights (`raw`) or their moving average (`ema`), where a file may have both.
-        key: what this is called where the user can set it.
+        wanted: the trained weights (`raw`) or their moving average (`ema`); None if the file decides.
+        key: the key of the study where the user can say so.
 
     Raises:
-        UserError: it is missing, cut off, of another format, holds code that would have to run, or not the weights wanted.
+        UserError: it is missing, cut off, of another format, holds code that would have to run, or lacks the wanted weights.
 
     """
     file = weights_file(path)
     if not file.name.endswith(INDEX):
         return _read(file, wanted, key)
     tensors: dict[str, Tensor] = {}
-    found = [(part, names, _read(part, wanted, key)) for part, names in parts(file).items()]
-    for part, names, content in found:
+    contents = [(part, names, _read(part, wanted, key)) for part, names in parts(file).items()]
+    for part, names, content in contents:
         if absent := [name for name in names if name not in content.tensors]:
             raise UserError(f"{part}: lacks {absent[0]}, which {file.name} says is in it; fetch both again.")
         if twice := sorted(content.tensors.keys() & tensors.keys()):
             raise UserError(f"{part}: holds {twice[0]}, as another part of {file.name} does; fetch them again.")
         tensors |= content.tensors
-    first = found[0][2]
+    first = contents[0][2]
     return Content(file, first.kind, tensors, first.wrapper, first.others, first.weights, first.beside, first.objects)
 
 
@@ -79,7 +79,7 @@ def _read(file: Path, wanted: Weights | None, key: str) -> Content:
     try:
         with safe_open(file, framework="pt") as opened:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}
-    except Exception as error:  # an unknown kind of number is told in many ways
+    except Exception as error:  # the library reports an unknown type of number in many ways
         kind = " ".join(str(error).split())
         raise UserError(f"{file}: cannot be read as safetensors ({kind}); fetch it again.") from error
     return _checked(Content(file, "safetensors", tensors), wanted, key)
@@ -92,8 +92,8 @@ def _unwrap(file: Path, content: Any, wanted: Weights | None, key: str) -> Conte
     weights: Weights = "raw"
     for _ in range(_DEEPEST):
         if is_module(content):
-            found = Content(file, "pytorch", module_tensors(content), PICKLED_MODULE, others, weights, beside)
-            return _checked(found, wanted, key)
+            module = Content(file, "pytorch", module_tensors(content), PICKLED_MODULE, others, weights, beside)
+            return _checked(module, wanted, key)
         entries = as_mapping(content)
         if entries is None:
             break
@@ -112,18 +112,18 @@ def _unwrap(file: Path, content: Any, wanted: Weights | None, key: str) -> Conte
         others = (*others, *(other for other in entries if other != name))
         content, wrapper = entries[name], name
     if isinstance(content, Inert) and not content.entries:
-        raise UserError(f"{file}: holds an object that is no module of PyTorch; {CONVERSION}.")
+        raise UserError(f"{file}: holds an object that is not a module of PyTorch; {CONVERSION}.")
     names = ", ".join((*RAW, *AVERAGED))
     elsewhere = [name for name, value in (as_mapping(content) or {}).items() if _holds(value)]
     advice = "name a file of a model's weights"
     if elsewhere:
-        told = f"where those under {' or '.join(elsewhere)} are meant, keep them in a file of their own"
-        advice = f"{told}: `torch.save(torch.load(FILE, weights_only=False)[{elsewhere[0]!r}], NEW_FILE)`"
+        advice = f"if you mean those under {' or '.join(elsewhere)}, save them in a file of their own"
+        advice += f": `torch.save(torch.load(FILE, weights_only=False)[{elsewhere[0]!r}], NEW_FILE)`"
     raise UserError(f"{file}: holds no model's tensors by name, at the top or under {names}; {advice}.")
 
 
 def _entry(file: Path, entries: Mapping[str, Any], wanted: Weights | None, key: str) -> str | None:
-    """The entry that the wanted tensors stand under; None where they stand here."""
+    """The entry that holds the wanted tensors; None if they are here."""
     raw = [name for name in RAW if name in entries and _holds(entries[name])]
     averaged = [name for name in AVERAGED if name in entries and _holds(entries[name])]
     here = any("." in name and isinstance(value, Tensor) for name, value in entries.items())
@@ -139,14 +139,14 @@ def _entry(file: Path, entries: Mapping[str, Any], wanted: Weights | None, key: 
     chosen = candidates[kind]
     if len(chosen) > 1:
         raise UserError(
-            f"{file}: holds weights under {' and '.join(chosen)}; keep those that are meant in a file of their own: "
+            f"{file}: holds weights under {' and '.join(chosen)}; save the ones you mean in a file of their own: "
             f"`torch.save(torch.load(FILE, weights_only=False)[{chosen[0]!r}], NEW_FILE)`."
         )
     return chosen[0] if chosen and chosen[0] != "the top" else None
 
 
 def _holds(value: Any, depth: int = _DEEPEST) -> bool:
-    """Whether there are tensors in an entry, at its top or under the usual names."""
+    """Whether an entry holds tensors, at its top or under the usual names."""
     if is_module(value):
         return True
     entries = as_mapping(value)
@@ -157,17 +157,17 @@ def _holds(value: Any, depth: int = _DEEPEST) -> bool:
 
 
 def _checked(content: Content, wanted: Weights | None, key: str) -> Content:
-    """Refuse weights of the kind that is not wanted, and empty ones."""
+    """Refuse weights of the other kind than `wanted`, and empty ones."""
     if _COUNT in content.tensors and content.weights == "raw":
         tensors = {name: value for name, value in content.tensors.items() if name != _COUNT}
         content = Content(content.file, content.kind, tensors, content.wrapper, (*content.others, _COUNT), "ema", content.beside)
     if wanted is not None and content.weights != wanted:
         words: dict[Weights, str] = {"raw": "trained weights", "ema": "a moving average of weights"}
-        raise UserError(f"{content.file}: holds {words[content.weights]} alone, {key} is {wanted}; correct it.")
+        raise UserError(f"{content.file}: holds only {words[content.weights]}, {key} is {wanted}; correct it.")
     empty = [name for name, tensor in content.tensors.items() if not tensor.is_nested and tuple(tensor.shape) == (0,)]
     if empty:
         raise UserError(
             f"{content.file}: {len(empty)} of its {len(content.tensors)} tensors are empty ({empty[0]}, ...), as DeepSpeed's "
-            "ZeRO-3 leaves them; gather them with the zero_to_fp32.py that it writes beside its checkpoints, and name the result."
+            "ZeRO-3 leaves them; gather them with the zero_to_fp32.py next to its checkpoints, and name the result."
         )
     return content

@@ -1,4 +1,4 @@
-"""What defines each published layout, and the way from its keys to this project's."""
+"""What defines each published layout, and how its keys become this project's."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -41,18 +41,18 @@ _IGNORED: dict[str, tuple[str, ...]] = {
     ),
     "m2pt": ("head.", "fc_norm."),
 }  # fmt: skip
-"""Beginnings of the keys of decoders and heads, which no encoder needs."""
+"""Beginnings of the keys of decoders and heads, which an encoder does not need."""
 
 
 @dataclass(frozen=True)
 class KeyedFile:
-    """A file's content, and its keys without what wrappers of PyTorch put before them, each with the key as the file has it."""
+    """A file's content, and its keys without the prefixes of PyTorch's wrappers, each with the key as the file has it."""
 
     content: Content
     bare: Mapping[str, str]
 
     def tensor(self, key: str) -> Tensor | None:
-        """The tensor under a bare key, None where there is none."""
+        """The tensor under a bare key, None if there is none."""
         return _plain(self.content, self.bare[key]) if key in self.bare else None
 
     def has_blocks(self) -> bool:
@@ -68,18 +68,18 @@ class KeyedFile:
 
     @property
     def split(self) -> bool:
-        """Whether biases of queries and values lie apart from one another."""
+        """Whether queries and values have biases of their own, in separate tensors."""
         return any(key.endswith(SPLIT_BIASES) for key in self.bare)
 
     @property
     def coded(self) -> bool:
-        """Whether the positions are the fixed code of a grid, as MAE's."""
+        """Whether the positions are the fixed code of a grid, like MAE's."""
         positions = self.tensor("pos_embed")
         return positions is not None and positions.ndim == 3 and coded_grid(positions[0]) is not None
 
     @property
     def square(self) -> bool:
-        """Whether the positions but that of the class token are as many as the places of a square."""
+        """Whether the positions, without that of the class token, fill a square."""
         positions = self.tensor("pos_embed")
         places = 0 if positions is None or positions.ndim < 2 else positions.shape[-2] - 1
         return math.isqrt(max(places, 0)) ** 2 == places
@@ -89,12 +89,12 @@ class KeyedFile:
         return any(key.startswith(beginnings) for key in self.bare)
 
     def within(self, prefix: str) -> "KeyedFile":
-        """The same with a prefix taken off the keys that have it."""
+        """The same without a prefix on the keys that have it."""
         return KeyedFile(self.content, {key.removeprefix(prefix): original for key, original in self.bare.items()})
 
 
 def _is_vit(file: KeyedFile) -> bool:
-    """Timm's keys with whole biases, and patches of pictures where there are any."""
+    """Timm's keys with biases in one tensor, and patches of pictures if there are any."""
     patches = file.kernel is None or file.kernel.ndim == 4
     return file.has_blocks() and not file.split and patches and not file.has("tokenizer.")
 
@@ -105,7 +105,7 @@ def _pictures(file: KeyedFile) -> tuple[Modality, ...]:
 
 
 def _mae(file: KeyedFile, named: bool) -> Layout | None:
-    """A ViT beside MAE's decoder, or under `model` as MAE's programs save it; of one channel only with a square of positions."""
+    """A ViT next to MAE's decoder, or under `model` as MAE's programs save it; of one channel only with a square of positions."""
     if not _is_vit(file) or not (named or file.has(*_DECODER) or file.content.wrapper in _MAES):
         return None
     if not named and file.kernel is not None and file.kernel.shape[1] == 1 and not file.square:
@@ -123,7 +123,7 @@ def _audiomae(file: KeyedFile, named: bool) -> Layout | None:
 
 
 def _timm(file: KeyedFile, named: bool) -> Layout | None:
-    """A ViT alone, at the top; below `model` it could be MAE's, unless its positions are the fixed code, which timm's are not."""
+    """A ViT alone, at the top; below `model` only if its positions are not the fixed code, which would be MAE's."""
     if not _is_vit(file) or file.has(*_DECODER) or not (named or file.content.wrapper not in _ZOOS):
         return None
     if not named and file.content.wrapper in _MAES and file.coded:
@@ -133,14 +133,14 @@ def _timm(file: KeyedFile, named: bool) -> Layout | None:
 
 
 def _zoo(file: KeyedFile, named: bool) -> Layout | None:
-    """The same below a wrapper; M2PT keeps encoders of all modalities so."""
+    """The same below a wrapper, as M2PT saves encoders of all modalities."""
     if not _is_vit(file) or file.has(*_DECODER) or not (named or file.content.wrapper in _ZOOS):
         return None
     return _convert(file, "m2pt-zoo", (), _VIT | _NORM, _IGNORED["vit"])
 
 
 def _videomae(file: KeyedFile, named: bool) -> Layout | None:
-    """Tubelets for patches, no class token, and biases of queries and values alone (or none); BEiT's are pictures."""
+    """Tubelets as patches, no class token, and biases for queries and values only (or none); BEiT has patches of pictures."""
     if file.has("encoder.blocks."):
         file = file.within("encoder.")
     tubelets = file.kernel is not None and file.kernel.ndim == 5
@@ -151,7 +151,7 @@ def _videomae(file: KeyedFile, named: bool) -> Layout | None:
 
 
 def _point(file: KeyedFile, _: bool) -> Layout | None:
-    """A mini-PointNet before the blocks; a pretraining file has the encoder below `MAE_encoder.`, a fine-tuned one at the top."""
+    """A mini-PointNet before the blocks; a pretraining file has its encoder below `MAE_encoder.`, a fine-tuned one at the top."""
     pretrained = file.has(_POINT_INSIDE)
     named = {}
     for key, original in file.bare.items():
@@ -189,11 +189,11 @@ def _huggingface(file: KeyedFile, name: LayoutName, dimensions: int) -> Layout |
     pictures: tuple[Modality, ...] = ("image",) if kernel.shape[1] != 1 else ("image", "audio")
     modalities: tuple[Modality, ...] = ("video",) if dimensions == 5 else pictures
     mapping = (_CLIPS if dimensions == 5 else _VIT) | _NORM
-    found = {mapping.get(key, key): tensor for key, tensor in tensors.items()}
+    renamed = {mapping.get(key, key): tensor for key, tensor in tensors.items()}
     left = [key for key in bare if key not in understood]
     ignored = sorted(bare[key] for key in left if key.startswith(huggingface.BESIDE))
     unknown = sorted(bare[key] for key in left if not key.startswith(huggingface.BESIDE))
-    return Layout(name, modalities, found, (*ignored, *file.content.others), tuple(unknown))
+    return Layout(name, modalities, renamed, (*ignored, *file.content.others), tuple(unknown))
 
 
 DEFINITIONS: dict[LayoutName, Callable[[KeyedFile, bool], Layout | None]] = {

@@ -1,4 +1,4 @@
-"""Encoders that m2pt does not read, by what tells them: a refusal names them for what they are."""
+"""Encoders that m2pt does not read, by keys that give them away, so that a refusal can name them."""
 
 import re
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ _KEYLESS = re.compile(r"(query|q_proj)\.bias$"), re.compile(r"(key|k_proj)\.bias
 
 
 def foreign(keys: Iterable[str], kernel: Tensor | None) -> str | None:
-    """What a file is that is none of the layouts read, by its keys and its patch projection; None where nothing tells."""
+    """What a file of no known layout is, by its keys and its patch projection; None if nothing shows it."""
     keys = list(keys)
     for pattern, name in _TOLD:
         if any(re.search(pattern, key) for key in keys):

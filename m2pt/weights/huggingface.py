@@ -1,7 +1,7 @@
-"""Keys of ViT and VideoMAE in Hugging Face's `transformers`, as those of timm and of VideoMAE's own code.
+"""Keys of ViT and VideoMAE in Hugging Face's `transformers`, renamed to those of timm and of VideoMAE's own code.
 
-Files have the names of its version 4 also where version 5 writes them; a `state_dict` of version 5 has new ones. Queries, keys
-and values lie apart.
+Files have the names of its version 4 even if version 5 writes them; a `state_dict` of version 5 has new ones. Queries, keys and
+values are separate tensors.
 """
 
 import re
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 PREFIXES = ("vit.", "videomae.")
-"""Under which models with a head keep the encoder."""
+"""The names under which models with a head keep the encoder."""
 
 KERNEL = "embeddings.patch_embeddings.projection.weight"
 BESIDE = ("classifier.", "pooler.", "decoder.", "encoder_to_decoder.", "mask_token", "embeddings.mask_token", "fc_norm.")
-"""Beginnings of the keys of heads and decoders, which no encoder needs."""
+"""Beginnings of the keys of heads and decoders, which an encoder does not need."""
 
 _LAYER = re.compile(r"(?:encoder\.layer|layers)\.(\d+)\.(.+)")
 _TOP = {
@@ -53,34 +53,34 @@ def bare(keys: Mapping[str, str]) -> dict[str, str]:
 
 
 def as_timm(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], set[str]]:
-    """The tensors (by their bare keys) under timm's keys, queries, keys and values joined; and the keys that were understood.
+    """The tensors under timm's keys, with queries, keys and values joined; and the bare keys that were understood.
 
-    Biases of queries and values without those of keys become `attn.q_bias` and `attn.v_bias`. A block that lacks one of its
-    three matrices keeps the others apart, so that they are not understood.
+    Biases of queries and values without those of keys become `attn.q_bias` and `attn.v_bias`. If a block lacks one of its three
+    matrices, the others are not joined, so they are not understood.
     """
-    found: dict[str, Tensor] = {}
+    renamed: dict[str, Tensor] = {}
     understood: set[str] = set()
     blocks: dict[str, dict[str, str]] = {}
     for key, tensor in tensors.items():
         layer = _LAYER.fullmatch(key)
         if key in _TOP:
-            found[_TOP[key]] = tensor
+            renamed[_TOP[key]] = tensor
             understood.add(key)
         elif layer is not None and (leaf := _leaf(layer[2])) is not None:
             if leaf[0] in "qkv" and leaf[1] == ".":
                 blocks.setdefault(layer[1], {})[leaf] = key
             else:
-                found[f"blocks.{layer[1]}.{leaf}"] = tensor
+                renamed[f"blocks.{layer[1]}.{leaf}"] = tensor
                 understood.add(key)
     for index, parts in blocks.items():
         joined = _joined({leaf: tensors[key] for leaf, key in parts.items()})
-        found |= {f"blocks.{index}.{leaf}": tensor for leaf, tensor in joined.items()}
+        renamed |= {f"blocks.{index}.{leaf}": tensor for leaf, tensor in joined.items()}
         understood |= {key for leaf, key in parts.items() if f"attn.qkv.{leaf[2:]}" in joined or f"attn.{leaf[0]}_bias" in joined}
-    return found, understood
+    return renamed, understood
 
 
 def _leaf(name: str) -> str | None:
-    """Timm's name of a part of a block (`q.weight` and the like for what timm joins), None where it is of no ViT."""
+    """Timm's name of a part of a block (`q.weight` and the like for what timm joins), None if no ViT has it."""
     if name in _SPLIT:
         return _SPLIT[name]
     layer, _, kind = name.rpartition(".")

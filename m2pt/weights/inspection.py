@@ -1,4 +1,4 @@
-"""What a file of weights is, without a model to load it into."""
+"""What a file of weights is, as far as it shows without a model to load it into."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,12 @@ from m2pt.weights.shards import weights_files, weights_sha256
 class Inspection:
     """The facts of one file, or of several with an index.
 
-    `fits` are the layouts that the file has, `layout` the first of them, which all else is told by. `weights` says whether these
-    are the trained weights or their moving average, `beside` where the others are. `patch` is the shape of a patch, channels
-    first, and None where there is none or it is not told; `positions` counts stored positions, `grid` is theirs where the layout
-    or a fixed code defines it (of AudioMAE frequency and time), and `placed` what becomes of them for the places asked for.
-    `parameters` counts what the encoder has (not decoder or head). `missing_biases` are those that the layout has none of,
-    `unknown` are keys that keep the file from being loaded. Heads leave no trace in a file.
+    `fits` are the layouts that the file can have, `layout` is the first of them, by which the other facts are read. `weights`
+    says whether these are the trained weights or their moving average, `beside` which entries hold the others. `patch` is the
+    shape of a patch, channels first, or None if it does not show. `positions` counts stored positions, `grid` is theirs if the
+    layout or a fixed code defines it (frequency and time for AudioMAE), `placed` says what happens to them on another grid.
+    `parameters` counts those of the encoder (without decoder or head). `missing_biases` are those that the layout does not have,
+    `unknown` are keys that keep the file from being loaded. Files do not show the number of heads.
     """
 
     file: str
@@ -54,13 +54,13 @@ class Inspection:
 
 
 def inspect(path: Path, reading: Reading | None = None, places: Grid | None = None) -> Inspection:
-    """Say what a file of weights (or the one in a folder, or the several of an index) is.
+    """The facts of a file of weights (or the one in a folder, or those of an index).
 
     Args:
         path: the file, folder or index.
         reading: what a study says of the file.
-        places: the grid of an input, to be told what becomes of the positions there: rows and columns, time and frequency of a
-            sound, or frames, rows and columns of a clip.
+        places: the grid of an input on which the positions would be used: rows and columns, time and frequency of a sound, or
+            frames, rows and columns of a clip.
 
     Raises:
         UserError: it is missing, damaged, or of no known layout.
@@ -71,9 +71,7 @@ def inspect(path: Path, reading: Reading | None = None, places: Grid | None = No
     layouts = fitting(content, tuple(DESCRIPTIONS), reading.layout, "--layout")
     layout = layouts[0]
     tensors = layout.tensors
-    kernel, fc1 = (tensors.get(key) for key in ("tokenizer.projection.weight", "blocks.0.mlp.fc1.weight"))
-    positions = tensors.get("tokenizer.positions")
-    rows = None if positions is None or positions.ndim < 2 else positions.flatten(0, -2)
+    rows_ND = _positions(layout)
     files = weights_files(path)
     return Inspection(
         file=str(content.file),
@@ -90,11 +88,11 @@ def inspect(path: Path, reading: Reading | None = None, places: Grid | None = No
         modalities=tuple(dict.fromkeys(name for item in layouts for name in possible_modalities(item))),
         depth=layout.depth,
         width=layout.width,
-        mlp_ratio=None if fc1 is None or fc1.ndim != 2 else len(fc1) / layout.width,
-        patch=tuple(kernel.shape[1:]) if kernel is not None and kernel.ndim > 2 else None,
-        positions=None if rows is None else len(rows),
-        grid=reading.grid if rows is None else _grid(rows, layout, reading),
-        placed=None if rows is None or places is None else _placed(path, rows, layouts, reading, places),
+        mlp_ratio=_mlp_ratio(layout),
+        patch=_patch(layout),
+        positions=None if rows_ND is None else len(rows_ND),
+        grid=reading.grid if rows_ND is None else _grid(rows_ND, layout, reading),
+        placed=None if rows_ND is None or places is None else _placed(path, rows_ND, layouts, reading, places),
         class_token="tokenizer.class_token" in tensors,
         final_norm="norm.weight" in tensors,
         parameters=sum(tensor.numel() for key, tensor in tensors.items() if not key.endswith(_STATISTICS)),
@@ -108,8 +106,24 @@ def inspect(path: Path, reading: Reading | None = None, places: Grid | None = No
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
+def _positions(layout: Layout) -> Tensor | None:
+    """The stored positions, (N, D)."""
+    positions = layout.tensors.get("tokenizer.positions")
+    return None if positions is None or positions.ndim < 2 else positions.flatten(0, -2)
+
+
+def _mlp_ratio(layout: Layout) -> float | None:
+    fc1 = layout.tensors.get("blocks.0.mlp.fc1.weight")
+    return None if fc1 is None or fc1.ndim != 2 else len(fc1) / layout.width
+
+
+def _patch(layout: Layout) -> tuple[int, ...] | None:
+    kernel = layout.tensors.get("tokenizer.projection.weight")
+    return tuple(kernel.shape[1:]) if kernel is not None and kernel.ndim > 2 else None
+
+
 def _modality(layout: Layout) -> Modality:
-    """The modality by whose rule positions are told: the layout's own, or that of the patches."""
+    """The modality whose rule applies to the positions: the layout's own, or that of the patches."""
     kernel = layout.tensors.get("tokenizer.projection.weight")
     clips = (modality for modality in MODALITIES if has_clips(modality))
     return next(clips) if kernel is not None and kernel.ndim == 5 else possible_modalities(layout)[0]
@@ -124,18 +138,18 @@ def _grid(positions_ND: Tensor, layout: Layout, reading: Reading) -> Grid | None
 
 
 def _placed(path: Path, positions_ND: Tensor, layouts: list[Layout], reading: Reading, places: Grid) -> str:
-    told = []
+    outcomes = []
     for layout in layouts:
         try:
             _, resampled = place(positions_ND, layout.name, _modality(layout), places, reading.grid)
-            told.append("taken as stored, in order" if resampled is None else str(resampled))
+            outcomes.append("taken as stored, in order" if resampled is None else str(resampled))
         except UnknownGridError as error:
-            told.append(f"refused: {error}")
+            outcomes.append(f"refused: {error}")
         except (RuntimeError, IndexError, ValueError) as error:
             raise UserError(
-                f"{path}: --places {'x'.join(map(str, places))} has not the axes of its modality; correct it."
+                f"{path}: --places {'x'.join(map(str, places))} does not have the axes of its modality; correct it."
             ) from error
-    return "; ".join(dict.fromkeys(told))
+    return "; ".join(dict.fromkeys(outcomes))
 
 
 def _missing_biases(layout: Layout) -> tuple[str, ...]:

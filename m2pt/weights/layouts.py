@@ -24,7 +24,7 @@ DESCRIPTIONS: dict[LayoutName, str] = {
 }
 
 HUGGING_FACE: tuple[LayoutName, ...] = ("hf-vit", "hf-videomae")
-"""Beside whose files a config.json may say what tensors do not tell."""
+"""Those with a config.json next to their files, for what the tensors do not show."""
 
 BIAS = "attn.qkv.bias"
 SPLIT_BIASES = ("attn.q_bias", "attn.v_bias")
@@ -33,17 +33,17 @@ LEAVES = tuple(
     for layer in ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
     for kind in ("weight", "bias")
 )
-"""What a block has; one layout lacks the bias of qkv, and one has it in two parts."""
+"""The tensors of a block; one layout lacks the bias of qkv, and one has it in two parts."""
 
 BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
-"""A key of a block: its number, and the leaf."""
+"""A key of a block: its number and the leaf."""
 
 
 @dataclass(frozen=True)
 class Layout:
     """A file's tensors under this project's keys, as the file has them: biases in parts, patch kernels of several dimensions.
 
-    `modalities` are those that the layout can be of; empty where it does not tell. `ignored` and `unknown` are keys of the file.
+    `modalities` are those that the layout can be of; empty if it does not say. `ignored` and `unknown` are keys of the file.
     """
 
     name: LayoutName
@@ -55,7 +55,7 @@ class Layout:
     @property
     def indices(self) -> tuple[int, ...]:
         """The numbers of the blocks, in order."""
-        return tuple(sorted({int(found[1]) for key in self.tensors if (found := BLOCK.fullmatch(key))}))
+        return tuple(sorted({int(block[1]) for key in self.tensors if (block := BLOCK.fullmatch(key))}))
 
     @property
     def depth(self) -> int:
@@ -69,11 +69,11 @@ class Layout:
 
     def leaves(self, leaf: str) -> list[str]:
         """The keys of all blocks that end in `leaf`."""
-        return [key for key in self.tensors if (found := BLOCK.fullmatch(key)) and found[2] == leaf]
+        return [key for key in self.tensors if (block := BLOCK.fullmatch(key)) and block[2] == leaf]
 
 
 def possible_modalities(layout: Layout) -> tuple[Modality, ...]:
-    """The modalities that a file's encoder can be of, also judged by its tokenizer; several where nothing tells them apart."""
+    """The modalities that a file's encoder can be of, also by its tokenizer; several if nothing tells them apart."""
     if layout.modalities:
         return layout.modalities
     kernel = layout.tensors.get("tokenizer.projection.weight")

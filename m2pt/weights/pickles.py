@@ -1,4 +1,4 @@
-"""What `torch.save` wrote, read without running anything that is in it: tensors, plain data, and stand-ins for the rest."""
+"""What `torch.save` wrote, read without running any code in it: tensors, plain data, and stand-ins for the rest."""
 
 import os
 import pickle
@@ -16,21 +16,21 @@ from m2pt.config import UserError, refuses_unknown
 from m2pt.weights.containers import Container
 
 CONVERSION = (
-    "where you trust the file, open it with the program that wrote it and keep the tensors alone: "
+    "if you trust the file, open it with the program that wrote it and save only the tensors: "
     "`torch.save(model.state_dict(), NEW_FILE)`"
 )
 
 _HOSTILE = {"os", "posix", "nt", "sys", "io", "subprocess", "shutil", "socket", "runpy", "importlib", "webbrowser"} | {
     f"builtins.{name}" for name in ("open", "eval", "exec", "compile", "__import__")
 }
-_NAMED_AS_OTHER = ".safetensors"  # by which torch.load would take a file for one, whatever is in it
+_NAMED_AS_OTHER = ".safetensors"  # torch.load takes any file of this name for one
 _ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
 class Inert:
-    """Stands in for whatever a pickle asks for that is no tensor: takes arguments, state and items, and does nothing with them.
+    """Stands in for every object in a pickle that is not a tensor: takes arguments, state and items, and does nothing with them.
 
-    `entries` are the items of a dictionary's kin (EasyDict, defaultdict, ...), `state` is what else the object was made of.
+    `entries` are the items of a kind of dictionary (EasyDict, defaultdict, ...), `state` is what else the object was made of.
     """
 
     dump_patches = False
@@ -56,17 +56,17 @@ class Inert:
         self.entries[key] = value
 
     def append(self, _: Any) -> None:
-        """An item of a list's kin."""
+        """An item of a kind of list."""
 
     def extend(self, _: Any) -> None:
-        """Items of a list's kin."""
+        """Items of a kind of list."""
 
     def add(self, _: Any) -> None:
-        """An item of a set's kin."""
+        """An item of a kind of set."""
 
 
 class _Unpickler(pickle._Unpickler):
-    """Makes nothing but what PyTorch's own safe reader makes, and `Inert` for every other name that a pickle asks for."""
+    """Makes only what PyTorch's own safe reader makes, and `Inert` for every other name in a pickle."""
 
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # what is done at each operation
     stack: list[Any]
@@ -103,7 +103,7 @@ class _Unpickler(pickle._Unpickler):
 
 
 class _HostileError(Exception):
-    """A name that no weights ask for."""
+    """A name that no weights need."""
 
 
 class _SubclassError(Exception):
@@ -122,7 +122,7 @@ def read_pickled(file: Path, container: Container) -> Any:
     """The content of a file of PyTorch: tensors, plain data, `Inert` objects.
 
     Raises:
-        UserError: it is damaged, or was made to do harm, of which nothing is run.
+        UserError: it is damaged, or was made to do harm; nothing of it is run.
 
     """
     if os.environ.get(_ONLY, "0").lower() in ("1", "y", "yes", "true"):
@@ -136,11 +136,11 @@ def read_pickled(file: Path, container: Container) -> Any:
             return torch.load(source, map_location="cpu", pickle_module=_PICKLE, weights_only=False, mmap=mapped)
     except _HostileError as error:
         raise UserError(
-            f"{file}: asks to call {error}, as no weights do; nothing of it was run: do not use this file."
+            f"{file}: asks to call {error}, which no weights need; nothing of it was run: do not use this file."
         ) from error
     except _SubclassError as error:
         raise UserError(
-            f"{file}: holds tensors of a class of their own; where you trust the file, keep plain ones in a new file: "
+            f"{file}: holds tensors of a class of their own; if you trust the file, save plain ones in a new file: "
             "`tensor.full_tensor()` of each DTensor (as FSDP leaves them), `tensor.as_subclass(torch.Tensor)` of others."
         ) from error
     except Exception as error:  # a damaged pickle can fail in any way
@@ -152,9 +152,9 @@ def read_pickled(file: Path, container: Container) -> Any:
 
 
 def as_mapping(value: Any) -> Mapping[str, Any] | None:
-    """A dictionary with strings for keys, or one's kin; None where a value is neither."""
-    found = value.entries if isinstance(value, Inert) else value
-    return found if isinstance(found, Mapping) and found and all(isinstance(key, str) for key in found) else None
+    """A kind of dictionary with strings as keys; None if a value is not one."""
+    entries = value.entries if isinstance(value, Inert) else value
+    return entries if isinstance(entries, Mapping) and entries and all(isinstance(key, str) for key in entries) else None
 
 
 def is_module(value: Any) -> bool:

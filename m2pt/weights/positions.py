@@ -1,4 +1,4 @@
-"""Stored positions for the places of an input: as they are where there are as many, else by the layout's own grid.
+"""Stored positions for the places of an input: unchanged if there are as many, else by the layout's own grid.
 
 A layout says which grid its positions were made for, and how its own code brings them to another size:
 
@@ -6,9 +6,9 @@ A layout says which grid its positions were made for, and how its own code bring
 - sounds: AudioMAE's are the fixed code of a grid of frequency × time, (8, 64) at 1024 frames, added in flat order to tokens
   that lie time × frequency. Its class at another number of frames has the code of (8, frames / 16), and its function for other
   lengths keeps the first places in time of every band, which is the same code.
-- clips: VideoMAE's are the fixed code of so many tubelets in a row, whatever their grid; learned ones have any grid.
+- clips: VideoMAE's are the fixed code of that number of tubelets in a row, whatever their grid; learned ones have any grid.
 
-Where a file holds other positions than its layout defines, the grid must be told. Shapes: N places, D width.
+If a file holds other positions than its layout defines, the study must name the grid. Shapes: N places, D width.
 """
 
 import math
@@ -33,12 +33,12 @@ _FIRST_KEPT: tuple[LayoutName, ...] = ("audiomae", "m2pt")  # of longer sounds
 
 
 class UnknownGridError(Exception):
-    """Nothing defines the grid that positions were made for; says why."""
+    """Nothing defines the grid that positions were made for; the message says why."""
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """How stored positions were brought to another size: their own grid, the new one with the same axes, and in what way."""
+    """How stored positions were brought to another size: their own grid, the new one with the same axes, and the method."""
 
     old: Grid
     new: Grid
@@ -54,17 +54,17 @@ class Resampling:
 def place(
     positions_ND: Tensor, layout: LayoutName, modality: Modality, wanted: Grid, declared: Grid | None = None
 ) -> tuple[Tensor, Resampling | None]:
-    """Stored positions for an input of `wanted` places, and how they were changed (None: they were not).
+    """Stored positions for an input of `wanted` places, and how they were changed (None if they were not).
 
     Args:
-        positions_ND: as stored; of pictures and sounds that of the class token first.
-        layout: of the file.
-        modality: of the encoder.
+        positions_ND: as stored; for pictures and sounds, that of the class token first.
+        layout: the file's.
+        modality: the encoder's.
         wanted: the input's grid.
-        declared: the grid of the stored positions where the study says it, as the layout counts it.
+        declared: the grid of the stored positions if the study says it, in the layout's order of axes.
 
     Raises:
-        UnknownGridError: there are other places than wanted, and nothing defines their grid; or the declared one is not theirs.
+        UnknownGridError: the number of places differs, and nothing defines their grid; or the declared one does not fit them.
 
     """
     places = len(positions_ND) - SECTIONS[modality].class_token
@@ -84,7 +84,7 @@ def place(
 def own_grid(
     positions_ND: Tensor, layout: LayoutName, modality: Modality, wanted: Grid | None, declared: Grid | None = None
 ) -> tuple[Grid, bool]:
-    """The grid that positions of pictures or sounds were made for, and whether that of a sound has frequency first.
+    """The grid that positions of pictures or sounds were made for, and whether frequency comes first for a sound.
 
     Raises:
         UnknownGridError: nothing defines it.
@@ -99,7 +99,7 @@ def own_grid(
     if not sound:
         side = math.isqrt(max(places, 0))
         if shown is None and (side == 0 or side * side != places):
-            raise UnknownGridError(f"{places} places are no square")
+            raise UnknownGridError(f"{places} places do not fill a square")
         return shown or (side, side), False
     if places in _OVERLAPPING:
         raise UnknownGridError(f"{places} places are those of patches that overlap, which m2pt does not cut")
@@ -107,13 +107,13 @@ def own_grid(
         # Files of this project keep AudioMAE's flat order; some of AudioMAE's programs declare the grid with time first.
         bands = wanted[1]
         if shown[0] != bands and shown[1] != bands:
-            raise UnknownGridError(f"the {shown[0]} × {shown[1]} places have not {bands} bands in frequency")
+            raise UnknownGridError(f"the {shown[0]} × {shown[1]} places do not have {bands} bands in frequency")
         return shown, shown[0] == bands if first else shown[1] != bands
     if shown is not None:
         return shown, first
     if first and places == math.prod(AUDIOMAE_GRID):
         return AUDIOMAE_GRID, True
-    raise UnknownGridError(f"{places} places of a sound are of no grid that the layout defines")
+    raise UnknownGridError(f"{places} places of a sound fit no grid that the layout defines")
 
 
 @refuses_unknown
@@ -127,9 +127,9 @@ def _has_sounds(modality: Modality) -> bool:
 
 
 def coded_grid(positions_ND: Tensor) -> Grid | None:
-    """The grid (rows, columns) whose fixed sine-cosine code positions (1 + N, D) are; None where they are of none.
+    """The grid (rows, columns) if positions (1 + N, D) are the fixed sine-cosine code of one, else None.
 
-    The first half of such a code depends on the column alone, so it repeats itself with every row, and differs within a row.
+    The first half of such a code depends on the column alone, so it is the same in every row, and differs within a row.
     """
     places, width = len(positions_ND) - 1, positions_ND.shape[1]
     half_ND = positions_ND[1:, : width // 2].float()
@@ -142,7 +142,7 @@ def coded_grid(positions_ND: Tensor) -> Grid | None:
 
 
 def _sound(positions_ND: Tensor, own: Grid, wanted: Grid, *, frequency_first: bool) -> tuple[Tensor, Resampling]:
-    """Of a sound (1 + N, D) at another number of frames; `wanted` is time, frequency, and so are the tokens."""
+    """Positions (1 + N, D) of a sound for another number of frames; `wanted` and the tokens are in the order time, frequency."""
     new = (wanted[1], wanted[0]) if frequency_first else wanted
     time, bands = (1, 0) if frequency_first else (0, 1)
     if own[bands] != new[bands]:
@@ -159,7 +159,7 @@ def _sound(positions_ND: Tensor, own: Grid, wanted: Grid, *, frequency_first: bo
 
 
 def _resize(positions_ND: Tensor, old: Grid, new: Grid, *, antialias: bool) -> tuple[Tensor, Resampling]:
-    """Of a picture (1 + N, D); the class token's position stays."""
+    """Positions (1 + N, D) of a picture; the class token's stays."""
     grid = positions_ND[1:].float().T.reshape(1, -1, *old)
     resized = nn.functional.interpolate(grid, size=new, mode="bicubic", align_corners=False, antialias=antialias)
     how = "interpolated bicubically" + " with antialiasing" * antialias
@@ -167,13 +167,13 @@ def _resize(positions_ND: Tensor, old: Grid, new: Grid, *, antialias: bool) -> t
 
 
 def _clip(positions_ND: Tensor, wanted: Grid, declared: Grid | None) -> tuple[Tensor, Resampling]:
-    """Of clips (N, D): VideoMAE interpolates the pictures bicubically; it has no rule for other numbers of frames."""
+    """Positions (N, D) of clips: VideoMAE interpolates its pictures bicubically; it has no rule for other numbers of frames."""
     places, width = positions_ND.shape
     if torch.allclose(positions_ND.float(), sinusoids(places, width), atol=_SAME_CODE):
         code_ND = sinusoids(math.prod(wanted), width).to(positions_ND)
         return code_ND, Resampling((places,), (math.prod(wanted),), "the fixed code of so many tubelets")
     if declared is None:
-        raise UnknownGridError(f"{places} learned places of clips can be of many grids")
+        raise UnknownGridError(f"{places} learned places of clips fit many grids")
     frames, rows, columns = declared
     if frames == wanted[0]:
         pictures = positions_ND.float().view(frames, rows, columns, width).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Which layouts a file of weights has: told from what defines them, never from the first key that fits."""
+"""Which layouts a file of weights has: recognised by what defines them, never by the first key that fits."""
 
 import re
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def _refuse(file: KeyedFile, key: str) -> None:
     known = "MAE, AudioMAE, Point-MAE, VideoMAE, the M2PT zoo, timm, Hugging Face's ViT and VideoMAE and this project"
     if file.split and file.kernel is None and file.has("blocks.0.", "encoder.blocks.0."):
         raise UserError(
-            f"{file.content.file}: could be VideoMAE's blocks or BEiT's, and has no patches to tell which; set {key} to "
+            f"{file.content.file}: could be VideoMAE's blocks or BEiT's, and has no patches to tell them apart; set {key} to "
             "videomae if it is VideoMAE's."
         )
     if kin := foreign(file.bare, file.kernel):
@@ -55,8 +55,10 @@ def _refuse(file: KeyedFile, key: str) -> None:
     numbers = sorted({int(block[1]) for key in file.bare if (block := _NUMBERED.match(key))})
     if numbers and numbers[0]:
         held = f"holds blocks {numbers[0]} to {numbers[-1]} and not the first ones, so it is a part of an encoder"
-        raise UserError(f"{file.content.file}: {held}; name the whole, or the index of its parts.")
-    raise UserError(f"{file.content.file}: its keys ({first}, ...) are of no layout that m2pt knows; it reads those of {known}.")
+        raise UserError(f"{file.content.file}: {held}; name the complete file, or the index of its parts.")
+    raise UserError(
+        f"{file.content.file}: its keys ({first}, ...) belong to no layout that m2pt reads, which are those of {known}."
+    )
 
 
 def _check_complete(content: Content, layout: Layout) -> None:
@@ -66,7 +68,7 @@ def _check_complete(content: Content, layout: Layout) -> None:
         listed = ", ".join(map(str, absent[:6])) + (", ..." if len(absent) > 6 else "")
         raise UserError(
             f"{content.file}: has {layout.depth} blocks up to number {layout.indices[-1]} and lacks {listed}, so it is a part of "
-            "an encoder; name the whole, or the index of its parts."
+            "an encoder; name the complete file, or the index of its parts."
         )
 
 

@@ -1,4 +1,4 @@
-"""The weights that this project writes: safetensors with timm's keys, a tokenizer's below `tokenizer.`."""
+"""The weights that this project writes: safetensors with timm's keys, those of the tokenizer below `tokenizer.`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,10 +22,10 @@ def save_weights(path: Path, module: nn.Module) -> str:
 
 
 def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
-    """Read a safetensors file, checking its content against `sha256` where that is given.
+    """Read a safetensors file; its content is checked against `sha256` if that is given.
 
     Raises:
-        UserError: the file is missing, truncated, of another format, or not the one that was planned with.
+        UserError: the file is missing, cut off, of another format, or not the one that the run was planned with.
 
     """
     if not path.is_file():
@@ -36,7 +36,7 @@ def read_weights(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: is no whole safetensors file ({error}); make or fetch it again.") from error
+        raise UserError(f"{path}: is not a complete safetensors file ({error}); make or fetch it again.") from error
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str, source: str) -> None:
@@ -46,16 +46,16 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str, sou
         UserError: keys are missing or left over, or shapes differ; the sentence lists them and names `source`.
 
     """
-    found = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    given = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     wanted = module.state_dict()
-    faults = [f"missing {prefix}{name}" for name in wanted.keys() - found.keys()]
-    faults += [f"not expected {prefix}{name}" for name in found.keys() - wanted.keys()]
+    faults = [f"missing {prefix}{name}" for name in wanted.keys() - given.keys()]
+    faults += [f"not expected {prefix}{name}" for name in given.keys() - wanted.keys()]
     faults += [
-        f"{prefix}{name} is {tuple(found[name].shape)} instead of {tuple(wanted[name].shape)}"
-        for name in wanted.keys() & found.keys()
-        if found[name].shape != wanted[name].shape
+        f"{prefix}{name} is {tuple(given[name].shape)} instead of {tuple(wanted[name].shape)}"
+        for name in wanted.keys() & given.keys()
+        if given[name].shape != wanted[name].shape
     ]
     if faults:
         raise UserError(f"{source}: does not fit the model: {'; '.join(sorted(faults))}.")
     with torch.no_grad():
-        module.load_state_dict(found)
+        module.load_state_dict(given)

@@ -1,4 +1,4 @@
-"""Weights that lie in one file, in several with an index, or in a folder: which files they are, and one SHA-256 for them all."""
+"""Weights in one file, in several with an index, or in a folder: which files they are, and one SHA-256 for all of them."""
 
 import hashlib
 import json
@@ -12,13 +12,13 @@ from m2pt.files.state import file_sha256
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar")
 INDEX = ".index.json"
 USUAL_NAMES = ("model.safetensors", f"model.safetensors{INDEX}", "pytorch_model.bin", f"pytorch_model.bin{INDEX}")
-"""What the weights are called in folders of the Hugging Face hub, in the order in which its own library looks for them."""
+"""The names of weights in folders of the Hugging Face hub, in the order in which its own library looks for them."""
 
 _SHARD = re.compile(r"(?P<name>.+)-(?P<part>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.[a-z]+)")
 
 
 def weights_file(path: Path) -> Path:
-    """The file of weights that a path names: itself, or the one in a folder; of weights in several files, their index.
+    """The file of weights that a path names: itself, or the one in a folder; the index of weights in several files.
 
     Raises:
         UserError: there is none, a folder holds several and none of the usual name, or a file is one of several without index.
@@ -36,17 +36,17 @@ def weights_file(path: Path) -> Path:
             f"{path}: is a distributed checkpoint; make one file of it and name that: "
             "`python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER FILE`."
         )
-    found = sorted(item for item in path.iterdir() if item.suffix in SUFFIXES and item.is_file())
-    if found and (len(found) == 1 or all(_SHARD.fullmatch(item.name) for item in found)):
-        return _index_of(found[0])
-    if found:
-        names = ", ".join(item.name for item in found)
+    files = sorted(item for item in path.iterdir() if item.suffix in SUFFIXES and item.is_file())
+    if files and (len(files) == 1 or all(_SHARD.fullmatch(item.name) for item in files)):
+        return _index_of(files[0])
+    if files:
+        names = ", ".join(item.name for item in files)
         raise UserError(f"{path}: the folder holds several files of weights ({names}); name the file itself.")
     raise UserError(f"{path}: the folder holds no file of weights; name the file itself.")
 
 
 def _index_of(file: Path) -> Path:
-    """The file itself, or the index of the several that it is one of."""
+    """The file itself, or the index of the files that it is one of."""
     shard = _SHARD.fullmatch(file.name)
     if shard is None or int(shard["count"]) == 1:
         return file
@@ -54,43 +54,45 @@ def _index_of(file: Path) -> Path:
     if not index.is_file():
         raise UserError(
             f"{file}: is part {int(shard['part'])} of {int(shard['count'])} of an encoder, and {index.name}, which says what "
-            "lies in which part, is not beside it; fetch that and all parts into one folder."
+            "is in which part, is not next to it; fetch that and all parts into one folder."
         )
     return index
 
 
 def parts(file: Path) -> dict[Path, tuple[str, ...]]:
-    """The files of weights that an index names, in order, with the keys that each has by the index.
+    """The files of weights that an index names, in order, with the keys that should be in each.
 
     Raises:
-        UserError: it is no index, or a file that it names is missing.
+        UserError: it is not an index, or a file that it names is missing.
 
     """
     document = _json(file)
     places = document.get("weight_map") if isinstance(document, dict) else None
     if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
-        raise UserError(f"{file}: is no index of weights in several files (it has no weight_map); fetch it again.")
-    found: dict[Path, tuple[str, ...]] = {}
+        raise UserError(f"{file}: is not an index of weights in several files (it has no weight_map); fetch it again.")
+    keys_in: dict[Path, tuple[str, ...]] = {}
     for name in sorted(set(places.values())):
         part = file.parent / name
         if Path(name).name != name:
-            raise UserError(f"{file}: names {name}, which does not lie beside it; fetch index and parts into one folder.")
+            raise UserError(f"{file}: names {name}, which is not next to it; fetch index and parts into one folder.")
         if not part.is_file():
             raise UserError(f"{part}: is missing, and {file.name} names it as a part of the weights; fetch it.")
-        found[part] = tuple(key for key, place in places.items() if place == name)
-    return found
+        keys_in[part] = tuple(key for key, place in places.items() if place == name)
+    return keys_in
 
 
 def configuration(file: Path) -> Path | None:
-    """The config.json that Hugging Face's transformers put beside a file of weights; None where there is none of an encoder.
+    """The config.json that Hugging Face's transformers put next to a file of weights; None if there is none of an encoder.
 
     Raises:
         UserError: it cannot be read.
 
     """
     path = file.parent / "config.json"
-    found = _json(path) if path.is_file() else None
-    return path if isinstance(found, dict) and "model_type" in found and "num_attention_heads" in found else None
+    document = _json(path) if path.is_file() else None
+    if not isinstance(document, dict):
+        return None
+    return path if "model_type" in document and "num_attention_heads" in document else None
 
 
 def _json(path: Path) -> Any:
@@ -99,24 +101,24 @@ def _json(path: Path) -> Any:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); mend its permissions.") from error
     except ValueError as error:
-        raise UserError(f"{path}: is no valid JSON ({error}); fetch it again.") from error
+        raise UserError(f"{path}: is not valid JSON ({error}); fetch it again.") from error
 
 
 def weights_files(path: Path) -> tuple[Path, ...]:
-    """All files that the weights at a path lie in, an index first, and what beside them says how to read them.
+    """All files of the weights at a path, an index first, and the configuration that says how to read them.
 
     Raises:
         UserError: as `weights_file` and `parts`.
 
     """
     file = weights_file(path)
-    beside = configuration(file)
-    found = (file, *parts(file)) if file.name.endswith(INDEX) else (file,)
-    return found if beside is None else (*found, beside)
+    config = configuration(file)
+    files = (file, *parts(file)) if file.name.endswith(INDEX) else (file,)
+    return files if config is None else (*files, config)
 
 
 def weights_sha256(path: Path) -> str:
-    """The SHA-256 of a file of weights; of weights in several files, one over the names and contents of all of them.
+    """The SHA-256 of a file of weights; for weights in several files, one over the names and contents of all of them.
 
     Raises:
         UserError: a file is missing.
@@ -132,7 +134,7 @@ def weights_sha256(path: Path) -> str:
 
 
 def check_content(path: Path, sha256: str | None) -> None:
-    """Check that weights are still those that a run was planned with; None: nothing was planned.
+    """Check that weights are still those that a run was planned with (None: it was planned without a check).
 
     Raises:
         UserError: they are missing or have changed.

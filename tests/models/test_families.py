@@ -39,5 +39,5 @@ def test_the_joinable_layers_are_all_linear_layers_of_a_block_and_a_study_can_na
 def test_a_file_has_none_but_the_layouts_of_the_family(tmp_path):
     content = Content(tmp_path / "vit.pth", "pytorch", files.vit())
     assert [layout.name for layout in fitting(content, FAMILIES["vit"].layouts)] == ["timm"]
-    with pytest.raises(UserError, match="are of no layout that m2pt knows"):
+    with pytest.raises(UserError, match="belong to no layout that m2pt reads"):
         fitting(content, ("videomae", "point-mae"))

@@ -58,7 +58,7 @@ def test_unknown_keys_are_shown_and_unknown_layouts_refused(tmp_path, capsys):
     torch.save(files.vit() | {"reg_token": torch.ones(1, 4, 24)}, tmp_path / "odd.pth")
     assert "unknown     reg_token" in told(tmp_path / "odd.pth", capsys, as_json=False)
     torch.save({"weight": torch.ones(2)}, tmp_path / "strange.pth")
-    with pytest.raises(UserError, match="are of no layout that m2pt knows"):
+    with pytest.raises(UserError, match="belong to no layout that m2pt reads"):
         told(tmp_path / "strange.pth", capsys, as_json=False)
 
 
@@ -73,7 +73,7 @@ def test_what_becomes_of_positions_is_told_before_any_run(tmp_path, capsys):
     text = told(path, capsys, as_json=False, places="32x8")
     assert "resized     from 8 × 64 to 8 × 32 places, the first 32 of 64 in time kept" in text
     torch.save(files.mae(places=15), path)
-    assert "refused: 15 places are no square" in told(path, capsys, as_json=False, places="4x4")
+    assert "refused: 15 places do not fill a square" in told(path, capsys, as_json=False, places="4x4")
     assert "from 3 × 5 to 4 × 4 places" in told(path, capsys, as_json=False, places="4x4", grid="3x5")
     for given, fault in (({"places": "4"}, "--places: 4 is not a grid"), ({"layout": "vit"}, "--layout: vit is unknown")):
         with pytest.raises(UserError, match=fault):

@@ -110,7 +110,7 @@ def test_all_first_bytes_of_own_encoders_are_read(tmp_path):
 def test_a_damaged_safetensors_file_is_no_pickle_either(tmp_path, change, told):
     path = tmp_path / "w.safetensors"
     path.write_bytes(change(safetensors_with_length(0x80)))
-    with pytest.raises(UserError, match=f"is no whole safetensors file .*{told}"):
+    with pytest.raises(UserError, match=f"is not a complete safetensors file .*{told}"):
         read_content(path)
 
 

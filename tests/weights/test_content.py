@@ -140,11 +140,11 @@ def test_a_file_is_told_by_its_content_not_by_its_name(tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "is no file of weights"),
-        (b"<!DOCTYPE html><html>", "is no file of weights"),
+        (b"", "is not a file of weights"),
+        (b"<!DOCTYPE html><html>", "is not a file of weights"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 12\n", "is a pointer of Git LFS"),
         (b"PK\x03\x04 and no more", "is cut off"),
-        (b"\x10\0\0\0\0\0\0\0{", "is no whole safetensors file"),
+        (b"\x10\0\0\0\0\0\0\0{", "is not a complete safetensors file"),
     ],
 )
 def test_damaged_and_foreign_files(tmp_path, content, told):
@@ -166,7 +166,7 @@ def test_truncated_files(tmp_path, write, share):
         torch.save(tensors, path, _use_new_zipfile_serialization=write == "pytorch")
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(UserError, match=r"is cut off|is no whole|cannot be read as weights"):
+    with pytest.raises(UserError, match=r"is cut off|is not a complete|cannot be read as weights"):
         read_content(path)
 
 

@@ -91,7 +91,7 @@ def test_other_sizes(tmp_path, change, told, parts):
             "image",
             IMAGE,
             "all",
-            "cannot be brought to 4 × 4 patches with a class token: 15 places are no square",
+            "cannot be brought to 4 × 4 patches with a class token: 15 places do not fill a square",
         ),
         (files.mae(), "image", ImageInput(channels=3), "all", "set inputs.image.form to published"),
     ],
@@ -102,7 +102,7 @@ def test_other_modalities_patches_and_grids(tmp_path, content, modality, config,
 
 def test_unknown_layouts_and_names_that_appear_twice(tmp_path):
     strange = {"vit.encoder.layer.0.attention.query.weight": torch.ones(2, 2)}
-    assert "its keys (vit.encoder.layer.0.attention.query.weight, ...) are of no layout" in refusal(tmp_path / "a.pth", strange)
+    assert "its keys (vit.encoder.layer.0.attention.query.weight, ...) belong to no layout" in refusal(tmp_path / "a.pth", strange)
     twice = files.vit() | {"module.norm.bias": torch.ones(24)}
     assert "norm.bias and module.norm.bias are both norm.bias" in refusal(tmp_path / "b.pth", twice)
     beside = files.point_mae()

@@ -113,7 +113,7 @@ def test_a_block_without_one_of_its_three_matrices_is_not_filled(tmp_path):
     state = transformers.ViTModel(transformers.ViTConfig(**SIZES, patch_size=4)).state_dict()
     del state["layers.1.attention.k_proj.weight"], state["layers.0.attention.k_proj.bias"]
     torch.save(state, tmp_path / "vit.pth")
-    with pytest.raises(UserError, match="are of no layout that m2pt knows"):
+    with pytest.raises(UserError, match="belong to no layout that m2pt reads"):
         read_encoder(tmp_path / "vit.pth", "image", IMAGE, MODEL)
     del state["layers.0.attention.q_proj.bias"], state["layers.0.attention.v_proj.bias"]
     torch.save(state, tmp_path / "vit.pth")

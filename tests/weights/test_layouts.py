@@ -157,9 +157,9 @@ def test_clips_with_other_attention_or_a_class_token_are_no_videomae(tmp_path):
     video = files.videomae(pretraining=False)
     whole = {name: tensor for name, tensor in video.items() if not name.endswith(("q_bias", "v_bias"))}
     whole |= {f"blocks.{index}.attn.qkv.bias": torch.ones(72) for index in range(2)}
-    assert "are of no layout that m2pt knows" in refused(tmp_path / "video.pth", whole, "video", VIDEO)
+    assert "belong to no layout that m2pt reads" in refused(tmp_path / "video.pth", whole, "video", VIDEO)
     with_class = video | {"cls_token": torch.ones(1, 1, 24)}
-    assert "are of no layout that m2pt knows" in refused(tmp_path / "video.pth", with_class, "video", VIDEO)
+    assert "belong to no layout that m2pt reads" in refused(tmp_path / "video.pth", with_class, "video", VIDEO)
     assert "MAE for clips" in refused(
         tmp_path / "video.pth", with_class | {"pos_embed_spatial": torch.ones(9, 24)}, "video", VIDEO
     )
@@ -183,7 +183,7 @@ def test_a_part_of_an_encoder_is_none_and_depth_is_not_advised(tmp_path):
     sentence = refused(tmp_path / "part", first, "image", IMAGE, "blocks")
     assert "has depth 1, model.depth is 2" in sentence
     assert "set it" not in sentence
-    assert "may be a part of an encoder; name the whole" in sentence
+    assert "may be a part of an encoder; name the complete file" in sentence
 
 
 def test_adapters_are_to_be_merged_first(tmp_path):

@@ -38,7 +38,7 @@ def test_damage_inside_of_an_archive_is_seen_by_its_checksums(tmp_path):
     path.write_bytes(content)
     assert zipfile.ZipFile(path).testzip() is not None
     torch.load(path)  # PyTorch itself sees nothing
-    with pytest.raises(UserError, match=r"hole\.pth: is damaged \(.*data/\d+ .* checksum .*\); fetch it again"):
+    with pytest.raises(UserError, match=r"hole\.pth: is damaged \(.*data/\d+ .* checksum\); fetch it again"):
         read_encoder(path, "image", IMAGE, MODEL)
 
 
@@ -84,7 +84,7 @@ ODD = {
     "one number": ("blocks.0.norm1.weight", lambda tensor: tensor[0], r"norm1.weight is \(\) instead of \(24,\)"),
     "flat": (FC1, lambda tensor: tensor[0, 0], r"fc1.weight is \(\) instead of \(96, 24\)"),
     "positions": ("pos_embed", lambda tensor: tensor[0, 0, 0], r"their shape \(\) is not one row for each place"),
-    "matrix": ("blocks.0.attn.qkv.weight", lambda tensor: tensor[0], "are of no layout that m2pt knows"),
+    "matrix": ("blocks.0.attn.qkv.weight", lambda tensor: tensor[0], "belong to no layout that m2pt reads"),
 }  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def test_an_epsilon_that_is_no_number_is_refused(tmp_path, epsilon):
     transformers.ViTModel(transformers.ViTConfig(**HUGGING)).save_pretrained(tmp_path)
     config = tmp_path / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"layer_norm_eps": epsilon}))
-    with pytest.raises(UserError, match=r"config\.json: has layer_norm_eps .*, which is no small number"):
+    with pytest.raises(UserError, match=r"config\.json: has layer_norm_eps .*, which is not a small number"):
         read_encoder(tmp_path, "image", IMAGE, MODEL)
 
 
@@ -208,7 +208,7 @@ def test_advice_for_models_that_are_not_plain_works_when_followed(tmp_path):
 def test_advice_for_weights_under_an_unusual_name_works_when_followed(tmp_path):
     path = tmp_path / "net.pth"
     torch.save({"net": files.vit(), "optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}}, "epoch": 3}, path)
-    with pytest.raises(UserError, match=r"where those under net are meant.*\(FILE, weights_only=False\)\['net'\], NEW_FILE"):
+    with pytest.raises(UserError, match=r"if you mean those under net.*\(FILE, weights_only=False\)\['net'\], NEW_FILE"):
         read_encoder(path, "image", IMAGE, MODEL)
     torch.save(torch.load(path, weights_only=False)["net"], tmp_path / "new.pth")
     assert torch.equal(read_encoder(tmp_path / "new.pth", "image", IMAGE, MODEL).tensors[FC1], files.vit()[FC1])

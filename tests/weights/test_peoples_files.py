@@ -99,12 +99,12 @@ def test_one_kind_alone_is_read_and_called_what_it_is_and_the_other_refused(tmp_
     torch.save({"model_ema": files.vit(seed=2)}, tmp_path / "ema.pth")
     assert read(tmp_path / "ema.pth").facts()["weights"] == "ema"
     with pytest.raises(
-        UserError, match=r"holds a moving average of weights alone, encoders\.mine\.reading\.image\.weights is raw"
+        UserError, match=r"holds only a moving average of weights, encoders\.mine\.reading\.image\.weights is raw"
     ):
         read(tmp_path / "ema.pth", weights="raw")
     for content in (files.vit(), {"model": files.vit()}):
         torch.save(content, tmp_path / "raw.pth")
-        with pytest.raises(UserError, match=r"holds trained weights alone, encoders\.mine\.reading\.image\.weights is ema"):
+        with pytest.raises(UserError, match=r"holds only trained weights, encoders\.mine\.reading\.image\.weights is ema"):
             read(tmp_path / "raw.pth", weights="ema")
 
 
@@ -131,7 +131,7 @@ def test_student_and_teacher_are_asked_for(tmp_path):
 
 def test_two_sets_of_weights_are_not_chosen_from_and_the_advice_works(tmp_path):
     torch.save({"model": files.vit(seed=1), "state_dict": files.vit(seed=2)}, tmp_path / "two.pth")
-    with pytest.raises(UserError, match="holds weights under model and state_dict; keep those that are meant") as caught:
+    with pytest.raises(UserError, match="holds weights under model and state_dict; save the ones you mean") as caught:
         read(tmp_path / "two.pth")
     assert "torch.save(torch.load(FILE, weights_only=False)['model'], NEW_FILE)" in str(caught.value)
     torch.save(torch.load(tmp_path / "two.pth", weights_only=False)["model"], tmp_path / "new.pth")
@@ -212,7 +212,7 @@ def test_advice_for_what_is_no_tensor_works_when_followed(tmp_path):
     wrapper = Wrapper()
     wrapper.net = timm.models.VisionTransformer(**SMALL, num_classes=0)
     torch.save(wrapper, tmp_path / "object.pth")
-    with pytest.raises(UserError, match=r"is no module of PyTorch; .*`torch\.save\(model\.state_dict\(\), NEW_FILE\)`"):
+    with pytest.raises(UserError, match=r"is not a module of PyTorch; .*`torch\.save\(model\.state_dict\(\), NEW_FILE\)`"):
         read(tmp_path / "object.pth")
     model = torch.load(tmp_path / "object.pth", weights_only=False).net
     torch.save(model.state_dict(), tmp_path / "new.pth")

@@ -94,15 +94,15 @@ def test_our_own_sounds_keep_their_order_whatever_they_came_from():
 @pytest.mark.parametrize(
     ("stored", "layout", "modality", "wanted", "told"),
     [
-        (learned(256), "audiomae", "audio", (64, 8), "256 places of a sound are of no grid that the layout defines"),
-        (learned(256), "timm", "audio", (64, 8), "are of no grid that the layout defines"),
-        (learned(256), "m2pt", "audio", (64, 8), "are of no grid that the layout defines"),
-        (code(6, 40), "audiomae", "audio", (64, 8), "the 6 × 40 places have not 8 bands"),
+        (learned(256), "audiomae", "audio", (64, 8), "256 places of a sound fit no grid that the layout defines"),
+        (learned(256), "timm", "audio", (64, 8), "fit no grid that the layout defines"),
+        (learned(256), "m2pt", "audio", (64, 8), "fit no grid that the layout defines"),
+        (code(6, 40), "audiomae", "audio", (64, 8), "the 6 × 40 places do not have 8 bands"),
         (learned(1212), "audiomae", "audio", (64, 8), "patches that overlap"),
-        (learned(195), "mae", "image", (14, 14), "195 places are no square"),
-        (learned(0), "mae", "image", (14, 14), "0 places are no square"),
-        (learned(1568, class_token=False), "videomae", "video", (2, 14, 14), "can be of many grids"),
-        (learned(392, class_token=False), "m2pt", "video", (8, 14, 14), "can be of many grids"),
+        (learned(195), "mae", "image", (14, 14), "195 places do not fill a square"),
+        (learned(0), "mae", "image", (14, 14), "0 places do not fill a square"),
+        (learned(1568, class_token=False), "videomae", "video", (2, 14, 14), "fit many grids"),
+        (learned(392, class_token=False), "m2pt", "video", (8, 14, 14), "fit many grids"),
     ],
 )
 def test_a_grid_that_nothing_defines_is_refused(stored, layout, modality, wanted, told):

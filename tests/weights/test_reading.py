@@ -124,7 +124,7 @@ def test_videomae_with_positions_of_its_own_and_of_another_size(tmp_path):
     model = loaded(tmp_path / "videomae.pth", "video")
     assert torch.equal(model.tokenizer.positions, stored[0])
     larger = VIDEO.model_copy(update={"frames": 2 * VIDEO.frames, "size": 2 * VIDEO.size})
-    with pytest.raises(UserError, match=r"can be of many grids; .* or set encoders\.NAME\.reading\.video\.grid to the grid"):
+    with pytest.raises(UserError, match=r"fit many grids; .* or set encoders\.NAME\.reading\.video\.grid to the grid"):
         read_encoder(tmp_path / "videomae.pth", "video", larger, MODEL)
     found = read_encoder(tmp_path / "videomae.pth", "video", larger, MODEL, reading=Reading(grid=(2, 3, 3)))
     assert (found.resampled.old, found.resampled.new) == ((2, 3, 3), (4, 6, 6))

@@ -47,7 +47,7 @@ def test_a_part_without_index_is_refused_as_one(tmp_path, suffix):
     _, parts = write(tmp_path / "vit", suffix, index=False)
     for number, path in ((1, parts[0]), (2, parts[1]), (1, tmp_path / "vit")):
         with pytest.raises(
-            UserError, match=rf"is part {number} of 2 of an encoder, and \w+\.{suffix}\.index\.json.* is not beside"
+            UserError, match=rf"is part {number} of 2 of an encoder, and \w+\.{suffix}\.index\.json.* is not next to it"
         ) as e:
             read_encoder(path, "image", IMAGE, MODEL)
         assert "depth" not in str(e.value)
@@ -89,11 +89,11 @@ def test_a_missing_part_a_wrong_index_and_doubled_tensors(tmp_path):
     with pytest.raises(UserError, match=r"as another part of .* does"):
         read_content(tmp_path / "vit")
     index.write_text(json.dumps({"weight_map": {"a": "../elsewhere.safetensors"}}))
-    with pytest.raises(UserError, match="which does not lie beside it"):
+    with pytest.raises(UserError, match="which is not next to it"):
         read_content(tmp_path / "vit")
     for content in ({}, {"weight_map": {}}, [whole]):
         index.write_text(json.dumps(content))
-        with pytest.raises(UserError, match="is no index of weights in several files"):
+        with pytest.raises(UserError, match="is not an index of weights in several files"):
             read_content(tmp_path / "vit")
 
 

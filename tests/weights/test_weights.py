@@ -44,7 +44,7 @@ def test_missing_truncated_and_foreign_files_are_refused(tmp_path):
     path = tmp_path / "encoder.safetensors"
     save_weights(path, Encoder(MODEL))
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(UserError, match="is no whole safetensors file"):
+    with pytest.raises(UserError, match="is not a complete safetensors file"):
         read_weights(path)
     with pytest.raises(UserError, match="changed since the run was planned"):
         read_weights(path, "0" * 64)
@@ -57,6 +57,6 @@ def test_a_pickle_is_refused_without_being_executed(tmp_path):
 
     path = tmp_path / "weights.safetensors"
     path.write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(UserError, match="is no whole safetensors file"):
+    with pytest.raises(UserError, match="is not a complete safetensors file"):
         read_weights(path)
     assert not (tmp_path / "executed").exists()
