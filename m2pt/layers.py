@@ -1,4 +1,4 @@
-"""What encoder, tokenizers and heads are made of: initialisation, layer norm, position codes, and noise that no device changes.
+"""What encoder, tokenizers and heads are made of: initialisation, layer norm, position codes, device-independent noise.
 
 Shapes: N places, D width.
 """
@@ -45,8 +45,8 @@ def initialise(module: nn.Module) -> None:
 def fourier_positions(coordinates: Tensor, width: int) -> Tensor:
     """The fixed position code shared by all modalities: coordinates (..., 3) in [-1, 1] to codes (..., width).
 
-    Sines and cosines of each coordinate at wavelengths from 4 down to 1/2, zero-padded to the width. Learned positions that
-    start at random cost up to 21 points of accuracy on a few hundred labels, hence a fixed code.
+    Sines and cosines of each coordinate at wavelengths from 4 down to 1/2, zero-padded to the width. The code is fixed because
+    learned positions that start at random cost up to 21 points of accuracy on a few hundred labels.
     """
     count = width // 6
     frequencies = math.pi * 2.0 ** torch.linspace(-1, 2, count, device=coordinates.device)
@@ -59,8 +59,8 @@ def grid_sincos(rows: int, columns: int, width: int) -> Tensor:
     """MAE's 2-D code of a grid, row by row: (rows * columns, D) float32.
 
     The first half of the width encodes the column, the second the row, each as sines followed by cosines at frequencies from 1
-    down to 1/10000 (arXiv 2111.06377, appendix A.1); AudioMAE's is the same with time as rows and frequency as columns. What a
-    width that is no multiple of four leaves over is zero.
+    down to 1/10000 (arXiv 2111.06377, appendix A.1); AudioMAE's is the same with time as rows and frequency as columns. If the
+    width is not a multiple of four, the rest is zero.
     """
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     count = width // 4
@@ -71,7 +71,7 @@ def grid_sincos(rows: int, columns: int, width: int) -> Tensor:
 
 
 def sinusoids(count: int, width: int) -> Tensor:
-    """The code of a sequence that VideoMAE borrows from language models (arXiv 1706.03762, section 3.5): (count, D) float32.
+    """The code of a sequence that VideoMAE takes from language models (arXiv 1706.03762, section 3.5): (count, D) float32.
 
     Sines in the even columns, cosines in the odd ones.
     """

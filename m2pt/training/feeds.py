@@ -1,4 +1,4 @@
-"""Batches for training and for evaluation, from memory or from files; in both cases all of them follow from the seed.
+"""Batches for training and for evaluation, from memory or from files; in both cases they are determined by the seed.
 
 Shapes: B rows of this process, V views of a sample.
 """
@@ -26,10 +26,10 @@ from m2pt.training.share import Share
 TestSplit = Literal["val", "test"]
 
 EVALUATION_BATCH = 250
-"""Small samples from memory are evaluated so many at once."""
+"""How many samples from memory are evaluated at once."""
 
 EVALUATION_VIEWS = 64
-"""Views of samples from files that are evaluated at once; scenes, which differ in size, are evaluated one by one."""
+"""How many views of samples from files are evaluated at once; scenes differ in size, so they are evaluated one by one."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Batch:
 
 
 class Feed(ABC):
-    """The data of one run: `size` training samples of `classes`, with their `labels` where these are known without reading.
+    """The data of one run: `size` training samples of `classes`, with their `labels` if these are known without reading.
 
     `counts` are those of each split before anything is drawn from it, `skipped` has a sentence for each sample that was left out,
-    and `samples_sha256` is equal for runs on the very same samples.
+    and `samples_sha256` is equal for runs on exactly the same samples.
     """
 
     classes: tuple[str, ...]
@@ -67,7 +67,7 @@ class Feed(ABC):
 
     @abstractmethod
     def count(self, split: TestSplit) -> int:
-        """How many samples a split holds in all; 0 where there is no such split."""
+        """How many samples a split has; 0 if there is no such split."""
 
 
 class MemoryFeed(Feed):
@@ -79,7 +79,7 @@ class MemoryFeed(Feed):
         self.steps_per_epoch = -(-self.size // spec.finetune.batch_size)
 
     def train(self, epoch: int, first: int) -> Iterator[Batch]:
-        """As `Feed.train`; a whole batch is augmented at once, the last one of an epoch may be smaller."""
+        """As `Feed.train`; a batch is augmented at once, and the last one of an epoch may be smaller."""
         spec = self._spec
         order = torch.randperm(self.size, generator=_generator(spec, "order", epoch))
         for step, chosen in enumerate(order.split(spec.finetune.batch_size)):
@@ -106,9 +106,9 @@ class MemoryFeed(Feed):
 
 
 class FileFeed(Feed):
-    """Samples that are read from their files by `workers` processes for each device.
+    """Samples that `workers` processes for each device read from their files.
 
-    `kept` are the samples of `train` that the run trains with; an incomplete last batch is left out, as the published recipes do.
+    `kept` are the samples of `train` that the run trains with; an incomplete last batch is left out, as in the published recipes.
     """
 
     def __init__(
@@ -137,8 +137,8 @@ class FileFeed(Feed):
             )
 
     def train(self, epoch: int, first: int) -> Iterator[Batch]:
-        """As `Feed.train`. Each of the `batch_size` samples of a batch stands there `repeats` times in a row,
-        differently augmented (`Items.copies`).
+        """As `Feed.train`. Each of the `batch_size` samples of a batch comes `repeats` times in a row, with different
+        augmentations (`Items.copies`).
         """
         spec, recipe = self._spec, self._spec.finetune
         order = self._order(epoch)
@@ -185,7 +185,7 @@ class FileFeed(Feed):
         return len(self._tests[split][1]) if split in self._tests else 0
 
     def _read(self, batches: "list[list[_Key]]") -> Iterator[Item]:
-        """The batches of these samples. The reading processes stay from one call to the next: starting them takes seconds."""
+        """The batches of these samples. The reading processes live from one call to the next: starting them takes seconds."""
         self._wanted.batches = batches
         for item in self._loader:
             if isinstance(item, _Fault):
@@ -194,11 +194,11 @@ class FileFeed(Feed):
 
 
 _Key = tuple[str, int, int | None, tuple[int, ...]]
-"""A split, a sample of it, the seed of its augmentation and the numbers of its copies; no seed reads it as it is tested."""
+"""A split, a sample of it, the seed of its augmentation and the numbers of its copies; without a seed it is read for testing."""
 
 
 class _Batches:
-    """The batches that are wanted next, as a `DataLoader` asks for them."""
+    """The next batches to read, in the form that a `DataLoader` asks for."""
 
     batches: list[list[_Key]]
 
@@ -207,7 +207,7 @@ class _Batches:
 
 
 class _Files(Dataset[Any]):
-    """All splits of a run, read by key."""
+    """The samples of all splits of a run, by key."""
 
     def __init__(self, splits: dict[str, Items]) -> None:
         self._splits = splits
@@ -223,17 +223,18 @@ class _Files(Dataset[Any]):
 
 @dataclass(frozen=True)
 class _Fault:
-    """A fault on its way out of a reading process: an exception would lose its sentence in a traceback of that process."""
+    """A fault on its way out of a reading process; an exception would bury its sentence in a traceback of that process."""
 
     sentence: str
 
 
-def _collate(found: "list[list[Item] | _Fault]") -> "Item | _Fault":
+def _collate(samples: "list[list[Item] | _Fault]") -> "Item | _Fault":
+    """The copies of all samples as one batch, or the first fault."""
     items: list[Item] = []
-    for read in found:
-        if isinstance(read, _Fault):
-            return read
-        items += read
+    for copies in samples:
+        if isinstance(copies, _Fault):
+            return copies
+        items += copies
     return {name: torch.stack([item[name] for item in items]) for name in items[0]}
 
 

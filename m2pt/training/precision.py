@@ -1,4 +1,4 @@
-"""Numbers of half width where a recipe asks for them."""
+"""Half-precision numbers, if a recipe asks for them."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
@@ -14,11 +14,11 @@ _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 @refuses_unknown
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """The context of a forward pass: matrix products in half width where the recipe says so, weights stay float32."""
+    """The context of a forward pass: matrix products in half precision if the recipe says so; weights stay float32."""
     return nullcontext() if precision == "fp32" else torch.autocast(device.type, dtype=_TYPES[precision])
 
 
 @refuses_unknown
 def gradient_scaler(precision: Precision, device: torch.device) -> torch.amp.GradScaler:
-    """Scales the loss for fp16, whose small gradients would vanish; does nothing otherwise."""
+    """Scales the loss for fp16, in which small gradients would vanish; does nothing for other types."""
     return torch.amp.GradScaler(device.type, enabled=precision == "fp16")

@@ -11,7 +11,7 @@ from m2pt.config import UserError
 
 
 def weights(labels: Tensor) -> Tensor:
-    """How often a sample is to be drawn, (N,) float64: `1000 / (n + 0.01)` summed over its classes, which n samples have.
+    """The weight with which each sample is drawn, (N,) float64: the sum of `1000 / (n + 0.01)` over its classes, n samples each.
 
     `labels` are (N,) int64, or (N, K) of 0 and 1. AudioMAE's for AudioSet-2M (arXiv 2207.06405, appendix B).
     """
@@ -26,11 +26,11 @@ def weights(labels: Tensor) -> Tensor:
 def weighted_order(labels: Tensor, count: int, generator: torch.Generator, *, replacement: bool = False) -> Tensor:
     """`count` samples (count,) in the order of drawing, by their weights.
 
-    Without replacement all are different, and each draw takes one of those left: samples with rare classes come early in an epoch
-    and at most once. With replacement every draw is from all: they come as often as their weights say.
+    Without replacement all are different, and each draw is among the remaining ones: samples with rare classes come early in an
+    epoch, and at most once. With replacement every draw is among all, so they come as often as their weights say.
 
     Raises:
-        UserError: no sample has a label, or fewer than are to be drawn without replacement.
+        UserError: no sample has a label, or fewer have one than are to be drawn without replacement.
 
     """
     weights_N = weights(labels)
@@ -44,7 +44,7 @@ def holdout(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]
     """The indices that are kept for training and those that are held out, both ascending.
 
     With one label each, (N,) int64, every class gives its share (and keeps at least one sample). Samples with many labels,
-    (N, K), are split at random, and so are those without two of a label: indices stand in for labels that are not known.
+    (N, K), are split at random, and so are samples whose labels are all different: indices, if labels are not known.
 
     Raises:
         UserError: a fraction above 0 holds out nothing.
@@ -68,7 +68,7 @@ def holdout(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]
 
 
 def _shares(counts: Tensor, fraction: float, wanted: int) -> Tensor:
-    """How many of each class are held out: the share rounded down, and one more where the most is lost by that."""
+    """How many of each class are held out: its share rounded down, and one more for the classes that lose most by rounding."""
     exact = fraction * counts.double()
     shares = exact.long()
     lost = (exact - shares).masked_fill(shares + 1 >= counts, -1.0)

@@ -1,8 +1,8 @@
-"""How one global batch is spread over processes: which rows each of them takes, and how they exchange what they found.
+"""How one global batch is spread over processes: which rows each of them takes, and how they exchange values.
 
-Started by torchrun, the processes of a job train one model together; otherwise there is one process, and nothing here does
-anything. Rows are dealt in pairs (first with last, second with second last, ... of a group or of the whole batch), because mixup
-joins each row to its mirror image: so both are in one process, and a batch is mixed the same way on any number of processes.
+If torchrun starts them, the processes of a job train one model together; otherwise there is one process, and nothing here has an
+effect. Rows are dealt in pairs (first with last, second with second last, ... of a group or of the batch), because mixup joins
+each row to its mirror image: both are in one process, and a batch is mixed the same way on any number of processes.
 """
 
 import os
@@ -38,8 +38,8 @@ class Share:
     def rows(self, total: int, group: int | None = None) -> Tensor:
         """The rows of a batch of `total` that this process takes, group by group of `group` rows (None: all are one group).
 
-        A row's mirror image in its group is with it, and mirrored among the group's rows here. Where the processes divide the
-        number of groups, each takes whole ones.
+        A row comes with its mirror image in its group, mirrored among the group's rows here. If the number of groups is a
+        multiple of the number of processes, each takes complete groups.
         """
         groups = torch.arange(total).split(group or max(total, 1))
         pairs = [(rows[: (len(rows) + 1) // 2], rows.flip(0)[: len(rows) // 2]) for rows in groups]
@@ -66,9 +66,9 @@ class Share:
         """The values of all processes, by rank, on each of them."""
         if self.world == 1:
             return [value]
-        found: list[T | None] = [None] * self.world
-        dist.all_gather_object(found, value)
-        return [item for item in found if item is not None]
+        gathered: list[T | None] = [None] * self.world
+        dist.all_gather_object(gathered, value)
+        return [item for item in gathered if item is not None]
 
     def wait(self) -> None:
         """Wait until all processes are here."""
@@ -77,7 +77,7 @@ class Share:
 
 
 def _follow(parent: int) -> None:
-    """Leave when torchrun is gone: it starts its processes in sessions of their own, where no signal to a group reaches them."""
+    """Exit when torchrun is gone: it starts its processes in sessions of their own, which no signal to its group reaches."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

@@ -102,7 +102,9 @@ def test_other_modalities_patches_and_grids(tmp_path, content, modality, config,
 
 def test_unknown_layouts_and_names_that_appear_twice(tmp_path):
     strange = {"vit.encoder.layer.0.attention.query.weight": torch.ones(2, 2)}
-    assert "its keys (vit.encoder.layer.0.attention.query.weight, ...) belong to no layout" in refusal(tmp_path / "a.pth", strange)
+    assert "its keys (vit.encoder.layer.0.attention.query.weight, ...) belong to no layout" in refusal(
+        tmp_path / "a.pth", strange
+    )
     twice = files.vit() | {"module.norm.bias": torch.ones(24)}
     assert "norm.bias and module.norm.bias are both norm.bias" in refusal(tmp_path / "b.pth", twice)
     beside = files.point_mae()

@@ -10,13 +10,13 @@ from m2pt.modalities.shared.items import Item
 from m2pt.training.metrics.meter import Meter
 
 CONFUSION = 50
-"""Confusion is counted for at most so many classes."""
+"""The most classes for which confusion is counted."""
 
 
 class Accuracy(Meter):
     """Samples whose class has the largest output (`accuracy`), or one of the five largest (`top5_accuracy`, for K >= 5).
 
-    `confusion` (K, K) counts samples by true class (row) and predicted class, where K <= 50; else it is None.
+    `confusion` (K, K) counts samples by true class (row) and predicted class, for K <= 50; else it is None.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -25,7 +25,7 @@ class Accuracy(Meter):
         self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64) if num_classes <= CONFUSION else None
 
     def _take(self, outputs: Tensor, batch: Item) -> None:
-        """Take in logits or probabilities (B, K) beside classes `y` (B,)."""
+        """Take in logits or probabilities (B, K) and classes `y` (B,)."""
         y_B = batch["y"]
         if outputs.shape != (len(y_B), self.num_classes):
             raise ValueError(f"outputs of shape {tuple(outputs.shape)} for {len(y_B)} samples and {self.num_classes} classes")
@@ -39,7 +39,7 @@ class Accuracy(Meter):
             self.confusion += cells.view(self.num_classes, self.num_classes)
 
     def merge(self, other: Self) -> None:
-        """Take in another's counts."""
+        """Add another's counts."""
         self.count += other.count
         self.first += other.first
         self.among_five += other.among_five

@@ -1,4 +1,4 @@
-"""Mean average precision for labels of which a sample can have many. Shape suffixes: N samples, K classes, P thresholds."""
+"""Mean average precision, for samples with many labels. Shape suffixes: N samples, K classes, P thresholds."""
 
 from typing import Self
 
@@ -14,10 +14,13 @@ from m2pt.training.metrics.meter import Meter
 class AveragePrecision(Meter):
     """AudioSet's scores: `map`, the mean over classes of the average precision, and `auc`, that of the area under the ROC curve.
 
-    Average precision is `sum_P (recall_P - recall_{P-1}) * precision_P` over the different scores P as thresholds, falling,
-    without interpolation (scikit-learn's `average_precision_score`; AudioSet: Gemmeke et al., ICASSP 2017). Classes that no
-    sample has are left out of `map`, and classes that all or none have out of `auc`. (AudioSet's third score, d', is a function
-    of the second: `sqrt(2)` times the normal quantile of it.)
+    Average precision is `sum_P (recall_P - recall_{P-1}) * precision_P` over the different scores P as falling thresholds,
+    without interpolation (AudioSet: Gemmeke et al., ICASSP 2017). Classes that no sample has are left out of `map`, and classes
+    that all or no samples have are left out of `auc`. (AudioSet's third score, d', follows from the second: `sqrt(2)` times its
+    normal quantile.)
+
+    Scikit-learn's `average_precision_score` and `roc_auc_score` give the same values to the last digits. They sort every class
+    twice (7 times slower for AudioSet's test set) and are an optional package here, so the tests compare with them instead.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -26,12 +29,12 @@ class AveragePrecision(Meter):
         self._labels: list[NDArray[np.bool_]] = []
 
     def _take(self, outputs: Tensor, batch: Item) -> None:
-        """Take in outputs (B, K), of which only the order counts, beside `y` (B, K) of 0 and 1."""
+        """Take in outputs (B, K), of which only the order matters, and `y` (B, K) of 0 and 1."""
         self._outputs.append(outputs.numpy())
         self._labels.append(batch["y"].numpy() > 0.5)
 
     def merge(self, other: Self) -> None:
-        """Take in the samples of another meter."""
+        """Add the samples of another meter."""
         self._outputs += other._outputs
         self._labels += other._labels
 
@@ -59,7 +62,7 @@ class AveragePrecision(Meter):
 
 
 def _counts(scores_N: NDArray[np.float32], labels_N: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many of the samples that reach each threshold have the label, and how many have not; thresholds fall."""
+    """How many of the samples that reach each threshold have the label, and how many do not; thresholds fall."""
     order = np.argsort(-scores_N, kind="stable")
     falling_N = scores_N[order]
     last = np.append(np.flatnonzero(np.diff(falling_N)), len(falling_N) - 1)  # of the samples with equal scores
@@ -73,6 +76,6 @@ def _average_precision(right_P: NDArray[np.int64], wrong_P: NDArray[np.int64]) -
 
 
 def _area_under_roc(right_P: NDArray[np.int64], wrong_P: NDArray[np.int64]) -> float:
-    """By trapezoids, so that samples with equal scores count half."""
+    """The area by trapezoids, so that samples with equal scores count half."""
     right_P, wrong_P = np.append(0, right_P), np.append(0, wrong_P)
     return float(np.sum(np.diff(wrong_P) * (right_P[1:] + right_P[:-1])) / 2 / (right_P[-1] * wrong_P[-1]))

@@ -1,4 +1,4 @@
-"""What every score offers: it is fed by batches, joined over devices, and read at the end."""
+"""The interface of every score: it takes batches, is merged over devices, and is read at the end."""
 
 from abc import ABC, abstractmethod
 from typing import Self
@@ -10,13 +10,13 @@ from m2pt.training.finite import refuse_outputs
 
 
 class Meter(ABC):
-    """Collects what a score needs. Picklable, and independent of the order in which samples come."""
+    """Collects what a score needs. It is picklable, and does not depend on the order of samples."""
 
     def add(self, outputs: Tensor, batch: Item) -> None:
-        """Take in the outputs of a batch (float32 on the CPU, one row a sample, views averaged already) beside its labels.
+        """Take in the outputs of a batch (float32 on the CPU, one row a sample, views averaged already) with its labels.
 
         Raises:
-            NotFiniteError: an output is no finite number; what it would be scored as is chance.
+            NotFiniteError: an output is not a finite number, so its score would be arbitrary.
 
         """
         refuse_outputs(outputs)
@@ -24,12 +24,12 @@ class Meter(ABC):
 
     @abstractmethod
     def _take(self, outputs: Tensor, batch: Item) -> None:
-        """Take in outputs that are finite, of the form that the score's own docstring says."""
+        """Take in finite outputs, of the form in the score's own docstring."""
 
     @abstractmethod
     def merge(self, other: Self) -> None:
-        """Take in what another meter has collected."""
+        """Add what another meter has collected."""
 
     @abstractmethod
     def result(self) -> dict[str, float]:
-        """The scores in percent by name, the main one first. Raises `UserError` where there is nothing to score."""
+        """The scores in percent by name, the main one first. Raises `UserError` if there is nothing to score."""

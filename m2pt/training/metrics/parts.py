@@ -1,6 +1,6 @@
 """Scores of part segmentation. Shapes: B batch, P points, K part labels of all categories together.
 
-A model is told the category of a shape, so it chooses among the parts of that category alone.
+A model is given the category of a shape, so it only chooses among the parts of that category.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from m2pt.training.metrics.meter import Meter
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Correctly rounded, hence the same in any order."""
+    """The correctly rounded mean, hence the same in any order."""
     return fsum(values) / len(values)
 
 
@@ -26,7 +26,7 @@ _NOTHING = "No point has a part, so there is no intersection over union; check t
 class PartIoU(Meter):
     """ShapeNetPart's scores: intersection over union of each part of a shape, averaged over the parts of its category.
 
-    A part that is neither there nor predicted counts 1. `miou_instance` is the mean over shapes, `miou_class` the mean over
+    A part that is neither present nor predicted counts as 1. `miou_instance` is the mean over shapes, `miou_class` the mean over
     categories of the mean over their shapes (PointNet, arXiv 1612.00593, section 5.1; PointNet++'s evaluation). `parts` are the
     part labels of each category. Categories without a shape are left out.
     """
@@ -38,7 +38,7 @@ class PartIoU(Meter):
         self._points = 0
 
     def _take(self, outputs: Tensor, batch: Item) -> None:
-        """Take in logits (B, K, P) beside `y` (B, P) and the categories `given` (B,)."""
+        """Take in logits (B, K, P), `y` (B, P) and the categories `given` (B,)."""
         for category, predicted_P, true_P in _predictions(outputs, batch, self.parts):
             ious = []
             for part in self.parts[category]:
@@ -50,14 +50,14 @@ class PartIoU(Meter):
             self._points += len(true_P)
 
     def merge(self, other: Self) -> None:
-        """Take in another meter's shapes."""
+        """Add another meter's shapes."""
         for mine, more in zip(self._shapes, other._shapes, strict=True):
             mine += more
         self._right += other._right
         self._points += other._points
 
     def result(self) -> dict[str, float]:
-        """`miou_instance`, `miou_class` and `point_accuracy` in percent. Raises `UserError` where there was no shape."""
+        """`miou_instance`, `miou_class` and `point_accuracy` in percent. Raises `UserError` without a shape."""
         shapes = [iou for ious in self._shapes for iou in ious]
         if not shapes:
             raise UserError(_NOTHING)
@@ -73,7 +73,7 @@ class PartNetIoU(Meter):
 
     Intersections and unions of a part are summed over all shapes of its category; `miou` is the mean over the parts of a
     category, averaged over categories. The first label of each category is "other": points that have it are left out, and it is
-    never predicted, as in the published evaluation. Parts that are neither there nor predicted in any shape are left out.
+    never predicted, as in the published evaluation. Parts that are neither present nor predicted in any shape are left out.
     """
 
     def __init__(self, parts: tuple[tuple[int, ...], ...]) -> None:
@@ -86,7 +86,7 @@ class PartNetIoU(Meter):
         self._points = 0
 
     def _take(self, outputs: Tensor, batch: Item) -> None:
-        """Take in logits (B, K, P) beside `y` (B, P) and the categories `given` (B,)."""
+        """Take in logits (B, K, P), `y` (B, P) and the categories `given` (B,)."""
         size = len(self._both)
         for category, predicted_P, true_P in _predictions(outputs, batch, self.parts):
             counted = true_P != self._others[category]
@@ -117,7 +117,7 @@ class PartNetIoU(Meter):
 
 
 def _predictions(outputs_BKP: Tensor, batch: Item, parts: tuple[tuple[int, ...], ...]) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """For each shape: its category, and predicted and true label of each point; a category without parts is passed over."""
+    """For each shape: its category, and predicted and true label of each point; a category without parts is skipped."""
     for logits_KP, true_P, category in zip(outputs_BKP, batch["y"], batch["given"].tolist(), strict=True):
         labels = torch.tensor(parts[category], dtype=torch.int64)
         if len(labels):

@@ -13,10 +13,10 @@ from m2pt.training.metrics.meter import Meter
 class SegmentationIoU(Meter):
     """Mean intersection over union (Jaccard index) from counts over all pixels of all samples, as ADE20K is scored.
 
-    For class k with TP pixels predicted rightly, FP wrongly as k, FN missed: IoU = TP / (TP + FP + FN). `miou` is the mean
+    The IoU of a class is TP / (TP + FP + FN), with true positive, false positive and false negative pixels. `miou` is the mean
     over the classes in labels or predictions; `pixel_accuracy` = sum of TP / pixels; `class_accuracy` is the mean of
-    TP / (TP + FN) over the classes in the labels. Pixels labelled -1 do not count. The same formula as mmsegmentation's `mIoU`,
-    `aAcc` and `mAcc`. `confusion` (K, K) holds the counts, true class (row) and predicted class.
+    TP / (TP + FN) over the classes in the labels. Pixels labelled -1 do not count. These are mmsegmentation's `mIoU`, `aAcc` and
+    `mAcc`. `confusion` (K, K) holds the counts, true class (row) and predicted class.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -24,7 +24,7 @@ class SegmentationIoU(Meter):
         self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
 
     def _take(self, outputs: Tensor, batch: Item) -> None:
-        """Take in logits (B, K, ...), or predicted classes (B, ...), beside classes `y` (B, ...)."""
+        """Take in logits (B, K, ...), or predicted classes (B, ...), and classes `y` (B, ...)."""
         y = batch["y"]
         predicted = outputs.argmax(dim=1) if outputs.ndim == y.ndim + 1 else outputs.long()
         if predicted.shape != y.shape:
@@ -34,7 +34,7 @@ class SegmentationIoU(Meter):
         self.confusion += cells.view(self.num_classes, self.num_classes)
 
     def merge(self, other: Self) -> None:
-        """Take in another's counts."""
+        """Add another's counts."""
         self.confusion += other.confusion
 
     def result(self) -> dict[str, float]:
