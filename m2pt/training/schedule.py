@@ -11,9 +11,9 @@ import torch
 class Schedule:
     """A warm-up from `start` to `peak` over `warmup` units of time, then a decay to `last`, which ends after `length` units.
 
-    By steps (`steps_per_epoch` is None), the decay begins at the peak after the warm-up, as in MAE. By epochs, it is Point-MAE's schedule:
-    the decay begins with the training, hidden by the warm-up, and the rate lags one epoch behind, because the
-    released code steps its schedule at the end of an epoch with the number of that epoch.
+    By steps (`steps_per_epoch` is None), the decay begins at the peak after the warm-up, as in MAE. By epochs, it is Point-MAE's:
+    the decay begins with the training, hidden by the warm-up, and the rate lags one epoch behind, because the released code steps
+    its schedule at the end of an epoch with the number of that epoch.
     """
 
     peak: float
