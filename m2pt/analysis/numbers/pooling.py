@@ -1,7 +1,8 @@
-"""Many targets together, without taking their seeds for one sample; and the bootstrap, from where it keeps its promise.
+"""Many targets together, without treating their seeds as one sample; and the bootstrap, if there are enough seeds for it.
 
-A bootstrap of few numbers promises too much: of 3 seeds, its 95 % interval holds the truth three times in four. So its intervals
-are widened as Hesterberg proposes, and given from `BOOTSTRAP_SEEDS` seeds on: `benchmarks/coverage.py` shows what they hold.
+The bootstrap interval of few numbers is too narrow: with 3 seeds, a 95 % interval contains the true value three times in four. So
+its intervals are widened as Hesterberg proposes, and given for `BOOTSTRAP_SEEDS` seeds or more: `benchmarks/coverage.py` measures
+their coverage.
 
 Sources: *Deep Reinforcement Learning at the Edge of the Statistical Precipice* (Agarwal et al., NeurIPS 2021, arXiv 2108.13264)
 for few runs on several tasks; Hesterberg, *What Teachers Should Know About the Bootstrap* (The American Statistician 69, 2015),
@@ -20,10 +21,10 @@ from scipy import stats
 from m2pt.analysis.numbers.statistics import estimate, t_quantile
 
 Scores = Mapping[str, Sequence[float] | NDArray[np.float64]]
-"""Scores, or differences of scores, of each target: one number a seed."""
+"""Scores, or differences of scores, of each target: one number per seed."""
 
 BOOTSTRAP_SEEDS = 8
-"""The fewest seeds for a bootstrap interval: with fewer it covers less than 93.5 % where 95 % is promised."""
+"""The fewest seeds for a bootstrap interval: with fewer, a 95 % interval covers less than 93.5 %."""
 
 RESAMPLES = 2000
 
@@ -32,9 +33,9 @@ _CUT = 0.25
 
 @dataclass(frozen=True)
 class Pooled:
-    """A number over all targets with its 95 % interval (None where there is too little for one).
+    """A number over all targets with its 95 % interval (None if there are too few seeds or targets for one).
 
-    `spread` is the standard deviation of the targets' true means around it, where it is estimated.
+    `spread` is the estimated standard deviation of the targets' true means around it.
     """
 
     value: float
@@ -44,28 +45,28 @@ class Pooled:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the whole interval lies above or below 0; 0 where it holds 0 or does not exist."""
+        """1 or -1 if the complete interval is above or below 0; 0 if it contains 0 or does not exist."""
         if self.low is None or self.high is None:
             return 0
         return int(self.low > 0) - int(self.high < 0)
 
 
 def bootstrap(values: Sequence[float]) -> tuple[float, float] | None:
-    """The expanded percentile interval of a mean over seeds; None for too few, or where all are equal."""
+    """The expanded percentile interval of a mean over seeds; None for too few seeds, or if all values are equal."""
     if len(values) < BOOTSTRAP_SEEDS or estimate(values).half_width is None:
         return None
     return _interval((np.asarray(values, dtype=float),), np.mean)
 
 
 def interquartile_mean(scores: Scores) -> float:
-    """The mean of the middle half of the scores of all targets (25 % cut off at each end): robust as a median, and steadier."""
+    """The mean of the middle half of the scores of all targets (25 % cut off at each end): robust and precise."""
     return float(_middle(*(np.asarray(values, dtype=float) for values in scores.values())))
 
 
 def stratified(scores: Scores) -> Pooled:
     """The interquartile mean with its interval from a bootstrap that draws seeds within each target (stratified).
 
-    It speaks of further seeds of these targets.
+    It is about further seeds of these targets.
     """
     strata = [np.asarray(values, dtype=float) for values in scores.values()]
     value = float(_middle(*strata))
@@ -75,7 +76,7 @@ def stratified(scores: Scores) -> Pooled:
 
 
 def probability_of_improvement(first: Scores, second: Scores) -> float:
-    """The chance that a run of the first beats one of the second on a target drawn at random; ties count half."""
+    """The probability that a run of the first beats one of the second on a random target; ties count half."""
     chances = []
     for target in first:
         a, b = np.asarray(first[target], dtype=float)[:, None], np.asarray(second[target], dtype=float)[None, :]
@@ -84,22 +85,22 @@ def probability_of_improvement(first: Scores, second: Scores) -> float:
 
 
 def random_effects(scores: Scores) -> Pooled:
-    """The mean effect over targets, whose own means vary around it, each weighing the same, with the t interval over targets.
+    """The mean effect over targets, whose own means vary around it, with equal weights and the t interval over targets.
 
-    Targets are the sample: the interval says something of targets like these, and it is wide where they differ or are few. This
-    is the random-effects mean of equally precise targets, whose interval is exact; weights from the variances of few seeds
-    (DerSimonian and Laird, with Hartung and Knapp's interval) make it too narrow: 89 % for 3 seeds of 4 targets that do not
-    differ. `spread` is the moment estimate of Hedges (Journal of Educational Statistics 8, 1983): what the means vary by more
-    than their seeds explain.
+    Targets are the sample: the interval is about targets like these, and it is wide if they differ or are few. This is the
+    random-effects mean of equally precise targets, whose interval is exact. Weights from the variances of few seeds (DerSimonian
+    and Laird, with Hartung and Knapp's interval) make it too narrow: it covers 89 % with 3 seeds of 4 targets that do not differ.
+    `spread` is the moment estimate of Hedges (Journal of Educational Statistics 8, 1983): how much the means vary beyond what
+    their seeds explain.
     """
     means = [float(np.mean(values)) for values in scores.values()]
-    found = estimate(means)
+    over_targets = estimate(means)
     value = float(np.mean(means))
     if len(means) < 2 or min(len(values) for values in scores.values()) < 2:
         return Pooled(value)
     within = float(np.mean([np.var(values, ddof=1) / len(values) for values in scores.values()]))
     spread = math.sqrt(max(0.0, float(np.var(means, ddof=1)) - within))
-    return Pooled(value, found.low, found.high, spread)
+    return Pooled(value, over_targets.low, over_targets.high, spread)
 
 
 def _middle(*strata: NDArray[np.float64], axis: int = -1) -> Any:
@@ -110,7 +111,7 @@ def _interval(strata: Sequence[NDArray[np.float64]], statistic: Any) -> tuple[fl
     """The expanded percentile interval: at the level that a normal distribution needs for the width of a t interval."""
     fewest, freedom = min(len(values) for values in strata), sum(len(values) - 1 for values in strata)
     reach = math.sqrt(fewest / (fewest - 1)) * t_quantile(freedom)
-    found = stats.bootstrap(
+    interval = stats.bootstrap(
         tuple(strata),
         statistic,
         n_resamples=RESAMPLES,
@@ -119,4 +120,4 @@ def _interval(strata: Sequence[NDArray[np.float64]], statistic: Any) -> tuple[fl
         vectorized=True,
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(interval.low), float(interval.high)

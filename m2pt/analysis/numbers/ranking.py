@@ -108,7 +108,7 @@ def _ranked(condition: Condition, members: Sequence[Cell]) -> MethodRanking | No
 def _means(members: Sequence[Cell], targets: Sequence[str]) -> dict[str, dict[int, float]]:
     """A method's mean test score over its auxiliaries, by target and seed, of the seeds that are complete in all of them."""
     of_targets = by_target(members)
-    means = {target: averaged([cell.test for cell in of_targets.get(target, [])]) for target in targets}
+    means = {target: averaged([cell.test for cell in of_targets.get(target, [])], add=math.fsum) for target in targets}
     return {target: {seed: mean for seed, mean in values.items() if mean is not None} for target, values in means.items()}
 
 

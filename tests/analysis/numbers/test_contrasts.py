@@ -190,10 +190,10 @@ def test_a_part_that_asks_about_a_method_alone_says_what_it_does(method: str, or
         (summary, _) = summaries(scored)
         assert summary.asks == (method == "own_modality")
         statement = headline(summary, found.controls(summary.condition))[0]
-        assert f"With encoders of {origin} `{method}` {said} itself with random weights" in statement.claim
+        assert f"With encoders of {origin}, `{method}` {said} itself with random weights" in statement.claim
         assert "(4 seeds)" in statement.detail
     unsaid = headline(summary)
-    assert "was not asked" in unsaid[0].claim
+    assert "does not ask" in unsaid[0].claim
 
 
 def test_where_no_parts_are_declared_none_is_folded_away() -> None:

@@ -77,7 +77,7 @@ def test_holm_is_that_of_statsmodels() -> None:
     from statsmodels.stats.multitest import multipletests
 
     p_values = np.random.default_rng(8).uniform(0, 0.2, 12)
-    assert holm(list(p_values)) == pytest.approx(multipletests(p_values, method="holm")[1])
+    assert holm(list(p_values)) == multipletests(p_values, method="holm")[1].tolist()
 
 
 def test_holm_leaves_out_what_was_not_tested_and_never_exceeds_one() -> None:

@@ -32,7 +32,7 @@ def test_no_transfer_is_claimed_where_random_weights_do_as_much(tmp_path: Path) 
     assert claims[0] == "This study does not show that auxiliaries of other modalities do more than random weights."
     assert claims[1].startswith("On average the difference from random weights is shown to be smaller than 0.")
     assert claims[2] == "The study can detect useful weights on image, audio, point and video."
-    assert claims[3] == "A gain over no auxiliary is no sign of knowledge here: random weights gain too."
+    assert claims[3] == "A gain over no auxiliary is no evidence of knowledge here: random weights gain too."
 
 
 def test_a_gain_over_random_weights_is_told(tmp_path: Path) -> None:
@@ -50,14 +50,14 @@ def test_a_loss_against_random_weights_is_told(tmp_path: Path) -> None:
 def test_a_study_without_a_working_positive_control_says_so(tmp_path: Path) -> None:
     claims = _claims(tmp_path, {}, noise=1.0)
     assert claims[2] == "The study has not been shown to detect useful weights, so the absence of a gain means little."
-    assert claims[3] == "A gain over no auxiliary is to be judged beside what random weights gain."
+    assert claims[3] == "A gain over no auxiliary has to be compared with what random weights gain."
 
 
 def test_one_seed_supports_no_claim(tmp_path: Path) -> None:
     claims = _claims(tmp_path, {"pathway": 20.0, "own_modality": 20.0}, seeds=1)
     assert claims == [
-        "Whether auxiliaries of other modalities do more than random weights cannot be said yet.",
-        "What the study can detect is unknown yet.",
+        "It cannot be said yet whether auxiliaries of other modalities do more than random weights.",
+        "It is not known yet what the study can detect.",
         "No pair can be compared with its baseline yet.",
     ]
 
@@ -65,7 +65,7 @@ def test_one_seed_supports_no_claim(tmp_path: Path) -> None:
 def test_nothing_complete_says_nothing(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path)
     (found,) = summaries(cells(read_table(planned.specs, planned.runs)))
-    assert [statement.claim for statement in headline(found)] == ["No run is complete yet: this study says nothing so far."]
+    assert [statement.claim for statement in headline(found)] == ["No run is complete yet, so this study shows nothing so far."]
 
 
 GAINS = {"image": 0.1, "audio": 0.2, "point": 2.0, "video": 6.0}
@@ -95,7 +95,7 @@ def test_where_no_pair_is_planned_it_is_not_asked_and_nothing_else_is_said(tmp_p
     planned = synthetic.complete(replace(planned, specs=alone))
     (found,) = summaries(cells(read_table(planned.specs, planned.runs)))
     (only,) = headline(found)
-    assert "was not asked" in only.claim
+    assert "does not ask" in only.claim
 
 
 def test_the_difference_that_is_excluded_is_true() -> None:
@@ -110,7 +110,7 @@ def test_the_difference_that_is_excluded_is_true() -> None:
 def test_a_difference_that_depends_on_the_target_is_not_said_of_others() -> None:
     told = _told(GAINS, (0.3, -0.4, 0.1, -0.1))
     assert told[0].claim == "Auxiliaries of other modalities scored higher than random weights on average."
-    assert told[1].claim == "That other targets would show the same difference is not shown."
+    assert told[1].claim == "It is not shown that other targets would have the same difference."
     assert "95 % interval −" in told[1].detail
 
 
