@@ -3,7 +3,6 @@
 All of it follows from the files of the run alone, so that a tracker that lost everything is filled with the same again.
 """
 
-import fcntl
 import functools
 import hashlib
 from collections.abc import Iterator
@@ -22,7 +21,6 @@ from m2pt.runs.folder import (
     FAILURE,
     HISTORY,
     INPUTS,
-    LOCK,
     LOG,
     MERGED,
     RECONSTRUCTIONS,
@@ -37,6 +35,7 @@ from m2pt.runs.inputs import read_inputs
 from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.unread import is_unread
+from pipelines.planning.plan import is_locked
 from pipelines.tracking import metrics, tags
 from pipelines.tracking.metrics import NO_TIME_MS, Point
 
@@ -77,19 +76,8 @@ class Publication:
 def state_of(run_dir: Path, active: bool = False) -> RunState:
     """The state of a run; `active` says that a job is at work on it, which the lock of the job shows too."""
     state = run_state(run_dir)
-    at_work = active if state != RunState.INTERRUPTED else active or _is_locked(run_dir / LOCK)
+    at_work = active or (state == RunState.INTERRUPTED and is_locked(run_dir))
     return RunState.RUNNING if at_work and state != RunState.COMPLETE else state
-
-
-def _is_locked(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def signature(run_dir: Path, state: RunState) -> str:

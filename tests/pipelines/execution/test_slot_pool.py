@@ -22,55 +22,7 @@ from pipelines.planning.folders import study_lock
 from pipelines.planning.slots import slots
 from tests.waiting import PATIENCE_S, comes_true
 
-WORKER = """
-import json, os, subprocess, sys, threading, time
-from pathlib import Path
-
-lines, line_came = [], threading.Condition()
-
-def listen():
-    for line in sys.stdin:
-        with line_came:
-            lines.append(json.loads(line))
-            line_came.notify()
-    os._exit(0)
-
-threading.Thread(target=listen, daemon=True).start()
-print("starting up, in words that are no message")
-print(json.dumps({"ready": True}), flush=True)
-while True:
-    with line_came:
-        line_came.wait_for(lambda: lines)
-        run_dir = Path(lines.pop(0)["run_dir"])
-    asked = json.loads(json.loads((run_dir / "local/inputs.json").read_text())["data"])
-    trace = {"pid": os.getpid(), "start": time.monotonic(), "env": dict(os.environ)}
-    trace["devices"] = os.environ["CUDA_VISIBLE_DEVICES"]
-    if asked.get("child"):
-        trace["child"] = subprocess.Popen(["sleep", "600"]).pid
-    (run_dir / "trace.json.part").write_text(json.dumps(trace))
-    (run_dir / "trace.json.part").rename(run_dir / "trace.json")
-    if "meet" in asked:  # jobs that run side by side find one another, whenever each of them starts
-        meeting = Path(asked["meet"])
-        (meeting / run_dir.name).touch()
-        while len(list(meeting.iterdir())) < 2:
-            time.sleep(0.01)
-    time.sleep(asked.get("seconds", 0))
-    if "signal" in asked:
-        os.kill(os.getpid(), asked["signal"])
-    if "exit" in asked:
-        print("the last words", file=sys.stderr, flush=True)
-        os._exit(asked["exit"])
-    if asked.get("record"):
-        (run_dir / "record.json").write_text("{}")
-        os._exit(1)
-    (run_dir / "trace.json").write_text(json.dumps(trace | {"end": time.monotonic()}))
-    error = asked.get("error")
-    if not error and not asked.get("forget"):
-        (run_dir / "record.json").write_text("{}")
-    print("noise on standard output")
-    answer = {"run_dir": str(run_dir), "status": "failed" if error else "complete", "error": error}
-    print(json.dumps(answer), flush=True)
-"""
+WORKER = Path(__file__).with_name("asked_worker.py")
 
 
 LIMIT_S = 240
@@ -82,14 +34,9 @@ def orders(**asked: Any) -> JobInputs:
     return JobInputs(data=json.dumps(asked), cache="")
 
 
-SLOW = orders(seconds=600)
-
-
 @pytest.fixture
-def command(tmp_path: Path) -> list[str]:
-    script = tmp_path / "worker.py"
-    script.write_text(WORKER)
-    return [sys.executable, "-S", str(script)]
+def command() -> list[str]:
+    return [sys.executable, "-S", str(WORKER)]
 
 
 @pytest.fixture
@@ -264,7 +211,7 @@ def test_a_job_inherits_nothing_from_the_orchestration(
 
 def test_workers_start_before_the_first_run_when_the_pool_is_warmed(tmp_path: Path) -> None:
     script = tmp_path / "worker.py"
-    script.write_text(f"open({str(tmp_path)!r} + f'/started-{{__import__(\"os\").getpid()}}', 'w')\n" + WORKER)
+    script.write_text(f"open({str(tmp_path)!r} + f'/started-{{__import__(\"os\").getpid()}}', 'w')\n" + WORKER.read_text())
     with SlotPool(slots(ExecutionConfig(devices=("0", "1", "2"))), [sys.executable, "-S", str(script)]) as pool:
         pool.warm(jobs=2)
         assert comes_true(lambda: len(list(tmp_path.glob("started-*"))) == 2)
@@ -277,9 +224,13 @@ PARENT = """
 import json, sys, threading
 from pathlib import Path
 from m2pt.config import ExecutionConfig
+from m2pt.runs.inputs import JobInputs
 from pipelines.execution.slot_pool import SlotPool
 from pipelines.planning.folders import study_lock
 from pipelines.planning.slots import slots
+
+def orders(**asked):
+    return JobInputs(data=json.dumps(asked), cache="")
 
 folder, command = Path(sys.argv[1]), sys.argv[2:]
 with study_lock(folder / "study"), SlotPool(slots(ExecutionConfig(devices=("0", "1"))), command) as pool:

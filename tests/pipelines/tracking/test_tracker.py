@@ -1,9 +1,7 @@
 """What holds for every tracker, shown with MLflow and with one that writes JSON lines; and the queue that serves both."""
 
-import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,65 +18,15 @@ from pipelines.__main__ import main
 from pipelines.planning.folders import runs_folder
 from pipelines.planning.plan import resolve
 from pipelines.tracking.live import LiveTracking
-from pipelines.tracking.metrics import EPOCH, Point
 from pipelines.tracking.mlflow_store import tracking_uri
 from pipelines.tracking.publication import Publication
 from pipelines.tracking.publisher import Publisher
-from pipelines.tracking.tracker import TRACKERS, OutageError, SweepEnd, Tracker, chosen_tracker
+from pipelines.tracking.tracker import TRACKERS, SweepEnd, Tracker, chosen_tracker
 from tests.pipelines import synthetic
+from tests.pipelines.tracking.lines_tracker import LINES, LinesTracker, lines
 from tests.waiting import comes_true
 
-LINES = Path("lines.jsonl")
 STUDY, SWEEP = "embedded", "5eed5eed"
-
-
-class LinesTracker:
-    """Shows what happens to the runs of a sweep as lines of a file."""
-
-    place = str(LINES)
-
-    def __init__(self, study: str, sweep_id: str) -> None:
-        self._sweep = f"{study} {sweep_id}"
-        self._outages = 0
-
-    def fail(self, times: int) -> None:
-        self._outages = times
-
-    @contextmanager
-    def open(self) -> Iterator["LinesTracker"]:
-        if self._outages > 0:
-            self._outages -= 1
-            raise OutageError(f"{LINES}: cannot be written; free some space.")
-        yield self
-
-    def shown(self, run_id: str) -> str | None:
-        signatures = [line["signature"] for line in lines("ended") if line["run"] == run_id and line["sweep"] == self._sweep]
-        return signatures[-1] if signatures else None
-
-    def run_started(self, run: Publication) -> int:
-        if not [line for line in lines("started") if line["run"] == run.run_id]:
-            self._write("started", run=run.run_id, params=run.params)
-        return max((line["epoch"] for line in lines("epoch") if line["run"] == run.run_id), default=0)
-
-    def epochs(self, run: Publication, epochs: Sequence[Sequence[Point]]) -> None:
-        for points in epochs:
-            values = {point.key: point.value for point in points}
-            self._write("epoch", run=run.run_id, epoch=int(values.pop(EPOCH)), values=values)
-
-    def run_ended(self, run: Publication) -> None:
-        self._write("ended", run=run.run_id, state=run.state, signature=run.signature)
-
-    def close(self, end: SweepEnd) -> None:
-        self._write("closed", state=end.state, values=dict(end.values))
-
-    def _write(self, event: str, **facts: object) -> None:
-        with LINES.open("a") as file:
-            file.write(json.dumps({"event": event, "sweep": self._sweep, **facts}) + "\n")
-
-
-def lines(event: str) -> list[dict[str, Any]]:
-    everything = map(json.loads, LINES.read_text().splitlines()) if LINES.is_file() else ()
-    return [line for line in everything if line["event"] == event]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,62 @@
+"""A second tracker, in a file of its own: it writes what happens to the runs of a sweep as JSON lines."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipelines.tracking.metrics import EPOCH, Point
+from pipelines.tracking.publication import Publication
+from pipelines.tracking.tracker import OutageError, SweepEnd
+
+LINES = Path("lines.jsonl")
+
+
+class LinesTracker:
+    """Shows what happens to the runs of a sweep as lines of a file."""
+
+    place = str(LINES)
+
+    def __init__(self, study: str, sweep_id: str) -> None:
+        self._sweep = f"{study} {sweep_id}"
+        self._outages = 0
+
+    def fail(self, times: int) -> None:
+        self._outages = times
+
+    @contextmanager
+    def open(self) -> Iterator["LinesTracker"]:
+        if self._outages > 0:
+            self._outages -= 1
+            raise OutageError(f"{LINES}: cannot be written; free some space.")
+        yield self
+
+    def shown(self, run_id: str) -> str | None:
+        signatures = [line["signature"] for line in lines("ended") if line["run"] == run_id and line["sweep"] == self._sweep]
+        return signatures[-1] if signatures else None
+
+    def run_started(self, run: Publication) -> int:
+        if not [line for line in lines("started") if line["run"] == run.run_id]:
+            self._write("started", run=run.run_id, params=run.params)
+        return max((line["epoch"] for line in lines("epoch") if line["run"] == run.run_id), default=0)
+
+    def epochs(self, run: Publication, epochs: Sequence[Sequence[Point]]) -> None:
+        for points in epochs:
+            values = {point.key: point.value for point in points}
+            self._write("epoch", run=run.run_id, epoch=int(values.pop(EPOCH)), values=values)
+
+    def run_ended(self, run: Publication) -> None:
+        self._write("ended", run=run.run_id, state=run.state, signature=run.signature)
+
+    def close(self, end: SweepEnd) -> None:
+        self._write("closed", state=end.state, values=dict(end.values))
+
+    def _write(self, event: str, **facts: object) -> None:
+        with LINES.open("a") as file:
+            file.write(json.dumps({"event": event, "sweep": self._sweep, **facts}) + "\n")
+
+
+def lines(event: str) -> list[dict[str, Any]]:
+    everything = map(json.loads, LINES.read_text().splitlines()) if LINES.is_file() else ()
+    return [line for line in everything if line["event"] == event]

@@ -1,0 +1,175 @@
+"""Where MLflow keeps runs: folders of any name, outages, a database that vanishes, several processes."""
+
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from m2pt.config import UserError
+from m2pt.runs.folder import RECORD
+from m2pt.runs.identity import run_id
+from m2pt.runs.inputs import JobInputs, write_inputs
+from pipelines.tracking import mlflow_client
+from pipelines.tracking.live import LiveTracking
+from pipelines.tracking.mlflow_tracker import MlflowTracker
+from pipelines.tracking.mlflow_ui import ui_command
+from tests.pipelines import synthetic
+from tests.pipelines.tracking.mlflow_view import (
+    STUDY,
+    SWEEP,
+    delete_database,
+    new_client,
+    new_publisher,
+    publish,
+    run_of,
+    view_of_study,
+)
+
+
+@pytest.mark.parametrize("mark", ["", "?x=1"], ids=["", "question mark"])
+def test_the_folder_may_have_any_name(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch, mark: str) -> None:
+    """All that is published comes back through MLflow's own client, and none of it lies outside of the folder."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    name = f"-a #b%25 100% 'q' \"d\" äö 日本 &f $HOME ;g [h] (i) {{j}} *k \\ ` ~+{mark}"
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.begin(Path("runs"), spec)
+    write_inputs(run_dir, JobInputs(data=str(tmp_path / name / "data/image"), cache="cache"))
+    synthetic.advance(run_dir, spec, 1, 6)
+    synthetic.complete(run_dir, spec)
+    publish([(spec, run_dir)])  # into a database that it makes itself
+    client = new_client()
+    run = run_of(client, spec)
+    names = [file.path for file in client.list_artifacts(run.info.run_id)]
+    assert {"spec.json", "record.json", "history.jsonl"} <= set(names)
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    copy = client.download_artifacts(run.info.run_id, "record.json", str(copies))
+    assert Path(copy).read_bytes() == (run_dir / RECORD).read_bytes()
+    assert {path.parts[0] for path in (path.relative_to(Path.cwd()) for path in Path.cwd().rglob("record.json"))} == {
+        "runs", "mlartifacts",
+    }  # fmt: skip
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "copies"])
+    assert {path.name for path in Path.cwd().iterdir()} <= {
+        "runs", "mlartifacts", "mlflow.db", "mlflow.db-wal", "mlflow.db-shm", "mlflow.db.lock",
+    }  # fmt: skip
+    assert json.loads(run.inputs.dataset_inputs[0].dataset.source) == {"uri": str(tmp_path / name / "data/image")}
+    publish([(spec, run_dir)])  # and finds it again
+
+
+def test_mlflow_may_be_installed_in_a_folder_of_any_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make study` installs it inside of the project's folder."""
+    inside = project / "100% #1" / "mlflow"
+    inside.parent.mkdir()
+    inside.symlink_to(Path(mlflow.__file__).parent)
+    monkeypatch.setattr(mlflow_client.db, "_get_package_dir", lambda: str(inside))
+    delete_database(project)
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.begin(project / "runs", spec)
+    synthetic.advance(run_dir, spec, 1, 6)
+    synthetic.complete(run_dir, spec)
+    publish([(spec, run_dir)])
+    assert run_of(new_client(), spec).info.status == "FINISHED"
+    with pytest.raises(UserError, match="percent sign in its name; move the project"):
+        ui_command("127.0.0.1", 1)
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that nobody listens on, and nobody can come to listen on during the test."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        yield int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("trouble", ["server", "damaged", "no database", "folder", "moved", "artifacts"])
+def test_an_outage_is_told_once_and_mended_later(
+    project: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch, trouble: str, closed_port: int
+) -> None:
+    runs = [(spec := synthetic.pathway_spec(seed), synthetic.whole(project / "runs", spec)) for seed in range(3)]
+    match trouble:
+        case "server":
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://someone:secret@127.0.0.1:{closed_port}")
+        case "damaged":
+            (project / "mlflow.db").write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 64)
+        case "no database":
+            (project / "mlflow.db").write_text("something else entirely")
+        case "folder":
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", "./mlruns")
+        case "moved":
+            publish(runs[:1])
+            monkeypatch.chdir(project.rename(project.with_name("moved")))
+        case "artifacts":
+            (project / "mlartifacts").write_text("in the way")
+    runs = [(spec, Path.cwd() / "runs" / run_dir.name) for spec, run_dir in runs]
+    warnings: list[str] = []
+    start = time.monotonic()
+    with LiveTracking(lambda: MlflowTracker(STUDY, SWEEP), warnings.append) as live:
+        for spec, run_dir in runs:
+            live.run_started(spec, run_dir)
+            live.run_ended(spec, run_dir)
+    assert len(warnings) == 1
+    assert "m2pt publish" in warnings[0]
+    with pytest.raises(UserError) as told:
+        new_publisher().publish(*runs[0])
+    assert time.monotonic() - start < 200  # MLflow's own retries take more than four minutes for each call
+    assert ("delete it" in str(told.value)) == (trouble in {"damaged", "no database", "moved"})
+    assert "\n" not in str(told.value)
+    assert "secret" not in warnings[0] + str(told.value)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    if trouble in {"damaged", "no database", "moved"}:
+        for path in Path.cwd().glob("mlflow.db*"):
+            path.unlink()
+        shutil.copy(empty_database, "mlflow.db")
+    if trouble == "artifacts":
+        Path("mlartifacts").unlink()
+    publish(runs)
+    assert len(view_of_study()) == 4
+
+
+def test_a_database_deleted_during_a_sweep_is_made_again(project: Path) -> None:
+    runs = [(spec := synthetic.pathway_spec(seed), synthetic.whole(project / "runs", spec)) for seed in range(2)]
+    with new_publisher() as publisher:
+        publisher.publish(*runs[0])
+        delete_database(project)
+        publisher.publish(*runs[1])
+    assert set(view_of_study()) == {f"sweep {SWEEP}", run_id(runs[1][0])}
+    publish(runs)
+    assert len(view_of_study()) == 3
+
+
+PUBLISH = """
+import sys
+from pathlib import Path
+from m2pt.runs.folder import read_spec
+from pipelines.tracking.mlflow_tracker import MlflowTracker
+from pipelines.tracking.publisher import Publisher
+with Publisher(MlflowTracker(sys.argv[1], sys.argv[2])) as publisher:
+    for folder in sys.argv[3:]:
+        publisher.publish(read_spec(Path(folder)), Path(folder))
+"""
+
+
+def test_processes_that_publish_at_once_make_one_database_and_one_run_each(project: Path) -> None:
+    runs = [(spec := synthetic.pathway_spec(seed), synthetic.whole(project / "runs", spec)) for seed in range(4)]
+    delete_database(project)
+    (project / "mlflow.db.new").write_text("left by a process that was killed while it made the database")
+    folders = [str(run_dir) for _, run_dir in runs]
+    command = [sys.executable, "-c", PUBLISH, STUDY, SWEEP]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    processes = [subprocess.Popen([*command, *order], env=environment) for order in (folders, folders[::-1])]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    assert set(view_of_study()) == {f"sweep {SWEEP}", *(run_id(spec) for spec, _ in runs)}
+    with sqlite3.connect(project / "mlflow.db") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("SELECT count(*) FROM metrics WHERE key = 'val/accuracy'").fetchone() == (24,)

@@ -1,0 +1,236 @@
+"""What MLflow shows of runs and sweeps, read with its own client."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from m2pt.config import UserError
+from m2pt.runs.folder import HISTORY, LOG, TIMES
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import Spec
+from tests.pipelines import synthetic
+from tests.pipelines.tracking.conftest import new_project
+from tests.pipelines.tracking.mlflow_view import (
+    STUDY,
+    SWEEP,
+    artifacts_of,
+    delete_database,
+    new_client,
+    new_publisher,
+    outcome,
+    publish,
+    runs_of_study,
+    view_of_study,
+)
+
+
+def test_a_run_stands_below_its_sweep_with_all_that_it_left_behind(project: Path) -> None:
+    spec = synthetic.pathway_spec(seed=3)
+    run_dir = synthetic.whole(project / "runs", spec)
+    publish([(spec, run_dir)])
+    shown = view_of_study()[run_id(spec)]
+    assert shown["parent"] == f"sweep {SWEEP}"
+    assert shown["name"] == spec.name
+    assert shown["status"] == "FINISHED"
+    assert shown["params"]["finetune.epochs"] == "6"
+    expected = {
+        "target": "image",
+        "auxiliary": "audio",
+        "method": "pathway",
+        "setting": "pretrained",
+        "tuning": "full",
+        "seed": "3",
+    }
+    expected |= {"m2pt.run_id": run_id(spec), "m2pt.study": STUDY, "m2pt.status": "complete", "m2pt.kind": "finetune"}
+    expected |= {"git_commit": "c" * 40, "version.torch": "2.13.0", "device": "cpu"}
+    assert expected.items() <= shown["tags"].items()
+    times = [synthetic.START_MS + 1000 * epoch for epoch in range(1, 7)]
+    assert shown["metrics"]["val/accuracy"] == [(epoch, times[epoch - 1], 63.0 + epoch) for epoch in range(1, 7)]
+    assert shown["metrics"]["scale/blocks.1.attn.qkv"] == [(epoch, times[epoch - 1], 0.01 * epoch * 2) for epoch in range(1, 7)]
+    assert shown["metrics"]["test/accuracy"] == [(0, times[-1], 61.5)]
+    assert shown["metrics"]["merge/max_logit_difference"] == [(0, times[-1], 1e-6)]
+    assert shown["metrics"]["seconds/train"] == [(0, times[-1], 5.0)]
+    assert shown["metrics"]["peak_memory_mib"] == [(0, times[-1], 3.0)]
+    digest = "d" * 36
+    assert shown["data"] == [
+        ("image/test", digest, "test"),
+        ("image/train", digest, "train"),
+        ("image/val", digest, "validation"),
+    ]
+    assert set(shown["files"]) == {"spec.json", "history.jsonl", "record.json", "merged.safetensors"}
+    assert shown["files"]["record.json"] == (run_dir / "record.json").read_bytes()
+
+
+def test_a_pretraining_run_stands_beside_the_others_with_its_pictures(project: Path) -> None:
+    spec = synthetic.pretrain_spec()
+    publish([(spec, synthetic.whole(project / "encoders", spec))])
+    shown = view_of_study()[run_id(spec)]
+    assert shown["parent"] == f"sweep {SWEEP}"
+    assert shown["tags"]["m2pt.kind"] == "pretrain"
+    assert shown["metrics"]["val/score"][0][2] == pytest.approx(2.5 / 6)
+    assert {"reconstructions.png", "encoder.safetensors"} <= set(shown["files"])
+
+
+def test_publishing_again_changes_nothing(project: Path) -> None:
+    runs = [(spec := synthetic.pathway_spec(seed), synthetic.whole(project / "runs", spec)) for seed in range(2)]
+    publish(runs)
+    before = view_of_study()
+    publish(runs)
+    assert view_of_study() == before
+    assert len(before) == 3
+
+
+def _every_kind_of_run(project: Path) -> list[tuple[Spec, Path]]:
+    """Published as a sweep does it: in pieces, with a kill, a restart, a failure, and a run that is left unfinished."""
+    folder = project / "runs"
+    live, resumed, redone, failed, left = (synthetic.pathway_spec(seed) for seed in range(5))
+    plain, encoder = synthetic.pathway_spec(auxiliary=""), synthetic.pretrain_spec()
+    runs = [(spec, synthetic.begin(folder, spec)) for spec in (live, resumed, redone, failed, left)]
+    dirs = dict(runs)
+    with new_publisher() as publisher:
+        for spec, run_dir in runs:
+            for first, last in ((1, 2), (3, 5)):
+                synthetic.advance(run_dir, spec, first, last)
+                publisher.publish(spec, run_dir, active=True)
+    # The job was killed at epoch 5 and goes on from a checkpoint at epoch 3, later.
+    synthetic.advance(dirs[resumed], resumed, 4, 6, synthetic.START_MS + 10**6)
+    # This one has no checkpoint and starts anew.
+    (dirs[redone] / HISTORY).unlink()
+    (dirs[redone] / TIMES).unlink()
+    synthetic.advance(dirs[redone], redone, 1, 6, synthetic.START_MS + 2 * 10**6)
+    synthetic.advance(dirs[live], live, 6, 6)
+    synthetic.complete(dirs[live], live)
+    synthetic.complete(dirs[resumed], resumed, resumed_from=5)
+    synthetic.complete(dirs[redone], redone)
+    synthetic.fail(dirs[failed])
+    return [*runs, *((spec, synthetic.whole(folder, spec)) for spec in (plain, encoder))]
+
+
+def test_a_deleted_database_comes_back_with_the_same_runs_and_histories(project: Path) -> None:
+    runs = _every_kind_of_run(project)
+    for _ in range(2):
+        with new_publisher() as publisher:
+            for spec, run_dir in runs:
+                publisher.publish(spec, run_dir)
+            publisher.close(outcome(5, 1))
+    before = view_of_study()
+    delete_database(project)
+    with new_publisher() as publisher:
+        for spec, run_dir in runs[::-1]:
+            publisher.publish(spec, run_dir)
+        publisher.close(outcome(5, 1))
+    assert view_of_study() == before
+    statuses = [before[run_id(spec)]["status"] for spec, _ in runs]
+    assert statuses == ["FINISHED", "FINISHED", "FINISHED", "FAILED", "KILLED", "FINISHED", "FINISHED"]
+    for spec, _ in runs:
+        steps = [step for step, _, _ in before[run_id(spec)]["metrics"]["train/loss"]]
+        assert steps == list(range(1, len(steps) + 1))
+
+
+@pytest.mark.parametrize("broken", ["create_run", "log_batch", "log_inputs", "log_artifact", "set_terminated", "set_tag"])
+def test_publishing_that_was_broken_off_is_completed(
+    project: Path, tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(project / "runs", spec)
+
+    def after(self: MlflowClient, *args: Any, **options: Any) -> None:
+        original(self, *args, **options)
+        raise MlflowException("the connection was lost")
+
+    original = getattr(MlflowClient, broken)
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, broken, after)
+        with pytest.raises(UserError, match="the connection was lost"):
+            publish([(spec, run_dir)])
+    publish([(spec, run_dir)])
+    completed = view_of_study()
+    new_project(tmp_path / "in one go", empty_database, monkeypatch)
+    publish([(spec, run_dir)])
+    assert completed == view_of_study()
+
+
+def test_a_failed_run_says_why_until_it_is_mended(project: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.begin(project / "runs", spec)
+    synthetic.advance(run_dir, spec, 1, 3)
+    synthetic.fail(run_dir, "image: out of luck.")
+    publish([(spec, run_dir)])
+    failed = view_of_study()[run_id(spec)]
+    assert failed["status"] == "FAILED"
+    assert failed["tags"]["error"] == "image: out of luck."
+    assert failed["files"]["log.txt"] == (run_dir / LOG).read_bytes()
+    synthetic.advance(run_dir, spec, 4, 6)
+    synthetic.complete(run_dir, spec)
+    publish([(spec, run_dir)])
+    mended = view_of_study()[run_id(spec)]
+    assert mended["status"] == "FINISHED"
+    assert "error" not in mended["tags"]
+    assert len(mended["metrics"]["val/accuracy"]) == 6
+
+
+def test_a_run_that_was_done_anew_with_another_result_replaces_the_old_one(project: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(project / "runs", spec)
+    publish([(spec, run_dir)])
+    shutil.rmtree(run_dir)
+    publish([(spec, synthetic.whole(project / "runs", spec, epochs=4))])
+    assert [step for step, _, _ in view_of_study()[run_id(spec)]["metrics"]["val/accuracy"]] == [1, 2, 3, 4]
+
+
+def test_large_weights_stay_in_their_folder(project: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(project / "runs", spec)
+    with new_publisher(weights_limit_bytes=100) as publisher:
+        publisher.publish(spec, run_dir)
+    assert "merged.safetensors" not in view_of_study()[run_id(spec)]["files"]
+
+
+def test_the_sweep_shows_its_outcome_and_the_report(project: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(project / "runs", spec)
+    figure = project / "matrix.png"
+    figure.write_bytes(b"picture")
+    with new_publisher() as publisher:
+        publisher.publish(spec, run_dir)
+        publisher.close(replace(outcome(1, 2), report={"figures/matrix.png": figure}))
+    (sweep,) = runs_of_study(new_client(), "tags.`m2pt.kind` = 'sweep'")
+    assert sweep.data.metrics == {"runs/complete": 1.0, "runs/failed": 2.0, "mean_test_accuracy/pathway": 61.5}
+    assert sweep.info.status == "FAILED"
+    assert (artifacts_of(sweep) / "report" / "figures" / "matrix.png").read_bytes() == b"picture"
+    with new_publisher() as publisher:
+        publisher.publish(spec, run_dir)
+        publisher.close(outcome(3, 0))
+    shown = view_of_study()
+    assert shown[f"sweep {SWEEP}"]["metrics"]["runs/complete"] == [
+        (0, shown[f"sweep {SWEEP}"]["metrics"]["runs/failed"][0][1], 3.0)
+    ]
+    assert shown[f"sweep {SWEEP}"]["status"] == "FINISHED"
+    assert shown[run_id(spec)]["parent"] == f"sweep {SWEEP}"
+
+
+def test_a_run_belongs_to_the_last_sweep_that_holds_it(project: Path) -> None:
+    runs = [(spec := synthetic.pathway_spec(seed), synthetic.whole(project / "runs", spec)) for seed in range(2)]
+    publish(runs[:1])
+    with new_publisher("a1a1a1a1") as publisher:
+        for spec, run_dir in runs:
+            publisher.publish(spec, run_dir)
+    shown = view_of_study()
+    assert {shown[run_id(spec)]["parent"] for spec, _ in runs} == {"sweep a1a1a1a1"}
+    assert f"sweep {SWEEP}" not in shown
+
+
+def test_an_interrupted_sweep_and_an_inherited_run_id(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_ID", "f" * 32)
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(project / "runs", spec)
+    with pytest.raises(KeyboardInterrupt), new_publisher() as publisher:
+        publisher.publish(spec, run_dir)
+        raise KeyboardInterrupt
+    assert view_of_study()[f"sweep {SWEEP}"]["status"] == "KILLED"
+    assert view_of_study()[run_id(spec)]["status"] == "FINISHED"

@@ -1,0 +1,74 @@
+"""The pages of MLflow, and a server instead of a file."""
+
+import os
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from m2pt.config import UserError
+from m2pt.runs.identity import run_id
+from pipelines.scheduling.server import free_port
+from pipelines.tracking.mlflow_ui import study_page, ui_command, ui_environment
+from tests.pipelines import synthetic
+from tests.pipelines.tracking.mlflow_view import STUDY, new_client, publish, run_of, runs_of_study
+from tests.waiting import comes_true
+
+
+@pytest.fixture
+def server(project: Path) -> Iterator[str]:
+    """A real MLflow server, started by the command of the UI."""
+    port = free_port(5000)
+    address = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        ui_command("127.0.0.1", port), env=os.environ | ui_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert comes_true(lambda: answers(f"{address}/health"))
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def test_a_server_shows_the_same_as_the_file(project: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert answers(f"{server}/")
+    runs = [(spec := synthetic.pathway_spec(seed), synthetic.whole(project / "runs", spec)) for seed in range(2)]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    # Another machine has made the run as well, in the moment before ours looked.
+    client = new_client()
+    experiment = client.create_experiment(STUDY)
+    client.create_run(experiment, tags={"m2pt.run_id": run_id(runs[0][0])})
+    client.create_run(experiment, tags={"m2pt.run_id": run_id(runs[0][0])})
+    publish(runs)
+    publish(runs)
+    by_server = [run_of(client, spec) for spec, _ in runs[1:]]
+    assert [len(client.get_metric_history(run.info.run_id, "val/accuracy")) for run in by_server] == [6]
+    assert {item.path for item in client.list_artifacts(by_server[0].info.run_id)} >= {"spec.json", "record.json"}
+    assert len(runs_of_study(client)) == 4
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert run_of(new_client(), runs[1][0]).data.to_dictionary() == by_server[0].data.to_dictionary()
+
+
+def test_the_ui_of_somebody_elses_server_is_left_to_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://tracking.example")
+    with pytest.raises(UserError, match=r"https://tracking\.example"):
+        ui_command("127.0.0.1", 5000)
+
+
+def test_the_page_of_a_study_is_found(project: Path) -> None:
+    spec = synthetic.pathway_spec()
+    assert study_page(STUDY, "http://127.0.0.1:5000") == "http://127.0.0.1:5000"
+    publish([(spec, synthetic.whole(project / "runs", spec))])
+    experiment = run_of(new_client(), spec).info.experiment_id
+    assert f"/#/experiments/{experiment}/runs" in study_page(STUDY, "http://127.0.0.1:5000")
