@@ -23,6 +23,8 @@ from m2pt.config import Study
 from m2pt.methods.__main__ import table as methods_page
 from m2pt.modalities.dataset import DatasetFacts
 from m2pt.modalities.registry import SPECS
+from m2pt.runs.attempts import Attempt, Inference
+from m2pt.runs.record import Counts, FinetuneRecord, LoadedFile, Merge, PretrainRecord
 from pipelines.__main__ import build_parser
 
 Model = type[BaseModel]
@@ -174,6 +176,28 @@ def _cell(value: object) -> str:
     return " ".join(str(value).split()).replace("|", "\\|")
 
 
+RECORDS: Mapping[str, Model] = {
+    "`record.json` of a fine-tuned model": FinetuneRecord,
+    "`record.json` of a pretrained encoder": PretrainRecord,
+    "`samples`, for each split": Counts,
+    "`loaded`, for each file of weights": LoadedFile,
+    "`merge`": Merge,
+    "`local/execution.json`, for each attempt": Attempt,
+    "`inference` of an attempt": Inference,
+}
+
+
+def records_page() -> str:
+    """What the records of a run hold."""
+    parts = []
+    for title, model in RECORDS.items():
+        meanings = meanings_of(model)
+        fields = model.model_fields.items()
+        rows = [(f"`{name}`", _type(field.annotation, field.metadata), meanings.get(name, "")) for name, field in fields]
+        parts += [f"## {title}", inspect.getdoc(model) or "", _table(("key", "type", "meaning"), rows)]
+    return "\n\n".join(parts)
+
+
 def commands_page() -> str:
     """The help of every command."""
     os.environ["COLUMNS"] = "100"
@@ -228,6 +252,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "rooms": rooms_page,
     "datasets": datasets_page,
     "recipes": recipes_page,
+    "records": records_page,
 }
 
 

@@ -15,6 +15,8 @@ from m2pt.config import Study
 from m2pt.config.study_file import parse_study
 from m2pt.methods import METHODS
 from m2pt.modalities.registry import SPECS
+from m2pt.runs.attempts import Attempt
+from m2pt.runs.record import FinetuneRecord, PretrainRecord
 from pipelines.__main__ import COMMANDS, build_parser
 from tests.analysis import synthetic
 
@@ -86,6 +88,12 @@ def test_the_reference_has_every_method_data_set_and_recipe(site: Path):
     page = (site / "reference/data-sets.html").read_text(encoding="utf-8")
     names = [name for spec in SPECS.values() for name in (*spec.datasets, *spec.recipes)]
     assert [name for name in names if f"<code>{name}</code>" not in page] == []
+
+
+def test_the_reference_has_every_key_of_a_record(site: Path):
+    page = (site / "reference/runs.html").read_text(encoding="utf-8")
+    kinds = (FinetuneRecord, PretrainRecord, Attempt)
+    assert [key for kind in kinds for key in kind.model_fields if f"<td><code>{key}</code></td>" not in page] == []
 
 
 def test_no_page_loads_anything_from_elsewhere(site: Path):
