@@ -1,4 +1,4 @@
-"""The names of what is remembered of data that were read: each follows from everything that the remembered depends on."""
+"""The names under which results of reading data are remembered: each covers everything that the result depends on."""
 
 import functools
 import hashlib
@@ -17,11 +17,11 @@ from m2pt.runs.identity import canonical
 def reading_key(modality: Modality, data_sha256: str, asked: Any) -> str:
     """The name of what the readers of a modality make of data: 16 hexadecimal digits.
 
-    It follows from the content of the data, from all that the reader is asked (`asked`: plain data), from the source code of the
-    readers, and from the versions of the packages that decode: nothing has to be raised by hand when a reader changes.
+    It covers the content of the data, everything that the reader is given (`asked`: plain data), the source code of the readers,
+    and the versions of the packages that decode: no version has to be raised by hand when a reader changes.
 
     Raises:
-        TypeError: `asked` holds what has no canonical form.
+        TypeError: `asked` holds a value without a canonical form.
 
     """
     packages = {name: version(name) for name in SPECS[modality].decoders}

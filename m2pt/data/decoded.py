@@ -22,7 +22,7 @@ from m2pt.runs.identity import canonical
 
 @refuses_unknown
 def load(modality: Modality, folder: Path, split: str, config: InputConfig, data_sha256: str, cache: Path = CACHE) -> Samples:
-    """The decoded samples of one split, from the cache where they are there, else decoded and cached.
+    """The decoded samples of one split, from the cache, or else decoded and cached.
 
     Raises:
         UserError: the data are not those of `data_sha256`, or are missing or damaged, or the cache cannot be written.
@@ -62,7 +62,7 @@ def _store(path: Path, samples: Samples) -> None:
 
 
 def _cached(path: Path) -> Samples | None:
-    """What `_store` wrote; None where there is nothing, or nothing whole."""
+    """What `_store` wrote; None where it is missing or incomplete."""
     if not path.is_file():
         return None
     try:

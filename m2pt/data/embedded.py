@@ -1,4 +1,4 @@
-"""The embedded data sets: made whole or not at all, and only where they do not stand already."""
+"""The embedded data sets: made completely or not at all, and only where they do not exist yet."""
 
 import shutil
 import tempfile
@@ -12,13 +12,13 @@ from m2pt.files.locks import locked
 from m2pt.modalities.registry import SPECS
 
 MANIFEST = "embedded.json"
-"""In the root of embedded data: what each modality was made from, and its fingerprint. No data set itself."""
+"""In the root of embedded data: what each modality was made from, and its fingerprint. It belongs to no data set."""
 
 _ASIDE = ".making-"
 
 
 def write_embedded(root: Path, sizes: EmbeddedData, cache: Path = CACHE) -> bool:
-    """Make the embedded data sets below `root`, one folder per modality; False where they stand already, whole and unchanged.
+    """Make the embedded data sets below `root`, one folder per modality; False where they exist already, complete and unchanged.
 
     A folder is made aside and put in place by rename; one that is missing, was changed, or was made with other sizes or by
     another version of its generator is made anew.
@@ -29,7 +29,7 @@ def write_embedded(root: Path, sizes: EmbeddedData, cache: Path = CACHE) -> bool
     """
     with locked(cache / "embedded.lock"):
         manifest = _manifest(root)
-        stale = [modality for modality in MODALITIES if not _stands(root, modality, sizes, manifest, cache)]
+        stale = [modality for modality in MODALITIES if not _is_there(root, modality, sizes, manifest, cache)]
         for modality in stale:
             manifest.pop(modality, None)
             _make(root, modality, sizes)
@@ -43,7 +43,7 @@ def _origin(modality: Modality, sizes: EmbeddedData) -> dict[str, Any]:
 
 
 def _manifest(root: Path) -> dict[str, Any]:
-    """What is said to stand at `root`; nothing where nobody says anything readable."""
+    """The manifest at `root`; empty where there is none or it cannot be read."""
     try:
         manifest = read_json(root / MANIFEST)
     except UserError:
@@ -51,7 +51,7 @@ def _manifest(root: Path) -> dict[str, Any]:
     return manifest if isinstance(manifest, dict) else {}
 
 
-def _stands(root: Path, modality: Modality, sizes: EmbeddedData, manifest: dict[str, Any], cache: Path) -> bool:
+def _is_there(root: Path, modality: Modality, sizes: EmbeddedData, manifest: dict[str, Any], cache: Path) -> bool:
     try:
         now = {**_origin(modality, sizes), "sha256": fingerprint(root / modality, cache)}
     except UserError:

@@ -15,13 +15,13 @@ from m2pt.files.state import FileState, file_sha256, state_of, wait_for_clock
 from m2pt.modalities.shared.samples import require_folder
 
 CACHE = Path(".m2pt/cache")
-"""Where remembered fingerprints and decoded data lie unless told otherwise; deleting it costs time alone."""
+"""The default folder of remembered fingerprints and decoded data; deleting it only costs time."""
 
 _NOTHING = bytes(32)
-"""Stands for the content of a link that leads to nothing: readers take a file that is listed there for absent."""
+"""The content of a link that leads to nothing: readers treat a file listed there as absent."""
 
 _FORM = 1
-"""Raise this when other files, or more of them, go into a fingerprint: what was remembered before says nothing then."""
+"""Raise this when a fingerprint covers other files: what was remembered before is not valid then."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class _Entry:
 def fingerprint(folder: Path, cache: Path = CACHE) -> str:
     """SHA-256 over the sorted relative paths and contents of all files below a folder, dotfiles excepted.
 
-    The result is remembered below `cache` beside the state of every file (`m2pt.files.state`), so that a second call reads no
+    The result is remembered below `cache` with the state of every file (`m2pt.files.state`), so that a second call reads no
     content.
 
     Raises:

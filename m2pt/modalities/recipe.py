@@ -29,10 +29,10 @@ class Recipe:
 
     `released` has the release's value of every key in which this recipe keeps another one, by its dotted name in a run's spec
     (`finetune.precision`, `input.size`, `pathway.scale_lr_multiple`, `model.heads`). A study that sets such a key to the released
-    value has one departure less; one that changes any other value of the recipe has one more. Keys of `pathway` count for runs
-    that have one.
+    value has one departure less; one that changes any other value of the recipe has one more. Keys of `pathway` only count for
+    runs that have one.
 
-    `departs` says in a sentence each what no key can switch, `departs_joined` the same of runs with a pathway alone.
+    `departs` has a sentence for each difference that no key can switch; `departs_joined` the same for runs with a pathway only.
     """
 
     source: str

@@ -26,7 +26,7 @@ class Model(nn.Module):
     """Samples (B, ...) to outputs: logits (B, classes), or (B, classes, ...) with one per point or pixel.
 
     `mean`: average pooling, norm (`fc_norm`), linear: MAE's, AudioMAE's and VideoMAE's fine-tuning. `class_token`: final norm,
-    class token, batch norm without parameters, linear: MAE's linear probing. `class_and_max`: final norm, class token beside
+    class token, batch norm without parameters, linear: MAE's linear probing. `class_and_max`: final norm, class token joined with
     the maximum over the tokens, a small MLP: Point-MAE. Dense heads take the outputs of several blocks.
     """
 
@@ -78,7 +78,7 @@ class Model(nn.Module):
     def forward(self, x: Tensor, given: Tensor | None = None) -> Outputs:
         """Classify a batch of samples, or their parts; `given` (B,) are the object categories of a part segmentation.
 
-        In training, the outputs of a side head stand beside those of the head.
+        In training, the outputs of a side head follow those of the head.
         """
         features = self.features(x)
         if isinstance(self.head, DenseHead):

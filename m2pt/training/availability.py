@@ -1,4 +1,4 @@
-"""What of a task's lists is there and can be read: looked at once for each state of the data, then remembered.
+"""Which listed samples of a task exist and can be read: checked once for each state of the data, then remembered.
 
 A listed sample without a file is absent; one whose file is there and damaged is unreadable. Only what follows from the content of
 the data is ever left out: a file that this process may not read, or a disk that fails, ends the run.
@@ -26,9 +26,9 @@ from m2pt.runs.spec import RunSpec, TaskSpec
 
 @dataclass(frozen=True)
 class Availability:
-    """One split of a data set as it lies here: how many samples its list has, and a sentence for each that cannot be used.
+    """One split of a data set on this machine: how many samples its list has, and a sentence for each that cannot be used.
 
-    `unreadable` is None where nobody has looked yet: that means decoding every file.
+    `unreadable` is None until every file has been decoded once.
     """
 
     listed: int
@@ -73,7 +73,7 @@ def available(spec: RunSpec, folder: Path, split: Split, cache: Path, *, decode:
         known = Availability.read(read_json(memory)) if memory.is_file() else None
         if known is not None and (known.unreadable is not None or not decode):
             return known
-        # Whether a sample can be read does not hang on how it would be augmented.
+        # Whether a sample can be read does not depend on its augmentation.
         items = _reader(spec)(folder, split, replace(wanted(spec), augment=None))
         if items is None:
             return None
@@ -84,7 +84,7 @@ def available(spec: RunSpec, folder: Path, split: Split, cache: Path, *, decode:
 
 
 def wanted(spec: RunSpec) -> Wanted:
-    """In which form a run wants its samples."""
+    """The form in which a run needs its samples."""
     task, augment = _task(spec), spec.finetune.augment
     return Wanted(spec.input, None if isinstance(augment, bool) else augment, spec.finetune.test, task.goal, task.variant)
 
@@ -98,7 +98,7 @@ def _task(spec: RunSpec) -> TaskSpec:
 def _reader(spec: RunSpec) -> Reader:
     known, dataset = SPECS[spec.modality].datasets, _task(spec).dataset
     if dataset not in known:
-        raise UserError(f"tasks.{spec.target}.dataset: {dataset} is no data set of the modality {spec.modality}.")
+        raise UserError(f"tasks.{spec.target}.dataset: {dataset} is not a data set of the modality {spec.modality}.")
     return known[dataset].open
 
 
@@ -119,7 +119,7 @@ def _by_number(sentences: dict[str, str]) -> dict[int, str]:
 
 
 def _absent(items: Items) -> Iterator[tuple[int, str]]:
-    """The samples whose file is not there; many may lie in one file."""
+    """The samples whose file is missing; many may be in one file."""
     path, there = None, False
     for index in range(len(items)):
         if (file := items.file(index)) != path:

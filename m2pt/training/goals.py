@@ -50,8 +50,8 @@ def training_loss(recipe: FinetuneConfig, goal: Goal, outputs: Outputs, y: Tenso
     """The loss of each row (B,), with that of a side head by its weight."""
     logits, *side = outputs if isinstance(outputs, tuple) else (outputs,)
     losses = loss_of(recipe, goal, logits.float(), y)
-    for beside in side:
-        losses = losses + recipe.side_loss * loss_of(recipe, goal, beside.float(), y)
+    for side_logits in side:
+        losses = losses + recipe.side_loss * loss_of(recipe, goal, side_logits.float(), y)
     return losses
 
 
@@ -82,7 +82,7 @@ class Predictor:
     device: torch.device
 
     def __call__(self, item: Item) -> Tensor:
-        """Classification: the logits of one view, or the mean of the probabilities (B, K) of several; tagging alike.
+        """Classification: the logits of one view, or the mean of the probabilities (B, K) of several; the same for tagging.
 
         The votes of a cloud are averaged as logits, as in Point-MAE. Segmentation: the mean over views; a scene
         is looked at through windows, at the size of its labels.
@@ -102,8 +102,8 @@ class Predictor:
             return scene.float().cpu().unsqueeze(0)
         views = x.shape[1]
         given = item.get("given")
-        told = None if given is None else given.repeat_interleave(views).to(self.device)
-        outputs: Tensor = self.model(x.flatten(0, 1).to(self.device), told).float()
+        categories = None if given is None else given.repeat_interleave(views).to(self.device)
+        outputs: Tensor = self.model(x.flatten(0, 1).to(self.device), categories).float()
         refuse_outputs(outputs)
         if views == 1:
             return outputs.cpu()

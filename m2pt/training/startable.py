@@ -1,6 +1,6 @@
-"""What keeps a run from starting, told from its spec: a plan asks before anything is costed, and the job asks before it trains.
+"""What keeps a run from starting, judged by its spec: a plan asks before it estimates costs, and a job asks before it trains.
 
-A setting that the code would not honour keeps a run from starting too: its number would stand under a name that is not its own.
+A setting that the code would ignore keeps a run from starting too: its score would be attributed to that setting.
 What other settings leave unread (`m2pt.runs.unread`) does not: a study file cannot set it, so that a recipe has it, or a default.
 """
 
@@ -100,10 +100,10 @@ def _of_data(spec: RunSpec) -> Iterator[str]:
         return
     where = f"tasks.{spec.target}"
     if recipe.augment is True:
-        yield f"{where}.finetune.augment: true stands for that of embedded data; give its section, or false."
+        yield f"{where}.finetune.augment: true means that of embedded data; give its section, or false."
     known = SPECS[spec.modality].datasets
     if spec.task.dataset not in known:
-        yield f"{where}.dataset: {spec.task.dataset} is no data set of the modality {spec.modality}."
+        yield f"{where}.dataset: {spec.task.dataset} is not a data set of the modality {spec.modality}."
         return
     known[spec.task.dataset].require_possible(wanted(spec))
     for key, value in recipe.test.model_dump().items():

@@ -130,7 +130,7 @@ def test_a_faulty_file_leaves_no_cache_and_is_read_once_it_is_mended(folder, cac
     path = folder / "val" / "a" / "0.png"
     whole = path.read_bytes()
     path.write_bytes(whole[:-20])
-    with pytest.raises(UserError, match=r"0\.png: is no whole image"):
+    with pytest.raises(UserError, match=r"0\.png: is not a complete image"):
         load("image", folder, "val", CONFIG, fingerprint(folder, cache), cache)
     assert not list(cache.glob("image-*/*.safetensors"))
     path.write_bytes(whole)

@@ -64,7 +64,7 @@ def test_a_folder_too_high_is_refused_with_the_right_one(tmp_path, dataset, insi
 def test_imagenet_whose_validation_pictures_lie_in_one_folder_is_refused(tmp_path):
     write(tmp_path / "data", "imagenet", None)
     shutil.move(tmp_path / "data" / "val" / "n01" / "a b.JPEG", tmp_path / "data" / "val" / "ILSVRC2012_val_00000001.JPEG")
-    with pytest.raises(UserError, match=r"val_00000001\.JPEG: stands beside the class folders; sort the pictures"):
+    with pytest.raises(UserError, match=r"val_00000001\.JPEG: is next to the class folders; sort the pictures"):
         READERS["imagenet"](tmp_path / "data", "test", wanted("imagenet"))
 
 
@@ -77,7 +77,7 @@ def test_sounds_of_speech_commands_are_not_lost_by_their_capitals(tmp_path):
     with pytest.raises(UserError, match=r"no/c\.wav: is missing, though .* lists it; .*/no/C\.wav is there, which differs"):
         READERS["speech-commands"](folder, "train", wanted("speech-commands"))
     (folder / "no" / "C.wav").rename(folder / "no" / "d.mp3")
-    with pytest.raises(UserError, match=r"no/d\.mp3: is no WAV file"):
+    with pytest.raises(UserError, match=r"no/d\.mp3: is not a WAV file"):
         READERS["speech-commands"](folder, "train", wanted("speech-commands"))
 
 

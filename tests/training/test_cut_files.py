@@ -57,4 +57,4 @@ def test_a_file_that_ends_early_is_counted(tmp_path, dataset, modality, name, co
     found = available(spec, folder, "train", tmp_path / "after", decode=True)
     assert found.listed == before.listed and found.absent == {}
     (sentence,) = found.unreadable.values()
-    assert sentence.startswith(f"{folder / name}: is no whole ")
+    assert sentence.startswith(f"{folder / name}: is not a complete ")

@@ -33,7 +33,7 @@ class RecipeUse:
 
 
 def departures(spec: RunSpec) -> Departures:
-    """What of a run departs from the release of its recipe; nothing for a run without a recipe.
+    """How a run departs from the release of its recipe; a run without a recipe does not.
 
     Computed from the resolved spec: every value of its recipe, of the encoder's size and of `Recipe.released` is compared.
     """
@@ -43,7 +43,7 @@ def departures(spec: RunSpec) -> Departures:
     compared = {key: getattr(recipe, key).model_dump(mode="json") for key in ("input", "finetune")}
     wanted = dict(_leaves("", compared | {"model": VIT_B.model_dump(mode="json")})) | dict(recipe.released)
     differing = {
-        key: f"{key}: {_told(_value(run, key))} [{_told(released)}]"
+        key: f"{key}: {_text(_value(run, key))} [{_text(released)}]"
         for key, released in wanted.items()
         if json.dumps(_value(run, key)) != json.dumps(released)
     }
@@ -57,7 +57,7 @@ def departures(spec: RunSpec) -> Departures:
 def uses(parts: Mapping[str, Sequence[RunSpec]]) -> list[RecipeUse]:
     """The recipes of a study's runs, by its parts, with what departs from their releases.
 
-    Runs without a pathway stand with those of the same part and target that have one.
+    Runs without a pathway are listed with those of the same part and target that have one.
     """
     alike: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str, ...], list[tuple[str, str]]]] = {}
     for part, specs in parts.items():
@@ -68,8 +68,8 @@ def uses(parts: Mapping[str, Sequence[RunSpec]]) -> list[RecipeUse]:
                 alike.setdefault(key, {}).setdefault(departing.joined, []).append((part, spec.target))
     listed = []
     for (name, source, always), groups in alike.items():
-        beside = {place for joined, places in groups.items() if joined for place in places}
-        groups[()] = [place for place in groups.get((), []) if place not in beside]
+        with_pathway = {place for joined, places in groups.items() if joined for place in places}
+        groups[()] = [place for place in groups.get((), []) if place not in with_pathway]
         for joined, places in groups.items():
             if not places:
                 continue
@@ -93,5 +93,5 @@ def _value(document: JsonValue, key: str) -> JsonValue:
     return document
 
 
-def _told(value: JsonValue) -> str:
+def _text(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value)

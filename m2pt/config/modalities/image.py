@@ -74,5 +74,5 @@ class ImageAugment(AugmentSection):
         del form
         if goal == "semantic_segmentation":
             return dict.fromkeys(("crop_scale", "crop_draw", "policy", "erasing"), "scenes are not changed so")
-        jitter = {} if self.policy is None else {"color_jitter": "policy stands in for it"}
+        jitter = {} if self.policy is None else {"color_jitter": "policy replaces it"}
         return {"scene_scale": "it is for scenes"} | jitter

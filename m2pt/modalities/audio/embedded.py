@@ -28,7 +28,7 @@ PITCH = (20, 80)
 SAMPLE_RATE = 16000
 LENGTH = 13200  # samples: 32 frames of 50 ms, one every 25 ms
 LOUDNESS_DB = (-32.0, -18.0)  # of the word, against full scale
-NOISE_DB = (15.0, 35.0)  # how far the noise lies below the word
+NOISE_DB = (15.0, 35.0)  # how far the noise is below the word
 NOISE_COLOUR = (0.0, 2.0)  # power falls with this power of the frequency: white to brown
 QUIET = 0.02  # of the peak; what is quieter before and after the word is cut off
 

@@ -139,7 +139,7 @@ def sections(source: Path | str, wanted: Wanted) -> tuple[AudioInput, AudioAugme
     if not isinstance(wanted.input, AudioInput) or not isinstance(wanted.augment, AudioAugment | None):
         raise UserError(f"{source}: sounds need an input and an augmentation of the kind audio; choose a recipe for audio.")
     if wanted.goal not in ("classification", "tagging"):
-        raise UserError(f"{source}: sounds are there for classification or tagging, not for {wanted.goal}; correct the goal.")
+        raise UserError(f"{source}: sounds are for classification or tagging, not for {wanted.goal}; correct the goal.")
     if wanted.test != TestConfig():
         raise UserError(f"{source}: a sound is tested with one view; leave finetune.test out.")
     return wanted.input, wanted.augment

@@ -1,6 +1,6 @@
 """Published recipes for audio, all of them AudioMAE's (arXiv 2207.06405) at ViT-B, average pooling before the head.
 
-What the paper (section 4.2 and table 3) and its released code say differently is said beside each. Of AudioMAE's optimizer,
+Differences between the paper (section 4.2 and table 3) and its released code are noted at each recipe. Of AudioMAE's optimizer,
 beta_2 is 0.95 in the paper and AdamW's own 0.999 in the code.
 """
 

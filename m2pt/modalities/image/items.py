@@ -1,4 +1,4 @@
-"""Pictures with one label each, wherever their files lie."""
+"""Pictures with one label each, wherever their files are."""
 
 from abc import abstractmethod
 from collections.abc import Sequence

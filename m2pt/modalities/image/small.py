@@ -17,7 +17,7 @@ def read(folder: Path, split: str, config: ImageInput) -> Samples:
     The classes are the class folders of all splits together, by name, so that a label means the same in each.
 
     Raises:
-        UserError: the folder, the split or a class is missing or empty, or a file is no whole image.
+        UserError: the folder, the split or a class is missing or empty, or a file is not a complete image.
 
     """
     require_folder(folder)
@@ -38,11 +38,11 @@ def _class_folders(split: Path) -> list[Path]:
     paths = [path for path in split.iterdir() if not path.name.startswith(".")]
     for path in paths:
         if not path.is_dir():
-            raise UserError(f"{path}: stands beside the class folders; images belong into {split}/<class>/.")
+            raise UserError(f"{path}: is next to the class folders; images belong into {split}/<class>/.")
     return paths
 
 
 def _picture(path: Path, config: ImageInput) -> NDArray[np.uint8]:
     if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"{path}: is no image ({', '.join(SUFFIXES)}); remove it from the class folder.")
+        raise UserError(f"{path}: is not an image ({', '.join(SUFFIXES)}); remove it from the class folder.")
     return fit(read_picture(path), config.size, config.channels)

@@ -15,7 +15,7 @@ from m2pt.modalities.shared.tokenizer import Tokenizer
 class PublishedPointTokenizer(Tokenizer):
     """Clouds (B, P, 3); a group is the K points nearest to a centre, relative to it.
 
-    `local` lifts each point of a group, `joint` sees it beside the maximum over its group; `place` embeds a centre. Only the
+    `local` lifts each point of a group, `joint` sees it with the maximum over its group; `place` embeds a centre. Only the
     last layers follow the width of the encoder, as in Point-MAE at 384 and at 768. `class_token` and `class_position` are (D,).
     """
 
@@ -60,8 +60,8 @@ class PublishedPointTokenizer(Tokenizer):
         """Groups of relative coordinates to tokens (B, N, D)."""
         batch, count = groups_BNK3.shape[:2]
         points = self.local(groups_BNK3.flatten(0, 1).transpose(1, 2))  # (B * N, 256, K)
-        beside = torch.cat([points.amax(dim=2, keepdim=True).expand_as(points), points], dim=1)
-        tokens: Tensor = self.joint(beside).amax(dim=2).view(batch, count, -1)
+        joined = torch.cat([points.amax(dim=2, keepdim=True).expand_as(points), points], dim=1)
+        tokens: Tensor = self.joint(joined).amax(dim=2).view(batch, count, -1)
         return tokens
 
 

@@ -47,7 +47,7 @@ def read(folder: Path, split: str, config: PointInput) -> Samples:
 def _require_finite(path: Path, points_NP3: NDArray[Any]) -> None:
     if not np.isfinite(points_NP3).all():
         cloud = int(np.flatnonzero(~np.isfinite(points_NP3).all(axis=(1, 2)))[0])
-        raise UserError(f"{path}: cloud {cloud} has a coordinate that is no finite number; repair or remove it.")
+        raise UserError(f"{path}: cloud {cloud} has a coordinate that is not a finite number; repair or remove it.")
 
 
 def _normalise(path: Path, points_NP3: NDArray[Any]) -> NDArray[np.float32]:

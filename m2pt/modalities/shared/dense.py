@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from m2pt.modalities.shared.features import Features
 
 Outputs = Tensor | tuple[Tensor, Tensor]
-"""Outputs (B, classes, ...) with one per point or pixel; where a head has a second one at its side, in training those of both."""
+"""Outputs (B, classes, ...), one per point or pixel; in training also those of a side head, where there is one."""
 
 
 class DenseHead(nn.Module, ABC):

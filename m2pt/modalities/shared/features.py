@@ -7,10 +7,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a tokenizer hands to the encoder.
+    """What the encoder gets from a tokenizer.
 
-    `values` (B, prefix + N, D) carry their positions; `num_prefix` of them stand for no place (class tokens). `every_block`
-    (same shape) is added before every block instead of once (Point-MAE). `coordinates_BN3` say where the N tokens lie.
+    `values` (B, prefix + N, D) carry their positions; the first `num_prefix` have no place (class tokens). `every_block`
+    (same shape) is added before every block instead of once (Point-MAE). `coordinates_BN3` are the places of the N tokens.
     """
 
     values: Tensor
@@ -21,7 +21,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Features:
-    """What the encoder hands to a head: the outputs (B, prefix + N, D) of the blocks it asked for, in their order."""
+    """What a head gets from the encoder: the outputs (B, prefix + N, D) of the blocks that it asks for, in their order."""
 
     taps: tuple[Tensor, ...]
     coordinates_BN3: Tensor

@@ -24,14 +24,14 @@ Item = dict[str, Tensor]
 
 `x` float32: what the model sees; for training (...), for testing (V, ...) with one or more views. `y`: int64 scalar
 (classification), float32 (K,) of 0 and 1 (tagging), int64 of one label per point or pixel (segmentation; -1 where there is none).
-`given` int64 scalar, only where the model is told more than `x`: the object category of a part segmentation.
+`given` int64 scalar, only where the model gets more than `x`: the object category in part segmentation.
 """
 
 Split = Literal["train", "val", "test"]
 
 
 class Items(ABC):
-    """One split: what it holds is known from the start, files are read when a sample is asked for. Must be picklable.
+    """One split: its list is known from the start, files are read when a sample is asked for. Must be picklable.
 
     `labels_N` (N,) int64, or `labels_NK` float32 (N, K) for tagging, are known without reading samples where the data set lists
     them (None else): held-out data and weighted sampling are drawn by them.
@@ -46,7 +46,7 @@ class Items(ABC):
 
     @abstractmethod
     def train(self, index: int, seed: int) -> Item:
-        """Read and augment one sample; every draw follows from `seed` alone. Raises `UserError` naming the file."""
+        """Read and augment one sample; every draw depends only on `seed`. Raises `UserError` naming the file."""
 
     def copies(self, index: int, seed: int, numbers: Sequence[int]) -> list[Item]:
         """Differently augmented copies of one sample, by their numbers; copy 0 is that of `train`. Raises as `train`."""
@@ -57,7 +57,7 @@ class Items(ABC):
         """Read one sample as it is tested, the same each time, with its views in front. Raises `UserError` naming the file."""
 
     def among(self, kept: Tensor) -> Self:
-        """The same split, where a sample that is mixed with another takes it from the samples `kept` alone."""
+        """The same split, in which samples are only mixed with those in `kept`."""
         del kept
         return self
 
@@ -67,7 +67,7 @@ class Items(ABC):
 
     @abstractmethod
     def file(self, index: int) -> Path:
-        """The file that one sample lies in, whether it is there or not."""
+        """The file that holds one sample, whether it exists or not."""
 
 
 def copy_seed(seed: int, number: int) -> int:
@@ -77,7 +77,7 @@ def copy_seed(seed: int, number: int) -> int:
 
 @dataclass(frozen=True)
 class Wanted:
-    """In which form samples are wanted: the resolved sections of a run's spec."""
+    """The form in which a run needs its samples: the resolved sections of its spec."""
 
     input: InputConfig
     augment: Augmentation | None
@@ -95,7 +95,7 @@ Raises `UserError` for a missing, empty or damaged list, naming file and line.
 
 @contextmanager
 def seeded(seed: int) -> Iterator[torch.Generator]:
-    """Let every draw inside follow from `seed`, also those of libraries that use global generators (Python's, NumPy's, torch's).
+    """Make every draw inside depend only on `seed`, also in libraries that use global generators (Python's, NumPy's, torch's).
 
     Yields a generator of its own; the global ones are as before afterwards.
     """

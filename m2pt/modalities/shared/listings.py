@@ -1,4 +1,4 @@
-"""Lists as they are in the world: in UTF-8, or in UTF-16 with its mark, of any system's lines; tables with quotes and spaces."""
+"""Lists in any form that people have: UTF-8, or UTF-16 with its mark; lines of any system; tables with quotes and spaces."""
 
 import codecs
 import csv
@@ -19,7 +19,7 @@ def read_text(path: Path) -> str:
     """The text of a file, without a byte-order mark.
 
     Raises:
-        UserError: it is missing or no text.
+        UserError: it is missing or not text.
 
     """
     require_folder(path.parent)
@@ -42,10 +42,10 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
     """The lines of a list that are not empty, stripped, with their numbers from 1 on.
 
     Raises:
-        UserError: it is missing, no text, or lists nothing.
+        UserError: it is missing, not text, or empty.
 
     """
-    # Not splitlines: names may hold what that takes for the end of a line (U+2028, for one).
+    # Not splitlines: names may hold what that takes for the end of a line, such as U+2028.
     lines = read_text(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     entries = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
     if not entries:
@@ -64,7 +64,7 @@ def read_rows(path: Path, names: Sequence[str] | None = None) -> list[tuple[int,
     The first line is the heading where no `names` are given.
 
     Raises:
-        UserError: it is missing, no text, or has a row of more or fewer values than the heading.
+        UserError: it is missing, not text, or has a row with more or fewer values than the heading.
 
     """
     lines, rows = read_lines(path), []
@@ -86,13 +86,13 @@ def read_document(path: Path) -> Any:
     """The content of a JSON file that lists something.
 
     Raises:
-        UserError: it is missing or no JSON.
+        UserError: it is missing or not JSON.
 
     """
     try:
         return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: is no valid JSON; restore the file.") from error
+        raise UserError(f"{path}: is not valid JSON; restore the file.") from error
 
 
 def require_unique(names: Iterable[str], listed_in: Path) -> None:

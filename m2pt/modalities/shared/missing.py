@@ -1,4 +1,4 @@
-"""What is said of a name that is missing: where it was looked for, and where it seems to be."""
+"""Advice about a name that is missing: where it seems to be."""
 
 import errno
 import os
@@ -12,12 +12,12 @@ _DEPTH, _FOLDERS = 3, 500  # how far archives nest their content, and how many f
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file lies there; not where the name is longer than any file's can be."""
+    """Whether the file exists; False for a name longer than a file's can be."""
     return _asked(path.is_file)
 
 
 def exists(path: Path) -> bool:
-    """Whether anything lies there; not where the name is longer than any file's can be."""
+    """Whether anything exists there; False for a name longer than a file's can be."""
     return _asked(path.exists)
 
 
@@ -34,7 +34,7 @@ def needed(folder: Path, name: str) -> Path:
     """The path of a file or folder that a data set cannot do without.
 
     Raises:
-        UserError: it is missing; said with the folder near it that holds it, or with a name there that differs in writing alone.
+        UserError: it is missing; the message names a nearby folder that holds it, or a name that differs only in its writing.
 
     """
     path = folder / name
@@ -44,7 +44,7 @@ def needed(folder: Path, name: str) -> Path:
 
 
 def advice(folder: Path, name: str) -> str:
-    """The end of a sentence on `name`, which is not in `folder`: where it seems to be; nothing where it is nowhere near."""
+    """The end of a sentence about `name`, which is not in `folder`: where it seems to be; empty where it is nowhere near."""
     if said := spelling(folder, name):
         return said
     if home := _home(folder, name):
@@ -53,14 +53,14 @@ def advice(folder: Path, name: str) -> str:
 
 
 def spelling(folder: Path, name: str) -> str:
-    """As `advice`, of names in that very place alone."""
+    """As `advice`, but only for names in that very place."""
     if alike := _alike(folder, name):
         return f"; {alike} is there, which differs in capitals or in the form of its letters: rename it, or correct the list"
     return ""
 
 
 def _alike(folder: Path, name: str) -> Path | None:
-    """What lies there under a name that reads the same."""
+    """The entry there whose name reads the same."""
     here, changed = folder, False
     for part in Path(name).parts:
         if exists(here / part):

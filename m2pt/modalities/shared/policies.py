@@ -1,4 +1,4 @@
-"""What timm's policies of augmentation (AutoAugment, RandAugment, AugMix) leave to the version of Pillow."""
+"""Where timm's policies of augmentation (AutoAugment, RandAugment, AugMix) depend on the version of Pillow."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a reader hands out: decoded samples with their labels, and the checks that every reader shares.
+"""Decoded samples with their labels, and the checks that every reader shares.
 
 Shape suffixes: N samples.
 """
@@ -58,7 +58,7 @@ def require_folder(folder: Path) -> Path:
     """`folder` itself.
 
     Raises:
-        UserError: it is not there, or no folder.
+        UserError: it is missing or not a folder.
 
     """
     if not folder.is_dir():
@@ -68,10 +68,10 @@ def require_folder(folder: Path) -> Path:
 
 
 def place(folder: Path, name: str, listed_in: Path) -> Path:
-    """Where a file lies that a list of the data set names, relative to the data folder; it need not be there.
+    """The path of a file that a list of the data set names, relative to the data folder; it need not exist.
 
     Raises:
-        UserError: it lies where the fingerprint of the data does not look: outside the data folder, or below a dotfile's name.
+        UserError: the fingerprint of the data does not cover it: it is outside the data folder, or below a dotfile's name.
 
     """
     if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -80,7 +80,7 @@ def place(folder: Path, name: str, listed_in: Path) -> Path:
 
 
 def visible(name: str, listed_in: str) -> str:
-    """The name itself. Raises `UserError` where it leads to or through a dotfile: no fingerprint would cover that."""
+    """The name itself. Raises `UserError` where it names a dotfile or leads through one: no fingerprint would cover that."""
     if "." in name and any(part.startswith(".") for part in Path(name).parts):
         raise UserError(f"{listed_in}: names {name!r}, and dotfiles belong to no data set; rename the file and the entry.")
     return name

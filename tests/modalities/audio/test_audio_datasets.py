@@ -110,7 +110,7 @@ def test_a_truncated_sound_is_named_wherever_it_ends(folder, suffix):
     whole = path.read_bytes()
     for length in [*range(0, 60), *range(60, len(whole), 997), len(whole) - 1]:
         path.write_bytes(whole[:length])
-        with pytest.raises(UserError, match=rf"cut\.{suffix}: (is no whole sound file|is empty|holds no sound)"):
+        with pytest.raises(UserError, match=rf"cut\.{suffix}: (is not a complete sound file|is empty|holds no sound)"):
             read(folder, "val", CONFIG)
 
 
@@ -119,7 +119,7 @@ def test_a_sound_without_samples_or_with_no_number_is_named(folder):
     with pytest.raises(UserError, match=r"one\.wav: holds no sound"):
         read(folder, "val", CONFIG)
     soundfile.write(folder / "wav" / "one.wav", np.array([0.0, np.nan, 0.0]), RATE, subtype="FLOAT")
-    with pytest.raises(UserError, match=r"one\.wav: holds a sample that is no finite number"):
+    with pytest.raises(UserError, match=r"one\.wav: holds a sample that is not a finite number"):
         read(folder, "val", CONFIG)
 
 
@@ -142,9 +142,9 @@ def test_a_faulty_entry_is_named(folder, entry, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is no valid JSON"),
+        ("{", "is not valid JSON"),
         ("\udc80", "is not a text file in UTF-8"),
-        ("[]", "is no manifest of the form"),
+        ("[]", "is not a manifest of the form"),
         ('{"data": []}', "holds no samples"),
     ],
 )
@@ -157,7 +157,7 @@ def test_a_faulty_manifest_is_named(folder, content, message):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("index,name\n0,x\n", "is no table of index, mid and display_name"),
+        ("index,name\n0,x\n", "is not a table of index, mid and display_name"),
         ("index,mid,display_name\nzero,/m/0a,x\n", "is no table"),
         ("index,mid,display_name\n1,/m/0a,x\n", "counted from 0"),
         ("index,mid,display_name\n0,/m/0a,x\n0,/m/0b,y\n", "counted from 0"),

@@ -32,7 +32,7 @@ def read(tmp_path, content, name="a.wav", stereo="mean"):
 
 
 def refused(tmp_path, content, name="a.wav"):
-    with pytest.raises(UserError, match=f"{name}: is no whole sound file"):
+    with pytest.raises(UserError, match=f"{name}: is not a complete sound file"):
         read(tmp_path, content, name)
 
 

@@ -208,7 +208,7 @@ def test_a_faulty_sound_of_esc50_is_named(esc50):
     path = esc50 / "audio" / "1-10032-A-0.wav"
     path.write_bytes(path.read_bytes()[:1000])
     items = open_esc50(esc50, "test")
-    with pytest.raises(UserError, match=r"1-10032-A-0\.wav: is no whole sound file"):
+    with pytest.raises(UserError, match=r"1-10032-A-0\.wav: is not a complete sound file"):
         [items.test(index) for index in range(len(items))]
 
 

@@ -185,10 +185,10 @@ def test_damaged_and_mislabelled_members_are_named(folder, cut):
         with pytest.raises(UserError, match=fault):
             items.train(0, 0)
     cut(annotation)
-    with pytest.raises(UserError, match=r"00000000\.png: is no whole image"):
+    with pytest.raises(UserError, match=r"00000000\.png: is not a complete image"):
         items.test(0)
     cut(folder / "images" / "training" / "ADE_train_00000001.jpg")
-    with pytest.raises(UserError, match=r"00000001\.jpg: is no whole image"):
+    with pytest.raises(UserError, match=r"00000001\.jpg: is not a complete image"):
         items.train(1, 0)
 
 
@@ -200,7 +200,7 @@ def test_missing_members_are_named(folder):
     with pytest.raises(UserError, match=r"images/training/ADE_train_00000002\.jpg: is missing"):
         read(folder, "train", WANTED)
     (folder / "annotations" / "training" / "notes.txt").write_text("x")
-    with pytest.raises(UserError, match=r"notes\.txt: is no \.png file"):
+    with pytest.raises(UserError, match=r"notes\.txt: is not a \.png file"):
         read(folder, "train", WANTED)
     (folder / "images").rename(folder / "pictures")
     with pytest.raises(UserError, match=r"images/training: is missing; the data set needs it"):

@@ -68,7 +68,7 @@ def test_a_truncated_png_is_named_wherever_it_ends(folder):
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        with pytest.raises(UserError, match=r"val/b/1\.png: is no whole image"):
+        with pytest.raises(UserError, match=r"val/b/1\.png: is not a complete image"):
             read(folder, "val", GREY)
 
 
@@ -77,7 +77,7 @@ def test_a_damaged_png_is_named(folder):
     content = bytearray(path.read_bytes())
     content[content.index(b"IDAT") + 8] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"val/b/1\.png: is no whole image"):
+    with pytest.raises(UserError, match=r"val/b/1\.png: is not a complete image"):
         read(folder, "val", GREY)
 
 
@@ -87,7 +87,7 @@ def test_a_truncated_jpeg_is_named(folder):
     Image.fromarray(noise).save(path)
     assert len(read(folder, "val", GREY).y) == 3
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"2\.JPEG: is no whole image"):
+    with pytest.raises(UserError, match=r"2\.JPEG: is not a complete image"):
         read(folder, "val", GREY)
 
 
@@ -109,8 +109,8 @@ def test_what_is_missing_is_named(folder):
 
 def test_what_does_not_belong_is_named(folder):
     (folder / "val" / "a" / "notes.txt").write_text("x")
-    with pytest.raises(UserError, match=r"notes\.txt: is no image"):
+    with pytest.raises(UserError, match=r"notes\.txt: is not an image"):
         read(folder, "val", GREY)
     (folder / "val" / "a" / "notes.txt").rename(folder / "val" / "notes.txt")
-    with pytest.raises(UserError, match=r"val/notes\.txt: stands beside the class folders"):
+    with pytest.raises(UserError, match=r"val/notes\.txt: is next to the class folders"):
         read(folder, "val", GREY)

@@ -60,7 +60,7 @@ def test_half_a_jpeg_is_refused(options):
     whole = encoded(noisy(3, (200, 150)), "JPEG", **options)
     half = whole[: len(whole) // 2]
     for content in (half, half + END, half + END * 2 + bytes(100)):
-        with pytest.raises(UserError, match=r"a\.jpg: is no whole image"):
+        with pytest.raises(UserError, match=r"a\.jpg: is not a complete image"):
             decode(content, "a.jpg")
 
 
@@ -139,7 +139,7 @@ def test_other_files_that_end_early_are_refused():
                 sized = cut[:4] + struct.pack("<I", len(cut) - 8) + cut[8:16] + struct.pack("<I", len(cut) - 20) + cut[20:]
                 broken[f"{len(broken)}.{kind}"] = sized
     for name, content in broken.items():
-        with pytest.raises(UserError, match=f"{name}: is no whole image"):
+        with pytest.raises(UserError, match=f"{name}: is not a complete image"):
             decode(content, name)
 
 
@@ -193,7 +193,7 @@ def test_a_jpeg_of_which_a_part_was_never_written_is_refused(options, place):
     start = int(len(content) * place)
     holed = content[:start] + bytes(4096) + content[start + 4096 :]
     Image.open(io.BytesIO(holed)).load()
-    with pytest.raises(UserError, match=r"holed\.jpg: is no whole image"):
+    with pytest.raises(UserError, match=r"holed\.jpg: is not a complete image"):
         decode(holed, "holed.jpg")
 
 

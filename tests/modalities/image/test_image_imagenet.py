@@ -87,7 +87,7 @@ def test_damaged_files_are_named_when_they_are_read(folder, wanted, cut):
     cut(folder / "train" / CLASSES[0] / f"{CLASSES[0]}_1.JPEG")
     (folder / "train" / CLASSES[1] / f"{CLASSES[1]}_0.JPEG").write_bytes(b"")
     (folder / "train" / CLASSES[2] / f"{CLASSES[2]}_2.JPEG").unlink()
-    for index, fault in ((1, r"n01440764_1\.JPEG: is no whole image"), (3, r"n01443537_0\.JPEG: is no whole image")):
+    for index, fault in ((1, r"n01440764_1\.JPEG: is not a complete image"), (3, r"n01443537_0\.JPEG: is not a complete image")):
         with pytest.raises(UserError, match=fault):
             items.train(index, 0)
         with pytest.raises(UserError, match=fault):
@@ -101,10 +101,10 @@ def test_what_is_missing_or_astray_is_named(folder, wanted):
     with pytest.raises(UserError, match="nowhere: the data folder is missing"):
         read(folder / "nowhere", "train", wanted)
     (folder / "val" / "flat.JPEG").write_bytes(b"x")
-    with pytest.raises(UserError, match=r"val/flat\.JPEG: stands beside the class folders; sort the pictures into"):
+    with pytest.raises(UserError, match=r"val/flat\.JPEG: is next to the class folders; sort the pictures into"):
         read(folder, "test", wanted)
     (folder / "val" / "flat.JPEG").rename(folder / "val" / CLASSES[0] / "notes.txt")
-    with pytest.raises(UserError, match=r"notes\.txt: is no image"):
+    with pytest.raises(UserError, match=r"notes\.txt: is not an image"):
         read(folder, "test", wanted)
     (folder / "val" / CLASSES[0] / "notes.txt").rename(folder / "val" / CLASSES[0] / ".notes.txt")
     assert len(read(folder, "test", wanted)) == 6

@@ -165,7 +165,7 @@ def test_shards_lie_in_one_place_whole_and_without_gaps(folder, plain, encoded):
     assert len(read(folder, "train", plain)) == 9
     for name in ("00002.tar.gz", "00002.tar.part", "00002.tgz", "00002.TAR"):
         (folder / "train" / name).write_bytes(whole)
-        with pytest.raises(UserError, match=rf"{name}: is no plain \.tar file"):
+        with pytest.raises(UserError, match=rf"{name}: is not a plain \.tar file"):
             read(folder, "train", plain)
         (folder / "train" / name).unlink()
     for other in (folder / "validation" / "0.tar", folder / "x-val-0.tar"):
@@ -240,7 +240,7 @@ def test_an_unreadable_picture_is_named_when_it_is_read(folder, wanted, encoded)
     write_shard(folder / "val" / "00002.tar", [("a.jpg", encoded(0)[:200]), ("a.cls", b"0"), ("b.jpg", b""), ("b.cls", b"1")])
     items = read(folder, "test", wanted)
     for index, member in enumerate("ab"):
-        with pytest.raises(UserError, match=rf"00002\.tar, member {member}\.jpg: is no whole image"):
+        with pytest.raises(UserError, match=rf"00002\.tar, member {member}\.jpg: is not a complete image"):
             items.test(index)
 
 

@@ -47,7 +47,7 @@ def test_a_truncated_file_is_named(folder, share):
     path = folder / "b.h5"
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(UserError, match=r"b\.h5: is (no whole HDF5 file|empty)"):
+    with pytest.raises(UserError, match=r"b\.h5: is (not a complete HDF5 file|empty)"):
         read(folder, "val", CONFIG)
 
 
@@ -67,7 +67,7 @@ NAN[0, 6, 1] = np.nan
         ({"data": CLOUDS[3:, :4], "label": LABELS[3:]}, r"clouds have 4 points, fewer than the input's points \(5\)"),
         ({"data": CLOUDS[3:], "label": LABELS[3:] + 2}, "`label` has the label 2, but labels go from 0 to 1"),
         ({"data": CLOUDS[3:], "label": LABELS[3:].astype(int) - 1}, "`label` has the label -1, but labels go from 0 to 1"),
-        ({"data": NAN, "label": LABELS[3:]}, "cloud 0 has a coordinate that is no finite number"),
+        ({"data": NAN, "label": LABELS[3:]}, "cloud 0 has a coordinate that is not a finite number"),
         ({"data": CLOUDS[3:] * 0, "label": LABELS[3:]}, "all points of cloud 0 coincide"),
     ],
 )

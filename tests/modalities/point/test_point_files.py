@@ -39,7 +39,7 @@ def test_a_whole_file_is_read_and_a_cut_one_refused(tmp_path, options):
     for share in (0.2, 0.7, 0.99):
         (tmp_path / "a.h5").write_bytes(whole[: int(len(whole) * share)])
         for reader in (stored, small):
-            with pytest.raises(UserError, match=r"a\.h5: is no whole HDF5 file"):
+            with pytest.raises(UserError, match=r"a\.h5: is not a complete HDF5 file"):
                 reader()
 
 

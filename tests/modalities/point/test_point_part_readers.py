@@ -97,10 +97,16 @@ def test_points_of_shapenetpart_come_with_their_labels(shapenet):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lines: [*lines[:4], lines[4][:20]], r"a\.txt, line 5: is no line of 7 numbers"),
+        (lambda lines: [*lines[:4], lines[4][:20]], r"a\.txt, line 5: is not a line of 7 numbers"),
         (lambda lines: [line.rsplit(" ", 1)[0] for line in lines], r"a\.txt: has 6 numbers a line, not 7"),
-        (lambda lines: [*lines[:4], lines[4].rsplit(" ", 1)[0] + " 4.0"], r"a\.txt, line 5: the label 4 is no part of Airplane"),
-        (lambda lines: [lines[0].rsplit(" ", 1)[0] + " 0.5"], r"a\.txt, line 1: the label 0.5 is no part of Airplane \(0 to 3\)"),
+        (
+            lambda lines: [*lines[:4], lines[4].rsplit(" ", 1)[0] + " 4.0"],
+            r"a\.txt, line 5: the label 4 is not a part of Airplane",
+        ),
+        (
+            lambda lines: [lines[0].rsplit(" ", 1)[0] + " 0.5"],
+            r"a\.txt, line 1: the label 0.5 is not a part of Airplane \(0 to 3\)",
+        ),
         (lambda lines: [lines[0]] * 5, r"a\.txt: all points coincide"),
         (lambda lines: [" "], r"a\.txt: holds no points"),
     ],
@@ -119,9 +125,9 @@ def test_lists_of_shapenetpart_that_do_not_fit_are_named(shapenet):
     listing = shapenet / "train_test_split" / "shuffled_train_file_list.json"
     whole = listing.read_text()
     for content, message in (
-        (whole[:-9], "is no valid JSON"),
-        ("{}", "is no list of names"),
-        ("[]", "is no list of names"),
+        (whole[:-9], "is not valid JSON"),
+        ("{}", "is not a list of names"),
+        ("[]", "is not a list of names"),
         ('["shape_data/02691156"]', "names 'shape_data/02691156', which is not of the form"),
         ('["shape_data/99/a"]', "names 'shape_data/99/a', which is not of the form"),
         (None, "cannot be read"),
@@ -219,7 +225,7 @@ def test_faults_of_partnet_are_named(partnet, whole_partnet, tmp_path):
     path = partnet / "Door-2" / "val-00.h5"
     content, points = path.read_bytes(), np.zeros((1, 20, 3), np.float32)
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(UserError, match=r"Door-2/val-00\.h5: is no whole HDF5 file"):
+    with pytest.raises(UserError, match=r"Door-2/val-00\.h5: is not a complete HDF5 file"):
         open_parts("partnet", partnet, variant="2")
     for labels, message in (
         (np.zeros((1, 19), np.uint8), r"`label_seg` is uint8 of shape \(1, 19\), not integers of shape \(1, 20\)"),

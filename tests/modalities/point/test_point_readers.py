@@ -149,7 +149,7 @@ def test_without_augmentation_training_samples_are_test_samples(stored):
 def test_a_truncated_file_of_clouds_is_named(stored, share):
     path = stored / "ply_data_train1.h5"
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    with pytest.raises(UserError, match=r"ply_data_train1\.h5: is (no whole HDF5 file|empty)"):
+    with pytest.raises(UserError, match=r"ply_data_train1\.h5: is (not a complete HDF5 file|empty)"):
         open_modelnet40(stored)
 
 
@@ -182,7 +182,7 @@ def test_a_damaged_cloud_is_named_when_it_is_read(stored):
     write_h5(stored / "ply_data_train1.h5", broken, LABELS)
     items = open_modelnet40(stored)
     items.train(3, 0)
-    with pytest.raises(UserError, match=r"ply_data_train1\.h5, cloud 1: has a coordinate that is no finite number"):
+    with pytest.raises(UserError, match=r"ply_data_train1\.h5, cloud 1: has a coordinate that is not a finite number"):
         items.train(4, 0)
     path = stored / "ply_data_train0.h5"
     with h5py.File(path) as file:
@@ -197,8 +197,8 @@ def test_a_damaged_cloud_is_named_when_it_is_read(stored):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lines: [*lines[:5], lines[5][:9]], r"airplane_0004\.txt, line 6: is no line of 6 numbers"),
-        (lambda lines: [*lines[:5], "a,b,c,d,e,f", *lines[6:]], r"airplane_0004\.txt, line 6: is no line of 6 numbers"),
+        (lambda lines: [*lines[:5], lines[5][:9]], r"airplane_0004\.txt, line 6: is not a line of 6 numbers"),
+        (lambda lines: [*lines[:5], "a,b,c,d,e,f", *lines[6:]], r"airplane_0004\.txt, line 6: is not a line of 6 numbers"),
         (lambda lines: lines[:5], r"airplane_0004\.txt: has 5 points, fewer than the input's points \(8\)"),
         (lambda lines: [line.rsplit(",", 3)[0] for line in lines], r"airplane_0004\.txt: has 3 numbers a line, not 6"),
         (lambda lines: ["", ""], r"airplane_0004\.txt: holds no points"),
@@ -218,7 +218,7 @@ def test_a_binary_or_removed_text_file_is_named(text):
     path = text / "airplane" / "airplane_0004.txt"
     path.write_bytes(bytes(range(128, 256)) * 4)
     items = open_modelnet40(text)
-    with pytest.raises(UserError, match=r"airplane_0004\.txt, line 1: is no line of 6 numbers"):
+    with pytest.raises(UserError, match=r"airplane_0004\.txt, line 1: is not a line of 6 numbers"):
         items.test(3)
     path.unlink()
     with pytest.raises(UserError, match=r"airplane_0004\.txt: cannot be read"):

@@ -64,7 +64,7 @@ def test_decoding_starts_at_the_key_frame_before(tmp_path):
         content[start : start + size] = b"\xff" * size
     path.write_bytes(content)
     assert picked(path, [12, 30, 59]) == {12: 12, 30: 30, 59: 59}
-    with pytest.raises(UserError, match=r"clip\.mp4: is no whole video"):
+    with pytest.raises(UserError, match=r"clip\.mp4: is not a complete video"):
         picked(path, [3])
 
 
@@ -93,7 +93,7 @@ def test_a_file_without_video_is_named(tmp_path):
         sound.sample_rate = 16000
         container.mux(stream.encode(sound))
         container.mux(stream.encode(None))
-    with pytest.raises(UserError, match=r"sound\.mp4: is no whole video"), opened(path):
+    with pytest.raises(UserError, match=r"sound\.mp4: is not a complete video"), opened(path):
         pass
 
 
@@ -113,7 +113,7 @@ def test_a_file_that_ends_early_is_refused(tmp_path, name, codec):
         assert len(video) == sum(1 for _ in video.frames()) == 70
     for share in (0.05, 0.5, 0.9, 0.99, 0.9999):
         path.write_bytes(whole[: int(len(whole) * share)])
-        with pytest.raises(UserError, match=rf"{name}: is no whole video"), opened(path):
+        with pytest.raises(UserError, match=rf"{name}: is not a complete video"), opened(path):
             pass
 
 

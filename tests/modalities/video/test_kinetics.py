@@ -245,10 +245,10 @@ def test_a_member_that_cannot_be_read_is_named(folder, read):
     whole = path.read_bytes()
     for length in range(1, len(whole), len(whole) // 7):
         path.write_bytes(whole[:length])
-        with pytest.raises(UserError, match=r"train/square\.mp4: is no whole video"):
+        with pytest.raises(UserError, match=r"train/square\.mp4: is not a complete video"):
             read(items)
     path.write_text("no video at all\n" * 100)
-    with pytest.raises(UserError, match=r"train/square\.mp4: is no whole video"):
+    with pytest.raises(UserError, match=r"train/square\.mp4: is not a complete video"):
         read(items)
     path.write_bytes(b"")
     with pytest.raises(UserError, match=r"train/square\.mp4: is empty \(0 bytes\)"):
@@ -262,7 +262,7 @@ def test_a_member_that_cannot_be_read_is_named(folder, read):
         sound.sample_rate = 16000
         container.mux(stream.encode(sound))
         container.mux(stream.encode(None))
-    with pytest.raises(UserError, match=r"train/square\.mp4: is no whole video"):
+    with pytest.raises(UserError, match=r"train/square\.mp4: is not a complete video"):
         read(items)
 
 
@@ -289,5 +289,5 @@ def test_labels_without_names_leave_no_gap(folder, low, high, lacking):
 def test_a_picture_under_the_name_of_a_video_is_no_video(folder, suffix):
     """The advice for streams, to copy it into Matroska, would make a video of it."""
     Image.new("RGB", (CODE, CODE)).save(folder / "val" / "wide.mp4", suffix)
-    with pytest.raises(UserError, match=r"wide\.mp4: is no whole video"):
+    with pytest.raises(UserError, match=r"wide\.mp4: is not a complete video"):
         opened(folder, "test").test(0)

@@ -161,5 +161,5 @@ def test_everything_follows_from_the_generator_and_nothing_else_is_drawn_from():
 
 @pytest.mark.parametrize("policy", ["rand-z9", "augmix-m3", "rand-m7-q3"])
 def test_an_unknown_policy_is_named(policy):
-    with pytest.raises(UserError, match=rf"finetune\.augment\.policy: '{policy}' is no RandAugment policy"):
+    with pytest.raises(UserError, match=rf"finetune\.augment\.policy: '{policy}' is not a RandAugment policy"):
         augmented([noise()], 0, policy=policy)

@@ -79,7 +79,7 @@ def test_a_truncated_video_is_named_wherever_it_ends(folder, name):
 
 def test_a_file_that_is_no_video_is_named(folder):
     (folder / "clips" / "one.mp4").write_text("no video at all\n" * 100)
-    with pytest.raises(UserError, match=r"one\.mp4: is no whole video"):
+    with pytest.raises(UserError, match=r"one\.mp4: is not a complete video"):
         read(folder, "val", CONFIG)
 
 

@@ -167,7 +167,7 @@ def test_a_fault_of_the_disk_is_no_damage(videos: Path, monkeypatch: pytest.Monk
 
     def faulty(self: Items, index: int) -> object:
         if self.file(index).name == "val3.mp4":
-            raise UserError(f"{self.file(index)}: is no whole video")
+            raise UserError(f"{self.file(index)}: is not a complete video")
         return test(self, index)
 
     monkeypatch.setattr(VideoItems, "test", faulty)
@@ -191,7 +191,7 @@ def test_what_can_be_read_the_second_time_is_not_left_out(videos: Path, monkeypa
     def shaky(self: Items, index: int) -> object:
         if self.file(index).name == "val3.mp4" and not failed:
             failed.append(index)
-            raise UserError(f"{self.file(index)}: is no whole video")
+            raise UserError(f"{self.file(index)}: is not a complete video")
         return test(self, index)
 
     monkeypatch.setattr(VideoItems, "test", shaky)
@@ -270,7 +270,7 @@ def test_a_run_goes_on_with_the_samples_that_it_began_with_or_not_at_all(videos:
 
     def other(self: Items, index: int) -> object:  # ... which cannot read what the first could
         if self.file(index).name == "val3.mp4":
-            raise UserError(f"{self.file(index)}: is no whole video")
+            raise UserError(f"{self.file(index)}: is not a complete video")
         return test(self, index)
 
     monkeypatch.setattr(VideoItems, "test", other)

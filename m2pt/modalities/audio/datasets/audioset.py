@@ -1,4 +1,4 @@
-"""AudioSet (and data sets in its layout) in the manifests of AST and AudioMAE, beside `class_labels_indices.csv`."""
+"""AudioSet (and data sets in its layout) in the manifests of AST and AudioMAE, next to `class_labels_indices.csv`."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ TRAIN: dict[str | None, tuple[str, ...]] = {
     "full": ("whole_train_data.json", "train_all.json"),
 }
 """The manifest of the training split for each variant: AST's names, AudioMAE's, whose `train.json` is the balanced one, and
-M2PT's (`train_cleaned.json`, `eval_cleaned.json`). Where a folder holds several of them, the variant has to tell which it is.
+M2PT's (`train_cleaned.json`, `eval_cleaned.json`). Where a folder holds several of them, the variant must say which one.
 
 `full` is AudioSet-2M: balanced and unbalanced together. A variant that ends in `.json` is itself the name of the manifest.
 """

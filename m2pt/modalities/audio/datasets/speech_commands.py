@@ -45,7 +45,7 @@ def open_speech_commands(folder: Path, split: Split, wanted: Wanted) -> Items | 
         names, listed_in = listed[split], folder / LISTS[split]
     if not names:
         raise UserError(
-            f"{folder}: holds no sounds for training beside those of {' and '.join(LISTS.values())}; unpack it again."
+            f"{folder}: holds no sounds for training besides those of {' and '.join(LISTS.values())}; unpack it again."
         )
     label_of = {word: label for label, word in enumerate(words)}
     return SoundItems(folder, listed_in, names, [[label_of[name.split("/")[0]]] for name in names], words, wanted)
@@ -56,7 +56,7 @@ def _require_sounds(folder: Path, words: list[str]) -> None:
     for word in words:
         if not any(path.name[0] != "." for path in (folder / word).iterdir()):
             raise UserError(
-                f"{folder / word}: holds no sounds, and each folder is a word to tell; unpack them there or remove it."
+                f"{folder / word}: holds no sounds, and each folder is a class; unpack them there or remove the folder."
             )
 
 
@@ -68,7 +68,7 @@ def _sounds(folder: Path, words: list[str]) -> list[str]:
             if path.name[0] == ".":
                 continue
             if path.suffix.lower() != ".wav":
-                raise UserError(f"{path}: is no WAV file; remove it from the folder of a word.")
+                raise UserError(f"{path}: is not a WAV file; remove it from the folder of a word.")
             sounds.append(f"{word}/{path.name}")
     return sorted(sounds)
 
@@ -78,7 +78,9 @@ def _listed(path: Path, words: set[str]) -> list[str]:
     for line, name in read_lines(path):
         word, _, file = name.partition("/")
         if word not in words or not file.lower().endswith(".wav") or "/" in file:
-            raise UserError(f"{path}: line {line} ({name!r}) is no `word/file.wav` with one of the folders of words; restore it.")
+            raise UserError(
+                f"{path}: line {line} ({name!r}) is not `word/file.wav` with one of the folders of words; restore it."
+            )
         names.append(name)
     require_unique(names, path)
     return names

@@ -26,7 +26,7 @@ def read_classes(path: Path) -> tuple[dict[str, int], list[str]]:
         names = {int(row["index"]): row["display_name"] for row in rows}
         by_mid = {row["mid"]: int(row["index"]) for row in rows}
     except (KeyError, ValueError) as error:
-        raise UserError(f"{path}: is no table of index, mid and display_name; make the data again.") from error
+        raise UserError(f"{path}: is not a table of index, mid and display_name; make the data again.") from error
     if sorted(names) != list(range(len(rows))) or len(by_mid) != len(rows):
         raise UserError(f"{path}: must give every class one index, counted from 0, and one mid; make the data again.")
     return by_mid, [names[index] for index in range(len(rows))]
@@ -45,7 +45,7 @@ def read_entries(manifest: Path) -> list[Any]:
     document = read_document(manifest)
     entries = document.get("data") if isinstance(document, dict) else None
     if not isinstance(entries, list):
-        raise UserError(f'{manifest}: is no manifest of the form {{"data": [...]}}; restore the file.')
+        raise UserError(f'{manifest}: is not a manifest of the form {{"data": [...]}}; restore the file.')
     return entries
 
 

@@ -1,7 +1,7 @@
 """MP3 files as waveforms, by FFmpeg. Shape suffixes: S samples in time, C channels.
 
 libsndfile guesses the length of a file without a header from its first frame, and reads no further than that; FFmpeg reads every
-frame, and leaves out what the encoder put before and after the sound where a header tells it, as libsndfile does.
+frame, and leaves out what the encoder put before and after the sound where a header says it, as libsndfile does.
 """
 
 from pathlib import Path
@@ -48,7 +48,7 @@ def read_mpeg(path: Path) -> tuple[NDArray[np.float64], int]:
 
 
 def _frame_bytes(header: bytes) -> int:
-    """The length of the frame that begins with these bytes; 0 where its header does not tell it (free format)."""
+    """The length of the frame that begins with these bytes; 0 where its header does not say (free format)."""
     version, layer = (header[1] >> 3) & 3, 4 - ((header[1] >> 1) & 3)
     bits, rate = header[2] >> 4, (header[2] >> 2) & 3
     if version == 1 or layer == 4 or bits in (0, 15) or rate == 3:
@@ -62,7 +62,7 @@ def _frame_bytes(header: bytes) -> int:
 
 
 def _promised(path: Path, first: int) -> int:
-    """How many frames the header promises that stands in a frame of its own before the first that sounds; 0 without one."""
+    """How many frames the header promises, which is in a frame of its own before the first audible one; 0 without one."""
     with path.open("rb") as file:
         tag = file.read(10)
         place = 10 + sum(byte << shift for byte, shift in zip(tag[6:10], (21, 14, 7, 0), strict=True)) if tag[:3] == b"ID3" else 0

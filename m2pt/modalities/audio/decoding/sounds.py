@@ -43,14 +43,14 @@ def read_waveform(path: Path, sample_rate: int, stereo: Stereo) -> Waveform:
         sound_SC, rate = _decoded(path, content)
     except (soundfile.SoundFileError, av.FFmpegError, OSError, ValueError, LookupError, struct.error) as error:
         raise UserError(
-            f"{path}: is no whole sound file (truncated, damaged or no WAV, FLAC, Ogg or MP3); restore the file."
+            f"{path}: is not a complete sound file (truncated, damaged or no WAV, FLAC, Ogg or MP3); restore the file."
         ) from error
     if len(sound_SC) == 0:
         raise UserError(f"{path}: holds no sound; restore the file.")
     if not RATES[0] <= rate <= RATES[1]:
         raise UserError(f"{path}: says that it has {rate} samples a second, which no sound has; restore the file.")
     if not np.isfinite(sound_SC).all():
-        raise UserError(f"{path}: holds a sample that is no finite number; repair or remove it.")
+        raise UserError(f"{path}: holds a sample that is not a finite number; repair or remove it.")
     sound_S: Waveform = sound_SC[:, 0] if stereo == "first" else sound_SC.mean(axis=1)
     if rate != sample_rate:
         common = math.gcd(rate, sample_rate)

@@ -1,4 +1,4 @@
-"""Whether a sound file ends where it says: WAV and Ogg, of which libsndfile reads what is there without a word.
+"""Whether a sound file ends where it says: WAV and Ogg, of which libsndfile silently reads what is there.
 
 FLAC says how many samples it has, and libsndfile keeps to that; MP3 is read in `mpeg`.
 """
@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 
 _STREAMED = 0x7FFFF000
-"""Sizes from here on stand for "not known": a writer that cannot go back leaves the largest number, or about half of it."""
+"""Sizes from here on mean "not known": a writer that cannot go back leaves the largest number, or about half of it."""
 
 _END_OF_STREAM, _BEGINNING_OF_STREAM = 4, 2
 

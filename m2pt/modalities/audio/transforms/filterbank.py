@@ -23,14 +23,14 @@ def filterbank(sound_S: NDArray[np.float64], config: AudioInput) -> NDArray[np.f
     """(T, M) log-mel energies of the first `frames` frames of a sound without its mean; zeros after the end of a short one.
 
     As in AST (arXiv 2104.01778) and AudioMAE (arXiv 2207.06405): Hanning window, mel scale from 20 Hz to half the sample rate,
-    pre-emphasis 0.97, no energy, no dither, only frames that lie in the sound as a whole.
+    pre-emphasis 0.97, no energy, no dither, only frames that are completely inside the sound.
     """
     frame_ms = max(MIN_FRAME_MS, 2 * config.hop_ms)
     # A sound shorter than one frame still gives one.
     sound_S = np.pad(sound_S - sound_S.mean(), (0, max(0, math.ceil(frame_ms * config.sample_rate / 1000) - len(sound_S))))
     length = int(config.sample_rate * 0.001 * frame_ms)
     filters_MF = _filters(config.mels, 1 << (length - 1).bit_length(), config.sample_rate)
-    # Kaldi refuses as many filters as AudioMAE has (128 over 256 frequencies): some of them lie between two frequencies.
+    # Kaldi refuses as many filters as AudioMAE has (128 over 256 frequencies): some of them are between two frequencies.
     refused = bool((np.diff(filters_MF.indptr) == 0).any())
     found_TM = _with_gaps(sound_S, length, filters_MF, config) if refused else _by_library(sound_S, frame_ms, config)
     frames_TM = np.zeros((config.frames, config.mels), dtype=np.float32)

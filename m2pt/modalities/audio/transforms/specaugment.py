@@ -15,7 +15,7 @@ Bank = NDArray[np.float32]
 def masked(bank_TM: Bank, frequency: int, time: int, generator: np.random.Generator) -> Bank:
     """One band of less than `frequency` bins and one stretch of less than `time` frames are set to 0; 0 leaves an axis alone.
 
-    The length of a mask is uniform, and so is its place. It is set before the filterbank is normalised, so 0 is what lies after
+    The length of a mask is uniform, and so is its place. It is set before the filterbank is normalised, so 0 is the value after
     the end of a short sound, and not the mean of the data set (AST, AudioMAE).
     """
     bank_TM = bank_TM.copy()

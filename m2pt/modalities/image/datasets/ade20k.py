@@ -125,7 +125,7 @@ def _keys(home: Path, suffix: str) -> set[str]:
     with os.scandir(home) as entries:
         names = [entry.name for entry in entries if not entry.name.startswith(".")]
     if wrong := sorted(name for name in names if not name.endswith(suffix)):
-        raise UserError(f"{home / wrong[0]}: is no {suffix} file; remove it.")
+        raise UserError(f"{home / wrong[0]}: is not a {suffix} file; remove it.")
     if not names:
         raise UserError(f"{home}: is empty; unpack the scene parsing release of ADE20K (ADEChallengeData2016).")
     return {name.removesuffix(suffix) for name in names}

@@ -46,7 +46,7 @@ def open_imagenet(folder: Path, split: Split, wanted: Wanted) -> ClassFolders | 
     """Open `train`, or `val` as the test split; there is no split `val`. Only folders are listed, no picture is read.
 
     Raises:
-        UserError: a folder is missing, a class has no picture, or something stands where it does not belong.
+        UserError: a folder is missing, a class has no picture, or something is where it does not belong.
 
     """
     require_folder(folder)
@@ -82,7 +82,7 @@ def _classes(home: Path) -> list[str]:
             if entry.name.startswith("."):
                 continue
             if not entry.is_dir():
-                raise UserError(f"{entry.path}: stands beside the class folders; sort the pictures into {home}/<class>/.")
+                raise UserError(f"{entry.path}: is next to the class folders; sort the pictures into {home}/<class>/.")
             classes.append(entry.name)
     if not classes:
         raise UserError(f"{home}: holds no class folders; pictures belong into {home}/<class>/.")
@@ -96,7 +96,7 @@ def _pictures(home: Path) -> list[bytes]:
             if entry.name.startswith("."):
                 continue
             if not entry.name.lower().endswith(SUFFIXES):
-                raise UserError(f"{entry.path}: is no image ({', '.join(SUFFIXES)}); remove it from the class folder.")
+                raise UserError(f"{entry.path}: is not an image ({', '.join(SUFFIXES)}); remove it from the class folder.")
             names.append(os.fsencode(entry.name))
     return sorted(names)
 

@@ -87,7 +87,7 @@ def open_webdataset(folder: Path, split: Split, wanted: Wanted) -> Shards | None
     items = Shards(wanted, classes, shards)
     if split == "train":
         require_every_class(classes, items.labels.numpy(), folder / "train")
-    # The test split is looked at beside that of the training, whose index is in memory by then.
+    # The test split is compared with the training split, whose index is in memory by then.
     _require_different(shards if split == "train" else [*_index(_paths(folder, "train")), *shards])
     return items
 
@@ -141,7 +141,7 @@ def _shards(home: Path) -> list[Path]:
     )
     for path in shards:
         if path.suffix != ".tar":
-            raise UserError(f"{path}: is no plain .tar file; unpack the shard (gunzip), or remove what was not fetched whole.")
+            raise UserError(f"{path}: is not a plain .tar file; unpack the shard (gunzip), or remove what was not fetched whole.")
     return shards
 
 

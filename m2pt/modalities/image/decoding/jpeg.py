@@ -1,4 +1,4 @@
-"""Whether the picture of a JPEG file is whole. libjpeg fills what is missing with grey and says nothing of it.
+"""Whether the picture of a JPEG file is whole. libjpeg silently fills what is missing with grey.
 
 Marker codes and the order of a file are those of ITU-T T.81, annexes B and G.
 """
@@ -68,9 +68,9 @@ class Probe:
     """Three changes of a file in a scan that holds a long run of zeros: behind its data, at their end, and at their beginning.
 
     Data that were never written (a download that was laid out beforehand, a disk that failed) are zeros, and a decoder reads them
-    as a picture. It comes to the end of its blocks too late, and then the picture depends on what comes behind the data; or too
-    early, and then it does not depend on their end, though on their beginning. Even areas are runs of zeros too, in data that
-    the picture does depend on.
+    as a picture. It reaches the end of its blocks too late, and then the picture depends on what comes after the data; or too
+    early, and then the picture does not depend on the end of the data, but on their beginning. Even areas are runs of zeros too,
+    but the picture depends on those.
     """
 
     behind: bytes

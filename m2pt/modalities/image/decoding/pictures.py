@@ -1,7 +1,7 @@
-"""The bytes of an image file into pixels; every reader of images comes through here, so that a damaged file is told of alike.
+"""The bytes of an image file to pixels; every reader of images uses this, so that a damaged file always gets the same message.
 
 Pixels and colours are those of torchvision's loader, with which MAE was trained: Pillow's, turned as they are stored (a JPEG's
-orientation tag changes nothing). Two things differ: a file that ends early is refused, whatever stands at its end; and 16-bit
+orientation tag changes nothing). Two things differ: a file that ends early is refused, whatever its last bytes are; and 16-bit
 greyscale is scaled to 8 bits where that loader cuts it at 255.
 """
 
@@ -20,7 +20,7 @@ from m2pt.modalities.image.decoding.png import require_every_row
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
-"""Pillow's names of what the suffixes stand for. A file is read by its content, whichever of them its name has."""
+"""Pillow's names for the formats of the suffixes. A file is read by its content, whichever suffix it has."""
 
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
@@ -35,7 +35,7 @@ def decode(content: bytes, source: Path | str) -> Image.Image:
     """The picture in the content of a file, decoded to its end, in its own colours; `source` names it in errors.
 
     Raises:
-        UserError: it is no whole image.
+        UserError: it is not a complete image.
 
     """
     try:
@@ -52,7 +52,9 @@ def decode(content: bytes, source: Path | str) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise UserError(f"{source}: has more pixels than are decoded ({error}); scale it down or remove it.") from error
     except _DAMAGE as error:
-        raise UserError(f"{source}: is no whole image (truncated, damaged or of another format); restore the file.") from error
+        raise UserError(
+            f"{source}: is not a complete image (truncated, damaged or of another format); restore the file."
+        ) from error
     return picture
 
 
@@ -81,7 +83,7 @@ def read_picture(path: Path) -> Image.Image:
     """The picture in a file.
 
     Raises:
-        UserError: the file is missing or cannot be read, or is no whole image.
+        UserError: the file is missing or cannot be read, or is not a complete image.
 
     """
     return decode(read_content(path), path)

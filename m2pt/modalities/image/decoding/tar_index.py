@@ -1,9 +1,9 @@
-"""Where the pictures of a WebDataset shard lie in its file, so that any of them can be read without its neighbours.
+"""Where the pictures of a WebDataset shard are in its file, so that any of them can be read without its neighbours.
 
 A shard is a plain tar file. By the format's own rule, the members whose names are the same up to the first dot of the file name
 (folders belong to it) are one sample, and what follows that dot names the part: `<key>.jpg` (or another picture) and `<key>.cls`,
 the class as a number in text, or `<key>.json` with that number under `label` or `cls`. So `a.1.jpg` is no picture of its own but
-a part `1.jpg` of the sample `a`. Other parts beside those are passed over, as are names without a dot or that begin with one,
+a part `1.jpg` of the sample `a`. Other parts are passed over, as are names without a dot or that begin with one,
 and `__names__` of archives' own notes. Shape suffixes: N pictures.
 """
 
@@ -44,7 +44,7 @@ def index_shard(path: Path) -> Shard:
     """Index one shard by its members' headers; kept in memory for as long as the file stays as it is.
 
     Raises:
-        UserError: it is no plain tar file, is cut short, or holds a picture without a label, a label without a picture, a key
+        UserError: it is not a plain tar file, is cut short, or holds a picture without a label, a label without a picture, a key
             twice, a label that is no number, two labels that differ, or other members without both: naming shard and member.
 
     """
@@ -57,7 +57,7 @@ def index_shard(path: Path) -> Shard:
 
 @cache
 def _index(path: Path, state: FileState) -> Shard:
-    del state  # it tells one content of the file from another
+    del state  # part of the cache key: the content of the file
     pictures, labels, others = _members(path)
     if not pictures and not labels:
         raise UserError(f"{path}: holds no pictures ({', '.join('.' + suffix for suffix in PICTURES)}); make the shard again.")
@@ -89,7 +89,7 @@ def _members(path: Path) -> tuple[dict[str, tuple[str, int, int]], dict[str, int
     """Name, first byte and size of every picture, every label, and the name of a member that is neither, by key."""
     pictures: dict[str, tuple[str, int, int]] = {}
     labels: dict[str, int] = {}
-    told: dict[str, int] = {}  # by .json
+    from_json: dict[str, int] = {}
     others: dict[str, str] = {}
     try:
         with tarfile.open(path, "r:") as archive:
@@ -107,21 +107,21 @@ def _members(path: Path) -> tuple[dict[str, tuple[str, int, int]], dict[str, int
                     if suffix == "cls":
                         _enter(labels, key, _number(content, f"{path}, member {member.name}"), path)
                     elif (label := _json_label(content, f"{path}, member {member.name}")) is not None:
-                        _enter(told, key, label, path)
+                        _enter(from_json, key, label, path)
                     else:
                         others[key] = member.name
                 else:
                     others[key] = member.name
             end = archive.offset
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise UserError(f"{path}: is no whole, uncompressed tar file; restore or unpack the shard.") from error
+        raise UserError(f"{path}: is not a complete, uncompressed tar file; restore or unpack the shard.") from error
     _require_end(path, end)
-    for key in labels.keys() & told.keys():
-        if labels[key] != told[key]:
+    for key in labels.keys() & from_json.keys():
+        if labels[key] != from_json[key]:
             raise UserError(
-                f"{path}, member {key}: is of class {labels[key]} by .cls, of {told[key]} by .json; remove one of them."
+                f"{path}, member {key}: is of class {labels[key]} by .cls, of {from_json[key]} by .json; remove one of them."
             )
-    return pictures, told | labels, others
+    return pictures, from_json | labels, others
 
 
 def _require_end(path: Path, end: int) -> None:
@@ -155,7 +155,7 @@ def _number(content: bytes, source: str) -> int:
 
 
 def _json_label(content: bytes, source: str) -> int | None:
-    """The class in a member `.json`; None where it holds none (it may tell of other things)."""
+    """The class in a member `.json`; None where it holds none (it may hold other facts)."""
     try:
         facts = json.loads(content)
     except ValueError:

@@ -28,7 +28,7 @@ class UperNetHead(DenseHead):
     ViT-B, in BEiT's and mmsegmentation's configurations); batch norm over the whole batch, which on several devices is
     `nn.SyncBatchNorm.convert_sync_batchnorm`; whole channels dropped before the last layer. Batch norm and dropout make training
     depend on how a batch is spread over devices and steps of accumulation. With `side_head`, a small fully convolutional head on
-    the third of the four maps is trained beside it (mmsegmentation's auxiliary head), and not used otherwise.
+    the third of the four maps is trained with it (mmsegmentation's auxiliary head), and not used otherwise.
     """
 
     def __init__(self, config: ModelConfig, input_config: InputConfig, num_classes: int, *, side_head: bool = False) -> None:

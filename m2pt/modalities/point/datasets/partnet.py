@@ -115,7 +115,7 @@ def _facts(path: Path) -> tuple[int, int]:
 
 @cache
 def _read_facts(path: Path, state: FileState) -> tuple[int, int]:
-    del state  # it tells one content of the file from another
+    del state  # part of the cache key: the content of the file
     labels = read_labels(path, LABELS, each_point=True)
     require_labels(path, LABELS, labels, 1000)  # none is negative
     return len(labels), int(labels.max())

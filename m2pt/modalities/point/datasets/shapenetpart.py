@@ -86,7 +86,7 @@ class TextParts(PartItems):
         wrong = np.flatnonzero(~np.isin(labels, known))
         if len(wrong):
             raise UserError(
-                f"{path}, line {wrong[0] + 1}: the label {labels[wrong[0]]:g} is no part of {list(CATEGORIES)[category]} "
+                f"{path}, line {wrong[0] + 1}: the label {labels[wrong[0]]:g} is not a part of {list(CATEGORIES)[category]} "
                 f"({known[0]} to {known[-1]}); restore the file."
             )
         return table[:, :3], labels
@@ -115,7 +115,7 @@ def _folders(folder: Path) -> dict[str, int]:
 def _entries(listing: Path) -> list[str]:
     entries = read_document(listing)
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, str) for entry in entries):
-        raise UserError(f"{listing}: is no list of names of shapes; restore the file.")
+        raise UserError(f"{listing}: is not a list of names of shapes; restore the file.")
     return entries
 
 

@@ -1,4 +1,4 @@
-"""Clouds in HDF5 files, `data` (N, P, 3) with labels beside it: checked when a data set is opened, read row by row later.
+"""Clouds in HDF5 files, `data` (N, P, 3) with labels: checked when a data set is opened, read row by row later.
 
 Shape suffixes: N clouds of one file, P points.
 """
@@ -104,12 +104,14 @@ def _opened(path: Path) -> Iterator[Any]:
         with h5py.File(path, "r") as file:
             yield file
     except (OSError, RuntimeError) as error:
-        raise UserError(f"{path}: is no whole HDF5 file (truncated, damaged or of another format); restore the file.") from error
+        raise UserError(
+            f"{path}: is not a complete HDF5 file (truncated, damaged or of another format); restore the file."
+        ) from error
 
 
 def read_labels(path: Path, key: str, *, each_point: bool, at_least: int = 1) -> NDArray[np.integer[Any]]:
     """The labels of a file: (N,), or (N, P) where each point has one. Checks the form of `data`, without reading it:
-    clouds of `at_least` so many points.
+    clouds need `at_least` points.
 
     Raises:
         UserError: the file is damaged or of another form.
@@ -141,7 +143,7 @@ def require_written(path: Path, file: Any, name: str) -> None:
         raise UserError(f"{path}: `{name}` is in another file; write it into this one.")
     dataset = file.get(name)
     if not isinstance(dataset, h5py.Dataset):
-        raise UserError(f"{path}: has no dataset {name!r}; a file of clouds holds `{POINTS}` beside its labels.")
+        raise UserError(f"{path}: has no dataset {name!r}; a file of clouds holds `{POINTS}` and its labels.")
     if dataset.is_virtual or dataset.external:
         raise UserError(f"{path}: `{name}` is in another file; write it into this one.")
     if dataset.chunks is None:

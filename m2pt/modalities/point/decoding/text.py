@@ -15,18 +15,18 @@ def read_table(path: Path, columns: int, delimiter: str | None) -> NDArray[np.fl
     """The numbers of a file (lines, columns); `delimiter` None is white space.
 
     Raises:
-        UserError: the file is missing, empty or cut, or a line has something else than so many numbers.
+        UserError: the file is missing, empty or cut, or a line does not hold that many numbers.
 
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of an empty file, which is told below
+            warnings.simplefilter("ignore", UserWarning)  # about an empty file, which is refused below
             table = np.loadtxt(path, dtype=np.float64, delimiter=delimiter, comments=None, ndmin=2, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}); restore the file.") from error
     except ValueError as error:
         raise UserError(
-            f"{path}, line {_faulty(path, columns, delimiter)}: is no line of {columns} numbers; restore the file."
+            f"{path}, line {_faulty(path, columns, delimiter)}: is not a line of {columns} numbers; restore the file."
         ) from error
     if table.size == 0:
         raise UserError(f"{path}: holds no points; restore the file.")

@@ -21,7 +21,7 @@ def prepared(points_Q3: NDArray[Any], config: PointInput, source: str) -> Tensor
     """A cloud as it is stored in the form that the input section asks for: thinned, centred, float32.
 
     Raises:
-        UserError: a coordinate is no finite number, or all points coincide; `source` names the cloud.
+        UserError: a coordinate is not a finite number, or all points coincide; `source` names the cloud.
 
     """
     centred = unit_sphere(points_Q3, source)
@@ -36,12 +36,12 @@ def unit_sphere(points_Q3: NDArray[Any], source: str) -> Tensor:
     """A cloud, centred and scaled so that its farthest point is at distance 1: float32.
 
     Raises:
-        UserError: a coordinate is no finite number, or all points coincide; `source` names the cloud.
+        UserError: a coordinate is not a finite number, or all points coincide; `source` names the cloud.
 
     """
     points = points_Q3.astype(np.float64)
     if not np.isfinite(points).all():
-        raise UserError(f"{source}: has a coordinate that is no finite number; restore the file.")
+        raise UserError(f"{source}: has a coordinate that is not a finite number; restore the file.")
     points -= points.mean(axis=0)
     radius = float(np.linalg.norm(points, axis=1).max())
     if radius == 0:
@@ -82,7 +82,7 @@ class CloudTransform:
     def _thinned(self, cloud_Q3: Tensor, count: int | None) -> Tensor:
         """At most `count` farthest points, from the first one on; the cloud itself where it has no more.
 
-        Where points at the origin are passed over, the published code lets one point stand in for all of them.
+        Where points at the origin are passed over, the published code keeps one point for all of them.
         """
         if count is None:
             return cloud_Q3
@@ -165,7 +165,7 @@ def part_transform(wanted: Wanted, dataset: str) -> PartTransform:
 
 def _sections(wanted: Wanted, goal: str, dataset: str) -> tuple[PointInput, PointAugment | None]:
     if wanted.goal != goal:
-        raise UserError(f"tasks: the data set {dataset} is there for the goal {goal}, not {wanted.goal}; correct the task.")
+        raise UserError(f"tasks: the data set {dataset} is for the goal {goal}, not {wanted.goal}; correct the task.")
     if not isinstance(wanted.input, PointInput) or not isinstance(wanted.augment, PointAugment | None):
         raise UserError(f"tasks: the data set {dataset} needs an input and augmentation of points; choose a recipe for point.")
     return wanted.input, wanted.augment

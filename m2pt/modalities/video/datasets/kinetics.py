@@ -1,4 +1,4 @@
-"""Kinetics in the lists that VideoMAE publishes: lines `path label` in `train.csv`, `val.csv` and `test.csv` beside the videos.
+"""Kinetics in the lists that VideoMAE publishes: lines `path label` in `train.csv`, `val.csv` and `test.csv` next to the videos.
 
 The published test list of Kinetics-400 is its validation list. So `test` reads `test.csv`, or `val.csv` where there is none; and
 `val` reads `val.csv` only where that is another set of videos than `test`: nothing is selected on the videos that are tested.
@@ -49,7 +49,7 @@ def sections(source: Path | str, wanted: Wanted) -> tuple[VideoInput, VideoAugme
     config, augment = wanted.input, wanted.augment
     if wanted.goal != "classification" or wanted.variant is not None:
         asked = f"goal {wanted.goal}" if wanted.goal != "classification" else f"variant {wanted.variant!r}"
-        raise UserError(f"{source}: the data set kinetics has no {asked}; it is there for classification, without variants.")
+        raise UserError(f"{source}: the data set kinetics has no {asked}; it is for classification and has no variants.")
     if not isinstance(config, VideoInput) or not isinstance(augment, VideoAugment | None):
         raise UserError(f"{source}: the data set kinetics needs an input and augmentation of videos; choose a recipe for video.")
     return config, augment
@@ -71,7 +71,7 @@ def _relative(folder: Path, name: str, place: str) -> str:
         for root in (folder.absolute(), folder.resolve()):
             if path.is_relative_to(root):
                 return visible(str(path.relative_to(root)), place)
-    raise UserError(f"{place} names {name!r}, which is outside the data folder; its videos must lie in {folder}.")
+    raise UserError(f"{place} names {name!r}, which is outside the data folder; its videos must be in {folder}.")
 
 
 def _paths(entries: Sequence[tuple[str, int]]) -> set[str]:

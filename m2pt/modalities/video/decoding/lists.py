@@ -9,7 +9,7 @@ from m2pt.modalities.shared.listings import read_lines, read_list, read_rows
 CLASSES = "classes.txt"
 PUBLISHED_CLASSES = "kinetics_*_labels.csv"
 
-_LINE = re.compile(r'(?:"(?P<quoted>[^"]+)"|(?P<plain>.*?))(?:\s+|\s*,\s*)(?:"(?P<told>\d+)"|(?P<label>\d+))')
+_LINE = re.compile(r'(?:"(?P<quoted>[^"]+)"|(?P<plain>.*?))(?:\s+|\s*,\s*)(?:"(?P<in_quotes>\d+)"|(?P<label>\d+))')
 
 
 def read_entries(listing: Path) -> list[tuple[int, str, int]]:
@@ -25,7 +25,7 @@ def read_entries(listing: Path) -> list[tuple[int, str, int]]:
         name = (match["quoted"] or match["plain"] or "").strip() if match else ""
         if match is None or not name:
             raise UserError(f"{listing}: line {number} is not `path label` with a whole number as the label: {line!r}.")
-        entries.append((number, name, int(match["told"] or match["label"])))
+        entries.append((number, name, int(match["in_quotes"] or match["label"])))
     return entries
 
 

@@ -147,7 +147,7 @@ def _entries(packets: Sequence["Packet[VideoStream]"]) -> list[tuple[int, int]]:
     """Where decoding may start: (display time from which on all frames follow, time by which the key frame is sought).
 
     Frames that are displayed before a key frame may follow it in the file and lean on frames before it (an open group of
-    pictures); frames that stand before it in the file may be displayed after it.
+    pictures); frames before it in the file may be displayed after it.
     """
     entries: list[tuple[int, int]] = []
     bound: int | None = None  # the latest display time so far, and one more
@@ -181,7 +181,9 @@ def opened(path: Path) -> Iterator[Video]:
             f"as MP4 or Matroska (ffmpeg -i {path.name} -c copy {path.stem}-whole.mkv) and list that."
         ) from error
     except (av.FFmpegError, OSError, ValueError, LookupError) as error:
-        raise UserError(f"{path}: is no whole video (truncated, damaged or of another format); restore the file.") from error
+        raise UserError(
+            f"{path}: is not a complete video (truncated, damaged or of another format); restore the file."
+        ) from error
 
 
 def _quarter_turns(stream: VideoStream, frame: av.VideoFrame) -> int:

@@ -1,4 +1,4 @@
-"""Whether a video file ends where it says, by the outermost boxes of its container; FFmpeg reads what is there without a word."""
+"""Whether a video file ends where it says, by the outermost boxes of its container; FFmpeg silently reads what is there."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ def _require_mp4(file: BinaryIO, end: int) -> None:
     while start < end:
         file.seek(start)
         header = file.read(16).ljust(16, b"\0")
-        # Sizes beyond 32 bits stand after the type, announced by 1; 0 stands for "to the end of the file".
+        # Sizes beyond 32 bits follow the type, announced by 1; 0 means "to the end of the file".
         size = int.from_bytes(header[8:16] if header[:4] == b"\0\0\0\1" else header[:4], "big")
         if size == 0 and header[4:8].strip(b"\0"):
             return
@@ -50,7 +50,7 @@ def _require_matroska(file: BinaryIO, end: int) -> None:
 
 
 def _number(file: BinaryIO, *, keep_length: bool) -> tuple[int, int, bool]:
-    """A number of variable length, the bytes that it takes, and whether it stands for "unknown" (all its bits are set)."""
+    """A number of variable length, the bytes that it takes, and whether it means "unknown" (all its bits are set)."""
     first = file.read(1)
     if not first or not first[0]:
         raise ValueError("the file is truncated or damaged")

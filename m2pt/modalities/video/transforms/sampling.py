@@ -31,7 +31,7 @@ def centre_clip(total: int, frames: int, stride: int | None) -> list[int]:
 
 
 def view_clips(total: int, frames: int, stride: int | None, clips: int) -> list[list[int]]:
-    """`clips` clips from the beginning to the end of the video, evenly; a single one lies in the middle."""
+    """`clips` clips from the beginning to the end of the video, evenly; a single one is in the middle."""
     if clips == 1:
         return [centre_clip(total, frames, stride)]
     if stride is None:
