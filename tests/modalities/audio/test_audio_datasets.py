@@ -158,7 +158,7 @@ def test_a_faulty_manifest_is_named(folder, content, message):
     ("rows", "message"),
     [
         ("index,name\n0,x\n", "is not a table of index, mid and display_name"),
-        ("index,mid,display_name\nzero,/m/0a,x\n", "is no table"),
+        ("index,mid,display_name\nzero,/m/0a,x\n", "is not a table"),
         ("index,mid,display_name\n1,/m/0a,x\n", "counted from 0"),
         ("index,mid,display_name\n0,/m/0a,x\n0,/m/0b,y\n", "counted from 0"),
         ("index,mid,display_name\n0,/m/0a,x\n1,/m/0a,y\n", "one mid"),

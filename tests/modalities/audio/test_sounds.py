@@ -180,7 +180,9 @@ def test_a_faulty_sound_is_named(folder):
     (folder / "2.wav").write_bytes((folder / "3.wav").read_bytes()[:-1])
     soundfile.write(folder / "3.wav", np.array([0.0, np.inf]), RATE, subtype="FLOAT")
     for read in (lambda index: split.test(index), lambda index: split.among([index]).train(index, 0)):
-        for index, fault in enumerate(("so loud", "is missing, though list.json", "no whole sound file", "no finite number")):
+        for index, fault in enumerate(
+            ("so loud", "is missing, though list.json", "not a complete sound file", "not a finite number")
+        ):
             with pytest.raises(UserError, match=rf"/{index}\.wav: .*{fault}"):
                 read(index)
 

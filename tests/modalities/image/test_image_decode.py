@@ -68,7 +68,7 @@ def test_a_progressive_jpeg_whose_last_scans_are_missing_is_refused():
     whole = encoded(noisy(3, (200, 150)), "JPEG", progressive=True)
     starts = [place for place in range(len(whole)) if whole[place : place + 2] in (b"\xff\xda", b"\xff\xc4")]
     for start in starts[-6:]:
-        with pytest.raises(UserError, match="no whole image"):
+        with pytest.raises(UserError, match="not a complete image"):
             decode(whole[:start] + END, "a.jpg")
 
 
@@ -76,7 +76,7 @@ def test_a_jpeg_cut_between_two_restarts_is_refused():
     whole = encoded(noisy(4, (160, 96)), "JPEG", restart_marker_blocks=5)
     for number in range(6):
         place = whole.index(b"\xff" + bytes([0xD0 + number]))
-        with pytest.raises(UserError, match="no whole image"):
+        with pytest.raises(UserError, match="not a complete image"):
             decode(whole[:place] + END, "a.jpg")
 
 
@@ -117,7 +117,7 @@ def test_an_interlaced_png_is_read_whole_or_refused():
 
     assert np.asarray(decode(file(rows), "a.png")).tolist() == [[10, 11, 12], [20, 21, 22], [30, 31, 32]]
     for length in range(len(rows)):
-        with pytest.raises(UserError, match="no whole image"):
+        with pytest.raises(UserError, match="not a complete image"):
             decode(file(rows[:length]), "a.png")
 
 
@@ -168,7 +168,7 @@ def test_a_file_is_read_by_its_content_but_only_as_a_kind_that_it_may_be(tmp_pat
     assert coloured(read_picture(tmp_path / "really_png.jpg"), 3).tobytes() == picture.tobytes()
     for kind in ("TIFF", "GIF", "PPM"):
         picture.save(tmp_path / "other.jpg", kind)
-        with pytest.raises(UserError, match="no whole image"):
+        with pytest.raises(UserError, match="not a complete image"):
             read_picture(tmp_path / "other.jpg")
 
 

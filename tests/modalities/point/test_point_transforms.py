@@ -36,7 +36,7 @@ def test_a_cloud_is_centred_and_its_farthest_point_is_at_one():
 
 
 @pytest.mark.parametrize(
-    ("points", "message"), [([[1.0, 2, 3]] * 4, "all points coincide"), ([[1.0, 2, math.inf]], "no finite number")]
+    ("points", "message"), [([[1.0, 2, 3]] * 4, "all points coincide"), ([[1.0, 2, math.inf]], "not a finite number")]
 )
 def test_a_cloud_without_extent_or_numbers_is_named(points, message):
     with pytest.raises(UserError, match=f"a.txt: .*{message}"):

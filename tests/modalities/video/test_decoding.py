@@ -154,7 +154,7 @@ def test_a_movie_in_fragments_is_read_whole_or_refused(tmp_path, flags):
     assert picked(path, range(40)) == {index: index for index in range(40)}
     for length in (*fragments[1:], fragments[2] + 100):  # between two fragments, and within one
         path.write_bytes(whole[:length])
-        with pytest.raises(UserError, match=r"no whole video|does not say where it ends"), opened(path):
+        with pytest.raises(UserError, match=r"not a complete video|does not say where it ends"), opened(path):
             pass
 
 
@@ -165,10 +165,10 @@ def test_an_old_movie_without_a_brand_is_checked_too(tmp_path):
     size = int.from_bytes(content[:4], "big")
     content = b"\0\0\0\x08wide" + content[size:]
     path.write_bytes(content)
-    with pytest.raises(UserError, match="no whole video"):  # its offsets are wrong now
+    with pytest.raises(UserError, match="not a complete video"):  # its offsets are wrong now
         picked(path, range(70))
     path.write_bytes(content[:-100])
-    with pytest.raises(UserError, match="no whole video"), opened(path):
+    with pytest.raises(UserError, match="not a complete video"), opened(path):
         pass
 
 

@@ -73,7 +73,7 @@ def test_a_truncated_video_is_named_wherever_it_ends(folder, name):
     whole = (folder / name).read_bytes()
     for length in [*range(0, len(whole), 53), len(whole) - 1]:
         (folder / name).write_bytes(whole[:length])
-        with pytest.raises(UserError, match=rf"{name}: is (no whole video|empty)"):
+        with pytest.raises(UserError, match=rf"{name}: is (not a complete video|empty)"):
             read(folder, "val", CONFIG)
 
 

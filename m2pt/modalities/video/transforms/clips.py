@@ -43,7 +43,7 @@ class ClipAugment:
         self._policy = _policy(augment.policy, config.channels) if augment.policy is not None else None
 
     def __call__(self, frames: Sequence[Frame], generator: torch.Generator) -> Tensor:
-        """Frames of one size to (C, T, S, S) in [0, 1] (noise in an erased box can exceed that); every draw is from `generator`."""
+        """Frames of one size to (C, T, S, S) in [0, 1] (noise in an erased box can exceed that), drawn from `generator`."""
         seeds = torch.randint(2**31, (2,), generator=generator).tolist()
         if self._policy is not None:
             frames = [_redrawn(self._policy, frame, seeds[0]) for frame in frames]
