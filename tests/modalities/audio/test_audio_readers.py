@@ -125,7 +125,7 @@ def test_a_faulty_entry_of_audioset_is_named(audioset, entry, message):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("{", "no valid JSON"), ('{"data": 1}', "no manifest"), ('{"data": []}', "lists no sounds")]
+    ("content", "message"), [("{", "not valid JSON"), ('{"data": 1}', "not a manifest"), ('{"data": []}', "lists no sounds")]
 )
 def test_a_faulty_manifest_of_audioset_is_named(audioset, content, message):
     (audioset / "train.json").write_text(content)
@@ -286,5 +286,5 @@ def test_a_folder_without_sounds_is_no_word_of_speech_commands(commands):
     (commands / "left over").mkdir()
     (commands / "left over" / ".DS_Store").write_bytes(b"notes")
     for split in ("train", "val", "test"):
-        with pytest.raises(UserError, match="left over: holds no sounds, and each folder is a word"):
+        with pytest.raises(UserError, match="left over: holds no sounds, and each folder is a class"):
             open_commands(commands, split)
