@@ -76,7 +76,7 @@ CLOUDS = ("point", "point-mae-modelnet40", "modelnet40")
 CLIPS = ("video", "videomae-kinetics400", "kinetics")
 
 REFUSED = {
-    "data set of another modality": (on_task("image", "mae-finetune", "kinetics"), "tasks.toy.dataset: kinetics is no data set"),
+    "data set of another modality": (on_task("image", "mae-finetune", "kinetics"), "tasks.toy.dataset: kinetics is not a data set"),
     "goal of another data set": (on_task("image", "mae-finetune", "ade20k"), "serves the goal semantic_segmentation"),
     "unknown variant": (
         on_task("point", "point-mae-scanobjectnn", "scanobjectnn"),
@@ -87,7 +87,7 @@ REFUSED = {
     "augmentation of another modality": (on_task(*IMAGENET, augment=AudioAugment()), "recipe is one of another modality"),
     "policy": (on_task(*IMAGENET, augment=ImageAugment(policy="wild")), "policy"),
     "policy of scenes": (on_task(*SCENES, augment=ImageAugment(policy="rand-m9")), "policy and erasing are for pictures"),
-    "augment true": (on_task(*IMAGENET, augment=True), "tasks.toy.finetune.augment: true stands for that of embedded data"),
+    "augment true": (on_task(*IMAGENET, augment=True), "tasks.toy.finetune.augment: true means that of embedded data"),
     "too few points": (on_task(*CLOUDS, augment=PointAugment(sample_from=100)), "sample_from: 100 points are fewer"),
     "votes of pictures": (on_task(*IMAGENET, test=TestConfig(votes=10)), "tasks.toy.finetune.test.votes: is not for"),
     "crops of clouds": (on_task(*CLOUDS, test=TestConfig(crops=3)), "tasks.toy.finetune.test.crops: is not for"),
