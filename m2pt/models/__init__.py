@@ -1,1 +1,1 @@
-"""The model that is trained: encoder, heads, the whole, and what it costs before it is run."""
+"""The model that is trained: encoder, heads, the complete model, and what a run of it costs."""

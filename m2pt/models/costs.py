@@ -1,8 +1,8 @@
 """What a run costs before it is run: parameters, floating-point operations, and a rough estimate of GPU hours.
 
 Operations are counted, not assumed: the model runs with fake tensors, which have shapes and no content, and every matrix product
-and convolution of the forward and the backward pass counts as 2 operations a multiply-add. What is no such product (norms,
-activations, farthest-point sampling, nearest neighbours, augmentation, decoding of files) is not counted.
+and convolution of the forward and the backward pass counts as 2 operations per multiply-add. Other operations (norms,
+activations, farthest-point sampling, nearest neighbours, augmentation, decoding of files) are not counted.
 """
 
 import copy
@@ -47,10 +47,10 @@ _BATCH = 2  # a batch norm in training refuses one sample
 class ModelCosts:
     """Parameters, and floating-point operations.
 
-    `parameters` is the target alone, which is also what remains after merging; `parameters_in_training` has the auxiliary weights
-    and the scales with it; `trainable_parameters` get gradients. `forward_flops` is one forward pass of one sample,
-    `training_flops` its forward and backward pass. `joining_flops` is the sum W + scale * W_aux with its gradients, once for
-    every step whatever the size of the batch.
+    `parameters` are those of the target alone, which are also those of the merged model; `parameters_in_training` include the
+    auxiliary weights and the scales; `trainable_parameters` get gradients. `forward_flops` is one forward pass of one sample,
+    `training_flops` its forward and backward pass. `joining_flops` is the sum W + scale * W_aux with its gradients, once per
+    step whatever the size of the batch.
     """
 
     parameters: int
@@ -63,7 +63,7 @@ class ModelCosts:
 
 @dataclass(frozen=True)
 class RunCosts:
-    """The costs of a whole run on one device: `samples` are seen `epochs` times, `flops` includes validation and test."""
+    """The costs of a run on one device: `samples` are seen `epochs` times, `flops` includes validation and test."""
 
     model: ModelCosts
     samples: int
@@ -72,32 +72,27 @@ class RunCosts:
 
     @property
     def gpu_hours(self) -> float:
-        """A rough estimate; `assumption` says under which conditions."""
+        """A rough estimate, under the conditions that `assumption` states."""
         return gpu_hours(self.flops)
 
 
-def assumption(peak_tflops: float = H100_TFLOPS, utilisation: float = UTILISATION) -> str:
-    """The sentence that belongs beside every printed estimate of hours."""
+def assumption() -> str:
+    """The sentence that belongs to every printed estimate of hours."""
     return (
-        f"GPU hours are a rough estimate: counted operations at {utilisation:.0%} of {peak_tflops:g} TFLOP/s, where data loading "
+        f"GPU hours are a rough estimate: counted operations at {UTILISATION:.0%} of {H100_TFLOPS:g} TFLOP/s, where data loading "
         f"keeps up ({H100_TFLOPS:g} TFLOP/s is the dense bf16 peak of an NVIDIA H100 SXM in its data sheet)."
     )
 
 
-def gpu_hours(
-    flops: float, samples: int = 1, epochs: int = 1, *, peak_tflops: float = H100_TFLOPS, utilisation: float = UTILISATION
-) -> float:
-    """Hours that one device needs for `flops` operations a sample, `samples` an epoch, `epochs` times: a rough estimate.
-
-    The default takes an H100's dense bf16 peak at an assumed utilisation of 35 %. Several devices take their share of the hours.
-    """
-    return flops * samples * epochs / (peak_tflops * 1e12 * utilisation) / 3600
+def gpu_hours(flops: float) -> float:
+    """Hours that one device needs for some operations: a rough estimate, which several devices share."""
+    return flops / (H100_TFLOPS * 1e12 * UTILISATION) / 3600
 
 
 def run_costs(spec: RunSpec, facts: DatasetFacts) -> RunCosts:
     """The costs of a fine-tuning run, from its resolved spec and the size of its data set.
 
-    Validation costs a forward pass a sample after every epoch, the test one for every view; a whole scene counts as one view.
+    Validation costs a forward pass per sample after every epoch, the test one per view; a complete scene counts as one view.
     """
     recipe = spec.finetune
     model = model_costs(
@@ -118,7 +113,7 @@ def run_costs(spec: RunSpec, facts: DatasetFacts) -> RunCosts:
     every = pool if recipe.samples == "all" else min(recipe.samples, pool)
     drawn = (recipe.epoch_samples if recipe.weighted else None) or every
     seen = drawn * recipe.repeats
-    steps = -(-drawn // recipe.batch_size)  # a batch holds every repeat of its samples
+    steps = -(-drawn // recipe.batch_size)  # a batch has every repeat of its samples
     views = recipe.test.clips * recipe.test.crops * recipe.test.votes
     validation = (facts.val or held_out) * model.forward_flops
     training = seen * model.training_flops + steps * model.joining_flops
@@ -142,8 +137,8 @@ def model_costs(
 ) -> ModelCosts:
     """The costs of one model: without a pathway (None) or with one auxiliary joined to it.
 
-    Everything frozen is left out of the backward pass as autograd leaves it out: a linear probe costs a forward pass, while fix
-    tuning with a pathway costs nearly as much as full tuning, because a scale's gradient needs that of its whole weight.
+    As in autograd, the backward pass leaves out what is frozen: a linear probe costs a forward pass, while fix tuning with a
+    pathway costs nearly as much as full tuning, because the gradient of a scale needs that of its complete weight.
     """
     if pathway is not None:  # equal costs, one measurement
         pathway = pathway.model_copy(update={"order": "normal", "scale_init": 0.0, "scale_lr_multiple": 1.0})
@@ -180,7 +175,7 @@ def _measured(plan: _Plan, pathway: PathwayConfig | None, tuning: Tuning) -> Mod
         )
     if tuning == "fix":
         _freeze(model)
-    # Where everything is trained, a joined weight takes part in the same products as a plain one.
+    # If everything is trained, a joined weight takes part in the same products as a plain one.
     measured = blank if tuning == "full" else model
     forward, both = _flops(measured, plan.input.sample_shape, plan.num_categories)
     return ModelCosts(
@@ -221,7 +216,7 @@ def _freeze(model: Model) -> None:
 def _flops(model: Model, shape: tuple[int, ...], num_categories: int) -> tuple[int, int]:
     """Operations of a forward pass of `_BATCH` samples, and of it with the backward pass.
 
-    Attention is counted as its two products: which kernel computes it makes no difference.
+    Attention is counted as its two products, whichever kernel computes it.
     """
     with FakeTensorMode(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         tensors: dict[str, Tensor] = {
@@ -241,7 +236,7 @@ def _count(model: Model, *, trainable: bool = False) -> int:
 
 
 def _joining_flops(model: Model) -> int:
-    """A product and a sum forward; backward a product and a sum for the scale, a product for the auxiliary weight."""
+    """A product and a sum forwards; backwards a product and a sum for the scale, a product for the auxiliary weight."""
     trainable_scales = any(scale.requires_grad for scale in joining.scales(model).values())
     return sum(
         weight.numel() * (2 + 2 * trainable_scales + weight.requires_grad) for weight in joining.auxiliary_weights(model).values()

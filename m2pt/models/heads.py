@@ -15,9 +15,9 @@ __all__ = ["DenseHead", "GroupedBatchNorm", "build_head"]
 class GroupedBatchNorm(nn.Module):
     """Batch norm without parameters whose statistics in training are those of each `rows` rows, (B, D) to (B, D).
 
-    What plain batch norm does that is given the batch in parts of `rows` rows, whatever parts it really comes in as long as they
-    hold whole groups: the running statistics move only with `take`, group by group in the order of the batch. `seen` holds the
-    groups since then, each (2, D): mean and unbiased variance.
+    It does what plain batch norm does on a batch in parts of `rows` rows, however the batch is really divided, as long as every
+    part has complete groups: the running statistics only move with `take`, group by group in the order of the batch. `seen` are
+    the groups since then, each (2, D): mean and unbiased variance.
     """
 
     momentum = 0.1  # torch's
@@ -66,7 +66,7 @@ def build_head(
     sees at once (None: all it is given).
 
     Raises:
-        UserError: the head is for another modality, or has no second one at its side.
+        UserError: the head is for another modality, or has no side head.
 
     """
     if side_head and kind != "upernet":
