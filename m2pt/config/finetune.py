@@ -98,7 +98,7 @@ class FinetuneConfig(OptimizerConfig):
     blocks: BlocksConfig = BlocksConfig()
     """What is added to the blocks."""
     repeats: Positive = 1
-    """How often a sample stands in its batch, differently augmented each time (of a video, the same clip)."""
+    """How often a sample is repeated in its batch, differently augmented each time (of a video, the same clip)."""
     weighted: bool = False
     """Draw `epoch_samples` samples per epoch by the inverse frequency of their classes."""
     replacement: bool = False

@@ -85,4 +85,4 @@ class AudioAugment(AugmentSection):
         """As `AugmentSection.unread`: only the published tokenizer leaves out patches."""
         del goal
         keys = ("drop_time", "drop_frequency") if form == "shared" else ()
-        return dict.fromkeys(keys, "patches are left out in the published form alone")
+        return dict.fromkeys(keys, "only the published form drops patches")
