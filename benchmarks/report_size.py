@@ -204,7 +204,7 @@ def _open(page: Path) -> float | None:
     times = [seconds for _ in range(3) if (seconds := opened(page, browser)) is not None]
     used.append(_processor_seconds())
     more = (used[2] - used[1]) / 3 - (used[1] - used[0])
-    print(f"opens in {min(times)} s ({more:.1f} s of processor more than an empty page)" if times else "the browser reported no time")
+    print(f"opens in {min(times)} s ({more:.1f} s of processor more than an empty page)" if times else "no time reported")
     return min(times, default=None)
 
 

@@ -28,9 +28,9 @@ class FileState(NamedTuple):
     changed_ns: int
 
 
-def state_of(found: os.stat_result) -> FileState:
-    """The state that a call of `stat` found."""
-    return FileState(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+def state_of(status: os.stat_result) -> FileState:
+    """The state in the result of a call of `stat`."""
+    return FileState(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def settled(path: Path) -> FileState:

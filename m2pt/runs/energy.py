@@ -108,8 +108,8 @@ def energy_meter(devices: Sequence[torch.device]) -> EnergyMeter:
     """A meter of these devices that has begun to count; it tells None where one of them does not tell its energy."""
     if all(device.type == "cpu" for device in devices):
         return EnergyMeter(rapl_counters(POWERCAP))
-    found = [_nvml_counter(device) for device in devices]
-    return EnergyMeter([counter for counter in found if counter is not None] if None not in found else [])
+    counters = [_nvml_counter(device) for device in devices]
+    return EnergyMeter([counter for counter in counters if counter is not None] if None not in counters else [])
 
 
 def rapl_counters(powercap: Path) -> list[RaplCounter]:
@@ -117,15 +117,15 @@ def rapl_counters(powercap: Path) -> list[RaplCounter]:
 
     Other domains (`core`, `uncore`) are parts of a package, and `psys` and `intel-rapl-mmio` count packages a second time.
     """
-    found = []
+    counters = []
     for folder in sorted(powercap.glob("intel-rapl:*")):
         try:
             name = (folder / "name").read_text(encoding="ascii").strip()
         except OSError:
             continue
         if name.startswith("package-") or name == "dram":
-            found.append(RaplCounter(folder, _number(folder / "max_energy_range_uj")))
-    return found
+            counters.append(RaplCounter(folder, _number(folder / "max_energy_range_uj")))
+    return counters
 
 
 def _number(path: Path) -> int | None:

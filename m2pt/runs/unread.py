@@ -1,6 +1,6 @@
-"""Which values of a spec its run does not read: they stand in the spec, and whatever they are, its numbers are the same.
+"""Which values of a spec its run does not read: whatever they are, the numbers of the run are the same.
 
-A study file that sets such a value would be believed; `pipelines.planning.unused_keys` refuses it, and a report leaves it out.
+A reader would believe such a value in a study file, so `pipelines.planning.unused_keys` refuses it; a report leaves it out.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from m2pt.config import FinetuneConfig, Frozen, Goal, MaePretrain
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 
 Reasons = dict[str, str]
-"""By the dotted key of a spec (`finetune.test.votes`; a section stands for all in it), why its run does not read it."""
+"""Why a run does not read a value, by the dotted key in its spec (`finetune.test.votes`; a section covers everything in it)."""
 
 
 def unread_whatever_the_method(spec: Spec) -> Reasons:
-    """The values of a spec that its run does not read, with the reason for each; `m2pt.methods.unread` adds its method's."""
+    """The values that the run of a spec does not read, with the reasons; `m2pt.methods.unread` adds its method's."""
     if isinstance(spec, PretrainSpec):
         return _of_pretraining(spec)
     small = {} if spec.task else _of_small_data(spec)
@@ -21,13 +21,13 @@ def unread_whatever_the_method(spec: Spec) -> Reasons:
 
 
 def is_unread(path: str, reasons: Reasons) -> str | None:
-    """Why a value at a dotted path is not read, None where it is."""
+    """Why a value at a dotted path is not read; None if it is."""
     steps = path.split(".")
     return next((reasons[key] for end in range(len(steps), 0, -1) if (key := ".".join(steps[:end])) in reasons), None)
 
 
 def leaves(section: Frozen, path: str) -> Iterator[tuple[str, object]]:
-    """The dotted key and the value of everything in a section, also in the sections inside of it."""
+    """The dotted key and the value of everything in a section, including the sections inside it."""
     for name, value in section:
         if isinstance(value, Frozen):
             yield from leaves(value, f"{path}.{name}")
@@ -36,42 +36,42 @@ def leaves(section: Frozen, path: str) -> Iterator[tuple[str, object]]:
 
 
 def _of_pretraining(spec: PretrainSpec) -> Reasons:
-    found: Reasons = {}
+    reasons: Reasons = {}
     if isinstance(spec.pretrain, MaePretrain):
-        found["input.form"] = "an encoder that is pretrained here has the shared form"
-    return found | _of_small_samples(spec)
+        reasons["input.form"] = "an encoder that is pretrained here has the shared form"
+    return reasons | _of_small_samples(spec)
 
 
 def _of_small_samples(spec: Spec) -> Reasons:
-    """Keys of the input that data read as a whole do not read."""
+    """Keys of the input that have no effect on small data."""
     return {f"input.{key}": reason for key, reason in spec.input.unread_of_small_data.items()}
 
 
 def _of_training(spec: RunSpec) -> Reasons:
-    """What other values of the recipe, the goal or the tuning make of a recipe's values."""
+    """Values of a recipe that other values of it, the goal or the tuning make irrelevant."""
     recipe = spec.finetune
-    found: Reasons = {}
+    reasons: Reasons = {}
     if recipe.warmup_epochs is not None:
-        found["finetune.warmup_steps"] = "warmup_epochs stands in for it"
+        reasons["finetune.warmup_steps"] = "warmup_epochs replaces it"
     if not recipe.weighted:
-        found |= dict.fromkeys(("finetune.epoch_samples", "finetune.replacement"), "only `weighted: true` draws samples")
+        reasons |= dict.fromkeys(("finetune.epoch_samples", "finetune.replacement"), "only `weighted: true` draws samples")
     if not recipe.mixes:
-        found["finetune.mixing_rows"] = "no rows are mixed (mixup and cutmix are 0)"
+        reasons["finetune.mixing_rows"] = "no rows are mixed (mixup and cutmix are 0)"
     if spec.tuning == "fix" and not (spec.pathway and spec.pathway.scale_layer_decay):
-        found["finetune.layer_decay"] = "the tuning fix trains nothing below the head but the scales"
+        reasons["finetune.layer_decay"] = "the tuning fix only trains the scales and the head"
     if spec.tuning == "fix":
-        found["finetune.blocks.relative_positions"] = "the tuning fix leaves them at zero"
+        reasons["finetune.blocks.relative_positions"] = "the tuning fix leaves them at zero"
     if spec.tuning == "fix" or spec.input.form == "shared" or not spec.input.class_token or recipe.weight_decay == 0:
-        found["finetune.undecayed"] = "no such parameter is trained and decayed"
+        reasons["finetune.undecayed"] = "no such parameter is trained with weight decay"
     if recipe.head not in ("mean", "class_token"):
-        found["finetune.head_init_std"] = f"the head {recipe.head} has an initialisation of its own"
+        reasons["finetune.head_init_std"] = f"the head {recipe.head} has an initialisation of its own"
     if not _smooths(spec.goal, recipe):
-        found["finetune.label_smoothing"] = f"the loss of this recipe ({_loss(spec.goal, recipe)}) has no smoothed labels"
-    return found
+        reasons["finetune.label_smoothing"] = f"the loss of this recipe ({_loss(spec.goal, recipe)}) has no smoothed labels"
+    return reasons
 
 
 def _smooths(goal: Goal, recipe: FinetuneConfig) -> bool:
-    """Mixup smooths the labels that it makes, whatever the loss; cross-entropy smooths those of a classification."""
+    """Mixup smooths its labels, whatever the loss; without it, only the cross-entropy of a classification does."""
     mixes = recipe.mixup > 0 or recipe.cutmix > 0
     return mixes or (goal == "classification" and recipe.loss == "cross_entropy")
 
@@ -87,10 +87,10 @@ def _of_views(spec: RunSpec) -> Reasons:
 
 
 _VIEWS = {
-    "clips": "several views are those of videos",
-    "crops": "several views are those of videos",
-    "votes": "votes are those of classified clouds",
-    "stride": "windows are those of scenes",
+    "clips": "only videos have several views",
+    "crops": "only videos have several views",
+    "votes": "only the classification of point clouds has votes",
+    "stride": "only scenes have windows",
 }
 """Why a run does not read a key of `finetune.test` that its samples have no use for."""
 
@@ -102,30 +102,30 @@ def _of_augmentation(spec: RunSpec) -> Reasons:
 
 
 def _of_small_data(spec: RunSpec) -> Reasons:
-    """Small data are read as a whole, augmented in one way, seen once an epoch and tested with one view."""
-    what = "it is for the data sets of tasks, not for small data"
-    found: Reasons = dict.fromkeys(
+    """Small data have one augmentation; each sample is used once per epoch and tested with one view."""
+    what = "it only applies to the data sets of tasks, not to small data"
+    reasons: Reasons = dict.fromkeys(
         ("finetune.repeats", "finetune.weighted", "finetune.replacement", "finetune.epoch_samples", "finetune.test"), what
     )
     if not isinstance(spec.finetune.augment, bool):
-        found["finetune.augment"] = "small data are augmented in their own way, or not (`augment: true` or `false`)"
-    return found | _of_small_samples(spec)
+        reasons["finetune.augment"] = "small data have an augmentation of their own (`augment: true` or `false`)"
+    return reasons | _of_small_samples(spec)
 
 
 def _of_pathway(spec: RunSpec) -> Reasons:
-    settings, found = spec.pathway, Reasons()
+    settings, reasons = spec.pathway, Reasons()
     if settings is None:
-        return found
+        return reasons
     if not settings.scale_trainable:
-        found["pathway.scale_lr_multiple"] = "the scales are not trained"
-        found["pathway.granularity"] = "scales that are not trained are all the same"
+        reasons["pathway.scale_lr_multiple"] = "the scales are not trained"
+        reasons["pathway.granularity"] = "scales that are not trained are all the same"
     if not settings.scale_trainable or spec.finetune.layer_decay == 1:
-        found["pathway.scale_layer_decay"] = "no layer decay could slow the scales"
+        reasons["pathway.scale_layer_decay"] = "no layer decay could slow the scales"
     if spec.tuning == "fix":
-        found["pathway.auxiliary_trainable"] = "the tuning fix trains the scales and the head alone"
+        reasons["pathway.auxiliary_trainable"] = "the tuning fix only trains the scales and the head"
     if spec.tuning == "fix" or not settings.auxiliary_trainable or spec.finetune.weight_decay == 0:
-        found["pathway.auxiliary_decay"] = "auxiliary weights are not trained and decayed"
+        reasons["pathway.auxiliary_decay"] = "auxiliary weights are not trained with weight decay"
     if settings.scale_init == 0 and not settings.scale_trainable:
         keys = ("layers", "auxiliary_trainable", "auxiliary_decay", "order")
-        found |= {f"pathway.{key}": "scales that stay 0 add nothing" for key in keys}
-    return found
+        reasons |= {f"pathway.{key}": "scales that stay 0 add nothing" for key in keys}
+    return reasons
