@@ -76,7 +76,10 @@ CLOUDS = ("point", "point-mae-modelnet40", "modelnet40")
 CLIPS = ("video", "videomae-kinetics400", "kinetics")
 
 REFUSED = {
-    "data set of another modality": (on_task("image", "mae-finetune", "kinetics"), "dataset: kinetics is not a data set"),
+    "data set of another modality": (
+        on_task("image", "mae-finetune", "kinetics"),
+        "tasks.toy.dataset: kinetics is not a data set",
+    ),
     "goal of another data set": (on_task("image", "mae-finetune", "ade20k"), "serves the goal semantic_segmentation"),
     "unknown variant": (
         on_task("point", "point-mae-scanobjectnn", "scanobjectnn"),

@@ -8,43 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from m2pt.config import PointAugment, PointInput, TestConfig, UserError
-from m2pt.modalities.point.datasets.scanobjectnn import CLASSES
-from m2pt.modalities.point.recipes import RECIPES
+from m2pt.config import PointInput, TestConfig, UserError
 from m2pt.modalities.registry import dataset as declared
 from m2pt.modalities.shared.items import Wanted
-
-CONFIG = PointInput(form="published", points=8, groups=2, neighbours=2)
-AUGMENT = PointAugment(sample_from=12, scale=(0.8, 1.2), shift=0.1)
-
-
-def wanted(variant=None, augment=AUGMENT, **test):
-    return Wanted(CONFIG, augment, TestConfig(**test), "classification", variant)
+from tests.modalities.point.clouds import AUGMENT, CONFIG, cloud, unit, wanted, write_h5
 
 
 def open_modelnet40(folder, split="train", **options):
     return declared("modelnet40").open(folder, split, wanted(**options))
-
-
-def open_scanobjectnn(folder, split="train", variant="hardest"):
-    return declared("scanobjectnn").open(folder, split, wanted(variant))
-
-
-def cloud(seed, points=20):
-    return np.random.default_rng(seed).normal(size=(points, 3)).astype(np.float32) * 2 + 5
-
-
-def write_h5(path, data, label, **others):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
-        for name, values in {"data": data, "label": label, **others}.items():
-            if values is not None:
-                file.create_dataset(name, data=values, compression="gzip")
-
-
-def unit(points):
-    centred = points.astype(np.float64) - points.astype(np.float64).mean(axis=0)
-    return centred / np.linalg.norm(centred, axis=1).max()
 
 
 @pytest.fixture
@@ -77,20 +48,6 @@ def text(tmp_path):
         (folder / f"modelnet40_{split}.txt").write_text("\n".join(listed) + "\n")
     (folder / "modelnet40_shape_names.txt").write_text("airplane\nnight_stand\n")
     return folder
-
-
-@pytest.fixture
-def scans(tmp_path):
-    for home, ending in (
-        ("main_split", "objectdataset"),
-        ("main_split_nobg", "objectdataset"),
-        ("main_split", "objectdataset_augmentedrot_scale75"),
-    ):
-        for part, count in (("training", 16), ("test", 15)):
-            clouds = np.stack([cloud(len(home + ending + part) * 100 + index) for index in range(count)])
-            labels = (np.arange(count) % 15).astype(np.int32)
-            write_h5(tmp_path / home / f"{part}_{ending}.h5", clouds, labels, mask=np.zeros((count, 20), np.int32))
-    return tmp_path
 
 
 def test_both_forms_of_modelnet40_hold_the_same(stored, text):
@@ -247,40 +204,6 @@ def test_lists_that_do_not_fit_are_named(stored, text):
         open_modelnet40(stored, variant="hardest")
 
 
-@pytest.mark.parametrize(
-    ("variant", "home", "ending"),
-    [
-        ("obj_bg", "main_split", "objectdataset"),
-        ("objectdataset", "main_split", "objectdataset"),
-        ("obj_only", "main_split_nobg", "objectdataset"),
-        ("objectdataset_nobg", "main_split_nobg", "objectdataset"),
-        ("hardest", "main_split", "objectdataset_augmentedrot_scale75"),
-    ],
-)
-def test_the_variants_of_scanobjectnn_are_in_their_files(scans, variant, home, ending):
-    train, test = (open_scanobjectnn(scans, split, variant) for split in ("train", "test"))
-    assert (len(train), len(test)) == (16, 15) and open_scanobjectnn(scans, "val", variant) is None
-    assert train.classes == CLASSES and len(CLASSES) == 15 and CLASSES[4] == "chair"
-    assert train.labels.tolist() == [*range(15), 0]
-    assert train.name(3) == f"{scans / home / f'training_{ending}.h5'}, cloud 3"
-    with h5py.File(scans / home / f"test_{ending}.h5") as file:
-        np.testing.assert_allclose(test.test(2)["x"][0, 0], unit(file["data"][2])[0], atol=1e-6)
-    assert train.train(0, 1)["x"].shape == (8, 3)
-
-
-def test_the_recipe_of_scanobjectnn_takes_clouds_as_they_are_stored(scans):
-    """Point-MAE's data set hands out the rows of the file; ModelNet40's clouds are centred and scaled."""
-    recipe = RECIPES["point-mae-scanobjectnn"]
-    small = recipe.input.model_copy(update={"points": 20, "groups": 2, "neighbours": 2})
-    items = declared("scanobjectnn").open(
-        scans, "test", Wanted(small, recipe.finetune.augment, TestConfig(), "classification", "obj_bg")
-    )
-    with h5py.File(scans / "main_split" / "test_objectdataset.h5") as file:
-        for index in range(3):
-            assert np.array_equal(np.sort(items.test(index)["x"][0], axis=0), np.sort(file["data"][index], axis=0))
-    assert RECIPES["point-mae-modelnet40"].input.centred and RECIPES["point-mae-shapenetpart"].input.centred
-
-
 def farthest(points, count):
     chosen, distance = [0], np.full(len(points), 1e10)
     while len(chosen) < count:
@@ -298,18 +221,3 @@ def test_clouds_of_modelnet40_can_be_thinned_before_they_are_centred(text):
         np.testing.assert_allclose(items.test(index)["x"][0], expected, atol=1e-5)
     with pytest.raises(ValueError, match=r"points \(8\) must not exceed thinned \(7\)"):
         PointInput(points=8, groups=2, neighbours=2, thinned=7)
-
-
-def test_faults_of_scanobjectnn_are_named(scans):
-    with pytest.raises(UserError, match="scanobjectnn has no variant None; choose one of obj_bg, obj_only, hardest"):
-        open_scanobjectnn(scans, variant=None)
-    path = scans / "main_split" / "training_objectdataset.h5"
-    write_h5(path, np.stack([cloud(0)] * 15), np.arange(1, 16))
-    with pytest.raises(UserError, match=r"training_objectdataset\.h5: `label` has the label 15, but labels go from 0 to 14"):
-        open_scanobjectnn(scans, variant="obj_bg")
-    write_h5(path, np.stack([cloud(0)] * 14), np.arange(14))
-    with pytest.raises(UserError, match=r"training_objectdataset\.h5: has no cloud of class 'toilet'"):
-        open_scanobjectnn(scans, variant="obj_bg")
-    path.unlink()
-    with pytest.raises(UserError, match=r"training_objectdataset\.h5: is missing"):
-        open_scanobjectnn(scans, variant="obj_bg")
