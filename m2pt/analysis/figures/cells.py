@@ -1,7 +1,7 @@
-"""Small line charts of one cell, written as SVG by hand: hundreds of pages are drawn in the time of a few figures of matplotlib.
+"""Small line charts of one cell, written as SVG by hand: hundreds of pages take as long as a few figures of matplotlib.
 
 Colours are the page's own (`templates/style.css`), so that the charts follow it into the dark and onto paper; every line also
-differs by its dashes or by the words beside it.
+differs by its dashes or by the words at its end.
 """
 
 import math
@@ -41,12 +41,12 @@ def depth_colour(depth: int, depths: Sequence[int]) -> str:
 
 
 def chart(title: str, lines: Sequence[Line], alternative: str, x_label: str = "epoch", from_zero: bool = False) -> str:
-    """One chart as an SVG element; empty text where there is no point to draw.
+    """One chart as an SVG element; empty text without a point to draw.
 
     Args:
         title: what the vertical axis shows.
         lines: the lines, the most important last (on top).
-        alternative: the chart in words, for those who do not see it.
+        alternative: the chart in words, for readers who do not see it.
         x_label: what the horizontal axis shows.
         from_zero: whether the vertical axis starts at 0.
 
@@ -80,12 +80,12 @@ class _Axis:
     end: float
 
     def place(self, value: float) -> float:
-        """Where a value lies in the drawing; the middle where all values are the same."""
+        """The place of a value in the drawing; the middle if all values are the same."""
         share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
         return self.start + share * (self.end - self.start)
 
     def ticks(self, most: int, whole: bool = False) -> list[float]:
-        """Round values within the range, at most so many."""
+        """Round values within the range, at most `most` of them."""
         span = self.high - self.low
         if span <= 0:
             return [self.low]

@@ -1,4 +1,4 @@
-"""The parts of a study as one figure: what each change does to the score, and the gain over random weights that is left."""
+"""The parts of a study as one figure: what each change does to the score, and what remains of the gain over random weights."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +16,7 @@ _REFERENCE = "reference"
 
 
 def draw(ablations: Ablations) -> list[Picture]:
-    """A figure for the pathway, if there are parts that change it; the other methods have their tables."""
+    """A figure for the pathway, if there are parts that change it; the other methods have tables only."""
     with style.look():
         return list(_pictures(ablations.families))
 
@@ -28,7 +28,7 @@ def _pictures(families: Sequence[Family]) -> Iterator[Picture]:
 
 
 def _forest(family: Family) -> Figure:
-    """One row for each part; left the difference from the reference, right the gain over the part's own random control."""
+    """One row for each part: on the left the difference from the reference, on the right the gain over its own random control."""
     drawn = figure(0.24 * (len(family.rows) + 1) + 1.0)
     left, right = drawn.subplots(1, 2, sharey=True)
     colour = MODALITY["image"]
@@ -66,10 +66,10 @@ def _interval(axes: Axes, y: float, value: Estimate, colour: str) -> None:
 
 
 def _words(family: Family) -> str:
-    told = "; ".join(_told(row) for row in family.rows)
-    return f"What each part changes in the score of {family.method}, in points: {told}."
+    rows = "; ".join(_row_words(row) for row in family.rows)
+    return f"What each part changes in the score of {family.method}, in points: {rows}."
 
 
-def _told(row: Contrast) -> str:
+def _row_words(row: Contrast) -> str:
     random = f", over random weights {difference(row.over_random)}" if row.over_random.n else ""
     return f"{row.change.part} {difference(row.overall)}{random}"

@@ -1,16 +1,18 @@
-"""Rivals on planes of gain against cost, beside the pathway, its random control and the baseline.
+"""Rivals on planes of gain against cost, together with the pathway, its random control and the baseline.
 
-Costs are measured times among others: these figures differ between identical executions and stand in the page alone.
+Some costs are measured times, so these figures differ between identical executions: they are only in the page of costs.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
+from scipy import optimize
 
 from m2pt.analysis.figures import style
 from m2pt.analysis.figures.style import INK, MODALITY, MUTED, PAPER, figure
@@ -42,7 +44,7 @@ class Plane:
 
 @dataclass(frozen=True)
 class _Axis:
-    """A cost: the field of `MethodRow`, its name for people, and whether its axis is logarithmic."""
+    """A cost: the field of `MethodRow`, its title and label, and whether its axis is logarithmic."""
 
     field: str
     title: str
@@ -113,7 +115,7 @@ def _draw(rows: Sequence[MethodRow], axis: _Axis) -> Figure:
 
 
 def _widen(axes: Axes, *, logarithmic: bool) -> None:
-    """Where costs are nearly equal the axis still spans a fifth, so that their places do not speak of noise."""
+    """If costs are nearly equal, the axis still spans a fifth, so that noise does not look like a difference."""
     low, high = axes.get_xlim()
     if logarithmic and high / low < 1 + _LEAST:
         middle, half = math.sqrt(low * high), math.sqrt(1 + _LEAST)
@@ -133,7 +135,7 @@ def _mark(axes: Axes, row: MethodRow, x: float) -> None:
 
 
 def _label(axes: Axes, points: Sequence[tuple[float, float, MethodRow]], low: float, high: float) -> None:
-    """Names in a column at the right, in the order of the gains, each with a thin line to its point: none hides another."""
+    """Names in a column on the right, in the order of the gains, each with a thin line to its point: none hides another."""
     step = _LABEL * (high - low)
     ordered = sorted(points, key=lambda point: point[:2])
     places = spread([mean for mean, _, _ in ordered], step, low + step / 2, high - step / 2)
@@ -157,7 +159,7 @@ def _label(axes: Axes, points: Sequence[tuple[float, float, MethodRow]], low: fl
 
 
 def apart(costs: Sequence[float], *, logarithmic: bool) -> list[float]:
-    """The costs, moved a little where several are nearly equal, so that their marks stand side by side around the true place."""
+    """The costs, moved a little if several are nearly equal, so that their marks are side by side around the true place."""
     scaled = [math.log10(cost) for cost in costs] if logarithmic else list(costs)
     step = _SIDE * max(max(scaled) - min(scaled), _LEAST)
     order = sorted(range(len(scaled)), key=scaled.__getitem__)
@@ -167,32 +169,19 @@ def apart(costs: Sequence[float], *, logarithmic: bool) -> list[float]:
 
 
 def spread(wanted: Sequence[float], step: float, low: float, high: float) -> list[float]:
-    """Places as near to the wanted ones (ascending) as can be that are `step` apart and lie from `low` to `high`.
+    """The places nearest to the wanted ones (ascending; least squares) that are `step` apart and within `low` and `high`.
 
-    Where they do not all fit they are as far apart as can be.
+    If they do not all fit, they are as far apart as possible.
     """
     count = len(wanted)
-    step = min(step, (high - low) / max(1, count - 1))
-    clusters: list[tuple[float, int]] = []  # centre and size of runs of places that touch
-    for value in wanted:
-        clusters.append((value, 1))
-        while True:
-            clusters[-1] = _within(clusters[-1], step, low, high)
-            if len(clusters) < 2 or clusters[-1][0] - clusters[-2][0] >= step * (clusters[-1][1] + clusters[-2][1]) / 2 - 1e-12:
-                break
-            (first, a), (second, b) = clusters[-2:]
-            clusters[-2:] = [((first * a + second * b) / (a + b), a + b)]
-    return [centre + step * (index - (size - 1) / 2) for centre, size in clusters for index in range(size)]
-
-
-def _within(cluster: tuple[float, int], step: float, low: float, high: float) -> tuple[float, int]:
-    centre, size = cluster
-    reach = step * (size - 1) / 2
-    return max(low + reach, min(high - reach, centre)), size
+    offsets = min(step, (high - low) / max(1, count - 1)) * np.arange(count)
+    ascending = optimize.isotonic_regression(np.asarray(wanted) - offsets).x
+    places: list[float] = (np.clip(ascending, low, high - offsets[-1]) + offsets).tolist()
+    return places
 
 
 def _limits(rows: Sequence[MethodRow]) -> tuple[float, float]:
-    """The range of the gains; an interval far wider than the others is cut at the frame rather than shrink all others."""
+    """The range of the gains. An interval far wider than the others is cut at the frame instead of shrinking the others."""
     widths = sorted(row.gain.half_width for row in rows if row.gain.half_width is not None)
     longest = _LONGEST * widths[len(widths) // 2] if widths else 0.0
     ends = [0.0]
@@ -212,7 +201,7 @@ def _thousands(value: float) -> str:
 
 
 def _words(rows: Sequence[MethodRow], axis: _Axis) -> str:
-    """The plane for those who do not see it."""
+    """The plane in words, for readers who do not see it."""
     values = [(row, axis.value(row) or 0.0) for row in rows]
     told = [
         f"{row.name} {_thousands(value) if axis.logarithmic else f'× {value:.2f}'}, {difference(row.gain) if row.gain.n else '0'}"

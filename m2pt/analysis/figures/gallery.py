@@ -17,7 +17,7 @@ _WITH_SCALES = ("pair", "random")
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as files, and what it says for those who do not see it."""
+    """A figure as files, and in words for readers who do not see it."""
 
     name: str
     section: str

@@ -20,7 +20,7 @@ def draw(rankings: Sequence[MethodRanking]) -> list[Picture]:
 
 
 def diagram(ranking: Ranking) -> Figure:
-    """A dot at each method's mean rank, best on top, hollow for controls; a line joins methods that are not shown to differ.
+    """A dot at each method's mean rank, the best on top, hollow for controls; a line joins methods not shown to differ.
 
     The bar on top is as long as the critical difference (Demšar's diagram, turned so that many names fit a narrow page).
     """
@@ -48,7 +48,7 @@ def diagram(ranking: Ranking) -> Figure:
 
 
 def _groups(axes: Axes, ranking: Ranking, names: Sequence[str]) -> None:
-    """A vertical line beside the rows of each group, inside the frame at its right."""
+    """A vertical line along the rows of each group, to the right of the frame."""
     for place, group in enumerate(ranking.groups):
         rows = [names.index(name) for name in group]
         x = 1.02 + 0.025 * place

@@ -19,7 +19,7 @@ _LONGEST = 3.0  # times the median half-width
 
 
 def matrix(summary: Summary) -> Figure:
-    """Gains over the baseline and, beside them, over the random control: target in rows, auxiliary in columns."""
+    """Gains over the baseline and over the random control, side by side: targets in rows, auxiliaries in columns."""
     rows, columns = len(summary.targets), len(summary.auxiliaries)
     drawn = figure(0.62 * rows + 1.2, width=1.05 * (2 * columns + 1) + 1.6)
     left, right = drawn.subplots(1, 2, width_ratios=[columns + 1.15, columns], sharey=True)
@@ -86,7 +86,7 @@ def accuracy(cells: Sequence[Cell]) -> Figure:
 
 
 def gains(comparisons: Sequence[Comparison], cells: Sequence[Cell], limits: tuple[float, float]) -> Figure:
-    """One target's gains with their intervals: over no auxiliary, and beside it over random weights."""
+    """One target's gains with their intervals: over no auxiliary and over random weights, side by side."""
     shown = [cell for cell in cells if cell.role != "baseline"]
     drawn = figure(0.27 * len(shown) + 0.95)
     titles: dict[Against, str] = {"baseline": "over no auxiliary", "random": "over random weights"}
@@ -111,7 +111,7 @@ def gains(comparisons: Sequence[Comparison], cells: Sequence[Cell], limits: tupl
 def gain_limits(summary: Summary) -> tuple[float, float]:
     """One range for the gains of all targets, so that figures side by side can be compared.
 
-    An interval far wider than the others (two seeds leave it enormous) is cut at the frame rather than shrink all others.
+    An interval far wider than the others (two seeds leave it enormous) is cut at the frame instead of shrinking the others.
     """
     widths = [item.estimate.half_width for item in summary.comparisons if item.estimate.half_width is not None]
     longest = _LONGEST * median(widths) if widths else 0.0

@@ -1,4 +1,4 @@
-"""One look for all figures: colours that colour-blind readers tell apart, and files that are equal byte for byte."""
+"""One look for all figures: colours that colour-blind readers can distinguish, and files that are equal byte for byte."""
 
 import io
 import re
@@ -79,7 +79,7 @@ def figure(height: float, width: float = WIDTH) -> Figure:
 
 
 def arrange(drawn: Figure) -> None:
-    """Settle where everything stands, once: a layout is costly, and every later drawing would do it anew."""
+    """Compute the layout once: it is costly, and every later drawing would compute it again."""
     engine = drawn.get_layout_engine()
     if engine is not None:
         engine.execute(drawn)

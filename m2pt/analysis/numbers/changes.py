@@ -1,4 +1,4 @@
-"""What the parts of a study change: their settings against the study's own, in words, and what each is to be compared with."""
+"""What the parts of a study change: how their settings differ from the study's own, in words, and what each is compared with."""
 
 from dataclasses import dataclass, replace
 
@@ -38,9 +38,9 @@ _PHRASES: dict[tuple[str, str], str] = {
 
 @dataclass(frozen=True)
 class Change:
-    """What one part changes: by dotted key the new value, choices of runs left out but for another setting or tuning.
+    """What one part changes: the new values by dotted key, without choices of runs, except another setting or tuning.
 
-    `differing` are the keys whose values are not the reference's, and `words` say them for people.
+    `differing` are the keys whose values are not the reference's, and `words` describe them.
     """
 
     part: str
@@ -50,7 +50,7 @@ class Change:
 
     @property
     def keeps_baselines(self) -> bool:
-        """Whether a baseline of the part would be the very one of the reference: it knows neither pathways nor auxiliaries."""
+        """Whether a baseline of the part would be the reference's: a baseline has neither pathways nor auxiliaries."""
         return all(key == ENCODER or key.startswith(("pathway.", "rivals.")) for key in self.differing)
 
     @property
@@ -74,7 +74,7 @@ def references(known: list[Change]) -> tuple[str, ...]:
 
 
 def _settings(study: Study, declared: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """What is changed in earnest: a value that the study has anyway is no change."""
+    """What is really changed: a value that the study has anyway is no change."""
     return {key: value for key, value in declared.items() if _is_change(study, key, value)}
 
 

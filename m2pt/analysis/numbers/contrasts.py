@@ -18,7 +18,7 @@ class Contrast:
 
     `targets` and `overall` are differences in points, `scores` the part's own test scores in percent. `gain` is over the part's
     own baseline, `over_random` over its own random control, both over all targets. `adjusted_p` is of `overall`, after Holm's
-    correction over the rows of the method. `published` is the paper's difference by target, where it has both cells. `unlike` are
+    correction over the rows of the method. `published` is the paper's difference by target, if it has both scores. `unlike` are
     the targets on which the two sides are of different samples.
     """
 
@@ -36,7 +36,7 @@ class Contrast:
 
     @property
     def holds(self) -> bool:
-        """Whether the difference over all targets stands after the correction."""
+        """Whether the difference over all targets is significant after the correction."""
         return self.adjusted_p is not None and self.adjusted_p <= SIGNIFICANT
 
 
@@ -95,19 +95,19 @@ class Ablations:
     changes: dict[str, Change] = field(default_factory=dict)
 
     def is_reference(self, part: str) -> bool:
-        """Whether a part belongs to the reference; every part does where the study declares none (a search has its own)."""
+        """Whether a part belongs to the reference; every part does if the study declares none (a search has its own)."""
         return not self.reference or part in self.reference
 
     def is_random(self, part: str) -> bool:
-        """Whether random weights stand in the auxiliaries' place in a part: it says nothing of other modalities."""
+        """Whether a part has random weights in the auxiliaries' place: it says nothing about other modalities."""
         return part in self.changes and self.changes[part].settings.get(ENCODER) == RANDOM
 
     def controls(self, condition: Condition) -> list[OwnControl]:
-        """The methods of a condition that stand with random weights too."""
+        """The methods of a condition that were also run with random weights."""
         return [item for (slug, _), item in self.own_random.items() if slug == condition.slug]
 
     def control(self, condition: Condition, method: str) -> Estimate:
-        """The gain of a method over itself with random weights; without a seed where the study has no such part."""
+        """The gain of a method over itself with random weights; without seeds if the study has no such part."""
         control = self.own_random.get((condition.slug, method))
         return control.overall if control else NOTHING
 

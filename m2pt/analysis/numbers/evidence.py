@@ -1,7 +1,7 @@
 """How sure a study is: each comparison with what its seeds could show, and all targets together.
 
-A pair is a sample of fine-tuning seeds. Over targets there are two questions, answered apart: what further seeds of these targets
-would give (averages seed by seed), and what further targets like these would (the targets are the sample). Seeds of different
+A pair is a sample of fine-tuning seeds. Over targets there are two separate questions: what further seeds of these targets would
+give (averages seed by seed), and what further targets like these would give (the targets are the sample). Seeds of different
 targets are never one sample.
 """
 
@@ -23,10 +23,10 @@ ONE_POINT = 1.0
 class Sureness:
     """One comparison with the random control, and what its seeds can show; differences in percentage points.
 
-    `bootstrap` is its interval by resampling (None with too few seeds), `detectable` the true difference that so many seeds show
-    with a chance of 80 %, `margin` what the difference is shown to be less than (two one-sided tests at 5 %), `seeds_for_point`
-    and `seeds_for_measured` the seeds that show a difference of one point, or of the measured size, with a chance of 80 % (None:
-    more than `m2pt.analysis.numbers.power.MOST_SEEDS`). All but the comparison are None where there is no interval.
+    `bootstrap` is its interval by resampling (None with too few seeds), `detectable` the true difference that this many seeds
+    detect with 80 % power, `margin` what the difference is shown to be smaller than (two one-sided tests at 5 %).
+    `seeds_for_point` and `seeds_for_measured` are the seeds that detect a difference of one point, or of the measured size, with
+    80 % power (None: more than `m2pt.analysis.numbers.power.MOST_SEEDS`). All but the comparison are None without an interval.
     """
 
     comparison: Comparison
@@ -41,11 +41,11 @@ class Sureness:
 class Together:
     """The gains of other modalities over one reference, over all targets; a target's gain of one seed is the mean over its pairs.
 
-    Of further seeds of these targets speak `average` (the mean over all pairs), `middle` (the mean of the middle half of all
-    pairs), both one number a seed, and `resampled` (the mean of the middle half of the targets' seeds, by a bootstrap within each
-    target). Of further targets like these speaks `targets_like_these`, None with one target. `improvement` is the chance that a
-    run with an auxiliary beats one of the reference on the same target. `targets` are those with a seed that is complete in all
-    pairs, `left_out` the others.
+    About further seeds of these targets are `average` (the mean over all pairs) and `middle` (the mean of the middle half of all
+    pairs), both of one number per seed, and `resampled` (the mean of the middle half of the targets' seeds, by a bootstrap within
+    each target). About further targets like these is `targets_like_these`, None with one target. `improvement` is the probability
+    that a run with an auxiliary beats one of the reference on the same target. `targets` are those with a seed that is complete
+    in all pairs, `left_out` the others.
     """
 
     targets: tuple[str, ...]
@@ -58,7 +58,7 @@ class Together:
 
     @property
     def margin(self) -> float | None:
-        """What the average is shown to be less than."""
+        """What the average is shown to be smaller than."""
         return smallest_margin(self.average)
 
 
@@ -72,7 +72,7 @@ class Evidence:
 
     @property
     def seeds(self) -> int:
-        """The most seeds that any comparison rests on."""
+        """The largest number of seeds of any comparison."""
         return max((row.comparison.estimate.n for row in self.rows), default=0)
 
     @property
@@ -142,7 +142,7 @@ def _middles(by_target: Mapping[str, Sequence[Comparison]]) -> dict[int, float |
 
 
 def _improvement(by_target: Mapping[str, Sequence[Comparison]]) -> float | None:
-    """The chance that a run of a pair scores higher than one of the reference, over the targets that have runs of both."""
+    """The probability that a run of a pair beats one of the reference, over the targets that have runs of both."""
     runs = {target: [score for item in pairs for score in _known(item.cell.test)] for target, pairs in by_target.items()}
     others = {target: _known(pairs[0].reference.test) for target, pairs in by_target.items()}
     both = [target for target in by_target if runs[target] and others[target]]

@@ -11,7 +11,7 @@ from scipy import optimize, special
 from m2pt.analysis.numbers.statistics import CONFIDENCE, Estimate, t_quantile
 
 POWER = 0.8
-"""The usual chance of seeing a difference that is there (J. Cohen, Statistical Power Analysis, 1988)."""
+"""The usual probability of detecting a true difference (J. Cohen, Statistical Power Analysis, 1988)."""
 
 MOST_SEEDS = 1000
 
@@ -21,7 +21,7 @@ _NO_FAR_TAIL, _CERTAIN = 5.0, 30.0
 
 
 def power(effect: float, spread: float, n: int) -> float:
-    """The chance that `n` paired differences of this standard deviation show a mean difference `effect`, at the 5 % level."""
+    """The probability that `n` paired differences of this standard deviation detect a mean difference at the 5 % level."""
     if n < 2:
         return 0.0
     if spread <= 0:
@@ -35,7 +35,7 @@ def power(effect: float, spread: float, n: int) -> float:
 
 
 def detectable(spread: float, n: int, wanted: float = POWER) -> float | None:
-    """The smallest mean difference that `n` seeds show with the wanted chance; None for fewer than two seeds."""
+    """The smallest mean difference that `n` seeds detect with the wanted power; None for fewer than two seeds."""
     if n < 2:
         return None
     if spread <= 0:
@@ -47,10 +47,10 @@ def detectable(spread: float, n: int, wanted: float = POWER) -> float | None:
 
 
 def seeds_needed(effect: float, spread: float, wanted: float = POWER) -> int | None:
-    """The fewest seeds that show a mean difference with the wanted chance; None where `MOST_SEEDS` do not.
+    """The fewest seeds that detect a mean difference with the wanted power; None if `MOST_SEEDS` do not.
 
-    The effect of a finished cell is itself an estimate: seeds that are added because of it are for a new study, or its interval
-    is no longer what it says (optional stopping).
+    The effect of a finished cell is itself an estimate: seeds that are added because of it belong to a new study, or its interval
+    no longer has its coverage (optional stopping).
     """
     if effect == 0:
         return None

@@ -2,7 +2,9 @@
 Data Sets* (JMLR 7, 2006).
 
 A case is a target with its data, never a seed: Friedman's and Nemenyi's tests need independent cases, and seeds of one target
-share its data, so that more seeds make a case steadier and not more.
+share its data, so more seeds make a case more precise but add no case.
+
+scikit-posthocs judges the same pairs to differ (`posthoc_nemenyi_friedman`), but needs seaborn and gives no critical difference.
 """
 
 import math
@@ -17,7 +19,7 @@ from m2pt.analysis.numbers.statistics import averaged
 
 PERMUTATIONS = 9999
 FEWEST_SEEDS = 2
-"""Of one seed, a rank would be that seed's luck."""
+"""With one seed, a rank would be that seed's luck."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Ranking:
 
     @property
     def can_separate(self) -> bool:
-        """Whether so few cases could separate even a method that is always first from one that is always last."""
+        """Whether this many cases could separate a method that is always first from one that is always last."""
         return len(self.ranks) - 1 > self.critical_difference
 
 
@@ -119,7 +121,7 @@ def _shared(means: Sequence[Mapping[int, float]]) -> tuple[int, ...]:
 def _friedman(of_cases: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:
     """Friedman's p-value by permuting the ranks (methods × cases) within each case.
 
-    The chi-squared law that is usual needs more cases than a study has targets. A share of seeded permutations, so that the value
+    The usual chi-squared approximation needs more cases than a study has targets. The permutations are seeded, so that the value
     is the same every time; the observed ranks count as one of them.
     """
     rng = np.random.default_rng(0)

@@ -20,9 +20,9 @@ _NO_SPREAD = 1e-9
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over `n` seeds with the half-width of its 95 % t interval; what cannot be known is None.
+    """A mean over `n` seeds with the half-width of its 95 % t interval; what is not known is None.
 
-    `p_value` is that of the two-sided t test of mean 0 and so agrees with the interval. `dropped` counts the planned seeds that
+    `p_value` is that of the two-sided t test of mean 0, so it agrees with the interval. `dropped` counts the planned seeds that
     had no score, or no partner to be compared with.
     """
 
@@ -44,14 +44,14 @@ class Estimate:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the whole interval lies above or below 0; 0 where it holds 0 or does not exist."""
+        """1 or -1 if the complete interval is above or below 0; 0 if it contains 0 or does not exist."""
         if self.low is None or self.high is None:
             return 0
         return int(self.low > 0) - int(self.high < 0)
 
     @property
     def note(self) -> str:
-        """Why there is no interval, or no mean; empty where there is one."""
+        """Why there is no interval, or no mean; empty if there is an interval."""
         if self.n == 0:
             return "no result"
         if self.half_width is not None:
@@ -62,11 +62,11 @@ class Estimate:
 def estimate(values: Sequence[float], planned: int | None = None) -> Estimate:
     """The mean of `values` (one per seed) with its t interval.
 
-    No interval is given for fewer than two values, nor where all are equal: the t distribution says nothing there.
+    There is no interval for fewer than two values, or if all are equal: the t distribution does not apply.
 
     Args:
         values: one score or difference per seed.
-        planned: how many there should have been; the rest counts as dropped.
+        planned: how many were planned; the missing ones count as dropped.
 
     """
     n = len(values)

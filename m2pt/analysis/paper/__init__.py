@@ -1,1 +1,1 @@
-"""What the paper published, as data, and a study beside it."""
+"""What the paper published, as data, and the comparison of a study with it."""

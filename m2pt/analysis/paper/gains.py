@@ -1,4 +1,4 @@
-"""What the paper says of gains and of their cost, in the form of ours: Figure 3, its own controls, Table 7."""
+"""What the paper reports of gains and their cost, in the same form as ours: Figure 3, its own controls, Table 7."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def paper_controls() -> dict[str, float]:
 
 
 def cost_ratios(rows: Sequence[MethodRow]) -> list[CostRatio]:
-    """Table 7 (ImageNet-1K, ViT-B) beside the pathway and the baseline of one condition of a study."""
+    """Table 7 (ImageNet-1K, ViT-B), with the pathway and the baseline of one condition of a study."""
     named = {row.name: row for row in rows}
     pathway, baseline = named.get("pathway"), named.get("baseline")
 

@@ -1,8 +1,8 @@
 """Whether a run is the paper's: the same recipe, size and data. What differs is said, and what its recipe itself leaves out.
 
-A published score says something about ours only where both are of the same. So it stands beside ours where nothing differs
-(`Sameness.differs` is empty); what the recipe knowingly does otherwise than the release, every run that follows it shares, and it
-is said beside the score (`Sameness.departs`).
+A published score can be compared with ours only if both are of the same run. So it is shown next to ours if nothing differs
+(`Sameness.differs` is empty). What a recipe knowingly does differently from the release is the same for all runs that follow it,
+and is said next to the score (`Sameness.departs`).
 """
 
 import json
@@ -65,8 +65,8 @@ class Sameness:
         """In what the recipe departs, in a few words (keys by their last name); empty where in nothing."""
         keys = [point.partition(":")[0].rpartition(".")[2] for point in self.departs if _is_keyed(point)]
         more = len(self.departs) - len(keys)
-        told = [", ".join(dict.fromkeys(keys)), f"{more} more point{'s' if more > 1 else ''}" if more else ""]
-        return " and ".join(filter(None, told))
+        words = [", ".join(dict.fromkeys(keys)), f"{more} more point{'s' if more > 1 else ''}" if more else ""]
+        return " and ".join(filter(None, words))
 
     def joined(self, other: "Sameness") -> "Sameness":
         """That of the runs of both."""
@@ -166,7 +166,7 @@ def _weights(spec: RunSpec, made: frozenset[str], epochs: Mapping[str, int]) -> 
 
 
 def _data(spec: RunSpec, samples: KnownSamples) -> Iterator[str]:
-    """Data that are not the whole published splits, as far as is known."""
+    """Data that are not the complete published splits, as far as is known."""
     if spec.task is None:
         return
     wanted_variant = VARIANTS.get(spec.task.dataset)

@@ -1,4 +1,4 @@
-"""Our scores in the shape of the paper's tables, beside its numbers; what either side lacks stays missing."""
+"""Our scores in the shape of the paper's tables, with its numbers; what either side lacks stays missing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ Rows = Mapping[tuple[str, ...], Row]
 
 @dataclass(frozen=True)
 class Column:
-    """A score of a table: of which data set, in which tuning; `auxiliary` where the whole column has one."""
+    """A column of a table: a score of a data set in one tuning; `auxiliary` if the complete column has the same one."""
 
     dataset: Dataset
     metric: Metric

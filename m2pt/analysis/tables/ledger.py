@@ -1,4 +1,4 @@
-"""What a study costs: time of devices, energy, memory, parameters, and the time of a forward pass, for each method and device."""
+"""What a study costs: device time, energy, memory, parameters, and the time of a forward pass, by method and by device."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Records = Mapping[str, FinetuneRecord]
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of `n` numbers, and between which bounds the middle half of them lies."""
+    """The median of `n` numbers, and the bounds of the middle half of them."""
 
     median: float
     low: float
@@ -36,7 +36,7 @@ class MethodCosts:
     their attempts. `train_seconds` is the median over complete runs, `peak_memory_bytes` the most of any. Parameters are means
     over complete runs: those with gradients, those of the final model (merged where the method merges), and those of a plain
     model. `latency` is the time of a forward pass of the final model as a multiple of a plain model's, measured in the same run.
-    None where nothing is known, where one run does not tell its energy, or where training times are of different devices.
+    None if nothing is known, if one run does not report its energy, or if training times are of different devices.
     """
 
     name: str

@@ -15,7 +15,7 @@ Records = Mapping[str, FinetuneRecord]
 
 @dataclass(frozen=True)
 class SplitCounts:
-    """One split of one target as `runs` complete runs found it."""
+    """One split of one target, as `runs` complete runs counted it."""
 
     target: str
     split: str
@@ -32,12 +32,12 @@ class SplitCounts:
 
     @property
     def words(self) -> str:
-        """For people: `test 6 of 24`."""
+        """In words: `test 6 of 24`."""
         return f"{self.split} {self.kept}" + ("" if self.is_whole else f" of {self.listed}")
 
 
 def split_counts(table: pd.DataFrame, records: Records) -> list[SplitCounts]:
-    """Every split of every target, in the order of the table of runs; several rows where its runs found different numbers."""
+    """Every split of every target, in the order of the table of runs; several rows if its runs counted differently."""
     runs: dict[tuple[str, str, int, int, int, int], int] = {}
     for target, record in _complete(table, records):
         for split in (split for split in SPLITS if split in record.samples):
@@ -51,10 +51,10 @@ def split_counts(table: pd.DataFrame, records: Records) -> list[SplitCounts]:
 
 def of_targets(counts: list[SplitCounts]) -> dict[str, str]:
     """The samples of each target in words: `train 8; test 6 of 24`."""
-    told: dict[str, list[str]] = {}
+    splits: dict[str, list[str]] = {}
     for item in counts:
-        told.setdefault(item.target, []).append(item.words)
-    return {target: "; ".join(words) for target, words in told.items()}
+        splits.setdefault(item.target, []).append(item.words)
+    return {target: "; ".join(words) for target, words in splits.items()}
 
 
 def mixtures(table: pd.DataFrame, records: Records) -> list[str]:

@@ -14,7 +14,7 @@ _DIGITS = 4
 def metrics(table: pd.DataFrame, summaries: list[Summary]) -> dict[str, Any]:
     """Counts of runs; per condition the baselines' scores, every gain with interval half-width and number of seeds.
 
-    What is not known has no key: an absent number is not 0.
+    What is not known has no key: a missing number is not 0.
     """
     counts: dict[str, int] = {state: int((table["status"] == state).sum()) for state in FILE_STATES}
     return {"runs": {"planned": len(table), **counts}} | {item.condition.slug: _condition(item) for item in summaries}

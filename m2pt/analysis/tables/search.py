@@ -1,6 +1,6 @@
-"""What the report tells of a search: its ranges, its trials, and what the chosen values are worth on fresh seeds.
+"""What the report says about a search: its ranges, its trials, and what the chosen values are worth on fresh seeds.
 
-Of the trials it knows validation scores alone.
+Of the trials it has only validation scores.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Story:
-    """All that the report tells of a search."""
+    """Everything that the report says about a search."""
 
     search: SearchConfig
     ranges: tuple[tuple[str, str, str], ...]
@@ -68,7 +68,7 @@ WIDTH, HEIGHT = 600, 150
 
 
 def story(study: Study, trials: Sequence[Trial], cells: Sequence[Cell]) -> Story | None:
-    """What there is to tell; None for a study without a search.
+    """Everything about the search of a study; None for a study without one.
 
     Args:
         study: the study as it was declared.

@@ -1,4 +1,4 @@
-"""How strongly a gain is coloured: the same in the tables and in the figures, 0 without colour, alike on both sides."""
+"""How strongly a gain is coloured, in tables and figures alike: no colour for 0, and the same strength for gains and losses."""
 
 from m2pt.analysis.numbers.comparisons import Summary
 
@@ -7,7 +7,7 @@ _SMALLEST_LIMIT = 0.5  # points; a study without any gain must not look colourfu
 
 
 def colour_limit(summary: Summary) -> float:
-    """The gain, in points, that has the full colour: the largest of the summary, at least half a point."""
+    """The gain, in points, that has the full colour: the largest of the summary, but at least half a point."""
     means = [abs(item.estimate.mean) for item in summary.comparisons if item.estimate.mean is not None]
     return max([_SMALLEST_LIMIT, *means])
 
