@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from m2pt.analysis.paper.departures import uses
-from m2pt.analysis.tables.materials import unplanned
+from m2pt.analysis.tables.caveats import unplanned
 from m2pt.models.costs import assumption
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec

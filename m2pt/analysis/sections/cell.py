@@ -39,7 +39,7 @@ from m2pt.analysis.sections.wording import (
     score,
     word,
 )
-from m2pt.analysis.tables import materials
+from m2pt.analysis.tables import gaps
 from m2pt.analysis.tables.headline import signed
 from m2pt.config import refuses_unknown
 from m2pt.methods import METHODS
@@ -167,7 +167,7 @@ def _runs(item: Compared, facts: Facts) -> Section:
 
 def _run(seed: int, run: Run, facts: Facts) -> tuple[Entry, ...]:
     status = str(run.status)
-    why = "" if run.is_complete else f": {materials.why(status, bool(run.run_id), run.error)}"
+    why = "" if run.is_complete else f": {gaps.why(status, bool(run.run_id), run.error)}"
     record = facts.analysis.records.get(str(run.run_id))
     return (
         word(seed),

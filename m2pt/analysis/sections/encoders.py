@@ -1,7 +1,6 @@
 """The encoders of a study: where they come from, how good they are, how they were read."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from m2pt.analysis.content import (
     Block,
@@ -21,6 +20,7 @@ from m2pt.analysis.content import (
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import NONE, word
 from m2pt.analysis.tables import as_run, materials
+from m2pt.analysis.tables.materials import EncoderRow
 from m2pt.runs.spec import PretrainSpec
 
 _KINDS = {"mae": "masked autoencoding", "labels": "labels", "file": "a file"}
@@ -58,7 +58,7 @@ def _figure(spec: PretrainSpec, content: bytes) -> Figure:
     return Figure(words, f"{spec.modality} ({spec.source})", reconstruction_name(spec), png=content)
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
+def _table(rows: Sequence[EncoderRow]) -> Table:
     columns = (
         Column(plain("source"), head=True),
         Column(plain("modality")),
@@ -68,16 +68,16 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     )
     entries = tuple(
         (
-            word(row["source"]), word(row["modality"]), word(_KINDS.get(row["kind"], row["kind"])),
-            Entry(plain(row["steps"] or "–"), row["steps"]), _validation(row), word(row["status"]), sha256(row["sha256"]),
+            word(row.source), word(row.modality), word(_KINDS.get(row.kind, row.kind)),
+            Entry(plain(row.steps or "–"), row.steps), _validation(row), word(row.status), sha256(row.sha256),
         )
         for row in rows
     )  # fmt: skip
     return Table("Encoders", plain("Encoders of the study"), columns, (Group(entries),))
 
 
-def _validation(row: Mapping[str, Any]) -> Entry:
-    if row["val_score"] is None:
+def _validation(row: EncoderRow) -> Entry:
+    if row.val_score is None or row.metric is None:
         return NONE
-    unit = " %" if row["metric"] == "accuracy" else ""
-    return Entry(plain(f"{row['metric'].replace('_', ' ')} {row['val_score']:.4g}{unit}"), row["val_score"])
+    unit = " %" if row.metric == "accuracy" else ""
+    return Entry(plain(f"{row.metric.replace('_', ' ')} {row.val_score:.4g}{unit}"), row.val_score)

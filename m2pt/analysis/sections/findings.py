@@ -5,7 +5,7 @@ from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import capital
-from m2pt.analysis.tables import environments, materials
+from m2pt.analysis.tables import caveats, environments
 from m2pt.analysis.tables.headline import headline
 
 _RANDOM = "In this part random weights take the auxiliaries' place. It is a control, and says nothing about other modalities."
@@ -15,12 +15,12 @@ def section(facts: Facts) -> Section:
     """The claims, and the caveats below them."""
     source = facts.source
     claims = folding.by_condition(facts, facts.ordered, lambda summary: _claims(facts, summary))
-    caveats = [
-        *materials.caveats(source.study, source.specs),
+    warnings = [
+        *caveats.caveats(source.study, source.specs),
         *environments.mixtures(facts.analysis.environments),
     ]
     nothing: tuple[Block, ...] = () if facts.ordered else (Paragraph(plain("The study plans no runs.")),)
-    blocks = (*claims, *nothing, *(Paragraph(prose(caveat), "caveat") for caveat in caveats))
+    blocks = (*claims, *nothing, *(Paragraph(prose(caveat), "caveat") for caveat in warnings))
     return Section("What it says", "findings", blocks)
 
 

@@ -1,13 +1,13 @@
 """What is not there: runs that are not complete, samples that were left out, and runs on different samples."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, code, plain, prose
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.places import page_of
 from m2pt.analysis.sections.wording import word
-from m2pt.analysis.tables import left_out, materials
+from m2pt.analysis.tables import gaps, left_out
+from m2pt.analysis.tables.gaps import Gap
 from m2pt.analysis.tables.left_out import SplitCounts
 
 
@@ -31,10 +31,10 @@ def is_empty(facts: Facts) -> bool:
     return not (missing_runs(facts) or partial_splits(facts) or mixtures(facts))
 
 
-def missing_runs(facts: Facts) -> list[dict[str, Any]]:
+def missing_runs(facts: Facts) -> list[Gap]:
     """Pretraining and fine-tuning runs that are not complete, those of a cell and a reason together."""
-    pretraining = materials.encoder_gaps(facts.source.pretraining, facts.source.encoders)
-    return [*pretraining, *materials.run_gaps(facts.analysis.table)]
+    pretraining = gaps.encoder_gaps(facts.source.pretraining, facts.source.encoders)
+    return [*pretraining, *gaps.run_gaps(facts.analysis.table)]
 
 
 def partial_splits(facts: Facts) -> list[SplitCounts]:
@@ -47,15 +47,15 @@ def mixtures(facts: Facts) -> list[str]:
     return left_out.mixtures(facts.analysis.table, facts.analysis.records)
 
 
-def _runs(rows: Sequence[Mapping[str, Any]]) -> Table:
+def _runs(rows: Sequence[Gap]) -> Table:
     columns = (Column(plain("cell"), head=True), *(Column(plain(name)) for name in ("seeds", "status", "why")))
-    entries = tuple((_name(row), _seeds(row["seeds"]), word(row["status"]), word(row["reason"])) for row in rows)
+    entries = tuple((_name(row), _seeds(row.seeds), word(row.status), word(row.reason)) for row in rows)
     caption = plain("Failed, interrupted and missing runs; none of them counts as a number anywhere")
     return Table("Failed and missing runs", caption, columns, (Group(entries),), "stack")
 
 
-def _name(row: Mapping[str, Any]) -> Entry:
-    return Entry(code(row["name"]), row["name"], address=page_of(row["cell"]) if row["cell"] else "")
+def _name(row: Gap) -> Entry:
+    return Entry(code(row.name), row.name, address=page_of(row.cell) if row.cell else "")
 
 
 def _seeds(seeds: Sequence[int]) -> Entry:

@@ -44,8 +44,8 @@ def _data(facts: Facts) -> Table:
     )
     rows = tuple(
         (
-            word(row["modality"]), Entry(code(row["folder"]), row["folder"]), word(row["origin"]),
-            word(samples.get(row["modality"], "–")), sha256(row["sha256"]),
+            word(row.name), Entry(code(row.folder), row.folder), word(row.origin),
+            word(samples.get(row.name, "–")), sha256(row.sha256),
         )
         for row in materials.datasets(facts.study, specs)
     )  # fmt: skip

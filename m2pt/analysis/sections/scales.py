@@ -29,11 +29,11 @@ def _words(facts: Facts) -> str:
     merges = materials.merges(facts.analysis.records.values())
     if merges:
         equal = "equals a plain model's in all of them"
-        unequal = f"differs from a plain model's in {merges['unequal']} of them"
+        unequal = f"differs from a plain model's in {merges.unequal} of them"
         words += (
-            f" After training every pathway is merged into a plain model: over {counted(merges['runs'], 'merged run')} the "
-            f"largest difference of a logit before and after is {merges['largest']:.2g}, and the number of parameters "
-            f"{unequal if merges['unequal'] else equal}."
+            f" After training every pathway is merged into a plain model: over {counted(merges.runs, 'merged run')} the "
+            f"largest difference of a logit before and after is {merges.largest:.2g}, and the number of parameters "
+            f"{unequal if merges.unequal else equal}."
         )
     return words
 

@@ -1,4 +1,4 @@
-"""The settings of a study as its runs have them: what their specs hold and their training reads, whatever a file says beside."""
+"""The settings of a study as its runs have them: what their specs hold and their training reads, whatever else a file says."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,13 +12,13 @@ from m2pt.runs.unread import is_unread, leaves
 SCORES = {"last": "the last epoch's weights", "best_val": "the weights with the best validation score"}
 
 Places = dict[str, list[str]]
-"""By what is shared out (targets, tunings, methods, parts), the names that something belongs to."""
+"""The names that something belongs to, by kind: targets, tunings, methods, parts."""
 
 
 def settings(study: Study, parts: Mapping[str, Sequence[RunSpec]], pretraining: Sequence[PretrainSpec]) -> dict[str, Any]:
     """Everything that decides the runs of a study, as plain data.
 
-    `training`, `pathway` and `rivals` are lists: each form that some runs have, beside the targets, tunings, methods and parts of
+    `training`, `pathway` and `rivals` are lists: each form that some runs have, with the targets, tunings, methods and parts of
     these runs. A value that no run reads is left out (`m2pt.runs.unread`).
     """
     runs = [(name, spec) for name, specs in parts.items() for spec in _distinct(specs)]
@@ -53,52 +53,52 @@ def _of_method(part: str, spec: RunSpec) -> dict[str, str]:
 
 def _read(spec: Spec, *sections: str) -> dict[str, Any]:
     """Some sections of a spec, without the values that its run does not read."""
-    reasons, found = unread(spec), dict[str, Any]()
+    reasons, kept = unread(spec), dict[str, Any]()
     document = spec.model_dump(mode="json")
     for section in sections:
         for path, _ in leaves(getattr(spec, section), section):
             if is_unread(path, reasons) is None:
                 *outer, last = path.split(".")
-                into, value = found, document
+                into, value = kept, document
                 for step in outer:
                     into, value = into.setdefault(step, {}), value[step]
                 if last in value:  # a default that ids leave out is left out here too
                     into[last] = value[last]
-    return found
+    return kept
 
 
 def _forms(each: Iterable[tuple[dict[str, Any], Mapping[str, str]]]) -> list[dict[str, Any]]:
-    """Equal forms together, each beside the names that it belongs to; an empty name is none."""
-    found: dict[str, tuple[dict[str, Any], Places]] = {}
+    """Each distinct form once, with the names that it belongs to; an empty name is left out."""
+    forms: dict[str, tuple[dict[str, Any], Places]] = {}
     for form, places in each:
-        _, names = found.setdefault(canonical(form), (form, {}))
+        _, names = forms.setdefault(canonical(form), (form, {}))
         for kind, name in places.items():
             if name and name not in names.setdefault(kind, []):
                 names[kind].append(name)
-    return [{**{kind: members for kind, members in names.items() if members}, **form} for form, names in found.values()]
+    return [{**{kind: members for kind, members in names.items() if members}, **form} for form, names in forms.values()]
 
 
 def scored_weights(specs: Sequence[RunSpec]) -> str:
-    """Of which epoch's weights the scores are, in words; where runs differ, with the targets of each."""
-    found: dict[str, dict[str, None]] = {}
+    """Which epoch's weights the scores belong to, in words; where runs differ, with the targets of each."""
+    cells_of: dict[str, dict[str, None]] = {}
     for spec in specs:
-        found.setdefault(spec.finetune.score, {})[f"{spec.target} {spec.tuning}"] = None
-    if len(found) == 1:
-        (score,) = found
+        cells_of.setdefault(spec.finetune.score, {})[f"{spec.target} {spec.tuning}"] = None
+    if len(cells_of) == 1:
+        (score,) = cells_of
         return f"{SCORES[score]} ({score})"
-    return " or of ".join(f"{SCORES[score]} ({score}: {', '.join(cells)})" for score, cells in found.items())
+    return " or of ".join(f"{SCORES[score]} ({score}: {', '.join(cells)})" for score, cells in cells_of.items())
 
 
 def starts(specs: Sequence[RunSpec]) -> str:
-    """At which values the scales start, in words; empty where no run has any."""
+    """The values at which the scales start, in words; empty where no run has scales."""
     by_value: dict[float, dict[str, None]] = {}
     for spec in specs:
         if spec.pathway is not None:
             by_value.setdefault(spec.pathway.scale_init, {})[spec.method] = None
     if len(by_value) == 1:
         return f"all scales λ start at {next(iter(by_value)):g}"
-    told = [f"{value:g} ({', '.join(methods)})" for value, methods in sorted(by_value.items())]
-    return f"scales λ start at {' or '.join(told)}" if told else ""
+    values = [f"{value:g} ({', '.join(methods)})" for value, methods in sorted(by_value.items())]
+    return f"scales λ start at {' or '.join(values)}" if values else ""
 
 
 def sources(specs: Sequence[RunSpec]) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""The environments whose runs a report sets beside each other: source code, packages, devices, and which runs came from each."""
+"""The environments of the runs that a report compares: source code, packages, devices, and which runs came from each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ _DIGITS = 10
 class Environment:
     """Complete runs of one kind (`finetune`, `pretrain`) with one origin.
 
-    `which` names them: the seeds of fine-tuning runs, the ids of encoders. `values` is what is compared of environments,
-    several of a name where a run went on in another one, `commits` what git said.
+    `which` names them: the seeds of fine-tuning runs, the ids of encoders. `values` has each compared property of an environment,
+    with several values where a run was continued in another one; `commits` are those that git reported.
     """
 
     kind: str
@@ -48,13 +48,13 @@ class Environment:
 
 
 def commit_words(commit: str | None) -> str:
-    """A commit in few letters; a mark for a changed checkout stays whole."""
+    """The first digits of a commit, with the complete mark of a changed checkout."""
     digits, mark, rest = (commit or "–").partition("+")
     return digits[:_DIGITS] + mark + rest
 
 
 def environments(run_dirs: Iterable[tuple[str, Path]], table: pd.DataFrame) -> list[Environment]:
-    """The environments of complete runs, those of a kind together; empty where none of them is recorded.
+    """The environments of complete runs, sorted by kind; empty where none is recorded.
 
     Args:
         run_dirs: kind of run and its folder.
@@ -71,41 +71,43 @@ def environments(run_dirs: Iterable[tuple[str, Path]], table: pd.DataFrame) -> l
     if not any(value for _, places, _ in groups for place in places for _, value in place):
         return []
     words = _which([names for (kind, *_), names in groups.items() if kind == "finetune"], table)
-    found = []
+    items = []
     for (kind, places, commits), names in groups.items():
         values = {name: tuple(dict.fromkeys(dict(place)[name] for place in places)) for name, _ in places[0]}
         which = words[names[0]] if kind == "finetune" else ", ".join(sorted(names))
-        found.append(Environment(kind, len(names), which, values, commits))
-    return sorted(found, key=lambda item: item.kind)
+        items.append(Environment(kind, len(names), which, values, commits))
+    return sorted(items, key=lambda item: item.kind)
 
 
 def _which(groups: Sequence[Sequence[str]], table: pd.DataFrame) -> dict[str, str]:
-    """The runs of each group in words, by its first run: the values of what tells the groups apart, its seeds in any case."""
+    """The runs of each group in words, by its first run: what distinguishes the groups, and always the seeds."""
     runs = {str(row["run_id"]): row for row in table.to_dict("records")}
     words = {}
     for names in groups:
-        said = []
+        parts = []
         for column in ("target", "method", "seed"):
             sets = [{runs[name][column] for name in group} for group in groups]
             mine = sorted({runs[name][column] for name in names})
             if column == "seed":
-                said.append(f"seed{'s' if len(mine) > 1 else ''} {', '.join(map(str, mine))}")
+                parts.append(f"seed{'s' if len(mine) > 1 else ''} {', '.join(map(str, mine))}")
             elif any(other != sets[0] for other in sets):
-                said.append(", ".join(mine))
-        words[names[0]] = ": ".join(said)
+                parts.append(", ".join(mine))
+        words[names[0]] = ": ".join(parts)
     return words
 
 
-def mixtures(found: Sequence[Environment]) -> list[str]:
-    """What differs between runs that are compared with each other, a sentence for each kind of run; none where nothing does."""
+def mixtures(items: Sequence[Environment]) -> list[str]:
+    """How the environments of compared runs differ: a sentence for each kind of run, none where they do not."""
     sentences = []
     for kind, words in (("finetune", "runs"), ("pretrain", "encoders")):
-        mine = [item for item in found if item.kind == kind]
+        mine = [item for item in items if item.kind == kind]
         all_of = {name: {value for item in mine for value in item.values[name]} for name in (mine[0].values if mine else ())}
         names = [name for name, values in all_of.items() if len(values) > 1]
         if names:
             each = "; ".join(f"{item.runs} ({item.which}): {_listed(item, names)}" for item in mine)
-            sentences.append(f"The {words} compared here come from different environments, and may differ for that: {each}.")
+            sentences.append(
+                f"The {words} compared here come from different environments, and may differ because of that: {each}."
+            )
     return sentences
 
 

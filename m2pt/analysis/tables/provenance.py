@@ -1,4 +1,4 @@
-"""Where, when and with what the runs were executed: what differs from one execution to the next, and is never hashed."""
+"""Where, when and with what the runs were executed: what differs between executions, and is never hashed."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ TIMINGS = (
 )  # fmt: skip
 """The columns of the table of timings. Seconds, device seconds (seconds times devices) and energy are summed over all attempts of
 a run, also those that failed; the device, and how many of them, are those of its last attempt. They are empty where one of the
-attempts did not measure them (of one that was killed, the total up to its last epoch alone is known).
+attempts did not measure them (of a killed one, only the total up to its last epoch is known).
 Latencies are those of one forward pass of the final model, and of a plain model measured beside it.
 """
 

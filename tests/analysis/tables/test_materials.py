@@ -1,7 +1,7 @@
 import shutil
 from pathlib import Path
 
-from m2pt.analysis.tables import materials, provenance
+from m2pt.analysis.tables import caveats, gaps, materials, provenance
 from m2pt.files import documents
 from m2pt.runs.folder import EXECUTION, RECORD
 from m2pt.runs.identity import run_id
@@ -17,13 +17,13 @@ def test_every_run_that_is_not_complete_is_named_with_its_reason(tmp_path: Path)
     synthetic.write_failure(planned, baseline[2], "data/image: is empty;\nrun `make data`.")
     (planned.folder(pathway[1]) / RECORD).unlink()
     shutil.rmtree(planned.folder(pathway[2]))
-    found = materials.run_gaps(read_table(planned.specs, planned.runs))
-    assert [(row["name"], row["status"], row["seeds"]) for row in found] == [
-        ("image-baseline-pretrained-full", "failed", [0, 2]),
-        ("image-from-audio-pathway-pretrained-full", "interrupted", [1]),
-        ("image-from-audio-pathway-pretrained-full", "missing", [2]),
+    found = gaps.run_gaps(read_table(planned.specs, planned.runs))
+    assert [(row.name, row.status, row.seeds) for row in found] == [
+        ("image-baseline-pretrained-full", "failed", (0, 2)),
+        ("image-from-audio-pathway-pretrained-full", "interrupted", (1,)),
+        ("image-from-audio-pathway-pretrained-full", "missing", (2,)),
     ]
-    assert found[0]["reason"] == "data/image: is empty; run `make data`."
+    assert found[0].reason == "data/image: is empty; run `make data`."
 
 
 def test_a_run_whose_encoder_is_not_made_is_missing_for_that_reason(tmp_path: Path) -> None:
@@ -31,8 +31,8 @@ def test_a_run_whose_encoder_is_not_made_is_missing_for_that_reason(tmp_path: Pa
     pathway = next(spec for spec in planned.specs if spec.method == "pathway")
     assert pathway.auxiliary_weights is not None
     unready = pathway.model_copy(update={"auxiliary_weights": pathway.auxiliary_weights.model_copy(update={"sha256": None})})
-    (row,) = materials.run_gaps(read_table([unready], planned.runs))
-    assert row["reason"] == "not run yet: an encoder that it needs is not made"
+    (row,) = gaps.run_gaps(read_table([unready], planned.runs))
+    assert row.reason == "not run yet: an encoder that it needs is not made"
 
 
 def test_equal_cells_of_two_parts_are_told_apart(tmp_path: Path) -> None:
@@ -41,31 +41,31 @@ def test_equal_cells_of_two_parts_are_told_apart(tmp_path: Path) -> None:
     assert plain.pathway is not None
     reversed_ = plain.model_copy(update={"pathway": plain.pathway.model_copy(update={"order": "reversed"})})
     parts = {"usual": [plain], "order": [reversed_], "again": [plain]}
-    found = materials.run_gaps(read_table([plain, reversed_], planned.runs, parts))
+    found = gaps.run_gaps(read_table([plain, reversed_], planned.runs, parts))
     name = "image-from-audio-pathway-pretrained-full"
-    assert [(row["name"], row["seeds"]) for row in found] == [(f"usual--{name}", [0]), (f"order--{name}", [0])]
+    assert [(row.name, row.seeds) for row in found] == [(f"usual--{name}", (0,)), (f"order--{name}", (0,))]
 
 
 def test_encoders_have_their_scores_and_fingerprints(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path, seeds=1, targets=("image", "audio"))
     synthetic.write_encoder(planned, planned.pretraining[1])
     rows = materials.encoders(planned.study, planned.specs, planned.pretraining, planned.encoders)
-    assert [(row["source"], row["modality"], row["status"]) for row in rows] == [
+    assert [(row.source, row.modality, row.status) for row in rows] == [
         ("mae", "image", "missing"), ("mae+labels", "image", "complete"), ("mae", "audio", "missing"),
         ("mae+labels", "audio", "missing"),
     ]  # fmt: skip
     reference = next(spec.auxiliary_weights for spec in planned.specs if spec.auxiliary == "image")
-    assert reference is not None and rows[1]["sha256"] == reference.sha256
-    assert (rows[1]["metric"], rows[1]["val_score"], rows[0]["val_score"]) == ("accuracy", 88.4, None)
+    assert reference is not None and rows[1].sha256 == reference.sha256
+    assert (rows[1].metric, rows[1].val_score, rows[0].val_score) == ("accuracy", 88.4, None)
 
 
 def test_readers_are_told_that_own_modality_auxiliaries_have_seen_labels(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path, seeds=1)
-    assert any("trained with labels" in text for text in materials.caveats(planned.study, planned.specs))
+    assert any("trained with labels" in text for text in caveats.caveats(planned.study, planned.specs))
     sweep = planned.study.sweep.model_copy(update={"auxiliary_encoder": "mae"})
     unsupervised = planned.study.model_copy(update={"sweep": sweep})
     same = [spec.model_copy(update={"auxiliary_weights": spec.target_weights}) for spec in planned.specs]
-    (only,) = materials.caveats(unsupervised, same)
+    (only,) = caveats.caveats(unsupervised, same)
     assert "the very encoder that the target starts from" in only
 
 

@@ -182,7 +182,7 @@ def test_the_report_names_what_it_mixes_and_which_runs_are_of_which(tmp_path: Pa
     text, costs = ((tmp_path / "out" / name).read_text() for name in ("report.md", "local/costs.md"))
     digest = environment.code_sha256()[:10]
     sentence = f"2 (seed 0): m2pt's source code 1111111111; 2 (seed 1): m2pt's source code {digest}."
-    assert f"come from different environments, and may differ for that: {sentence}" in text
+    assert f"come from different environments, and may differ because of that: {sentence}" in text
     assert "come from different environments" in page
     assert "| 2 | seed 0 | cpu" in costs
     for document in (costs, (tmp_path / "out/local/costs.html").read_text()):
