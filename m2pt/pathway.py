@@ -67,7 +67,7 @@ def attach(
         granularity: one scale per `layer` (the paper), per `block`, per `head` (one per head and q, k, v in `attn.qkv`, one
             per head in `attn.proj`, one per layer in the MLP) or per output `channel`.
         scale_init: first value of every scale; at 0 the model equals the target bit for bit.
-        scale_trainable: whether the scales require gradients.
+        scale_trainable: whether the scales require gradients (the paper: yes).
         auxiliary_trainable: whether the auxiliary weights require gradients (the paper: yes).
         order: which auxiliary block joins which target block (`reversed` and `shuffled` are controls).
         order_seed: seed of the permutation of `shuffled`.
@@ -78,14 +78,11 @@ def attach(
 
     """
     sources = list(auxiliaries) if isinstance(auxiliaries, Sequence) else [auxiliaries]
-    if isinstance(layers, str):
-        raise PathwayError(f"layers: {layers!r} is a single string; give a sequence of names such as ({layers!r},)")
-    layers = tuple(layers)
+    layers, blocks = _names(layers), _blocks(target)
     _refuse_options(layers, granularity, scale_init, order, order_seed)
     _refuse_misfits(target, sources, layers)
     _refuse_scales(target, layers, granularity, scale_init)
     joined_class = TwoBranchLinear if branches else JoinedLinear
-    blocks = _blocks(target)
     for block, place in zip(blocks, _block_order(order, len(blocks), order_seed), strict=True):
         others = [_blocks(source)[place] for source in sources]
         scales = _scales_of(block, len(others), layers, granularity, scale_init, scale_trainable)
@@ -93,6 +90,12 @@ def attach(
             linear = _linear(block, layer)
             weights = [_linear(other, layer).weight.detach().to(linear.weight, copy=True) for other in others]
             joined_class.make_joined(linear, PathwayWeight(weights, scales[layer], trainable=auxiliary_trainable))
+
+
+def _names(layers: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(layers, str):
+        raise PathwayError(f"layers: {layers!r} is a single string; give a sequence of names such as ({layers!r},)")
+    return tuple(layers)
 
 
 def _scales_of(

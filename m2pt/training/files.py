@@ -211,5 +211,5 @@ def _drawn(spec: RunSpec, train: Items, places: Tensor) -> Tensor:
 
 def _task(spec: RunSpec) -> TaskSpec:
     if spec.task is None:
-        raise ValueError(f"{spec.name}: is no task on a published data set")
+        raise ValueError(f"{spec.name}: is not a task on a published data set")
     return spec.task

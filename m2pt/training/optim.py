@@ -16,7 +16,7 @@ SCALE_RATE_BESIDE_LARS = 1e-3
 """The peak learning rate of the scales, before their own multiple, if everything else is trained by LARS."""
 
 TOKENS = ("class_token", "class_position", "positions")
-"""Tokenizer parameters that are no weights of a layer; `FinetuneConfig.undecayed` says which of them weight decay spares."""
+"""Tokenizer parameters that are not weights of a layer; `FinetuneConfig.undecayed` says which of them weight decay spares."""
 
 
 @refuses_unknown

@@ -128,8 +128,8 @@ def _timm(file: KeyedFile, named: bool) -> Layout | None:
         return None
     if not named and file.content.wrapper in _MAES and file.coded:
         return None
-    told = () if file.content.wrapper is None else _pictures(file)
-    return _convert(file, "timm", told, _VIT | _NORM, _IGNORED["vit"])
+    modalities = () if file.content.wrapper is None else _pictures(file)
+    return _convert(file, "timm", modalities, _VIT | _NORM, _IGNORED["vit"])
 
 
 def _zoo(file: KeyedFile, named: bool) -> Layout | None:

@@ -59,8 +59,7 @@ def inspect(path: Path, reading: Reading | None = None, places: Grid | None = No
     Args:
         path: the file, folder or index.
         reading: what a study says of the file.
-        places: the grid of an input on which the positions would be used: rows and columns, time and frequency of a sound, or
-            frames, rows and columns of a clip.
+        places: the grid of an input on which the positions would be used, with the axes of its modality.
 
     Raises:
         UserError: it is missing, damaged, or of no known layout.
@@ -69,10 +68,8 @@ def inspect(path: Path, reading: Reading | None = None, places: Grid | None = No
     reading = reading or Reading()
     content = read_content(path, reading.weights, "--weights")
     layouts = fitting(content, tuple(DESCRIPTIONS), reading.layout, "--layout")
-    layout = layouts[0]
-    tensors = layout.tensors
+    layout, files = layouts[0], weights_files(path)
     rows_ND = _positions(layout)
-    files = weights_files(path)
     return Inspection(
         file=str(content.file),
         files=tuple(file.name for file in files[1:]),
@@ -93,10 +90,10 @@ def inspect(path: Path, reading: Reading | None = None, places: Grid | None = No
         positions=None if rows_ND is None else len(rows_ND),
         grid=reading.grid if rows_ND is None else _grid(rows_ND, layout, reading),
         placed=None if rows_ND is None or places is None else _placed(path, rows_ND, layouts, reading, places),
-        class_token="tokenizer.class_token" in tensors,
-        final_norm="norm.weight" in tensors,
-        parameters=sum(tensor.numel() for key, tensor in tensors.items() if not key.endswith(_STATISTICS)),
-        precisions=tuple(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values()})),
+        class_token="tokenizer.class_token" in layout.tensors,
+        final_norm="norm.weight" in layout.tensors,
+        parameters=sum(tensor.numel() for key, tensor in layout.tensors.items() if not key.endswith(_STATISTICS)),
+        precisions=tuple(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in layout.tensors.values()})),
         missing_biases=_missing_biases(layout),
         ignored=layout.ignored,
         unknown=layout.unknown,

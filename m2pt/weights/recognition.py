@@ -16,7 +16,7 @@ _INSIDE = re.compile(r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module)\.")
 
 @refuses_unknown
 def fitting(content: Content, known: Sequence[LayoutName], named: LayoutName | None = None, key: str = "layout") -> list[Layout]:
-    """The layouts of a file by what defines them; several where nothing tells them apart.
+    """The layouts of a file by what defines them; several if nothing tells them apart.
 
     Args:
         content: the file.
