@@ -8,7 +8,6 @@ checkpoint, and leaves `record.json`, or `local/failure.json` with one sentence.
 at once when its standard input closes, which is also what happens when its parent dies.
 """
 
-import fcntl
 import json
 import os
 import queue
@@ -17,8 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ import torch
 
 from m2pt.config import Modality, UserError
 from m2pt.data import decoded
+from m2pt.files.locks import locked
 from m2pt.modalities.shared.samples import Samples
 from m2pt.pathway import PathwayError
 from m2pt.runs import environment
@@ -50,16 +49,6 @@ from m2pt.training.startable import require_startable
 from m2pt.training.stopwatch import Stopwatch
 
 
-@contextmanager
-def _locked(run_dir: Path) -> Iterator[None]:
-    """Hold the run's lock; the system frees it when the process ends, however it ends."""
-    path = run_dir / LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def run(run_dir: Path, share: Share | None = None, device_index: int = 0) -> str | None:
     """Do one run; returns None when it is complete, else the sentence that says why not. Never raises for a failing run.
 
@@ -70,12 +59,14 @@ def run(run_dir: Path, share: Share | None = None, device_index: int = 0) -> str
     try:
         if share.world == 1 and (devices := _devices_wanted(run_dir)) > 1:
             return _run_shared(run_dir, devices)
-        with _locked(run_dir) if share.leads else nullcontext():
+        with locked(run_dir / LOCK) if share.leads else nullcontext():
             if is_complete(run_dir):
                 return None
             log_name = LOG if share.leads else f"{LOG}.{share.rank}"
             with (run_dir / log_name).open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
                 return _attempt(run_dir, share, device_index)
+    except UserError as error:
+        return str(error)
     except OSError as error:
         return f"{run_dir}: cannot be used as a run's folder ({error.strerror})."
 

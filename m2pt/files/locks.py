@@ -1,21 +1,78 @@
-"""A lock between processes, on a file."""
+"""Locks between processes, on files. The system frees a lock when its process ends, in whatever way.
+
+By `flock` itself: the package filelock waits by polling, and its probe creates the file, needs permission to write, and cannot be
+shared by several observers.
+"""
 
 import fcntl
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from m2pt.config import UserError
 
+_POLL_S = 0.02
+
+
+class LockHeldError(Exception):
+    """Another process holds a lock; `holder` is its process id, or `unknown`."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(f"{path}: is held by another process (pid {holder})")
+        self.holder = holder
+
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a file lock; it ends with the process, so that a killed one leaves nothing behind that blocks."""
+def locked(path: Path, wait_s: float | None = None) -> Iterator[None]:
+    """Hold the lock on a file, and write this process's id into the file.
+
+    Args:
+        path: the file; it is created if need be, and stays.
+        wait_s: how long to wait for another process to free the lock; None waits until it does.
+
+    Raises:
+        LockHeldError: another process still holds the lock after `wait_s`.
+        UserError: the file cannot be written.
+
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.open("wb")
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); free space or permissions, then run again.") from error
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        raise UserError(f"{path}: the lock cannot be written ({error.strerror}); check the permissions of its folder.") from error
+    try:
+        _acquire(path, handle, wait_s)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
+    finally:
+        os.close(handle)
+
+
+def _acquire(path: Path, handle: int, wait_s: float | None) -> None:
+    if wait_s is None:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        return
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise LockHeldError(path, os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown") from None
+        time.sleep(_POLL_S)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock on a file. Creates no file, and needs no permission to write."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no such file: nobody has ever held it
+        return False
+    return False

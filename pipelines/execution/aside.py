@@ -10,7 +10,7 @@ from pathlib import Path
 
 from m2pt.runs.folder import is_complete
 from pipelines.planning.folders import aside_of, encoders_folder, replaced_of, runs_folder
-from pipelines.planning.plan import Plan, is_locked
+from pipelines.planning.plan import Plan, is_being_done
 
 
 def bring_back(plan: Plan) -> Counter[Path]:
@@ -21,7 +21,7 @@ def bring_back(plan: Plan) -> Counter[Path]:
     counts: Counter[Path] = Counter()
     for run_dir in _placed(plan):
         kept = aside_of(run_dir.parent) / run_dir.name
-        if not kept.is_dir() or is_complete(run_dir) or is_locked(run_dir):
+        if not kept.is_dir() or is_complete(run_dir) or is_being_done(run_dir):
             continue
         if run_dir.exists():
             if not is_complete(kept):
@@ -43,7 +43,7 @@ def put_aside(plan: Plan) -> Counter[Path]:
     for folder, specs in ((encoders_folder(plan.study), plan.pretrain), (runs_folder(plan.study), plan.runs)):
         unsure = {spec.name for spec in specs if not plan.is_ready(spec)}
         out = [path for path in _folders(folder) if path not in wanted and path.name.rpartition("-")[0] not in unsure]
-        for path in (path for path in out if not is_locked(path)):
+        for path in (path for path in out if not is_being_done(path)):
             _put(path, aside_of(folder))
             counts[folder] += 1
     return counts

@@ -1,12 +1,11 @@
 """The folders of a study: its data, encoders and runs, those put aside, and the lock that only one process holds."""
 
-import fcntl
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from m2pt.config import Study, UserError
+from m2pt.files.locks import LockHeldError, locked
 from m2pt.runs.folder import is_complete
 
 
@@ -49,20 +48,11 @@ def study_lock(folder: Path) -> Iterator[None]:
         UserError: another process holds it; the sentence names its process id.
 
     """
-    path = folder.parent / f".{folder.name}.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise UserError(f"{path}: the lock cannot be written ({error.strerror}); check the permissions of its folder.") from error
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
-            raise UserError(f"the study in {folder} is already running (pid {holder}); wait for it to end, or stop it.") from None
-        os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
+            stack.enter_context(locked(folder.parent / f".{folder.name}.lock", wait_s=0))
+        except LockHeldError as error:
+            raise UserError(
+                f"the study in {folder} is already running (pid {error.holder}); wait for it to end, or stop it."
+            ) from None
         yield
-    finally:
-        os.close(handle)

@@ -1,6 +1,5 @@
 """The plan of a study: its runs, the state of each, and which data and weights are missing."""
 
-import fcntl
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from m2pt.config import FileSource, Study, UserError
 from m2pt.data.fingerprints import fingerprint
+from m2pt.files.locks import is_locked
 from m2pt.runs.folder import ENCODER, LOCK, RunState, is_complete, run_state
 from m2pt.runs.identity import canonical, run_id
 from m2pt.runs.record import PretrainRecord, read_record
@@ -60,7 +60,7 @@ class Plan:
         if run_dir is None:
             return RunState.WAITING
         state = run_state(place_of(run_dir))
-        return RunState.RUNNING if state != RunState.COMPLETE and is_locked(run_dir) else state
+        return RunState.RUNNING if state != RunState.COMPLETE and is_being_done(run_dir) else state
 
     @property
     def specs(self) -> list[Spec]:
@@ -183,16 +183,9 @@ def _trained_encoders(
     return trained, prints
 
 
-def is_locked(run_dir: Path) -> bool:
-    """Whether a job is at work on a run."""
-    try:
-        with (run_dir / LOCK).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # no lock: no job was ever here
-        return False
-    return False
+def is_being_done(run_dir: Path) -> bool:
+    """Whether a job is working on a run now."""
+    return is_locked(run_dir / LOCK)
 
 
 def sweep_id(study: Study) -> str:

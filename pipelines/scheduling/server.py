@@ -5,7 +5,6 @@ Prefect's own temporary server would survive a SIGKILL of its parent, and it has
 """
 
 import contextlib
-import fcntl
 import os
 import socket
 import subprocess
@@ -14,11 +13,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from m2pt.config import UserError
+from m2pt.files.locks import locked
 
 HOST = "127.0.0.1"
 API_URL = "PREFECT_API_URL"
@@ -54,7 +55,9 @@ class LocalServer:
 
     def __init__(self, log: Path, port: int = 4200, schedules: bool = False) -> None:
         self.log = log
-        self._lock = self._turn()
+        # One server at a time makes or migrates the database; the lock is held until this one answers.
+        self._turn = ExitStack()
+        self._turn.enter_context(locked(Path(os.environ["PREFECT_HOME"]) / "server.lock"))
         # The server inherits the socket, so that no other process can take this address in the meantime.
         with listen(port) as listener:
             self.api_url = f"http://{HOST}:{listener.getsockname()[1]}/api"
@@ -80,12 +83,12 @@ class LocalServer:
             if time.monotonic() > deadline:
                 raise UserError(f"the local Prefect server did not answer within {_START_LIMIT_S:.0f} s; {self.log} may say why.")
             time.sleep(0.05)
-        self._lock.close()
+        self._turn.close()
         return self.api_url
 
     def close(self) -> None:
         """End the server; a second call does nothing."""
-        self._lock.close()
+        self._turn.close()
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -93,15 +96,6 @@ class LocalServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-    @staticmethod
-    def _turn() -> IO[str]:
-        """One server at a time makes or migrates the database; the lock is held until this one answers."""
-        home = Path(os.environ["PREFECT_HOME"])
-        home.mkdir(parents=True, exist_ok=True)
-        lock = (home / "server.lock").open("w")
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return lock
 
     def _start(self, listener: int, schedules: bool) -> subprocess.Popen[bytes]:
         self.log.parent.mkdir(parents=True, exist_ok=True)

@@ -1,18 +1,18 @@
 """Where MLflow keeps runs: the SQLite file of this project or a server; made once, locked, and checked before it is used."""
 
-import fcntl
 import os
 import sqlite3
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from m2pt.config import UserError
+from m2pt.files.locks import LockHeldError, locked
 from pipelines.tracking.tracker import OutageError
 
 DATABASE = "mlflow.db"
@@ -88,22 +88,15 @@ def store_lock(store: Store) -> Iterator[None]:
         OutageError: another process keeps the lock for a minute, or the lock file cannot be made.
 
     """
-    try:
-        file = store.lock_file.open("a")
-    except OSError as error:
-        raise OutageError(f"{store.lock_file}: cannot be opened ({error.strerror}); make its folder writable.") from error
-    with file:
-        until = time.monotonic() + _LOCK_LIMIT_S
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > until:
-                    raise OutageError(
-                        f"{store.lock_file}: is held by another process; end that process and publish again."
-                    ) from error
-                time.sleep(0.02)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(store.lock_file, wait_s=_LOCK_LIMIT_S))
+        except LockHeldError as error:
+            raise OutageError(
+                f"{store.lock_file}: is held by another process (pid {error.holder}); end that process and publish again."
+            ) from error
+        except UserError as error:
+            raise OutageError(str(error)) from error
         yield
 
 

@@ -35,7 +35,7 @@ from m2pt.runs.inputs import read_inputs
 from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.unread import is_unread
-from pipelines.planning.plan import is_locked
+from pipelines.planning.plan import is_being_done
 from pipelines.tracking import metrics, tags
 from pipelines.tracking.metrics import NO_TIME_MS, Point
 
@@ -76,7 +76,7 @@ class Publication:
 def state_of(run_dir: Path, active: bool = False) -> RunState:
     """The state of a run; `active` says that a job is at work on it, which the lock of the job shows too."""
     state = run_state(run_dir)
-    at_work = active or (state == RunState.INTERRUPTED and is_locked(run_dir))
+    at_work = active or (state == RunState.INTERRUPTED and is_being_done(run_dir))
     return RunState.RUNNING if at_work and state != RunState.COMPLETE else state
 
 
