@@ -42,7 +42,8 @@ from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.training.checkpoint import epochs_of_checkpoint, remove_checkpoint
 from m2pt.training.feeds import Feed
 from m2pt.training.files import file_feed
-from m2pt.training.finetune import Places, finetune, memory_feed
+from m2pt.training.finetune import finetune, memory_feed
+from m2pt.training.places import Places
 from m2pt.training.pretrain import pretrain
 from m2pt.training.share import Share, joined
 from m2pt.training.startable import require_startable

@@ -60,8 +60,8 @@ def evaluate(
             total += float(loss_of(recipe, spec.goal, outputs, item["y"]).sum())
         count += len(outputs)
     model.train(training)
-    found: list[Any] = share.collect((meter, total, count))
-    for other, other_total, other_count in found[: share.rank] + found[share.rank + 1 :]:
+    shares: list[Any] = share.collect((meter, total, count))
+    for other, other_total, other_count in shares[: share.rank] + shares[share.rank + 1 :]:
         meter.merge(other)
         total, count = total + other_total, count + other_count
     loss = total / count if has_loss and count else None

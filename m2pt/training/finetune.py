@@ -5,58 +5,39 @@ share split, order, augmentation and head across methods, and differences can be
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
 from m2pt import pathway
-from m2pt.config import UserError, refuses_unknown
+from m2pt.config import refuses_unknown
 from m2pt.methods import METHODS
 from m2pt.modalities.shared.samples import Samples
 from m2pt.models.model import Model, fresh
-from m2pt.runs.folder import CHECKPOINT, MERGED
+from m2pt.runs.folder import MERGED
 from m2pt.runs.identity import derived_seed, run_id
 from m2pt.runs.record import Counts, FinetuneRecord, LoadedFile, Merge
 from m2pt.runs.spec import RunSpec
-from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
 from m2pt.training.counts import samples_sha256
 from m2pt.training.draw import balanced
 from m2pt.training.encoders import auxiliaries, load_target
+from m2pt.training.epochs import scale_values, train
 from m2pt.training.evaluate import Evaluation, evaluate
 from m2pt.training.feeds import Feed, MemoryFeed
-from m2pt.training.finite import diverged, refuse_weights
+from m2pt.training.finite import refuse_weights
 from m2pt.training.hopeless import refuse_hopeless
-from m2pt.training.journal import Journal
 from m2pt.training.latency import example
 from m2pt.training.latency import measure as measure_latency
 from m2pt.training.loop import Trainer
 from m2pt.training.merging import merge
 from m2pt.training.optim import freeze_for
+from m2pt.training.places import Places
 from m2pt.training.share import Share
-from m2pt.training.startable import Known, Means, require_startable
+from m2pt.training.startable import Known, require_startable
 from m2pt.training.stopwatch import Stopwatch
 from m2pt.weights import save_weights
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a run's inputs lie on this machine, and how it executes; nothing here changes a number but for the order of sums."""
-
-    target_weights: Path | None = None
-    auxiliary_weights: tuple[Path, ...] = ()
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    share: Share = field(default_factory=Share)
-    checkpoint_every_epochs: int = 1
-    checkpoint_every_steps: int | None = None
-    micro_batch: int | None = None
-    gradient_checkpointing: bool = False
-
-    @property
-    def means(self) -> Means:
-        """What of this can keep a run from starting."""
-        return Means(self.device.type, self.share.world, self.micro_batch)
 
 
 def build(
@@ -112,7 +93,7 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
         model = build(spec, places, len(feed.classes), len(feed.parts or ()), loaded)
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         trainer = Trainer(spec, model, feed, places.device, places.share, places.micro_batch)
-    epoch = _train(spec, trainer, places, run_dir, watch)
+    epoch = train(spec, trainer, places, run_dir, watch)
     with watch.measure("evaluate"):
         final = _finish(spec, trainer.scored, feed, places, epoch)
     files = {MERGED: save_weights(run_dir / MERGED, trainer.scored)} if places.share.leads else {}
@@ -137,7 +118,7 @@ class _Final:
 
 def _finish(spec: RunSpec, model: Model, feed: Feed, places: Places, epoch: int) -> _Final:
     """Merge the model, and evaluate it: on validation data, where there are any, and once on test data."""
-    scales, largest, sizes = _scale_values(model), _largest_scale(model), pathway.effective_sizes(model)
+    scales, largest, sizes = scale_values(model), _largest_scale(model), pathway.effective_sizes(model)
     merged = merge(spec, model, fresh(spec, len(feed.classes), len(feed.parts or ())), feed, places.device)
     refuse_weights(model, f"{run_id(spec)}, after training")
     when = f"with the weights of epoch {epoch}"
@@ -181,7 +162,7 @@ def _record(
 
 
 def _time_inference(spec: RunSpec, model: Model, feed: Feed, places: Places, watch: Stopwatch) -> None:
-    """Time the final model beside a plain one; draws nothing that a run could notice, and a lack of memory fails no run."""
+    """Time the final model and a plain one; draws nothing that a run could notice, and a lack of memory fails no run."""
     with watch.measure("latency"):
         batch = example(spec, feed)
         if batch is None:
@@ -192,107 +173,13 @@ def _time_inference(spec: RunSpec, model: Model, feed: Feed, places: Places, wat
             plain.to(places.device)
             watch.inference = measure_latency(model, plain, *batch, spec.finetune.precision, places.device)
         except torch.OutOfMemoryError as error:
-            print(f"no room to time a plain model beside the final one: {error}")
-
-
-def _scale_values(model: Model) -> dict[str, float]:
-    """One number for each scale: its value, or, as `<name>/abs_mean`, the mean size of its entries where it has several."""
-    found = {name: scale.detach() for name, scale in pathway.scales(model).items()}
-    return {
-        f"{name}/abs_mean" if scale.ndim else name: float(scale.abs().mean() if scale.ndim else scale)
-        for name, scale in found.items()
-    }
+            print(f"no memory to time a plain model next to the final one: {error}")
 
 
 def _largest_scale(model: Model) -> float | None:
-    """The size of the largest entry of all scales; None where there are none."""
+    """The size of the largest entry of all scales; None without scales."""
     return max((float(scale.detach().abs().max()) for scale in pathway.scales(model).values()), default=None)
 
 
 def _mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
-
-
-def _train(spec: RunSpec, trainer: Trainer, places: Places, run_dir: Path, watch: Stopwatch) -> int:
-    """Train to the end and leave the scored weights in the model; returns their epoch."""
-    recipe, share = spec.finetune, places.share
-    state = load_checkpoint(run_dir, places.device)
-    if state is not None:
-        _require_same_samples(spec, trainer.feed, state["samples_sha256"], run_dir)
-        trainer.load(state["trainer"])
-    share.wait()  # all have read the checkpoint before one may write the next
-    journal = Journal(run_dir, state["history"] if state else [], writes=share.leads)
-    best: dict[str, Any] = state["best"] if state else {"epoch": 0, "val": -1.0, "model": {}}
-
-    samples = trainer.feed.samples_sha256
-
-    def save() -> None:
-        found = trainer.state()
-        if share.leads:
-            save_checkpoint(run_dir, {"trainer": found, "history": journal.lines, "best": best, "samples_sha256": samples})
-
-    for epoch in range(trainer.progress.epoch, recipe.epochs + 1):
-        with watch.measure("train"):
-            for done in trainer.epoch():
-                if places.checkpoint_every_steps and done < trainer.steps and done % places.checkpoint_every_steps == 0:
-                    save()
-            trained = trainer.line()
-        with watch.measure("evaluate"):
-            scored = _validate(spec, trainer, places, epoch)
-        journal.append({"epoch": epoch, "step": epoch * trainer.steps} | trained | _line(scored, trainer.scored))
-        if recipe.score == "best_val" and scored is not None and scored.score > best["val"]:
-            weights = {name: tensor.clone() for name, tensor in trainer.scored.state_dict().items()}
-            best = {"epoch": epoch, "val": scored.score, "model": weights}
-        trainer.next_epoch()
-        if epoch % places.checkpoint_every_epochs == 0 or epoch == recipe.epochs:
-            save()
-    if sum(line.get("train/skipped_steps", 0) for line in journal.lines) == recipe.epochs * trainer.steps:
-        raise diverged(f"{run_id(spec)}: gradients overflowed in fp16 in every step, so no weight was changed")
-    # The last weights, whichever epoch is best: at that of the warm-up's first step nothing has moved yet.
-    _refuse_still_scales(spec, trainer.scored)
-    if recipe.score == "best_val":
-        trainer.scored.load_state_dict(best["model"])
-        return int(best["epoch"])
-    return recipe.epochs
-
-
-def _validate(spec: RunSpec, trainer: Trainer, places: Places, epoch: int) -> Evaluation | None:
-    """The scores of an epoch's weights on validation data, where there are any."""
-    if trainer.feed.count("val") == 0:
-        return None
-    return evaluate(trainer.scored, spec, trainer.feed, "val", places.device, places.share, f"after epoch {epoch}")
-
-
-def _require_same_samples(spec: RunSpec, feed: Feed, before: str, run_dir: Path) -> None:
-    """Refuse to go on, from a checkpoint, on other samples than it was made with: other decoders can read other files."""
-    if before != feed.samples_sha256:
-        raise UserError(
-            f"{run_id(spec)}: other samples can be read than when it was interrupted (other versions of the decoders?); delete "
-            f"{run_dir / CHECKPOINT} to start it over."
-        )
-
-
-def _line(val: Evaluation | None, model: Model) -> dict[str, float]:
-    """What an epoch's line holds beside the training's own: validation scores, every scale and its effective size."""
-    line: dict[str, float] = {}
-    if val is not None:
-        line |= {f"val/{name}": score for name, score in val.scores.items()}
-        line |= {} if val.loss is None else {"val/loss": val.loss}
-    line |= {f"scale/{name}": value for name, value in _scale_values(model).items()}
-    for name, size in pathway.effective_sizes(model).items():
-        line[f"effective_size/{name}"] = size
-    return line
-
-
-def _refuse_still_scales(spec: RunSpec, model: Model) -> None:
-    """A trainable scale that never left its first value means that the pathway was not trained."""
-    if spec.pathway is None or not spec.pathway.scale_trainable:
-        return
-    still = [name for name, scale in pathway.scales(model).items() if bool((scale == spec.pathway.scale_init).all())]
-    empty = [name for name in still if not bool(pathway.auxiliary_weights(model)[name].any())]
-    if empty:
-        raise UserError(f"{run_id(spec)}: the auxiliary's weights are all zero in {', '.join(empty)}; give another encoder.")
-    if still:
-        raise UserError(
-            f"{run_id(spec)}: these scales did not move in training, so the pathway is not in use: {', '.join(still)}."
-        )

@@ -20,8 +20,9 @@ from m2pt.models.model import Model
 from m2pt.runs.folder import MERGED, create_run, read_history
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import WeightsRef
-from m2pt.training.finetune import Places, build, finetune, memory_feed
+from m2pt.training.finetune import build, finetune, memory_feed
 from m2pt.training.loop import Trainer
+from m2pt.training.places import Places
 from m2pt.training.pretrain import PretrainedEncoder
 from m2pt.training.share import Share
 from m2pt.training.stopwatch import Stopwatch

@@ -11,7 +11,8 @@ from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.folder import MERGED, create_run, read_history
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.unread import is_unread, leaves
-from m2pt.training.finetune import Places, finetune, memory_feed
+from m2pt.training.finetune import finetune, memory_feed
+from m2pt.training.places import Places
 from m2pt.training.share import Share
 from m2pt.training.stopwatch import Stopwatch
 from m2pt.weights import read_weights

@@ -17,8 +17,9 @@ from m2pt.runs.folder import CHECKPOINT, HISTORY, MERGED, create_run, read_histo
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import WeightsRef
 from m2pt.training.checkpoint import epochs_of_checkpoint, load_checkpoint, save_checkpoint
-from m2pt.training.finetune import Places, build, draw_samples, finetune, memory_feed
+from m2pt.training.finetune import build, draw_samples, finetune, memory_feed
 from m2pt.training.loop import Trainer
+from m2pt.training.places import Places
 from m2pt.training.pretrain import PretrainedEncoder
 from m2pt.training.stopwatch import Stopwatch
 from m2pt.weights import read_weights, save_weights
@@ -211,9 +212,9 @@ def test_at_scale_zero_frozen_a_pathway_run_equals_the_baseline_bit_for_bit(spli
     frozen = PathwayConfig(scale_trainable=False, auxiliary_trainable=False)
     zero, _ = run(spec_for(weights, pathway=frozen), splits, places, tmp_path)
     base, _ = run(baseline_for(weights), splits, places, tmp_path)
-    assert zero["confusion"] == base["confusion"]
-    ours = read_weights(tmp_path / zero["run_id"] / MERGED)
-    theirs = read_weights(tmp_path / base["run_id"] / MERGED)
+    assert zero.confusion == base.confusion
+    ours = read_weights(tmp_path / zero.run_id / MERGED)
+    theirs = read_weights(tmp_path / base.run_id / MERGED)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 

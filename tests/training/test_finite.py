@@ -15,7 +15,7 @@ from m2pt.runs.spec import TaskSpec
 from m2pt.training import loop
 from m2pt.training import pretrain as pretraining
 from m2pt.training.evaluate import Evaluation
-from m2pt.training.finetune import Places, finetune, memory_feed
+from m2pt.training.finetune import finetune, memory_feed
 from m2pt.training.finite import refuse_weights
 from m2pt.training.goals import Predictor
 from m2pt.training.hopeless import refuse_hopeless
@@ -24,6 +24,7 @@ from m2pt.training.metrics.accuracy import Accuracy
 from m2pt.training.metrics.average_precision import AveragePrecision
 from m2pt.training.metrics.parts import PartIoU, PartNetIoU
 from m2pt.training.metrics.segmentation import SegmentationIoU
+from m2pt.training.places import Places
 from m2pt.training.stopwatch import Stopwatch
 from tests.specs import pretrain_spec, run_spec
 
@@ -236,7 +237,7 @@ def test_one_answer_left_is_said_before_the_training(tmp_path):
 def test_the_best_epoch_may_be_one_before_anything_moved(tmp_path, monkeypatch):
     """The first step of a warm-up has the rate 0: with one step an epoch, the scales stand still there without a fault."""
     recipe = RECIPE.model_copy(update={"batch_size": 16, "score": "best_val"})
-    monkeypatch.setattr("m2pt.training.finetune.evaluate", falling_scores())
+    monkeypatch.setattr("m2pt.training.epochs.evaluate", falling_scores())
     record = train(tmp_path, spec_of("random_auxiliary", recipe))
     assert record.epoch == 1
     assert set(record.scales.values()) == {0.0}

@@ -11,7 +11,8 @@ from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.folder import HISTORY, MERGED, create_run
 from m2pt.training import finetune as finetuning
 from m2pt.training import latency
-from m2pt.training.finetune import Places, finetune, memory_feed
+from m2pt.training.finetune import finetune, memory_feed
+from m2pt.training.places import Places
 from m2pt.training.stopwatch import Stopwatch
 from tests.specs import run_spec
 

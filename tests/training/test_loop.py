@@ -12,8 +12,9 @@ from m2pt.config import FinetuneConfig, ImageInput
 from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.identity import derived_seed
 from m2pt.training.feeds import MemoryFeed
-from m2pt.training.finetune import Places, build
+from m2pt.training.finetune import build
 from m2pt.training.loop import Trainer
+from m2pt.training.places import Places
 from m2pt.training.share import Share
 from tests.specs import run_spec
 

@@ -129,7 +129,7 @@ def test_another_variant_leaves_out_its_own_samples(clouds: Path) -> None:
     second = record("clouds")
     for found, name in ((first, "training_objectdataset.h5, cloud 3"), (second, "scale75.h5, cloud 7")):
         assert found.samples["train"] == Counts(listed=30, absent=0, unreadable=1)
-        (sentence,) = found["skipped"]
+        (sentence,) = found.skipped
         assert name in sentence
     assert first.samples_sha256 != second.samples_sha256
 
@@ -196,7 +196,7 @@ def test_what_can_be_read_the_second_time_is_not_left_out(videos: Path, monkeypa
 
     monkeypatch.setattr(VideoItems, "test", shaky)
     found = record("videos")
-    assert failed and found["skipped"] == [] and found["test_samples"] == 24
+    assert failed and found.skipped == () and found.test_samples == 24
 
 
 def remove(folder: Path, count: int) -> None:
@@ -219,7 +219,7 @@ def test_more_than_the_declared_share_ends_a_run_before_it_starts(videos: Path, 
     remove(videos, 18)
     video_task(f", unreadable: skip{limit}")
     if allowed:
-        assert record("videos")["test_samples"] == 6
+        assert record("videos").test_samples == 6
         return
     with pytest.raises(UserError, match=r"18 of 24 samples .*, more than tasks\.videos\.max_unreadable \(0\.\d+\) allows"):
         run("videos")
@@ -325,10 +325,10 @@ def test_held_out_samples_are_counted_where_they_are_used(videos: Path) -> None:
     (videos / "train3.mp4").write_bytes(b"no video")
     (videos / "train4.mp4").unlink()
     video_task(", unreadable: skip, max_unreadable: 0.8, holdout: 0.25")
-    found = record("videos")["samples"]
-    assert (found["train"]["listed"], found["val"]["listed"]) == (6, 2)
+    found = record("videos").samples
+    assert (found["train"].listed, found["val"].listed) == (6, 2)
     for kind in ("absent", "unreadable"):
-        assert found["train"][kind] + found["val"][kind] == 1 and found["test"][kind] == 0
+        assert getattr(found["train"], kind) + getattr(found["val"], kind) == 1 and getattr(found["test"], kind) == 0
 
 
 def test_everybody_is_told_what_was_left_out(videos: Path) -> None:

@@ -21,7 +21,8 @@ from m2pt.runs.inputs import write_inputs
 from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.training import finetune as training
-from m2pt.training.finetune import Places, build
+from m2pt.training.finetune import build
+from m2pt.training.places import Places
 from m2pt.weights import read_weights
 from pipelines.planning.job_inputs import job_inputs
 from pipelines.planning.plan import Plan, resolve

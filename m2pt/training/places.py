@@ -1,0 +1,28 @@
+"""Where a fine-tuning finds its weights on this machine, and how it executes."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from m2pt.training.share import Share
+from m2pt.training.startable import Means
+
+
+@dataclass(frozen=True)
+class Places:
+    """Files of weights, devices and the size of steps; nothing here changes a number except by the order of sums."""
+
+    target_weights: Path | None = None
+    auxiliary_weights: tuple[Path, ...] = ()
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    share: Share = field(default_factory=Share)
+    checkpoint_every_epochs: int = 1
+    checkpoint_every_steps: int | None = None
+    micro_batch: int | None = None
+    gradient_checkpointing: bool = False
+
+    @property
+    def means(self) -> Means:
+        """The part of this that can keep a run from starting."""
+        return Means(self.device.type, self.share.world, self.micro_batch)
