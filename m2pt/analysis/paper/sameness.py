@@ -181,7 +181,7 @@ def _data(spec: RunSpec, samples: KnownSamples) -> Iterator[str]:
         kept["train"] = kept.get("train", 0) + kept.get("val", 0)
     for split, name in (("train", "training"), ("test", "test")):
         wanted = getattr(facts, split) if facts else None
-        if split in kept and (left[split] or (wanted is not None and kept[split] != wanted)):
+        if split in samples.counts and (left[split] or (wanted is not None and kept[split] != wanted)):
             lacking = f", {left[split]:,} left out" if left[split] else ""
             yield f"{kept[split]:,} {name} samples{lacking} [{f'{wanted:,}' if wanted is not None else 'all'}]"
     classes = samples.classes
