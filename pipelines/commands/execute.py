@@ -84,7 +84,9 @@ def study(options: Namespace) -> int:
         if is_done(session.look_again(), out):
             print(f"{declared.study}: everything is done, nothing to run; the report is {out / 'index.html'}")
             return 0
-        code = _in_flow("study" if declared.search is None else "search", session, lambda flows: partial(flows.whole, out=out))
+        code = _in_flow(
+            "study" if declared.search is None else "search", session, lambda flows: partial(flows.complete_study, out=out)
+        )
     try_to_publish(resolve(declared), out, session.display.say)
     print(f"{declared.study}: the report is {out / 'index.html'}")
     return code

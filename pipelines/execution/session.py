@@ -236,7 +236,7 @@ class Session:
         if result.status == RunState.COMPLETE:
             if kind in self._compared_with:
                 self._compared_with[kind] |= set(environments.of_run(run_dir))
-            splits = ("val",) if is_trial(self.study, spec) else ("val", "test")  # a search shows nobody a test score
+            splits = ("val",) if is_trial(self.study, spec) else ("val", "test")  # a search shows no test score
             return Ended(True, scores(run_dir, splits), seconds=result.seconds)
         died = (run_dir / FAILURE).is_file() and read_failure(run_dir).kind == "worker_died"
         return Ended(False, result.error or "failed without a reason", died, result.seconds)

@@ -88,7 +88,7 @@ def report(session: Session, out: Path) -> list[Outcome]:
     return []
 
 
-def whole(session: Session, out: Path) -> list[Outcome]:
+def complete_study(session: Session, out: Path) -> list[Outcome]:
     """Data if they are missing, encoders, runs, report; inside a flow."""
 
     @task(name="data", task_run_name="data of {study}", cache_policy=NO_CACHE, persist_result=False)
@@ -154,7 +154,7 @@ def study(study: str = "params.yaml") -> State[None]:
             logger.warning("%s", error)
             return Completed(name="Skipped", message=str(error))
         try:
-            state = _state(_watched(session, partial(whole, out=out)))
+            state = _state(_watched(session, partial(complete_study, out=out)))
         except UserError as error:
             return Failed(message=str(error))
     try_to_publish(resolve(declared), out, logger.warning)

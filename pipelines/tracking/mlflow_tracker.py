@@ -46,7 +46,7 @@ class MlflowTracker:
 
     @contextmanager
     def open(self) -> Iterator["MlflowSweep"]:
-        """The sweep, with the store locked. After an outage the next use connects anew.
+        """The sweep, with the store locked. After an outage the next use connects again.
 
         Raises:
             OutageError: the store cannot be used.
@@ -199,7 +199,7 @@ class MlflowSweep:
     def _contradicts(self, stored: StoredRun, run: Publication) -> bool:
         """Whether the store has points that the run's folder no longer holds. They cannot be changed, only left behind.
 
-        This happens when the run was done anew, or when epochs after its last checkpoint were done twice.
+        This happens when the run was done again from the start, or when epochs after its last checkpoint were done twice.
         """
         before = stored.tags.get(PUBLISHED, "")
         if before.startswith("complete:") and before != run.signature:

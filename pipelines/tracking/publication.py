@@ -42,7 +42,7 @@ from pipelines.tracking.metrics import NO_TIME_MS, Point
 
 @dataclass(frozen=True)
 class DataInput:
-    """One split of a data set that a run reads; `digest` identifies the content of the whole data set."""
+    """One split of a data set that a run reads; `digest` identifies the content of the complete data set."""
 
     name: str
     digest: str
@@ -83,7 +83,7 @@ def state_of(run_dir: Path, active: bool = False) -> RunState:
 def signature(run_dir: Path, state: RunState) -> str:
     """Equal as long as a run has nothing new to publish: its state and a digest of the files that it keeps.
 
-    The code that makes a publication counts too: where it was changed, runs that a tracker shows are published anew.
+    The code that makes a publication counts too: after a change of it, all runs are published again.
     """
     digest = hashlib.sha256(_form())
     for name in (SPEC, HISTORY, RECORD, *((FAILURE,) if state == RunState.FAILED else ())):

@@ -30,8 +30,8 @@ class OutageError(UserError):
 class SweepEnd:
     """How a sweep ended.
 
-    `state` is complete, failed or interrupted. `values` are its counts and mean scores, by name; empty when nobody has computed
-    them. `report` are the files of its report by their place in it.
+    `state` is complete, failed or interrupted. `values` are its counts and mean scores, by name; empty if they were not
+    computed. `report` are the files of its report by their place in it.
     """
 
     state: RunState = RunState.COMPLETE
@@ -40,7 +40,7 @@ class SweepEnd:
 
 
 class OpenSweep(Protocol):
-    """A sweep in a tracker that is connected, and used by nobody else for the moment.
+    """A sweep in a tracker that is connected, and locked against other writers.
 
     The same runs published twice, or after an outage, or into an empty tracker, must look the same.
     """
