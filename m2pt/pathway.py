@@ -78,11 +78,11 @@ def attach(
 
     """
     sources = list(auxiliaries) if isinstance(auxiliaries, Sequence) else [auxiliaries]
-    layers, blocks = _names(layers), _blocks(target)
+    layers = _names(layers)
     _refuse_options(layers, granularity, scale_init, order, order_seed)
     _refuse_misfits(target, sources, layers)
     _refuse_scales(target, layers, granularity, scale_init)
-    joined_class = TwoBranchLinear if branches else JoinedLinear
+    blocks, joined_class = _blocks(target), TwoBranchLinear if branches else JoinedLinear
     for block, place in zip(blocks, _block_order(order, len(blocks), order_seed), strict=True):
         others = [_blocks(source)[place] for source in sources]
         scales = _scales_of(block, len(others), layers, granularity, scale_init, scale_trainable)

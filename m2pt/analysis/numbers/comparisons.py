@@ -47,6 +47,7 @@ def compared(cells: Sequence[Cell]) -> list[Compared]:
     return [Compared(cell, _references(cell, known)) for cell in cells]
 
 
+@refuses_unknown
 def reference_key(cell: Cell, against: Against) -> CellKey:
     """The reference of a cell: on the same target, in the same condition."""
     method, auxiliary = REFERENCES[against]
@@ -100,6 +101,7 @@ class Comparison:
         return self.adjusted_p is not None and self.adjusted_p <= SIGNIFICANT
 
 
+@refuses_unknown
 def family(pairs: Iterable[tuple[Cell, Cell]], role: Role, against: Against) -> list[Comparison]:
     """The comparisons of cells with their references that are asked at once, with Holm's correction over all of them."""
     members = [Comparison(cell, reference, role, against, cell.gain(reference)) for cell, reference in pairs]

@@ -9,7 +9,7 @@ from m2pt.analysis.sections.places import page_of
 from m2pt.analysis.sections.wording import NOT_PLANNED, of_planned
 from m2pt.analysis.tables.headline import signed
 from m2pt.analysis.tables.shading import colour_limit, intensity
-from m2pt.config import RANDOM
+from m2pt.config import RANDOM, refuses_unknown
 
 
 def by_auxiliary(names: Sequence[str]) -> tuple[Column, ...]:
@@ -17,6 +17,7 @@ def by_auxiliary(names: Sequence[str]) -> tuple[Column, ...]:
     return Column(plain("target"), head=True), *(Column(plain(name or "none"), over="auxiliary") for name in names)
 
 
+@refuses_unknown
 def gains(summary: Summary, against: Against, auxiliaries: Sequence[str], title: str) -> Table:
     """The gains of one condition over one reference."""
     limit = colour_limit(summary)
