@@ -18,8 +18,8 @@ from tests.analysis import synthetic
 def _draw(planned: synthetic.Planned) -> list[gallery.Picture]:
     known = cells(read_table(planned.specs, planned.runs))
     lines = trajectories.history(known, planned.runs)
-    (found,) = summaries(known)
-    return gallery.draw(found, known, trajectories.curves(lines, known), trajectories.scales(lines, known))
+    (summary,) = summaries(known)
+    return gallery.draw(summary, known, trajectories.curves(lines, known), trajectories.scales(lines, known))
 
 
 def test_figures_are_the_same_bytes_each_time_whatever_the_users_settings(
@@ -52,10 +52,10 @@ def test_where_no_pair_is_planned_no_matrix_is_drawn_nor_random_weights_as_other
 
 def test_the_matrix_shows_the_numbers_of_every_cell(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1))
-    (found,) = summaries(cells(read_table(planned.specs, planned.runs)))
+    (summary,) = summaries(cells(read_table(planned.specs, planned.runs)))
     with style.look():
-        text = " ".join(ElementTree.fromstring(style.svg(scores.matrix(found))).itertext())
-    for item in found.comparisons:
+        text = " ".join(ElementTree.fromstring(style.svg(scores.matrix(summary))).itertext())
+    for item in summary.comparisons:
         assert f"± {item.estimate.half_width:.2f}, n=3" in text
         assert f"{abs(item.estimate.mean or 0):.2f}" in text
 

@@ -44,11 +44,11 @@ def _cell(known: list[Compared], auxiliary: str) -> Compared:
 
 def test_confusion_matrices_are_added_up_over_seeds() -> None:
     _, records = _study()
-    found = classes.confusion(records[f"pathwayvideo{seed}"] for seed in range(3))
-    assert found is not None
-    assert (found.runs, found.classes) == (3, ("cat", "dog", "none of it"))
-    assert found.counts.tolist() == [[18, 12, 0], [15, 15, 0], [0, 0, 0]]
-    assert np.allclose(found.shares, [[0.6, 0.4, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]])  # a class without samples has no share
+    matrix = classes.confusion(records[f"pathwayvideo{seed}"] for seed in range(3))
+    assert matrix is not None
+    assert (matrix.runs, matrix.classes) == (3, ("cat", "dog", "none of it"))
+    assert matrix.counts.tolist() == [[18, 12, 0], [15, 15, 0], [0, 0, 0]]
+    assert np.allclose(matrix.shares, [[0.6, 0.4, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]])  # a class without samples has no share
 
 
 def test_a_change_of_recall_is_paired_by_seed_and_corrected_over_the_classes() -> None:
@@ -78,18 +78,18 @@ def test_a_seed_that_failed_on_one_side_is_left_out_of_the_pairs() -> None:
 
 def test_the_summary_averages_over_auxiliaries_and_puts_the_largest_change_first() -> None:
     table, records = _study()
-    (found,) = classes.by_target(compared(cells(table)), records)
-    assert [item.name for item in found.classes] == ["cat", "dog"]
+    (target,) = classes.by_target(compared(cells(table)), records)
+    assert [item.name for item in target.classes] == ["cat", "dog"]
     gains = [(30 + 10) / 2, (20 + 10) / 2, (20 - 10) / 2]
-    assert found.classes[0].change.mean == pytest.approx(np.mean(gains))
-    assert found.classes[0].change.p_value == pytest.approx(stats.ttest_1samp(gains, 0).pvalue)
-    assert found.verdict == "no change is shown in any of 2 classes"
+    assert target.classes[0].change.mean == pytest.approx(np.mean(gains))
+    assert target.classes[0].change.p_value == pytest.approx(stats.ttest_1samp(gains, 0).pvalue)
+    assert target.verdict == "no change is shown in any of 2 classes"
 
 
 def test_a_seed_counts_only_where_every_auxiliary_has_it() -> None:
     table, records = _study(lacking=("pathwayaudio0",))
-    (found,) = classes.by_target(compared(cells(table)), records)
-    assert (found.classes[0].change.n, found.classes[0].change.dropped) == (2, 1)
+    (target,) = classes.by_target(compared(cells(table)), records)
+    assert (target.classes[0].change.n, target.classes[0].change.dropped) == (2, 1)
     lacking = tuple(f"pathwayaudio{seed}" for seed in range(3))
     assert classes.by_target(compared(cells(_study(lacking)[0])), _study(lacking)[1]) == []
 

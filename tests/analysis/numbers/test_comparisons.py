@@ -13,27 +13,27 @@ from tests.analysis import synthetic
 
 
 def _summary(planned: synthetic.Planned) -> Summary:
-    (found,) = summaries(cells(read_table(planned.specs, planned.runs)))
-    return found
+    (summary,) = summaries(cells(read_table(planned.specs, planned.runs)))
+    return summary
 
 
 def test_every_cell_is_the_paired_difference_of_its_two_sides(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, epochs=1))
-    found = _summary(planned)
+    summary = _summary(planned)
     table = read_table(planned.specs, planned.runs).set_index(["target", "auxiliary"])["test_score"]
-    for item in found.comparisons:
+    for item in summary.comparisons:
         reference = {"baseline": "", "random": "random"}[item.against]
         interval = stats.ttest_rel(table[item.target, item.auxiliary], table[item.target, reference]).confidence_interval()
         assert (item.estimate.low, item.estimate.high) == pytest.approx((interval.low, interval.high))
-    roles = [(item.against, item.role) for item in found.comparisons]
+    roles = [(item.against, item.role) for item in summary.comparisons]
     assert {key: roles.count(key) for key in roles} == {
         ("baseline", "pair"): 12, ("baseline", "random"): 4, ("baseline", "own"): 4, ("random", "pair"): 12, ("random", "own"): 4,
     }  # fmt: skip
 
 
 def test_each_family_is_corrected_by_itself(tmp_path: Path) -> None:
-    found = _summary(synthetic.complete(synthetic.plan(tmp_path, epochs=1)))
-    for family, size in ((found.select("random", "pair"), 12), (found.select("random", "own"), 4)):
+    summary = _summary(synthetic.complete(synthetic.plan(tmp_path, epochs=1)))
+    for family, size in ((summary.select("random", "pair"), 12), (summary.select("random", "own"), 4)):
         smallest = min(family, key=lambda item: item.estimate.p_value or 1)
         assert smallest.adjusted_p == pytest.approx(size * (smallest.estimate.p_value or 1))
 
@@ -42,11 +42,11 @@ def test_a_failed_run_costs_its_own_seed_alone(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, epochs=1))
     failed = next(spec for spec in planned.specs if (spec.target, spec.auxiliary, spec.seed) == ("image", "audio", 1))
     synthetic.write_failure(planned, failed, "out of memory")
-    found = _summary(planned)
-    hit, other = found.comparison("image", "audio", "random"), found.comparison("image", "point", "random")
+    summary = _summary(planned)
+    hit, other = summary.comparison("image", "audio", "random"), summary.comparison("image", "point", "random")
     assert hit is not None and (hit.estimate.n, hit.estimate.dropped) == (2, 1)
     assert other is not None and (other.estimate.n, other.estimate.dropped) == (3, 0)
-    assert found.averages["random"].n == 2  # only seeds that are complete in every pair
+    assert summary.averages["random"].n == 2  # only seeds that are complete in every pair
 
 
 def test_average_over_pairs_has_one_number_per_seed(tmp_path: Path) -> None:
@@ -76,11 +76,11 @@ def test_random_weights_in_the_auxiliarys_place_make_no_pair(tmp_path: Path) -> 
     specs = [spec.model_copy(update={"auxiliary_weights": None}) for spec in planned.specs]
     planned = synthetic.complete(replace(planned, specs=specs))
     table = read_table(planned.specs, planned.runs)
-    found = _summary(planned)
-    assert {cell.method for cell in found.cells} == {"baseline", "random_auxiliary"}
-    assert {(item.against, item.role) for item in found.comparisons} == {("baseline", "random")}
-    assert (found.averages["random"].n, evidence([found])) == (0, [])
-    assert set(metrics(table, [found])["pretrained-full"]) == {"baseline", "gain_over_baseline"}
+    summary = _summary(planned)
+    assert {cell.method for cell in summary.cells} == {"baseline", "random_auxiliary"}
+    assert {(item.against, item.role) for item in summary.comparisons} == {("baseline", "random")}
+    assert (summary.averages["random"].n, evidence([summary])) == (0, [])
+    assert set(metrics(table, [summary])["pretrained-full"]) == {"baseline", "gain_over_baseline"}
 
 
 def test_metrics_hold_no_number_for_what_is_not_known(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_metrics_hold_no_number_for_what_is_not_known(tmp_path: Path) -> None:
     assert metrics(table, summaries(cells(table)))["pretrained-full"] == {}
     synthetic.complete(planned, scores=lambda spec: 60.0 if spec.method == "baseline" else 61.25)
     table = read_table(planned.specs, planned.runs)
-    found = metrics(table, summaries(cells(table)))["pretrained-full"]
-    assert found["baseline"]["image"] == {"val": 60.5, "test": 60.0, "n": 1}
-    assert found["gain_over_baseline"]["image_from_audio"] == {"mean": 1.25, "n": 1}
-    assert found["own_minus_random"]["audio"] == {"mean": 0.0, "n": 1}
+    numbers = metrics(table, summaries(cells(table)))["pretrained-full"]
+    assert numbers["baseline"]["image"] == {"val": 60.5, "test": 60.0, "n": 1}
+    assert numbers["gain_over_baseline"]["image_from_audio"] == {"mean": 1.25, "n": 1}
+    assert numbers["own_minus_random"]["audio"] == {"mean": 0.0, "n": 1}

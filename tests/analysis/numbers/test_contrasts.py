@@ -87,21 +87,21 @@ def _cells(study: Study, score: Callable[[RunSpec], float | None] = _known) -> l
     return cells(_table(study, score))
 
 
-def _row(found: Ablations, method: str, part: str) -> Contrast:
-    (row,) = [row for family in found.families if family.method == method for row in family.rows if row.change.part == part]
+def _row(ablated: Ablations, method: str, part: str) -> Contrast:
+    (row,) = [row for family in ablated.families if family.method == method for row in family.rows if row.change.part == part]
     return row
 
 
 @pytest.fixture(scope="module")
-def found() -> Ablations:
+def ablated() -> Ablations:
     return ablations(_study(), _cells(_study()))
 
 
-def test_every_part_stands_against_the_same_method_in_the_reference(found: Ablations) -> None:
-    assert found.reference == ("methods",)
-    assert [family.method for family in found.families] == ["pathway", "baseline", "random_auxiliary", "frozen_encoder"]
+def test_every_part_stands_against_the_same_method_in_the_reference(ablated: Ablations) -> None:
+    assert ablated.reference == ("methods",)
+    assert [family.method for family in ablated.families] == ["pathway", "baseline", "random_auxiliary", "frozen_encoder"]
     for part, difference in {"quarter": -20.0 + 3 - 2, "scratch": -12.0 + 0.5 - 2}.items():
-        row = _row(found, "pathway", part)
+        row = _row(ablated, "pathway", part)
         assert row.overall.mean == pytest.approx(difference)
         assert {target: value.mean for target, value in row.targets.items()} == pytest.approx(
             {"image": difference, "audio": difference}
@@ -109,37 +109,37 @@ def test_every_part_stands_against_the_same_method_in_the_reference(found: Ablat
         assert row.overall.n == SEEDS  # targets and auxiliaries are no further seeds
 
 
-def test_intervals_are_those_of_a_paired_t_test_over_seeds(found: Ablations) -> None:
-    row = _row(found, "pathway", "qkv")
+def test_intervals_are_those_of_a_paired_t_test_over_seeds(ablated: Ablations) -> None:
+    row = _row(ablated, "pathway", "qkv")
     interval = stats.ttest_1samp([1.0 - 2.0 + 0.1 * seed for seed in range(SEEDS)], 0).confidence_interval()
     for value in (row.overall, *row.targets.values()):
         assert (value.low, value.high) == pytest.approx((interval.low, interval.high))
 
 
-def test_what_a_change_does_not_concern_is_the_same_run_and_no_row(found: Ablations) -> None:
-    parts = {family.method: [row.change.part for row in family.rows] for family in found.families}
+def test_what_a_change_does_not_concern_is_the_same_run_and_no_row(ablated: Ablations) -> None:
+    parts = {family.method: [row.change.part for row in family.rows] for family in ablated.families}
     assert parts["baseline"] == ["quarter", "scratch"]  # qkv has the very baselines of the reference
     assert parts["pathway"] == ["qkv", "quarter", "scratch"]
     assert parts["frozen_encoder"] == ["random"]
 
 
-def test_beside_the_difference_stand_the_parts_own_gains(found: Ablations) -> None:
+def test_beside_the_difference_stand_the_parts_own_gains(ablated: Ablations) -> None:
     for part, gain, random in (("qkv", 1.0 + 0.15 + 0.1, 0.2 + 0.1), ("quarter", 3.0 + 0.1, 0.5 + 0.1), ("scratch", 0.6, 0.35)):
-        row = _row(found, "pathway", part)
+        row = _row(ablated, "pathway", part)
         assert (row.gain.mean, row.over_random.mean) == pytest.approx((gain, random)), part
-    family = found.families[0]
+    family = ablated.families[0]
     assert (family.gain.mean, family.over_random.mean) == pytest.approx((2.1, 0.6))
-    assert _row(found, "baseline", "quarter").gain.n == 0
+    assert _row(ablated, "baseline", "quarter").gain.n == 0
 
 
-def test_a_rival_has_its_own_random_control_where_a_part_gives_it_one(found: Ablations) -> None:
-    reference, row = Condition("pretrained", "full", "methods"), _row(found, "frozen_encoder", "random")
-    assert found.control(reference, "frozen_encoder").mean == pytest.approx(1.0)
-    assert found.families[-1].over_random.mean == pytest.approx(1.0)
+def test_a_rival_has_its_own_random_control_where_a_part_gives_it_one(ablated: Ablations) -> None:
+    reference, row = Condition("pretrained", "full", "methods"), _row(ablated, "frozen_encoder", "random")
+    assert ablated.control(reference, "frozen_encoder").mean == pytest.approx(1.0)
+    assert ablated.families[-1].over_random.mean == pytest.approx(1.0)
     assert row.overall.mean == pytest.approx(-1.0)
     assert row.over_random.n == 0  # it is the control itself
-    assert found.control(reference, "pathway").n == 0
-    assert [part for part in found.changes if found.is_random(part)] == ["random"]
+    assert ablated.control(reference, "pathway").n == 0
+    assert [part for part in ablated.changes if ablated.is_random(part)] == ["random"]
 
 
 def test_a_method_over_itself_with_random_weights_by_target_and_by_pair_is_a_paired_t_test_with_holms_correction() -> None:
@@ -186,10 +186,10 @@ def test_a_part_that_asks_about_a_method_alone_says_what_it_does(method: str, or
             return 60.0 + noise.normal(0, 1.0) + effect * (spec.method == method and _part_of(spec) == "")
 
         scored = _cells(study, score)
-        found = ablations(study, scored)
+        ablated = ablations(study, scored)
         (summary, _) = summaries(scored)
         assert summary.asks == (method == "own_modality")
-        statement = headline(summary, found.controls(summary.condition))[0]
+        statement = headline(summary, ablated.controls(summary.condition))[0]
         assert f"With encoders of {origin}, `{method}` {said} itself with random weights" in statement.claim
         assert "(4 seeds)" in statement.detail
     unsaid = headline(summary)
@@ -201,7 +201,7 @@ def test_where_no_parts_are_declared_none_is_folded_away() -> None:
     assert not Ablations(reference=("methods",)).is_reference("qkv")
 
 
-def test_the_correction_is_over_the_rows_of_a_method(found: Ablations) -> None:
+def test_the_correction_is_over_the_rows_of_a_method(ablated: Ablations) -> None:
     noise = np.random.default_rng(0)
     varied = ablations(_study(), _cells(_study(), lambda spec: _known(spec) + noise.normal(0, 0.3)))
     rows = varied.families[0].rows
@@ -226,9 +226,9 @@ def test_an_incomplete_run_costs_its_seed_and_no_number_stands_for_it() -> None:
 def test_the_papers_difference_stands_beside_where_it_has_both_cells() -> None:
     table = _table(_study())
     theirs = [84.0 if row.parts == "qkv" else 83.5 if row.target == "image" else None for row in table.itertuples()]
-    found = ablations(_study(), cells(table), theirs)
-    assert _row(found, "pathway", "qkv").published == {"image": pytest.approx(0.5)}
-    assert _row(found, "pathway", "quarter").published == {"image": pytest.approx(0.0)}
+    ablated = ablations(_study(), cells(table), theirs)
+    assert _row(ablated, "pathway", "qkv").published == {"image": pytest.approx(0.5)}
+    assert _row(ablated, "pathway", "quarter").published == {"image": pytest.approx(0.0)}
 
 
 def test_changes_are_told_in_words() -> None:
@@ -245,10 +245,10 @@ def test_changes_are_told_in_words() -> None:
 def test_without_a_part_that_only_chooses_runs_the_first_is_the_reference() -> None:
     parts = "[{name: few, set: {finetune.samples: 100}}, {name: turned, set: {pathway.order: reversed}}]"
     study = _study(parts)
-    found = changes(study)
-    assert references(found) == ("few",)
-    assert not found[1].keeps_baselines  # against `few`, it has other samples too
-    assert "auxiliary's blocks reversed instead of normal" in found[1].words and "instead of 100" in found[1].words
+    ablated = changes(study)
+    assert references(ablated) == ("few",)
+    assert not ablated[1].keeps_baselines  # against `few`, it has other samples too
+    assert "auxiliary's blocks reversed instead of normal" in ablated[1].words and "instead of 100" in ablated[1].words
     assert ablations(study, _cells(study)).families[0].rows[0].change.part == "turned"
 
 
@@ -258,9 +258,9 @@ def test_parts_with_the_same_settings_share_their_controls() -> None:
   - {name: few, set: {finetune.samples: 125, sweep.methods: [baseline, pathway]}}
   - {name: few-controls, set: {finetune.samples: 125, sweep.methods: [random_auxiliary]}}
 """
-    found = ablations(_study(parts), _cells(_study(parts)))
-    assert _row(found, "pathway", "few").over_random.mean == pytest.approx(0.5 + 0.1)
-    assert _row(found, "random_auxiliary", "few-controls").gain.mean == pytest.approx(2.5)
+    ablated = ablations(_study(parts), _cells(_study(parts)))
+    assert _row(ablated, "pathway", "few").over_random.mean == pytest.approx(0.5 + 0.1)
+    assert _row(ablated, "random_auxiliary", "few-controls").gain.mean == pytest.approx(2.5)
 
 
 def test_a_value_that_the_study_has_anyway_is_no_change() -> None:

@@ -26,9 +26,9 @@ def table(gain: Gain, seeds: int = 4, targets: Sequence[str] = ("image", "audio"
         for method, name in (*CONTROLS, *pairs):
             auxiliary = target if name == "own" else name
             rows += [(target, method, auxiliary, seed, 60 + gain(target, name, seed)) for seed in range(seeds)]
-    found = pd.DataFrame(rows, columns=["target", "method", "auxiliary", "seed", "test_score"])
+    runs = pd.DataFrame(rows, columns=["target", "method", "auxiliary", "seed", "test_score"])
     fixed = {"setting": "pretrained", "tuning": "full", "metric": "accuracy", "parts": "", "status": "complete"}
-    return found.assign(**fixed, auxiliary_weights="made", val_score=found["test_score"])
+    return runs.assign(**fixed, auxiliary_weights="made", val_score=runs["test_score"])
 
 
 def spread(target: str, name: str, seed: int) -> float:
@@ -38,13 +38,13 @@ def spread(target: str, name: str, seed: int) -> float:
 
 
 def test_each_row_says_what_its_seeds_can_show():
-    (found,) = evidence(summaries(cells(table(spread))))
-    names = [(row.comparison.target, row.comparison.auxiliary, row.comparison.role) for row in found.rows]
+    (sureness,) = evidence(summaries(cells(table(spread))))
+    names = [(row.comparison.target, row.comparison.auxiliary, row.comparison.role) for row in sureness.rows]
     assert names == [
         ("image", "audio", "pair"), ("image", "point", "pair"), ("image", "image", "own"),
         ("audio", "image", "pair"), ("audio", "point", "pair"), ("audio", "audio", "own"),
     ]  # fmt: skip
-    row = found.rows[0]
+    row = sureness.rows[0]
     gains = [spread("image", "audio", seed) - spread("image", "random", seed) for seed in range(4)]
     deviation = float(np.std(gains, ddof=1))
     assert row.comparison.estimate.mean == pytest.approx(np.mean(gains))
@@ -65,7 +65,7 @@ def test_bootstrap_intervals_are_there_from_enough_seeds_on():
 
 def test_all_targets_together_never_pool_their_seeds():
     (summary,) = summaries(cells(table(spread)))
-    found = together(summary, "baseline")
+    pooled = together(summary, "baseline")
     gains = {
         ("image", "audio"): [spread("image", "audio", seed) for seed in range(4)],
         ("image", "point"): [spread("image", "point", seed) for seed in range(4)],
@@ -73,32 +73,32 @@ def test_all_targets_together_never_pool_their_seeds():
         ("audio", "point"): [spread("audio", "point", seed) for seed in range(4)],
     }
     by_seed = np.array(list(gains.values()))
-    assert found.average.n == found.middle.n == 4  # seeds, not seeds times targets
-    assert found.average.mean == pytest.approx(by_seed.mean())
+    assert pooled.average.n == pooled.middle.n == 4  # seeds, not seeds times targets
+    assert pooled.average.mean == pytest.approx(by_seed.mean())
     middle = np.sort(by_seed, axis=0)[1:3].mean(axis=0)  # of four pairs, the two in the middle, seed by seed
-    assert found.middle.mean == pytest.approx(middle.mean())
-    assert found.middle.half_width == pytest.approx(3.182446 * np.std(middle, ddof=1) / 2, rel=1e-5)
+    assert pooled.middle.mean == pytest.approx(middle.mean())
+    assert pooled.middle.half_width == pytest.approx(3.182446 * np.std(middle, ddof=1) / 2, rel=1e-5)
     targets = by_seed.mean(axis=1).reshape(2, 2).mean(axis=1)
-    assert found.targets_like_these.value == pytest.approx(targets.mean())
+    assert pooled.targets_like_these.value == pytest.approx(targets.mean())
     half_width = 12.7062 * np.std(targets, ddof=1) / np.sqrt(2)  # one degree of freedom: two targets
-    assert found.targets_like_these.high - found.targets_like_these.value == pytest.approx(half_width, rel=1e-4)
-    assert found.improvement == 1.0
-    assert found.margin > abs(found.average.mean)
+    assert pooled.targets_like_these.high - pooled.targets_like_these.value == pytest.approx(half_width, rel=1e-4)
+    assert pooled.improvement == 1.0
+    assert pooled.margin > abs(pooled.average.mean)
 
 
 def test_no_difference_is_a_chance_of_one_half():
     (summary,) = summaries(cells(table(lambda target, name, seed: float(seed))))
-    found = together(summary, "random")
-    assert found.improvement == 0.5
-    assert found.margin is None  # all equal: there is no spread to judge by
-    assert found.average.half_width is None
+    pooled = together(summary, "random")
+    assert pooled.improvement == 0.5
+    assert pooled.margin is None  # all equal: there is no spread to judge by
+    assert pooled.average.half_width is None
 
 
 def test_one_seed_has_means_and_nothing_else():
-    (found,) = evidence(summaries(cells(table(spread, seeds=1))))
-    assert not found.has_interval
-    assert {(row.bootstrap, row.detectable, row.margin, row.seeds_for_point) for row in found.rows} == {(None,) * 4}
-    over = found.together["random"]
+    (sureness,) = evidence(summaries(cells(table(spread, seeds=1))))
+    assert not sureness.has_interval
+    assert {(row.bootstrap, row.detectable, row.margin, row.seeds_for_point) for row in sureness.rows} == {(None,) * 4}
+    over = sureness.together["random"]
     assert over.average.mean is not None
     assert (over.margin, over.middle.half_width, over.resampled.low, over.targets_like_these.low) == (None,) * 4
 
@@ -107,10 +107,10 @@ def test_a_target_without_a_whole_seed_is_left_out_and_named():
     runs = table(spread, targets=("image", "audio", "point"))
     runs.loc[(runs["target"] == "audio") & (runs["auxiliary"] == "image"), "test_score"] = None
     (summary,) = summaries(cells(runs))
-    found = together(summary, "random")
-    assert (found.targets, found.left_out) == (("image", "point"), ("audio",))
-    assert found.average.n == found.middle.n == 0
-    assert found.targets_like_these.low is not None
+    pooled = together(summary, "random")
+    assert (pooled.targets, pooled.left_out) == (("image", "point"), ("audio",))
+    assert pooled.average.n == pooled.middle.n == 0
+    assert pooled.targets_like_these.low is not None
 
 
 def test_one_target_says_nothing_of_others():

@@ -48,40 +48,40 @@ def test_too_few_seeds_have_no_bootstrap():
 
 def test_bootstrap_intervals_that_are_shown_cover():
     rng = np.random.default_rng(2)
-    found = [bootstrap(rng.normal(0.5, 1.0, BOOTSTRAP_SEEDS)) for _ in range(400)]
-    assert np.mean([low <= 0.5 <= high for low, high in found]) == pytest.approx(0.95, abs=0.033)  # three standard errors
+    intervals = [bootstrap(rng.normal(0.5, 1.0, BOOTSTRAP_SEEDS)) for _ in range(400)]
+    assert np.mean([low <= 0.5 <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.033)  # three standard errors
 
 
 def test_the_bootstrap_never_mixes_targets():
     rng = np.random.default_rng(6)
     scores = {"low": rng.normal(0, 0.1, 10), "middle": rng.normal(5, 0.1, 10), "high": rng.normal(10, 0.1, 10)}
-    found = stratified(scores)
+    pooled = stratified(scores)
     # Drawn from one pot, the share of each target would vary, and the mean of the middle half by more than a point.
-    assert found.low < found.value < found.high
-    assert found.high - found.low < 0.5
-    assert found == stratified(scores)
+    assert pooled.low < pooled.value < pooled.high
+    assert pooled.high - pooled.low < 0.5
+    assert pooled == stratified(scores)
 
 
 def test_random_effects_worked_example():
     # Equal variances: the pooled mean is the mean of the means, its error theirs (two degrees of freedom).
     offsets = np.array([-0.1, 0.0, 0.1])
-    found = random_effects({"a": 1 + offsets, "b": 2 + offsets, "c": 6 + offsets})
-    assert found.value == pytest.approx(3.0)
+    effect = random_effects({"a": 1 + offsets, "b": 2 + offsets, "c": 6 + offsets})
+    assert effect.value == pytest.approx(3.0)
     half_width = 4.30265 * np.std([1, 2, 6], ddof=1) / np.sqrt(3)
-    assert found.high - found.value == pytest.approx(half_width, rel=1e-4)
-    assert found.spread == pytest.approx(math.sqrt(7 - 0.01 / 3))  # the variance of the means less that of a mean
+    assert effect.high - effect.value == pytest.approx(half_width, rel=1e-4)
+    assert effect.spread == pytest.approx(math.sqrt(7 - 0.01 / 3))  # the variance of the means less that of a mean
 
 
 def test_random_effects_are_those_of_statsmodels_where_targets_are_equally_precise():
     from statsmodels.stats.meta_analysis import combine_effects
 
     means, noise = np.array([0.2, 1.1, 0.7, 2.4]), np.array([-0.6, 0.1, 0.5])
-    found = random_effects({str(mean): mean + noise for mean in means})
+    effect = random_effects({str(mean): mean + noise for mean in means})
     variance = noise.var(ddof=1) / 3
     reference = combine_effects(means, np.full(4, variance), method_re="chi2", use_t=True)
     low, high = reference.conf_int(use_t=True)[3]  # of the random effects, by Hartung and Knapp
-    assert (found.value, found.low, found.high) == pytest.approx((reference.mean_effect_re, low, high))
-    assert found.spread == pytest.approx(np.sqrt(reference.tau2))
+    assert (effect.value, effect.low, effect.high) == pytest.approx((reference.mean_effect_re, low, high))
+    assert effect.spread == pytest.approx(np.sqrt(reference.tau2))
 
 
 def test_one_target_or_one_seed_has_no_interval_over_targets():
@@ -94,6 +94,6 @@ def test_random_effects_cover_the_true_mean_where_targets_do_not_differ():
     rng = np.random.default_rng(1)
     inside = 0
     for _ in range(1500):
-        found = random_effects({target: rng.normal(1.0, 1.0, 3) for target in "abcd"})
-        inside += found.low <= 1.0 <= found.high
+        effect = random_effects({target: rng.normal(1.0, 1.0, 3) for target in "abcd"})
+        inside += effect.low <= 1.0 <= effect.high
     assert inside / 1500 == pytest.approx(0.95, abs=0.017)

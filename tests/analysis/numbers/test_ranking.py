@@ -20,35 +20,35 @@ def test_demsars_example():
 def test_ranks_share_ties_and_groups_are_neighbours():
     cases = range(12)
     scores = {"best": [9.0] * 12, "twin": [9.0] * 12, "middle": [5.0] * 12, "worst": [float(case % 2) for case in cases]}
-    found = rank(scores)
-    assert list(found.ranks)[-2:] == ["middle", "worst"]
-    assert found.ranks["best"] == found.ranks["twin"] == 1.5
-    assert found.p_value < 1e-3
-    assert ("best", "twin") in [group[:2] for group in found.groups]
-    assert not any({"best", "worst"} <= set(group) for group in found.groups)
+    ranking = rank(scores)
+    assert list(ranking.ranks)[-2:] == ["middle", "worst"]
+    assert ranking.ranks["best"] == ranking.ranks["twin"] == 1.5
+    assert ranking.p_value < 1e-3
+    assert ("best", "twin") in [group[:2] for group in ranking.groups]
+    assert not any({"best", "worst"} <= set(group) for group in ranking.groups)
 
 
 def test_equal_methods_do_not_differ():
-    found = rank({name: [1.0, 2.0, 3.0] for name in "abc"})
-    assert found.p_value == 1.0
-    assert found.groups == (("a", "b", "c"),)
+    ranking = rank({name: [1.0, 2.0, 3.0] for name in "abc"})
+    assert ranking.p_value == 1.0
+    assert ranking.groups == (("a", "b", "c"),)
     with pytest.raises(ValueError, match="at least three"):
         rank({"a": [1.0, 2.0], "b": [1.0, 2.0]})
 
 
 def test_friedmans_p_value_is_exact_for_two_cases_that_agree():
     # Of the 36 ways to order three methods on two cases, six have the same order twice.
-    found = rank({"a": [3.0, 3.0], "b": [2.0, 2.0], "c": [1.0, 1.0]})
-    assert found.p_value == pytest.approx(1 / 6, abs=0.012)
-    assert not found.can_separate
+    ranking = rank({"a": [3.0, 3.0], "b": [2.0, 2.0], "c": [1.0, 1.0]})
+    assert ranking.p_value == pytest.approx(1 / 6, abs=0.012)
+    assert not ranking.can_separate
 
 
 def test_friedmans_p_value_is_scipys_for_many_cases():
     rng = np.random.default_rng(3)
     table = rng.normal(0, 1, (4, 60)) + 0.25 * np.arange(4)[:, None]
-    found = rank(dict(zip("abcd", table.tolist(), strict=True)))
-    assert found.p_value == pytest.approx(stats.friedmanchisquare(*table).pvalue, abs=0.01)
-    assert found.can_separate
+    ranking = rank(dict(zip("abcd", table.tolist(), strict=True)))
+    assert ranking.p_value == pytest.approx(stats.friedmanchisquare(*table).pvalue, abs=0.01)
+    assert ranking.can_separate
 
 
 def test_few_cases_raise_no_false_alarm():
@@ -69,27 +69,27 @@ def table(gains: Mapping[str, float] = GAINS, seeds: int = 2) -> pd.DataFrame:
         for auxiliary in (("audio", "video") if method == "pathway" else ("",))
         for seed in range(seeds)
     ]
-    found = pd.DataFrame(rows, columns=["target", "method", "auxiliary", "seed", "test_score"])
-    return found.assign(setting="pretrained", tuning="full", parts="")
+    runs = pd.DataFrame(rows, columns=["target", "method", "auxiliary", "seed", "test_score"])
+    return runs.assign(setting="pretrained", tuning="full", parts="")
 
 
 def test_methods_are_ranked_over_targets_by_their_mean_scores():
-    (found,) = rankings(cells(table()))
-    assert found.ranking.ranks == {"own_modality": 1.0, "pathway": 2.0, "random_auxiliary": 3.0, "baseline": 4.0}
-    assert found.ranking.cases == 2  # targets, not seeds
-    assert found.scores["pathway"] == {"image": 62.5, "audio": 72.5}
-    assert found.seeds == {"image": (0, 1), "audio": (0, 1)}
-    assert found.left_out == ()
+    (ranked,) = rankings(cells(table()))
+    assert ranked.ranking.ranks == {"own_modality": 1.0, "pathway": 2.0, "random_auxiliary": 3.0, "baseline": 4.0}
+    assert ranked.ranking.cases == 2  # targets, not seeds
+    assert ranked.scores["pathway"] == {"image": 62.5, "audio": 72.5}
+    assert ranked.seeds == {"image": (0, 1), "audio": (0, 1)}
+    assert ranked.left_out == ()
 
 
 def test_only_seeds_that_every_method_has_count_and_incomplete_methods_are_named():
     runs = table(seeds=3)
     runs.loc[(runs["method"] == "own_modality") & (runs["target"] == "audio"), "test_score"] = None
     runs.loc[(runs["auxiliary"] == "video") & (runs["target"] == "image") & (runs["seed"] == 0), "test_score"] = None
-    (found,) = rankings(cells(runs))
-    assert found.left_out == ("own_modality",)
-    assert found.seeds == {"image": (1, 2), "audio": (0, 1, 2)}
-    assert found.scores["baseline"] == {"image": 60.5, "audio": pytest.approx(70 + 1 / 3)}
+    (ranked,) = rankings(cells(runs))
+    assert ranked.left_out == ("own_modality",)
+    assert ranked.seeds == {"image": (1, 2), "audio": (0, 1, 2)}
+    assert ranked.scores["baseline"] == {"image": 60.5, "audio": pytest.approx(70 + 1 / 3)}
 
 
 def test_nothing_is_ranked_from_one_seed_one_target_or_two_methods():

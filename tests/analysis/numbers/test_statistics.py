@@ -13,12 +13,12 @@ def test_interval_equals_the_one_of_scipys_paired_test() -> None:
     rng = np.random.default_rng(3)
     for n in (2, 3, 5, 10):
         first, second = rng.normal(70, 2, n), rng.normal(69, 2, n)
-        found = paired(dict(enumerate(first)), dict(enumerate(second)))
+        difference = paired(dict(enumerate(first)), dict(enumerate(second)))
         reference = stats.ttest_rel(first, second)
         low, high = reference.confidence_interval(0.95)
-        assert (found.low, found.high) == pytest.approx((low, high))
-        assert found.p_value == pytest.approx(reference.pvalue)
-        assert found.mean == pytest.approx(float(np.mean(first - second)))
+        assert (difference.low, difference.high) == pytest.approx((low, high))
+        assert difference.p_value == pytest.approx(reference.pvalue)
+        assert difference.mean == pytest.approx(float(np.mean(first - second)))
 
 
 def test_interval_of_a_worked_example() -> None:
@@ -26,11 +26,11 @@ def test_interval_of_a_worked_example() -> None:
     # 95 % interval 0.70 to 2.46, p = 0.00283.
     first = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
     second = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
-    found = paired(dict(enumerate(first)), dict(enumerate(second)))
-    assert found.mean == pytest.approx(1.58)
-    assert (found.low, found.high) == pytest.approx((0.7001, 2.4599), abs=1e-4)
-    assert found.p_value == pytest.approx(0.002833, abs=1e-6)
-    assert found.sign == 1
+    difference = paired(dict(enumerate(first)), dict(enumerate(second)))
+    assert difference.mean == pytest.approx(1.58)
+    assert (difference.low, difference.high) == pytest.approx((0.7001, 2.4599), abs=1e-4)
+    assert difference.p_value == pytest.approx(0.002833, abs=1e-6)
+    assert difference.sign == 1
 
 
 @pytest.mark.parametrize("n", [3, 5])
@@ -40,15 +40,15 @@ def test_intervals_of_simulated_studies_cover_the_true_effect(n: int) -> None:
     for _ in range(2000):
         shared = rng.normal(65, 3, n)  # what a seed does to both sides
         first, second = shared + rng.normal(1.3, 1, n), shared + rng.normal(0.3, 1, n)
-        found = paired(dict(enumerate(first)), dict(enumerate(second)))
-        assert found.low is not None and found.high is not None
-        covered += found.low <= 1.0 <= found.high
+        difference = paired(dict(enumerate(first)), dict(enumerate(second)))
+        assert difference.low is not None and difference.high is not None
+        covered += difference.low <= 1.0 <= difference.high
     assert covered / 2000 == pytest.approx(0.95, abs=0.015)
 
 
 def test_a_seed_that_lacks_a_score_on_either_side_is_dropped_and_counted() -> None:
-    found = paired({0: 62.0, 1: None, 2: 64.0, 3: 66.0}, {0: 60.0, 1: 60.0, 2: None, 3: 63.0, 4: 61.0})
-    assert (found.n, found.dropped, found.mean) == (2, 3, pytest.approx(2.5))
+    difference = paired({0: 62.0, 1: None, 2: 64.0, 3: 66.0}, {0: 60.0, 1: 60.0, 2: None, 3: 63.0, 4: 61.0})
+    assert (difference.n, difference.dropped, difference.mean) == (2, 3, pytest.approx(2.5))
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_a_seed_that_lacks_a_score_on_either_side_is_dropped_and_counted() -> No
     [([], None, "no result"), ([1.5], 1.5, "n=1, no interval"), ([0.0, 0.0, 0.0], 0.0, "n=3, all equal, no interval")],
 )
 def test_no_interval_is_made_up(values: list[float], mean: float | None, note: str) -> None:
-    found = estimate(values)
-    assert (found.mean, found.half_width, found.p_value, found.note, found.sign) == (mean, None, None, note, 0)
+    value = estimate(values)
+    assert (value.mean, value.half_width, value.p_value, value.note, value.sign) == (mean, None, None, note, 0)
 
 
 def test_equal_differences_give_no_interval_in_spite_of_rounding() -> None:

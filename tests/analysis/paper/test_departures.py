@@ -7,16 +7,16 @@ from tests.modalities.recipe_runs import parts
 
 def test_every_value_that_is_not_the_releases_is_listed_with_both():
     baseline, pathway, *_ = parts()["main"]
-    found = departures(baseline)
-    assert "finetune.precision: bf16 [fp16]" in found.always
-    assert found.joined == ()
+    departing = departures(baseline)
+    assert "finetune.precision: bf16 [fp16]" in departing.always
+    assert departing.joined == ()
     changed = baseline.model_copy(update={"finetune": baseline.finetune.model_copy(update={"epochs": 7, "layer_decay": 0.75})})
-    assert set(departures(changed).always) - set(found.always) == {
+    assert set(departures(changed).always) - set(departing.always) == {
         "finetune.epochs: 7 [100]",
         "finetune.layer_decay: 0.75 [0.65]",
     }
     small = baseline.model_copy(update={"model": baseline.model.model_copy(update={"depth": 4})})
-    assert set(departures(small).always) - set(found.always) == {"model.depth: 4 [12]"}
+    assert set(departures(small).always) - set(departing.always) == {"model.depth: 4 [12]"}
     slow = pathway.model_copy(update={"pathway": PathwayConfig(scale_lr_multiple=30.0)})
     assert set(departures(slow).joined) - set(departures(pathway).joined) == {"pathway.scale_lr_multiple: 30.0 [1.0]"}
 
@@ -28,9 +28,9 @@ def test_a_study_that_takes_the_released_value_departs_in_one_thing_less():
 
 
 def test_parts_that_depart_in_the_same_stand_together_and_none_is_left_out():
-    found = uses(parts())
-    assert {part for use in found for part in use.parts} == {"main", "fast", "probe"}
-    by_part = {part: [use for use in found if part in use.parts] for part in ("main", "fast", "probe")}
+    used = uses(parts())
+    assert {part for use in used for part in use.parts} == {"main", "fast", "probe"}
+    by_part = {part: [use for use in used if part in use.parts] for part in ("main", "fast", "probe")}
     assert {use.recipe for use in by_part["main"]} == {"mae-finetune"}
     assert {use.recipe for use in by_part["probe"]} == {"mae-linear-probe"}
     assert any("pathway.scale_lr_multiple: 30.0 [1.0]" in use.departures.joined for use in by_part["fast"])

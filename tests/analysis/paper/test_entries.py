@@ -13,8 +13,8 @@ BASELINE = PaperEntry("imagenet", "accuracy", "pretrained", "full", "")
 
 
 def _row(rows: list[Row], entry: PaperEntry) -> Row:
-    (found,) = [row for row in rows if row.entry == entry]
-    return found
+    (only,) = [row for row in rows if row.entry == entry]
+    return only
 
 
 def test_ours_stands_beside_the_papers_number() -> None:
@@ -104,7 +104,7 @@ def test_a_study_gives_its_cells() -> None:
     scores = [83.0, 83.4, 84.0, float("nan"), 83.5, 83.6, 20.0, 61.0, 70.0]
     entries = entries_of(specs, scores, {"short": 20})
     assert entries[BASELINE].n == 2 and (entries[POINT].n, entries[POINT].dropped) == (1, 1)
-    assert sum(found.n for found in entries.values()) == 6  # the last two: no published data set, and not the paper's variant
+    assert sum(mean.n for mean in entries.values()) == 6  # the last two: no published data set, and not the paper's variant
     table = as_table(beside(entries)).set_index(["setting", "tuning", "auxiliary", "variation"]).sort_index()
     columns = ["published", "mean", "seeds"]
     assert table.loc[("pretrained", "full", "", ""), columns].tolist() == pytest.approx([83.3, 83.2, 2])

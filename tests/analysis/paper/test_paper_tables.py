@@ -54,8 +54,8 @@ def test_ablations_have_the_papers_rows_and_then_our_own() -> None:
     only = PaperEntry(*POINT.key[:5], Variation(PathwayConfig(layers=("mlp.fc2",))))  # type: ignore[arg-type]
     frozen = PaperEntry(*POINT.key[:5], Variation(PathwayConfig(auxiliary_trainable=False)))  # type: ignore[arg-type]
     early = PaperEntry(*POINT.key[:5], Variation(PathwayConfig(), 20))  # type: ignore[arg-type]
-    found = _tables({POINT: estimate([84.0]), only: estimate([83.6]), frozen: estimate([83.0]), early: estimate([83.4])})
-    five, six = found[5], found[6]
+    tables = _tables({POINT: estimate([84.0]), only: estimate([83.6]), frozen: estimate([83.0]), early: estimate([83.4])})
+    five, six = tables[5], tables[6]
     labels = [line.label for line in five.groups[0][1]]
     assert labels[:5] == ["no auxiliary", "only attn.qkv", "only attn.proj", "only mlp.fc1", "only mlp.fc2"]
     assert len(labels) == len(set(labels)) == 10

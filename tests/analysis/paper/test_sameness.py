@@ -54,10 +54,10 @@ def differs(samples: KnownSamples, *changes: tuple[str, str], method: str = "pat
 def test_the_papers_own_run_differs_in_nothing_and_says_what_its_recipe_leaves_out() -> None:
     study, specs = planned()
     samples = [WHOLE for _ in specs]
-    found = sameness_of(specs, samples, study)
-    assert [same.differs for same in found.values()] == [(), ()]
-    assert all("finetune.precision: bf16 [fp16]" in same.departs for same in found.values())
-    rows = {row.entry.auxiliary: row for row in beside(entries_of(specs, [83.0, 84.0]), found) if row.ours.n}
+    of_entries = sameness_of(specs, samples, study)
+    assert [same.differs for same in of_entries.values()] == [(), ()]
+    assert all("finetune.precision: bf16 [fp16]" in same.departs for same in of_entries.values())
+    rows = {row.entry.auxiliary: row for row in beside(entries_of(specs, [83.0, 84.0]), of_entries) if row.ours.n}
     assert (rows[""].comparable, rows["point"].comparable) == (83.3, 83.9)
     assert rows["point"].difference == pytest.approx(84.0 - 83.9)
     assert rows["point"].theirs.startswith("paper 83.9 (recipe departs in precision")
@@ -81,8 +81,8 @@ def test_the_papers_own_run_differs_in_nothing_and_says_what_its_recipe_leaves_o
     ],
 )
 def test_another_recipe_size_or_start_is_said(change: tuple[str, str], said: str) -> None:
-    found = differs(WHOLE, change)
-    assert said in found
+    points = differs(WHOLE, change)
+    assert said in points
 
 
 def test_encoders_of_ones_own_making_are_not_the_published_ones() -> None:
@@ -104,8 +104,8 @@ def test_a_target_that_was_pretrained_for_less_is_not_the_published_one() -> Non
     )
     study = parse_study(TEXT.replace(*changes[0]).replace(*changes[1]), "one.yaml")
     specs = run_specs(study, Fingerprints({"pictures": "d"}, {("early", "image"): "e", ("published", "point"): "w"}))
-    found = sameness_of(specs, [KnownSamples(), KnownSamples()], study)
-    assert {same.differs for same in found.values()} == {("target encoder: early, of 20 epochs [published]",)}
+    of_entries = sameness_of(specs, [KnownSamples(), KnownSamples()], study)
+    assert {same.differs for same in of_entries.values()} == {("target encoder: early, of 20 epochs [published]",)}
     assert published_of(specs, [KnownSamples(), KnownSamples()], study) == [None, None]
 
 
@@ -139,8 +139,8 @@ def test_shapenetpart_is_trained_on_training_and_validation_splits_together() ->
 
 def test_a_score_of_another_run_gives_no_difference_but_what_differs_in_the_same_cell() -> None:
     study, specs = planned(("width: 768", "width: 384"), ("{precision: bf16}", "{epochs: 20, precision: bf16, batch_size: 64}"))
-    found = sameness_of(specs, [KnownSamples(), KnownSamples()], study)
-    rows = beside(entries_of(specs, [60.0, 61.0]), found)
+    same = sameness_of(specs, [KnownSamples(), KnownSamples()], study)
+    rows = beside(entries_of(specs, [60.0, 61.0]), same)
     row = next(row for row in rows if row.entry.auxiliary == "point" and row.ours.n)
     assert (row.comparable, row.difference) == (None, None)
     assert row.theirs == (
@@ -158,5 +158,5 @@ def test_the_study_of_the_paper_is_the_papers_in_every_cell() -> None:
     study = load_study(PAPER)
     weights = {(name, modality): "w" for name, source in study.encoders.items() for modality in getattr(source, "paths", ())}
     specs = run_specs(study, Fingerprints(dict.fromkeys(study.tasks, "d"), weights))
-    found = sameness_of(specs, [KnownSamples() for _ in specs], study)
-    assert {entry.key: same.differs for entry, same in found.items() if same.differs} == {}
+    of_entries = sameness_of(specs, [KnownSamples() for _ in specs], study)
+    assert {entry.key: same.differs for entry, same in of_entries.items() if same.differs} == {}

@@ -29,8 +29,8 @@ sweep: {seeds: [0, 1], targets: [toy], auxiliaries: [audio], methods: [baseline,
 def test_a_tasks_settings_are_those_of_its_recipes():
     study = parse_study(TASKS, "tasks.yaml")
     parts = part_specs(study, Fingerprints({"toy": "t"}, {}))
-    found = settings(study, parts, [])
-    full, fix = found["training"]
+    shown = settings(study, parts, [])
+    full, fix = shown["training"]
     assert (full["recipe"], full["targets"], full["tunings"]) == ("mae-finetune", ["toy"], ["full"])
     # MAE's fine-tuning of ViT-B (arXiv 2111.06377, table 9, and Multimodal Pathway's own rate), with what the task changes.
     wanted = {"learning_rate": 5e-4, "learning_rate_per": 256, "batch_size": 1024, "layer_decay": 0.65, "mixup": 0.8}
@@ -39,7 +39,7 @@ def test_a_tasks_settings_are_those_of_its_recipes():
     assert (fix["recipe"], fix["finetune"]["optimizer"], fix["finetune"]["learning_rate"]) == ("mae-linear-probe", "lars", 0.1)
     assert "warmup_steps" not in full["finetune"], "epochs stand in for it"
     assert "layer_decay" not in fix["finetune"], "nothing is there for it to slow"
-    assert "finetune" not in found and "inputs" not in found, "no run has these of the file"
+    assert "finetune" not in shown and "inputs" not in shown, "no run has these of the file"
     assert scored_weights(parts[""]) == "the weights with the best validation score (best_val)"
 
 
@@ -55,13 +55,13 @@ def test_runs_that_differ_in_what_is_tested_are_told_apart():
 def test_parts_show_what_each_of_them_has():
     study = load_study(ROOT / "studies" / "ablations.yaml")
     prints = Fingerprints(dict.fromkeys(MODALITIES, "d"), {})
-    found = settings(study, part_specs(study, prints), pretrain_specs(study, prints))
-    quarter = [form for form in found["training"] if form["finetune"]["samples"] == 125]
+    shown = settings(study, part_specs(study, prints), pretrain_specs(study, prints))
+    quarter = [form for form in shown["training"] if form["finetune"]["samples"] == 125]
     assert {tuple(form["parts"]) for form in quarter} == {("quarter",)}
     assert {form["targets"][0] for form in quarter} == set(MODALITIES)
     specs = run_specs(study, prints)
     assert sources(specs) == (["mae", "random"], ["mae+labels", "random", "mae+labels-25", "mae+labels-100"])
     assert "0.0001 (pathway, random_auxiliary)" in starts(specs) and starts(specs).startswith("scales λ start at 0 (")
-    steps = {form["pretrain"]["steps"]: form["sources"] for form in found["pretraining"]}
+    steps = {form["pretrain"]["steps"]: form["sources"] for form in shown["pretraining"]}
     assert steps == {800: ["mae"], 25: ["mae+labels-25"], 100: ["mae+labels-100"], 400: ["mae+labels"]}
-    assert {form["methods"][0] for form in found["rivals"]} == {"adapters", "lora", "interpolation"}
+    assert {form["methods"][0] for form in shown["rivals"]} == {"adapters", "lora", "interpolation"}

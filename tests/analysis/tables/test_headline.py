@@ -23,8 +23,8 @@ def _claims(tmp_path: Path, effects: dict[str, float], noise: float = 0.3, seeds
         return 60 + effects.get(spec.method, 0.0) + float(rng.normal(0, noise))
 
     planned = synthetic.complete(synthetic.plan(tmp_path, seeds=seeds, epochs=1), score)
-    (found,) = summaries(cells(read_table(planned.specs, planned.runs)))
-    return [statement.claim for statement in headline(found)]
+    (summary,) = summaries(cells(read_table(planned.specs, planned.runs)))
+    return [statement.claim for statement in headline(summary)]
 
 
 def test_no_transfer_is_claimed_where_random_weights_do_as_much(tmp_path: Path) -> None:
@@ -64,8 +64,8 @@ def test_one_seed_supports_no_claim(tmp_path: Path) -> None:
 
 def test_nothing_complete_says_nothing(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path)
-    (found,) = summaries(cells(read_table(planned.specs, planned.runs)))
-    assert [statement.claim for statement in headline(found)] == ["No run is complete yet, so this study shows nothing so far."]
+    (summary,) = summaries(cells(read_table(planned.specs, planned.runs)))
+    assert [statement.claim for statement in headline(summary)] == ["No run is complete yet, so this study shows nothing so far."]
 
 
 GAINS = {"image": 0.1, "audio": 0.2, "point": 2.0, "video": 6.0}
@@ -85,16 +85,16 @@ def _told(level: dict[str, float], noise: tuple[float, ...]) -> list[Statement]:
     ]
     table = pd.DataFrame(rows, columns=["target", "method", "auxiliary", "seed", "test_score"])
     fixed = {"setting": "pretrained", "tuning": "full", "metric": "accuracy", "parts": "", "status": "complete"}
-    (found,) = summaries(cells(table.assign(**fixed, auxiliary_weights="made", val_score=table["test_score"])))
-    return headline(found)
+    (summary,) = summaries(cells(table.assign(**fixed, auxiliary_weights="made", val_score=table["test_score"])))
+    return headline(summary)
 
 
 def test_where_no_pair_is_planned_it_is_not_asked_and_nothing_else_is_said(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path, epochs=1)
     alone = [spec for spec in planned.specs if spec.method in ("baseline", "random_auxiliary")]
     planned = synthetic.complete(replace(planned, specs=alone))
-    (found,) = summaries(cells(read_table(planned.specs, planned.runs)))
-    (only,) = headline(found)
+    (summary,) = summaries(cells(read_table(planned.specs, planned.runs)))
+    (only,) = headline(summary)
     assert "does not ask" in only.claim
 
 

@@ -40,20 +40,20 @@ def _of(planned: synthetic.Planned, method: str) -> list[RunSpec]:
     return [spec for spec in planned.specs if spec.method == method]
 
 
-def _row(found: Ledger, name: str) -> MethodCosts:
-    return next(row for row in found.conditions[0].methods if row.name == name)
+def _row(costs: Ledger, name: str) -> MethodCosts:
+    return next(row for row in costs.conditions[0].methods if row.name == name)
 
 
 def test_costs_of_a_method_are_those_of_its_runs(tmp_path: Path) -> None:
     planned = _study(tmp_path)
-    found = _costs(planned)
-    assert [row.name for row in found.conditions[0].methods] == ["baseline", "pathway", "random_auxiliary", "own_modality"]
-    row = _row(found, "pathway")
+    costs = _costs(planned)
+    assert [row.name for row in costs.conditions[0].methods] == ["baseline", "pathway", "random_auxiliary", "own_modality"]
+    row = _row(costs, "pathway")
     assert (row.kind, row.runs, row.measured) == ("claim", 4, 4)
     assert (row.device_seconds, row.train_seconds) == (pytest.approx(4 * 3.4), 2.5)
     assert (row.peak_memory_bytes, row.trainable_parameters, row.parameters) == (123_000_000, 400_000, 205_000)
     assert row.plain_parameters == 205_000
-    assert (row.energy_joules, row.latency, found.tells_energy) == (None, None, False)
+    assert (row.energy_joules, row.latency, costs.tells_energy) == (None, None, False)
 
 
 def test_failed_and_killed_attempts_cost_their_devices_time(tmp_path: Path) -> None:
@@ -71,11 +71,11 @@ def test_energy_is_a_sum_only_where_every_run_tells_it(tmp_path: Path) -> None:
     planned = _study(tmp_path)
     for spec in [*_of(planned, "pathway"), *_of(planned, "baseline")[1:]]:
         _attempts(planned.folder(spec), {"energy_joules": 50.0})
-    found = _costs(planned)
-    assert _row(found, "pathway").energy_joules == pytest.approx(200.0)
-    assert _row(found, "baseline").energy_joules is None
-    assert found.tells_energy
-    assert found.devices[0].energy_joules is None
+    costs = _costs(planned)
+    assert _row(costs, "pathway").energy_joules == pytest.approx(200.0)
+    assert _row(costs, "baseline").energy_joules is None
+    assert costs.tells_energy
+    assert costs.devices[0].energy_joules is None
 
 
 def test_latency_is_the_median_of_the_ratios_within_runs(tmp_path: Path) -> None:
@@ -83,22 +83,22 @@ def test_latency_is_the_median_of_the_ratios_within_runs(tmp_path: Path) -> None
     measured = [(2.0, 1.0), (30.0, 10.0), (1.0, 1.0), (8.0, 2.0)]  # 2, 3, 1 and 4 times a plain model's
     for spec, (own, plain) in zip(_of(planned, "pathway"), measured, strict=True):
         _attempts(planned.folder(spec), {"inference": {"batch": 8, "latency_ms": own, "plain_latency_ms": plain}})
-    found = _costs(planned)
-    assert _row(found, "pathway").latency == Spread(2.5, 1.75, 3.25, 4)
-    assert _row(found, "baseline").latency is None
+    costs = _costs(planned)
+    assert _row(costs, "pathway").latency == Spread(2.5, 1.75, 3.25, 4)
+    assert _row(costs, "baseline").latency is None
 
 
 def test_training_times_of_different_devices_are_not_mixed(tmp_path: Path) -> None:
     planned = _study(tmp_path)
     _attempts(planned.folder(_of(planned, "pathway")[0]), {"device": "cuda", "device_name": "a GPU"})
-    found = _costs(planned)
-    assert _row(found, "pathway").train_seconds is None
-    assert _row(found, "baseline").train_seconds == 2.5
-    assert [(item.device, item.device_name, item.finetuned, item.pretrained) for item in found.devices] == [
+    costs = _costs(planned)
+    assert _row(costs, "pathway").train_seconds is None
+    assert _row(costs, "baseline").train_seconds == 2.5
+    assert [(item.device, item.device_name, item.finetuned, item.pretrained) for item in costs.devices] == [
         ("cpu", "a processor", 15, 4),
         ("cuda", "a GPU", 1, 0),
     ]
-    assert sum(item.device_seconds for item in found.devices) == pytest.approx(20 * 3.4)
+    assert sum(item.device_seconds for item in costs.devices) == pytest.approx(20 * 3.4)
 
 
 def test_the_plain_models_size_is_a_baselines_where_a_method_does_not_merge(tmp_path: Path) -> None:
@@ -113,12 +113,12 @@ def test_the_plain_models_size_is_a_baselines_where_a_method_does_not_merge(tmp_
 
 def test_a_run_that_parts_share_counts_in_each_part_and_once_in_all(tmp_path: Path) -> None:
     planned = _study(tmp_path)
-    found = _costs(planned, {"some": _of(planned, "baseline"), "all": planned.specs})
-    assert [item.condition.part for item in found.conditions] == ["all", "some"]
-    assert [item.methods[0].device_seconds for item in found.conditions] == [pytest.approx(4 * 3.4)] * 2
-    assert (found.devices[0].finetuned, found.devices[0].pretrained) == (16, 4)
+    costs = _costs(planned, {"some": _of(planned, "baseline"), "all": planned.specs})
+    assert [item.condition.part for item in costs.conditions] == ["all", "some"]
+    assert [item.methods[0].device_seconds for item in costs.conditions] == [pytest.approx(4 * 3.4)] * 2
+    assert (costs.devices[0].finetuned, costs.devices[0].pretrained) == (16, 4)
 
 
 def test_a_study_that_was_executed_nowhere_costs_nothing_known(tmp_path: Path) -> None:
-    found = _costs(synthetic.plan(tmp_path, 1, targets=TARGETS, epochs=1))
-    assert (found.conditions, found.devices) == ((), ())
+    costs = _costs(synthetic.plan(tmp_path, 1, targets=TARGETS, epochs=1))
+    assert (costs.conditions, costs.devices) == ((), ())

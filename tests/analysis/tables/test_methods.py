@@ -65,15 +65,15 @@ def test_what_was_not_measured_is_missing(table: pd.DataFrame) -> None:
 
 def test_planes_name_their_methods_and_follow_the_page(table: pd.DataFrame) -> None:
     rows = method_rows(cells(table), _timings(table, latency_ms=1.5, plain_latency_ms=1.0))
-    found = costs.planes(rows)
-    assert [plane.title for plane in found] == ["Training time", "Trainable parameters", "Inference time"]
-    for plane in found:
+    drawn = costs.planes(rows)
+    assert [plane.title for plane in drawn] == ["Training time", "Trainable parameters", "Inference time"]
+    for plane in drawn:
         root = ElementTree.fromstring(plane.inline)
         text = " ".join(root.itertext())
         assert all(name in text for name in ("baseline", "pathway", "random_auxiliary"))
         assert "own_modality" not in text  # a control has no place beside rivals, but for the random one
         assert "#1b1f24" not in plane.inline
-    assert "× 1.40" in found[0].inline and "× 1.50" in found[2].inline
+    assert "× 1.40" in drawn[0].inline and "× 1.50" in drawn[2].inline
     assert costs.planes([row for row in rows if row.name == "baseline"]) == []
 
 
