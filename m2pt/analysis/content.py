@@ -88,7 +88,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Item:
-    """A point of a list; `detail` is what stands behind it."""
+    """A point of a list; `detail` has the numbers behind it."""
 
     text: Text
     detail: Text = ()
@@ -140,7 +140,7 @@ class Entry:
     """A cell of a table.
 
     `value` is what a machine reads: a number in the unit that the text shows, unrounded, or a name; `estimate` a mean over seeds
-    with its interval. `lines` belong to the text, `under` stands below them and is smaller. `strong`: the interval excludes 0 by
+    with its interval. `lines` belong to the text, `under` is below them and smaller. `strong`: the interval excludes 0 by
     itself; `holds`: also after Holm's correction. `shade` from 0 to 1 and the sign of `value` give the background. `address` is
     the page that the text leads to, `spoken` what is said before it to those who hear it out of its place.
     """
@@ -191,7 +191,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture. `svg` is an element of an HTML page, `png` what stands there without one.
+    """A picture. `svg` is an element of an HTML page, `png` is shown where there is none.
 
     `name` is that of its files in `figures/`, without their endings; empty where a picture is on its page alone.
     """
@@ -229,13 +229,13 @@ class Details:
 
 
 @dataclass(frozen=True)
-class Beside:
+class SideBySide:
     """Blocks side by side, where a page is wide enough."""
 
     blocks: "tuple[Block, ...]"
 
 
-Block = Paragraph | Heading | Items | Definitions | Code | Table | Gallery | ScaleBar | Details | Beside
+Block = Paragraph | Heading | Items | Definitions | Code | Table | Gallery | ScaleBar | Details | SideBySide
 
 
 @dataclass(frozen=True)

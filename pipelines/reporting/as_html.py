@@ -27,7 +27,7 @@ _CLASSES = {"flow": "stack flow", "compact": "stack flow compact", "paper": "mat
 
 @dataclass(frozen=True)
 class Place:
-    """An entry where it stands: in which column, and over how many rows."""
+    """An entry with its column and the number of rows that it spans; none where the entry above it spans its row too."""
 
     entry: Entry
     column: Column

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 from m2pt.analysis.content import (
-    Beside,
     Block,
     Code,
     Definitions,
@@ -16,6 +15,7 @@ from m2pt.analysis.content import (
     Page,
     Paragraph,
     Section,
+    SideBySide,
     Span,
     Table,
     Text,
@@ -80,7 +80,7 @@ def _block(block: Block) -> Iterator[str]:
         yield f"<details><summary>{_html(block.summary)}</summary>"
         yield from (part for inner in block.blocks for part in _block(inner))
         yield "</details>"
-    elif isinstance(block, Beside):
+    elif isinstance(block, SideBySide):
         yield from (part for inner in block.blocks for part in _block(inner))
 
 

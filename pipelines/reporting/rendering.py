@@ -1,4 +1,4 @@
-"""Where the report of a study lies, and rendering it from a plan."""
+"""Where the report of a study is, and rendering it from a plan."""
 
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def require_choice(plan: Plan) -> None:
 
 
 def render_report(plan: Plan, out: Path) -> Path:
-    """Render the report of a study as it stands; returns the path of its page. Raises `UserError` as `report.render`."""
+    """Render the report of a study in its present state; returns the path of its page. Raises `UserError` as `report.render`."""
     from m2pt.analysis.sections.facts import Source
     from pipelines.reporting.report import render
 

@@ -39,6 +39,7 @@ class Plane:
     """A figure of gain against one cost, as an element of a page."""
 
     title: str
+    alternative: str
     inline: str
 
 
@@ -81,11 +82,12 @@ def planes(rows: Sequence[MethodRow]) -> list[Plane]:
         shown = [row for row in known if row.gain.mean is not None or row.kind == "reference"]
         if any(row.kind != "reference" for row in shown):
             slug = rows[0].condition.slug
+            words = _words(shown, axis)
             with style.look():
                 drawn = _draw(shown, axis)
                 style.arrange(drawn)
-                content = style.inline(style.svg(drawn), f"cost-{axis.field.replace('_', '-')}-{slug}", _words(shown, axis))
-            drawable.append(Plane(axis.title, content))
+                content = style.inline(style.svg(drawn), f"cost-{axis.field.replace('_', '-')}-{slug}", words)
+            drawable.append(Plane(axis.title, words, content))
     return drawable
 
 

@@ -1,7 +1,6 @@
 """The gains over no auxiliary and over random weights, and the paper's for the same pairs."""
 
 from m2pt.analysis.content import (
-    Beside,
     Block,
     Column,
     Details,
@@ -11,6 +10,7 @@ from m2pt.analysis.content import (
     Paragraph,
     ScaleBar,
     Section,
+    SideBySide,
     Table,
     plain,
     prose,
@@ -47,7 +47,7 @@ def _condition(facts: Facts, summary: Summary) -> folding.Blocks:
         return (Paragraph(prose(words), "caption"),)
     over = [matrices.gains(summary, "baseline", [*summary.auxiliaries, RANDOM], "Gain over no auxiliary")]
     over += [matrices.gains(summary, "random", summary.auxiliaries, "Gain over random weights")] if summary.auxiliaries else []
-    blocks: list[Block] = [Beside(tuple(over)), ScaleBar(colour_limit(summary))]
+    blocks: list[Block] = [SideBySide(tuple(over)), ScaleBar(colour_limit(summary))]
     if summary.condition in facts.drawn:
         blocks.append(folding.gallery(facts, "gains", summary.condition, _FIGURES))
     for picture in facts.pictures_of("matrix", summary.condition.slug):

@@ -40,7 +40,7 @@ def section(facts: Facts) -> Section | None:
 def _condition(facts: Facts, condition: Condition, rows: Sequence[MethodRow]) -> folding.Blocks:
     if not facts.is_reference(condition) or not any(row.kind == "rival" for row in rows):
         return (_table(condition, rows),)
-    drawn = tuple(Figure("", plane.title, svg=plane.inline) for plane in planes(rows))
+    drawn = tuple(Figure(plane.alternative, plane.title, svg=plane.inline) for plane in planes(rows))
     gallery: folding.Blocks = (Gallery(drawn, plain(_PLANES)),) if drawn else ()
     return *gallery, _table(condition, rows)
 

@@ -127,11 +127,9 @@ def of_margin(value: float | None) -> Entry:
 
 
 def change(value: Estimate | None, *, holds: bool = False, under: tuple[Text, ...] = ()) -> Entry:
-    """A difference in points, its interval beside it; bold where that excludes 0."""
+    """A difference in points, followed by its interval; bold where that excludes 0."""
     if value is None or not value.n or value.mean is None:
         return Entry(under=under)
     lines = [plain(f"± {value.half_width:.2f}" if value.half_width is not None else "(no interval)")]
     lines += [plain(f"(n={of_planned(value)})")] if value.dropped else []
-    return Entry(
-        plain(signed(value.mean)), value.mean, value, tuple(lines), under, strong=bool(value.sign), holds=holds, shade=None
-    )
+    return Entry(plain(signed(value.mean)), value.mean, value, tuple(lines), under, strong=bool(value.sign), holds=holds)
