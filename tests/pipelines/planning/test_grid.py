@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from m2pt.analysis.tables.materials import unplanned
+from m2pt.analysis.tables.caveats import unplanned
 from m2pt.config import METHOD_NAMES, MODALITIES, Study, UserError
 from m2pt.config.study_file import load_study, parse_study
 from m2pt.methods import METHODS
