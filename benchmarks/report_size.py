@@ -101,8 +101,9 @@ def _write_results(run_dir: Path, spec: RunSpec, rng: np.random.Generator) -> No
     sizes = {name: 0.9 * abs(value) for name, value in scales.items()}
     record = {
         "run_id": run_dir.name, "kind": "finetune", "metric": "accuracy", "score": "last", "epoch": len(epochs),
-        "val_score": score + 0.5, "test_score": score, "val_samples": 500, "test_samples": int(confusion.sum()),
-        "classes": _CLASSES, "confusion": confusion.tolist(), "scales": scales or None, "effective_sizes": sizes or None,
+        "val_score": score + 0.5, "test_score": score, "test_scores": {"accuracy": score}, "val_samples": 500,
+        "test_samples": int(confusion.sum()),
+        "classes": _CLASSES, "confusion": confusion.tolist(), "scales": scales, "effective_sizes": sizes,
         "scale_abs_mean": float(np.mean(np.abs(list(scales.values())))) if scales else None,
         "effective_size_mean": float(np.mean(list(sizes.values()))) if scales else None,
         "parameters": 205_000, "trainable_parameters": 400_000 if scales else 205_000,
@@ -136,7 +137,8 @@ def _attempt(rng: np.random.Generator) -> dict[str, Any]:
 
 def _encoder_record(spec: PretrainSpec) -> dict[str, Any]:
     scores = {"metric": "accuracy", "val_score": 88.4} if spec.start else {"metric": "reconstruction_loss", "val_score": 0.412}
-    return scores | {"run_id": run_id(spec), "kind": "pretrain", "files": {ENCODER: _sha(spec.source, spec.modality)}}
+    files = {ENCODER: _sha(spec.source, spec.modality)}
+    return scores | {"run_id": run_id(spec), "kind": "pretrain", "parameters": 205_000, "files": files}
 
 
 def _sha(*parts: str) -> str:
