@@ -63,7 +63,7 @@ def prepare(folder, images, spec=None, **inputs):
     spec = spec or scratch_baseline(RECIPE)
     spec = spec.model_copy(update={"data_sha256": fingerprint(images, cache)})
     run_dir = create_run(folder, spec)
-    write_inputs(run_dir, JobInputs(data=str(images), cache=str(cache), **inputs))
+    write_inputs(run_dir, JobInputs(**{"data": str(images), "cache": str(cache)} | inputs))
     return run_dir
 
 

@@ -103,7 +103,7 @@ def test_a_resumed_pretraining_equals_one_that_was_not_interrupted(tmp_path, mon
 def test_labels_go_on_from_the_masked_encoder(tmp_path):
     mae, mae_dir = run(pretrain_spec(), tmp_path)
     start = mae_dir / ENCODER
-    record, run_dir = run(labels_spec(mae["files"][ENCODER]), tmp_path, start)
+    record, run_dir = run(labels_spec(mae.files[ENCODER]), tmp_path, start)
     assert record.metric == "accuracy"
     assert record.val_score > 80
     assert json.loads((run_dir / HISTORY).read_text().splitlines()[-1])["step"] == 60
