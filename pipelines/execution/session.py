@@ -27,7 +27,7 @@ from pipelines.planning.folders import aside_of, data_folder, encoders_folder, r
 from pipelines.planning.job_inputs import job_inputs
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve, sweep_id
 from pipelines.tracking.live import LiveTracking
-from pipelines.tracking.tracker import chosen_tracker
+from pipelines.tracking.trackers import chosen_tracker
 
 _WAITS = "waits for an encoder that does not exist yet"
 

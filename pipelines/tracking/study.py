@@ -11,7 +11,8 @@ from pipelines.planning.folders import runs_folder, study_lock
 from pipelines.planning.plan import Plan, sweep_id
 from pipelines.reporting.rendering import shown_files
 from pipelines.tracking.publisher import Publisher
-from pipelines.tracking.tracker import SweepEnd, Tracker, chosen_tracker
+from pipelines.tracking.tracker import SweepEnd, Tracker
+from pipelines.tracking.trackers import chosen_tracker
 
 
 def tracker_of(plan: Plan) -> Tracker:

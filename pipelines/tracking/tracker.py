@@ -1,11 +1,10 @@
-"""What a tracker is: a place outside `runs/` that shows the runs of a sweep. The one place that chooses it is `TRACKERS`.
+"""What a tracker is: a place outside `runs/` that shows the runs of a sweep.
 
 A tracker is a view: the folders of the runs are the truth, and everything that it shows can be published again from them. Only
 one thread uses a tracker at a time.
 """
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +14,6 @@ from m2pt.config import UserError
 from m2pt.runs.folder import RunState
 from pipelines.tracking.metrics import Point
 from pipelines.tracking.publication import Publication
-
-VARIABLE = "M2PT_TRACKER"
-"""The environment variable that chooses the tracker by its name in `TRACKERS`."""
-
-DEFAULT = "mlflow"
 
 
 class OutageError(UserError):
@@ -75,29 +69,3 @@ class Tracker(Protocol):
             OutageError: the tracker cannot be used, here or at any point inside the context.
 
         """
-
-
-def _mlflow(study: str, sweep_id: str) -> Tracker:
-    from pipelines.tracking.mlflow_tracker import MlflowTracker  # takes seconds
-
-    return MlflowTracker(study, sweep_id)
-
-
-Factory = Callable[[str, str], Tracker]
-"""Makes a tracker from the name of a study and the id of its sweep."""
-
-TRACKERS: dict[str, Factory] = {"mlflow": _mlflow}
-"""Every tracker by its name."""
-
-
-def chosen_tracker() -> Factory:
-    """The tracker that `M2PT_TRACKER` names, MLflow by default.
-
-    Raises:
-        UserError: there is no tracker of this name.
-
-    """
-    name = os.environ.get(VARIABLE) or DEFAULT
-    if name not in TRACKERS:
-        raise UserError(f"{VARIABLE}: there is no tracker {name!r}; use one of {', '.join(sorted(TRACKERS))}.")
-    return TRACKERS[name]

@@ -21,7 +21,8 @@ from pipelines.tracking.live import LiveTracking
 from pipelines.tracking.mlflow_store import tracking_uri
 from pipelines.tracking.publication import Publication
 from pipelines.tracking.publisher import Publisher
-from pipelines.tracking.tracker import TRACKERS, SweepEnd, Tracker, chosen_tracker
+from pipelines.tracking.tracker import SweepEnd, Tracker
+from pipelines.tracking.trackers import TRACKERS, chosen_tracker
 from tests.pipelines import synthetic
 from tests.pipelines.tracking.lines_tracker import LINES, LinesTracker, lines
 from tests.waiting import comes_true
