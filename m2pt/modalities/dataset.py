@@ -1,4 +1,4 @@
-"""What a published data set is: one file of a wing's `datasets` folder that declares it as `DATASET`."""
+"""Published data sets: each is one file in a modality's `datasets` folder, which declares it as `DATASET`."""
 
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
@@ -12,11 +12,11 @@ from m2pt.modalities.shared.items import Reader, Wanted
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """Samples of each split as published (None where there is no such split), and classes.
+    """The number of samples in each split as published (None if the split does not exist), and of classes.
 
-    `classes` counts what is predicted: categories, tags, part labels or pixel labels. `categories` are the object categories that
-    a part segmentation is given. Published scores are those of `test`; where a data set has no labelled test split, its
-    validation split serves as test and is counted there.
+    `classes` counts what is predicted: categories, tags, part labels or pixel labels. `categories` counts the object categories
+    that a part segmentation is given as input. Published scores are those of `test`; if a data set has no labelled test split,
+    its validation split serves as test and is counted there.
     """
 
     train: int
@@ -32,8 +32,8 @@ class DatasetSpec:
     """One published data set.
 
     `open` lists a split and reads its samples. `require_possible` checks what a task asks of the data set without its files: it
-    raises `UserError` where no files could provide that. `facts` has the sizes of the complete data set by variant: the basis of
-    every estimate of cost. `never_validates` says that it has no validation data of its own, whatever is in its folder.
+    raises `UserError` if no files could provide that. `facts` has the sizes of the complete data set by variant: the basis of
+    every cost estimate. `never_validates` says that it has no validation data of its own, whatever is in its folder.
     """
 
     open: Reader
@@ -44,9 +44,9 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class DatasetFolder(Mapping[str, DatasetSpec]):
-    """The data sets of a folder by name, a file each: `speech_commands.py` declares `speech-commands`.
+    """The data sets of a folder by name, one file each: `speech_commands.py` declares `speech-commands`.
 
-    A file is imported when its data set is asked for.
+    A file is imported when its data set is requested.
     """
 
     package: ModuleType
@@ -66,15 +66,15 @@ class DatasetFolder(Mapping[str, DatasetSpec]):
         module = f"{self.package.__name__}.{name.replace('-', '_')}"
         declared = getattr(import_module(module), "DATASET", None)
         if not isinstance(declared, DatasetSpec):
-            raise TypeError(f"{module}: declares no DATASET; add it, or move the file out of the data sets")
+            raise TypeError(f"{module}: declares no DATASET; add it, or move the file out of this folder")
         return declared
 
 
 def require_variant(dataset: str, wanted: Wanted, *known: str | None) -> None:
-    """Refuse a variant that a data set does not have; `known` are those it has, None where it can be left out.
+    """Refuse a variant that a data set does not have; `known` are those it has, including None if it can be left out.
 
     Raises:
-        UserError: naming the known ones.
+        UserError: the variant is not known; the message lists the known ones.
 
     """
     if wanted.variant not in known:

@@ -1,4 +1,4 @@
-"""What a task makes of a published recipe."""
+"""The input and the training of a task: a published recipe with the task's changes."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,8 @@ def resolve(name: str, task: TaskConfig, tuning: Tuning) -> tuple[InputConfig, F
     """The input and the training of a task in one tuning: its recipe's, with the values that the task changes.
 
     Raises:
-        UserError: the recipe is unknown or has another goal, or a changed value is impossible; key and way out are named.
+        UserError: the recipe is unknown or has another goal, or a changed value is impossible; the message
+            names the key and the way out.
 
     """
     known = SPECS[task.modality].recipes
@@ -36,8 +37,8 @@ def resolve(name: str, task: TaskConfig, tuning: Tuning) -> tuple[InputConfig, F
     training = _changed(recipe.finetune, task.finetune, f"tasks.{name}.finetune")
     if training.augment is True:
         raise UserError(
-            f"tasks.{name}.finetune.augment: true turns on what small data have, a task has none of it; leave it out for that of "
-            "the recipe, give single values of it, or say false."
+            f"tasks.{name}.finetune.augment: true turns on the augmentation of small data, which a task does not have; leave the "
+            "key out to use the recipe's augmentation, set single values of it, or set it to false."
         )
     return form, training
 
@@ -50,7 +51,7 @@ def _changed(config: T, changes: dict[str, JsonValue], key: str) -> T:
 
 
 def _merged(values: Mapping[str, JsonValue], changes: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """The values with some changed; of a section inside (`augment`, `test`), what is not named stays too."""
+    """The values with some changed; a nested section (`augment`, `test`) also keeps the values that are not named."""
     merged = dict(values)
     for key, change in changes.items():
         value = merged.get(key)

@@ -1,4 +1,4 @@
-"""What a modality is to the rest: one object with everything that differs between modalities. Each wing declares its own."""
+"""The interface of a modality: one object with everything that differs between modalities. Each modality declares its own."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from m2pt.modalities.shared.tokenizer import PatchTokenizer, Tokenizer
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """The pretraining target: `loss` scores predicted patches, `restore` brings them to the signal's units, `draw` shows them."""
+    """The pretraining target: `loss` scores predictions, `restore` converts them to the signal's units, `draw` plots them."""
 
     loss: Callable[[Tensor, Tensor], Tensor]
     restore: Callable[[Tensor, Tensor], Tensor]
@@ -26,7 +26,7 @@ class Reconstruction:
 
 @dataclass(frozen=True)
 class Embedded:
-    """The embedded data set: `write(folder, sizes)` makes it. Raise `version` with every change that changes a file of it."""
+    """The embedded data set: `write(folder, sizes)` makes it. Increase `version` with every change to one of its files."""
 
     version: int
     write: Callable[[Path, EmbeddedData], None]
@@ -38,10 +38,10 @@ PredictScene = Callable[[nn.Module, Tensor, Any, int | None, int, tuple[int, int
 
 @dataclass(frozen=True)
 class ModalitySpec:
-    """One modality. What a spec or a file of weights needs to know of it is declared on its `section` of `inputs`.
+    """One modality. What specs and weight files need to know about it is declared on its `section` of `inputs`.
 
-    What needs a decoder or matplotlib (`small`, `datasets`, `reconstruction`, `embedded`) is imported when it is used: planning a
-    study needs neither.
+    Code that needs a decoder or matplotlib (`small`, `datasets`, `reconstruction`, `embedded`) is imported when it is used:
+    planning a study needs neither.
     """
 
     name: Modality
@@ -51,20 +51,20 @@ class ModalitySpec:
     published: Callable[[Any, int], Tokenizer]
     """Builds the tokenizer of the family whose weights are loaded."""
     augment: Callable[[Tensor, torch.Generator], Tensor]
-    """Changes a batch of small data in training."""
+    """Augments a batch of small data in training."""
     reconstruction: Callable[[], Reconstruction]
     recipes: Mapping[str, Recipe]
     """The published recipes by name."""
     small: Callable[[Path, str, Any], Samples]
-    """Reads one split of small data as a whole: folder, split, input section."""
+    """Reads one complete split of small data, given folder, split and input section."""
     datasets: DatasetFolder
     """The published data sets by name."""
     embedded: Callable[[], Embedded]
     decoders: tuple[str, ...]
-    """The packages whose version decides what is decoded, and what can be."""
+    """The packages whose versions determine what can be decoded, and the result."""
     views_averaged_as: Literal["probabilities", "logits"] = "probabilities"
-    """How the views of a classified sample are joined."""
+    """What is averaged over the views of a classified sample."""
     has_rectangles: bool = True
-    """Whether a rectangle can be cut out of a sample and put into another one (cutmix)."""
+    """Whether a rectangle can be cut out of one sample and pasted into another (cutmix)."""
     predict_scene: PredictScene | None = None
-    """Predicts scenes larger than the model's input; None where samples are no scenes."""
+    """Predicts scenes larger than the model's input; None if the modality has no scenes."""

@@ -125,5 +125,5 @@ def test_the_side_head_is_a_small_convolutional_one_on_the_third_map():
 
 
 def test_the_side_head_is_upernets():
-    with pytest.raises(UserError, match=r"finetune\.side_loss: the head 'mean' has no second one at its side"):
+    with pytest.raises(UserError, match=r"finetune\.side_loss: the head 'mean' has no side head"):
         Model("image", INPUT, TINY, 2, side_head=True)
