@@ -1,4 +1,4 @@
-"""The names under which results of reading data are remembered: each covers everything that the result depends on."""
+"""Cache keys for the results of reading data: each covers everything that the result depends on."""
 
 import functools
 import hashlib
@@ -15,10 +15,10 @@ from m2pt.runs.identity import canonical
 
 @refuses_unknown
 def reading_key(modality: Modality, data_sha256: str, asked: Any) -> str:
-    """The name of what the readers of a modality make of data: 16 hexadecimal digits.
+    """The cache key of what a modality's readers produce from the data: 16 hexadecimal digits.
 
     It covers the content of the data, everything that the reader is given (`asked`: plain data), the source code of the readers,
-    and the versions of the packages that decode: no version has to be raised by hand when a reader changes.
+    and the versions of the packages that decode. No version has to be increased by hand when a reader changes.
 
     Raises:
         TypeError: `asked` holds a value without a canonical form.
@@ -32,7 +32,7 @@ def reading_key(modality: Modality, data_sha256: str, asked: Any) -> str:
 @refuses_unknown
 @functools.cache  # of the code that this process has loaded
 def readers_sha256(modality: Modality) -> str:
-    """SHA-256 of the source code of a modality's readers: its own folder, and what all modalities share."""
+    """SHA-256 of the source code of a modality's readers: its own folder, and the code that all modalities share."""
     home = Path(m2pt.__file__).parent / "modalities"
     return sources_sha256(home, [*home.glob("*.py"), *(home / "shared").glob("*.py"), *(home / modality).rglob("*.py")])
 

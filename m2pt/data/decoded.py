@@ -22,7 +22,7 @@ from m2pt.runs.identity import canonical
 
 @refuses_unknown
 def load(modality: Modality, folder: Path, split: str, config: InputConfig, data_sha256: str, cache: Path = CACHE) -> Samples:
-    """The decoded samples of one split, from the cache, or else decoded and cached.
+    """The decoded samples of one split, read from the cache, or decoded and then cached.
 
     Raises:
         UserError: the data are not those of `data_sha256`, or are missing or damaged, or the cache cannot be written.
@@ -44,7 +44,7 @@ def load(modality: Modality, folder: Path, split: str, config: InputConfig, data
 
 
 def require(folder: Path, data_sha256: str, cache: Path = CACHE) -> None:
-    """Raise `UserError` where the data in a folder are not those that a run was planned with."""
+    """Raise `UserError` if the data in a folder are not those that a run was planned with."""
     if (now := fingerprint(folder, cache)) != data_sha256:
         raise UserError(
             f"{folder}: the data changed since the run was planned (fingerprint {now[:12]}, planned {data_sha256[:12]}); "
@@ -62,7 +62,7 @@ def _store(path: Path, samples: Samples) -> None:
 
 
 def _cached(path: Path) -> Samples | None:
-    """What `_store` wrote; None where it is missing or incomplete."""
+    """What `_store` wrote; None if it is missing or incomplete."""
     if not path.is_file():
         return None
     try:

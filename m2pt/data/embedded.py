@@ -1,4 +1,4 @@
-"""The embedded data sets: made completely or not at all, and only where they do not exist yet."""
+"""The embedded data sets: made completely or not at all, and only if they do not exist yet."""
 
 import shutil
 import tempfile
@@ -18,10 +18,10 @@ _ASIDE = ".making-"
 
 
 def write_embedded(root: Path, sizes: EmbeddedData, cache: Path = CACHE) -> bool:
-    """Make the embedded data sets below `root`, one folder per modality; False where they exist already, complete and unchanged.
+    """Make the embedded data sets below `root`, one folder per modality; False if they exist already, complete and unchanged.
 
-    A folder is made aside and put in place by rename; one that is missing, was changed, or was made with other sizes or by
-    another version of its generator is made anew.
+    A folder is made under a temporary name and then renamed. One that is missing, was changed, or was made with other sizes or by
+    another version of its generator is made again.
 
     Raises:
         UserError: an optional package is missing, a size is too small, or the disk is full.
@@ -43,7 +43,7 @@ def _origin(modality: Modality, sizes: EmbeddedData) -> dict[str, Any]:
 
 
 def _manifest(root: Path) -> dict[str, Any]:
-    """The manifest at `root`; empty where there is none or it cannot be read."""
+    """The manifest at `root`; empty if there is none or it cannot be read."""
     try:
         manifest = read_json(root / MANIFEST)
     except UserError:
@@ -72,4 +72,4 @@ def _make(root: Path, modality: Modality, sizes: EmbeddedData) -> None:
             fresh.rename(root / modality)
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"{root / modality}: cannot be written ({reason}); free space or permissions, then run again.") from error
+        raise UserError(f"{root / modality}: cannot be written ({reason}); free space or fix permissions and rerun.") from error

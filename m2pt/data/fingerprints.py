@@ -18,10 +18,10 @@ CACHE = Path(".m2pt/cache")
 """The default folder of remembered fingerprints and decoded data; deleting it only costs time."""
 
 _NOTHING = bytes(32)
-"""The content of a link that leads to nothing: readers treat a file listed there as absent."""
+"""Stands for the content of a broken link: readers treat the file as absent."""
 
 _FORM = 1
-"""Raise this when a fingerprint covers other files: what was remembered before is not valid then."""
+"""Increase this when fingerprints come to cover other files: it invalidates what was remembered before."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class _Entry:
 def fingerprint(folder: Path, cache: Path = CACHE) -> str:
     """SHA-256 over the sorted relative paths and contents of all files below a folder, dotfiles excepted.
 
-    The result is remembered below `cache` with the state of every file (`m2pt.files.state`), so that a second call reads no
+    The result is remembered below `cache` with the state of every file (`m2pt.files.state`), so a second call reads no
     content.
 
     Raises:
-        UserError: the folder is missing or holds no file, or a file cannot be read.
+        UserError: the folder is missing or empty, or a file cannot be read.
 
     """
     require_folder(folder)
@@ -60,7 +60,7 @@ def fingerprint(folder: Path, cache: Path = CACHE) -> str:
             content = _NOTHING if entry.dangling else bytes.fromhex(file_sha256(Path(entry.path)))
             total.update(os.fsencode(entry.name) + b"\0" + content)
     except OSError as error:
-        raise UserError(f"{error.filename or folder}: cannot be read ({error.strerror}); mend its permissions.") from error
+        raise UserError(f"{error.filename or folder}: cannot be read ({error.strerror}); fix its permissions.") from error
     write_json(memory, {"state": state, "sha256": total.hexdigest()})
     return total.hexdigest()
 
@@ -72,13 +72,13 @@ def _entries(folder: Path) -> Iterator[_Entry]:
         directory, prefix = pending.pop()
         status = Path(directory).stat()
         if (status.st_dev, status.st_ino) in seen:
-            raise UserError(f"{directory}: the folder appears twice below {folder} (a link in a circle?); remove the link.")
+            raise UserError(f"{directory}: the folder appears twice below {folder} (a circular link?); remove the link.")
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(directory) as members:
             for item in members:
                 if item.name.startswith("."):
                     continue
-                if _leads_to_nothing(item):
+                if _is_broken_link(item):
                     yield _Entry(prefix + item.name, item.path, state_of(item.stat(follow_symlinks=False)), dangling=True)
                     continue
                 if item.is_dir():
@@ -90,8 +90,8 @@ def _entries(folder: Path) -> Iterator[_Entry]:
                 yield _Entry(prefix + item.name, item.path, state_of(status))
 
 
-def _leads_to_nothing(item: "os.DirEntry[str]") -> bool:
-    """Whether this is a link without a file at its end, as git-annex and DVC leave for content that was not fetched."""
+def _is_broken_link(item: "os.DirEntry[str]") -> bool:
+    """Whether this is a broken link, as git-annex and DVC leave for content that was not fetched."""
     if not item.is_symlink():
         return False
     try:
