@@ -1,6 +1,6 @@
-"""What encoder, tokenizers and heads are made of: initialisation, layer norm, position codes, device-independent noise.
+"""Parts shared by encoder, tokenizers and heads: initialisation, layer norm, position codes, device-independent noise.
 
-Shapes: N places, D width.
+Shapes: N positions, D width.
 """
 
 import math
@@ -17,7 +17,7 @@ __all__ = ["LayerNorm", "RowNoise", "fourier_positions", "grid_sincos", "initial
 
 @dataclass(frozen=True)
 class RowNoise:
-    """Draws for the rows of a global batch of `total` samples, of which this process holds `rows` (a tensor of row numbers)."""
+    """Random draws for a global batch of `total` samples; `rows` is a tensor with the row numbers that this process holds."""
 
     seed: int
     total: int
@@ -56,7 +56,7 @@ def fourier_positions(coordinates: Tensor, width: int) -> Tensor:
 
 
 def grid_sincos(rows: int, columns: int, width: int) -> Tensor:
-    """MAE's 2-D code of a grid, row by row: (rows * columns, D) float32.
+    """MAE's 2-D position code of a grid, row by row: (rows * columns, D) float32.
 
     The first half of the width encodes the column, the second the row, each as sines followed by cosines at frequencies from 1
     down to 1/10000 (arXiv 2111.06377, appendix A.1); AudioMAE's is the same with time as rows and frequency as columns. If the
@@ -71,7 +71,7 @@ def grid_sincos(rows: int, columns: int, width: int) -> Tensor:
 
 
 def sinusoids(count: int, width: int) -> Tensor:
-    """The code of a sequence that VideoMAE takes from language models (arXiv 1706.03762, section 3.5): (count, D) float32.
+    """The position code that VideoMAE takes from language models (arXiv 1706.03762, section 3.5): (count, D) float32.
 
     Sines in the even columns, cosines in the odd ones.
     """

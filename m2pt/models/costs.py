@@ -1,6 +1,6 @@
 """What a run costs before it is run: parameters, floating-point operations, and a rough estimate of GPU hours.
 
-Operations are counted, not assumed: the model runs with fake tensors, which have shapes and no content, and every matrix product
+Operations are counted, not assumed: the model runs with fake tensors, which have shapes but no content, and every matrix product
 and convolution of the forward and the backward pass counts as 2 operations per multiply-add. Other operations (norms,
 activations, farthest-point sampling, nearest neighbours, augmentation, decoding of files) are not counted.
 """
@@ -38,9 +38,9 @@ H100_TFLOPS = 989.0
 """Peak of an NVIDIA H100 SXM in bf16 without sparsity, in 10^12 operations a second, from its data sheet."""
 
 UTILISATION = 0.35
-"""Assumed share of that peak that training reaches; not measured here."""
+"""The assumed fraction of that peak that training reaches; not measured here."""
 
-_BATCH = 2  # a batch norm in training refuses one sample
+_BATCH = 2  # batch norm in training refuses a single sample
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def assumption() -> str:
 
 
 def gpu_hours(flops: float) -> float:
-    """Hours that one device needs for some operations: a rough estimate, which several devices share."""
+    """Hours that one device needs for this number of operations: a rough estimate. Several devices divide the hours."""
     return flops / (H100_TFLOPS * 1e12 * UTILISATION) / 3600
 
 
@@ -214,7 +214,7 @@ def _freeze(model: Model) -> None:
 
 @functools.lru_cache(maxsize=64)
 def _flops(model: Model, shape: tuple[int, ...], num_categories: int) -> tuple[int, int]:
-    """Operations of a forward pass of `_BATCH` samples, and of it with the backward pass.
+    """Operations of a forward pass of `_BATCH` samples, and of the forward and the backward pass together.
 
     Attention is counted as its two products, whichever kernel computes it.
     """

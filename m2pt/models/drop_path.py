@@ -1,4 +1,4 @@
-"""Stochastic depth whose draws depend on the run's seed and the row of the batch alone."""
+"""Stochastic depth whose draws depend only on the run's seed and the row of the batch."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from m2pt.layers import RowNoise
 
 
 class DropPath(nn.Module):
-    """Stochastic depth (arXiv 1603.09382): skips a branch for single samples of a batch, with the probability `rate`.
+    """Stochastic depth (arXiv 1603.09382): skips a branch for individual samples of a batch, with probability `rate`.
 
     Unlike timm's, it draws nothing itself. `draw_paths` decides for a batch, so that the same samples lose the same branches on
     any number of devices, and again when a block is recomputed for its gradient.

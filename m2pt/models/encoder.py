@@ -10,10 +10,10 @@ from m2pt.models.families import build_blocks
 
 @torch.no_grad()
 def take_blocks(blocks: nn.Module, others: nn.Module) -> None:
-    """Copy the weights of other blocks of the same sizes; what fine-tuning has added to the first ones (`BlocksConfig`) stays.
+    """Copy the weights of `others` into `blocks`, keeping what fine-tuning has added to `blocks` (`BlocksConfig`).
 
     Raises:
-        RuntimeError: they do not fit.
+        RuntimeError: their sizes differ.
 
     """
     blocks.load_state_dict(blocks.state_dict() | others.state_dict())
@@ -34,7 +34,7 @@ class Encoder(nn.Module):
 
 
 def random_encoder(config: ModelConfig, seed: int) -> Encoder:
-    """An encoder that is freshly initialised from `seed`, without a draw from torch's global generator."""
+    """An encoder that is freshly initialised from `seed`, without advancing torch's global generator."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Encoder(config)

@@ -1,4 +1,4 @@
-"""Heads of a model by name. A head belongs to a modality's task and is never joined by a pathway."""
+"""The heads of a model by name. A head belongs to a modality's task and is never joined by a pathway."""
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,11 @@ __all__ = ["DenseHead", "GroupedBatchNorm", "build_head"]
 
 
 class GroupedBatchNorm(nn.Module):
-    """Batch norm without parameters whose statistics in training are those of each `rows` rows, (B, D) to (B, D).
+    """Batch norm without parameters that normalises each group of `rows` rows separately in training, (B, D) to (B, D).
 
-    It does what plain batch norm does on a batch in parts of `rows` rows, however the batch is really divided, as long as every
-    part has complete groups: the running statistics only move with `take`, group by group in the order of the batch. `seen` are
-    the groups since then, each (2, D): mean and unbiased variance.
+    It equals plain batch norm on batches of `rows` rows, however the batch is really divided, as long as every part has complete
+    groups: the running statistics only move in `take`, group by group in the order of the batch. `seen` holds the statistics of
+    the groups since the last `take`, each (2, D): mean and unbiased variance.
     """
 
     momentum = 0.1  # torch's
@@ -40,7 +40,7 @@ class GroupedBatchNorm(nn.Module):
         return torch.cat([functional.batch_norm(group, None, None, training=True, eps=self.eps) for group in groups])
 
     def take(self, groups_G2D: Tensor) -> None:
-        """Move the running statistics towards those of some groups, one after the other."""
+        """Move the running statistics towards those of the given groups, one after the other."""
         mean, variance = self.get_buffer("running_mean"), self.get_buffer("running_var")
         for group in groups_G2D.to(mean.device):
             mean.lerp_(group[0], self.momentum)
@@ -62,15 +62,15 @@ def build_head(
 ) -> nn.Module:
     """A fresh head for tokens of the encoder's width, initialised from torch's global generator.
 
-    `init_std` is that of the last linear layer of the heads for classification, `norm_rows` what the batch norm of `class_token`
-    sees at once (None: all it is given).
+    `init_std` is the standard deviation of the initial weights in the last linear layer of a classification head; `norm_rows` is
+    the number of rows that the batch norm of `class_token` normalises together (None: all it is given).
 
     Raises:
         UserError: the head is for another modality, or has no side head.
 
     """
     if side_head and kind != "upernet":
-        raise UserError(f"finetune.side_loss: the head {kind!r} has no second one at its side; leave it out.")
+        raise UserError(f"finetune.side_loss: the head {kind!r} has no side head; leave the key out.")
     match kind:
         case "mean":
             return _linear(config.width, num_classes, init_std)

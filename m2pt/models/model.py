@@ -52,7 +52,7 @@ class Model(nn.Module):
         self.tokenizer.adapt(head)
         grid = self.tokenizer.attention_grid
         if added.relative_positions and grid is None:
-            raise UserError("finetune.blocks.relative_positions: is for images in the published form; leave it out.")
+            raise UserError("finetune.blocks.relative_positions: is only for images in the published form; leave it out.")
         self.blocks = build_blocks(config, drop_path, added=added, grid=grid or (1, 1))
         after = head in AFTER_POOLING
         self.norm: nn.Module = nn.Identity() if after or head == "upernet" else LayerNorm(config.width)
@@ -63,7 +63,7 @@ class Model(nn.Module):
         self.head = build_head(head, config, input_config, num_classes, head_init_std, num_categories, norm_rows, side_head)
 
     def features(self, x: Tensor) -> Features:
-        """What the head works with."""
+        """The features that the head reads."""
         tokens = self.tokenizer.tokens(x)
         wanted = self.head.taps if isinstance(self.head, DenseHead) else (len(self.blocks) - 1,)
         taps, state = [], tokens.values

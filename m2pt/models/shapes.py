@@ -1,4 +1,4 @@
-"""Models as shapes without content: built in milliseconds, for what follows from their form alone."""
+"""Models as shapes without content: built in milliseconds, for facts that depend only on their structure."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class _NumbersOnCpu(TorchFunctionMode):
-    """Gives `linspace` a content where all else has none: a model reads its rates of stochastic depth while it is built."""
+    """Gives `linspace` real values where other tensors have none: a model reads its stochastic-depth rates while it is built."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -19,6 +19,6 @@ class _NumbersOnCpu(TorchFunctionMode):
 
 @contextmanager
 def shapes_only() -> Iterator[None]:
-    """Build what is built inside without content."""
+    """Build models in this context as shapes without content."""
     with torch.device("meta"), _NumbersOnCpu():
         yield

@@ -149,7 +149,7 @@ def test_they_train_in_half_width(checkpointing):
 
 def test_relative_positions_are_for_images_in_the_published_form():
     for modality, form in (("image", ImageInput()), ("audio", AudioInput(form="published"))):
-        with pytest.raises(UserError, match=r"finetune\.blocks\.relative_positions: is for images in the published form"):
+        with pytest.raises(UserError, match=r"finetune\.blocks\.relative_positions: is only for images in the published form"):
             Model(modality, form, CONFIG, 5, added=ADDED)
 
 

@@ -210,12 +210,15 @@ def test_what_fine_tuning_adds_is_told_where_it_has_no_place():
     thinned = POINTS.model_copy(update={"form": "shared", "thinned": 64})
     small = run_spec(**ALONE, target="point", modality="point", input=thinned, finetune=whole().finetune)
     for spec, message in (
-        (on_task("image", "mae-finetune", "imagenet", side_loss=0.4), r"finetune\.side_loss: the head 'mean' has no second one"),
+        (on_task("image", "mae-finetune", "imagenet", side_loss=0.4), r"finetune\.side_loss: the head 'mean' has no side head"),
         (
             on_task("video", "videomae-kinetics400", "kinetics", blocks={"relative_positions": True}),
-            r"finetune\.blocks\.relative_positions: is for images in the published form",
+            r"finetune\.blocks\.relative_positions: is only for images in the published form",
         ),
-        (whole(blocks={"relative_positions": True}), r"finetune\.blocks\.relative_positions: is for images in the published"),
+        (
+            whole(blocks={"relative_positions": True}),
+            r"finetune\.blocks\.relative_positions: is only for images in the published form",
+        ),
         (small, r"inputs\.point\.thinned: is for tasks on published data sets, point is read as a whole"),
     ):
         with pytest.raises(UserError, match=message):
