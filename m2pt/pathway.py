@@ -24,7 +24,7 @@ Order = Literal["normal", "reversed", "shuffled"]
 
 
 class PathwayError(ValueError):
-    """Target and auxiliary do not fit, or a model cannot be joined or merged; the message names the place."""
+    """Target and auxiliary do not match, or a model cannot be joined or merged; the message names the layer."""
 
 
 class HasBlocks(Protocol):
@@ -66,7 +66,7 @@ def attach(
         layers: names of the linear layers to join in every block.
         granularity: one scale per `layer` (the paper), per `block`, per `head` (one per head and q, k, v in `attn.qkv`, one
             per head in `attn.proj`, one per layer in the MLP) or per output `channel`.
-        scale_init: first value of every scale; at 0 the model equals the target bit for bit.
+        scale_init: initial value of every scale; at 0 the model equals the target bit for bit.
         scale_trainable: whether the scales require gradients (the paper: yes).
         auxiliary_trainable: whether the auxiliary weights require gradients (the paper: yes).
         order: which auxiliary block joins which target block (`reversed` and `shuffled` are controls).
@@ -74,7 +74,7 @@ def attach(
         branches: compute the auxiliaries in branches of their own instead of adding up the weights (`TwoBranchLinear`).
 
     Raises:
-        PathwayError: the transformers do not fit, so nothing was joined; the message names the first misfit.
+        PathwayError: the transformers do not match, so nothing was joined; the message names the first mismatch.
 
     """
     sources = list(auxiliaries) if isinstance(auxiliaries, Sequence) else [auxiliaries]
@@ -101,7 +101,7 @@ def _names(layers: Iterable[str]) -> tuple[str, ...]:
 def _scales_of(
     block: nn.Module, count: int, layers: tuple[str, ...], granularity: Granularity, value: float, trainable: bool
 ) -> dict[str, list[nn.Parameter]]:
-    """New scales for a block's layers, one for each of `count` auxiliaries; with one per block, all layers have the same."""
+    """New scales for a block's layers, one for each of `count` auxiliaries; with one per block, all its layers share it."""
     if granularity == "block":
         shared = [_new_scale((), value, trainable, _linear(block, layers[0])) for _ in range(count)]
         return {layer: shared for layer in layers}
@@ -193,7 +193,7 @@ def _refuse_misfits(target: HasBlocks, sources: Sequence[HasBlocks], layers: tup
 
 
 def _refuse_pair(place: str, ours: nn.Linear, number: int, theirs: nn.Linear) -> None:
-    """Refuse two layers of the same place whose shapes, biases or types do not fit, and auxiliary weights that are not finite."""
+    """Refuse two corresponding layers whose shapes, biases or types do not match, and auxiliary weights that are not finite."""
     if ours.weight.shape != theirs.weight.shape:
         shapes = f"{tuple(theirs.weight.shape)}, in the target {tuple(ours.weight.shape)}"
         raise PathwayError(f"{place}: the weight of auxiliary {number} is {shapes}")
@@ -201,13 +201,13 @@ def _refuse_pair(place: str, ours: nn.Linear, number: int, theirs: nn.Linear) ->
         raise PathwayError(f"{place}: only one of target and auxiliary {number} has a bias")
     for weight in (ours.weight, theirs.weight):
         if not weight.is_floating_point():
-            raise PathwayError(f"{place}: weights must be floating-point numbers, one is {weight.dtype}")
+            raise PathwayError(f"{place}: weights must be floating-point numbers, but one is {weight.dtype}")
     if not theirs.weight.is_meta and not torch.isfinite(theirs.weight.to(ours.weight.dtype)).all():
         raise PathwayError(f"{place}: the weight of auxiliary {number} is not finite in the target's type, {ours.weight.dtype}")
 
 
 def _refuse_scales(target: HasBlocks, layers: tuple[str, ...], granularity: Granularity, scale_init: float) -> None:
-    """Refuse scales that would not be what the caller asks for."""
+    """Refuse scales that cannot be represented, shared or divided among heads as the caller asks."""
     for index, block in enumerate(_blocks(target)):
         weights = {f"blocks.{index}.{layer}": _linear(block, layer).weight for layer in layers}
         if granularity == "block" and len({(weight.dtype, weight.device) for weight in weights.values()}) > 1:
@@ -266,7 +266,7 @@ def merge(model: HasBlocks) -> None:
     """Fold the pathway into the weights, in place; the result is a plain model with its own parameters. Copies do not change.
 
     Raises:
-        PathwayError: the model has no pathway, or a merged weight would not be finite; nothing has changed then.
+        PathwayError: the model has no pathway, or a merged weight would not be finite; the model is left unchanged.
 
     """
     joined = list(_joined(model))

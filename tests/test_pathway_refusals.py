@@ -161,7 +161,8 @@ def test_weights_that_are_no_floating_point_numbers():
     auxiliary = other()
     layer = auxiliary.blocks[0].attn.qkv
     layer.weight = nn.Parameter(torch.ones(layer.weight.shape, dtype=torch.int8), requires_grad=False)
-    with pytest.raises(PathwayError, match=r"blocks\.0\.attn\.qkv: weights must be floating-point numbers, one is torch\.int8"):
+    fault = r"blocks\.0\.attn\.qkv: weights must be floating-point numbers, but one is torch\.int8"
+    with pytest.raises(PathwayError, match=fault):
         attach(vit(), auxiliary)
 
 

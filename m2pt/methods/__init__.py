@@ -12,7 +12,7 @@ __all__ = ["METHODS", "Method", "Takes", "unread"]
 
 
 def _declared() -> dict[str, Method]:
-    """The methods by name, in the order of tables. Raises `TypeError` where a file of this package declares none."""
+    """The methods by name, in the order of tables. Raises `TypeError` if a file of this package declares none."""
     methods: dict[str, Method] = {}
     for name in METHOD_NAMES:
         method = getattr(import_module(f"{__name__}.{name}"), "METHOD", None)
@@ -27,7 +27,7 @@ METHODS: Mapping[str, Method] = _declared()
 
 
 def unread(spec: Spec) -> Reasons:
-    """The values of a spec that its run does not read, with the reason for each."""
+    """The keys of a spec that its run does not read, with the reason for each."""
     reasons = unread_whatever_the_method(spec)
     if isinstance(spec, RunSpec):
         method = METHODS[spec.method]

@@ -26,11 +26,11 @@ def table() -> str:
 
 
 def inserted(text: str) -> str:
-    """The text with the table between its two marks. Raises `ValueError` where they are missing."""
+    """The text with the table between its two markers. Raises `ValueError` if they are missing."""
     before, _, rest = text.partition(BEGIN)
     _, mark, after = rest.partition(END)
     if not mark:
-        raise ValueError(f"the marks {BEGIN} and {END} are missing")
+        raise ValueError(f"the markers {BEGIN} and {END} are missing")
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
 
 

@@ -1,4 +1,4 @@
-"""What a method declares about itself; each file of this package that has a plain name declares one, as `METHOD`."""
+"""What a method declares about itself; each file here whose name has no leading underscore declares one, as `METHOD`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,9 +35,10 @@ class Method:
         rivals: the keys of the section `rivals` that it reads.
         unread: keys of the spec that its runs do not read, with the reason for each, beyond `m2pt.runs.unread`.
         tunings: the tunings in which it has something to train.
-        adds_what_was_learned: it also takes the encoder that the auxiliary was trained from.
-        random_auxiliary_is_control: it uses one auxiliary just as `random_auxiliary` does, so that this is its control.
-        refusal: the sentence that says why a run cannot use it, or None if it can; no function: every run can.
+        adds_what_was_learned: whether it also takes the encoder that the auxiliary was trained from.
+        random_auxiliary_is_control: whether it uses one auxiliary just as `random_auxiliary` does, which is then its control.
+        refusal: returns the sentence that says why a run cannot use it, or None if it can. If there is no such function, every
+            run can.
 
     """
 

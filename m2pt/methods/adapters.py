@@ -1,8 +1,8 @@
 """Rival: the auxiliary's frozen blocks with bottleneck adapters, between the target's tokenizer and head.
 
 Source: *Any2Point* (arXiv 2404.07989, section 3): a frozen encoder of any modality, tuned for point clouds by small modules in
-its blocks. The adapters are those of Houlsby et al. (arXiv 1902.00751), after the attention and after the MLP; at the start
-they change nothing.
+its blocks. The adapters are those of Houlsby et al. (arXiv 1902.00751), after the attention and after the MLP; they start
+as the identity.
 """
 
 from collections.abc import Sequence

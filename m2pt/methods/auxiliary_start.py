@@ -9,7 +9,7 @@ from m2pt.runs.spec import RunSpec
 
 
 def start_from_auxiliary(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Replace the weights of the target's blocks by the auxiliary's; the target's tokenizer stays."""
+    """Replace the weights of the target's blocks with the auxiliary's; the target's tokenizer stays."""
     (auxiliary,) = auxiliaries
     del spec
     take_blocks(model.blocks, auxiliary.blocks)

@@ -26,7 +26,7 @@ class Tower:
 
 
 class CrossBlock(nn.Module):
-    """A block of the target, the tower's block at the same depth, and the gated attention from the first to the second."""
+    """A block of the target, the tower's block at the same depth, and gated attention in which the first queries the second."""
 
     def __init__(self, block: nn.Module, beside: nn.Module, tower: Tower, width: int, heads: int, first: bool) -> None:
         super().__init__()

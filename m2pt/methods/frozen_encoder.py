@@ -13,7 +13,7 @@ from m2pt.runs.spec import RunSpec
 
 
 def freeze_auxiliary(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Replace the weights of the target's blocks by the auxiliary's, and freeze them."""
+    """Replace the weights of the target's blocks with the auxiliary's, and freeze them."""
     (auxiliary,) = auxiliaries
     del spec
     take_blocks(model.blocks, auxiliary.blocks)

@@ -18,7 +18,7 @@ from m2pt.runs.spec import RunSpec
 
 @torch.no_grad()
 def shuffle(auxiliaries: Sequence[Encoder], seed: int) -> None:
-    """Shuffle the entries of every weight with two or more dimensions, in place, by the run's seed."""
+    """Shuffle the entries of every weight with two or more dimensions, in place, with the run's seed."""
     generator = torch.Generator().manual_seed(derived_seed(seed, "shuffled auxiliary"))
     for auxiliary in auxiliaries:
         for parameter in auxiliary.parameters():
@@ -28,7 +28,7 @@ def shuffle(auxiliaries: Sequence[Encoder], seed: int) -> None:
 
 
 def join_shuffled(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Shuffle the auxiliary's matrices by the run's seed, and join the result."""
+    """Shuffle the auxiliary's matrices with the run's seed, and join the result."""
     shuffle(auxiliaries, spec.seed)
     join(model, spec, auxiliaries)
 

@@ -15,7 +15,7 @@ from m2pt.runs.spec import RunSpec
 
 
 def start_from_shuffled(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Replace the weights of the target's blocks by the auxiliary's, shuffled by the run's seed."""
+    """Replace the weights of the target's blocks with the auxiliary's, shuffled with the run's seed."""
     shuffle(auxiliaries, spec.seed)
     start_from_auxiliary(model, spec, auxiliaries)
 

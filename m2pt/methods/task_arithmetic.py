@@ -1,7 +1,7 @@
 """Rival: add to the target's blocks what the auxiliary learned in its last training, and fine-tune everything.
 
 Source: *Editing Models with Task Arithmetic* (arXiv 2212.04089): a task vector is the difference between an encoder after and
-before its training. Here it is that of another modality: the auxiliary minus the encoder that it was trained from.
+before its training. Here it belongs to another modality: the auxiliary minus the encoder that it was trained from.
 """
 
 from collections.abc import Sequence

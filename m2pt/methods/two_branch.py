@@ -1,4 +1,4 @@
-"""Rival: the pathway computed in two branches, as it is drawn in the paper, which shows what merging the weights saves."""
+"""Rival: the pathway computed in two branches, as drawn in the paper; the comparison shows what merging the weights saves."""
 
 from collections.abc import Sequence
 
