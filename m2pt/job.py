@@ -1,11 +1,11 @@
 """One run from start to finish: `python -m m2pt.job RUN_DIR`.
 
-The folder holds `spec.json` (what) and `local/inputs.json` (where). The run is done under a lock, goes on from its last
-checkpoint, and leaves `record.json`, or `local/failure.json` with one sentence.
+The folder holds `spec.json` (what to run) and `local/inputs.json` (where its inputs are). The run holds a lock, resumes from its
+last checkpoint, and writes `record.json`, or `local/failure.json` with one sentence.
 
-`python -m m2pt.job --worker` does many runs in one process, so that imports are paid once: it prints `{"ready": true}`, reads
-`{"run_dir": ...}` lines from standard input and answers each with `{"run_dir": ..., "status": ..., "error": ...}`. It leaves
-at once when its standard input closes, which is also what happens when its parent dies.
+`python -m m2pt.job --worker` executes many runs in one process, so that imports are paid for once: it prints `{"ready": true}`,
+reads `{"run_dir": ...}` lines from standard input and answers each with `{"run_dir": ..., "status": ..., "error": ...}`. It exits
+at once when its standard input closes, which also happens when its parent dies.
 """
 
 import json
@@ -51,14 +51,14 @@ from m2pt.training.stopwatch import Stopwatch
 
 
 def run(run_dir: Path, share: Share | None = None, device_index: int = 0) -> str | None:
-    """Do one run; returns None when it is complete, else the sentence that says why not. Never raises for a failing run.
+    """Execute one run; returns None if it is complete, otherwise the sentence that says why not. Never raises for a failing run.
 
-    `share` is this process's place where torchrun started several for the run; a run that wants several devices and was not
-    started so starts them itself.
+    `share` is this process's share of the run if torchrun started several processes for it. A run that needs several devices and
+    was not started by torchrun starts those processes itself.
     """
     share = share or Share()
     try:
-        if share.world == 1 and (devices := _devices_wanted(run_dir)) > 1:
+        if share.world == 1 and (devices := _devices_needed(run_dir)) > 1:
             return _run_shared(run_dir, devices)
         with locked(run_dir / LOCK) if share.leads else nullcontext():
             if is_complete(run_dir):
@@ -72,25 +72,25 @@ def run(run_dir: Path, share: Share | None = None, device_index: int = 0) -> str
         return f"{run_dir}: cannot be used as a run's folder ({error.strerror})."
 
 
-def _devices_wanted(run_dir: Path) -> int:
+def _devices_needed(run_dir: Path) -> int:
     try:
         return read_inputs(run_dir).devices
-    except UserError:  # told below, where it is recorded too
+    except UserError:  # raised again by the attempt, which also records it
         return 1
 
 
 _under_way: list["subprocess.Popen[bytes]"] = []
-"""What this process has started for a run on several devices: it must not outlive this process."""
+"""The torchrun process that this process has started for a run on several devices; it must not outlive this process."""
 
 
 def _run_shared(run_dir: Path, devices: int) -> str | None:
-    """Let torchrun start one process for each device of the run, and tell how that ended."""
+    """Have torchrun start one process for each device of the run; returns as `run` does."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(devices)]
     with (run_dir / LOG).open("a", encoding="utf-8") as log:
-        together = subprocess.Popen([*command, "-m", "m2pt.job", str(run_dir)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        _under_way.append(together)
-        together.wait()
-        _under_way.remove(together)
+        torchrun = subprocess.Popen([*command, "-m", "m2pt.job", str(run_dir)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        _under_way.append(torchrun)
+        torchrun.wait()
+        _under_way.remove(torchrun)
     if is_complete(run_dir):
         return None
     if (run_dir / FAILURE).is_file():
@@ -108,8 +108,8 @@ def _attempt(run_dir: Path, share: Share, device_index: int) -> str | None:
     except PathwayError as error:
         return _fail(run_dir, f"{run_dir.name}: {error}.", "")
     except torch.OutOfMemoryError as error:
-        return _fail(run_dir, f"{run_dir.name}: the device has not enough memory; set execution.micro_batch lower.", str(error))
-    except Exception as error:  # whatever happens inside a run fails this run and no other
+        return _fail(run_dir, f"{run_dir.name}: the device ran out of memory; lower execution.micro_batch.", str(error))
+    except Exception as error:  # an error of any kind fails only this run
         traceback.print_exc()
         message = " ".join(str(error).split()) or "no message"
         sentence = f"{run_dir.name}: {type(error).__name__}: {message} (see {run_dir / LOG})."
@@ -121,7 +121,7 @@ def _fail(run_dir: Path, sentence: str, details: str) -> str:
     try:
         write_failure(run_dir, Failure(error=sentence, details=details))
     except UserError as error:
-        return f"{sentence} Nor could this be recorded: {error}"
+        return f"{sentence} This could not be recorded either: {error}"
     return sentence
 
 
@@ -152,20 +152,20 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
             if share.leads:
                 end_attempt(run_dir, attempt.model_copy(update=_measured(watch, begin, energy, memory)))
     if record.run_id != run_id(spec):
-        raise ValueError("the record is not this run's")
+        raise ValueError("the record belongs to another run")
     if share.leads:
         write_record(run_dir, record)
         remove_checkpoint(run_dir)
 
 
 def _attempt_begun(started: str, run_dir: Path, device: torch.device, share: Share) -> Attempt:
-    """What is known of an attempt when it begins."""
-    standing = epochs_of_checkpoint(run_dir)
+    """What is known about an attempt when it begins."""
+    epochs_done = epochs_of_checkpoint(run_dir)
     facts = environment.facts(device.type, environment.device_name(device), torch.get_num_threads())
     return Attempt(
         started=started,
-        resumed=standing is not None,
-        resumed_from_epoch=standing or 0,
+        resumed=epochs_done is not None,
+        resumed_from_epoch=epochs_done or 0,
         devices=share.world,
         git_commit=git_commit(),
         **dict(facts),
@@ -173,7 +173,7 @@ def _attempt_begun(started: str, run_dir: Path, device: torch.device, share: Sha
 
 
 def _measured(watch: Stopwatch, begin: float, energy: EnergyMeter, memory: PeakMemory) -> dict[str, Any]:
-    """What is measured of an attempt when it ends."""
+    """The measurements of an attempt, taken when it ends."""
     seconds = watch.seconds | {"total": time.perf_counter() - begin}
     return {
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
@@ -184,17 +184,17 @@ def _measured(watch: Stopwatch, begin: float, energy: EnergyMeter, memory: PeakM
 
 
 def _devices(device: torch.device, share: Share) -> list[torch.device]:
-    """The devices of all processes of the run, which are the first ones that this process sees."""
+    """The devices of all processes of the run: the first ones that this process can see."""
     if share.world == 1 or device.type == "cpu":
         return [device]
     return [torch.device(device.type, index) for index in range(share.world)]
 
 
 def _prepare_device(inputs: JobInputs, index: int) -> torch.device:
-    """Choose the device and fix what could make equal runs differ: threads and algorithms."""
+    """Choose the device, and fix what could make equal runs differ: the number of threads and the algorithms."""
     device = torch.device(inputs.device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError("the run was given a CUDA device, but torch sees none; set execution.devices to cpu or mend the driver.")
+        raise UserError("the run was given a CUDA device, but torch sees none; set execution.devices to cpu or fix the driver.")
     if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", index)
     torch.set_num_threads(inputs.threads)
@@ -216,7 +216,7 @@ def _split(modality: Modality, spec: Spec, split: str, inputs: JobInputs) -> Sam
 
 
 _decoded = lru_cache(maxsize=6)(decoded.load)
-"""Samples stay in a worker between its runs; their fingerprint is part of the key, so they are never another data set's."""
+"""A worker keeps samples between its runs; the fingerprint is part of the key, so it never returns those of other data."""
 
 
 def _places(inputs: JobInputs, device: torch.device, share: Share) -> Places:
@@ -252,7 +252,7 @@ def work() -> None:
 
 
 def _read_orders(orders: queue.Queue[str]) -> None:
-    """Pass on orders; leave the process, in the middle of a run if need be, when the parent is gone."""
+    """Queue the requests; end the process, even in the middle of a run, when the parent is gone."""
     for line in sys.stdin:
         orders.put(json.loads(line)["run_dir"])
     for started in _under_way:
@@ -261,8 +261,8 @@ def _read_orders(orders: queue.Queue[str]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Entry point; exit code 0 complete, 1 failed, 2 wrong call."""
-    code_sha256()  # of the files that this process has just imported, whatever becomes of them later
+    """Entry point; exit code 0 complete, 1 failed, 2 wrong usage."""
+    code_sha256()  # hashes (and remembers) the files that this process has just imported, even if they are edited later
     # cuBLAS is deterministic only with a fixed workspace; it reads this when CUDA starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if arguments == ["--worker"]:
@@ -272,7 +272,7 @@ def main(arguments: list[str]) -> int:
         return 2
     run_dir = Path(arguments[0])
     if not (run_dir / SPEC).is_file():
-        print(f"{run_dir / SPEC}: is missing; a run's folder is made by `m2pt sweep`.", file=sys.stderr)
+        print(f"{run_dir / SPEC}: is missing; run folders are made by `m2pt sweep`.", file=sys.stderr)
         return 2
     with joined(_device_type(run_dir)) as (share, index):
         error = run(run_dir, share, index)
