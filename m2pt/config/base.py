@@ -17,8 +17,8 @@ Layer = Literal["attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"]
 LAYERS: tuple[Layer, ...] = get_args(Layer)
 
 Form = Literal["shared", "published"]
-"""How a tokenizer marks place and pools: `shared` is this project's fixed Fourier code without class token, the same for all
-modalities; `published` is that of the family whose weights are loaded (MAE, AudioMAE, Point-MAE, VideoMAE)."""
+"""How a tokenizer encodes positions and pools tokens: `shared` is this project's fixed Fourier code without a class token, the
+same for all modalities; `published` is the way of the family whose weights are loaded (MAE, AudioMAE, Point-MAE, VideoMAE)."""
 
 Setting = Literal["pretrained", "scratch"]
 Tuning = Literal["full", "fix"]
@@ -35,17 +35,17 @@ class UserError(Exception):
 
 
 def refuses_unknown(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function refuse values that its `Literal` parameters do not list: a typing mistake would not be noticed.
+    """Make a function refuse values that its `Literal` parameters do not list: a misspelt value would otherwise go unnoticed.
 
     Raises (the decorated function):
-        UserError: a value is not listed; the sentence has the parameter, the value and the choices.
+        UserError: a value is not listed; the message names the parameter, the value and the choices.
 
     """
     signature = inspect.signature(function)
 
     @functools.cache
     def literals() -> dict[str, tuple[tuple[object, ...], bool]]:
-        """For each parameter the listed values, and whether others are allowed that are not strings."""
+        """For each parameter, the listed values and whether values that are not strings are also allowed."""
         hints = get_type_hints(function)
         return {name: known for name in signature.parameters if (known := _literal(hints.get(name)))[0]}
 

@@ -10,13 +10,13 @@ from m2pt.config.optimizer import OptimizerConfig
 
 
 class BlocksConfig(Frozen):
-    """What fine-tuning adds to the blocks of an encoder, none of which was pretrained."""
+    """What fine-tuning adds to the blocks of an encoder; none of it is pretrained."""
 
     layer_scale: PositiveFloat | None = None
-    """First value of a learned factor per channel on what each half of a block adds (LayerScale, arXiv 2103.17239); without the
+    """Initial value of a learned factor per channel on what each half of a block adds (LayerScale, arXiv 2103.17239); without the
     key there is no factor."""
     relative_positions: bool = False
-    """Give attention a learned bias for each head and displacement between two patches, and for the class token, from zero on;
+    """Give attention a learned bias, initially 0, for each head and displacement between two patches, and for the class token;
     each block has its own (BEiT, arXiv 2106.08254)."""
 
 
@@ -24,7 +24,7 @@ Head = Literal["mean", "class_token", "class_and_max", "part_segmentation", "upe
 
 
 class TestConfig(Frozen):
-    """How a model is tested, where that is more than one view of each sample."""
+    """How a model is tested with more than one view of each sample."""
 
     __test__: ClassVar[bool] = False  # pytest would collect it because of its name
 
@@ -35,7 +35,7 @@ class TestConfig(Frozen):
     votes: Positive = 1
     """Views of a cloud under random scales, whose logits are averaged; only for classification."""
     stride: Positive | None = None
-    """Pixels between the windows through which a scene is seen."""
+    """Pixels from one window to the next; a scene is tested window by window."""
 
 
 class FinetuneConfig(OptimizerConfig):
@@ -116,7 +116,7 @@ class FinetuneConfig(OptimizerConfig):
 
     @property
     def mixes_before(self) -> bool:
-        """Whether samples are mixed with each other while they are read, before they stand in a batch."""
+        """Whether samples are mixed with each other while they are read, before they are put into a batch."""
         return not isinstance(self.augment, bool) and self.augment.mixes
 
     @property
@@ -126,7 +126,7 @@ class FinetuneConfig(OptimizerConfig):
 
     @property
     def rows_together(self) -> int | None:
-        """How many rows of a batch belong together wherever it is computed; None where all do."""
+        """How many rows of a batch must be computed together; None if all must be."""
         return self.norm_rows or (self.mixing_rows if self.mixes else None)
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ else:
     MethodName = Literal[METHOD_NAMES]
 
 CORE_METHODS: tuple[MethodName, ...] = ("baseline", "pathway", "random_auxiliary", "own_modality")
-"""What a study compares if it does not say: the claim with its reference and its two main controls."""
+"""What a study compares by default: the claim with its reference and its two main controls."""
 
 
 class PathwayConfig(Frozen):
@@ -35,7 +35,7 @@ class PathwayConfig(Frozen):
     granularity: Literal["layer", "block", "head", "channel"] = "layer"
     """One scale per layer (the paper), block, head or output channel."""
     scale_init: float = 0.0
-    """First value of every scale; at 0 the model starts as the target."""
+    """Initial value of every scale; at 0 the model starts as the target."""
     scale_trainable: bool = True
     """Train the scales."""
     scale_lr_multiple: PositiveFloat = 30.0

@@ -22,7 +22,7 @@ class RangeConfig(Frozen):
     high: float | None = None
     """Largest value."""
     log: bool = False
-    """Draw evenly in the logarithm."""
+    """Draw uniformly in the logarithm."""
     integer: bool = False
     """Draw whole numbers only."""
     choices: tuple[JsonValue, ...] | None = None
@@ -74,7 +74,7 @@ class RangeConfig(Frozen):
         if self.choices is not None:
             return "one of " + " | ".join(value_words(choice) for choice in self.choices)
         ends = " to ".join(f"{end:g}" for end in (self.low, self.high) if end is not None)
-        return ends + (", whole numbers" if self.integer else "") + (", evenly in the logarithm" if self.log else "")
+        return ends + (", whole numbers" if self.integer else "") + (", uniformly in the logarithm" if self.log else "")
 
 
 class SearchConfig(Frozen):
@@ -127,14 +127,14 @@ def _may_vary(key: str) -> bool:
 
 
 def value_words(value: JsonValue) -> str:
-    """A value of a study file in words: texts as they are, lists without brackets."""
+    """A value of a study file in words: strings as they are, lists without brackets."""
     if isinstance(value, list):
         return ", ".join(map(value_words, value))
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _form(value: JsonValue) -> str:
-    """One text for equal values: whole floats as integers."""
+    """The same text for equal values: a float without a fraction is written as an integer."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return json.dumps(value, sort_keys=True)

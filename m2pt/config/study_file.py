@@ -43,5 +43,5 @@ def parse_study(text: str, source: str) -> Study:
 
 
 def _kind(value: object) -> str:
-    names = {type(None): "empty", str: "a text", list: "a list", bool: "a truth value", int: "a number", float: "a number"}
+    names = {type(None): "empty", str: "a string", list: "a list", bool: "a truth value", int: "a number", float: "a number"}
     return names.get(type(value), type(value).__name__)

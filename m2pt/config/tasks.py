@@ -14,7 +14,7 @@ MOST_UNREADABLE = 0.01
 class TaskConfig(Frozen):
     """A target that is more than a modality: a published data set in its published files, with the recipes to train for it.
 
-    A listed sample without a file ends a run before it starts, and one that cannot be read ends it where it is met; with
+    A listed sample without a file ends a run before it starts, and one that cannot be read ends it when it is reached; with
     `unreadable: skip` both are left out from the start and counted.
     """
 

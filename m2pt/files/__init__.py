@@ -1,1 +1,1 @@
-"""What m2pt keeps in files: written whole or not at all, read strictly, locked between processes, known again by their state."""
+"""Files that m2pt keeps: written completely or not at all, read strictly, locked between processes, recognised by their state."""

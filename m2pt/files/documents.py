@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and JSON: how everything that m2pt keeps is written and read."""
+"""Files that are complete or absent, and JSON: how everything that m2pt keeps is written and read."""
 
 import json
 import os
@@ -15,9 +15,9 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def write_atomic(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Write a file so that it is either whole or not there, also when the disk is full or the process is killed.
+    """Write a file so that it is either complete or absent, even if the disk is full or the process is killed.
 
-    Without `durable` a loss of power soon after may leave less: for files whose reader notices that and can do without.
+    Without `durable`, a power loss soon afterwards may damage it: only for files whose reader notices that and can do without.
 
     Raises:
         UserError: the file cannot be written (no space, no permission); the path and the system's reason are named.
@@ -37,7 +37,7 @@ def write_atomic(path: Path, content: bytes, *, durable: bool = True) -> None:
         finally:
             Path(temporary).unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); free space or permissions, then run again.") from error
+        raise UserError(f"{path}: cannot be written ({error.strerror}); free space or fix permissions, then run again.") from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -49,7 +49,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        UserError: it is missing, unreadable or no JSON.
+        UserError: it is missing, unreadable or not JSON.
 
     """
     try:
@@ -57,7 +57,7 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
     except ValueError as error:
-        raise UserError(f"{path}: is no valid JSON ({error}); delete the folder {path.parent} and run again.") from error
+        raise UserError(f"{path}: is not valid JSON ({error}); delete the folder {path.parent} and run again.") from error
 
 
 def read_model(path: Path, model: type[M]) -> M:

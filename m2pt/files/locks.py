@@ -1,7 +1,7 @@
-"""Locks between processes, on files. The system frees a lock when its process ends, in whatever way.
+"""Locks between processes, on files. The system frees a lock when its process ends, however it ends.
 
-By `flock` itself: the package filelock waits by polling, and its probe creates the file, needs permission to write, and cannot be
-shared by several observers.
+They use `flock` directly: the package filelock waits by polling, and its probe creates the file, needs permission to write, and
+cannot be shared by several observers.
 """
 
 import fcntl
@@ -29,7 +29,7 @@ def locked(path: Path, wait_s: float | None = None) -> Iterator[None]:
     """Hold the lock on a file, and write this process's id into the file.
 
     Args:
-        path: the file; it is created if need be, and stays.
+        path: the file; it is created if it does not exist, and is never removed.
         wait_s: how long to wait for another process to free the lock; None waits until it does.
 
     Raises:

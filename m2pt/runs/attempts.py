@@ -49,7 +49,7 @@ class Attempt(EnvironmentFacts):
     """None where the system cannot separate it from earlier runs of the process."""
 
     inference: Inference | None = None
-    """The time of a forward pass; None where the attempt did not come that far, or memory was short."""
+    """The time of a forward pass; None if the attempt did not get that far, or memory was short."""
 
     interrupted: bool = False
     """Whether it was killed; `seconds` then ends with its last complete epoch."""
@@ -65,7 +65,7 @@ class Attempt(EnvironmentFacts):
 
 
 NOT_RECORDED = Attempt(started="")
-"""Stands for the attempts of a run whose folder came here without them."""
+"""Represents the attempts of a run whose folder was copied here without them."""
 
 
 class _Ledger(Frozen):

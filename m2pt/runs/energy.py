@@ -1,7 +1,7 @@
-"""The energy that devices take while a run goes on, where they tell it: NVIDIA's by NVML, processors' by RAPL.
+"""The energy that devices use during a run, if they report it: NVIDIA GPUs by NVML, processors by RAPL.
 
-It is the energy of whole devices: of the GPUs of the run and nothing else on CUDA, of all processor packages and their memory on
-the CPU. Whatever runs beside the run is counted too, so that runs which share a device have its energy in each of their ledgers.
+It is the energy of complete devices: on CUDA of the run's GPUs and nothing else, on the CPU of all processor packages and their
+memory. Whatever else uses a device is counted too, so runs that share a device each have all of its energy in their ledgers.
 
 Sources: NVML, `nvmlDeviceGetTotalEnergyConsumption` (mJ since the driver was loaded; Volta and newer). Linux, power capping
 framework, Documentation/power/powercap: `energy_uj` (µJ) starts again at 0 after `max_energy_range_uj`.
@@ -54,7 +54,7 @@ class NvmlCounter:
     span_uj: int | None = None
 
     def read(self) -> int | None:
-        """The present count; None where the device does not tell it."""
+        """The present count; None if the device does not report it."""
         try:
             return 1000 * self.read_mj()
         except self.errors:
@@ -62,9 +62,9 @@ class NvmlCounter:
 
 
 class EnergyMeter:
-    """Adds up what counters count from its making on; None where there is no counter, or one of them fell silent.
+    """Adds up what counters count from its creation on; None if there is no counter, or one of them stopped reporting.
 
-    A thread looks at them every minute, so that none can start again twice between two looks.
+    A thread reads them every minute, so that none can start again twice between two readings.
     """
 
     def __init__(self, counters: Sequence[Counter], look_every_s: float = _LOOK_EVERY_S) -> None:
@@ -105,7 +105,7 @@ class EnergyMeter:
 
 
 def energy_meter(devices: Sequence[torch.device]) -> EnergyMeter:
-    """A meter of these devices that has begun to count; it tells None where one of them does not tell its energy."""
+    """A running meter of these devices; it gives None if one of them does not report its energy."""
     if all(device.type == "cpu" for device in devices):
         return EnergyMeter(rapl_counters(POWERCAP))
     counters = [_nvml_counter(device) for device in devices]

@@ -1,6 +1,6 @@
 """The environment that a run is computed in: source code, packages, device.
 
-It is recorded for every attempt (`m2pt.runs.attempts`) and never hashed into an id: equal ids say that the same was asked for,
+It is recorded for every attempt (`m2pt.runs.attempts`) and never hashed into an id: equal ids mean that the same was asked for,
 equal environments that the numbers may be compared. Two environments differ by what `EnvironmentFacts.compared` lists, and by
 nothing else.
 """
@@ -26,7 +26,7 @@ PACKAGES = (
 )  # fmt: skip
 """What runs compute with, or read data and weights with."""
 
-WAY_OUT = "set execution.other_environment to redo (all of them anew, the old ones kept aside) or to mix (the report names both)"
+WAY_OUT = "set execution.other_environment to redo (all of them again, the old ones kept aside) or to mix (the report names both)"
 CODE, DEVICE = "m2pt's source code", "device"
 _DIGITS = 10
 

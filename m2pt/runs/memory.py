@@ -13,7 +13,7 @@ _PROCESS = Path("/proc/self")
 class PeakMemory:
     """The most memory held since this was made: of the device's allocator on CUDA, of the whole process on the CPU.
 
-    A process may do many runs, and not every system lets its peak begin anew (Linux does, by `/proc/self/clear_refs`; macOS and
+    A process may do many runs, and not every system can reset its peak (Linux does, by `/proc/self/clear_refs`; macOS and
     containers with a read-only `/proc` do not). There, a peak above what is held at the start is an earlier run's until one above
     that is reached.
     """
@@ -33,7 +33,7 @@ class PeakMemory:
             self._earlier = peak
 
     def bytes(self) -> int | None:
-        """Bytes; None where the system does not tell them apart from what the process held earlier."""
+        """Bytes; None if the system cannot separate them from what the process held earlier."""
         if self._device.type == "cuda":
             return int(torch.cuda.max_memory_allocated(self._device))
         peak = _process_bytes("VmHWM") or _life_peak_bytes()
@@ -41,11 +41,11 @@ class PeakMemory:
 
 
 _COUNTED_LATE = 4 * 2**20
-"""How far apart Linux may tell two counts of one amount of memory: it adds up what each thread has noted late."""
+"""How far apart two readings of the same amount of memory may be on Linux, which adds each thread's share with a delay."""
 
 
 def _process_bytes(name: str) -> int | None:
-    """A count of memory of this process; None where the system does not tell it."""
+    """A count of memory of this process; None if the system does not report it."""
     with suppress(OSError):
         for line in (_PROCESS / "status").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith(f"{name}:"):
@@ -54,6 +54,6 @@ def _process_bytes(name: str) -> int | None:
 
 
 def _life_peak_bytes() -> int:
-    """The most that this process held in all its life."""
+    """The most memory that this process has held since it started."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

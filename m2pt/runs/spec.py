@@ -38,7 +38,7 @@ METRICS: dict[Goal, str] = {
 class WeightsRef(Frozen):
     """The weights of one encoder: which source, of which modality, and the SHA-256 of the file (None: not made yet).
 
-    `reading` is what the study says of how the file is to be read, where it says anything.
+    `reading` is how the study says that the file is to be read, if it says so.
     """
 
     source: str
@@ -103,7 +103,7 @@ class RunSpec(Frozen):
 
     @property
     def auxiliary_refs(self) -> tuple[WeightsRef, ...]:
-        """The weights of all encoders beside the target's."""
+        """The weights of all encoders other than the target's."""
         return () if self.auxiliary_weights is None else (self.auxiliary_weights, *self.more_weights)
 
     @property
@@ -114,7 +114,7 @@ class RunSpec(Frozen):
 
 
 class PretrainSpec(Frozen):
-    """One pretraining of one encoder. `start` is the encoder it goes on from (kind `labels`)."""
+    """One pretraining of one encoder. `start` is the encoder it continues from (kind `labels`)."""
 
     kind: Literal["pretrain"] = "pretrain"
     modality: Modality

@@ -1,4 +1,4 @@
-"""The trials of a search: the studies that they are, how they ended, and which of them is chosen. Knows no test score."""
+"""The trials of a search: their studies, how they ended, and which of them is chosen. Nothing here reads a test score."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,7 +58,7 @@ def chosen(study: Study, trials: Sequence[Trial]) -> Trial | None:
 
 
 def with_trials(study: Study, trials: Sequence[Trial]) -> Study:
-    """The study with its search written out as parts: the declared values, the chosen ones where they are others, every trial.
+    """The study with its search written out as parts: the declared values, the chosen ones where they differ, every trial.
 
     A study without a search is returned as it is.
     """
@@ -73,7 +73,7 @@ def with_trials(study: Study, trials: Sequence[Trial]) -> Study:
 
 
 def is_declared(study: Study, values: Values) -> bool:
-    """Whether values are those that the study file has anyway."""
+    """Whether values are those that the study file already has."""
     return all(study.value_of(key) == value for key, value in values.items())
 
 
@@ -91,5 +91,5 @@ def _parts(changes: Mapping[str, Values]) -> tuple[PartConfig, ...]:
 
 
 def is_trial(study: Study, spec: Spec) -> bool:
-    """Whether a run belongs to trials: their seeds are no others'."""
+    """Whether a run belongs to trials: only they have these seeds."""
     return study.search is not None and isinstance(spec, RunSpec) and spec.seed in study.search.seeds

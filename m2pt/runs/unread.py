@@ -92,7 +92,7 @@ _VIEWS = {
     "votes": "only the classification of point clouds has votes",
     "stride": "only scenes have windows",
 }
-"""Why a run does not read a key of `finetune.test` that its samples have no use for."""
+"""Why a run does not read a key of `finetune.test` that does not apply to its samples."""
 
 
 def _of_augmentation(spec: RunSpec) -> Reasons:

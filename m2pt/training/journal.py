@@ -49,7 +49,7 @@ class Journal:
             with path.open("a", encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
-            raise UserError(f"{path}: cannot be written ({error.strerror}); free space, then run again.") from error
+            raise UserError(f"{path}: cannot be written ({error.strerror}); free some space, then run again.") from error
 
 
 def _line(value: dict[str, Any]) -> str:

@@ -129,7 +129,7 @@ def ensure_database(store: Store, make_tables: Callable[[str], None]) -> None:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         new.replace(path)
     except (OSError, sqlite3.Error) as error:
-        raise OutageError(f"{path}: cannot be made ({error}); free space or permissions, then publish again.") from error
+        raise OutageError(f"{path}: cannot be made ({error}); free space or fix permissions, then publish again.") from error
 
 
 def _make_default_experiment(connection: sqlite3.Connection, artifacts: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_spec_is_read_back_and_a_changed_one_refused(tmp_path):
     with pytest.raises(UserError, match="holds another run"):
         create_run(tmp_path, run_spec())
     (run_dir / SPEC).write_text("{")
-    with pytest.raises(UserError, match=r"spec\.json: is no valid JSON"):
+    with pytest.raises(UserError, match=r"spec\.json: is not valid JSON"):
         read_spec(run_dir)
 
 

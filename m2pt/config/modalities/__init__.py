@@ -1,6 +1,6 @@
-"""The sections of a study that each modality has of its own, a file each.
+"""The sections of a study that belong to one modality, one file for each modality.
 
-They hold the keys of a modality and those facts of it that a spec needs; the rest of a modality is its wing, `m2pt.modalities`.
+They hold the keys of a modality and the facts about it that a spec needs; the rest is in its wing, `m2pt.modalities`.
 """
 
 from collections.abc import Mapping

@@ -9,7 +9,7 @@ from m2pt.config.base import Form, Fraction, Goal, NonNegative, Positive, Positi
 from m2pt.config.modalities.section import AugmentSection, InputSection
 
 Stereo = Literal["first", "mean"]
-"""What becomes of a file with several channels: the first is taken (as AudioMAE does), or the mean of all."""
+"""How a file with several channels is read: the first is taken (as AudioMAE does), or the mean of all."""
 
 
 class AudioInput(InputSection):
@@ -50,7 +50,7 @@ class AudioInput(InputSection):
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """Places in time and in frequency."""
+        """Patches along time and frequency."""
         return self.frames // self.patch, self.mels // self.patch
 
 

@@ -73,6 +73,6 @@ class ImageAugment(AugmentSection):
         """As `AugmentSection.unread`: scenes have an augmentation of their own."""
         del form
         if goal == "semantic_segmentation":
-            return dict.fromkeys(("crop_scale", "crop_draw", "policy", "erasing"), "scenes are not changed so")
+            return dict.fromkeys(("crop_scale", "crop_draw", "policy", "erasing"), "scenes have an augmentation of their own")
         jitter = {} if self.policy is None else {"color_jitter": "policy replaces it"}
-        return {"scene_scale": "it is for scenes"} | jitter
+        return {"scene_scale": "it is only for scenes"} | jitter

@@ -26,7 +26,7 @@ class PointInput(InputSection):
     thinned: Positive | None = None
     """First thin each cloud to this number of farthest points."""
     skip_origin: bool = False
-    """In farthest-point sampling pass over points within |p|² <= 1e-3 of the origin, as the CUDA kernel of PointNet++ and
+    """In farthest-point sampling, skip points within |p|² <= 1e-3 of the origin, as the CUDA kernel of PointNet++ and
     Point-MAE does."""
 
     @model_validator(mode="after")

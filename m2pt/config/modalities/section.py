@@ -12,7 +12,7 @@ Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
 
 
 class InputSection(Frozen):
-    """What the sections of all modalities have: the form, and the facts of a modality that a spec or a file of weights needs.
+    """What the sections of all modalities have: the form, and the facts about a modality that a spec or a file of weights needs.
 
     The rest of a modality is declared in its wing (`m2pt.modalities`).
     """
@@ -22,14 +22,14 @@ class InputSection(Frozen):
     axes: ClassVar[tuple[str, ...]] = ()
     """What the patches of the published tokenizer are counted along; empty where tokens are not patches of a grid."""
     views: ClassVar[Mapping[str, tuple[Goal, ...]]] = {}
-    """The keys of `finetune.test` that samples of this modality have a use for, with the goals that use them."""
+    """The keys of `finetune.test` that apply to this modality, with the goals that use them."""
     unread_of_small_data: ClassVar[Mapping[str, str]] = {}
     """The keys of this section that small data, which are read as a whole, do not read, with the reason for each."""
     for_tasks_only: ClassVar[tuple[str, ...]] = ()
     """The keys of this section that cannot be set for small data."""
 
     form: Form = "shared"
-    """How the tokenizer marks place and pools: `shared` or `published`."""
+    """How the tokenizer encodes positions and pools tokens: `shared` or `published`."""
 
     @property
     @abstractmethod
