@@ -1,6 +1,6 @@
 """The content of a report as plain data: pages of sections of blocks; `pipelines.reporting` writes HTML, Markdown and JSON.
 
-A sentence or a number of a report is written once, in a section (`m2pt.analysis.sections`); how it looks is a renderer's matter.
+A sentence or a number of a report is written once, in a section (`m2pt.analysis.sections`); a renderer decides how it looks.
 """
 
 import re
@@ -174,7 +174,7 @@ TableLook = Literal["plain", "matrix", "paper", "stack", "flow", "compact", "con
 
 @dataclass(frozen=True)
 class Table:
-    """A table. `label` names it to those who hear a list of tables; `foot` is a last row that sums up."""
+    """A table. `label` names it for screen readers; `foot` is a last row that sums up."""
 
     label: str
     caption: Text

@@ -10,10 +10,12 @@ from m2pt.config import Reading, UserError
 from m2pt.config.study_file import parse_study
 from m2pt.models.model import Model
 from m2pt.runs.identity import canonical, run_id
+from m2pt.runs.record import LoadedFile
 from m2pt.runs.spec import WeightsRef
 from m2pt.training.encoders import auxiliaries, load_target
 from m2pt.weights import weights_sha256
 from pipelines.planning.grid import Fingerprints, run_specs
+from tests.run_records import finetune_record
 from tests.specs import MODEL, run_spec
 
 STUDY = """
@@ -60,24 +62,24 @@ def test_a_run_reads_what_the_study_says_and_records_it(tmp_path):
     both = {"model": own(1), "model_ema": own(2)}
     torch.save(both, tmp_path / "both.pth")
     sha256 = weights_sha256(tmp_path / "both.pth")
-    found = {}
+    sentences = {}
     for weights in ("raw", "ema"):
         reference = WeightsRef(source="mine", modality="image", sha256=sha256, reading=Reading(weights=weights))
         spec = run_spec(target_weights=reference, auxiliary_weights=reference.model_copy(update={"modality": "audio"}))
         model = Model(spec.modality, spec.input, spec.model, 4)
-        told = [load_target(model, spec, reference, tmp_path / "both.pth")]
-        encoder = auxiliaries(spec, [tmp_path / "both.pth"], told)[0]
+        loaded = [load_target(model, spec, reference, tmp_path / "both.pth")]
+        encoder = auxiliaries(spec, [tmp_path / "both.pth"], loaded)[0]
         entry = both["model" if weights == "raw" else "model_ema"]
         assert torch.equal(model.blocks[0].norm1.bias, entry["blocks.0.norm1.bias"])
         assert torch.equal(encoder.blocks[0].norm1.bias, entry["blocks.0.norm1.bias"])
-        assert [(one["role"], one["source"], one["modality"], one["weights"]) for one in told] == [
+        assert [(one.role, one.source, one.modality, one.weights) for one in loaded] == [
             ("target", "mine", "image", weights),
             ("auxiliary", "mine", "audio", weights),
         ]
-        assert json.loads(json.dumps(told, allow_nan=False)) == told
-        found[weights] = readings([{"loaded": told}])
-    assert found["raw"][0] == "Of mine (audio, m2pt) the trained weights were read; others stand under model_ema."
-    assert found["ema"][1] == "Of mine (image, m2pt) the moving average was read; others stand under model."
+        assert [LoadedFile.model_validate_json(one.model_dump_json()) for one in loaded] == loaded
+        sentences[weights] = readings([finetune_record(loaded=[one.model_dump(mode="json") for one in loaded])])
+    assert sentences["raw"][0] == "From mine (audio, m2pt), the trained weights were read; others are under model_ema."
+    assert sentences["ema"][1] == "From mine (image, m2pt), the moving average was read; others are under model."
 
 
 def own(seed):
@@ -89,20 +91,16 @@ def own(seed):
     return model.state_dict()
 
 
+def read(**changes):
+    facts = {"role": "auxiliary", "source": "published", "modality": "audio", "layout": "audiomae", "weights": "raw"}
+    facts |= {"precisions": ["float32"], "norm_epsilon": None, "wrapper": None, "positions": None}
+    return finetune_record(loaded=[facts | dict.fromkeys(("beside", "zero", "fresh"), []) | changes])
+
+
 def test_the_report_says_what_was_resampled():
-    facts = {"source": "published", "modality": "audio", "layout": "audiomae", "weights": "raw", "beside": [], "precisions": []}
     way = "from 8 × 64 to 8 × 32 places, the first 32 of 64 in time kept"
-    documents = [{"loaded": [facts | {"positions": None}]}, {"loaded": [facts | {"positions": way}]}, {"loaded": []}, {}]
-    assert readings(documents * 2) == [f"Positions of published (audio, audiomae) were brought {way}."]
+    assert readings([read(), read(positions=way), finetune_record(loaded=[])] * 2) == [f"Positions of published (audio, audiomae) were resized {way}."]
 
 
 def test_plain_files_need_no_word():
-    facts = {
-        "source": "published",
-        "modality": "image",
-        "layout": "mae",
-        "weights": "raw",
-        "beside": [],
-        "precisions": ["float32"],
-    }
-    assert readings([{"loaded": [facts | {"positions": None}]}]) == []
+    assert readings([read(modality="image", layout="mae")]) == []

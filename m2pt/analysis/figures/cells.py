@@ -1,6 +1,6 @@
 """Small line charts of one cell, written as SVG by hand: hundreds of pages take as long as a few figures of matplotlib.
 
-Colours are the page's own (`templates/style.css`), so that the charts follow it into the dark and onto paper; every line also
+Colours are the page's own (`templates/style.css`), so that the charts follow it into dark mode and onto paper; every line also
 differs by its dashes or by the words at its end.
 """
 

@@ -28,9 +28,9 @@ KINDS: dict[str, tuple[str, str, str]] = {
 """Mark, colour and name of each kind of method."""
 
 _HEIGHT = 3.9
-_LABEL = 0.058  # the least distance of two labels, as a fraction of the height
-_SIDE = 0.022  # the least distance of two marks, as a fraction of the width
-_LEAST = 0.2  # the least width, where all costs are nearly equal
+_LABEL = 0.058  # the smallest distance between two labels, as a fraction of the height
+_SIDE = 0.022  # the smallest distance between two marks, as a fraction of the width
+_LEAST = 0.2  # the smallest width, where all costs are nearly equal
 _LONGEST = 3.0  # times the median half-width of an interval
 
 
@@ -171,7 +171,7 @@ def apart(costs: Sequence[float], *, logarithmic: bool) -> list[float]:
 
 
 def spread(wanted: Sequence[float], step: float, low: float, high: float) -> list[float]:
-    """The places nearest to the wanted ones (ascending; least squares) that are `step` apart and within `low` and `high`.
+    """The places nearest to the given ones (ascending; least squares) that are `step` apart and within `low` and `high`.
 
     If they do not all fit, they are as far apart as possible.
     """

@@ -20,7 +20,7 @@ def draw(rankings: Sequence[MethodRanking]) -> list[Picture]:
 
 
 def diagram(ranking: Ranking) -> Figure:
-    """A dot at each method's mean rank, the best on top, hollow for controls; a line joins methods not shown to differ.
+    """A dot at each method's mean rank, the best at the top, hollow for controls; a line joins methods not shown to differ.
 
     The bar on top is as long as the critical difference (Demšar's diagram, turned so that many names fit a narrow page).
     """

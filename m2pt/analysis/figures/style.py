@@ -19,7 +19,7 @@ INK, MUTED, GRID, PAPER = "#1b1f24", "#646b75", "#dcdfe3", "#fefefe"
 POSITIVE, NEGATIVE = "#0072b2", "#d55e00"
 MODALITY = {"image": "#0072b2", "audio": "#d55e00", "point": "#009e73", "video": "#c0639a"}
 
-# What `inline` puts in their place, so that an embedded figure follows the page into the dark.
+# What `inline` puts in their place, so that an embedded figure follows the page into dark mode.
 _PAGE = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--line)", PAPER: "var(--paper)"}
 _PAGE |= {colour: f"var(--{name})" for name, colour in MODALITY.items()}
 
@@ -30,7 +30,7 @@ WIDTH = 4.2  # inches: fills a phone without shrinking the letters
 
 LineStyle = Literal["solid"] | tuple[float, Sequence[float]]
 
-# Typed loosely: matplotlib wants each of its several hundred keys as a literal.
+# Typed loosely: matplotlib declares each of its several hundred keys as a literal.
 _RC: Any = {
     "svg.hashsalt": "m2pt",
     "svg.fonttype": "none",

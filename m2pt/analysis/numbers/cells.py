@@ -1,6 +1,7 @@
 """A cell: the runs of a study that differ by seed alone.
 
-Whatever a study says is made of cells: they are compared seed by seed, averaged seed by seed, and grouped here and nowhere else.
+Everything that a study reports is computed from cells: they are compared seed by seed, averaged seed by seed, and grouped here
+and nowhere else.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -68,7 +69,7 @@ class CellKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """A planned run: its row in the table of runs, and what the table says of it (`m2pt.runs.table.COLUMNS`).
+    """A planned run: its row in the table of runs, and what the table says about it (`m2pt.runs.table.COLUMNS`).
 
     Scores are in percent. A value is None where the run is not complete, or where the table does not have it.
     """
@@ -163,7 +164,7 @@ class Cell:
 
     @property
     def has_random_weights(self) -> bool:
-        """Whether its auxiliaries are no trained encoders."""
+        """Whether its auxiliaries are untrained encoders."""
         return all(run.auxiliary_weights is None for run in self.runs.values())
 
     def gain(self, reference: "Cell") -> Estimate:
@@ -171,7 +172,7 @@ class Cell:
         return over_seeds(differences(self.test, reference.test))
 
     def is_unlike(self, reference: "Cell") -> bool:
-        """Whether the two runs of any seed are of different samples; a run that is not complete is of none."""
+        """Whether the two runs of any seed used different samples; a run that is not complete does not count."""
         pairs = ((self.runs[seed], reference.runs[seed]) for seed in self.runs.keys() & reference.runs.keys())
         samples = ((mine.samples_sha256, theirs.samples_sha256) for mine, theirs in pairs)
         return any(mine and theirs and mine != theirs for mine, theirs in samples)

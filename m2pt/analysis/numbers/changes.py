@@ -74,7 +74,7 @@ def references(known: list[Change]) -> tuple[str, ...]:
 
 
 def _settings(study: Study, declared: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """What is really changed: a value that the study has anyway is no change."""
+    """What really changes: a value that the study already has is not a change."""
     return {key: value for key, value in declared.items() if _is_change(study, key, value)}
 
 

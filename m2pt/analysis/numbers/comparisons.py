@@ -37,7 +37,7 @@ class Compared:
 
     @refuses_unknown
     def unlike(self, against: Against) -> bool:
-        """Whether runs of different samples are compared."""
+        """Whether runs on different samples are compared."""
         return against in self.against and self.cell.is_unlike(self.against[against])
 
 
@@ -65,7 +65,7 @@ def _references(cell: Cell, known: Mapping[CellKey, Cell]) -> dict[Against, Cell
 class Comparison:
     """The gain of a cell over a reference in test score, in percentage points.
 
-    `adjusted_p` is its p-value after Holm's correction over its family: what is asked at once, as all pairs against the baseline.
+    `adjusted_p` is its p-value after Holm's correction over its family, e.g. the comparisons of all pairs with the baseline.
     """
 
     cell: Cell
@@ -92,7 +92,7 @@ class Comparison:
 
     @property
     def unlike(self) -> bool:
-        """Whether runs of different samples are compared."""
+        """Whether runs on different samples are compared."""
         return self.cell.is_unlike(self.reference)
 
     @property

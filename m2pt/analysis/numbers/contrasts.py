@@ -19,7 +19,7 @@ class Contrast:
     `targets` and `overall` are differences in points, `scores` the part's own test scores in percent. `gain` is over the part's
     own baseline, `over_random` over its own random control, both over all targets. `adjusted_p` is of `overall`, after Holm's
     correction over the rows of the method. `published` is the paper's difference by target, if it has both scores. `unlike` are
-    the targets on which the two sides are of different samples.
+    the targets on which the two sides used different samples.
     """
 
     change: Change

@@ -25,7 +25,7 @@ def paired(cells: Iterable[Cell], partner: Partner) -> list[tuple[Cell, Cell]]:
 
 
 def gains(pairs: Pairs, of: Callable[[Cell], BySeed] = lambda cell: cell.test) -> dict[str, dict[int, float | None]]:
-    """By target and seed: what cells have more than their partners (by default of test score), averaged over auxiliaries."""
+    """By target and seed: how far cells are above their partners (by default in test score), averaged over auxiliaries."""
     targets: dict[str, list[BySeed]] = {}
     for cell, other in pairs:
         targets.setdefault(cell.target, []).append(differences(of(cell), of(other)))

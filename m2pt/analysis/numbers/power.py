@@ -16,7 +16,7 @@ POWER = 0.8
 MOST_SEEDS = 1000
 
 # Shifts of the noncentral t distribution: from the first on, the other tail holds less than 1e-8, and from the second on, three
-# seeds or more see everything; scipy has no number (NaN) for some of either.
+# seeds or more detect everything; scipy has no number (NaN) for some of either.
 _NO_FAR_TAIL, _CERTAIN = 5.0, 30.0
 
 
@@ -35,7 +35,7 @@ def power(effect: float, spread: float, n: int) -> float:
 
 
 def detectable(spread: float, n: int, wanted: float = POWER) -> float | None:
-    """The smallest mean difference that `n` seeds detect with the wanted power; None for fewer than two seeds."""
+    """The smallest mean difference that `n` seeds detect with the given power; None for fewer than two seeds."""
     if n < 2:
         return None
     if spread <= 0:
@@ -47,7 +47,7 @@ def detectable(spread: float, n: int, wanted: float = POWER) -> float | None:
 
 
 def seeds_needed(effect: float, spread: float, wanted: float = POWER) -> int | None:
-    """The fewest seeds that detect a mean difference with the wanted power; None if `MOST_SEEDS` do not.
+    """The fewest seeds that detect a mean difference with the given power; None if `MOST_SEEDS` do not.
 
     The effect of a finished cell is itself an estimate: seeds that are added because of it belong to a new study, or its interval
     no longer has its coverage (optional stopping).

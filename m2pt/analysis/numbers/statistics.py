@@ -95,8 +95,8 @@ def differences(first: BySeed, second: BySeed) -> dict[int, float | None]:
 def averaged(values: Collection[BySeed], add: Callable[[Iterable[float]], float] = sum) -> dict[int, float | None]:
     """The mean of several numbers of each seed, in order; None where one of them is missing.
 
-    So auxiliaries and targets are averaged within a seed: they are no further seeds. `add` adds the numbers of a seed up; with
-    `math.fsum` the mean is the same in whatever order they come.
+    So auxiliaries and targets are averaged within a seed: they do not count as further seeds. `add` sums the numbers of a seed;
+    with `math.fsum` the mean is the same in whatever order they come.
     """
     return {seed: _mean([item.get(seed) for item in values], add) for seed in sorted(set[int]().union(*values))}
 

@@ -16,7 +16,7 @@ from m2pt.runs.record import FinetuneRecord
 from m2pt.runs.table import read_histories
 
 ByCell = dict[CellKey, pd.DataFrame]
-"""A table for each cell that has anything to put into one."""
+"""A table for each cell that has data for one."""
 
 METRICS = (
     "train/loss",
@@ -111,7 +111,7 @@ def _by_cell(means: pd.DataFrame, cells: Sequence[Cell], columns: list[str]) -> 
 
 
 def final_scales(records: Mapping[str, FinetuneRecord], cells: Sequence[Cell]) -> list[FinalScales]:
-    """How far the scales of each cell went that has any; `records` are those of the complete runs by id."""
+    """How far the scales went, for each cell that has any; `records` are those of the complete runs by id."""
     rows = []
     for cell in cells:
         runs = [record for run in cell.runs.values() if (record := records.get(str(run.run_id))) and record.scales]

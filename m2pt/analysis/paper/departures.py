@@ -23,7 +23,7 @@ class Departures:
 
 @dataclass(frozen=True)
 class RecipeUse:
-    """Runs of one recipe that depart from its release in the same: the parts and targets of the study that they belong to."""
+    """Runs of one recipe that depart from its release in the same way: the parts and targets of the study that they belong to."""
 
     recipe: str
     source: str

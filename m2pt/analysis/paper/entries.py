@@ -38,7 +38,7 @@ COLUMNS = (
 )  # fmt: skip
 """The columns of the table, in order; scores in percent, `difference` (ours less theirs) in percentage points.
 
-`published` and `difference` are empty where our runs are others than the paper's: `differs` says in what, with the paper's score.
+`published` and `difference` are empty where our runs differ from the paper's: `differs` says how, with the paper's score.
 `departures` are those of the recipe from its release.
 """
 
@@ -66,7 +66,7 @@ class Variation:
 
     @property
     def label(self) -> str:
-        """For people; empty for the paper's method itself."""
+        """In words; empty for the paper's method itself."""
         said = []
         if set(self.pathway.layers) != set(LAYERS):
             said.append(f"only {', '.join(self.pathway.layers)}")
@@ -104,7 +104,7 @@ class PaperEntry:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Equal for entries that the paper would not tell apart."""
+        """Equal for entries that the paper would not distinguish."""
         return self.dataset, self.metric, self.setting, self.tuning, self.auxiliary, self.label
 
     @property
@@ -131,7 +131,7 @@ class Row:
 
     @property
     def comparable(self) -> float | None:
-        """The paper's score where it says something about ours; None where it has none, or is of another run."""
+        """The paper's score where it can be compared with ours; None where it has none, or is of another run."""
         return None if self.same.differs else self.published
 
     @property
@@ -141,7 +141,7 @@ class Row:
 
     @property
     def theirs(self) -> str:
-        """The paper's side in words: its score, or what makes its run another one than ours; what the recipe departs in."""
+        """The paper's side in words: its score, or how its run differs from ours; and what the recipe departs in."""
         return told(self.published, self.same)
 
 
@@ -213,7 +213,7 @@ def entries_of(
 
 
 def entry_if_scored(spec: RunSpec, auxiliary_epochs: Mapping[str, int] | None = None) -> PaperEntry | None:
-    """The entry of a run where the paper has, or would have, such a one (`entries_of`); None where it has not."""
+    """The entry of a run where the paper has, or would have, one (`entries_of`); None where it has none."""
     if spec.task is None or spec.method not in IN_THE_PAPER:
         return None
     loaded = METHODS[spec.method].takes in ("nothing", "random") or spec.auxiliary_weights is not None

@@ -1,4 +1,4 @@
-"""Whether a run is the paper's: the same recipe, size and data. What differs is said, and what its recipe itself leaves out.
+"""Whether a run is the paper's: the same recipe, size and data. It lists what differs, and what its recipe itself leaves out.
 
 A published score can be compared with ours only if both are of the same run. So it is shown next to ours if nothing differs
 (`Sameness.differs` is empty). What a recipe knowingly does differently from the release is the same for all runs that follow it,
@@ -36,18 +36,18 @@ VARIANTS: dict[Dataset, str] = {"shapenetpart": "trainval"}
 """Where the paper trains on another variant than that without a name: on training and validation splits together."""
 
 OF_NUMBERS = ("finetune.precision", "finetune.compiled")
-"""Keys that say how numbers are computed, not which: other values are departures, no other recipe."""
+"""Keys that say how numbers are computed, not which: other values are departures, not another recipe."""
 
 EPOCHS = 300
 """How long the encoders of the paper's main tables were pretrained."""
 
 SHOWN = 3
-"""How many points are said in a cell; the rest is counted, and listed in `published.csv` and by `m2pt plan --json`."""
+"""How many points are listed in a cell; the rest is counted, and listed in `published.csv` and by `m2pt plan --json`."""
 
 
 @dataclass(frozen=True)
 class Sameness:
-    """What makes runs others than the paper's (`differs`), and what their recipes do otherwise than the release (`departs`).
+    """How runs differ from the paper's (`differs`), and what their recipes do differently from the release (`departs`).
 
     Each is a key with its value here and the paper's in brackets, or a sentence.
     """
@@ -62,14 +62,14 @@ class Sameness:
 
     @property
     def departing(self) -> str:
-        """In what the recipe departs, in a few words (keys by their last name); empty where in nothing."""
+        """What the recipe departs in, in a few words (keys by their last name); empty where it does not."""
         keys = [point.partition(":")[0].rpartition(".")[2] for point in self.departs if _is_keyed(point)]
         more = len(self.departs) - len(keys)
         words = [", ".join(dict.fromkeys(keys)), f"{more} more point{'s' if more > 1 else ''}" if more else ""]
         return " and ".join(filter(None, words))
 
     def joined(self, other: "Sameness") -> "Sameness":
-        """That of the runs of both."""
+        """The sameness of both sets of runs together."""
         differs, departs = ((*mine, *theirs) for mine, theirs in ((self.differs, other.differs), (self.departs, other.departs)))
         return Sameness(tuple(dict.fromkeys(differs)), tuple(dict.fromkeys(departs)))
 
@@ -78,7 +78,7 @@ NOTHING_DIFFERS = Sameness()
 
 
 def _is_keyed(point: str) -> bool:
-    """Whether a departure is a key of a run's spec with its values, and no sentence."""
+    """Whether a departure is a key of a run's spec with its values, not a sentence."""
     return point.split(".")[0] in ("input", "finetune", "model", "pathway")
 
 

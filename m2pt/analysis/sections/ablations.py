@@ -24,7 +24,7 @@ from m2pt.analysis.sections.wording import NONE, change, of_p, of_score
 from m2pt.analysis.tables.headline import signed
 
 _MOST_NAMES = 2
-"""Up to so many parts of the reference are named in a table; more are called the unchanged study."""
+"""A table names up to this many parts of the reference; more are called the unchanged study."""
 
 _GAINS = (
     "The last two columns are gains within a row: over the part's own baseline, and over its own control with random "

@@ -112,7 +112,7 @@ def in_words(item: Compared, against: Against) -> str:
         return "not planned"
     if value.mean is None:
         return "no seed is complete on both sides"
-    other = "; the two sides are of different samples" if item.unlike(against) else ""
+    other = "; the two sides used different samples" if item.unlike(against) else ""
     if value.low is None or value.high is None:
         return f"{signed(value.mean)} points; {value.note}{other}"
     side = {1: "it is above 0", -1: "it is below 0", 0: "it includes 0: no difference is shown"}[value.sign]

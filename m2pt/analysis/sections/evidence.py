@@ -141,7 +141,7 @@ def _together(item: Evidence) -> folding.Blocks:
 
 
 def _limits(value: Together) -> list[str]:
-    """What the targets do not allow to be said."""
+    """What cannot be said because of the targets."""
     words = []
     if value.left_out:
         end = ", so there is no mean over all pairs" if value.average.n == 0 else ""

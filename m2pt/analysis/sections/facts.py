@@ -25,7 +25,7 @@ from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.trials import Trial
 
 MOST_DRAWN = 8
-"""Figures are drawn for conditions in their order, as long as those have at most so many targets together: a figure takes half a
+"""Figures are drawn for conditions in their order, as long as they have at most this many targets together: a figure takes half a
 second, and the curves and scales of every cell are on its page anyway."""
 
 
@@ -33,7 +33,7 @@ second, and the curves and scales of every cell are on its page anyway."""
 class Source:
     """The plan of a study and where its runs are.
 
-    `specs` are the planned runs that are compared, `runs` the folder of their folders; `pretraining` and `encoders` the same of
+    `specs` are the planned runs that are compared, `runs` the folder of their folders; `pretraining` and `encoders` the same for
     its encoders. `parts` has the runs of each part of the study, None where it has none; `trials` are those of its search.
     """
 

@@ -65,7 +65,7 @@ def title(condition: Condition) -> Text:
 
 
 def undrawn(count: int) -> Blocks:
-    """That so many conditions have no figures here, and where theirs are."""
+    """A sentence on how many conditions have no figures here, and where theirs are."""
     if not count:
         return ()
     words = "1 further condition of the study is" if count == 1 else f"{count} further conditions of the study are"

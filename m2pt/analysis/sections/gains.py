@@ -43,7 +43,7 @@ def section(facts: Facts) -> Section:
 
 def _condition(facts: Facts, summary: Summary) -> folding.Blocks:
     if not summary.asks:
-        words = "There are no pathways from other modalities here, nor controls of them; see [Methods](#methods)."
+        words = "There are no pathways from other modalities here, nor controls for them; see [Methods](#methods)."
         return (Paragraph(prose(words), "caption"),)
     over = [matrices.gains(summary, "baseline", [*summary.auxiliaries, RANDOM], "Gain over no auxiliary")]
     over += [matrices.gains(summary, "random", summary.auxiliaries, "Gain over random weights")] if summary.auxiliaries else []

@@ -12,7 +12,7 @@ from m2pt.analysis.tables.left_out import SplitCounts
 
 
 def section(facts: Facts) -> Section:
-    """Everything that is missing, or that nothing is."""
+    """Everything that is missing, or a sentence that nothing is."""
     rows, partial, mixed = missing_runs(facts), partial_splits(facts), mixtures(facts)
     blocks: list[Block] = []
     if rows:
@@ -32,7 +32,7 @@ def is_empty(facts: Facts) -> bool:
 
 
 def missing_runs(facts: Facts) -> list[Gap]:
-    """Pretraining and fine-tuning runs that are not complete, those of a cell and a reason together."""
+    """Pretraining and fine-tuning runs that are not complete, grouped by cell and reason."""
     pretraining = gaps.encoder_gaps(facts.source.pretraining, facts.source.encoders)
     return [*pretraining, *gaps.run_gaps(facts.analysis.table)]
 
@@ -43,14 +43,14 @@ def partial_splits(facts: Facts) -> list[SplitCounts]:
 
 
 def mixtures(facts: Facts) -> list[str]:
-    """A sentence for each target whose runs are of different samples."""
+    """A sentence for each target whose runs used different samples."""
     return left_out.mixtures(facts.analysis.table, facts.analysis.records)
 
 
 def _runs(rows: Sequence[Gap]) -> Table:
     columns = (Column(plain("cell"), head=True), *(Column(plain(name)) for name in ("seeds", "status", "why")))
     entries = tuple((_name(row), _seeds(row.seeds), word(row.status), word(row.reason)) for row in rows)
-    caption = plain("Failed, interrupted and missing runs; none of them counts as a number anywhere")
+    caption = plain("Failed, interrupted and missing runs; no number counts any of them")
     return Table("Failed and missing runs", caption, columns, (Group(entries),), "stack")
 
 

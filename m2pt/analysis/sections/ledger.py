@@ -7,13 +7,13 @@ from m2pt.analysis.sections.wording import NONE, amount, duration, energy, memor
 from m2pt.analysis.tables.ledger import ConditionCosts, DeviceCosts, Ledger, MethodCosts, Spread, ledger
 
 _INTRODUCTION = (
-    "Measured while the runs went on. Device time: the wall-clock time of every attempt, failed and killed ones too, times "
+    "Measured during the runs. Device time: the wall-clock time of every attempt, failed and killed ones too, times "
     "its number of devices. Training time: the median of complete runs. Parameters: those trained, those at inference, and a "
     "plain model's. Inference time: one forward pass of the final model, merged where the method merges, timed alternately "
     "with a fresh plain model on the same batch; the median over runs of their ratio, and the range of its middle half."
 )
 _SHARED = " A run that several parts of the study share counts in each of them, but only once by device."
-_ENERGY = "Energy is that of whole devices while a run went on, so runs that shared a device include each other's."
+_ENERGY = "Energy is that of complete devices during a run, so runs that shared a device include each other's."
 _NO_ENERGY = "No device reported its energy."
 _MEMORY = (
     "Peak memory is that of a run's leading process: on a GPU what its allocator held, on a CPU all of it. A peak that the "
@@ -22,7 +22,7 @@ _MEMORY = (
 
 
 def section(facts: Facts) -> Section:
-    """The costs, or that none are recorded."""
+    """The costs, or a sentence that none are recorded."""
     costs = ledger(facts.analysis.cells, facts.analysis.timings, facts.analysis.records)
     if not costs.devices:
         return Section("Costs", "costs", (Paragraph(plain("Costs: not recorded here.")),))

@@ -16,7 +16,7 @@ from m2pt.config import CORE_METHODS
 
 
 def section(facts: Facts) -> Section | None:
-    """None where the study has the methods alone that every study has."""
+    """None where the study has only the methods that every study has."""
     conditions = with_rivals(facts)
     if not conditions:
         return None
@@ -38,7 +38,7 @@ def section(facts: Facts) -> Section | None:
 
 
 def with_rivals(facts: Facts) -> list[tuple[Condition, list[MethodRow]]]:
-    """The methods of each condition that has more than those of every study."""
+    """The methods of each condition that has more than the methods of every study."""
     of_conditions = [
         (summary.condition, [row for row in facts.analysis.methods if row.condition == summary.condition])
         for summary in facts.analysis.summaries
@@ -71,7 +71,7 @@ def _table(facts: Facts, condition: Condition, rows: Sequence[MethodRow]) -> Tab
 
 
 def parameters(count: float | None) -> Entry:
-    """A number of parameters, to the last one."""
+    """An exact number of parameters."""
     return Entry(plain("–" if count is None else f"{count:,.0f}"), count)
 
 

@@ -91,7 +91,7 @@ def _present(sections: tuple[Section | None, ...]) -> tuple[Section, ...]:
 def _notice(facts: Facts) -> Text:
     if gaps.is_empty(facts):
         return ()
-    words = "Not everything is there: [what failed, is missing or was left out](#gaps)."
+    words = "This report is incomplete: see [what failed, is missing or was left out](#gaps)."
     samples = gaps.partial_splits(facts) or gaps.mixtures(facts)
     return prose(words + (" Not all samples of the data were used." if samples else ""))
 

@@ -13,23 +13,23 @@ _TERMS = (
      "The 95 % t interval of the mean difference. It covers the spread between fine-tuning seeds only: test samples and "
      "encoders are the same throughout, and another pretraining could shift everything."),
     ("Many comparisons",
-     "Of twelve intervals around no effect, one excludes 0 in nearly every second study. Holm's correction keeps the chance "
-     "of any false one in a table at 5 %; claims at the top about single pairs or targets use it, the average over pairs is "
-     "one test of its own.{many}"),
+     "If there is no effect at all, at least one of twelve intervals excludes 0 in nearly every second study. Holm's correction "
+     "keeps the chance of any false one in a table at 5 %; claims at the top about single pairs or targets use it, the average "
+     "over pairs is one test of its own.{many}"),
     ("Random control",
      "The same method with a freshly initialised auxiliary. What it gains comes from re-parameterization, not from another "
-     "modality's data. A study without it reports that as transfer."),
+     "modality's data. A study without this control reports that as transfer."),
     ("Own modality",
      "The positive control: an auxiliary that must help if the study can detect useful weights at all."),
     ("No difference shown",
      "An interval that includes 0 does not show that there is no difference; its width says how large one could still be."),
     ("Shown to be below",
-     "Equivalence, by two one-sided t tests at 5 %: the true difference is shown to lie within so many points of 0, on "
+     "Equivalence, by two one-sided t tests at 5 %: the true difference is shown to be within this many points of 0, on "
      "either side. That is more than not having detected one."),
     ("Detectable",
-     "The true difference that this number of seeds shows with a power of 80 %, if further seeds vary as these did."),
+     "The true difference that this number of seeds detects with a power of 80 %, if further seeds vary as these did."),
     ("Bootstrap",
-     f"An interval from drawing the seeds anew, {RESAMPLES} times, widened for their small number. With fewer than "
+     f"An interval from resampling the seeds, {RESAMPLES} times, widened for their small number. With fewer than "
      f"{BOOTSTRAP_SEEDS} seeds it would contain the true value less often than 95 %, so it is not shown."),
     ("Mean of the middle half",
      "The interquartile mean: the highest and the lowest quarter are left out, so that one odd pair or run does not decide. Over "

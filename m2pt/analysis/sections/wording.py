@@ -77,12 +77,12 @@ def capital(text: str) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """A number with its noun, in the plural where it is not one."""
+    """A number with its noun, in the plural unless it is one."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def of_planned(value: Estimate) -> str:
-    """The seeds of an estimate, and of how many where some are missing: `4 of 5`."""
+    """The number of seeds of an estimate, and the number planned where some are missing: `4 of 5`."""
     return f"{value.n} of {value.n + value.dropped}" if value.dropped else str(value.n)
 
 
@@ -97,7 +97,7 @@ def head(text: Text, key: str = "") -> Entry:
 
 
 def numeric(value: float | None, digits: int = 3) -> Entry:
-    """A number to so many digits."""
+    """A number rounded to this many digits."""
     return Entry(plain(number(value, digits)), value)
 
 

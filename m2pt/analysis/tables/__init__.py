@@ -1,1 +1,1 @@
-"""A report's content beside its figures, computed from the table of runs."""
+"""A report's content apart from its figures, computed from the table of runs."""

@@ -15,10 +15,10 @@ from m2pt.runs.spec import PretrainSpec
 
 _STATES: dict[str, str] = {
     RunState.FAILED: "no reason was recorded",
-    RunState.INTERRUPTED: "stopped before its end; running the study again goes on from its last checkpoint",
+    RunState.INTERRUPTED: "stopped before its end; running the study again continues from its last checkpoint",
     RunState.MISSING: "not run yet",
 }
-_UNREADY = "not run yet: an encoder that it needs is not made"
+_UNREADY = "not run yet: an encoder that it needs has not been made"
 
 
 @dataclass(frozen=True)

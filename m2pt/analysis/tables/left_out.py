@@ -1,4 +1,4 @@
-"""What the runs of a study left out of their data, and which of them are of different samples."""
+"""What the runs of a study left out of their data, and which of them used different samples."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -58,15 +58,15 @@ def of_targets(counts: list[SplitCounts]) -> dict[str, str]:
 
 
 def mixtures(table: pd.DataFrame, records: Records) -> list[str]:
-    """A sentence for each target whose complete runs are not all of the same samples."""
+    """A sentence for each target whose complete runs did not all use the same samples."""
     digests: dict[str, dict[str, list[int]]] = {}
     for target, record in _complete(table, records):
         if record.samples_sha256 is not None:
             digests.setdefault(target, {}).setdefault(record.samples_sha256, []).append(record.test_samples)
     return [
-        f"{target}: its runs are not all of the same samples ("
+        f"{target}: its runs did not all use the same samples ("
         + "; ".join(f"{len(tested)} {'run' if len(tested) == 1 else 'runs'} tested on {tested[0]}" for tested in sets.values())
-        + "), so differences between them are not of the methods alone."
+        + "), so differences between them are not due to the methods alone."
         for target, sets in digests.items()
         if len(sets) > 1
     ]

@@ -100,11 +100,11 @@ def readings(records: Iterable[FinetuneRecord]) -> list[str]:
         for loaded in record.loaded:
             name = f"{loaded.source} ({loaded.modality}, {loaded.layout})"
             if loaded.positions:
-                sentences[f"Positions of {name} were brought {loaded.positions}."] = None
+                sentences[f"Positions of {name} were resized {loaded.positions}."] = None
             if loaded.weights == "ema" or loaded.beside:
                 kind = "the moving average was" if loaded.weights == "ema" else "the trained weights were"
                 beside = f"; others are under {', '.join(loaded.beside)}" if loaded.beside else ""
-                sentences[f"Of {name} {kind} read{beside}."] = None
+                sentences[f"From {name}, {kind} read{beside}."] = None
             if narrow := [kind for kind in loaded.precisions if kind.startswith("float8")]:
                 sentences[f"Weights of {name} are stored as {', '.join(narrow)}."] = None
     return sorted(sentences)

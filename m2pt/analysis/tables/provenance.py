@@ -17,7 +17,7 @@ TIMINGS = (
     "code_sha256", "cpu_capability", "cuda", "platform", *PACKAGES,
 )  # fmt: skip
 """The columns of the table of timings. Seconds, device seconds (seconds times devices) and energy are summed over all attempts of
-a run, also those that failed; the device, and how many of them, are those of its last attempt. They are empty where one of the
+a run, including failed ones; the device, and how many of them, are those of its last attempt. They are empty where one of the
 attempts did not measure them (of a killed one, only the total up to its last epoch is known).
 Latencies are those of one forward pass of the final model, and of a plain model measured with it.
 """

@@ -32,7 +32,7 @@ def test_a_run_whose_encoder_is_not_made_is_missing_for_that_reason(tmp_path: Pa
     assert pathway.auxiliary_weights is not None
     unready = pathway.model_copy(update={"auxiliary_weights": pathway.auxiliary_weights.model_copy(update={"sha256": None})})
     (row,) = gaps.run_gaps(read_table([unready], planned.runs))
-    assert row.reason == "not run yet: an encoder that it needs is not made"
+    assert row.reason == "not run yet: an encoder that it needs has not been made"
 
 
 def test_equal_cells_of_two_parts_are_told_apart(tmp_path: Path) -> None:

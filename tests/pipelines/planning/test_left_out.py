@@ -371,7 +371,7 @@ def test_runs_of_different_samples_are_told_apart(videos: Path) -> None:
     write_record(changed, record.model_copy(update={"samples_sha256": "e" * 64, "test_samples": 23}))
     page = render_report(plan, Path("reports"))
     for told in (Path("reports/report.md").read_text(), page.read_text()):
-        assert "videos: its runs are not all of the same samples (3 runs tested on 24; 1 run tested on 23)" in told
+        assert "videos: its runs did not all use the same samples (3 runs tested on 24; 1 run tested on 23)" in told
         assert told.count("ifferent samples") >= 2, "the comparison itself is marked"
     assert "different samples" in next(Path("reports/cells").glob("videos-from-random*.html")).read_text()
 

@@ -197,7 +197,7 @@ def test_how_files_of_weights_were_read_is_told(tmp_path: Path) -> None:
     document = json.loads(path.read_text())
     path.write_text(json.dumps(document | {"loaded": [facts | {"weights": "raw", "beside": [], "precisions": []}]}))
     out = _render(planned, tmp_path / "out").parent
-    sentence = f"Positions of published (audio, audiomae) were brought {way}."
+    sentence = f"Positions of published (audio, audiomae) were resized {way}."
     assert sentence in (out / "report.md").read_text()
     assert sentence in (out / "index.html").read_text()
 
