@@ -1,4 +1,4 @@
-# Everything runs from .venv, by relative paths alone, so the folder may have any name. Another Python: make PYTHON=python3.13 study
+# Everything runs from .venv, through relative paths only, so the folder may have any name. Another Python: make PYTHON=python3.13 study
 
 PYTHON ?= python3
 ARGS ?=
@@ -16,7 +16,7 @@ STAMP := .venv/.installed
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-setup: $(STAMP) ## install everything into .venv, from Python, git and make alone
+setup: $(STAMP) ## install everything into .venv; needs only Python, git and make
 
 study: setup ## reproduce the study of params.yaml; ends with the path of the report
 	@$(PY) -m pipelines study $(ARGS)
@@ -24,13 +24,13 @@ study: setup ## reproduce the study of params.yaml; ends with the path of the re
 test: setup ## run the tests, e.g. make test ARGS='-k pathway'
 	@$(PY) -m pytest $(ARGS)
 
-test-hard: setup ## run the tests five times in random orders beside a busy machine, without a home folder, with a read-only /proc
+test-hard: setup ## run the tests five times in random orders on a busy machine, without a home folder, with a read-only /proc
 	@$(PY) benchmarks/hard_tests.py $(ARGS)
 
 full-size: setup ## take one step of every published recipe at ViT-B size on the CPU, in about ten minutes
 	@$(PY) benchmarks/full_size_step.py $(ARGS)
 
-paper-rehearsal: setup ## run the whole study of the paper in small: every part, on generated files and weights, in half an hour
+paper-rehearsal: setup ## run a small version of studies/paper.yaml: every part, on generated files and weights, in about 2.5 minutes
 	@$(PY) -m pytest -m rehearsal tests/pipelines/test_paper_rehearsal.py $(ARGS)
 
 lint: setup ## check style, types, import rules and the documentation
@@ -43,14 +43,14 @@ lint: setup ## check style, types, import rules and the documentation
 docs: setup ## build the documentation: build/docs/index.html
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
-format: setup ## format the code and mend what can be mended
+format: setup ## format the code and fix what can be fixed automatically
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-ui: setup ## show the runs in a browser, on this machine alone
+ui: setup ## show the runs in a browser, on this machine only
 	@$(PY) -m pipelines ui $(ARGS)
 
-# What the builds of torch need beyond the others is pinned by torch itself; nvidia-ml-py is no part of them.
+# What only some builds of torch need is pinned by torch itself; nvidia-ml-py is not part of that.
 lock: setup ## write requirements.lock from what is installed in .venv
 	@{ sed '/^#/!d' requirements.lock; $(PY) -m pip freeze --all --exclude-editable | sed 's/+[a-z0-9.]*$$//' \
 	  | grep -viE '^(m2pt|pip|wheel|triton|nvidia-[^m][a-z0-9-]+|cuda-[a-z0-9-]+)(==| @)'; } > requirements.lock.new
@@ -60,7 +60,7 @@ clean: ## remove caches; runs, encoders and data stay
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dvc_plots
 	@find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The package is linked by a relative path, and its command finds its Python beside itself: installers write the folder's name into
+# The package is linked by a relative path, and its command finds Python in its own folder: installers write the folder's name into
 # files, and trip over some names ($, {}, quotes).
 $(STAMP): requirements.lock pyproject.toml
 	@case "$$PWD" in *:*) echo "m2pt cannot be installed below a folder with ':' in its name, which PATH takes for two." >&2; exit 1;; esac

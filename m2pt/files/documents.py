@@ -37,7 +37,7 @@ def write_atomic(path: Path, content: bytes, *, durable: bool = True) -> None:
         finally:
             Path(temporary).unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); free space or fix permissions, then run again.") from error
+        raise UserError(f"{path}: cannot be written ({error.strerror}); free space or fix permissions and rerun.") from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -94,12 +94,14 @@ def own(seed):
 def read(**changes):
     facts = {"role": "auxiliary", "source": "published", "modality": "audio", "layout": "audiomae", "weights": "raw"}
     facts |= {"precisions": ["float32"], "norm_epsilon": None, "wrapper": None, "positions": None}
-    return finetune_record(loaded=[facts | dict.fromkeys(("beside", "zero", "fresh"), []) | changes])
+    return finetune_record(loaded=[facts | {"beside": [], "zero": [], "fresh": []} | changes])
 
 
 def test_the_report_says_what_was_resampled():
     way = "from 8 × 64 to 8 × 32 places, the first 32 of 64 in time kept"
-    assert readings([read(), read(positions=way), finetune_record(loaded=[])] * 2) == [f"Positions of published (audio, audiomae) were resized {way}."]
+    assert readings([read(), read(positions=way), finetune_record(loaded=[])] * 2) == [
+        f"Positions of published (audio, audiomae) were resized {way}."
+    ]
 
 
 def test_plain_files_need_no_word():
