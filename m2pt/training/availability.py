@@ -1,7 +1,7 @@
 """Which listed samples of a task exist and can be read: checked once for each state of the data, then remembered.
 
-A listed sample without a file is absent; one whose file is there and damaged is unreadable. Only what follows from the content of
-the data is ever left out: a file that this process may not read, or a disk that fails, ends the run.
+A listed sample without a file is absent; one whose file exists but is damaged is unreadable. A sample is only ever left out for
+the content of the data: a file that this process has no permission to read, or a failing disk, ends the run.
 """
 
 import dataclasses
@@ -37,12 +37,12 @@ class Availability:
 
     @property
     def left_out(self) -> dict[int, str]:
-        """All that cannot be used, as far as it is known."""
+        """All samples that cannot be used, as far as is known."""
         return self.absent | (self.unreadable or {})
 
     @classmethod
     def read(cls, document: dict[str, Any]) -> Self:
-        """From what `document` gave."""
+        """Read back what `document` returned."""
         absent, unreadable = document["absent"], document["unreadable"]
         return cls(document["listed"], _by_number(absent), None if unreadable is None else _by_number(unreadable))
 
@@ -53,19 +53,19 @@ class Availability:
 
 @refuses_unknown
 def open_split(spec: RunSpec, folder: Path, split: Split) -> Items | None:
-    """One split of a task's data set in `folder`; None where it has no such split. Raises `UserError` as its reader."""
+    """One split of a task's data set in `folder`; None if it has no such split. Raises `UserError` as its reader does."""
     return _reader(spec)(folder, split, wanted(spec))
 
 
 @refuses_unknown
 def available(spec: RunSpec, folder: Path, split: Split, cache: Path, *, decode: bool, workers: int = 0) -> Availability | None:
-    """What of one split is there, and with `decode` what of it can be read; None where the data set has no such split.
+    """Which samples of a split exist and, with `decode`, which can be read; None if the data set has no such split.
 
-    It is remembered below `cache` under all that it depends on: the content of the data, the reader and what it is asked, its
+    It is remembered below `cache` under everything that it depends on: the content of the data, the reader and its arguments, its
     source code and the versions of the packages that decode. `workers` processes read.
 
     Raises:
-        UserError: a list is missing or damaged, or a file is there and this process cannot read its bytes.
+        UserError: a list is missing or damaged, or a file exists but this process cannot read its bytes.
 
     """
     memory = cache / "available" / f"{memory_name(spec, folder, [split])}.json"
@@ -91,7 +91,7 @@ def wanted(spec: RunSpec) -> Wanted:
 
 def _task(spec: RunSpec) -> TaskSpec:
     if spec.task is None:
-        raise ValueError(f"{spec.name}: is no task on a published data set")
+        raise ValueError(f"{spec.name}: is not a task on a published data set")
     return spec.task
 
 
@@ -103,7 +103,7 @@ def _reader(spec: RunSpec) -> Reader:
 
 
 def memory_name(spec: RunSpec, folder: Path, kind: list[Any]) -> str:
-    """The name of what is remembered: of all that the reader is given, so that nothing can be forgotten here."""
+    """The cache key of what is remembered; it covers every field that the reader is given, so that none can be forgotten here."""
     asked = replace(wanted(spec), augment=None)
     plain = {field.name: _plain(getattr(asked, field.name)) for field in dataclasses.fields(asked)}
     # The sentences name files below the folder.
@@ -119,12 +119,12 @@ def _by_number(sentences: dict[str, str]) -> dict[int, str]:
 
 
 def _absent(items: Items) -> Iterator[tuple[int, str]]:
-    """The samples whose file is missing; many may be in one file."""
-    path, there = None, False
+    """The samples whose file is missing; one file may hold many samples."""
+    path, exists = None, False
     for index in range(len(items)):
         if (file := items.file(index)) != path:
-            path, there = file, is_file(file)
-        if not there:
+            path, exists = file, is_file(file)
+        if not exists:
             yield index, f"{file}: is missing, though it is listed"
 
 
@@ -133,14 +133,14 @@ def _unreadable(items: Items, absent: dict[int, str], workers: int) -> Iterator[
     loader: DataLoader[Any] = DataLoader(_Faults(items), batch_size=None, sampler=order, num_workers=workers)
     for index, sentence in loader:
         if sentence:
-            # A fault that is not there a second time was the disk's or the network's.
+            # A fault that does not occur a second time came from the disk or the network.
             _require_bytes(items.file(int(index)))
             if again := _fault(items, int(index)):
                 yield int(index), again
 
 
 class _Faults(Dataset[tuple[int, str]]):
-    """The fault of each sample, empty where it can be read."""
+    """The fault of each sample, empty if it can be read."""
 
     def __init__(self, items: Items) -> None:
         self._items = items
@@ -158,10 +158,10 @@ def _fault(items: Items, index: int) -> str:
 
 
 def _require_bytes(path: Path) -> None:
-    """Raise `UserError` where the content of a file cannot be had: it may be whole."""
+    """Raise `UserError` if the bytes of a file cannot be read: it may be undamaged."""
     try:
         file_sha256(path)
     except OSError as error:
         raise UserError(
-            f"{path}: cannot be read ({error.strerror}); mend its permissions or the disk: only damaged content is ever skipped."
+            f"{path}: cannot be read ({error.strerror}); fix its permissions or the disk: only damaged content is ever skipped."
         ) from error

@@ -1,4 +1,4 @@
-"""Checkpoints from which an interrupted run goes on to the very bits it would have reached.
+"""Checkpoints, from which an interrupted run continues to exactly the same bits as without the interruption.
 
 Training draws every random number from a generator seeded by (seed, purpose, epoch), so a checkpoint at the end of an epoch
 needs no generator state.
@@ -15,14 +15,14 @@ from m2pt.runs.folder import CHECKPOINT
 
 
 def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint of tensors and plain data, atomically. Raises `UserError` where there is no space."""
+    """Write a checkpoint of tensors and plain data, atomically. Raises `UserError` if there is no space."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_atomic(run_dir / CHECKPOINT, buffer.getvalue(), durable=False)  # a damaged one only costs time: see below
+    write_atomic(run_dir / CHECKPOINT, buffer.getvalue(), durable=False)  # a damaged one only costs time: the run starts over
 
 
 def load_checkpoint(run_dir: Path, device: torch.device) -> dict[str, Any] | None:
-    """The last checkpoint of a run; None where there is none, or none that is whole (the run then starts over)."""
+    """The last checkpoint of a run; None if there is none or it is damaged (the run then starts over)."""
     path = run_dir / CHECKPOINT
     if not path.is_file():
         return None
@@ -35,7 +35,7 @@ def load_checkpoint(run_dir: Path, device: torch.device) -> dict[str, Any] | Non
 
 
 def epochs_of_checkpoint(run_dir: Path) -> int | None:
-    """From the end of which epoch a run would go on (0: from inside the first one); None where it would start over."""
+    """The last epoch that a run's checkpoint has completed (0: it is within the first); None if the run would start over."""
     try:
         return len(torch.load(run_dir / CHECKPOINT, map_location="cpu", weights_only=True, mmap=True)["history"])
     except (RuntimeError, EOFError, OSError, ValueError, KeyError):

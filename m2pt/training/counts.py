@@ -1,4 +1,4 @@
-"""How many samples each split of a run has, how many were left out of its lists, and how many may be."""
+"""How many samples each split of a run has, how many of the listed ones were left out, and how many may be."""
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -11,11 +11,11 @@ from m2pt.runs.spec import RunSpec
 
 
 def samples_sha256(spec: RunSpec, left_out: Mapping[str, Sequence[int]]) -> str:
-    """Equal for runs that choose from, and are scored on, the very same samples: what the data hold, less what was left out.
+    """Equal for runs that draw from, and are scored on, exactly the same samples: the data without what was left out.
 
     Args:
         spec: the run.
-        left_out: by the data set's own split, the places in its list that were left out.
+        left_out: for each split of the data set, the indices in its list that were left out.
 
     """
     task = None if spec.task is None else [spec.task.dataset, spec.task.variant]
@@ -24,7 +24,7 @@ def samples_sha256(spec: RunSpec, left_out: Mapping[str, Sequence[int]]) -> str:
 
 
 def refusal(spec: RunSpec, counts: Mapping[str, Counts]) -> tuple[str, str] | None:
-    """The first split of which a task (`unreadable`, `max_unreadable`) allows no run, and why; None where it allows it."""
+    """The first split that lacks more than its task allows (`unreadable`, `max_unreadable`), and why; None if no split does."""
     key = f"tasks.{spec.target}"
     allowed = spec.task.max_unreadable if spec.task is not None else None
     for split, count in counts.items():
@@ -43,7 +43,7 @@ def require_enough(spec: RunSpec, counts: Mapping[str, Counts], left_out: Mappin
         left_out: by split, a sentence for each sample that is left out.
 
     Raises:
-        UserError: naming the split, how much of it is left out, and the first such file.
+        UserError: more is left out; the message names the split, how much of it is left out, and the first such file.
 
     """
     if refused := refusal(spec, counts):
@@ -56,5 +56,5 @@ def require_enough(spec: RunSpec, counts: Mapping[str, Counts], left_out: Mappin
 
 
 def documents(counts: Mapping[str, Counts]) -> dict[str, Any]:
-    """All splits as they stand in a record."""
+    """All splits in the form in which a record keeps them."""
     return {split: count.model_dump(mode="json") for split, count in counts.items()}

@@ -1,4 +1,4 @@
-"""Which samples of a training split a run trains with."""
+"""The samples of a training split that a run trains with."""
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ def balanced(labels_N: Tensor, count: int, seed: int) -> Tensor:
 
     """
     if count > len(labels_N):
-        raise UserError(f"finetune.samples: {count} are asked for, the train split holds {len(labels_N)}; lower it or add data.")
+        raise UserError(f"finetune.samples: {count} requested, but the train split has {len(labels_N)}; lower it or add data.")
     order = torch.randperm(len(labels_N), generator=torch.Generator().manual_seed(seed))
     rank = torch.empty_like(order)
     for label in labels_N.unique().tolist():

@@ -1,4 +1,4 @@
-"""The encoders that a run starts from: its target's and its auxiliaries', from their files or drawn from its seed."""
+"""The encoders that a run starts from: its target's and its auxiliaries', read from their files or drawn from its seed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ def load_target(model: Model, spec: RunSpec, reference: WeightsRef, path: Path |
     """Load the target's encoder into a run's model; returns how its file was read, for the record.
 
     Raises:
-        UserError: the file is not given, has changed, or does not fit.
+        UserError: the file is not given, has changed, or does not match the model.
 
     """
     path = _checked(path, reference, spec, "target")
@@ -28,12 +28,12 @@ def load_target(model: Model, spec: RunSpec, reference: WeightsRef, path: Path |
 
 
 def auxiliaries(spec: RunSpec, paths: Sequence[Path], loaded_files: list[LoadedFile]) -> list[Encoder]:
-    """The encoders that the method takes beside the target, from their files; drawn from the seed where the source is random.
+    """The encoders that the method takes besides the target, from their files; drawn from the seed if the source is random.
 
     How their files were read is added to `loaded_files`.
 
     Raises:
-        UserError: a file is not given, has changed, or does not fit.
+        UserError: a file is not given, has changed, or does not match the model.
 
     """
     references = spec.auxiliary_refs

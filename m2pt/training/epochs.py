@@ -36,7 +36,7 @@ class Best:
 
     @classmethod
     def of(cls, state: Mapping[str, Any] | None) -> "Best | None":
-        """From what a checkpoint kept. Older code wrote epoch 0 where no epoch was scored yet."""
+        """Read back what a checkpoint kept. Older code wrote epoch 0 if no epoch was scored yet."""
         return cls(state["epoch"], state["val"], state["model"]) if state is not None and state["epoch"] else None
 
 
@@ -44,7 +44,7 @@ def train(spec: RunSpec, trainer: Trainer, places: Places, run_dir: Path, watch:
     """Train to the end, from the last checkpoint if there is one; leaves the scored weights in the model, returns their epoch.
 
     Raises:
-        UserError: a number is not finite, no scale has moved, the checkpoint does not fit, or there is no space.
+        UserError: a number is not finite, a scale has not moved, the checkpoint does not match, or there is no space.
 
     """
     recipe, share = spec.finetune, places.share
@@ -71,7 +71,7 @@ def train(spec: RunSpec, trainer: Trainer, places: Places, run_dir: Path, watch:
             save()
     if sum(line.get("train/skipped_steps", 0) for line in journal.lines) == recipe.epochs * trainer.steps:
         raise diverged(f"{run_id(spec)}: gradients overflowed in fp16 in every step, so no weight was changed")
-    # The last weights, whichever epoch is best: after the first step of a warm-up nothing has moved yet.
+    # Checks the last weights, whichever epoch is best: after the first step of a warm-up nothing has moved yet.
     _refuse_still_scales(spec, trainer.scored)
     if best is None:
         return recipe.epochs
@@ -97,16 +97,16 @@ def _resume(spec: RunSpec, trainer: Trainer, places: Places, run_dir: Path) -> t
 
 
 def _require_same_samples(spec: RunSpec, trainer: Trainer, before: str, run_dir: Path) -> None:
-    """Refuse to continue on other samples than those of the checkpoint: other decoders can read other files."""
+    """Refuse to continue on samples other than the checkpoint's: other versions of the decoders can read other files."""
     if before != trainer.feed.samples_sha256:
         raise UserError(
-            f"{run_id(spec)}: other samples can be read than when it was interrupted (other versions of the decoders?); delete "
-            f"{run_dir / CHECKPOINT} to start it over."
+            f"{run_id(spec)}: the readable samples have changed since it was interrupted (other versions of the decoders?); "
+            f"delete {run_dir / CHECKPOINT} to start it over."
         )
 
 
 def _better(best: Best | None, epoch: int, scored: Evaluation | None, model: Model) -> Best | None:
-    """The best weights so far, an epoch's included; the first of two with equal scores."""
+    """The best weights so far, including this epoch's; of two with equal scores, the first."""
     if scored is None or (best is not None and scored.score <= best.val_score):
         return best
     return Best(epoch, scored.score, {name: tensor.clone() for name, tensor in model.state_dict().items()})
@@ -120,7 +120,7 @@ def _validate(spec: RunSpec, trainer: Trainer, places: Places, epoch: int) -> Ev
 
 
 def _scored_line(val: Evaluation | None, model: Model) -> dict[str, float]:
-    """The part of an epoch's line that is not the training's: validation scores, every scale and its effective size."""
+    """The part of an epoch's line besides training: validation scores, every scale and its effective size."""
     line: dict[str, float] = {}
     if val is not None:
         line |= {f"val/{name}": score for name, score in val.scores.items()}
@@ -139,7 +139,7 @@ def scale_values(model: Model) -> dict[str, float]:
 
 
 def _refuse_still_scales(spec: RunSpec, model: Model) -> None:
-    """A trainable scale that never left its first value means that the pathway was not trained."""
+    """Refuse trainable scales that never left their initial value: the pathway was not trained."""
     if spec.pathway is None or not spec.pathway.scale_trainable:
         return
     still = [name for name, scale in pathway.scales(model).items() if bool((scale == spec.pathway.scale_init).all())]

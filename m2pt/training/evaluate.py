@@ -20,9 +20,9 @@ from m2pt.training.share import Share
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The main score and all scores in percent; the mean loss where outputs are logits of one view.
+    """The main score and all scores in percent; the mean loss if outputs are logits of one view.
 
-    `confusion` counts [true class][predicted class] where there are few classes.
+    `confusion` counts [true class][predicted class] if there are few classes.
     """
 
     score: float
@@ -36,10 +36,10 @@ class Evaluation:
 def evaluate(
     model: nn.Module, spec: RunSpec, feed: Feed, split: TestSplit, device: torch.device, share: Share, when: str
 ) -> Evaluation:
-    """Evaluate a model, in evaluation mode; its mode is left as it was. `when` says at which point of a run, for messages.
+    """Evaluate a model in evaluation mode, then restore its mode. `when` names the point in the run, for messages.
 
     Raises:
-        UserError: an output or the loss is no finite number, or the split has nothing to score.
+        UserError: an output or the loss is not finite, or the split has nothing to score.
 
     """
     training = model.training

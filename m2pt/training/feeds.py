@@ -34,7 +34,7 @@ EVALUATION_VIEWS = 64
 
 @dataclass(frozen=True)
 class Batch:
-    """The `rows` that this process has of a global batch of `total` samples."""
+    """One process's part of a global batch of `total` samples: its samples and their `rows` in the batch."""
 
     item: Item
     rows: Tensor
@@ -44,8 +44,8 @@ class Batch:
 class Feed(ABC):
     """The data of one run: `size` training samples of `classes`, with their `labels` if these are known without reading.
 
-    `counts` are those of each split before anything is drawn from it, `skipped` has a sentence for each sample that was left out,
-    and `samples_sha256` is equal for runs on exactly the same samples.
+    `counts` has the counts of each split before anything is drawn from it, `skipped` has a sentence for each sample that was left
+    out, and `samples_sha256` is equal for runs on exactly the same samples.
     """
 
     classes: tuple[str, ...]
@@ -71,7 +71,7 @@ class Feed(ABC):
 
 
 class MemoryFeed(Feed):
-    """Decoded samples in memory; `pool` are those that the run trains with."""
+    """Decoded samples in memory; `pool` has those that the run trains with."""
 
     def __init__(self, spec: RunSpec, pool: Samples, splits: dict[TestSplit, Samples], share: Share) -> None:
         self._spec, self._pool, self._splits, self._share = spec, pool, splits, share
@@ -79,7 +79,7 @@ class MemoryFeed(Feed):
         self.steps_per_epoch = -(-self.size // spec.finetune.batch_size)
 
     def train(self, epoch: int, first: int) -> Iterator[Batch]:
-        """As `Feed.train`; a batch is augmented at once, and the last one of an epoch may be smaller."""
+        """As `Feed.train`; a batch is augmented as one, and the last batch of an epoch may be smaller."""
         spec = self._spec
         order = torch.randperm(self.size, generator=_generator(spec, "order", epoch))
         for step, chosen in enumerate(order.split(spec.finetune.batch_size)):
@@ -106,7 +106,7 @@ class MemoryFeed(Feed):
 
 
 class FileFeed(Feed):
-    """Samples that `workers` processes for each device read from their files.
+    """Samples that `workers` processes per device read from their files.
 
     `kept` are the samples of `train` that the run trains with; an incomplete last batch is left out, as in the published recipes.
     """
@@ -137,7 +137,7 @@ class FileFeed(Feed):
             )
 
     def train(self, epoch: int, first: int) -> Iterator[Batch]:
-        """As `Feed.train`. Each of the `batch_size` samples of a batch comes `repeats` times in a row, with different
+        """As `Feed.train`. Each of the `batch_size` samples of a batch appears `repeats` times in a row, with different
         augmentations (`Items.copies`).
         """
         spec, recipe = self._spec, self._spec.finetune
@@ -185,7 +185,7 @@ class FileFeed(Feed):
         return len(self._tests[split][1]) if split in self._tests else 0
 
     def _read(self, batches: "list[list[_Key]]") -> Iterator[Item]:
-        """The batches of these samples. The reading processes live from one call to the next: starting them takes seconds."""
+        """The batches of these samples. The reading processes are kept between calls, because starting them takes seconds."""
         self._wanted.batches = batches
         for item in self._loader:
             if isinstance(item, _Fault):
@@ -194,11 +194,11 @@ class FileFeed(Feed):
 
 
 _Key = tuple[str, int, int | None, tuple[int, ...]]
-"""A split, a sample of it, the seed of its augmentation and the numbers of its copies; without a seed it is read for testing."""
+"""A split, the index of a sample, the seed of its augmentation and the numbers of its copies; None as seed: read for testing."""
 
 
 class _Batches:
-    """The next batches to read, in the form that a `DataLoader` asks for."""
+    """The next batches to read, in the form that a `DataLoader` needs."""
 
     batches: list[list[_Key]]
 

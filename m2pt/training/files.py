@@ -1,4 +1,4 @@
-"""The data of a run on a published data set: its splits, opened in their published files, less what cannot be used."""
+"""The data of a run on a published data set: its splits, read from the published files, without the samples left out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -96,7 +96,7 @@ def _states(spec: RunSpec, folder: Path, cache: Path, parts: Parts, workers: int
         # An unreadable sample will end the run, so a complete run has left none out.
         states = {split: replace(state, unreadable={}) for split, state in states.items()}
     require_enough(spec, _counts(parts, states), _left_out(parts, states))
-    if _skips(spec):  # only now, because it takes much longer to decode all files than to see which are there
+    if _skips(spec):  # only now, because decoding all files takes much longer than checking which exist
         states = {split: _require(available(spec, folder, split, cache, decode=True, workers=workers)) for split in splits}
         require_enough(spec, _counts(parts, states), _left_out(parts, states))
     return states
@@ -121,7 +121,7 @@ def _left_out(parts: Parts, states: States) -> dict[str, list[str]]:
 
 
 def look(spec: RunSpec, folder: Path, cache: Path) -> dict[str, Counts]:
-    """The counts of each split of a task's data set in `folder`, as its runs found them; before any run, without decoding.
+    """The counts of each split of a task's data set in `folder`, as its runs recorded them; before any run, without decoding.
 
     Raises:
         UserError: a list of the data set is missing or damaged.
@@ -177,7 +177,7 @@ def _require_apart(parts: Parts) -> None:
 
 
 def _require_taught(spec: RunSpec, parts: Parts, places: Mapping[str, Tensor]) -> None:
-    """Refuse data with one class alone, or with a class to be predicted that the training split does not have."""
+    """Refuse data with only one class, or with a class to be predicted that the training split does not have."""
     train = parts["train"].items
     if train.labels is None or not len(places["train"]):
         return

@@ -43,9 +43,9 @@ from m2pt.weights import save_weights
 def build(
     spec: RunSpec, places: Places, num_classes: int, num_categories: int = 0, loaded: list[LoadedFile] | None = None
 ) -> Model:
-    """The model a run starts from: built from its seed, loaded with the target's weights, changed by its method.
+    """The model that a run starts from: built from its seed, loaded with the target's weights, changed by its method.
 
-    How files of weights were read is added to `loaded`.
+    How weight files were read is added to `loaded`.
     """
     loaded = [] if loaded is None else loaded
     torch.manual_seed(derived_seed(spec.seed, "model", spec.target))
@@ -61,7 +61,7 @@ def build(
 
 @refuses_unknown
 def draw_samples(pool: Samples, count: int | Literal["all"], seed: int) -> Samples:
-    """A class-balanced draw of `count` labelled samples (or `all`) from the train split. Raises `UserError` as `balanced`."""
+    """A class-balanced draw of `count` labelled samples (or `all`) from the train split. Raises as `balanced` does."""
     if isinstance(count, str):
         return pool
     chosen = balanced(pool.y, count, seed)
@@ -73,7 +73,7 @@ def memory_feed(spec: RunSpec, splits: dict[str, Samples], share: Share) -> Feed
     pool = draw_samples(splits["train"], spec.finetune.samples, derived_seed(spec.seed, "split", spec.target))
     feed = MemoryFeed(spec, pool, {"val": splits["val"], "test": splits["test"]}, share)
     feed.counts = {name: Counts(listed=len(samples.y)) for name, samples in splits.items()}
-    feed.samples_sha256 = samples_sha256(spec, {})  # a sample that cannot be read has ended the run
+    feed.samples_sha256 = samples_sha256(spec, {})  # nothing is left out: an unreadable sample would have ended the run
     return feed
 
 
@@ -83,7 +83,7 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
     Continues from the last checkpoint in `run_dir`. The time of a forward pass goes to `watch`, not into the record.
 
     Raises:
-        UserError: weights do not fit, a file cannot be read, a loss is not finite, no scale has moved, or there is no space.
+        UserError: weights do not match, a file cannot be read, a loss is not finite, a scale has not moved, or there is no space.
 
     """
     require_startable(spec, places.means, Known(feed.size, feed.count("val")))
@@ -104,7 +104,7 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
 
 @dataclass(frozen=True)
 class _Final:
-    """What is measured of the scored weights: the scales before the merge, everything else after it."""
+    """The measurements of the scored weights: the scales before the merge, everything else after it."""
 
     epoch: int
     scales: dict[str, float]
@@ -117,7 +117,7 @@ class _Final:
 
 
 def _finish(spec: RunSpec, model: Model, feed: Feed, places: Places, epoch: int) -> _Final:
-    """Merge the model, and evaluate it: on validation data, where there are any, and once on test data."""
+    """Merge the model, and evaluate it: on validation data if there are any, and once on test data."""
     scales, largest, sizes = scale_values(model), _largest_scale(model), pathway.effective_sizes(model)
     merged = merge(spec, model, fresh(spec, len(feed.classes), len(feed.parts or ())), feed, places.device)
     refuse_weights(model, f"{run_id(spec)}, after training")
@@ -162,7 +162,7 @@ def _record(
 
 
 def _time_inference(spec: RunSpec, model: Model, feed: Feed, places: Places, watch: Stopwatch) -> None:
-    """Time the final model and a plain one; draws nothing that a run could notice, and a lack of memory fails no run."""
+    """Time the final model and a plain one, leaving the run's random state untouched; running out of memory fails no run."""
     with watch.measure("latency"):
         batch = example(spec, feed)
         if batch is None:
@@ -177,7 +177,7 @@ def _time_inference(spec: RunSpec, model: Model, feed: Feed, places: Places, wat
 
 
 def _largest_scale(model: Model) -> float | None:
-    """The size of the largest entry of all scales; None without scales."""
+    """The largest absolute value in all scales; None without scales."""
     return max((float(scale.detach().abs().max()) for scale in pathway.scales(model).values()), default=None)
 
 

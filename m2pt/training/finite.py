@@ -1,4 +1,4 @@
-"""NaN and infinity are no numbers: a run that has one in a loss, a weight or an output has failed, whatever it is scored by."""
+"""A run with NaN or infinity in a loss, a weight or an output has failed, however it is scored."""
 
 import torch
 from torch import Tensor, nn
@@ -7,21 +7,21 @@ from m2pt.config import UserError
 
 
 class NotFiniteError(UserError):
-    """Outputs that are no finite numbers; whoever knows the run and the split says where."""
+    """Outputs are not finite; the caller, which has the run and the split, adds where."""
 
 
 def diverged(fact: str, inputs: Tensor | None = None) -> UserError:
-    """The fault of a training whose numbers have left the finite ones; `fact` says where and which.
+    """The error for a training in which a number is no longer finite; `fact` says which one and where.
 
-    Where the `inputs` themselves hold NaN or infinity, it is the fault of the data.
+    If the `inputs` themselves hold NaN or infinity, the message blames the data.
     """
     if inputs is not None and not bool(torch.isfinite(inputs).all()):
-        return UserError(f"{fact}, because the inputs hold values that are no finite numbers: mend the data set.")
+        return UserError(f"{fact}, because the inputs hold values that are not finite: correct the data set.")
     return UserError(f"{fact}; the training has diverged and has no score: lower its learning_rate, or set clip_norm.")
 
 
 def refuse_weights(model: nn.Module, where: str) -> None:
-    """Raise `UserError` for a weight, average or statistic that is no finite number, naming the first such tensor."""
+    """Raise `UserError` for a weight, average or statistic that is not finite, naming the first such tensor."""
     tensors = {name: tensor for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
     if not tensors:
         return
@@ -32,8 +32,8 @@ def refuse_weights(model: nn.Module, where: str) -> None:
 
 
 def refuse_outputs(outputs: Tensor) -> None:
-    """Raise `NotFiniteError` where outputs (B, ...) hold NaN or infinity: the largest of such is no prediction."""
+    """Raise `NotFiniteError` if outputs (B, ...) hold NaN or infinity: the largest of them would not be a prediction."""
     finite = torch.isfinite(outputs)
     if not bool(finite.all()):
         faulty = int((~finite.flatten(1).all(dim=1)).sum())
-        raise NotFiniteError(f"the outputs for {faulty} of {len(outputs)} samples of a batch are no finite numbers")
+        raise NotFiniteError(f"the outputs for {faulty} of {len(outputs)} samples of a batch are not finite")

@@ -1,4 +1,4 @@
-"""What a model is trained for: the loss of a batch, how the views of a sample are joined, and the scores.
+"""What a model is trained for: the loss of a batch, how the views of a sample are averaged, and the scores.
 
 Shapes: B rows, V views, K classes.
 """
@@ -28,15 +28,15 @@ IGNORED = -1
 def loss_of(recipe: FinetuneConfig, goal: Goal, outputs: Tensor, y: Tensor) -> Tensor:
     """The loss of each row (B,).
 
-    Classification: cross-entropy with label smoothing, or with the soft labels (B, K) that mixup made; binary cross-entropy
-    summed over nothing but averaged over classes where the recipe says so. Segmentation: the mean over all points or pixels of a
-    row, to which those without a label give nothing (mmsegmentation's, with which ADE20K's recipe was published).
+    Classification: cross-entropy with label smoothing, or with the soft labels (B, K) that mixup made; or binary cross-entropy
+    averaged over classes if the recipe says so. Segmentation: the mean over all points or pixels of a row, in which those without
+    a label count as 0 (mmsegmentation's loss, with which ADE20K's recipe was published).
     """
     if recipe.loss == "binary_cross_entropy":
         target = y if y.ndim == 2 else functional.one_hot(y, outputs.shape[1])
         return functional.binary_cross_entropy_with_logits(outputs, target.to(outputs.dtype), reduction="none").mean(dim=1)
     if goal == "classification":
-        mixed_here = y.ndim == 2 and (recipe.mixup > 0 or recipe.cutmix > 0)  # timm's mixup has smoothed its labels itself
+        mixed_here = y.ndim == 2 and (recipe.mixup > 0 or recipe.cutmix > 0)  # timm's mixup has already smoothed the labels
         smoothing = 0.0 if mixed_here else recipe.label_smoothing
         return functional.cross_entropy(outputs, y, label_smoothing=smoothing, reduction="none")
     # One row for each point or pixel: on CUDA, cross-entropy over further axes has no deterministic form.
@@ -47,7 +47,7 @@ def loss_of(recipe: FinetuneConfig, goal: Goal, outputs: Tensor, y: Tensor) -> T
 
 @refuses_unknown
 def training_loss(recipe: FinetuneConfig, goal: Goal, outputs: Outputs, y: Tensor) -> Tensor:
-    """The loss of each row (B,), with that of a side head by its weight."""
+    """The loss of each row (B,), plus the weighted loss of a side head."""
     logits, *side = outputs if isinstance(outputs, tuple) else (outputs,)
     losses = loss_of(recipe, goal, logits.float(), y)
     for side_logits in side:
@@ -74,7 +74,7 @@ def new_meter(spec: RunSpec, num_classes: int, parts: tuple[tuple[int, ...], ...
 
 @dataclass(frozen=True)
 class Predictor:
-    """Outputs of a model for a batch of samples with views: joined over the views, float32, on the CPU."""
+    """Outputs of a model for a batch of samples with views: averaged over the views, float32, on the CPU."""
 
     model: nn.Module
     spec: RunSpec
@@ -85,10 +85,10 @@ class Predictor:
         """Classification: the logits of one view, or the mean of the probabilities (B, K) of several; the same for tagging.
 
         The votes of a cloud are averaged as logits, as in Point-MAE. Segmentation: the mean over views; a scene
-        is looked at through windows, at the size of its labels.
+        is predicted window by window, at the size of its labels.
 
         Raises:
-            NotFiniteError: an output is no finite number, before or after the joining, which can hide an infinite one.
+            NotFiniteError: an output is not finite; checked before averaging, which can hide an infinite one.
 
         """
         goal = self.spec.goal

@@ -1,4 +1,4 @@
-"""Data on which nothing can be learned or scored, told before the training instead of by what goes wrong after it."""
+"""Data on which nothing can be learned or scored, refused before the training."""
 
 from torch import Tensor
 
@@ -8,10 +8,10 @@ from m2pt.training.feeds import Feed
 
 
 def refuse_hopeless(spec: RunSpec, feed: Feed) -> None:
-    """Look at the data of a run before it trains.
+    """Check the data of a run before it trains.
 
     Raises:
-        UserError: there is no sample to train with or to test, or only one answer is left to give.
+        UserError: there is no sample to train with or to test, or only one answer is possible.
 
     """
     for split, count in (("train", feed.size), ("test", feed.count("test"))):
@@ -23,10 +23,10 @@ def refuse_hopeless(spec: RunSpec, feed: Feed) -> None:
 def refuse_one_answer(
     spec: RunSpec, classes: tuple[str, ...], labels: Tensor | None, parts: tuple[tuple[int, ...], ...] | None
 ) -> None:
-    """Look at what there is to tell apart, without reading a sample: `labels` are those of the training, where they are known.
+    """Check that there is something to distinguish, without reading a sample; `labels` are those of training, if known.
 
     Raises:
-        UserError: only one answer is left to give.
+        UserError: only one answer is possible.
 
     """
     answer = _only_answer(spec, classes, labels, parts)
@@ -40,11 +40,11 @@ def refuse_one_answer(
 def _only_answer(
     spec: RunSpec, classes: tuple[str, ...], labels: Tensor | None, parts: tuple[tuple[int, ...], ...] | None
 ) -> str | None:
-    """What makes every sample of the training the same to a model; None where there is something to tell apart."""
+    """Why every training sample has the same answer; None if there is something to distinguish."""
     if spec.goal == "part_segmentation":
         return None if any(len(group) > 1 for group in parts or ()) else "no category has more than one part"
     if spec.goal != "tagging" and len(classes) < 2:
-        return f"the data set has one class alone, {classes[0]!r}" if classes else "the data set has no class"
+        return f"the data set has only one class, {classes[0]!r}" if classes else "the data set has no class"
     if labels is None or spec.goal == "semantic_segmentation" or not bool((labels == labels[0]).all()):
         return None
     if spec.goal == "tagging":

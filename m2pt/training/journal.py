@@ -11,7 +11,7 @@ from m2pt.runs.folder import HISTORY, TIMES
 
 
 class Journal:
-    """Appends epochs to `history.jsonl`, and when each ended to `local/times.jsonl`; keeps them only, unless it `writes`."""
+    """Appends epochs to `history.jsonl`, and when each ended to `local/times.jsonl`; writes no files unless `writes`."""
 
     def __init__(self, run_dir: Path, lines: list[dict[str, Any]], *, writes: bool = True) -> None:
         self.lines = list(lines)

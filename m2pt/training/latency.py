@@ -1,4 +1,4 @@
-"""How long a forward pass of a trained model takes, measured beside a plain model of the same configuration."""
+"""How long a forward pass of a trained model takes, measured alongside a plain model of the same configuration."""
 
 import statistics
 import time
@@ -16,19 +16,19 @@ from m2pt.training.feeds import Feed
 from m2pt.training.precision import Precision, autocast
 
 ROWS = 8
-"""The most rows (views of samples) that the measured batch has: few, so that many passes fit into the budget."""
+"""The maximum number of rows (views of samples) in the measured batch: few, so that many passes fit into the budget."""
 
 LEAST_PAIRS, MOST_PAIRS = 3, 100
-"""Bounds for the number of passes of each model, whatever they take."""
+"""Bounds for the number of passes of each model, however long they take."""
 
 BUDGET_S = 0.04
-"""Passes are repeated for so long: a small part of the shortest run."""
+"""Passes are repeated for this long, a small part of the shortest run."""
 
 
 def example(spec: RunSpec, feed: Feed) -> tuple[Tensor, Tensor | None] | None:
     """A batch to measure with: the first rows of the test split, and the object categories of a part segmentation.
 
-    Of a scene, which is looked at through windows, the first window. None where this process has no test samples.
+    For a scene, which is predicted window by window, it is the first window. None if this process has no test samples.
     """
     items = feed.test("test")
     item = next(items, None)
@@ -51,11 +51,11 @@ def measure(
 ) -> Inference:
     """Time both models on the same batch `x` (B, ...), in turn; both must be on `device`. Their modes are left as they were.
 
-    One pass of each is for warming up. The two change places from pair to pair, so that none is always the second. Where a single
-    thread computes, its own time is taken: what it waits while others use its core is no property of a model.
+    One pass of each warms up. The order alternates from pair to pair, so that neither is always second. If a single thread
+    computes, its CPU time is taken: waiting while other processes use its core is not a property of the model.
     """
     x = x.to(device)
-    told = None if given is None else given.to(device)
+    categories = None if given is None else given.to(device)
     modes = model.training, plain.training
     model.eval()
     plain.eval()
@@ -66,7 +66,7 @@ def measure(
         _wait(device)
         start = clock()
         with autocast(precision, device):
-            one(x, told)
+            one(x, categories)
         _wait(device)
         return clock() - start
 
@@ -78,7 +78,7 @@ def measure(
 
 
 def _in_turn(first: Callable[[], float], second: Callable[[], float]) -> tuple[list[float], list[float]]:
-    """The times of both, until they used up the budget; the first pass of each is left out."""
+    """The times of both, until they have used up the budget; the first pass of each is left out."""
     spent = first() + second()
     taken: tuple[list[float], list[float]] = ([], [])
     for pair in range(MOST_PAIRS):

@@ -33,7 +33,7 @@ from m2pt.training.share import Share
 
 @dataclass
 class Progress:
-    """How far a training is: `step` steps of `epoch` are done; the other numbers are sums over these steps in this process.
+    """The progress of a training: `step` steps of `epoch` are done; the other numbers are sums over them in this process.
 
     `skipped` of these steps changed no weight, because gradients overflowed in fp16; all processes skip the same ones.
     """
@@ -65,7 +65,7 @@ class Rows:
 
 @dataclass
 class Trainer:
-    """Trains `model` on `feed`. `micro_batch` is the most rows that are computed at once (None: all of them)."""
+    """Trains `model` on `feed`. `micro_batch` is the maximum number of rows computed at once (None: all of them)."""
 
     spec: RunSpec
     model: Model
@@ -93,7 +93,7 @@ class Trainer:
 
     @property
     def scored(self) -> Model:
-        """The model whose scores count: the moving average of the weights where the recipe keeps one."""
+        """The model whose scores count: the moving average of the weights if the recipe keeps one."""
         return cast(Model, self.average.module) if self.average else self.model
 
     def epoch(self) -> Iterator[int]:
@@ -124,7 +124,7 @@ class Trainer:
         return line
 
     def next_epoch(self) -> None:
-        """Turn to the next epoch."""
+        """Move on to the next epoch."""
         self.progress = Progress(self.progress.epoch + 1)
 
     def state(self) -> dict[str, Any]:

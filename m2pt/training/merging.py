@@ -1,4 +1,4 @@
-"""The end of a pathway's training: a plain model, and the proof that it is the same function."""
+"""The end of a pathway's training: a plain model, and how far its outputs differ from those before the merge."""
 
 from itertools import islice
 
@@ -18,13 +18,13 @@ _PROOF_BATCHES = 8
 
 
 def merge(spec: RunSpec, model: Model, plain: Model, feed: Feed, device: torch.device) -> Merge | None:
-    """Make a plain model, and prove it: the largest difference of outputs, and the parameter count of a plain model.
+    """Merge into a plain model; returns the largest difference of outputs, and the parameter counts of both.
 
-    The outputs are those of the first batches of the validation split, or of the test split where there is none; their labels
-    are not looked at. `plain` is a fresh plain model, which takes the merged weights. None where the method merges nothing.
+    The outputs are those of the first batches of the validation split, or of the test split if there is none; labels are not
+    used. `plain` is a fresh plain model, which takes the merged weights. None if the method merges nothing.
 
     Raises:
-        UserError: an output is no finite number.
+        UserError: an output is not finite.
 
     """
     method = METHODS[spec.method].merge

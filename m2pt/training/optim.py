@@ -1,4 +1,4 @@
-"""What is trained, how fast and with which weight decay: parameter groups by the names of parameters, and the optimizer."""
+"""What is trained, how fast and with what weight decay: parameter groups by the names of parameters, and the optimizer."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -63,9 +63,9 @@ class _Rules:
         return _Treatment(decay, rate, parameter.ndim > 1)
 
     def _is_spared(self, name: str, parameter: nn.Parameter) -> bool:
-        """Whether there is no weight decay."""
+        """Whether a parameter has no weight decay."""
         last = name.rpartition(".")[2]
-        if last in TOKENS:  # vectors here, of shape (1, 1, D) in the releases, which go by their names
+        if last in TOKENS:  # vectors here, but of shape (1, 1, D) in the releases, which decide by name
             return last in self._undecayed
         return parameter.ndim <= 1 or id(parameter) in self._spared
 
@@ -111,7 +111,7 @@ def build_optimizer(
 
 
 def _beside_lars(config: PathwayConfig, peak: float) -> PathwayConfig:
-    """Let the scales learn as fast as with AdamW: rates of LARS presume its trust ratio, which a single number does not have."""
+    """Let the scales learn as fast as with AdamW: LARS's rates presume its trust ratio, which a single number does not have."""
     return config.model_copy(update={"scale_lr_multiple": config.scale_lr_multiple * SCALE_RATE_BESIDE_LARS / peak})
 
 
@@ -162,13 +162,13 @@ def rates(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, float
 
 
 def _adamw(groups: list[dict[str, object]], rate: float) -> torch.optim.Optimizer:
-    """AdamW, which has no use for `is_matrix`."""
+    """AdamW, which ignores `is_matrix`."""
     kept = [{key: value for key, value in group.items() if key != "is_matrix"} for group in groups]
     return torch.optim.AdamW(kept, lr=rate, betas=(0.9, 0.999), fused=True)
 
 
 def _lars(groups: list[dict[str, object]], rate: float) -> torch.optim.Optimizer:
-    """LARS as in MAE's linear probing: the trust ratio is for matrices alone, also for those without weight decay."""
+    """LARS as in MAE's linear probing: the trust ratio is only for matrices, including those without weight decay."""
     kept = [{("always_adapt" if key == "is_matrix" else key): value for key, value in group.items()} for group in groups]
     optimizer: torch.optim.Optimizer = Lars(kept, lr=rate, momentum=0.9, weight_decay=0.0, trust_coeff=0.001)
     return optimizer

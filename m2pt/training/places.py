@@ -1,4 +1,4 @@
-"""Where a fine-tuning finds its weights on this machine, and how it executes."""
+"""Where a fine-tuning run finds its weights on this machine, and how it executes."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,5 +24,5 @@ class Places:
 
     @property
     def means(self) -> Means:
-        """The part of this that can keep a run from starting."""
+        """The part of this that can prevent a run from starting."""
         return Means(self.device.type, self.share.world, self.micro_batch)

@@ -1,4 +1,4 @@
-"""Half-precision numbers, if a recipe asks for them."""
+"""Half precision, if a recipe uses it."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal

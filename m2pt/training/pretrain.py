@@ -1,7 +1,7 @@
 """Making an encoder: masked autoencoding without labels, or further training with the labels of its own modality.
 
 Sources: MAE (arXiv 2111.06377), AudioMAE (2207.06405), Point-MAE (2203.06604), VideoMAE (2203.12602): encode the visible
-tokens only, decode with a mask token in the hidden places, predict the content of the hidden patches.
+tokens only, decode with a mask token in the hidden positions, predict the content of the hidden patches.
 """
 
 import math
@@ -33,11 +33,11 @@ from m2pt.training.stopwatch import Stopwatch
 from m2pt.weights import load_into, read_weights, save_weights
 
 STEPS_PER_LINE = 50
-"""Steps between two lines of the history of a pretraining; such a stretch is called an epoch there."""
+"""Steps between two lines of a pretraining's history, which calls each such stretch an epoch."""
 
 
 class MaskedAutoencoder(nn.Module):
-    """An encoder with its tokenizer, and the light decoder that is thrown away after pretraining."""
+    """An encoder with its tokenizer, and the light decoder that is discarded after pretraining."""
 
     def __init__(self, modality: Modality, input_config: InputConfig, config: ModelConfig, decoder_depth: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class MaskedAutoencoder(nn.Module):
 
 
 class PretrainedEncoder(nn.Module):
-    """What is kept of a pretraining, under the keys of a weights file: `tokenizer.*`, `blocks.*`, `norm.*`."""
+    """The part of a pretrained model that is kept, under the keys of a weights file: `tokenizer.*`, `blocks.*`, `norm.*`."""
 
     def __init__(self, tokenizer: nn.Module, blocks: nn.Module, norm: nn.Module) -> None:
         super().__init__()
@@ -82,10 +82,10 @@ def pretrain(
 ) -> PretrainRecord:
     """Pretrain one encoder for a fixed number of steps; returns the record (not yet written).
 
-    `splits` holds `pretrain` and `val`; `start` is the weights file that a `labels` source goes on from.
+    `splits` holds `pretrain` and `val`; `start` is the weights file that a `labels` source continues from.
 
     Raises:
-        UserError: weights do not fit, a loss is not finite, or there is no space.
+        UserError: weights do not match, a loss is not finite, or there is no space.
 
     """
     torch.manual_seed(derived_seed(spec.seed, "pretraining", spec.modality, spec.source))
@@ -197,7 +197,7 @@ def _steps(
 
 
 def _validated(spec: PretrainSpec, model: nn.Module, validate: Callable[[], dict[str, float]], step: int) -> dict[str, float]:
-    """The validation scores after a step. Raises `UserError` where they, or the weights, are no finite numbers."""
+    """The validation scores after a step. Raises `UserError` if they, or the weights, are not finite."""
     where = f"{run_id(spec)}, after step {step}"
     refuse_weights(model, where)
     try:

@@ -1,4 +1,4 @@
-"""A picture of what a masked autoencoder has learned: originals, what it saw, and what it made of it."""
+"""A picture of what a masked autoencoder has learned: originals, the visible patches, and the reconstructions."""
 
 import io
 from pathlib import Path

@@ -26,8 +26,8 @@ def weights(labels: Tensor) -> Tensor:
 def weighted_order(labels: Tensor, count: int, generator: torch.Generator, *, replacement: bool = False) -> Tensor:
     """`count` samples (count,) in the order of drawing, by their weights.
 
-    Without replacement all are different, and each draw is among the remaining ones: samples with rare classes come early in an
-    epoch, and at most once. With replacement every draw is among all, so they come as often as their weights say.
+    Without replacement all are different, and each draw is from the remaining ones: samples with rare classes come early in an
+    epoch, and at most once. With replacement every draw is from all, so samples occur in proportion to their weights.
 
     Raises:
         UserError: no sample has a label, or fewer have one than are to be drawn without replacement.
@@ -36,15 +36,17 @@ def weighted_order(labels: Tensor, count: int, generator: torch.Generator, *, re
     weights_N = weights(labels)
     labelled = int((weights_N > 0).sum())
     if labelled == 0 or (count > labelled and not replacement):
-        raise UserError(f"finetune.epoch_samples: {count} are to be drawn, {labelled} training samples have a label; lower it.")
+        raise UserError(
+            f"finetune.epoch_samples: {count} are to be drawn, but {labelled} training samples are labelled; lower it."
+        )
     return torch.multinomial(weights_N, count, replacement=replacement, generator=generator)
 
 
 def holdout(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
     """The indices that are kept for training and those that are held out, both ascending.
 
-    With one label each, (N,) int64, every class gives its share (and keeps at least one sample). Samples with many labels,
-    (N, K), are split at random, and so are samples whose labels are all different: indices, if labels are not known.
+    With one label each, (N,) int64, the fraction is held out of every class (which keeps at least one sample). Samples with many
+    labels, (N, K), are split at random, and so are samples whose labels are all different: pass indices if labels are unknown.
 
     Raises:
         UserError: a fraction above 0 holds out nothing.
@@ -68,7 +70,7 @@ def holdout(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]
 
 
 def _shares(counts: Tensor, fraction: float, wanted: int) -> Tensor:
-    """How many of each class are held out: its share rounded down, and one more for the classes that lose most by rounding."""
+    """How many of each class are held out: its fraction rounded down, plus one for the classes that lose most by rounding."""
     exact = fraction * counts.double()
     shares = exact.long()
     lost = (exact - shares).masked_fill(shares + 1 >= counts, -1.0)

@@ -31,9 +31,9 @@ class Schedule:
             time, began = max(step // self.steps_per_epoch - 1, 0), 0
         if time < self.warmup:
             return self.start + time * ((self.peak - self.start) / self.warmup)
-        whole = self.length - began
-        done = min(time - began, whole)
-        left = 0.5 * (1 + math.cos(math.pi * done / whole)) if self.decay == "cosine" else 1 - done / whole
+        total = self.length - began
+        done = min(time - began, total)
+        left = 0.5 * (1 + math.cos(math.pi * done / total)) if self.decay == "cosine" else 1 - done / total
         return self.last + (self.peak - self.last) * left
 
     def apply(self, optimizer: torch.optim.Optimizer, step: int) -> None:

@@ -1,8 +1,8 @@
 """How one global batch is spread over processes: which rows each of them takes, and how they exchange values.
 
 If torchrun starts them, the processes of a job train one model together; otherwise there is one process, and nothing here has an
-effect. Rows are dealt in pairs (first with last, second with second last, ... of a group or of the batch), because mixup joins
-each row to its mirror image: both are in one process, and a batch is mixed the same way on any number of processes.
+effect. Rows are dealt in pairs (first with last, second with second last, ... of a group or of the batch), because mixup mixes
+each row with its mirror image: both are in one process, and a batch is mixed the same way on any number of processes.
 """
 
 import os
@@ -25,7 +25,7 @@ _PATIENCE = timedelta(minutes=30)  # one process may decode data while the other
 
 @dataclass(frozen=True)
 class Share:
-    """The place of this process among `world` that train one model."""
+    """The rank of this process among the `world` processes that train one model."""
 
     rank: int = 0
     world: int = 1
@@ -71,13 +71,13 @@ class Share:
         return [item for item in gathered if item is not None]
 
     def wait(self) -> None:
-        """Wait until all processes are here."""
+        """Wait until all processes have reached this point."""
         if self.world > 1:
             dist.barrier()
 
 
 def _follow(parent: int) -> None:
-    """Exit when torchrun is gone: it starts its processes in sessions of their own, which no signal to its group reaches."""
+    """Exit when torchrun is gone: it starts its processes in separate sessions, which no signal to its group reaches."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

@@ -1,7 +1,7 @@
-"""What keeps a run from starting, judged by its spec: a plan asks before it estimates costs, and a job asks before it trains.
+"""What prevents a run from starting, judged by its spec: a plan checks before it estimates costs, a job before it trains.
 
-A setting that the code would ignore keeps a run from starting too: its score would be attributed to that setting.
-What other settings leave unread (`m2pt.runs.unread`) does not: a study file cannot set it, so that a recipe has it, or a default.
+A setting that the code would ignore prevents it too, because the score would be attributed to that setting. A setting that other
+settings leave unread (`m2pt.runs.unread`) does not: a study file cannot set it, so it comes from a recipe or a default.
 """
 
 import importlib.util
@@ -23,7 +23,7 @@ from m2pt.training.availability import wanted
 
 @dataclass(frozen=True)
 class Means:
-    """What a run is executed with: the kind of its `devices`, and the most rows that each takes at once."""
+    """What a run is executed with: its number and kind of devices, and the maximum number of rows computed at once on each."""
 
     device: str = "cpu"
     devices: int = 1
@@ -32,7 +32,7 @@ class Means:
 
 @dataclass(frozen=True)
 class Known:
-    """How many samples there are to train with (at most) and for validation; None where that is not known."""
+    """How many samples there are to train with (at most) and for validation; None if that is not known."""
 
     train: int | None = None
     val: int | None = None
@@ -46,11 +46,11 @@ HEADS: dict[Goal, tuple[Head, ...]] = {
 }
 
 _FOR_TASKS = {"repeats": 1, "weighted": False, "replacement": False, "epoch_samples": None, "test": TestConfig()}
-"""What data that are read as a whole cannot have, with the value that asks for nothing."""
+"""Settings that only tasks on published data sets can have, each with the value that has no effect."""
 
 
 def refusal(spec: RunSpec, means: Means, known: Known | None = None) -> str | None:
-    """The sentence that says why a run cannot start; None where nothing is known that would keep it from it."""
+    """The sentence that says why a run cannot start; None if nothing is known that would prevent it."""
     try:
         require_startable(spec, means, known)
     except UserError as error:
@@ -59,10 +59,10 @@ def refusal(spec: RunSpec, means: Means, known: Known | None = None) -> str | No
 
 
 def require_startable(spec: RunSpec, means: Means, known: Known | None = None) -> None:
-    """Look at all that can be said before a run has its data and weights.
+    """Check everything that can be checked before a run has its data and weights.
 
     Raises:
-        UserError: it cannot start, or some setting would not do what it says.
+        UserError: it cannot start, or a setting would not have the effect that it states.
 
     """
     for fault in _faults(spec, means, known or Known()):
@@ -83,24 +83,24 @@ def _faults(spec: RunSpec, means: Means, known: Known) -> Iterator[str]:
 
 
 def _of_data(spec: RunSpec) -> Iterator[str]:
-    """What is asked of a data set that it cannot give."""
+    """Settings that the data set does not support."""
     recipe = spec.finetune
     if spec.task is None:
         for key, nothing in _FOR_TASKS.items():
             if getattr(recipe, key) != nothing:
-                yield f"finetune.{key}: is for tasks on published data sets, {spec.target} is read as a whole; leave it out."
+                yield f"finetune.{key}: is only for tasks on published data sets, which {spec.target} is not; leave it out."
         for key in spec.input.for_tasks_only:
             if getattr(spec.input, key) is not None:
                 yield (
-                    f"inputs.{spec.modality}.{key}: is for tasks on published data sets, {spec.target} is read as a whole; "
+                    f"inputs.{spec.modality}.{key}: is only for tasks on published data sets, which {spec.target} is not; "
                     "leave it out."
                 )
         if not isinstance(recipe.augment, bool):
-            yield f"finetune.augment: {spec.target} is read as a whole and has an augmentation of its own; say true or false."
+            yield f"finetune.augment: {spec.target} is small data, which has its own augmentation; set the key to true or false."
         return
     where = f"tasks.{spec.target}"
     if recipe.augment is True:
-        yield f"{where}.finetune.augment: true means that of embedded data; give its section, or false."
+        yield f"{where}.finetune.augment: true means the augmentation of small data; give a section of values, or false."
     known = SPECS[spec.modality].datasets
     if spec.task.dataset not in known:
         yield f"{where}.dataset: {spec.task.dataset} is not a data set of the modality {spec.modality}."
@@ -108,7 +108,7 @@ def _of_data(spec: RunSpec) -> Iterator[str]:
     known[spec.task.dataset].require_possible(wanted(spec))
     for key, value in recipe.test.model_dump().items():
         if value != getattr(TestConfig(), key) and spec.goal not in spec.input.views.get(key, ()):
-            yield f"{where}.finetune.test.{key}: is not for {spec.goal} of the modality {spec.modality}; leave it out."
+            yield f"{where}.finetune.test.{key}: does not apply to {spec.goal} of the modality {spec.modality}; leave it out."
 
 
 def _of_goal(spec: RunSpec) -> Iterator[str]:
@@ -133,7 +133,7 @@ def _of_goal(spec: RunSpec) -> Iterator[str]:
 
 
 def _of_method(spec: RunSpec) -> Iterator[str]:
-    """Methods that the tuning, the form of the samples or what is installed exclude."""
+    """Methods that the tuning, the form of the samples or the installed packages exclude."""
     method = METHODS[spec.method]
     if spec.tuning not in method.tunings:
         yield f"sweep.methods: {spec.method} has nothing to train in fix tuning, which is for scales and heads; leave one out."
@@ -153,7 +153,7 @@ def _of_counts(spec: RunSpec, known: Known) -> Iterator[str]:
         return
     if recipe.samples != "all" and recipe.samples > known.train:
         yield (
-            f"finetune.samples: {recipe.samples} are asked for, the train split of {spec.target} holds {known.train}; "
+            f"finetune.samples: {recipe.samples} requested, but the train split of {spec.target} has {known.train}; "
             "lower it or add data."
         )
     held = known.train if recipe.samples == "all" else recipe.samples
@@ -192,15 +192,15 @@ def _of_rows(spec: RunSpec, means: Means, known: Known) -> Iterator[str]:
         )
     if means.devices > 1 and means.device != "cuda":
         yield (
-            f"execution.devices_per_job: the model of {spec.target} has batch norm, which can be shared between CUDA devices "
-            "alone; set it to 1."
+            f"execution.devices_per_job: the model of {spec.target} has batch norm, which can only be shared between CUDA "
+            "devices; set it to 1."
         )
     if min(sizes) == 1:
         yield f"finetune.batch_size: the model of {spec.target} has batch norm, and a batch would have one sample; change it."
 
 
 def _batch_sizes(spec: RunSpec, known: Known) -> list[int]:
-    """The numbers of rows that the batches of an epoch have; data that are read as a whole leave a smaller last one."""
+    """The numbers of rows in the batches of an epoch; with small data, the last batch may be smaller."""
     recipe = spec.finetune
     full = recipe.batch_size * recipe.repeats
     count = known.train if recipe.samples == "all" else recipe.samples
@@ -210,14 +210,14 @@ def _batch_sizes(spec: RunSpec, known: Known) -> list[int]:
 
 
 def _normalises_batches(spec: RunSpec) -> bool:
-    """Whether a run's model has batch norm over all rows that it is given. Raises `UserError` where it cannot be built."""
+    """Whether a run's model has batch norm over all rows that it is given. Raises `UserError` if it cannot be built."""
     with shapes_only():
         model = fresh(spec, 2, 2)
     return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.modules())
 
 
 def _of_compilation(spec: RunSpec, means: Means) -> Iterator[str]:
-    """What torch.compile needs on this machine."""
+    """Packages and compilers that torch.compile lacks on this machine."""
     if not spec.finetune.compiled:
         return
     if means.device == "cuda" and importlib.util.find_spec("triton") is None:

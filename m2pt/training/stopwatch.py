@@ -1,4 +1,4 @@
-"""What a run measures of itself for its ledger: seconds by purpose, and a forward pass of its final model."""
+"""What a run measures about itself for its ledger: seconds by purpose, and a forward pass of its final model."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from m2pt.runs.attempts import Inference
 
 
 class Stopwatch:
-    """Adds up wall-clock seconds under names: `load`, `train`, `evaluate`, and `latency` where `inference` was measured."""
+    """Adds up wall-clock seconds under names: `load`, `train`, `evaluate`, and `latency` if `inference` was measured."""
 
     def __init__(self) -> None:
         self.seconds = {"load": 0.0, "train": 0.0, "evaluate": 0.0}

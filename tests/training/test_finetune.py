@@ -278,7 +278,7 @@ def test_a_draw_is_balanced_reproducible_and_refuses_too_many(splits):
     assert torch.equal(drawn.x, draw_samples(splits["train"], 21, seed=4).x)
     assert not torch.equal(drawn.y, draw_samples(splits["train"], 21, seed=5).y)
     assert len({tuple(row) for row in drawn.x.flatten(1).tolist()}) == 21
-    with pytest.raises(UserError, match="81 are asked for, the train split holds 80"):
+    with pytest.raises(UserError, match="81 requested, but the train split has 80"):
         draw_samples(splits["train"], 81, seed=0)
 
 

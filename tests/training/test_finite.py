@@ -51,7 +51,7 @@ def test_no_meter_scores_what_is_not_finite(name, share, value):
         outputs.fill_(value)
     else:
         outputs[1, 2] = value
-    with pytest.raises(UserError, match=rf"for {3 if share == 'all' else 1} of 3 samples of a batch are no finite numbers"):
+    with pytest.raises(UserError, match=rf"for {3 if share == 'all' else 1} of 3 samples of a batch are not finite"):
         meter.add(outputs, batch)
 
 
@@ -125,7 +125,7 @@ def test_outputs_that_overflow_name_the_split_and_the_epoch(tmp_path, monkeypatc
             trainer.model.head.weight.fill_(3e38)
 
     spoiled_step(monkeypatch, 1, huge)
-    with pytest.raises(UserError, match=r"val split after epoch 1: the outputs for . of 9 samples of a batch are no finite"):
+    with pytest.raises(UserError, match=r"val split after epoch 1: the outputs for . of 9 samples of a batch are not finite"):
         train(tmp_path)
     with pytest.raises(UserError, match=r"epoch 2, step 3: the training loss is nan"):
         train(tmp_path / "none", splits=data(val=NO_VALIDATION))
@@ -159,7 +159,7 @@ def test_infinite_outputs_of_one_view_do_not_vanish_in_the_mean_of_probabilities
             return torch.tensor([[0.0, -float("inf"), 1.0]]).repeat(len(x), 1)
 
     item = {"x": torch.zeros(2, 3, 1, 16, 16), "y": torch.zeros(2, dtype=torch.int64)}
-    with pytest.raises(UserError, match=r"no finite numbers"):
+    with pytest.raises(UserError, match=r"samples of a batch are not finite"):
         Predictor(Certain(), spec_of(), 3, torch.device("cpu"))(item)
 
 
@@ -220,7 +220,7 @@ def test_pretraining_names_the_step(tmp_path, monkeypatch):
 
 def test_one_answer_left_is_said_before_the_training(tmp_path):
     alone = make_samples(16, 1, ("a",))
-    with pytest.raises(UserError, match=r"image: the data set has one class alone, 'a', so there is nothing to learn"):
+    with pytest.raises(UserError, match=r"image: the data set has only one class, 'a', so there is nothing to learn"):
         train(tmp_path, spec_of("random_auxiliary"), {"train": alone, "val": alone, "test": alone})
     same = Samples(data()["train"].x, torch.full((16,), 2), ("a", "b", "c"))
     with pytest.raises(UserError, match=r"all 16 training samples are of one class, 'c'"):
@@ -277,10 +277,10 @@ class Stub:
     [
         ("tagging", "mean", Stub(("a", "b"), torch.tensor([[1.0, 0]] * 4)), "all 4 training samples have the same labels"),
         ("tagging", "mean", Stub(("a",), torch.tensor([[1.0], [0], [1], [0]])), None),
-        ("classification", "mean", Stub(("a",), None), "has one class alone, 'a'"),
+        ("classification", "mean", Stub(("a",), None), "has only one class, 'a'"),
         ("classification", "mean", Stub((), None), "has no class"),
         ("classification", "mean", Stub(("a", "b"), None), None),
-        ("semantic_segmentation", "upernet", Stub(("wall",), None), "has one class alone, 'wall'"),
+        ("semantic_segmentation", "upernet", Stub(("wall",), None), "has only one class, 'wall'"),
         ("semantic_segmentation", "upernet", Stub(("wall", "sky"), torch.zeros(4)), None),
         ("part_segmentation", "part_segmentation", Stub(("x", "y"), None, ((0,), (1,))), "no category has more than one part"),
         ("part_segmentation", "part_segmentation", Stub(("x", "y"), None, ((0, 1), (2,))), None),

@@ -78,6 +78,6 @@ def test_what_cannot_be_scored_is_said():
     with pytest.raises(UserError, match="No sample has a label"):
         AveragePrecision(3).result()
     outputs[5, 2] = np.nan
-    with pytest.raises(UserError, match="no finite numbers"):
+    with pytest.raises(UserError, match="are not finite"):
         scored(outputs, labels).result()
     assert scored(np.ones((2, 1), dtype=np.float32), np.ones((2, 1))).result() == {"map": 100.0}

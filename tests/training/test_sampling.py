@@ -55,7 +55,7 @@ def test_with_replacement_samples_come_as_often_as_their_weights_say():
     assert (shares - expected).abs().max() < 4 * (0.17 * 0.83 / 60_000) ** 0.5
     sampler = WeightedRandomSampler(weights(labels), 60_000, replacement=True, generator=generator())
     assert order.tolist() == list(sampler)
-    with pytest.raises(UserError, match="0 training samples have a label"):
+    with pytest.raises(UserError, match="0 training samples are labelled"):
         weighted_order(torch.zeros(3, 2), 2, generator(), replacement=True)
 
 
@@ -68,7 +68,7 @@ def test_equal_seeds_give_equal_orders():
 
 def test_more_than_there_are_cannot_be_drawn():
     labels = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
-    with pytest.raises(UserError, match=r"finetune\.epoch_samples: 3 are to be drawn, 2 training samples have a label"):
+    with pytest.raises(UserError, match=r"finetune\.epoch_samples: 3 are to be drawn, but 2 training samples are labelled"):
         weighted_order(labels, 3, generator())
 
 

@@ -90,7 +90,7 @@ REFUSED = {
     "augmentation of another modality": (on_task(*IMAGENET, augment=AudioAugment()), "recipe is one of another modality"),
     "policy": (on_task(*IMAGENET, augment=ImageAugment(policy="wild")), "policy"),
     "policy of scenes": (on_task(*SCENES, augment=ImageAugment(policy="rand-m9")), "policy and erasing are for pictures"),
-    "augment true": (on_task(*IMAGENET, augment=True), "tasks.toy.finetune.augment: true means that of embedded data"),
+    "augment true": (on_task(*IMAGENET, augment=True), "tasks.toy.finetune.augment: true means the augmentation of small data"),
     "too few points": (on_task(*CLOUDS, augment=PointAugment(sample_from=100)), "sample_from: 100 points are fewer"),
     "votes of pictures": (on_task(*IMAGENET, test=TestConfig(votes=10)), "tasks.toy.finetune.test.votes: is not for"),
     "crops of clouds": (on_task(*CLOUDS, test=TestConfig(crops=3)), "tasks.toy.finetune.test.crops: is not for"),
@@ -113,10 +113,10 @@ REFUSED = {
     "odd last batch": (whole(samples=41, mixup=0.8), "finetune.batch_size: mixing takes samples in pairs, and a batch has 9"),
     "warm-up to the end": (on_task(*IMAGENET, epochs=5), "finetune.warmup_epochs: 5 must be less than the 5 epochs"),
     "warm-up of clouds": (on_task(*CLOUDS, epochs=11), "finetune.warmup_epochs: 10 must be less than the 10 epochs"),
-    "repeats of memory": (whole(repeats=2), "finetune.repeats: is for tasks on published data sets"),
-    "weights of memory": (whole(weighted=True), "finetune.weighted: is for tasks on published data sets"),
-    "views of memory": (whole(test=TestConfig(clips=2)), "finetune.test: is for tasks on published data sets"),
-    "augmentation of memory": (whole(augment=ImageAugment()), "finetune.augment: image is read as a whole"),
+    "repeats of memory": (whole(repeats=2), "finetune.repeats: is only for tasks on published data sets"),
+    "weights of memory": (whole(weighted=True), "finetune.weighted: is only for tasks on published data sets"),
+    "views of memory": (whole(test=TestConfig(clips=2)), "finetune.test: is only for tasks on published data sets"),
+    "augmentation of memory": (whole(augment=ImageAugment()), "finetune.augment: image is small data"),
     "one row alone": (on_task(*PROBE, batch_size=129), "finetune.norm_rows: 128 leaves one row alone"),
     "lora in fix": (run_spec(**ALONE | {"method": "lora"}, tuning="fix"), "lora has nothing to train in fix tuning"),
     "weights beside in fix": (
@@ -163,7 +163,7 @@ def test_means_that_do_not_suffice(spec, means, sentence):
         (
             on_task(*IMAGENET, samples=3000),
             Known(2000),
-            "finetune.samples: 3000 are asked for, the train split of toy holds 2000",
+            "finetune.samples: 3000 requested, but the train split of toy has 2000",
         ),
         (on_task(*IMAGENET), Known(1023), "finetune.batch_size: 1024 is more than the 1023 training samples of toy"),
         (
@@ -171,7 +171,7 @@ def test_means_that_do_not_suffice(spec, means, sentence):
             Known(2000),
             "finetune.epoch_samples: 3000 are more than the 2000 samples of toy",
         ),
-        (whole(samples=2000), Known(1000), "finetune.samples: 2000 are asked for"),
+        (whole(samples=2000), Known(1000), "finetune.samples: 2000 requested"),
     ],
 )
 def test_data_that_do_not_suffice(spec, known, sentence):
@@ -219,7 +219,7 @@ def test_what_fine_tuning_adds_is_told_where_it_has_no_place():
             whole(blocks={"relative_positions": True}),
             r"finetune\.blocks\.relative_positions: is only for images in the published form",
         ),
-        (small, r"inputs\.point\.thinned: is for tasks on published data sets, point is read as a whole"),
+        (small, r"inputs\.point\.thinned: is only for tasks on published data sets, which point is not"),
     ):
         with pytest.raises(UserError, match=message):
             require_startable(spec, Means())

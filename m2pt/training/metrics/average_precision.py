@@ -12,15 +12,15 @@ from m2pt.training.metrics.meter import Meter
 
 
 class AveragePrecision(Meter):
-    """AudioSet's scores: `map`, the mean over classes of the average precision, and `auc`, that of the area under the ROC curve.
+    """AudioSet's scores: `map`, the mean over classes of the average precision, and `auc`, the mean area under the ROC curve.
 
-    Average precision is `sum_P (recall_P - recall_{P-1}) * precision_P` over the different scores P as falling thresholds,
+    Average precision is `sum_P (recall_P - recall_{P-1}) * precision_P` over the distinct scores P as falling thresholds,
     without interpolation (AudioSet: Gemmeke et al., ICASSP 2017). Classes that no sample has are left out of `map`, and classes
     that all or no samples have are left out of `auc`. (AudioSet's third score, d', follows from the second: `sqrt(2)` times its
     normal quantile.)
 
     Scikit-learn's `average_precision_score` and `roc_auc_score` give the same values to the last digits. They sort every class
-    twice (7 times slower for AudioSet's test set) and are an optional package here, so the tests compare with them instead.
+    twice (7 times slower for AudioSet's test set) and are in an optional package, so the tests compare with them instead.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -29,7 +29,7 @@ class AveragePrecision(Meter):
         self._labels: list[NDArray[np.bool_]] = []
 
     def _take(self, outputs: Tensor, batch: Item) -> None:
-        """Take in outputs (B, K), of which only the order matters, and `y` (B, K) of 0 and 1."""
+        """Take in outputs (B, K), whose order alone matters, and `y` (B, K) of 0 and 1."""
         self._outputs.append(outputs.numpy())
         self._labels.append(batch["y"].numpy() > 0.5)
 
@@ -65,7 +65,7 @@ def _counts(scores_N: NDArray[np.float32], labels_N: NDArray[np.bool_]) -> tuple
     """How many of the samples that reach each threshold have the label, and how many do not; thresholds fall."""
     order = np.argsort(-scores_N, kind="stable")
     falling_N = scores_N[order]
-    last = np.append(np.flatnonzero(np.diff(falling_N)), len(falling_N) - 1)  # of the samples with equal scores
+    last = np.append(np.flatnonzero(np.diff(falling_N)), len(falling_N) - 1)  # the last of the samples with equal scores
     right_P = np.cumsum(labels_N[order], dtype=np.int64)[last]
     return right_P, last + 1 - right_P
 

@@ -274,7 +274,7 @@ def test_a_run_goes_on_with_the_samples_that_it_began_with_or_not_at_all(videos:
         return test(self, index)
 
     monkeypatch.setattr(VideoItems, "test", other)
-    with pytest.raises(UserError, match="other samples can be read than when it was interrupted"):
+    with pytest.raises(UserError, match="the readable samples have changed since it was interrupted"):
         run("videos")
 
 
