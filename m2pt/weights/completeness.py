@@ -1,4 +1,4 @@
-"""Whether a file holds a complete encoder of the model's sizes: sizes, keys, types of numbers."""
+"""Whether a file holds a complete encoder of the model's sizes: sizes, keys, number types."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ _COUNTER = "num_batches_tracked"  # of batch norm: the only integer in an encode
 
 
 def check_sizes(file: Path, layout: Layout, config: ModelConfig) -> None:
-    """Refuse blocks whose sizes are not those of the model.
+    """Refuse blocks whose sizes differ from the model's.
 
     Raises:
         UserError: the sentence names the key to set, or says that the file is only a part of an encoder.
@@ -51,7 +51,7 @@ def _has_ends(layout: Layout) -> bool:
 
 
 def check_config(file: Path, config: ModelConfig) -> None:
-    """Refuse an encoder that differs from the model by what only Hugging Face's config.json next to its file shows.
+    """Refuse an encoder that differs from the model in a way that only Hugging Face's config.json next to its file shows.
 
     Raises:
         UserError: it has another number of heads or another activation.
@@ -69,9 +69,9 @@ def check_config(file: Path, config: ModelConfig) -> None:
 
 
 def norm_epsilon(file: Path, layout: Layout) -> float | None:
-    """What the norms of an encoder add to the variance, if the layout differs from its modality's usual value, else None.
+    """The epsilon of an encoder's norms if its layout can differ from the modality's usual value, else None.
 
-    It is in Hugging Face's configuration, or the default of its library applies; the tensors do not show it.
+    It is read from Hugging Face's configuration, or else the default of that library applies; the tensors do not show it.
     """
     if layout.name not in HUGGING_FACE:
         return None
@@ -87,7 +87,7 @@ def check_keys(
 ) -> None:
     """Refuse tensors that are missing, unknown, left over or of another shape than in `wanted`.
 
-    Unless `exact`, keys of a tokenizer may be left over: that of the shared form is checked by its module.
+    Unless `exact`, keys of a tokenizer may be left over: a tokenizer of the shared form is checked by its module.
 
     Raises:
         UserError: the sentence lists all of them.
@@ -114,7 +114,7 @@ def check_keys(
 
 
 def usable(file: Path, key: str, tensor: Tensor) -> Tensor:
-    """A tensor in single precision; narrower floats are widened, which loses nothing.
+    """A tensor in single precision; narrower floats are widened without loss.
 
     Raises:
         UserError: it holds integers, whose scale is unknown, or values that are not finite.
@@ -122,7 +122,7 @@ def usable(file: Path, key: str, tensor: Tensor) -> Tensor:
     """
     if key.endswith(_COUNTER):
         return tensor
-    if not tensor.is_floating_point() or tensor.dtype == torch.float4_e2m1fn_x2:  # two numbers in one, without their scales
+    if not tensor.is_floating_point() or tensor.dtype == torch.float4_e2m1fn_x2:  # two per element, without their scales
         kind = str(tensor.dtype).removeprefix("torch.")
         numbers = "packed" if tensor.is_floating_point() else "whole"
         raise UserError(

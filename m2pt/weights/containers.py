@@ -1,4 +1,4 @@
-"""Which container a file is, recognised by its content, whatever its name and its first byte."""
+"""The container format of a file, recognised by its content, whatever its name and its first byte."""
 
 import json
 import math
@@ -18,7 +18,7 @@ UNPICKLE = "if you trust the file, convert it: `torch.save(pickle.load(open(FILE
 
 _LENGTH = struct.Struct("<Q")
 _LONGEST_HEADER = 100_000_000  # bytes; the format's own limit
-_SHOWN = 64  # bytes at a file's start that decide
+_SHOWN = 64  # bytes at a file's start that identify it
 _CHUNK = 1 << 22  # bytes of an archive that are checked at a time
 _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"
@@ -28,18 +28,18 @@ _MAGIC = 0x1950A86A20F9469CFC6C  # the first value in a file of PyTorch before 1
 def container_of(file: Path) -> Container:
     """The container of a file of weights.
 
-    A safetensors file starts with the length of its header and the header's brace, which neither a zip archive nor a pickle can
-    have in that place. The bytes of the length may be any, even those that start a pickle or a zip archive.
+    A safetensors file starts with the length of its header and the header's opening brace, which neither a zip archive nor a
+    pickle can have in that position. The length may be any bytes, even those that start a pickle or a zip archive.
 
     Raises:
-        UserError: it is none of these, cut off, or cannot be read.
+        UserError: it is none of these, is cut off, or cannot be read.
 
     """
     try:
         with file.open("rb") as stream:
             start = stream.read(_SHOWN)
     except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror}); mend its permissions.") from error
+        raise UserError(f"{file}: cannot be read ({error.strerror}); fix its permissions.") from error
     if start.startswith(b"version https://git-lfs"):
         raise UserError(f"{file}: is a pointer of Git LFS instead of the weights; fetch them with `git lfs pull`.")
     if len(start) > _LENGTH.size and start[_LENGTH.size :][:1] == b"{" and _LENGTH.unpack_from(start)[0] <= _LONGEST_HEADER:
@@ -68,7 +68,7 @@ def _check_header(file: Path, length: int) -> None:
             entries = {name: entry for name, entry in json.loads(content).items() if name != "__metadata__"}
             ends = [int(entry["data_offsets"][1]) for entry in entries.values()]
             if max(ends, default=0) != room or any(math.prod(entry["shape"]) < 0 for entry in entries.values()):
-                fault = f"{room} bytes of tensors are there instead of {max(ends, default=0)}"
+                fault = f"it has {room} bytes of tensors instead of {max(ends, default=0)}"
         except (ValueError, TypeError, KeyError, AttributeError, IndexError):
             fault = "its header is damaged"
     if fault:
@@ -84,7 +84,7 @@ def _check_zip(file: Path) -> None:
             raise UserError(f"{file}: is damaged ({damaged} does not match the archive's checksum); fetch it again.")
     if "constants.pkl" in names:
         raise UserError(
-            f"{file}: is a program of TorchScript; if you trust it, save only its weights: "
+            f"{file}: is a TorchScript program; if you trust it, save only its weights: "
             "`torch.save(torch.jit.load(FILE).state_dict(), NEW_FILE)`."
         )
     if "data.pkl" not in names:
@@ -92,7 +92,7 @@ def _check_zip(file: Path) -> None:
 
 
 def _damaged(archive: zipfile.ZipFile) -> str | None:
-    """The first entry whose checksum is not the recorded one, which torch.load does not check; 0 means that none is recorded."""
+    """The first entry whose checksum differs from the recorded one, which torch.load does not check; 0 means none is recorded."""
     for entry in archive.infolist():
         try:
             with archive.open(entry) as stream:

@@ -1,4 +1,4 @@
-"""What a file of weights holds: its tensors by name, read without running any code in it."""
+"""The content of a weights file: its tensors by name, read without running any code in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,21 +17,22 @@ Kind = Literal["safetensors", "pytorch"]
 
 RAW = ("base_model", "model", "module", "state_dict", "model_state_dict", "student")
 AVERAGED = ("model_ema", "state_dict_ema", "ema_state_dict", "model_state_dict_ema", "ema_model", "ema", "teacher")
-"""The names under which training programs keep a model's tensors among other things, and their moving average."""
+"""The names under which training programs save a model's tensors among other things, and those of their moving average."""
 
 PICKLED_MODULE = "pickled module"
 
 _DEEPEST = 4  # wrappers within wrappers
 _COUNT = "n_averaged"  # in files of torch.optim.swa_utils.AveragedModel
-_UNDECIDED = "student"  # whose name does not say that others load it
+_UNDECIDED = "student"  # whose name does not say whether others load it
 
 
 @dataclass(frozen=True)
 class Content:
-    """The tensors of a file as it names them.
+    """The tensors of a file under the names in the file.
 
     `wrapper` is the entry that holds them, `others` are the entries next to it. `weights` says whether they are the trained ones
-    or their moving average, `beside` names the entries with the other kind. `objects` are other entries among the tensors.
+    or their moving average, `beside` names the entries with the other kind. `objects` are entries among the tensors that are not
+    tensors.
     """
 
     file: Path
@@ -51,7 +52,7 @@ def read_content(path: Path, wanted: Weights | None = None, key: str = "weights"
     Args:
         path: the file, folder or index.
         wanted: the trained weights (`raw`) or their moving average (`ema`); None if the file decides.
-        key: the key of the study where the user can say so.
+        key: the key of the study that sets `wanted`, for messages.
 
     Raises:
         UserError: it is missing, cut off, of another format, holds code that would have to run, or lacks the wanted weights.
@@ -123,7 +124,7 @@ def _unwrap(file: Path, content: Any, wanted: Weights | None, key: str) -> Conte
 
 
 def _entry(file: Path, entries: Mapping[str, Any], wanted: Weights | None, key: str) -> str | None:
-    """The entry that holds the wanted tensors; None if they are here."""
+    """The entry that holds the wanted tensors; None if they are at this level."""
     raw = [name for name in RAW if name in entries and _holds(entries[name])]
     averaged = [name for name in AVERAGED if name in entries and _holds(entries[name])]
     here = any("." in name and isinstance(value, Tensor) for name, value in entries.items())
@@ -157,7 +158,7 @@ def _holds(value: Any, depth: int = _DEEPEST) -> bool:
 
 
 def _checked(content: Content, wanted: Weights | None, key: str) -> Content:
-    """Refuse weights of the other kind than `wanted`, and empty ones."""
+    """Refuse weights of another kind than `wanted`, and empty ones."""
     if _COUNT in content.tensors and content.weights == "raw":
         tensors = {name: value for name, value in content.tensors.items() if name != _COUNT}
         content = Content(content.file, content.kind, tensors, content.wrapper, (*content.others, _COUNT), "ema", content.beside)

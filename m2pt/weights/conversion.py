@@ -1,4 +1,4 @@
-"""From a layout's tensors to those of the model's encoder: biases joined, a tokenizer brought to the input's form."""
+"""From a layout's tensors to those of the model's encoder: biases joined, a tokenizer converted to the input's form."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ CLASS = ("tokenizer.class_token", "tokenizer.class_position")
 def fuse_biases(tensors: dict[str, Tensor], layout: Layout, config: ModelConfig) -> list[str]:
     """Join biases of queries and values, and add zeros for those that a layout does not have; returns the names of the latter.
 
-    VideoMAE has no bias of keys, Point-MAE none at all in attn.qkv. If only some blocks of a file lack one, nothing is added.
+    VideoMAE has no biases for keys, Point-MAE none at all in attn.qkv. If only some blocks of a file lack one, none is added.
     """
     filled = []
     may_lack = layout.name in ("point-mae", "m2pt") and not layout.leaves(BIAS)
@@ -41,7 +41,7 @@ def fuse_biases(tensors: dict[str, Tensor], layout: Layout, config: ModelConfig)
 def published(file: Path, layout: Layout, modality: Modality, config: InputConfig | None) -> InputConfig | None:
     """The input section that the tokenizer is checked against; None for a tokenizer of this project's own form."""
     if config is None:
-        raise ValueError("a tokenizer can only be read for a form of samples")
+        raise ValueError("a tokenizer can only be read with an input section")
     if config.form == "published":
         return config
     if layout.name != "m2pt":
@@ -78,7 +78,7 @@ def take_fresh(tensors: Mapping[str, Tensor], wanted: dict[str, tuple[int, ...]]
 def fit_tokenizer(
     file: Path, tensors: dict[str, Tensor], layout: Layout, modality: Modality, config: InputConfig, reading: Reading, key: str
 ) -> Resampling | None:
-    """Bring a tokenizer's tensors to this project's shapes, in place; returns how positions were resampled, if they were."""
+    """Convert a tokenizer's tensors to this project's shapes, in place; returns how positions were resampled, if they were."""
     for name in CLASS:
         if name in tensors and tensors[name].ndim == 3:
             tensors[name] = tensors[name].flatten()
@@ -98,7 +98,7 @@ def fit_tokenizer(
     positions = positions[0] if positions.ndim == 3 and len(positions) == 1 else positions
     try:
         if positions.ndim != 2:
-            raise UnknownGridError(f"their shape {tuple(positions.shape)} is not one row for each place")
+            raise UnknownGridError(f"their shape {tuple(positions.shape)} is not one row per position")
         tensors[POSITIONS], resampled = place(positions, layout.name, modality, config.counts, reading.grid)
     except UnknownGridError as error:
         has_class = CLASS[0] in tensors
@@ -107,7 +107,7 @@ def fit_tokenizer(
 
 
 def _misplaced(layout: Layout, positions: Tensor, has_class: bool, config: InputConfig, error: UnknownGridError, key: str) -> str:
-    """Why positions cannot be used, and what to do, by what else the file shows about its encoder."""
+    """Why positions cannot be used, and what to do, judging by what else the file shows about its encoder."""
     wanted = " × ".join(map(str, config.counts)) + (" patches with a class token" if config.class_token else " tubelets")
     shape, description = tuple(positions.shape), DESCRIPTIONS[layout.name]
     if kin := foreign(layout.unknown, None):
@@ -123,6 +123,6 @@ def _misplaced(layout: Layout, positions: Tensor, has_class: bool, config: Input
     square = positions.ndim == 2 and math.isqrt(len(positions)) ** 2 == len(positions)
     hint = f" (if none of them is for a class token, {_OTHER_USES})" if square and config.class_token else ""
     return (
-        f"its positions {shape} cannot be brought to {wanted}: {error}; correct the input, name another file, or set {key}.grid "
+        f"its positions {shape} cannot be resized to {wanted}: {error}; correct the input, name another file, or set {key}.grid "
         f"to the grid that they were made for{hint}"
     )

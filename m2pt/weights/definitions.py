@@ -27,8 +27,8 @@ _POINT = {"encoder.first_conv.": "tokenizer.local.", "encoder.second_conv.": "to
 _POINT_CLASS = {"cls_token": "tokenizer.class_token", "cls_pos": "tokenizer.class_position"}
 _POINT_KERNEL = "encoder.first_conv.0.weight"
 _POINT_INSIDE = "MAE_encoder."
-_MAES = ("model", "model_ema")  # under which MAE's programs save
-_ZOOS = ("module", "state_dict", PICKLED_MODULE)  # under which M2PT's zoo has its files
+_MAES = ("model", "model_ema")  # the names under which MAE's programs save weights
+_ZOOS = ("module", "state_dict", PICKLED_MODULE)  # the names under which files of M2PT's zoo hold weights
 _DECODER = ("decoder_blocks.", "decoder_embed.")
 
 _IGNORED: dict[str, tuple[str, ...]] = {
@@ -41,12 +41,12 @@ _IGNORED: dict[str, tuple[str, ...]] = {
     ),
     "m2pt": ("head.", "fc_norm."),
 }  # fmt: skip
-"""Beginnings of the keys of decoders and heads, which an encoder does not need."""
+"""Prefixes of the keys of decoders and heads, which an encoder does not need."""
 
 
 @dataclass(frozen=True)
 class KeyedFile:
-    """A file's content, and its keys without the prefixes of PyTorch's wrappers, each with the key as the file has it."""
+    """A file's content, and its keys without the prefixes of PyTorch's wrappers, each mapped to the key in the file."""
 
     content: Content
     bare: Mapping[str, str]
@@ -85,16 +85,16 @@ class KeyedFile:
         return math.isqrt(max(places, 0)) ** 2 == places
 
     def has(self, *beginnings: str) -> bool:
-        """Whether any key begins so."""
+        """Whether any key begins with one of these prefixes."""
         return any(key.startswith(beginnings) for key in self.bare)
 
     def within(self, prefix: str) -> "KeyedFile":
-        """The same without a prefix on the keys that have it."""
+        """The same file with a prefix removed from the keys that have it."""
         return KeyedFile(self.content, {key.removeprefix(prefix): original for key, original in self.bare.items()})
 
 
 def _is_vit(file: KeyedFile) -> bool:
-    """Timm's keys with biases in one tensor, and patches of pictures if there are any."""
+    """Timm's keys with biases in one tensor, and two-dimensional patches if there is a patch projection."""
     patches = file.kernel is None or file.kernel.ndim == 4
     return file.has_blocks() and not file.split and patches and not file.has("tokenizer.")
 
@@ -231,7 +231,7 @@ def _convert(
 def _plain(content: Content, key: str) -> Tensor:
     tensor = content.tensors[key]
     if tensor.layout != torch.strided or tensor.is_nested or tensor.is_quantized or tensor.is_complex():
-        raise UserError(f"{content.file}: {key} is sparse, quantised or complex; m2pt reads plain tensors of real numbers.")
+        raise UserError(f"{content.file}: {key} is sparse, quantised or complex; m2pt only reads plain tensors of real numbers.")
     if tensor.is_meta:
-        raise UserError(f"{content.file}: {key} has a shape and no numbers (it was on the device `meta`); save the loaded model.")
+        raise UserError(f"{content.file}: {key} has a shape but no values (it was on the device `meta`); save the loaded model.")
     return tensor.detach()

@@ -1,11 +1,11 @@
-"""Encoders that m2pt does not read, by keys that give them away, so that a refusal can name them."""
+"""Encoders that m2pt does not read, recognised by telltale keys, so that a refusal can name them."""
 
 import re
 from collections.abc import Iterable
 
 from torch import Tensor
 
-_TOLD: tuple[tuple[str, str], ...] = (
+_TELLTALE: tuple[tuple[str, str], ...] = (
     (r"lora_[AB]\b", "a model with low-rank adapters (merge them first: `merge_and_unload()` of peft)"),
     (
         r"(weight_scale|scale_weight|weight_scale_inv|SCB|absmax|qweight|qzeros|_packed_params|zero_point)$",
@@ -16,7 +16,7 @@ _TOLD: tuple[tuple[str, str], ...] = (
         r"\.parametrizations\.|\.weight_[gv]$",
         "a model with parametrized weights (make them plain first: `torch.nn.utils.parametrize.remove_parametrizations`)",
     ),
-    (r"_?flat_param", "a part of a model that FSDP has cut (gather its full state_dict first)"),
+    (r"_?flat_param", "a part of a model that FSDP has sharded (gather its full state_dict first)"),
     (r"relative_position_(bias_table|index)|rel_pos_bias", "BEiT or a kin of it (relative position biases)"),
     (r"\.(gamma_1|gamma_2|lambda_1|lambda_2|ls[12]\.gamma|layer_scale[12]\.lambda1)$", "one with layer scale (BEiT, DINOv2)"),
     (r"(dist_token|distillation_token)$", "a distilled encoder with two class tokens (DeiT, AST)"),
@@ -31,9 +31,9 @@ _KEYLESS = re.compile(r"(query|q_proj)\.bias$"), re.compile(r"(key|k_proj)\.bias
 
 
 def foreign(keys: Iterable[str], kernel: Tensor | None) -> str | None:
-    """What a file of no known layout is, by its keys and its patch projection; None if nothing shows it."""
+    """What kind of file this is, if its keys and patch projection show one that m2pt does not read; else None."""
     keys = list(keys)
-    for pattern, name in _TOLD:
+    for pattern, name in _TELLTALE:
         if any(re.search(pattern, key) for key in keys):
             return name
     split = any(_SPLIT.search(key) for key in keys)

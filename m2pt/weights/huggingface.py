@@ -1,7 +1,7 @@
 """Keys of ViT and VideoMAE in Hugging Face's `transformers`, renamed to those of timm and of VideoMAE's own code.
 
-Files have the names of its version 4 even if version 5 writes them; a `state_dict` of version 5 has new ones. Queries, keys and
-values are separate tensors.
+Files use the names of version 4 even if version 5 wrote them; a `state_dict` of version 5 has new ones. Queries, keys and values
+are separate tensors.
 """
 
 import re
@@ -15,7 +15,7 @@ PREFIXES = ("vit.", "videomae.")
 
 KERNEL = "embeddings.patch_embeddings.projection.weight"
 BESIDE = ("classifier.", "pooler.", "decoder.", "encoder_to_decoder.", "mask_token", "embeddings.mask_token", "fc_norm.")
-"""Beginnings of the keys of heads and decoders, which an encoder does not need."""
+"""Prefixes of the keys of heads and decoders, which an encoder does not need."""
 
 _LAYER = re.compile(r"(?:encoder\.layer|layers)\.(\d+)\.(.+)")
 _TOP = {
@@ -47,7 +47,7 @@ _SPLIT = {"attention.attention.q_bias": "q.bias", "attention.attention.v_bias": 
 
 
 def bare(keys: Mapping[str, str]) -> dict[str, str]:
-    """The keys without the name of the encoder in a model with a head, each with the key as the file has it."""
+    """The keys without the encoder's name in a model with a head, each mapped to the key in the file."""
     prefix = next((prefix for prefix in PREFIXES if prefix + KERNEL in keys), "")
     return {key.removeprefix(prefix): original for key, original in keys.items()}
 
@@ -80,7 +80,7 @@ def as_timm(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], set[str]]
 
 
 def _leaf(name: str) -> str | None:
-    """Timm's name of a part of a block (`q.weight` and the like for what timm joins), None if no ViT has it."""
+    """Timm's name for a tensor of a block (`q.weight` and so on for those that timm joins); None if no ViT has it."""
     if name in _SPLIT:
         return _SPLIT[name]
     layer, _, kind = name.rpartition(".")

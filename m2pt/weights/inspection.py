@@ -1,4 +1,4 @@
-"""What a file of weights is, as far as it shows without a model to load it into."""
+"""The facts of a weights file that can be seen without a model to load it into."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,10 @@ class Inspection:
 
     `fits` are the layouts that the file can have, `layout` is the first of them, by which the other facts are read. `weights`
     says whether these are the trained weights or their moving average, `beside` which entries hold the others. `patch` is the
-    shape of a patch, channels first, or None if it does not show. `positions` counts stored positions, `grid` is theirs if the
-    layout or a fixed code defines it (frequency and time for AudioMAE), `placed` says what happens to them on another grid.
+    shape of a patch, channels first, or None if it is unknown. `positions` counts stored positions, `grid` is their grid if the
+    layout or a fixed code defines it (frequency and time for AudioMAE), `placed` says how they change on another grid.
     `parameters` counts those of the encoder (without decoder or head). `missing_biases` are those that the layout does not have,
-    `unknown` are keys that keep the file from being loaded. Files do not show the number of heads.
+    `unknown` are keys that prevent the file from being loaded. Files do not show the number of heads.
     """
 
     file: str
@@ -58,7 +58,7 @@ def inspect(path: Path, reading: Reading | None = None, places: Grid | None = No
 
     Args:
         path: the file, folder or index.
-        reading: what a study says of the file.
+        reading: what a study declares about the file.
         places: the grid of an input on which the positions would be used, with the axes of its modality.
 
     Raises:
@@ -120,7 +120,7 @@ def _patch(layout: Layout) -> tuple[int, ...] | None:
 
 
 def _modality(layout: Layout) -> Modality:
-    """The modality whose rule applies to the positions: the layout's own, or that of the patches."""
+    """The modality whose rule applies to the positions: the layout's own, or the one that the patches imply."""
     kernel = layout.tensors.get("tokenizer.projection.weight")
     clips = (modality for modality in MODALITIES if has_clips(modality))
     return next(clips) if kernel is not None and kernel.ndim == 5 else possible_modalities(layout)[0]

@@ -1,6 +1,6 @@
-"""What a layout is: its name, and a file's tensors under this project's keys.
+"""Layouts: the name of each, and a file's tensors under this project's keys.
 
-These are `tokenizer.*`, `blocks.N.*` and `norm.*`, blocks with timm's names. Shapes: D width, C channels.
+These are `tokenizer.*`, `blocks.N.*` and `norm.*`, with timm's names in the blocks. Shapes: D width, C channels.
 """
 
 import re
@@ -24,7 +24,7 @@ DESCRIPTIONS: dict[LayoutName, str] = {
 }
 
 HUGGING_FACE: tuple[LayoutName, ...] = ("hf-vit", "hf-videomae")
-"""Those with a config.json next to their files, for what the tensors do not show."""
+"""The layouts with a config.json next to their files, for facts that the tensors do not show."""
 
 BIAS = "attn.qkv.bias"
 SPLIT_BIASES = ("attn.q_bias", "attn.v_bias")
@@ -41,9 +41,9 @@ BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
 
 @dataclass(frozen=True)
 class Layout:
-    """A file's tensors under this project's keys, as the file has them: biases in parts, patch kernels of several dimensions.
+    """A file's tensors under this project's keys, not yet converted: biases in parts, patch kernels of several dimensions.
 
-    `modalities` are those that the layout can be of; empty if it does not say. `ignored` and `unknown` are keys of the file.
+    `modalities` are those that the layout can belong to; empty if unknown. `ignored` and `unknown` are keys of the file.
     """
 
     name: LayoutName
@@ -73,7 +73,7 @@ class Layout:
 
 
 def possible_modalities(layout: Layout) -> tuple[Modality, ...]:
-    """The modalities that a file's encoder can be of, also by its tokenizer; several if nothing tells them apart."""
+    """The modalities that a file's encoder can belong to, judged also by its tokenizer; several if it is ambiguous."""
     if layout.modalities:
         return layout.modalities
     kernel = layout.tensors.get("tokenizer.projection.weight")

@@ -23,7 +23,7 @@ CONVERSION = (
 _HOSTILE = {"os", "posix", "nt", "sys", "io", "subprocess", "shutil", "socket", "runpy", "importlib", "webbrowser"} | {
     f"builtins.{name}" for name in ("open", "eval", "exec", "compile", "__import__")
 }
-_NAMED_AS_OTHER = ".safetensors"  # torch.load takes any file of this name for one
+_NAMED_AS_OTHER = ".safetensors"  # torch.load treats any file of this name as one
 _ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
@@ -38,7 +38,7 @@ class Inert:
     entries: dict[Any, Any]
 
     def __new__(cls, *_: Any, **__: Any) -> "Inert":
-        """Whatever the arguments."""
+        """Accept any arguments."""
         made = super().__new__(cls)
         made.entries = {}
         return made
@@ -46,7 +46,7 @@ class Inert:
     def __init__(self, *_: Any, **__: Any) -> None: ...
 
     def __call__(self, *_: Any, **__: Any) -> "Inert":
-        """What was made by something unknown is unknown too."""
+        """Whatever an unknown object makes is unknown too."""
         return Inert()
 
     def __setstate__(self, state: Any) -> None:
@@ -72,7 +72,7 @@ class _Unpickler(pickle._Unpickler):
     stack: list[Any]
 
     def find_class(self, module: str, name: str) -> Any:
-        module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))  # as Python 2 called it
+        module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))  # names of Python 2
         full = f"{module}.{name}"
         allowed = _weights_only_unpickler._get_allowed_globals()
         if full in allowed:
@@ -119,10 +119,10 @@ _PICKLE: Any = types.SimpleNamespace(Unpickler=_Unpickler, load=_load, __name__=
 
 @refuses_unknown
 def read_pickled(file: Path, container: Container) -> Any:
-    """The content of a file of PyTorch: tensors, plain data, `Inert` objects.
+    """The content of a PyTorch file: tensors, plain data, `Inert` objects.
 
     Raises:
-        UserError: it is damaged, or was made to do harm; nothing of it is run.
+        UserError: it is damaged or malicious; none of its code is run.
 
     """
     if os.environ.get(_ONLY, "0").lower() in ("1", "y", "yes", "true"):
@@ -136,7 +136,7 @@ def read_pickled(file: Path, container: Container) -> Any:
             return torch.load(source, map_location="cpu", pickle_module=_PICKLE, weights_only=False, mmap=mapped)
     except _HostileError as error:
         raise UserError(
-            f"{file}: asks to call {error}, which no weights need; nothing of it was run: do not use this file."
+            f"{file}: asks to call {error}, which no weights need; none of its code was run: do not use this file."
         ) from error
     except _SubclassError as error:
         raise UserError(
@@ -146,8 +146,8 @@ def read_pickled(file: Path, container: Container) -> Any:
     except Exception as error:  # a damaged pickle can fail in any way
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise UserError(
-            f"{file}: cannot be read as weights of PyTorch ({reason}); it is damaged, which fetching it again mends, or it holds "
-            f"more than tensors: {CONVERSION}."
+            f"{file}: cannot be read as weights of PyTorch ({reason}); it is damaged, so fetch it again, or it holds more than "
+            f"tensors: {CONVERSION}."
         ) from error
 
 
@@ -164,7 +164,7 @@ def is_module(value: Any) -> bool:
 
 
 def module_tensors(module: Inert, prefix: str = "") -> dict[str, Tensor]:
-    """The tensors of a pickled `torch.nn.Module`, from its recorded state; none of its code is looked for."""
+    """The tensors of a pickled `torch.nn.Module`, from its recorded state; none of its code is imported."""
     state = module.state
     passing = state.get("_non_persistent_buffers_set", ())
     own = (state["_parameters"] | state["_buffers"]).items()

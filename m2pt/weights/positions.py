@@ -1,12 +1,12 @@
-"""Stored positions for the places of an input: unchanged if there are as many, else by the layout's own grid.
+"""Stored positions for an input's grid: unchanged if their number is the same, else resampled by the layout's own rule.
 
-A layout says which grid its positions were made for, and how its own code brings them to another size:
+A layout defines which grid its positions were made for, and how its own code resamples them to another size:
 
 - pictures: MAE's, timm's and Hugging Face's grids are square; their rows are interpolated bicubically (timm's with antialiasing).
 - sounds: AudioMAE's are the fixed code of a grid of frequency × time, (8, 64) at 1024 frames, added in flat order to tokens
-  that lie time × frequency. Its class at another number of frames has the code of (8, frames / 16), and its function for other
-  lengths keeps the first places in time of every band, which is the same code.
-- clips: VideoMAE's are the fixed code of that number of tubelets in a row, whatever their grid; learned ones have any grid.
+  ordered time × frequency. Its class at another number of frames has the code of (8, frames / 16), and its function for other
+  lengths keeps the first positions in time of every band, which is the same code.
+- clips: VideoMAE's are the fixed code of that number of tubelets in a row, whatever their grid; learned ones can have any grid.
 
 If a file holds other positions than its layout defines, the study must name the grid. Shapes: N places, D width.
 """
@@ -38,7 +38,7 @@ class UnknownGridError(Exception):
 
 @dataclass(frozen=True)
 class Resampling:
-    """How stored positions were brought to another size: their own grid, the new one with the same axes, and the method."""
+    """How stored positions were resampled: their own grid, the new one with the same axes, and the method."""
 
     old: Grid
     new: Grid
@@ -57,7 +57,7 @@ def place(
     """Stored positions for an input of `wanted` places, and how they were changed (None if they were not).
 
     Args:
-        positions_ND: as stored; for pictures and sounds, that of the class token first.
+        positions_ND: as stored; for pictures and sounds, the class token's comes first.
         layout: the file's.
         modality: the encoder's.
         wanted: the input's grid.

@@ -1,4 +1,4 @@
-"""A file of weights in any published layout, as this project's tensors: converted, checked against the model, and complete."""
+"""Reads a weights file in any published layout as this project's tensors: converted, checked against the model, complete."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ Parts = Literal["all", "blocks"]
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """An encoder from a file, under this project's keys: `tokenizer.*`, `blocks.N.*`, and `norm.*` where the file has it.
+    """An encoder from a file, under this project's keys: `tokenizer.*`, `blocks.N.*`, and `norm.*` if the file has it.
 
     `weights` says whether these are the trained ones or their moving average, `wrapper` is the entry of the file that held them,
     `beside` are entries with weights that were not taken. `ignored` are keys of the file that no encoder needs (decoder, head,
     optimizer); `filled` are biases that the layout does not have and that are zero; `fresh` are tensors that the file does not
     have and that keep the model's initial values (Point-MAE's class token and its position, the fixed positions of VideoMAE).
-    `resampled` says how the positions were brought to another size; `norm_epsilon` is that of the norms if the layout has an
-    unusual one.
+    `resampled` says how the positions were brought to another size; `norm_epsilon` is the epsilon of the norms if the layout can
+    have an unusual one.
     """
 
     tensors: Mapping[str, Tensor]
@@ -47,7 +47,7 @@ class LoadedWeights:
     norm_epsilon: float | None = None
 
     def facts(self) -> dict[str, Any]:
-        """What a record keeps of how the file was read, whatever its place."""
+        """What a record keeps about how the file was read, independent of its path."""
         return {
             "layout": self.layout,
             "weights": self.weights,
@@ -79,7 +79,7 @@ class HasEncoder(Protocol):
 
 @dataclass(frozen=True)
 class _Request:
-    """What an encoder is read for. `reading` is what the study says of the file, under the key `key`."""
+    """What an encoder is read for. `reading` is what the study declares about the file, under the key `key`."""
 
     modality: Modality
     input: InputConfig | None
@@ -100,16 +100,16 @@ def read_encoder(
     reading: Reading | None = None,
     source: str = "NAME",
 ) -> LoadedWeights:
-    """Read an encoder from a file (or a folder that holds one), in any layout of `m2pt.weights.layouts`, by what defines it.
+    """Read an encoder from a file (or a folder that holds one), in any layout of `m2pt.weights.layouts`, which is recognised.
 
     Args:
         path: the file or folder.
-        modality: the one that the encoder is said to be for.
+        modality: the one that the study declares for the encoder.
         input_config: the form of its samples; only needed for the tokenizer.
         model_config: the encoder's sizes. Tensors do not show the number of heads: a wrong one goes unnoticed unless Hugging
             Face's config.json is next to the file.
-        parts: `blocks` for an encoder that serves as an auxiliary: its tokenizer and final norm are left aside.
-        reading: what the study says of the file, for what the file leaves open.
+        parts: `blocks` for an encoder that serves as an auxiliary: its tokenizer and final norm are ignored.
+        reading: what the study declares about the file where the file itself is ambiguous.
         source: the encoder's name in the study, for the keys that a refusal names.
 
     Raises:
@@ -171,7 +171,7 @@ def _read(content: Content, layout: Layout, request: _Request) -> LoadedWeights:
 
 @dataclass(frozen=True)
 class _Ends:
-    """What comes before and after the blocks: the `shapes` that the file must have, and how it was made to fit.
+    """The tensors before and after the blocks: the `shapes` that the file must have, and how it was converted.
 
     A tokenizer of this project's `own_form` is checked by its module later.
     """
@@ -183,7 +183,7 @@ class _Ends:
 
 
 def _fit_ends(file: Path, tensors: dict[str, Tensor], layout: Layout, request: _Request) -> _Ends:
-    """Bring a tokenizer's tensors to the form of the input, in place."""
+    """Convert a tokenizer's tensors to the form of the input, in place."""
     config = published(file, layout, request.modality, request.input)
     shapes: dict[str, tuple[int, ...]] = {}
     fresh: tuple[str, ...] = ()
@@ -202,7 +202,7 @@ def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> tuple
     Returns the names of tensors for which the model has no place: a class token, a final norm.
 
     Raises:
-        UserError: something does not fit; the sentence names `source`.
+        UserError: a tensor does not match the model; the sentence names `source`.
 
     """
     own = model.tokenizer.state_dict(prefix="tokenizer.")

@@ -1,4 +1,4 @@
-"""Which layouts a file of weights has: recognised by what defines them, never by the first key that fits."""
+"""Which layouts a weights file can have: recognised by all that defines them, never by the first matching key."""
 
 import re
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ _INSIDE = re.compile(r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module)\.")
 
 @refuses_unknown
 def fitting(content: Content, known: Sequence[LayoutName], named: LayoutName | None = None, key: str = "layout") -> list[Layout]:
-    """The layouts of a file by what defines them; several if nothing tells them apart.
+    """The layouts that a file can have; several if they cannot be distinguished.
 
     Args:
         content: the file.
-        known: the layouts that are asked for.
-        named: the one that the user says it has, which is then the only one returned.
-        key: where the user says that.
+        known: the layouts to try.
+        named: the layout that the user declares, which is then the only one returned.
+        key: the key of the study that declares it.
 
     Raises:
-        UserError: it has none of them, not the one that is named, holds a tensor twice, or is a part of an encoder.
+        UserError: it has none of them or not the declared one, holds a tensor twice, or is only a part of an encoder.
 
     """
     file = KeyedFile(content, _bare(content))
@@ -62,7 +62,7 @@ def _refuse(file: KeyedFile, key: str) -> None:
 
 
 def _check_complete(content: Content, layout: Layout) -> None:
-    """The blocks are numbered from 0 without a gap."""
+    """Require that the blocks are numbered from 0 without a gap."""
     absent = sorted(set(range(layout.indices[-1] + 1)) - set(layout.indices))
     if absent:
         listed = ", ".join(map(str, absent[:6])) + (", ..." if len(absent) > 6 else "")

@@ -1,4 +1,4 @@
-"""The weights that this project writes: safetensors with timm's keys, those of the tokenizer below `tokenizer.`."""
+"""The weights that this project writes: safetensors with timm's keys, and the tokenizer's below `tokenizer.`."""
 
 from collections.abc import Mapping
 from pathlib import Path

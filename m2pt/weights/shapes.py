@@ -1,4 +1,4 @@
-"""The tensors that an encoder of given sizes has, by name: those of its blocks, and those of the published tokenizers."""
+"""Names and shapes of the tensors of an encoder of given sizes: its blocks, and the published tokenizers."""
 
 import functools
 from collections.abc import Mapping

@@ -21,7 +21,7 @@ def weights_file(path: Path) -> Path:
     """The file of weights that a path names: itself, or the one in a folder; the index of weights in several files.
 
     Raises:
-        UserError: there is none, a folder holds several and none of the usual name, or a file is one of several without index.
+        UserError: there is none, a folder holds several but none of a usual name, or a file is one of several without an index.
 
     """
     if path.is_file():
@@ -46,7 +46,7 @@ def weights_file(path: Path) -> Path:
 
 
 def _index_of(file: Path) -> Path:
-    """The file itself, or the index of the files that it is one of."""
+    """The file itself, or, if it is one of several, their index."""
     shard = _SHARD.fullmatch(file.name)
     if shard is None or int(shard["count"]) == 1:
         return file
@@ -82,7 +82,7 @@ def parts(file: Path) -> dict[Path, tuple[str, ...]]:
 
 
 def configuration(file: Path) -> Path | None:
-    """The config.json that Hugging Face's transformers put next to a file of weights; None if there is none of an encoder.
+    """The config.json that Hugging Face's transformers write next to a weights file; None if there is none for an encoder.
 
     Raises:
         UserError: it cannot be read.
@@ -99,7 +99,7 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); mend its permissions.") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror}); fix its permissions.") from error
     except ValueError as error:
         raise UserError(f"{path}: is not valid JSON ({error}); fetch it again.") from error
 

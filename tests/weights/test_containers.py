@@ -101,8 +101,8 @@ def test_all_first_bytes_of_own_encoders_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda whole: whole[:-3], "bytes of tensors are there instead of"),
-        (lambda whole: whole + b"more", "bytes of tensors are there instead of"),
+        (lambda whole: whole[:-3], "bytes of tensors instead of"),
+        (lambda whole: whole + b"more", "bytes of tensors instead of"),
         (lambda whole: whole[:40], "its header is cut off"),
         (lambda whole: whole[:12] + b"\xff" + whole[13:], "its header is damaged"),
     ],

@@ -91,7 +91,7 @@ def test_other_sizes(tmp_path, change, told, parts):
             "image",
             IMAGE,
             "all",
-            "cannot be brought to 4 × 4 patches with a class token: 15 places do not fill a square",
+            "cannot be resized to 4 × 4 patches with a class token: 15 places do not fill a square",
         ),
         (files.mae(), "image", ImageInput(channels=3), "all", "set inputs.image.form to published"),
     ],

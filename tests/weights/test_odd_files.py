@@ -75,8 +75,8 @@ def test_a_function_of_this_process_is_not_changed_by_a_pickle(tmp_path):
 ODD = {
     "compressed rows": (FC1, lambda tensor: tensor.to_sparse_csr(), "is sparse, quantised or complex"),
     "nested": (FC1, lambda tensor: torch.nested.nested_tensor([tensor[:2], tensor[2:]]), "is sparse, quantised or complex"),
-    "meta": (FC1, lambda tensor: tensor.to("meta"), "has a shape and no numbers"),
-    "meta positions": ("pos_embed", lambda tensor: tensor.to("meta"), "has a shape and no numbers"),
+    "meta": (FC1, lambda tensor: tensor.to("meta"), "has a shape but no values"),
+    "meta positions": ("pos_embed", lambda tensor: tensor.to("meta"), "has a shape but no values"),
     "two in a byte": (
         FC1, lambda tensor: torch.zeros(tensor.shape, dtype=torch.uint8).view(torch.float4_e2m1fn_x2), "holds packed numbers",
     ),
