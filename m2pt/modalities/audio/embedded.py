@@ -18,7 +18,7 @@ from m2pt.modalities.embedded.synthesis import balanced_labels, generator, optio
 from m2pt.runs.identity import derived_seed
 
 VERSION = 1
-"""Raise this with every change that changes a file."""
+"""Increase this with every change that alters a file."""
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ACCENTS = ("en", "en-029", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-x-rp", "en-us", "en-us-nyc")
@@ -30,7 +30,7 @@ LENGTH = 13200  # samples: 32 frames of 50 ms, one every 25 ms
 LOUDNESS_DB = (-32.0, -18.0)  # of the word, against full scale
 NOISE_DB = (15.0, 35.0)  # how far the noise is below the word
 NOISE_COLOUR = (0.0, 2.0)  # power falls with this power of the frequency: white to brown
-QUIET = 0.02  # of the peak; what is quieter before and after the word is cut off
+QUIET = 0.02  # of the peak; quieter parts before and after the word are cut off
 
 _UP, _DOWN = SAMPLE_RATE // 50, SPOKEN_RATE // 50
 
@@ -43,7 +43,7 @@ SOURCE = [
 
 
 def write(folder: Path, sizes: EmbeddedData) -> None:
-    """Write the whole data set below `folder`, which must be empty or missing.
+    """Write the complete data set below `folder`, which must be empty or missing.
 
     Raises:
         UserError: espeakng-loader is not installed or does not work here, or a size is too small for ten classes.

@@ -1,4 +1,4 @@
-"""Sounds in files with one or more labels each, as every reader of a published audio data set hands them out.
+"""Sounds in files with one or more labels each, as every reader of a published audio data set returns them.
 
 Shape suffixes: S samples in time, T frames, M mel bins, N sounds, K classes.
 """
@@ -28,7 +28,7 @@ class SoundItems(Items):
     """The sounds of one split. `labels_of` gives the labels of each name; `listed_in` is what lists the names (for messages).
 
     A training sample is changed in AudioMAE's order: roll, level, mixture with another sound of the split, filterbank, masks,
-    noise. Where sounds are mixed, `y` of every training sample is float32 (K,), also for classification: the weights of its
+    noise. If sounds are mixed, `y` of every training sample is float32 (K,), also for classification: the weights of its
     classes.
     """
 
@@ -80,7 +80,7 @@ class SoundItems(Items):
         return self._folder / self._names[index]
 
     def train(self, index: int, seed: int) -> Item:
-        """`x` (1, T, M), not normalised; `y` as said above."""
+        """`x` (1, T, M), not normalised; `y` as described above."""
         augment = self._augment
         if augment is None:
             return self._item(self._bank(self._waveform(index), index), index)
@@ -135,7 +135,7 @@ class SoundItems(Items):
 
 
 def sections(source: Path | str, wanted: Wanted) -> tuple[AudioInput, AudioAugment | None]:
-    """The input and augmentation, or what does not fit to sounds."""
+    """The input and augmentation. Raises `UserError` for settings that do not apply to sounds."""
     if not isinstance(wanted.input, AudioInput) or not isinstance(wanted.augment, AudioAugment | None):
         raise UserError(f"{source}: sounds need an input and an augmentation of the kind audio; choose a recipe for audio.")
     if wanted.goal not in ("classification", "tagging"):
@@ -165,6 +165,6 @@ def inside(folder: Path, names: Sequence[str], listed_in: Path) -> list[str]:
 
 
 def require_sounds(dataset: str, wanted: Wanted, *variants: str | None) -> None:
-    """Check what is asked of a data set of sounds. Raises `UserError` where no files could provide it."""
+    """Check the request to a data set of sounds. Raises `UserError` if no files could satisfy it."""
     sections(dataset, wanted)
     require_variant(dataset, wanted, *variants)

@@ -1,6 +1,6 @@
 """Filterbanks to tokens as in AudioMAE (arXiv 2207.06405): patches, fixed positions, a class token, patches left out in training.
 
-Shapes: B batch, T places in time, F places in frequency, N = T * F tokens, K tokens kept, D width.
+Shapes: B batch, T positions in time, F positions in frequency, N = T * F tokens, K tokens kept, D width.
 """
 
 import math
@@ -18,8 +18,8 @@ from m2pt.modalities.shared.tokenizer import ChannelConstants, Tokenizer
 class PublishedAudioTokenizer(Tokenizer):
     """Log-mel filterbanks (B, 1, frames, mels), normalised with the constants of the data set.
 
-    `positions` (1 + N, D), that of the class token first, are a buffer: saved and loaded, never trained. In training, the
-    fractions `drop_time` and `drop_frequency` of all places in time and in frequency are left out, the same number in each
+    `positions` (1 + N, D), with the class token's first, are a buffer: saved and loaded, never trained. In training, the
+    fractions `drop_time` and `drop_frequency` of all positions in time and in frequency are left out, the same number in each
     sample: those that `kept` (B, K) does not name, decided for each batch by `draw`.
     """
 
@@ -40,7 +40,7 @@ class PublishedAudioTokenizer(Tokenizer):
         nn.init.normal_(self.class_token, std=0.02)
 
     def take(self, augment: object) -> None:
-        """Take over which fractions are left out in training: none without the augmentation of a sound."""
+        """Set which fractions are left out in training: none without an audio augmentation."""
         drops = (augment.drop_time, augment.drop_frequency) if isinstance(augment, AudioAugment) else (0.0, 0.0)
         self.drop_time, self.drop_frequency = drops
         self.kept = None
@@ -57,10 +57,10 @@ class PublishedAudioTokenizer(Tokenizer):
         return Tokens(torch.cat([first_B1D, values_BND], dim=1), coordinates_BN3, num_prefix=1)
 
     def draw(self, noise: RowNoise, device: torch.device) -> None:
-        """Decide for the coming batch which patches of which samples are kept in training.
+        """Decide which patches of which samples of the next batch are kept in training.
 
-        As in AudioMAE (section 3.3): of T places in time, `int(T * (1 - drop_time))` are drawn, and likewise in frequency; a
-        patch is kept where both its places are.
+        As in AudioMAE (section 3.3): of T positions in time, `int(T * (1 - drop_time))` are drawn, and likewise in frequency; a
+        patch is kept if both its positions are.
         """
         kept = _kept(self, noise)
         self.kept = None if kept is None else kept.to(device)
@@ -80,7 +80,7 @@ class PublishedAudioTokenizer(Tokenizer):
 
 
 def _kept(tokenizer: PublishedAudioTokenizer, noise: RowNoise) -> Tensor | None:
-    """Indices (B, K) of the kept patches, in the order of their places; None where all are kept."""
+    """Indices (B, K) of the kept patches, in the order of their positions; None if all are kept."""
     if tokenizer.drop_time == 0 and tokenizer.drop_frequency == 0:
         return None
     _, times, bands = tokenizer.grid.counts

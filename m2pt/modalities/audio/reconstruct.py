@@ -14,7 +14,7 @@ loss = normalised_patch_loss
 def draw(axes: Axes, tokenizer: GridTokenizer, values_NP: Tensor, coordinates_N3: Tensor, hidden_N: Tensor | None) -> None:
     """Draw one filterbank from its patches, time to the right, frequency up; hidden ones are left blank."""
     low, high = float(values_NP.min()), float(values_NP.max())
-    del coordinates_N3  # the grid knows its places
+    del coordinates_N3  # the grid determines the positions
     if hidden_N is not None:
         values_NP = values_NP.masked_fill(hidden_N[:, None], float("nan"))
     bank_TF = tokenizer.grid.join(values_NP[None])[0, 0, 0]

@@ -1,4 +1,4 @@
-"""The declaration of sounds."""
+"""The declaration of the audio modality."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Handwritten digits for the embedded image and video data: shares without a common digit image, and drawing them.
+"""Handwritten digits for the embedded image and video data: disjoint shares of the digit images, and drawing them.
 
 The digits are scikit-learn's copy of the test part of the UCI set "Optical Recognition of Handwritten Digits": 1,797 images of
 8 × 8 pixels with 17 grey levels, 174 or more of each class. Shape suffixes: N pictures, H height, W width.

@@ -1,6 +1,6 @@
 """Speak words with eSpeak NG: `python speech.py` reads a JSON list of utterances and writes their samples.
 
-A process of its own for each list: the library carries hidden state from one utterance to the next, so only a fresh process
+Each list has its own process: the library carries hidden state from one utterance to the next, so only a fresh process
 speaks the same list with the same bytes; and a fault in its native code ends that process, not the caller's.
 """
 

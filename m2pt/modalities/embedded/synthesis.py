@@ -1,7 +1,7 @@
 """What the embedded data sets share: random draws per split, balanced labels, optional packages, the source note.
 
 Byte-identical files on every machine: all drawing is float64 and is rounded to integers (or a decimal grid) before it is
-written, so that the last bit of a cosine, which differs between processors, cannot show.
+written, so that the last bit of a cosine, which differs between processors, has no effect.
 """
 
 import importlib

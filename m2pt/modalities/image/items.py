@@ -64,7 +64,7 @@ def require_every_class(classes: Sequence[str], labels_N: NDArray[np.int64], sou
 
 
 def require_pictures(dataset: str, wanted: Wanted) -> None:
-    """Check what is asked of a data set of labelled pictures. Raises `UserError` where no files could provide it."""
+    """Check the request to a data set of labelled pictures. Raises `UserError` if no files could satisfy it."""
     config, augment = sections(wanted, "classification", dataset)
     require_variant(dataset, wanted, None)
     TestTransform(config)

@@ -13,7 +13,7 @@ from m2pt.modalities.shared.tokenizer import ChannelConstants, Tokenizer
 class PublishedImageTokenizer(Tokenizer):
     """Images (B, C, H, W) in [0, 1].
 
-    `positions` (1 + N, D), that of the class token first, are learned from MAE's fixed 2-D code on; `class_token` (D,).
+    `positions` (1 + N, D), with the class token's first, are learned, starting from MAE's fixed 2-D code; `class_token` (D,).
     """
 
     def __init__(self, config: ImageInput, width: int) -> None:

@@ -1,4 +1,4 @@
-"""The declaration of images."""
+"""The declaration of the image modality."""
 
 from pathlib import Path
 

@@ -13,7 +13,7 @@ from m2pt.config import EmbeddedData
 from m2pt.modalities.embedded.synthesis import balanced_labels, generator, optional_package, split_sizes, write_lines
 
 VERSION = 1
-"""Raise this with every change that changes a file."""
+"""Increase this with every change that alters a file."""
 
 POINTS = 192
 STRETCH = 0.2  # each axis by exp(± this)
@@ -36,7 +36,7 @@ SOURCE = [
 
 
 def write(folder: Path, sizes: EmbeddedData) -> None:
-    """Write the whole data set below `folder`, which must be empty or missing.
+    """Write the complete data set below `folder`, which must be empty or missing.
 
     Raises:
         UserError: trimesh is not installed, or a size is too small for ten classes.

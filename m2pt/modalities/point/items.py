@@ -99,7 +99,7 @@ class PartItems(Items):
     """A split: prepared as the recipe says, read one by one by a subclass.
 
     `labels` (N,) are the categories of the clouds, `classes` the parts of all categories together (`Chair/2`), `parts` the labels
-    of each category, of which there are `num_categories`.
+    of each of the `num_categories` categories.
     """
 
     labels: Tensor

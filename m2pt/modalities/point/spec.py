@@ -1,4 +1,4 @@
-"""The declaration of point clouds."""
+"""The declaration of the point modality."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a head for dense predictions (one label per point or pixel) offers."""
+"""The interface of heads for dense predictions (one label per point or pixel)."""
 
 from abc import ABC, abstractmethod
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from m2pt.modalities.shared.features import Features
 
 Outputs = Tensor | tuple[Tensor, Tensor]
-"""Outputs (B, classes, ...), one per point or pixel; in training also those of a side head, where there is one."""
+"""Outputs (B, classes, ...), one per point or pixel; in training also those of a side head, if there is one."""
 
 
 class DenseHead(nn.Module, ABC):
@@ -17,4 +17,4 @@ class DenseHead(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, features: Features, given: Tensor | None) -> Outputs:
-        """Label every point or pixel; `given` (B,) are object categories where the task has them."""
+        """Label every point or pixel; `given` (B,) are object categories if the task has them."""

@@ -9,8 +9,8 @@ from torch import Tensor
 class Tokens:
     """What the encoder gets from a tokenizer.
 
-    `values` (B, prefix + N, D) carry their positions; the first `num_prefix` have no place (class tokens). `every_block`
-    (same shape) is added before every block instead of once (Point-MAE). `coordinates_BN3` are the places of the N tokens.
+    `values` (B, prefix + N, D) carry their positions; the first `num_prefix` have no coordinates (class tokens). `every_block`
+    (same shape) is added before every block instead of once (Point-MAE). `coordinates_BN3` are the coordinates of the N tokens.
     """
 
     values: Tensor
@@ -21,7 +21,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Features:
-    """What a head gets from the encoder: the outputs (B, prefix + N, D) of the blocks that it asks for, in their order."""
+    """What a head gets from the encoder: the outputs (B, prefix + N, D) of the blocks that it taps, in order."""
 
     taps: tuple[Tensor, ...]
     coordinates_BN3: Tensor

@@ -1,6 +1,6 @@
 """One split of a published data set, read from its files sample by sample.
 
-Small data are decoded once and kept (`m2pt.data`); data that do not fit into memory come through here. Shape suffixes: N samples,
+Small data are decoded once and kept (`m2pt.data`); data that do not fit into memory are read here. Shape suffixes: N samples,
 V views, K classes.
 """
 
@@ -23,18 +23,18 @@ Item = dict[str, Tensor]
 """A sample, ready to be stacked into a batch.
 
 `x` float32: what the model sees; for training (...), for testing (V, ...) with one or more views. `y`: int64 scalar
-(classification), float32 (K,) of 0 and 1 (tagging), int64 of one label per point or pixel (segmentation; -1 where there is none).
-`given` int64 scalar, only where the model gets more than `x`: the object category in part segmentation.
+(classification), float32 (K,) of 0 and 1 (tagging), int64 of one label per point or pixel (segmentation; -1 for no label).
+`given` int64 scalar, only if the model gets more than `x`: the object category in part segmentation.
 """
 
 Split = Literal["train", "val", "test"]
 
 
 class Items(ABC):
-    """One split: its list is known from the start, files are read when a sample is asked for. Must be picklable.
+    """One split: its list is known from the start, files are read when a sample is requested. Must be picklable.
 
-    `labels_N` (N,) int64, or `labels_NK` float32 (N, K) for tagging, are known without reading samples where the data set lists
-    them (None else): held-out data and weighted sampling are drawn by them.
+    `labels` (N,) int64, or float32 (N, K) for tagging, are known without reading samples if the data set lists them (else None):
+    held-out data and weighted sampling are drawn by them.
     """
 
     classes: tuple[str, ...]
@@ -54,7 +54,7 @@ class Items(ABC):
 
     @abstractmethod
     def test(self, index: int) -> Item:
-        """Read one sample as it is tested, the same each time, with its views in front. Raises `UserError` naming the file."""
+        """Read one sample for testing, the same each time, its views as the first axis. Raises `UserError` naming the file."""
 
     def among(self, kept: Tensor) -> Self:
         """The same split, in which samples are only mixed with those in `kept`."""
@@ -87,7 +87,7 @@ class Wanted:
 
 
 Reader = Callable[[Path, Split, Wanted], Items | None]
-"""Opens one split of a data set in a folder: lists it and checks the lists; None where the data set has no such split.
+"""Opens one split of a data set in a folder: lists it and checks the lists; None if the data set has no such split.
 
 Raises `UserError` for a missing, empty or damaged list, naming file and line.
 """
@@ -97,7 +97,7 @@ Raises `UserError` for a missing, empty or damaged list, naming file and line.
 def seeded(seed: int) -> Iterator[torch.Generator]:
     """Make every draw inside depend only on `seed`, also in libraries that use global generators (Python's, NumPy's, torch's).
 
-    Yields a generator of its own; the global ones are as before afterwards.
+    Yields a separate generator; afterwards the global ones are restored.
     """
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""Lists in any form that people have: UTF-8, or UTF-16 with its mark; lines of any system; tables with quotes and spaces."""
+"""Lists in the common encodings: UTF-8, or UTF-16 with a byte-order mark; any line endings; tables with quotes and spaces."""
 
 import codecs
 import csv
@@ -45,7 +45,7 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
         UserError: it is missing, not text, or empty.
 
     """
-    # Not splitlines: names may hold what that takes for the end of a line, such as U+2028.
+    # Not splitlines: names may contain characters that it treats as the end of a line, such as U+2028.
     lines = read_text(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     entries = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
     if not entries:
@@ -59,9 +59,9 @@ def read_list(path: Path) -> list[str]:
 
 
 def read_rows(path: Path, names: Sequence[str] | None = None) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a table with commas, with the numbers of their lines; spaces around values do not count.
+    """The rows of a comma-separated table, with their line numbers; spaces around values are ignored.
 
-    The first line is the heading where no `names` are given.
+    The first line is the heading if no `names` are given.
 
     Raises:
         UserError: it is missing, not text, or has a row with more or fewer values than the heading.

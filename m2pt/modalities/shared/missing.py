@@ -8,7 +8,7 @@ from pathlib import Path
 
 from m2pt.config import UserError
 
-_DEPTH, _FOLDERS = 3, 500  # how far archives nest their content, and how many folders are worth a look
+_DEPTH, _FOLDERS = 3, 500  # how deep archives nest their content, and how many folders are searched at most
 
 
 def is_file(path: Path) -> bool:
@@ -34,7 +34,7 @@ def needed(folder: Path, name: str) -> Path:
     """The path of a file or folder that a data set cannot do without.
 
     Raises:
-        UserError: it is missing; the message names a nearby folder that holds it, or a name that differs only in its writing.
+        UserError: it is missing; the message names a nearby folder that holds it, or a name that differs only in its spelling.
 
     """
     path = folder / name
@@ -44,7 +44,7 @@ def needed(folder: Path, name: str) -> Path:
 
 
 def advice(folder: Path, name: str) -> str:
-    """The end of a sentence about `name`, which is not in `folder`: where it seems to be; empty where it is nowhere near."""
+    """The end of a sentence about `name`, which is not in `folder`: where it seems to be; empty if it is nowhere near."""
     if said := spelling(folder, name):
         return said
     if home := _home(folder, name):
@@ -53,14 +53,14 @@ def advice(folder: Path, name: str) -> str:
 
 
 def spelling(folder: Path, name: str) -> str:
-    """As `advice`, but only for names in that very place."""
+    """As `advice`, but only for names in that same folder."""
     if alike := _alike(folder, name):
         return f"; {alike} is there, which differs in capitals or in the form of its letters: rename it, or correct the list"
     return ""
 
 
 def _alike(folder: Path, name: str) -> Path | None:
-    """The entry there whose name reads the same."""
+    """The entry in `folder` whose name reads the same."""
     here, changed = folder, False
     for part in Path(name).parts:
         if exists(here / part):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Patches:
-    """The content of each token, and its place."""
+    """The content of each token, and its coordinates."""
 
     values_BNP: Tensor
     coordinates_BN3: Tensor

@@ -1,4 +1,4 @@
-"""Pictures of any size and colour into the form of a config; images and the frames of videos share it."""
+"""Converts pictures of any size and colour to the form of a config, for images and for video frames."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from PIL import Image
 def fit(picture: Image.Image, size: int, channels: int) -> NDArray[np.uint8]:
     """The picture as (C, size, size) bytes: greyscale or colour, shorter side resized (bicubic), centre cut out.
 
-    A picture that has the form already passes unchanged.
+    A picture that already has this form is unchanged.
     """
     if picture.mode.startswith("I;16"):
         # Pillow would cut 16-bit values at 255 instead of scaling them.

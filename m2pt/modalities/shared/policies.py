@@ -1,4 +1,4 @@
-"""Where timm's policies of augmentation (AutoAugment, RandAugment, AugMix) depend on the version of Pillow."""
+"""A fix for timm's augmentation policies (AutoAugment, RandAugment, AugMix), which depend on the version of Pillow."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from timm.data.auto_augment import AugmentOp, AugMixAugment, AutoAugment, RandAu
 
 
 def mend_policy(policy: Any) -> None:
-    """Let the operations of one of timm's policies work at every magnitude that they draw, in place; anything else stays.
+    """Make the operations of one of timm's policies work at every magnitude that they draw, in place; anything else is unchanged.
 
-    At the highest magnitude timm keeps 0 bits of a channel in "PosterizeIncreasing" ('rand-m9-mstd0.5-inc1' draws that in one of
-    some 700 pictures). Pillow made a black picture of it when the published recipes ran, and refuses it today.
+    At the highest magnitude, timm's "PosterizeIncreasing" keeps 0 bits of a channel ('rand-m9-mstd0.5-inc1' draws that for about
+    one picture in 700). Pillow returned a black picture when the published recipes ran, and raises an error today.
     """
     for operation in _operations(policy):
         if operation.name.startswith("Posterize"):

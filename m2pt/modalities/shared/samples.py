@@ -80,7 +80,7 @@ def place(folder: Path, name: str, listed_in: Path) -> Path:
 
 
 def visible(name: str, listed_in: str) -> str:
-    """The name itself. Raises `UserError` where it names a dotfile or leads through one: no fingerprint would cover that."""
+    """The name itself. Raises `UserError` if it names a dotfile or a path through one: no fingerprint would cover that."""
     if "." in name and any(part.startswith(".") for part in Path(name).parts):
         raise UserError(f"{listed_in}: names {name!r}, and dotfiles belong to no data set; rename the file and the entry.")
     return name

@@ -1,4 +1,4 @@
-"""What every modality's tokenizer offers. Shapes: B batch, N tokens, P values of one patch, D width."""
+"""The interface of every modality's tokenizer. Shapes: B batch, N tokens, P values of one patch, D width."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ class Tokenizer(nn.Module, ABC):
 
     norm_epsilon = 1e-6
     draws = False
-    """Whether a forward pass in training needs `draw` before it."""
+    """Whether `draw` must be called before a forward pass in training."""
 
     @property
     def attention_grid(self) -> tuple[int, int] | None:
-        """Rows and columns of the patches, where attention can have a learned bias for their displacements."""
+        """Rows and columns of the patches if attention can have a learned bias for their displacements, else None."""
         return None
 
     def adapt(self, head: Head) -> None:
-        """Change what a head needs otherwise, before any weights are loaded."""
+        """Adapt to the head, before any weights are loaded."""
 
     def take(self, augment: object) -> None:
-        """Take over what of a recipe's augmentation happens to tokens."""
+        """Take the settings of a recipe's augmentation that apply to tokens."""
 
     def draw(self, noise: RowNoise, device: torch.device) -> None:
-        """Make the random choices of the coming batch in training."""
+        """Make the random choices for the next batch in training."""
 
     @abstractmethod
     def tokens(self, x: Tensor) -> Tokens:
@@ -66,14 +66,14 @@ class PatchTokenizer(Tokenizer):
         """Embed patches: (B, N, ...) to tokens (B, N, D)."""
 
     def hidden(self, batch: int, ratio: float, generator: torch.Generator) -> Tensor:
-        """Which tokens a masked autoencoder hides: (B, N) bool, the same number in each sample, at least one each way."""
+        """Which tokens a masked autoencoder hides: (B, N) bool, the same number in each sample; never none or all."""
         order = torch.rand(batch, self.num_tokens, generator=generator).argsort(dim=1)
         count = min(max(round(ratio * self.num_tokens), 1), self.num_tokens - 1)
         return order < count
 
 
 class ChannelConstants(nn.Module):
-    """`(x - mean) / std` for (B, C, ...), with one constant for all channels or one for each; nothing of it is saved."""
+    """`(x - mean) / std` for (B, C, ...), with one constant for all channels or one for each; neither is saved."""
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from m2pt.modalities.embedded.digits import base_digits, place, to_bytes
 from m2pt.modalities.embedded.synthesis import NUM_CLASSES, balanced_labels, generator, split_sizes, write_lines
 
 VERSION = 1
-"""Raise this with every change that changes a file."""
+"""Increase this with every change that alters a file."""
 
 FRAMES = 8
 SIZE = 16
@@ -45,7 +45,7 @@ SOURCE = [
 
 
 def write(folder: Path, sizes: EmbeddedData) -> None:
-    """Write the whole data set below `folder`, which must be empty or missing.
+    """Write the complete data set below `folder`, which must be empty or missing.
 
     Raises:
         UserError: scikit-learn is not installed, or a size is too small for ten classes.

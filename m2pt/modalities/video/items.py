@@ -1,4 +1,4 @@
-"""Videos with one label each, decoded when a sample is asked for.
+"""Videos with one label each, decoded when a sample is requested.
 
 Shape suffixes: V views, C channels, T frames, H height, W width, S the model's size.
 """
@@ -72,7 +72,7 @@ class VideoItems(Items):
             places = training_clip(_length(len(video)), config.frames, config.stride, generator)
             pictures = video.pick(places, video.upright(Converter(config)))
         frames = [pictures[place] for place in places]
-        # The first copy draws on where the clip's place was drawn.
+        # The first copy continues with the generator from which the clip's place was drawn.
         draws = [torch.Generator().manual_seed(copy_seed(seed, number)) if number else generator for number in numbers]
         return [self._item(index, self._augment(frames, draw)) for draw in draws]
 
@@ -106,7 +106,7 @@ class VideoItems(Items):
 
 
 class Converter:
-    """Makes of the decoded frames of one video pixels of one size, that of the first frame it sees, up to `SHORT_SIDE`."""
+    """Converts the decoded frames of one video to pixels of one size, that of the first frame, up to `SHORT_SIDE`."""
 
     def __init__(self, config: VideoInput) -> None:
         self._format = "gray" if config.channels == 1 else "rgb24"

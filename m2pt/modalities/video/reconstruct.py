@@ -14,7 +14,7 @@ loss = normalised_patch_loss
 
 def draw(axes: Axes, tokenizer: GridTokenizer, values_NP: Tensor, coordinates_N3: Tensor, hidden_N: Tensor | None) -> None:
     """Draw four frames of one clip, row by row, from its tubelets; hidden ones are left grey."""
-    del coordinates_N3  # the grid knows its places
+    del coordinates_N3  # the grid determines the positions
     if hidden_N is not None:
         values_NP = values_NP.masked_fill(hidden_N[:, None], 0.0)
     clip_THW = tokenizer.grid.join(values_NP[None])[0].mean(0)

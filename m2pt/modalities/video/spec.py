@@ -1,4 +1,4 @@
-"""The declaration of videos."""
+"""The declaration of the video modality."""
 
 from pathlib import Path
 

@@ -16,7 +16,7 @@ class Family:
     """One kind of encoder.
 
     Attributes:
-        make_blocks: as `build_blocks`, where all arguments are given.
+        make_blocks: as `build_blocks`, with all arguments given.
         joinable: the names of the linear layers in each block that a pathway can join.
         layouts: the layouts of files whose weights fit its blocks.
 

@@ -1,1 +1,1 @@
-"""Published data sets of sounds: a file each, named after the data set, declares all of it as `DATASET`."""
+"""Published data sets of sounds: each has a file of its name that declares it as `DATASET`."""

@@ -18,7 +18,7 @@ TRAIN: dict[str | None, tuple[str, ...]] = {
     "full": ("whole_train_data.json", "train_all.json"),
 }
 """The manifest of the training split for each variant: AST's names, AudioMAE's, whose `train.json` is the balanced one, and
-M2PT's (`train_cleaned.json`, `eval_cleaned.json`). Where a folder holds several of them, the variant must say which one.
+M2PT's (`train_cleaned.json`, `eval_cleaned.json`). If a folder holds several of them, the variant must say which one.
 
 `full` is AudioSet-2M: balanced and unbalanced together. A variant that ends in `.json` is itself the name of the manifest.
 """
@@ -31,8 +31,8 @@ TEST = ("test.json", "eval.json", "eval_data.json", "eval_19k.json", "eval_clean
 def open_audioset(folder: Path, split: Split, wanted: Wanted) -> Items | None:
     """One split of the manifests in `folder`; paths in them are relative to it, or absolute and inside of it.
 
-    Tagging takes any number of labels, separated by commas; classification takes one. There is no validation split in AudioSet;
-    it is read where it is there.
+    Tagging takes any number of labels, separated by commas; classification takes one. AudioSet has no validation split;
+    one is read if the folder has it.
 
     Raises:
         UserError: a manifest or the table of classes is missing, ambiguous, empty or damaged, or an entry has unknown labels.

@@ -1,7 +1,7 @@
 """MP3 files as waveforms, by FFmpeg. Shape suffixes: S samples in time, C channels.
 
 libsndfile guesses the length of a file without a header from its first frame, and reads no further than that; FFmpeg reads every
-frame, and leaves out what the encoder put before and after the sound where a header says it, as libsndfile does.
+frame, and leaves out the encoder's padding before and after the sound if a header declares it, as libsndfile does.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ def read_mpeg(path: Path) -> tuple[NDArray[np.float64], int]:
     """(S, C) samples, full scale is 1, and their rate in Hz.
 
     Raises:
-        ValueError: the last frame is cut, or there are fewer than the header says.
+        ValueError: the last frame is cut off, or there are fewer than the header says.
         av.FFmpegError: a frame cannot be decoded.
 
     """

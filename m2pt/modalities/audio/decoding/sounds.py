@@ -16,7 +16,7 @@ from m2pt.modalities.audio.decoding.mpeg import read_mpeg
 from m2pt.modalities.audio.decoding.whole import require_whole_ogg, sized_wav
 
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
-"""libsndfile's names of the files of which it is known whether they are whole. It reads others too, and what is left of them."""
+"""libsndfile's names of the formats whose completeness can be checked. It also reads others, even if they are truncated."""
 
 WAV_STARTS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 
@@ -59,7 +59,7 @@ def read_waveform(path: Path, sample_rate: int, stereo: Stereo) -> Waveform:
 
 
 def _decoded(path: Path, content: bytes) -> tuple[NDArray[np.float64], int]:
-    """(S, C) samples and their rate, read to the end that the file promises."""
+    """(S, C) samples and their rate, read to the end that the file declares."""
     if content[:4] in WAV_STARTS:
         content = sized_wav(content)
     elif content[:4] == b"OggS":

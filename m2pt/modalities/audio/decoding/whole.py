@@ -1,6 +1,6 @@
-"""Whether a sound file ends where it says: WAV and Ogg, of which libsndfile silently reads what is there.
+"""Whether a sound file is complete: WAV and Ogg, of which libsndfile silently reads truncated files.
 
-FLAC says how many samples it has, and libsndfile keeps to that; MP3 is read in `mpeg`.
+FLAC declares its number of samples, and libsndfile checks it; MP3 is read in `mpeg`.
 """
 
 import struct
@@ -13,7 +13,7 @@ _END_OF_STREAM, _BEGINNING_OF_STREAM = 4, 2
 
 
 def require_whole_ogg(content: bytes) -> None:
-    """Raise ValueError where a page is cut, a stream has no last page (RFC 3533), or there are several streams."""
+    """Raise ValueError if a page is cut off, a stream has no last page (RFC 3533), or there are several streams."""
     place, num_streams, pending = 0, 0, set()
     while content[place : place + 4] == b"OggS" and place + 27 <= len(content):
         kind, serial = content[place + 5], content[place + 14 : place + 18]
@@ -31,7 +31,7 @@ def require_whole_ogg(content: bytes) -> None:
 
 
 def sized_wav(content: bytes) -> bytes:
-    """The same WAV file; where it was written as a stream, with the size that its sound has, up to the end of the file.
+    """The same WAV file; if it was written as a stream, with the real size of its sound, up to the end of the file.
 
     Raises:
         ValueError: the file is shorter than its sound, or a stream ends within a sample.

@@ -1,1 +1,1 @@
-"""Heads for sounds alone: none so far."""
+"""Heads that only sounds use: none so far."""

@@ -55,9 +55,9 @@ def _by_library(sound_S: NDArray[np.float64], frame_ms: float, config: AudioInpu
 
 
 def _with_gaps(sound_S: NDArray[np.float64], length: int, filters_MF: csr_array, config: AudioInput) -> NDArray[np.float32]:
-    """The same where a filter may hold no frequency at all: its energy is 0, and its logarithm that of the floor.
+    """The same if a filter may cover no frequency at all: its energy is then 0, and its logarithm that of the floor.
 
-    So does torchaudio, with which AST and AudioMAE were made.
+    torchaudio, with which AST and AudioMAE were made, does the same.
     """
     hop = int(config.sample_rate * 0.001 * config.hop_ms)
     frames_TL = np.lib.stride_tricks.sliding_window_view(sound_S, length)[::hop][: config.frames]

@@ -1,4 +1,4 @@
-"""Whether the picture of a JPEG file is whole. libjpeg silently fills what is missing with grey.
+"""Whether the picture of a JPEG file is complete. libjpeg silently fills what is missing with grey.
 
 Marker codes and the order of a file are those of ITU-T T.81, annexes B and G.
 """

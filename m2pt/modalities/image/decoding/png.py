@@ -1,4 +1,4 @@
-"""Whether the picture of a PNG file is whole. Pillow leaves rows black that a compressed stream with a valid end lacks."""
+"""Whether the picture of a PNG file is complete. If a compressed stream with a valid end lacks rows, Pillow leaves them black."""
 
 import zlib
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def require_every_row(content: bytes) -> None:
 
 
 def grey_step(content: bytes) -> int:
-    """What Pillow multiplies the numbers of a greyscale file with that has fewer than 8 bits for each; 1 for all others."""
+    """The factor by which Pillow multiplies the values of a greyscale file with fewer than 8 bits each; 1 for all other files."""
     bits, kind = content[_SIGNATURE + 16 : _SIGNATURE + 18]
     return 255 // ((1 << bits) - 1) if kind == 0 and bits < 8 else 1
 

@@ -1,1 +1,1 @@
-"""Heads for images alone."""
+"""Heads that only images use."""

@@ -1,4 +1,4 @@
-"""A scene of any size through a model that takes squares. C channels, H height, W width, K classes, B windows."""
+"""Predicts a scene of any size with a model that takes squares. C channels, H height, W width, K classes, B windows."""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from m2pt.config import ImageInput
 def predict_scene(
     model: nn.Module, x_CHW: Tensor, config: ImageInput, stride: int | None, num_classes: int, label_size: tuple[int, int]
 ) -> Tensor:
-    """As `predict_windows`, with windows as large as the model's input; side by side where no stride is given."""
+    """As `predict_windows`, with windows as large as the model's input; side by side if no stride is given."""
     return predict_windows(model, x_CHW, config.size, stride or config.size, num_classes, label_size)
 
 

@@ -1,1 +1,1 @@
-"""Heads for point clouds alone."""
+"""Heads that only point clouds use."""

@@ -1,1 +1,1 @@
-"""Published data sets of videos: a file each, named after the data set, declares all of it as `DATASET`."""
+"""Published data sets of videos: each has a file of its name that declares it as `DATASET`."""

@@ -1,4 +1,4 @@
-"""Whether a video file ends where it says, by the outermost boxes of its container; FFmpeg silently reads what is there."""
+"""Whether a video file is complete, judged by the outermost boxes of its container; FFmpeg silently reads truncated files."""
 
 from collections.abc import Callable
 from pathlib import Path
