@@ -83,7 +83,7 @@ ODD = {
     "no norm": (".norm1.weight", None, "missing blocks.0.norm1.weight; missing blocks.1.norm1.weight"),
     "one number": ("blocks.0.norm1.weight", lambda tensor: tensor[0], r"norm1.weight is \(\) instead of \(24,\)"),
     "flat": (FC1, lambda tensor: tensor[0, 0], r"fc1.weight is \(\) instead of \(96, 24\)"),
-    "positions": ("pos_embed", lambda tensor: tensor[0, 0, 0], r"their shape \(\) is not one row for each place"),
+    "positions": ("pos_embed", lambda tensor: tensor[0, 0, 0], r"their shape \(\) is not one row per position"),
     "matrix": ("blocks.0.attn.qkv.weight", lambda tensor: tensor[0], "belong to no layout that m2pt reads"),
 }  # fmt: skip
 
