@@ -69,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     schedule = each["serve"].add_mutually_exclusive_group(required=True)
     schedule.add_argument("--cron", metavar="EXPRESSION", help='for example "0 2 * * *": every night at two')
-    schedule.add_argument("--every", type=float, metavar="SECONDS", help="start every so many seconds")
+    schedule.add_argument("--every", type=float, metavar="SECONDS", help="start once in this many seconds")
     each["serve"].add_argument("--starter", action="store_true", help=argparse.SUPPRESS)
     for name in ("serve", "ui"):
         each[name].add_argument("--port", type=int, metavar="PORT", help="the preferred port of the pages")

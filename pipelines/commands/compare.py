@@ -23,7 +23,7 @@ Key = tuple[str, str, str, str]
 
 
 def compare(options: Namespace) -> int:
-    """Show the gains of two studies side by side, and how far apart they are; 0 also where nothing can be compared.
+    """Show the gains of two studies side by side, and how far apart they are; returns 0 even if nothing can be compared.
 
     The studies' runs count as independent samples: the interval of a difference is Welch's, without correction for multiple
     comparisons. The lines of a target say so where its runs are not all on the same samples; a last line says so where the runs

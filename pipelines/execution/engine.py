@@ -47,7 +47,7 @@ class Engine(Protocol):
         """Do the job of one run; blocks until it has ended. Many threads may call this at once.
 
         `inputs` are written to the run's `local/inputs.json`, with the device. A job that dies or exceeds the time limit leaves
-        `local/failure.json`; one that `close` cancelled does not, and goes on from its checkpoint with the next start.
+        `local/failure.json`; one that `close` cancelled does not, and continues from its checkpoint at the next start.
         """
 
     def close(self) -> None:

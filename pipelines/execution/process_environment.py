@@ -52,7 +52,7 @@ def _defaults(root: Path) -> dict[str, str]:
 
 
 def follow_parent() -> None:
-    """End this process soon after the one named in `M2PT_PARENT` has ended, in whatever way; do nothing without the variable."""
+    """End this process soon after the one named in `M2PT_PARENT` has ended, however it ended; do nothing without the variable."""
     watched = os.environ.get(WATCHED, "")
     if watched.isdecimal() and int(watched) != os.getpid():
         threading.Thread(target=_end_with, args=(int(watched),), name="follow-parent", daemon=True).start()

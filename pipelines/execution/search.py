@@ -132,7 +132,7 @@ def in_words(values: Values) -> str:
 def propose(search: SearchConfig, study: Study, before: Sequence[Trial]) -> dict[str, JsonValue]:
     """The values of the next trial; the first trial has the declared values if they are within the ranges.
 
-    Each trial gets a new sampler that knows all earlier trials, the failed ones as failed.
+    Each trial gets a new sampler that has all earlier trials, with the failed ones as failed.
     """
     if not before and (declared := declared_values(search, study)) is not None:
         return declared
@@ -179,7 +179,7 @@ def _distribution(values: RangeConfig) -> "BaseDistribution":
 
 
 def _parameter(values: RangeConfig, value: JsonValue) -> object:
-    """A value as the sampler knows it: a choice by its index."""
+    """A value in the sampler's form: a choice by its index."""
     return value if values.choices is None else values.choices.index(value)
 
 

@@ -1,4 +1,4 @@
-"""One execution of a study: its lock, engine, tracking and display, and how each run ended. Knows nothing of Prefect."""
+"""One execution of a study: its lock, engine, tracking and display, and how each run ended. It does not depend on Prefect."""
 
 import threading
 from collections import Counter

@@ -1,7 +1,7 @@
 """The engine of one machine: jobs in isolated processes on device slots, one long-lived worker per slot.
 
 A worker is `python -m m2pt.job --worker`: it imports everything once, says `{"ready": true}`, and then answers one line per run.
-Its end of the pipe is closed when this process ends, in whatever way, and then the worker ends too. A worker that dies or is
+Its end of the pipe is closed when this process ends, however it ends, and then the worker ends too. A worker that dies or is
 killed takes its own run with it and nothing else; the next run on its slot starts a new one.
 """
 
@@ -25,7 +25,7 @@ from pipelines.planning.slots import Slot, slots
 
 WORKER_COMMAND = (sys.executable, "-m", "m2pt.job", "--worker")
 _CLOSE_LIMIT_S = 3.0
-_CUT_OFF = "was stopped before its end; start again and it goes on"
+_CUT_OFF = "was stopped before its end; start again to continue it"
 
 
 def local_engine(study: Study, worker_command: Sequence[str] = WORKER_COMMAND) -> "SlotPool":

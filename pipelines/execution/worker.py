@@ -19,7 +19,7 @@ START_LIMIT_S = 300.0
 
 _POLL_S = 0.2
 _NOT_FOR_WORKERS = ("PREFECT_", "MLFLOW_", "DVC_")
-"""A job knows nothing of the orchestration; an inherited MLFLOW_RUN_ID or Prefect context would mislead it."""
+"""A job does not depend on the orchestration; an inherited MLFLOW_RUN_ID or Prefect context would mislead it."""
 
 
 class WorkerEndedError(Exception):

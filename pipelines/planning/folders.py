@@ -25,17 +25,17 @@ def data_folder(study: Study, key: str) -> Path:
 
 
 def aside_of(folder: Path) -> Path:
-    """Where those runs of a folder go that the study no longer declares."""
+    """Where the runs of a folder go if the study no longer declares them."""
     return folder.parent / ".aside" / folder.name
 
 
 def replaced_of(folder: Path) -> Path:
-    """Where those runs of a folder go that are repeated in another environment; they only come back by hand."""
+    """Where the runs of a folder go if they are repeated in another environment; they only come back by hand."""
     return folder.parent / ".replaced" / folder.name
 
 
 def place_of(run_dir: Path) -> Path:
-    """The folder of a run: its own, or that aside if only there it is complete; it is moved back before anything is run."""
+    """The folder of a run: its own, or that aside if the run is complete only there; it is moved back before anything is run."""
     kept = aside_of(run_dir.parent) / run_dir.name
     return kept if not is_complete(run_dir) and is_complete(kept) else run_dir
 

@@ -51,12 +51,12 @@ def is_done(plan: Plan, report: Path) -> bool:
 
 
 def require_choice(plan: Plan) -> None:
-    """Raise `UserError` where all trials of a search have ended and none of them well."""
+    """Raise `UserError` where all trials of a search have ended and none of them is complete."""
     search, ended = plan.study.search, [trial for trial in plan.trials if trial.state != "unfinished"]
     if search is not None and len(ended) == search.trials and plan.chosen is None:
         raise UserError(
-            f"{plan.study.study}: no trial of the search ended well, so nothing is chosen ({ended[0].reason.rstrip('.')}); "
-            "change search.ranges, or mend what failed and run `m2pt sweep`."
+            f"{plan.study.study}: no trial of the search is complete, so nothing is chosen ({ended[0].reason.rstrip('.')}); "
+            "change search.ranges, or fix what failed and run `m2pt sweep`."
         )
 
 

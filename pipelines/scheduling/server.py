@@ -1,6 +1,6 @@
 """A local Prefect server on the loopback interface that lives exactly as long as the process that started it.
 
-The server's process (`pipelines.scheduling.server_process`) ends when its standard input closes, in whatever way its parent ends.
+The server's process (`pipelines.scheduling.server_process`) ends when its standard input closes, however its parent ends.
 Prefect's own temporary server would survive a SIGKILL of its parent, and it has no pages to look at.
 """
 

@@ -59,7 +59,7 @@ def _outcome(study: Study, story: Story) -> str:
             f"values are worth. Both are on test data and on fresh seeds ({fresh}) that no trial has seen."
         )
     if len(story.rows) == story.search.trials and not story.count("unfinished"):
-        return "No trial ended well, so nothing is chosen."
+        return "No trial is complete, so nothing is chosen."
     return "Nothing is chosen before all trials have ended."
 
 

@@ -35,7 +35,7 @@ class UsedKeys:
     """What runs do with the keys of a study.
 
     `read` are the keys that change a run; `ignored` those that arrive in a run which does not read them, with the reason.
-    `present` are the sections (or keys, where methods read different ones) of which runs have values, whoever set these.
+    `present` are the sections (or keys, where methods read different ones) for which runs have values, whoever set them.
     """
 
     read: set[str] = field(default_factory=set)

@@ -223,7 +223,7 @@ def test_a_search_in_which_every_trial_failed_says_so_and_chooses_nothing(tmp_pa
     plan = run(declared(2), Worker(lambda spec: "no scale moved."))
     assert plan.chosen is None
     assert set(plan.parts) == {DECLARED, "trial-0", "trial-1"}
-    with pytest.raises(UserError, match=r"no trial of the search ended well.*no scale moved"):
+    with pytest.raises(UserError, match=r"no trial of the search is complete.*no scale moved"):
         require_choice(plan)
     assert not is_done(plan, tmp_path)
 
