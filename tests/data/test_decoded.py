@@ -140,5 +140,5 @@ def test_a_faulty_file_leaves_no_cache_and_is_read_once_it_is_mended(folder, cac
 def test_a_cache_that_cannot_be_written_is_named(folder, tmp_path):
     sha = fingerprint(folder, tmp_path / "cache")
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(UserError, match=r"file/image-.*: cannot be written"):
+    with pytest.raises(UserError, match=r"file/image-.*: the lock cannot be written"):
         load("image", folder, "val", CONFIG, sha, tmp_path / "file")
