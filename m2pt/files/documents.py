@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,8 +80,21 @@ def read_model(path: Path, model: type[M]) -> M:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON-lines file; a last line that is still being written is left out, a missing file is empty."""
+    """The objects of a JSON-lines file; a last line that is still being written is left out, a missing file is empty.
+
+    Raises:
+        UserError: a line is not a JSON object; the file and the line are named.
+
+    """
     if not path.is_file():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [json.loads(line) for line in lines if line]
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [_object(line, path, number) for number, line in enumerate(lines, 1) if line]
+
+
+def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    with suppress(ValueError):
+        value = json.loads(line)
+        if isinstance(value, dict):
+            return value
+    raise UserError(f"{path}: line {number} is not a JSON object, so the file is damaged; delete the run's folder and run again.")

@@ -92,9 +92,10 @@ def read_spec(run_dir: Path) -> Spec:
     try:
         kind = PretrainSpec if document["spec"]["kind"] == "pretrain" else RunSpec
         spec: Spec = kind.model_validate_json(json.dumps(document["spec"]))
+        follows = document["run_id"] == run_id(spec) and document["recipe_version"] == RECIPE_VERSION
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{run_dir / SPEC}: is not a run of this version of m2pt; delete the folder and run again.") from error
-    if document["run_id"] != run_id(spec) or document["recipe_version"] != RECIPE_VERSION:
+    if not follows:
         raise UserError(f"{run_dir / SPEC}: its id does not follow from its spec; delete the folder and run again.")
     return spec
 
@@ -108,9 +109,9 @@ def recipe_version(run_dir: Path) -> int:
     return version
 
 
-def read_history(run_dir: Path) -> list[dict[str, Any]]:
+def read_history(run_dir: str | Path) -> list[dict[str, Any]]:
     """The epochs of a run so far, oldest first; empty before the first has ended."""
-    return read_lines(run_dir / HISTORY)
+    return read_lines(Path(run_dir) / HISTORY)
 
 
 def is_complete(run_dir: Path) -> bool:

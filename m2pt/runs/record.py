@@ -225,22 +225,22 @@ def write_record(run_dir: Path, record: Record) -> None:
 
 
 @overload
-def read_record(run_dir: Path) -> Record: ...
+def read_record(run_dir: str | Path) -> Record: ...
 
 
 @overload
-def read_record(run_dir: Path, kind: type[R]) -> R: ...
+def read_record(run_dir: str | Path, kind: type[R]) -> R: ...
 
 
-def read_record(run_dir: Path, kind: type[R] | None = None) -> Record:
+def read_record(run_dir: str | Path, kind: type[R] | None = None) -> Record:
     """The record of a complete run; `kind` is its type, where the caller knows it.
 
     Raises:
         UserError: it cannot be read, is damaged, or is the record of another run or kind.
 
     """
-    path = run_dir / RECORD
+    path = Path(run_dir) / RECORD
     record = read_model(path, _AnyRecord).root if kind is None else read_model(path, kind)
-    if record.run_id != run_dir.name:
-        raise UserError(f"{path}: is the record of {record.run_id}; delete the folder {run_dir} and run again.")
+    if record.run_id != path.resolve().parent.name:
+        raise UserError(f"{path}: is the record of {record.run_id}; a run's folder bears its id: restore the name, or run again.")
     return record

@@ -111,6 +111,6 @@ def _scores(record: FinetuneRecord) -> dict[str, Any]:
     return row
 
 
-def read_histories(run_dirs: Iterable[Path]) -> pd.DataFrame:
+def read_histories(run_dirs: Iterable[str | Path]) -> pd.DataFrame:
     """The histories of many runs as one long table: `run_id`, `epoch` and one column per metric."""
-    return pd.DataFrame([{"run_id": run_dir.name, **line} for run_dir in run_dirs for line in read_history(run_dir)])
+    return pd.DataFrame([{"run_id": Path(run_dir).name, **line} for run_dir in run_dirs for line in read_history(run_dir)])

@@ -5,6 +5,9 @@ needs no generator state.
 """
 
 import io
+import pickle
+import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,9 @@ import torch
 
 from m2pt.files.documents import write_atomic
 from m2pt.runs.folder import CHECKPOINT
+
+_DAMAGES = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError, struct.error)
+"""What reading a damaged checkpoint can raise: a file cut short, pages of zeros, other content."""
 
 
 def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:
@@ -26,19 +32,19 @@ def load_checkpoint(run_dir: Path, device: torch.device) -> dict[str, Any] | Non
     path = run_dir / CHECKPOINT
     if not path.is_file():
         return None
-    try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError):
-        path.unlink()
-        return None
-    return state
+    with suppress(*_DAMAGES):
+        state = torch.load(path, map_location=device, weights_only=True)
+        if isinstance(state, dict):
+            return state
+    path.unlink()
+    return None
 
 
 def epochs_of_checkpoint(run_dir: Path) -> int | None:
     """The last epoch that a run's checkpoint has completed (0: it is within the first); None if the run would start over."""
     try:
         return len(torch.load(run_dir / CHECKPOINT, map_location="cpu", weights_only=True, mmap=True)["history"])
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError):
+    except _DAMAGES:
         return None
 
 

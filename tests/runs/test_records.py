@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+import m2pt
 from m2pt.config import UserError
 from m2pt.files import documents
 from m2pt.runs.folder import FAILURE, HISTORY, RECORD, SPEC, create_run, read_spec, run_state
@@ -118,3 +119,30 @@ def test_a_folder_without_runs_and_a_damaged_spec_are_refused(tmp_path):
     documents.write_json(run_dir / SPEC, {"spec": {}})
     with pytest.raises(UserError, match=r"spec.json: has no recipe_version"):
         read_runs(tmp_path / "runs")
+
+
+@pytest.mark.parametrize("line", [b"[]", b"xx", b"null", b"3", b"\xff\xfe"])
+def test_a_damaged_line_is_refused_by_file_and_number(tmp_path, line):
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(b'{"epoch": 1}\n' + line + b"\n")
+    with pytest.raises(UserError, match=r"history\.jsonl: line 2 is not a JSON object"):
+        documents.read_lines(path)
+
+
+@pytest.mark.parametrize("key", ["run_id", "recipe_version", "spec"])
+def test_a_spec_without_one_of_its_keys_is_refused(tmp_path, key):
+    run_dir = create_run(tmp_path, run_spec())
+    document = documents.read_json(run_dir / SPEC)
+    del document[key]
+    documents.write_json(run_dir / SPEC, document)
+    with pytest.raises(UserError, match=r"spec\.json: is not a run of this version of m2pt"):
+        read_spec(run_dir)
+
+
+def test_a_run_is_read_by_the_text_of_its_path_and_from_inside_its_folder(tmp_path, monkeypatch):
+    run_dir = create_run(tmp_path, run_spec())
+    documents.write_json(run_dir / RECORD, finetune_document(run_id=run_dir.name))
+    assert m2pt.read_record(str(run_dir)) == m2pt.read_record(run_dir)
+    assert m2pt.read_history(str(run_dir)) == []
+    monkeypatch.chdir(run_dir)
+    assert m2pt.read_record(".") == m2pt.read_record(run_dir)
