@@ -28,7 +28,7 @@ COMMANDS = {
     "pretrain": ("execute", "pretrain the encoders of a study"),
     "sweep": ("execute", "run the fine-tuning runs of a study"),
     "report": ("execute", "render the report of a study from the runs so far"),
-    "publish": ("publish", "publish the results of runs to MLflow; safe to repeat"),
+    "publish": ("publish", "publish the results of runs to the tracker (MLflow by default); safe to repeat"),
     "compare": ("compare", "show the gains of two studies side by side"),
     "weights": ("weights", "describe a file of pretrained weights"),
     "serve": ("serve", "run a study on a schedule, on a Prefect server"),

@@ -43,7 +43,10 @@ class OpenSweep(Protocol):
         """The signature (`Publication.signature`) of a run that is shown in full; None when it has to be published."""
 
     def run_started(self, run: Publication) -> int:
-        """Show the run with its parameters and tags, unless it is there; returns the last epoch that is there, 0 for none."""
+        """Show the run with its parameters, and its tags as they are now; returns the last epoch that is shown, 0 for none.
+
+        A run whose folder no longer holds what is shown, because it was done again, is shown anew from the start.
+        """
 
     def epochs(self, run: Publication, epochs: Sequence[Sequence[Point]]) -> None:
         """Add epochs, each of them completely or not at all."""

@@ -8,7 +8,7 @@ from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.paper.scores import DATASETS_BY_NAME, FIGURE_3, Metric, ablation_score, published_score
 from m2pt.analysis.paper.training_cost import BASELINE_COST, PATHWAY_COST, PublishedCost
 from m2pt.analysis.tables.methods import MethodRow
-from m2pt.config import MODALITIES, Dataset, Modality, PathwayConfig, Setting, TaskConfig, Tuning
+from m2pt.config import MODALITIES, Dataset, PathwayConfig, Setting, TaskConfig, Tuning
 
 _NAMES = {dataset: name for name, dataset in DATASETS_BY_NAME.items()}
 _METRICS: dict[Dataset, Metric] = {
@@ -63,8 +63,8 @@ def paper_gains(summary: Summary, tasks: Mapping[str, TaskConfig]) -> dict[tuple
 
 def _place(target: str, condition: Condition, tasks: Mapping[str, TaskConfig]) -> tuple[Dataset, Metric, Setting, Tuning] | None:
     if target not in tasks:
-        modality: Modality = next(name for name in MODALITIES if name == target)
-        return (*FIGURE_3[modality], "pretrained", "full")
+        pair = next((pair for modality, pair in FIGURE_3.items() if modality == target), None)
+        return None if pair is None else (*pair, "pretrained", "full")
     dataset = tasks[target].dataset
     setting: Setting = "scratch" if condition.setting == "scratch" else "pretrained"
     tuning: Tuning = "fix" if condition.tuning == "fix" else "full"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from m2pt.config import UserError
+from m2pt.config import MODALITIES, UserError
 from m2pt.files import documents
 from m2pt.runs.folder import RECORD
 from m2pt.runs.identity import run_id
@@ -255,7 +255,7 @@ def test_words_and_lines_can_be_read_in_every_scheme(scheme: str) -> None:
         strongest = tuple(0.6 * a + 0.4 * b for a, b in zip(colours[shade], colours["paper"], strict=True))
         words.append(("ink", strongest))  # type: ignore[arg-type]
     assert {name: ratio for name, back in words if (ratio := _contrast(colours[name], back)) < 4.5} == {}
-    lines = ("image", "audio", "point", "video", "muted")
+    lines = (*MODALITIES, "muted")
     assert {name: ratio for name in lines if (ratio := _contrast(colours[name], colours["paper"])) < 3} == {}
 
 

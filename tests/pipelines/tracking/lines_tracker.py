@@ -33,18 +33,18 @@ class LinesTracker:
         yield self
 
     def shown(self, run_id: str) -> str | None:
-        signatures = [line["signature"] for line in lines("ended") if line["run"] == run_id and line["sweep"] == self._sweep]
+        signatures = [line["signature"] for line in lines("ended", run_id) if line["sweep"] == self._sweep]
         return signatures[-1] if signatures else None
 
     def run_started(self, run: Publication) -> int:
-        if not [line for line in lines("started") if line["run"] == run.run_id]:
+        done_again = any(line["values"] != _values(run.epochs.get(line["epoch"], ())) for line in lines("epoch", run.run_id))
+        if done_again or not lines("started", run.run_id):
             self._write("started", run=run.run_id, params=run.params)
-        return max((line["epoch"] for line in lines("epoch") if line["run"] == run.run_id), default=0)
+        return max((line["epoch"] for line in lines("epoch", run.run_id)), default=0)
 
     def epochs(self, run: Publication, epochs: Sequence[Sequence[Point]]) -> None:
         for points in epochs:
-            values = {point.key: point.value for point in points}
-            self._write("epoch", run=run.run_id, epoch=int(values.pop(EPOCH)), values=values)
+            self._write("epoch", run=run.run_id, epoch=points[0].step, values=_values(points))
 
     def run_ended(self, run: Publication) -> None:
         self._write("ended", run=run.run_id, state=run.state, signature=run.signature)
@@ -57,6 +57,15 @@ class LinesTracker:
             file.write(json.dumps({"event": event, "sweep": self._sweep, **facts}) + "\n")
 
 
-def lines(event: str) -> list[dict[str, Any]]:
-    everything = map(json.loads, LINES.read_text().splitlines()) if LINES.is_file() else ()
+def _values(points: Sequence[Point]) -> dict[str, float]:
+    return {point.key: point.value for point in points if point.key != EPOCH}
+
+
+def lines(event: str, run_id: str | None = None) -> list[dict[str, Any]]:
+    """The lines of an event; those of a run, since it was last shown from the start."""
+    everything = [json.loads(line) for line in LINES.read_text().splitlines()] if LINES.is_file() else []
+    if run_id is not None:
+        mine = [line for line in everything if line.get("run") == run_id]
+        starts = [index for index, line in enumerate(mine) if line["event"] == "started"]
+        everything = mine[starts[-1] if starts else 0 :]
     return [line for line in everything if line["event"] == event]

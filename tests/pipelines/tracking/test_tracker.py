@@ -1,5 +1,6 @@
 """What holds for every tracker, shown with MLflow and with one that writes JSON lines; and the queue that serves both."""
 
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ def shown_as_lines() -> dict[str, Shown]:
     return {
         line["run"]: Shown(
             ended.get(line["run"], "running"),
-            [epoch["values"]["train/loss"] for epoch in lines("epoch") if epoch["run"] == line["run"]],
+            [epoch["values"]["train/loss"] for epoch in lines("epoch", line["run"])],
             line["params"],
         )
         for line in lines("started")
@@ -135,6 +136,21 @@ def test_publishing_twice_adds_nothing(name: str) -> None:
     assert {run: (view.state, view.losses) for run, view in after.items()} == {
         run_id(spec): ("complete", losses(spec, 6)) for spec, _ in runs
     }
+
+
+def test_a_run_that_was_done_again_is_shown_as_it_is_now(name: str) -> None:
+    spec = synthetic.pathway_spec(0)
+    run_dir = synthetic.whole(Path("runs"), spec)
+    with Publisher(tracker()) as publisher:
+        publisher.publish(spec, run_dir)
+    history = [json.loads(line) for line in (run_dir / HISTORY).read_text().splitlines()]
+    again = [line | {"train/loss": line["train/loss"] + 100} for line in history]
+    (run_dir / HISTORY).write_text("".join(json.dumps(line) + "\n" for line in again))
+    for _ in range(2):
+        with Publisher(tracker()) as publisher:
+            publisher.publish(spec, run_dir)
+    assert finished_run(name).losses == [line["train/loss"] for line in again]
+    assert finished_run(name).state == "complete"
 
 
 def test_publish_brings_a_study_into_the_chosen_tracker(name: str, capsys: pytest.CaptureFixture[str]) -> None:
