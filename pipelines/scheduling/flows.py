@@ -4,6 +4,7 @@ Prefect schedules, retries and shows. The records on the disk decide what is com
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
@@ -14,11 +15,13 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.events.worker import EventsWorker
 from prefect.futures import PrefectFuture
 from prefect.logging.handlers import APILogWorker
-from prefect.runtime import flow_run
+from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
@@ -111,9 +114,11 @@ def run(kind: str, session: Session, body: Body) -> list[Outcome]:
     """Do `body` inside a Prefect flow named `kind`; returns how the runs ended. Raises whatever the body raises."""
     outcomes: list[Outcome] = []
     faults: list[Exception] = []
+    flow_runs: list[str] = []
 
     @flow(name=kind, flow_run_name=f"{kind} {session.study.study}", persist_result=False)
     def shown(study: str) -> State[None]:
+        flow_runs.append(str(flow_run.get_id()))
         try:
             outcomes.extend(_watched(session, body))
         except Exception as error:  # raised again below, because Prefect would not raise it
@@ -126,9 +131,21 @@ def run(kind: str, session: Session, body: Body) -> list[Outcome]:
         shown(session.study.study, return_state=True)
     finally:  # also on an interrupt: later there is no server, and Prefect would retry for a minute
         flush()
+    _settle(flow_runs)
     if faults:
         raise faults[0]
     return outcomes
+
+
+def _settle(flow_runs: Sequence[str]) -> None:
+    """Wait, 10 s at most, until the server has recorded how all tasks ended: it does so a moment after it is sent that."""
+    of_these = FlowRunFilter.model_validate({"id": {"any_": list(flow_runs)}})
+    going_on = TaskRunFilter.model_validate({"state": {"type": {"any_": ["PENDING", "RUNNING"]}}})
+    with get_client(sync_client=True) as client:
+        for _ in range(100):
+            if not client.read_task_runs(flow_run_filter=of_these, task_run_filter=going_on, limit=1):
+                return
+            time.sleep(0.1)
 
 
 def _scheduled_name() -> str:
@@ -249,16 +266,9 @@ def _start_of(spec: Spec, specs: dict[str, Spec]) -> str | None:
 
 def _task(session: Session, kind: str, specs: dict[str, Spec]) -> Task[[str], Any]:
     @task(
-        name=kind,
-        task_run_name="{name}",
-        retries=1,
-        retry_condition_fn=_worker_died,
-        cache_policy=NO_CACHE,
-        persist_result=False,
+        name=kind, task_run_name="{name}", retries=1, retry_condition_fn=_worker_died, cache_policy=NO_CACHE, persist_result=False
     )
     def job(name: str) -> State[None]:
-        from prefect.runtime import task_run
-
         logger = get_run_logger()
         logger.info("%s: running", name)
         ended = session.do(specs[name], again=task_run.run_count < 2)
@@ -277,9 +287,7 @@ def _worker_died(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
 
 def _state(outcomes: Sequence[Outcome]) -> State[None]:
     message = "; ".join(outcome.sentence() for outcome in outcomes) or "done"
-    if all(outcome.ok for outcome in outcomes):
-        return Completed(message=message)
-    return Failed(message=message)
+    return (Completed if all(outcome.ok for outcome in outcomes) else Failed)(message=message)
 
 
 def _show_outcome(declared: Study, outcome: Outcome) -> None:
