@@ -40,8 +40,7 @@ PredictScene = Callable[[nn.Module, Tensor, Any, int | None, int, tuple[int, int
 class ModalitySpec:
     """One modality. What specs and weight files need to know about it is declared on its `section` of `inputs`.
 
-    Code that needs a decoder or matplotlib (`small`, `datasets`, `reconstruction`, `embedded`) is imported when it is used:
-    planning a study needs neither.
+    Code that needs a decoder (`small`, `datasets`, `embedded`) is imported when it is used: planning a study needs none.
     """
 
     name: Modality
@@ -52,7 +51,7 @@ class ModalitySpec:
     """Builds the tokenizer of the family whose weights are loaded."""
     augment: Callable[[Tensor, torch.Generator], Tensor]
     """Augments a batch of small data in training."""
-    reconstruction: Callable[[], Reconstruction]
+    reconstruction: Reconstruction
     recipes: Mapping[str, Recipe]
     """The published recipes by name."""
     small: Callable[[Path, str, Any], Samples]

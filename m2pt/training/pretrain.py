@@ -127,7 +127,7 @@ def _reconstruction_loss(model: MaskedAutoencoder, spec: PretrainSpec, ratio: fl
     patches = model.tokenizer.patchify(x)
     hidden_BN = model.tokenizer.hidden(len(x), ratio, noise).to(x.device)
     target = patches.values_BNP[hidden_BN].view(len(x), -1, patches.values_BNP.shape[-1])
-    return SPECS[spec.modality].reconstruction().loss(model(patches, hidden_BN), target)
+    return SPECS[spec.modality].reconstruction.loss(model(patches, hidden_BN), target)
 
 
 def _labelled(

@@ -7,6 +7,7 @@ from m2pt.modalities.audio import datasets
 from m2pt.modalities.audio.augment import augment
 from m2pt.modalities.audio.published import PublishedAudioTokenizer
 from m2pt.modalities.audio.recipes import RECIPES
+from m2pt.modalities.audio.reconstruct import draw, loss, restore
 from m2pt.modalities.audio.tokenizer import AudioTokenizer
 from m2pt.modalities.dataset import DatasetFolder
 from m2pt.modalities.shared.samples import Samples
@@ -17,12 +18,6 @@ def _small(folder: Path, split: str, config: AudioInput) -> Samples:
     from m2pt.modalities.audio.small import read
 
     return read(folder, split, config)
-
-
-def _reconstruction() -> Reconstruction:
-    from m2pt.modalities.audio.reconstruct import draw, loss, restore
-
-    return Reconstruction(loss, restore, draw)
 
 
 def _embedded() -> Embedded:
@@ -37,7 +32,7 @@ AUDIO = ModalitySpec(
     tokenizer=AudioTokenizer,
     published=PublishedAudioTokenizer,
     augment=augment,
-    reconstruction=_reconstruction,
+    reconstruction=Reconstruction(loss, restore, draw),
     recipes=RECIPES,
     small=_small,
     datasets=DatasetFolder(datasets),

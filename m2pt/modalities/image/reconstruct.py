@@ -1,17 +1,21 @@
 """The pretraining target of images: the normalised pixels of hidden patches (MAE, arXiv 2111.06377)."""
 
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING
+
 from torch import Tensor
 
 from m2pt.modalities.shared.patches import normalised_patch_loss, restore
 from m2pt.modalities.shared.tokenizer import GridTokenizer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["draw", "loss", "restore"]
 
 loss = normalised_patch_loss
 
 
-def draw(axes: Axes, tokenizer: GridTokenizer, values_NP: Tensor, coordinates_N3: Tensor, hidden_N: Tensor | None) -> None:
+def draw(axes: "Axes", tokenizer: GridTokenizer, values_NP: Tensor, coordinates_N3: Tensor, hidden_N: Tensor | None) -> None:
     """Draw one image from its patches; hidden ones are left grey."""
     del coordinates_N3  # the grid determines the positions
     if hidden_N is not None:

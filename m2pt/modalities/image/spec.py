@@ -9,6 +9,7 @@ from m2pt.modalities.image.augment import augment
 from m2pt.modalities.image.heads.windows import predict_scene
 from m2pt.modalities.image.published import PublishedImageTokenizer
 from m2pt.modalities.image.recipes import RECIPES
+from m2pt.modalities.image.reconstruct import draw, loss, restore
 from m2pt.modalities.image.tokenizer import ImageTokenizer
 from m2pt.modalities.shared.samples import Samples
 from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
@@ -18,12 +19,6 @@ def _small(folder: Path, split: str, config: ImageInput) -> Samples:
     from m2pt.modalities.image.small import read
 
     return read(folder, split, config)
-
-
-def _reconstruction() -> Reconstruction:
-    from m2pt.modalities.image.reconstruct import draw, loss, restore
-
-    return Reconstruction(loss, restore, draw)
 
 
 def _embedded() -> Embedded:
@@ -38,7 +33,7 @@ IMAGE = ModalitySpec(
     tokenizer=ImageTokenizer,
     published=PublishedImageTokenizer,
     augment=augment,
-    reconstruction=_reconstruction,
+    reconstruction=Reconstruction(loss, restore, draw),
     recipes=RECIPES,
     small=_small,
     datasets=DatasetFolder(datasets),

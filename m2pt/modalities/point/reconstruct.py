@@ -1,10 +1,14 @@
 """The pretraining target of point clouds: the points of hidden groups, by Chamfer distance (Point-MAE, arXiv 2203.06604)."""
 
+from typing import TYPE_CHECKING
+
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor
 
 from m2pt.modalities.point.tokenizer import PointTokenizer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def loss(prediction_BMP: Tensor, values_BMP: Tensor) -> Tensor:
@@ -22,7 +26,7 @@ def restore(prediction_BMP: Tensor, values_BMP: Tensor) -> Tensor:
     return prediction_BMP
 
 
-def draw(axes: Axes, tokenizer: PointTokenizer, values_NP: Tensor, coordinates_N3: Tensor, hidden_N: Tensor | None) -> None:
+def draw(axes: "Axes", tokenizer: PointTokenizer, values_NP: Tensor, coordinates_N3: Tensor, hidden_N: Tensor | None) -> None:
     """Draw one cloud from its groups placed at their centres, seen from the side; hidden groups are left out."""
     del tokenizer
     groups = values_NP.unflatten(-1, (-1, 3)) + coordinates_N3[:, None]

@@ -8,6 +8,7 @@ from m2pt.modalities.point import datasets
 from m2pt.modalities.point.augment import augment
 from m2pt.modalities.point.published import PublishedPointTokenizer
 from m2pt.modalities.point.recipes import RECIPES
+from m2pt.modalities.point.reconstruct import draw, loss, restore
 from m2pt.modalities.point.tokenizer import PointTokenizer
 from m2pt.modalities.shared.samples import Samples
 from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
@@ -17,12 +18,6 @@ def _small(folder: Path, split: str, config: PointInput) -> Samples:
     from m2pt.modalities.point.small import read
 
     return read(folder, split, config)
-
-
-def _reconstruction() -> Reconstruction:
-    from m2pt.modalities.point.reconstruct import draw, loss, restore
-
-    return Reconstruction(loss, restore, draw)
 
 
 def _embedded() -> Embedded:
@@ -37,7 +32,7 @@ POINT = ModalitySpec(
     tokenizer=PointTokenizer,
     published=PublishedPointTokenizer,
     augment=augment,
-    reconstruction=_reconstruction,
+    reconstruction=Reconstruction(loss, restore, draw),
     recipes=RECIPES,
     small=_small,
     datasets=DatasetFolder(datasets),

@@ -1,18 +1,22 @@
 """The pretraining target of clips: the normalised pixels of hidden tubelets (VideoMAE, arXiv 2203.12602)."""
 
+from typing import TYPE_CHECKING
+
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor
 
 from m2pt.modalities.shared.patches import normalised_patch_loss, restore
 from m2pt.modalities.shared.tokenizer import GridTokenizer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["draw", "loss", "restore"]
 
 loss = normalised_patch_loss
 
 
-def draw(axes: Axes, tokenizer: GridTokenizer, values_NP: Tensor, coordinates_N3: Tensor, hidden_N: Tensor | None) -> None:
+def draw(axes: "Axes", tokenizer: GridTokenizer, values_NP: Tensor, coordinates_N3: Tensor, hidden_N: Tensor | None) -> None:
     """Draw four frames of one clip, row by row, from its tubelets; hidden ones are left grey."""
     del coordinates_N3  # the grid determines the positions
     if hidden_N is not None:

@@ -10,6 +10,7 @@ from m2pt.modalities.video import datasets
 from m2pt.modalities.video.augment import augment
 from m2pt.modalities.video.published import PublishedVideoTokenizer
 from m2pt.modalities.video.recipes import RECIPES
+from m2pt.modalities.video.reconstruct import draw, loss, restore
 from m2pt.modalities.video.tokenizer import VideoTokenizer
 
 
@@ -17,12 +18,6 @@ def _small(folder: Path, split: str, config: VideoInput) -> Samples:
     from m2pt.modalities.video.small import read
 
     return read(folder, split, config)
-
-
-def _reconstruction() -> Reconstruction:
-    from m2pt.modalities.video.reconstruct import draw, loss, restore
-
-    return Reconstruction(loss, restore, draw)
 
 
 def _embedded() -> Embedded:
@@ -37,7 +32,7 @@ VIDEO = ModalitySpec(
     tokenizer=VideoTokenizer,
     published=PublishedVideoTokenizer,
     augment=augment,
-    reconstruction=_reconstruction,
+    reconstruction=Reconstruction(loss, restore, draw),
     recipes=RECIPES,
     small=_small,
     datasets=DatasetFolder(datasets),
