@@ -8,6 +8,7 @@ from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
+from matplotlib.axes import Axes
 
 import m2pt
 import pipelines
@@ -18,6 +19,9 @@ from m2pt.training.precision import gradient_scaler
 
 PROGRAMS = ("pipelines.__main__", "pipelines.scheduling.server_process")
 """Modules that are started, not imported."""
+
+IMPORTED_FOR_HINTS_ALONE = {"Axes": Axes}
+"""What modules import under `TYPE_CHECKING`, so that a plan does not wait for it."""
 
 
 def literal(hint):
@@ -38,7 +42,7 @@ def public_functions():
             for name, function in vars(module).items():
                 if name.startswith("_") or getattr(function, "__module__", "") != found.name or not inspect.isroutine(function):
                     continue
-                hints = get_type_hints(inspect.unwrap(function))
+                hints = get_type_hints(inspect.unwrap(function), localns=IMPORTED_FOR_HINTS_ALONE)
                 listed = {key: values for key, hint in hints.items() if key != "return" and (values := literal(hint))}
                 if listed:
                     yield f"{found.name}.{name}", function, listed
