@@ -10,6 +10,8 @@ These files are kept, and are equal between identical executions on the same kin
   These two, every `scale/<layer>` (`/abs_mean`: the mean size of several entries) and every `effective_size/<layer>` are of the
   weights that are scored: averaged ones where the recipe keeps an average.
 - `merged.safetensors` (fine-tuning) or `encoder.safetensors` (pretraining): the weights.
+- `test_samples.npz` (fine-tuning, where the score is a mean over samples): what each test sample scored
+  (`m2pt.runs.sample_scores`).
 - `record.json`: the scores (`m2pt.runs.record`); written last, by rename. A run is complete when this file exists.
 
 `local/` holds what differs from one execution to the next: `inputs.json` (where data and weights are on this machine),
@@ -33,6 +35,7 @@ HISTORY = "history.jsonl"
 RECORD = "record.json"
 MERGED = "merged.safetensors"
 ENCODER = "encoder.safetensors"
+TEST_SAMPLES = "test_samples.npz"
 RECONSTRUCTIONS = "reconstructions.png"
 INPUTS = "local/inputs.json"
 TIMES = "local/times.jsonl"

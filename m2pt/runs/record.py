@@ -166,6 +166,10 @@ class FinetuneRecord(_Record):
     samples_sha256: str | None = None
     """Equal for runs that chose from, and were scored on, exactly the same samples."""
 
+    test_samples_sha256: str | None = None
+    """SHA-256 of the file with what each test sample scored (`m2pt.runs.sample_scores`); None where the score is no mean over
+    samples, and in records of older code."""
+
     loaded: tuple[LoadedFile, ...] = ()
     """How each file of weights was read."""
 

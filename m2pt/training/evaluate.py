@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from m2pt.config import refuses_unknown
 from m2pt.runs.identity import run_id
@@ -22,13 +22,15 @@ from m2pt.training.share import Share
 class Evaluation:
     """The main score and all scores in percent; the mean loss if outputs are logits of one view.
 
-    `confusion` counts [true class][predicted class] if there are few classes.
+    `confusion` counts [true class][predicted class] if there are few classes. `each` is the main score of each sample in the
+    order of the split, as `Meter.each`; None where it is no mean over samples.
     """
 
     score: float
     scores: dict[str, float]
     loss: float | None
     confusion: tuple[tuple[int, ...], ...] | None
+    each: Tensor | None
 
 
 @refuses_unknown
@@ -61,6 +63,8 @@ def evaluate(
         count += len(outputs)
     model.train(training)
     shares: list[Any] = share.collect((meter, total, count))
+    parts = [part for other, _, _ in shares if (part := other.each()) is not None]  # before they are merged
+    each = share.in_order(parts) if parts else None
     for other, other_total, other_count in shares[: share.rank] + shares[share.rank + 1 :]:
         meter.merge(other)
         total, count = total + other_total, count + other_count
@@ -70,4 +74,4 @@ def evaluate(
     scores = meter.result()
     counted = meter.confusion if isinstance(meter, Accuracy) else None
     confusion = None if counted is None else tuple(map(tuple, counted.tolist()))
-    return Evaluation(scores[spec.metric], scores, loss, confusion)
+    return Evaluation(scores[spec.metric], scores, loss, confusion, each)

@@ -19,6 +19,7 @@ from m2pt.models.model import Model, fresh
 from m2pt.runs.folder import MERGED
 from m2pt.runs.identity import derived_seed, run_id
 from m2pt.runs.record import Counts, FinetuneRecord, LoadedFile, Merge
+from m2pt.runs.sample_scores import write_sample_scores
 from m2pt.runs.spec import RunSpec
 from m2pt.training.counts import samples_sha256
 from m2pt.training.draw import balanced
@@ -96,10 +97,12 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
     epoch = train(spec, trainer, places, run_dir, watch)
     with watch.measure("evaluate"):
         final = _finish(spec, trainer.scored, feed, places, epoch)
-    files = {MERGED: save_weights(run_dir / MERGED, trainer.scored)} if places.share.leads else {}
+    files, by_sample = {}, None
     if places.share.leads:
+        files = {MERGED: save_weights(run_dir / MERGED, trainer.scored)}
+        by_sample = _write_samples(final.test, run_dir)
         _time_inference(spec, trainer.scored, feed, places, watch)
-    return _record(spec, feed, final, loaded, trainable, files)
+    return _record(spec, feed, final, loaded, trainable, files, by_sample)
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,13 @@ def _finish(spec: RunSpec, model: Model, feed: Feed, places: Places, epoch: int)
 
 
 def _record(
-    spec: RunSpec, feed: Feed, final: _Final, loaded: Sequence[LoadedFile], trainable: int, files: dict[str, str]
+    spec: RunSpec,
+    feed: Feed,
+    final: _Final,
+    loaded: Sequence[LoadedFile],
+    trainable: int,
+    files: dict[str, str],
+    by_sample: str | None,
 ) -> FinetuneRecord:
     return FinetuneRecord(
         run_id=run_id(spec),
@@ -145,6 +154,7 @@ def _record(
         test_samples=feed.count("test"),
         samples=dict(feed.counts),
         samples_sha256=feed.samples_sha256,
+        test_samples_sha256=by_sample,
         loaded=tuple(loaded),
         skipped=tuple(feed.skipped),
         classes=tuple(feed.classes),
@@ -159,6 +169,11 @@ def _record(
         merge=final.merge,
         files=files,
     )
+
+
+def _write_samples(test: Evaluation, run_dir: Path) -> str | None:
+    """Keep what each test sample scored; None where the score is no mean over samples."""
+    return None if test.each is None else write_sample_scores(run_dir, test.each.numpy(), test.score)
 
 
 def _time_inference(spec: RunSpec, model: Model, feed: Feed, places: Places, watch: Stopwatch) -> None:

@@ -8,7 +8,7 @@ each row with its mirror image: both are in one process, and a batch is mixed th
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -55,6 +55,13 @@ class Share:
     def every(self, total: int) -> range:
         """The samples of a split of `total` that this process evaluates."""
         return range(self.rank, total, self.world)
+
+    def in_order(self, parts: Sequence[Tensor]) -> Tensor:
+        """One value for each sample of a split in its order, from those of the samples that each process evaluated (`every`)."""
+        whole = parts[0].new_empty(sum(map(len, parts)))
+        for rank, part in enumerate(parts):
+            whole[rank :: self.world] = part
+        return whole
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all processes."""

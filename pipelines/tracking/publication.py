@@ -26,6 +26,7 @@ from m2pt.runs.folder import (
     RECONSTRUCTIONS,
     RECORD,
     SPEC,
+    TEST_SAMPLES,
     RunState,
     read_history,
     run_state,
@@ -195,7 +196,7 @@ def _has_validation(spec: RunSpec) -> bool:
 def _files(run_dir: Path, state: RunState, weights_limit_bytes: int) -> list[Path]:
     if state == RunState.RUNNING:
         return []
-    names = [SPEC, HISTORY, RECORD, RECONSTRUCTIONS, *((FAILURE, LOG) if state == RunState.FAILED else ())]
+    names = [SPEC, HISTORY, RECORD, TEST_SAMPLES, RECONSTRUCTIONS, *((FAILURE, LOG) if state == RunState.FAILED else ())]
     files = [run_dir / name for name in names if (run_dir / name).is_file()]
     weights = [path for name in (MERGED, ENCODER) if state == RunState.COMPLETE and (path := run_dir / name).is_file()]
     return files + [path for path in weights if path.stat().st_size <= weights_limit_bytes]

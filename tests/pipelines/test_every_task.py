@@ -13,6 +13,7 @@ from m2pt.models.model import Model
 from m2pt.runs.folder import create_run, read_history
 from m2pt.runs.inputs import write_inputs
 from m2pt.runs.record import FinetuneRecord, read_record
+from m2pt.runs.sample_scores import read_sample_scores
 from m2pt.runs.spec import RunSpec
 from m2pt.training import finetune as training
 from pipelines.planning.job_inputs import job_inputs
@@ -102,6 +103,11 @@ def test_a_task_trains_moves_every_scale_and_is_scored(name: str, tmp_path: Path
         assert all(value != 0 for value in moved)
     assert record.merge.max_logit_difference < 1e-3
     assert record.merge.parameters == record.merge.plain_parameters
+    by_sample = read_sample_scores(run_dir, record)
+    assert (by_sample is None) == (spec.metric in ("map", "miou")), "these are no means over samples"
+    if by_sample is not None:
+        assert len(by_sample) == record.test_samples
+        assert 100 * np.nanmean(by_sample) == pytest.approx(record.test_score)
     losses = [line["train/loss"] for line in read_history(run_dir)]
     assert all(np.isfinite(losses))
 

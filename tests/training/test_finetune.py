@@ -15,6 +15,7 @@ from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.folder import CHECKPOINT, HISTORY, MERGED, create_run, read_history
 from m2pt.runs.identity import run_id
+from m2pt.runs.sample_scores import read_sample_scores
 from m2pt.runs.spec import WeightsRef
 from m2pt.training.checkpoint import epochs_of_checkpoint, load_checkpoint, save_checkpoint
 from m2pt.training.finetune import build, draw_samples, finetune, memory_feed
@@ -102,8 +103,9 @@ def test_the_merged_weights_give_the_recorded_scores_in_a_plain_model(splits, we
     plain.load_state_dict(read_weights(tmp_path / run_id(spec) / MERGED, record.files[MERGED]))
     plain.eval()
     with torch.no_grad():
-        accuracy = float((plain(splits["test"].x).argmax(1) == splits["test"].y).float().mean())
-    assert 100 * accuracy == pytest.approx(record.test_score)
+        right = plain(splits["test"].x).argmax(1) == splits["test"].y
+    assert 100 * float(right.float().mean()) == pytest.approx(record.test_score)
+    assert read_sample_scores(tmp_path / run_id(spec), record).tolist() == right.tolist()
 
 
 def test_equal_runs_are_equal_bit_for_bit_whatever_ran_before(splits, weights, places, tmp_path):

@@ -58,3 +58,12 @@ def test_nothing_to_score_and_wrong_shapes():
         Accuracy(3).result()
     with pytest.raises(ValueError, match="3 samples and 4 classes"):
         Accuracy(4).add(torch.zeros(2, 4), {"y": torch.zeros(3, dtype=torch.int64)})
+
+
+def test_each_sample_is_right_where_its_class_has_the_largest_output():
+    outputs, y = draw(50, 4)
+    meter = Accuracy(4)
+    for part in torch.arange(50).split(12):
+        meter.add(outputs[part], {"y": y[part]})
+    rows = zip(outputs.tolist(), y.tolist(), strict=True)
+    assert meter.each().tolist() == [max(range(4), key=row.__getitem__) == label for row, label in rows]

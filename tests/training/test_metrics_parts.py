@@ -82,3 +82,20 @@ def test_the_order_of_shapes_and_the_number_of_meters_do_not_matter(kind):
 def test_nothing_seen_is_no_score(kind):
     with pytest.raises(UserError, match="No point has a part"):
         kind(PARTS).result()
+
+
+def test_each_shape_has_its_own_iou_in_the_order_of_their_coming():
+    meter = PartIoU((*PARTS, ()))
+    nothing = (2, [0, 0, 0, 0], [0, 0, 0, 0])
+    for outputs, labels in (batch(THIRD, FIRST), batch(nothing, SECOND)):
+        meter.add(outputs, labels)
+    third, first, none, second = meter.each().tolist()
+    assert (first, second, third) == pytest.approx(((2 / 3 + 1 / 2) / 2, 1.0, (1 / 2 + 1 / 3 + 0) / 3))
+    assert none != none, "a shape of a category without parts has no score"
+    assert meter.result()["miou_instance"] == pytest.approx(100 * (first + second + third) / 3)
+
+
+def test_a_score_of_counts_over_all_shapes_has_no_score_of_a_shape():
+    meter = PartNetIoU(PARTS)
+    meter.add(*batch(FIRST))
+    assert meter.each() is None

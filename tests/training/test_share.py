@@ -14,6 +14,7 @@ from m2pt.files import documents
 from m2pt.modalities.image import embedded
 from m2pt.runs.folder import EXECUTION, HISTORY, LOCK, MERGED, read_history, run_state
 from m2pt.runs.record import FinetuneRecord, read_record
+from m2pt.runs.sample_scores import read_sample_scores
 from m2pt.training.share import Share
 from m2pt.weights import read_weights
 from tests.specs import run_spec
@@ -50,6 +51,12 @@ def test_every_sample_is_evaluated_once():
     assert sorted(index for part in parts for index in part) == list(range(10))
 
 
+@pytest.mark.parametrize("total", [2, 9, 10, 11])
+def test_what_was_evaluated_apart_is_joined_in_the_order_of_the_split(total):
+    parts = [torch.tensor(list(Share(rank, 3).every(total)), dtype=torch.float64) for rank in range(3)]
+    assert Share(1, 3).in_order(parts).tolist() == list(range(total))
+
+
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("a folder") / "image"
@@ -82,6 +89,9 @@ def test_two_processes_give_the_losses_and_scores_of_one(tmp_path, images):
     assert second.test_score == pytest.approx(first.test_score, abs=5.1)
     (attempt,) = documents.read_json(dirs[1] / EXECUTION)["attempts"]
     assert attempt["devices"] == 2
+    alone, together = (read_sample_scores(run_dir, record) for run_dir, record in zip(dirs, (first, second), strict=True))
+    assert len(alone) == len(together) == 20
+    assert (alone != together).sum() <= 1, "they are in the order of the split, not process by process"
 
 
 def test_two_processes_give_the_batch_norm_of_one(tmp_path, images):

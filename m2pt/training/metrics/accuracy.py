@@ -22,6 +22,7 @@ class Accuracy(Meter):
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes
         self.count, self.first, self.among_five = 0, 0, 0
+        self._right: list[Tensor] = []
         self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64) if num_classes <= CONFUSION else None
 
     def _take(self, outputs: Tensor, batch: Item) -> None:
@@ -32,14 +33,20 @@ class Accuracy(Meter):
         best_B = outputs.argmax(dim=1)
         self.count += len(y_B)
         self.first += int((best_B == y_B).sum())
+        self._right.append(best_B == y_B)
         if self.num_classes >= 5:
             self.among_five += int((outputs.topk(5, dim=1).indices == y_B[:, None]).any(dim=1).sum())
         if self.confusion is not None:
             cells = torch.bincount(y_B * self.num_classes + best_B, minlength=self.num_classes**2)
             self.confusion += cells.view(self.num_classes, self.num_classes)
 
+    def each(self) -> Tensor:
+        """Whether each sample's class has the largest output."""
+        return torch.cat([torch.zeros(0, dtype=torch.bool), *self._right])
+
     def merge(self, other: Self) -> None:
-        """Add another's counts."""
+        """Add another's counts and samples."""
+        self._right += other._right
         self.count += other.count
         self.first += other.first
         self.among_five += other.among_five

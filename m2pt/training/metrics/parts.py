@@ -3,6 +3,7 @@
 A model is given the category of a shape, so it only chooses among the parts of that category.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from math import fsum
 from typing import Self
@@ -34,23 +35,32 @@ class PartIoU(Meter):
     def __init__(self, parts: tuple[tuple[int, ...], ...]) -> None:
         self.parts = parts
         self._shapes: list[list[float]] = [[] for _ in parts]
+        self._in_order: list[float] = []
         self._right = 0
         self._points = 0
 
     def _take(self, outputs: Tensor, batch: Item) -> None:
         """Take in logits (B, K, P), `y` (B, P) and the categories `given` (B,)."""
-        for category, predicted_P, true_P in _predictions(outputs, batch, self.parts):
+        first = len(self._in_order)
+        self._in_order += [math.nan] * len(outputs)
+        for place, category, predicted_P, true_P in _predictions(outputs, batch, self.parts):
             ious = []
             for part in self.parts[category]:
                 there, said = true_P == part, predicted_P == part
                 union = int((there | said).sum())
                 ious.append(int((there & said).sum()) / union if union else 1.0)
             self._shapes[category].append(_mean(ious))
+            self._in_order[first + place] = _mean(ious)
             self._right += int((predicted_P == true_P).sum())
             self._points += len(true_P)
 
+    def each(self) -> Tensor:
+        """The mean IoU of each shape; NaN for a shape of a category without parts."""
+        return torch.tensor(self._in_order, dtype=torch.float64)
+
     def merge(self, other: Self) -> None:
         """Add another meter's shapes."""
+        self._in_order += other._in_order
         for mine, more in zip(self._shapes, other._shapes, strict=True):
             mine += more
         self._right += other._right
@@ -88,7 +98,7 @@ class PartNetIoU(Meter):
     def _take(self, outputs: Tensor, batch: Item) -> None:
         """Take in logits (B, K, P), `y` (B, P) and the categories `given` (B,)."""
         size = len(self._both)
-        for category, predicted_P, true_P in _predictions(outputs, batch, self.parts):
+        for _, category, predicted_P, true_P in _predictions(outputs, batch, self.parts):
             counted = true_P != self._others[category]
             predicted, true = predicted_P[counted], true_P[counted]
             both = torch.bincount(true[predicted == true], minlength=size)
@@ -116,9 +126,15 @@ class PartNetIoU(Meter):
         return {"miou": 100.0 * _mean(categories), "point_accuracy": 100.0 * self._right / self._points}
 
 
-def _predictions(outputs_BKP: Tensor, batch: Item, parts: tuple[tuple[int, ...], ...]) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """For each shape: its category, and predicted and true label of each point; a category without parts is skipped."""
-    for logits_KP, true_P, category in zip(outputs_BKP, batch["y"], batch["given"].tolist(), strict=True):
+def _predictions(
+    outputs_BKP: Tensor, batch: Item, parts: tuple[tuple[int, ...], ...]
+) -> Iterator[tuple[int, int, Tensor, Tensor]]:
+    """For each shape: its place in the batch, its category, and predicted and true label of each point.
+
+    A category without parts is skipped.
+    """
+    shapes = zip(outputs_BKP, batch["y"], batch["given"].tolist(), strict=True)
+    for place, (logits_KP, true_P, category) in enumerate(shapes):
         labels = torch.tensor(parts[category], dtype=torch.int64)
         if len(labels):
-            yield category, labels[logits_KP[labels].argmax(dim=0)], true_P
+            yield place, category, labels[logits_KP[labels].argmax(dim=0)], true_P
