@@ -5,14 +5,15 @@ give (averages seed by seed), and what further targets like these would give (th
 targets are never one sample.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from m2pt.analysis.numbers import pooling
 from m2pt.analysis.numbers.cells import Condition
-from m2pt.analysis.numbers.comparisons import Against, Comparison, Summary
+from m2pt.analysis.numbers.comparisons import SIGNIFICANT, Against, Comparison, Summary
 from m2pt.analysis.numbers.pooling import Pooled
-from m2pt.analysis.numbers.power import detectable, seeds_needed, smallest_margin, spread_of
+from m2pt.analysis.numbers.power import detectable, effect_bound, seeds_needed, smallest_margin, spread_bound, spread_of
 from m2pt.analysis.numbers.statistics import BySeed, Estimate, averaged, over_seeds
 from m2pt.config import refuses_unknown
 
@@ -23,13 +24,16 @@ ONE_POINT = 1.0
 class Sureness:
     """One comparison with the random control, and what its seeds can show; differences in percentage points.
 
-    `bootstrap` is its interval by resampling (None with too few seeds), `detectable` the true difference that this many seeds
-    detect with 80 % power, `margin` what the difference is shown to be smaller than (two one-sided tests at 5 %).
-    `seeds_for_point` and `seeds_for_measured` are the seeds that detect a difference of one point, or of the measured size, with
-    80 % power (None: more than `m2pt.analysis.numbers.power.MOST_SEEDS`). All but the comparison are None without an interval.
+    `bootstrap` is its interval by resampling (None with too few seeds), `margin` what the difference is shown to be smaller than
+    (two one-sided tests at 5 %). The others are bounds that hold with a probability of 90 %, because the spread is estimated too
+    (`m2pt.analysis.numbers.power`), for a claim at `level`, the strictest that the correction for many comparisons may ask for:
+    `detectable` is the true difference that this many seeds detect with 80 % power, `seeds_for_point` and `seeds_for_measured`
+    the seeds that detect a difference of one point, or of the measured size, with 80 % power (None: more than `MOST_SEEDS`, or no
+    number is shown to suffice). All but the comparison are None without an interval.
     """
 
     comparison: Comparison
+    level: float = SIGNIFICANT
     bootstrap: tuple[float, float] | None = None
     detectable: float | None = None
     margin: float | None = None
@@ -89,23 +93,28 @@ def evidence(summaries: Iterable[Summary]) -> list[Evidence]:
 def weigh(summary: Summary) -> Evidence:
     """How sure one condition is: its pairs and its own-modality controls against random weights, target by target."""
     comparisons = [*summary.select("random", "pair"), *summary.select("random", "own")]
-    rows = [_sureness(item) for item in sorted(comparisons, key=lambda item: summary.targets.index(item.target))]
+    tested = Counter(item.role for item in comparisons if item.estimate.half_width is not None)
+    ordered = sorted(comparisons, key=lambda item: summary.targets.index(item.target))
+    rows = [sureness(item, SIGNIFICANT / max(1, tested[item.role])) for item in ordered]
     over: tuple[Against, ...] = ("random", "baseline")
     return Evidence(summary.condition, tuple(rows), {against: item for against in over if (item := together(summary, against))})
 
 
-def _sureness(comparison: Comparison) -> Sureness:
+def sureness(comparison: Comparison, level: float = SIGNIFICANT) -> Sureness:
+    """What the seeds of one comparison can show, for a claim at `level`."""
     item = comparison.estimate
     if item.mean is None or item.half_width is None:
-        return Sureness(comparison)
+        return Sureness(comparison, level)
     spread = spread_of(item.half_width, item.n)
+    bound, effect = spread_bound(spread, item.n), effect_bound(item.mean, spread, item.n)
     return Sureness(
         comparison=comparison,
+        level=level,
         bootstrap=pooling.bootstrap([value for value in comparison.differences.values() if value is not None]),
-        detectable=detectable(spread, item.n),
+        detectable=detectable(bound, item.n, level=level),
         margin=smallest_margin(item),
-        seeds_for_point=seeds_needed(ONE_POINT, spread),
-        seeds_for_measured=seeds_needed(item.mean, spread),
+        seeds_for_point=seeds_needed(ONE_POINT, bound, level=level),
+        seeds_for_measured=seeds_needed(effect, 1.0, level=level),
     )
 
 

@@ -30,9 +30,12 @@ _NOTHING_YET = (
     "are not all equal."
 )
 _SEEDS = (
-    "Seeds for 1 point, or for a difference of the measured size: the number of seeds that shows it with a probability of 80 "
-    "%. The measured size is itself uncertain, and adding seeds until an interval excludes 0 makes it exclude 0 too often: "
-    "choose the number once, and confirm with fresh seeds."
+    "Detectable: a true difference of this size would be claimed with a probability of 80 % or more, after the strictest step "
+    "of the correction for all pairs. Seeds for 1 point, or for a difference of the measured size: so many show it with that "
+    "probability. The spread of few seeds is itself uncertain, so all of this is judged by its upper 90 % bound, and the "
+    "measured size by its lower one: the numbers suffice in nine studies of ten. A dash says that no number is shown to "
+    "suffice. Adding seeds until an interval excludes 0 makes it exclude 0 too often: choose the number once, and confirm with "
+    "fresh seeds."
 )
 _FEW_SEEDS = (
     f"Too few seeds for a bootstrap: with fewer than {BOOTSTRAP_SEEDS}, its intervals contain the true value less often than the "
@@ -88,7 +91,7 @@ def _pair(row: Sureness, resampled: bool) -> tuple[Entry, ...]:
         of_margin(row.margin),
         numeric(row.detectable, 2),
         _seeds(row, row.seeds_for_point),
-        _seeds(row, row.seeds_for_measured),
+        _seeds(row, row.seeds_for_measured, measured=True),
     )
 
 
@@ -104,8 +107,8 @@ def _bootstrap(row: Sureness) -> Entry:
     return NONE if row.margin is None else Entry(plain("too few seeds"))
 
 
-def _seeds(row: Sureness, count: int | None) -> Entry:
-    if row.margin is None:
+def _seeds(row: Sureness, count: int | None, *, measured: bool = False) -> Entry:
+    if row.margin is None or (count is None and measured):
         return NONE
     return Entry(plain(f"over {MOST_SEEDS}" if count is None else count), count)
 

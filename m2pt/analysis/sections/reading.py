@@ -27,7 +27,9 @@ _TERMS = (
      "Equivalence, by two one-sided t tests at 5 %: the true difference is shown to be within this many points of 0, on "
      "either side. That is more than not having detected one."),
     ("Detectable",
-     "The true difference that this number of seeds detects with a power of 80 %, if further seeds vary as these did."),
+     "A true difference of this size is claimed with a probability of 80 % or more by so many seeds, after the correction for "
+     "many comparisons. It is judged by the upper 90 % bound of the spread, because few seeds estimate the spread badly: judged "
+     "by the estimate, half of all such statements would be wrong."),
     ("Bootstrap",
      f"An interval from resampling the seeds, {RESAMPLES} times, widened for their small number. With fewer than "
      f"{BOOTSTRAP_SEEDS} seeds it would contain the true value less often than 95 %, so it is not shown."),

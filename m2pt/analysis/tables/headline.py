@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from m2pt.analysis.numbers.comparisons import Comparison, Summary
+from m2pt.analysis.numbers.comparisons import SIGNIFICANT, Comparison, Summary
 from m2pt.analysis.numbers.contrasts import OwnControl
-from m2pt.analysis.numbers.evidence import together
+from m2pt.analysis.numbers.evidence import sureness, together
 from m2pt.analysis.numbers.pooling import Pooled
-from m2pt.analysis.numbers.power import detectable, spread_of
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.methods import METHODS
 
@@ -181,17 +180,15 @@ def _baseline(summary: Summary) -> list[Statement]:
 
 def _resolution(summary: Summary) -> list[Statement]:
     tested = [item for item in summary.select("random", "pair") if item.estimate.half_width is not None]
+    rows = [sureness(item, SIGNIFICANT / len(tested)) for item in tested]
+    sizes = [row.detectable for row in rows if row.detectable is not None]
     widths = [item.estimate.half_width for item in tested if item.estimate.half_width is not None]
-    if not widths:
+    if not sizes:
         return []
-    claim = f"Differences much smaller than {median(widths):.1f} points go undetected in a single pair."
-    spreads = [
-        (spread_of(item.estimate.half_width, item.estimate.n), item.estimate.n) for item in tested if item.estimate.half_width
-    ]
-    effect = median(size for spread, n in spreads if (size := detectable(spread, n)) is not None)
-    power = f"a true difference of {effect:.2f} points would be detected with a probability of 80 %"
-    detail = f"The median interval of a pair against random weights is ± {median(widths):.2f} points; {power}."
-    return [Statement(claim, detail)]
+    claim = f"In a single pair, only a true difference of {upwards(median(sizes))} points or more can be relied on to be seen."
+    sure = f"The median interval of a pair against random weights is ± {median(widths):.2f} points. In the median pair a true"
+    chance = f"difference of {upwards(median(sizes))} points is claimed with a probability of 80 % or more, after the correction"
+    return [Statement(claim, f"{sure} {chance} for {_count(len(tested), 'pair')}; the spread is taken at its upper 90 % bound.")]
 
 
 def _tally(tested: Sequence[Comparison], planned: int, noun: str = "pair") -> str:

@@ -48,10 +48,18 @@ def test_each_row_says_what_its_seeds_can_show():
     gains = [spread("image", "audio", seed) - spread("image", "random", seed) for seed in range(4)]
     deviation = float(np.std(gains, ddof=1))
     assert row.comparison.estimate.mean == pytest.approx(np.mean(gains))
-    assert power(row.detectable, deviation, 4) == pytest.approx(0.8)
+    assert row.level == 0.05 / 4  # the strictest step of the correction for four pairs
     assert equivalence(gains, row.margin) == pytest.approx(0.05, abs=1e-3)
-    assert power(1.0, deviation, row.seeds_for_point) >= 0.8 > power(1.0, deviation, row.seeds_for_point - 1)
-    assert row.seeds_for_measured >= 2
+    largest = deviation * np.sqrt(3 / 0.584374)  # the 10 % quantile of chi-square with 3 degrees of freedom
+    assert power(row.detectable, largest, 4, row.level) == pytest.approx(0.8, abs=1e-5)
+    needed = [power(1.0, largest, row.seeds_for_point - fewer, row.level) for fewer in (0, 1)]
+    assert needed[0] >= 0.8 > needed[1]
+    assert row.seeds_for_measured >= power_of_estimates(np.mean(gains), deviation, row.level)
+
+
+def power_of_estimates(mean: float, deviation: float, level: float) -> int:
+    """The seeds that would be needed if the measured size and spread were the true ones."""
+    return next(n for n in range(2, 1000) if power(mean, deviation, n, level) >= 0.8)
 
 
 def test_bootstrap_intervals_are_there_from_enough_seeds_on():

@@ -2,8 +2,17 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from m2pt.analysis.numbers.power import detectable, power, seeds_needed, smallest_margin, spread_of
+from m2pt.analysis.numbers.power import (
+    detectable,
+    effect_bound,
+    power,
+    seeds_needed,
+    smallest_margin,
+    spread_bound,
+    spread_of,
+)
 from m2pt.analysis.numbers.statistics import estimate
 from tests.analysis.oracles import equivalence
 
@@ -53,6 +62,53 @@ def test_what_is_detectable_has_the_wanted_power_and_no_effect_the_level():
     assert detectable(2.0, 1) is None
     assert seeds_needed(0.0, 1.0) is None
     assert seeds_needed(1e-3, 1.0) is None
+
+
+def test_power_at_a_corrected_level_is_that_of_statsmodels():
+    from statsmodels.stats.power import TTestPower
+
+    for n, effect, level in ((4, 3.0, 0.05 / 12), (3, 2.0, 0.05 / 3), (10, 1.5, 0.01), (40, 0.4, 0.05 / 48)):
+        assert power(effect, 1.0, n, level) == pytest.approx(TTestPower().power(effect, n, level), abs=1e-7)
+        assert power(detectable(1.0, n, level=level), 1.0, n, level) == pytest.approx(0.8, abs=1e-6)
+        assert detectable(1.0, n, level=level) > detectable(1.0, n)
+        assert seeds_needed(effect, 1.0, level=level) >= seeds_needed(effect, 1.0)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 10, 40])
+def test_the_bound_of_a_spread_is_that_of_the_textbook(n: int):
+    # NIST/SEMATECH e-Handbook, 7.2.3.1: s sqrt((n - 1) / chi-square quantile).
+    assert spread_bound(2.0, n) == pytest.approx(2.0 * np.sqrt((n - 1) / stats.chi2.ppf(0.1, n - 1)))
+    assert spread_bound(2.0, n, 0.8) < spread_bound(2.0, n)
+
+
+def test_the_bound_of_an_effect_has_its_probability():
+    for n, effect in ((3, 2.0), (4, 1.0), (10, 0.7), (30, 0.2)):
+        values = np.random.default_rng(n).normal(effect, 1.0, (3000, n))
+        bounds = [effect_bound(mean, spread, n) for mean, spread in zip(values.mean(1), values.std(1, ddof=1), strict=True)]
+        assert np.mean(np.array(bounds) > effect) <= 0.1 + 2 * np.sqrt(0.09 / 3000)
+    known = effect_bound(3.0, 1.5, 5)  # a true effect there gives a statistic of this size or more with a probability of 10 %
+    assert stats.nct.sf(2.0 * np.sqrt(5), 4, known * np.sqrt(5)) == pytest.approx(0.1, abs=1e-6)
+    assert effect_bound(-3.0, 1.5, 5) == known
+    assert effect_bound(0.1, 1.0, 5) == 0.0
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 10])
+def test_what_a_pilot_says_suffices_in_nine_studies_of_ten(n: int):
+    """The plain estimate of the spread suffices in fewer than half of them."""
+    truth, level = 1.41, 0.05 / 12
+    spreads = np.random.default_rng(n).normal(0.0, truth, (500, n)).std(1, ddof=1)
+
+    def enough(spread: float) -> bool:
+        needed = seeds_needed(1.0, spread, level=level)
+        return needed is None or power(1.0, truth, needed, level) >= 0.8
+
+    def seen(spread: float) -> bool:
+        return power(detectable(spread, n, level=level), truth, n, level) >= 0.8
+
+    error = 2 * np.sqrt(0.9 * 0.1 / 500)
+    assert np.mean([enough(spread_bound(spread, n)) for spread in spreads]) >= 0.9 - error
+    assert np.mean([seen(spread_bound(spread, n)) for spread in spreads]) >= 0.9 - error
+    assert np.mean([enough(spread) for spread in spreads]) < 0.55
 
 
 @pytest.mark.parametrize("values", [[0.1, -0.2, 0.0, 0.15], [2.0, 2.5, 1.0], [-1.0, -3.0]])

@@ -364,4 +364,4 @@ def test_seeds_needed_are_said_with_the_warning_that_belongs_to_them(project: Pa
     with_data(project)
     assert main(["plan", "--seeds-needed"]) == 0
     output = capsys.readouterr().out
-    assert "choose the number once" in output
+    assert "Choose the number once" in output
