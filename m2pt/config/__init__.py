@@ -17,6 +17,7 @@ from m2pt.config.base import (
 )
 from m2pt.config.data import EmbeddedData
 from m2pt.config.datasets import DATASETS, Dataset
+from m2pt.config.design import DesignConfig
 from m2pt.config.encoders import FileSource, LabelsSource, LayoutName, MaeSource, Reading, Weights
 from m2pt.config.execution import ExecutionConfig
 from m2pt.config.finetune import BlocksConfig, FinetuneConfig, Head, TestConfig
@@ -54,6 +55,7 @@ __all__ = [
     "Augmentation",
     "BlocksConfig",
     "Dataset",
+    "DesignConfig",
     "EmbeddedData",
     "ExecutionConfig",
     "FamilyName",

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from m2pt.config.base import MODALITIES, RANDOM, Frozen, Name
 from m2pt.config.data import DataConfig
+from m2pt.config.design import DesignConfig
 from m2pt.config.encoders import EncoderSource, LabelsSource, MaeSource
 from m2pt.config.execution import ExecutionConfig
 from m2pt.config.faults import faults_of
@@ -59,6 +60,8 @@ class Study(Frozen):
     """Variations of the study; its runs are those of all parts together."""
     search: Annotated[SearchConfig | None, Field(exclude_if=lambda search: search is None)] = None
     """A search over ranges of some keys."""
+    design: Annotated[DesignConfig, Field(exclude_if=lambda design: design == DesignConfig())] = DesignConfig()
+    """What is decided before results are seen."""
     execution: ExecutionConfig = ExecutionConfig()
     """How runs are executed."""
 

@@ -190,5 +190,5 @@ def is_being_done(run_dir: Path) -> bool:
 
 def sweep_id(study: Study) -> str:
     """The same for every start of one sweep: a hash of everything in the study that can change a number."""
-    form = canonical(study.model_dump(mode="json", exclude={"execution"}))
+    form = canonical(study.model_dump(mode="json", exclude={"execution", "design"}))
     return hashlib.sha256(form.encode()).hexdigest()[:8]

@@ -75,7 +75,7 @@ def search_id(study: Study, prints: Fingerprints) -> str:
     Encoders that are pretrained here follow from the rest. The number of trials, the seeds and methods of the confirmation, the
     folder and the name do not change the search.
     """
-    declared = study.model_dump(mode="json", exclude={"study", "execution", "parts"})
+    declared = study.model_dump(mode="json", exclude={"study", "execution", "design", "parts"})
     for section, key in (("data", "root"), ("sweep", "seeds"), ("sweep", "methods"), ("search", "trials")):
         del declared[section][key]
     files = {name for name, source in study.encoders.items() if isinstance(source, FileSource)}

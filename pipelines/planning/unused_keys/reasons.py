@@ -73,7 +73,7 @@ def target_without_runs(study: Study, target: str) -> Reason:
     return Reason(f"the task only has recipes for {' and '.join(task.recipes)} (sweep.tunings)")
 
 
-_NEEDS_NO_RUNS = ("encoders", "data", "execution", "study", "tasks", "search", "parts")
+_NEEDS_NO_RUNS = ("encoders", "data", "design", "execution", "study", "tasks", "search", "parts")
 
 _SWEEP = {
     "auxiliaries": "none of its methods takes auxiliaries of other modalities (sweep.methods)",
@@ -84,6 +84,7 @@ _SWEEP = {
 _SHARED = {
     "encoders": "all parts share the same encoders (declare another encoder and name it in sweep.auxiliary_encoder)",
     "data": "all parts share the same data",
+    "design": "the design is that of the complete study (set it outside the parts)",
     "execution": "the runs of all parts are executed in the same way (set it outside the parts)",
     "tasks": "all parts share the same tasks and their data (declare another task)",
 }

@@ -26,7 +26,7 @@ from pipelines.execution import search
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
 from pipelines.planning.plan import Plan, resolve, sweep_id
-from pipelines.planning.search_journal import JOURNAL
+from pipelines.planning.search_journal import JOURNAL, search_id
 from pipelines.reporting import as_html, as_markdown
 from pipelines.reporting.rendering import is_done, render_report, require_choice
 from tests.analysis import synthetic
@@ -312,6 +312,19 @@ def test_a_search_changes_neither_ids_nor_the_sweep_of_mlflow() -> None:
     before = sweep_id(study)
     run(study, Worker())
     assert sweep_id(resolve(study).study) == before
+
+
+def test_a_design_changes_no_id_and_is_left_out_where_it_is_the_default() -> None:
+    plain = parse_study(BASE, "seek.yaml")
+    assert "design" not in plain.model_dump()
+    designed = parse_study(BASE + "design: {seeds: sequential, planned: 8, smallest_difference: 1}", "seek.yaml")
+    assert designed.model_dump()["design"]["planned"] == 8
+    assert [run_id(spec) for spec in resolve(designed).runs] == [run_id(spec) for spec in resolve(plain).runs]
+    assert sweep_id(designed) == sweep_id(plain)
+    searched = [
+        parse_study(BASE + SEARCH % (2, "tpe", WIDE) + design, "seek.yaml") for design in ("", "design: {smallest_difference: 2}")
+    ]
+    assert search_id(searched[0], resolve(searched[0]).prints) == search_id(searched[1], resolve(searched[1]).prints)
 
 
 def test_plan_counts_the_trials_and_what_is_still_to_come(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -94,6 +94,11 @@ IGNORED: dict[str, tuple[str, Edit, tuple[str, ...]]] = {
     "part with other pretraining": ("ablations", part(pretrain__mae__steps=5), ("parts.extra.set.pretrain.mae.steps",)),
     "part with data of its own": ("ablations", part(data__root="elsewhere"), ("parts.extra.set.data.root",)),
     "part with a task's data": ("paper", part(tasks__imagenet__path="x"), ("parts.extra.set.tasks.imagenet.path",)),
+    "part with a design of its own": (
+        "ablations",
+        lambda study: (study.update(design={"smallest_difference": 1.0}), part(design__smallest_difference=2.0)(study)),
+        ("parts.extra.set.design.smallest_difference", "the design is that of the complete study"),
+    ),
     "part executed otherwise": ("ablations", part(execution__slots=1), ("parts.extra.set.execution.slots",)),
     "part whose target has no such recipe": (
         "paper",
