@@ -67,3 +67,5 @@ class RivalsConfig(Frozen):
     """Width of the bottleneck of adapters."""
     mix: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of the auxiliary in an interpolation of weights, and factor of the task vector in task arithmetic."""
+    attention_weight: Annotated[PositiveFloat, Field(exclude_if=lambda weight: weight == 3.0)] = 3.0
+    """Weight of the loss of attention maps in attention distillation (arXiv 2411.09702)."""

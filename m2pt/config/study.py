@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic_core import to_jsonable_python
 
 from m2pt.config.base import MODALITIES, RANDOM, Frozen, Name
 from m2pt.config.data import DataConfig
@@ -112,11 +113,15 @@ class Study(Frozen):
             raise ValueError(f"{where}: {'; '.join(faults_of(error))}") from error
 
     def value_of(self, key: str) -> JsonValue:
-        """The value at a dotted key; None if there is none."""
-        value: JsonValue = self.model_dump(mode="json", by_alias=True)
+        """The value at a dotted key, also where it is the default; None if there is none."""
+        value: object = self
         for step in key.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
-        return value
+            if isinstance(value, Frozen):
+                value = getattr(value, step) if step in type(value).model_fields else None
+            else:
+                value = value.get(step) if isinstance(value, Mapping) else None
+        plain: JsonValue = to_jsonable_python(value)
+        return plain
 
     @model_validator(mode="after")
     def _encoders_exist(self) -> Self:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from torch import Tensor
+
 from m2pt.config import Tuning
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
@@ -18,6 +20,9 @@ other modalities at once."""
 Apply = Callable[[Model, RunSpec, Sequence[Encoder]], None]
 """Changes a freshly built target model in place, given the run's spec and the encoders that the method takes (none if `nothing`
 or `random`)."""
+
+AddedLoss = Callable[[Model, RunSpec], Tensor]
+"""A further loss of each row (B,) of the model's last forward pass in training, which is minimised beside that of the task."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Method:
         random_auxiliary_is_control: whether it uses one auxiliary just as `random_auxiliary` does, which is then its control.
         refusal: returns the sentence that says why a run cannot use it, or None if it can. If there is no such function, every
             run can.
+        added_loss: what it minimises beside the loss of the task; None for nothing.
 
     """
 
@@ -55,6 +61,7 @@ class Method:
     adds_what_was_learned: bool = False
     random_auxiliary_is_control: bool = False
     refusal: Callable[[RunSpec], str | None] | None = None
+    added_loss: AddedLoss | None = None
 
     @property
     def loads_auxiliaries(self) -> bool:

@@ -5,8 +5,9 @@ These files are kept, and are equal between identical executions on the same kin
 - `spec.json`: the run id, `RECIPE_VERSION` and the spec; written first.
 - `history.jsonl`: one JSON object per epoch (in pretraining: per 50 steps). `step` is the number of steps done;
   `learning_rate` is the schedule's rate in the last of them, `scale_learning_rate` that of the scales; `train/loss` is the mean
-  of what was minimised (smoothed and mixed labels, weighted side losses), `train/accuracy` the accuracy during training,
-  `train/skipped_steps` the steps that fp16 skipped; `val/loss` is the loss on plain labels and `val/<metric>` a score in percent.
+  of what was minimised (smoothed and mixed labels, weighted side losses), `train/added_loss` the mean of what the method
+  minimised beside it, `train/accuracy` the accuracy during training, `train/skipped_steps` the steps that fp16
+  skipped; `val/loss` is the loss on plain labels and `val/<metric>` a score in percent.
   These two, every `scale/<layer>` (`/abs_mean`: the mean size of several entries) and every `effective_size/<layer>` are of the
   weights that are scored: averaged ones where the recipe keeps an average.
 - `merged.safetensors` (fine-tuning) or `encoder.safetensors` (pretraining): the weights.

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
-from timm.data.mixup import Mixup
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from m2pt.layers import RowNoise
-from m2pt.modalities.shared.items import seeded
+from m2pt.methods import METHODS
 from m2pt.models.drop_path import DropPath, draw_paths
 from m2pt.models.heads import GroupedBatchNorm
 from m2pt.models.model import Model
@@ -26,6 +25,7 @@ from m2pt.runs.spec import RunSpec
 from m2pt.training.feeds import Batch, Feed
 from m2pt.training.finite import diverged, refuse_weights
 from m2pt.training.goals import training_loss
+from m2pt.training.mixing import Mixing
 from m2pt.training.optim import build_optimizer, clip_gradients, rates
 from m2pt.training.precision import autocast, gradient_scaler
 from m2pt.training.share import Share
@@ -35,7 +35,8 @@ from m2pt.training.share import Share
 class Progress:
     """The progress of a training: `step` steps of `epoch` are done; the other numbers are sums over them in this process.
 
-    `skipped` of these steps changed no weight, because gradients overflowed in fp16; all processes skip the same ones.
+    `skipped` of these steps changed no weight, because gradients overflowed in fp16; all processes skip the same ones. `added` is
+    the loss that the method adds to that of the task.
     """
 
     epoch: int = 1
@@ -44,6 +45,7 @@ class Progress:
     correct: int = 0
     samples: int = 0
     skipped: int = 0
+    added: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class Trainer:
         self.scaler = gradient_scaler(recipe.precision, self.device)
         self.average = ModelEmaV3(self.model, decay=recipe.average_decay) if recipe.average_decay else None
         self._forward = _parallel(self.model, self.share, compiled=recipe.compiled)
-        self._mixup = _mixup(self.spec, len(self.feed.classes))
+        self._mixing = Mixing(self.spec, len(self.feed.classes)) if recipe.mixes else None
+        self._added_loss = METHODS[self.spec.method].added_loss
         self._counts_correct = self.spec.goal == "classification" and not recipe.mixes and not recipe.mixes_before
         modules = list(self.model.modules())
         self._group_norms = [module for module in modules if isinstance(module, GroupedBatchNorm)]
@@ -114,11 +117,14 @@ class Trainer:
         for model in dict.fromkeys((self.model, self.scored)):
             refuse_weights(model, f"{run_id(self.spec)}, epoch {self.progress.epoch}")
         done = self.progress
-        sums = self.share.sum(torch.tensor([done.loss, done.correct, done.samples], dtype=torch.float64, device=self._reduce_on))
-        loss, correct, samples = sums.tolist()
+        counted = [done.loss, done.correct, done.samples, done.added]
+        sums = self.share.sum(torch.tensor(counted, dtype=torch.float64, device=self._reduce_on))
+        loss, correct, samples, added = sums.tolist()
         line = rates(self.optimizer, self.model) | {"train/loss": loss / samples}
         if self.scaler.is_enabled():
             line["train/skipped_steps"] = float(done.skipped)
+        if self._added_loss is not None:
+            line["train/added_loss"] = added / samples
         if self._counts_correct:
             line["train/accuracy"] = 100.0 * correct / samples
         return line
@@ -149,7 +155,7 @@ class Trainer:
         if len(parts) == self.share.world:
             self.progress = parts[self.share.rank]
         elif self.share.leads:
-            sums = {name: sum(getattr(part, name) for part in parts) for name in ("loss", "correct", "samples")}
+            sums = {name: sum(getattr(part, name) for part in parts) for name in ("loss", "correct", "samples", "added")}
             self.progress = Progress(parts[0].epoch, parts[0].step, **sums, skipped=parts[0].skipped)
         else:
             self.progress = Progress(parts[0].epoch, parts[0].step, skipped=parts[0].skipped)
@@ -186,7 +192,7 @@ class Trainer:
         """A batch on the device, mixed if the recipe says so."""
         item = {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.item.items()}
         x, labels = item["x"], item["y"]
-        mixed, targets = (x, labels) if self._mixup is None else self._mix(x, labels, batch, place)
+        mixed, targets = (x, labels) if self._mixing is None else self._mixing.mix(x, labels, batch, place)
         noise = RowNoise(derived_seed(self.spec.seed, "noise", self.spec.target, *place), batch.total, batch.rows)
         return Rows(mixed, targets, labels, item.get("given"), noise)
 
@@ -197,11 +203,14 @@ class Trainer:
             self.model.tokenizer.draw(rows.noise, self.device)
         with autocast(self.spec.finetune.precision, self.device):
             outputs = self._forward(rows.x) if rows.given is None else self._forward(rows.x, rows.given)
+            added = None if self._added_loss is None else self._added_loss(self.model, self.spec)
         losses = training_loss(self.spec.finetune, self.spec.goal, outputs, rows.y)
+        minimised = losses if added is None else losses + added
         # The processes' gradients are averaged, hence the factor.
-        self.scaler.scale(losses.sum() * (self.share.world / rows.noise.total)).backward()
+        self.scaler.scale(minimised.sum() * (self.share.world / rows.noise.total)).backward()
         loss = float(losses.detach().sum())
-        if not math.isfinite(loss):
+        self.progress.added += 0.0 if added is None else float(added.detach().sum())
+        if not math.isfinite(loss + self.progress.added):
             raise diverged(f"{self._here}: the training loss is {loss}", rows.x)
         self.progress.loss += loss
         if self._counts_correct:
@@ -228,21 +237,6 @@ class Trainer:
         """The current step, counted from 1 as in the history."""
         return f"{run_id(self.spec)}, epoch {self.progress.epoch}, step {self._steps_done + 1}"
 
-    def _mix(self, x: Tensor, y: Tensor, batch: Batch, place: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Mix each row with its mirror image in its group of rows, with one draw for each group.
-
-        Clips are mixed like images with more channels.
-        """
-        mix = cast(Mixup, self._mixup)
-        groups, counts = (batch.rows // (self.spec.finetune.mixing_rows or batch.total)).unique_consecutive(return_counts=True)
-        mixed, soft = [], []
-        for group, rows, labels in zip(groups.tolist(), x.split(counts.tolist()), y.split(counts.tolist()), strict=True):
-            with seeded(derived_seed(self.spec.seed, "mixup", self.spec.target, *place, group)):
-                both = mix(rows.flatten(1, 2) if rows.ndim == 5 else rows, labels)
-            mixed.append(both[0].view(rows.shape))
-            soft.append(both[1])
-        return torch.cat(mixed), torch.cat(soft)
-
     def _rows_at_once(self, count: int) -> int:
         """How many of this process's rows are computed at once: complete groups if batch norm works on groups."""
         group = self.spec.finetune.norm_rows
@@ -260,19 +254,3 @@ def _parallel(model: Model, share: Share, *, compiled: bool) -> nn.Module:
     """The module that computes a training step: the model, with its gradients averaged over the processes, compiled or not."""
     forward: nn.Module = DistributedDataParallel(model) if share.world > 1 else model
     return cast(nn.Module, torch.compile(forward)) if compiled else forward
-
-
-def _mixup(spec: RunSpec, num_classes: int) -> Any:
-    """Timm's mixup and cutmix of a batch (arXiv 1710.09412, 1905.04899); None if the recipe has neither."""
-    recipe = spec.finetune
-    if not recipe.mixes:
-        return None
-    return cast(Any, Mixup)(
-        mixup_alpha=recipe.mixup,
-        cutmix_alpha=recipe.cutmix,
-        prob=1.0,
-        switch_prob=0.5,
-        mode="batch",
-        label_smoothing=recipe.label_smoothing,
-        num_classes=num_classes,
-    )

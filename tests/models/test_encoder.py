@@ -153,7 +153,10 @@ def test_relative_positions_are_for_images_in_the_published_form():
             Model(modality, form, CONFIG, 5, added=ADDED)
 
 
-@pytest.mark.parametrize("method", ["auxiliary_start", "interpolation", "task_arithmetic", "frozen_encoder", "adapters"])
+@pytest.mark.parametrize(
+    "method",
+    ["auxiliary_start", "interpolation", "task_arithmetic", "frozen_encoder", "frozen_pretrained_transformer", "adapters"],
+)
 def test_methods_leave_what_is_added_in_its_place(method):
     """They change the pretrained weights of the blocks alone."""
     takes = 2 if method == "task_arithmetic" else 1
@@ -165,6 +168,8 @@ def test_methods_leave_what_is_added_in_its_place(method):
         assert torch.equal(ours.relative_bias, theirs.relative_bias)
         scale = ours.ls1[0] if method == "adapters" else ours.ls1
         assert torch.equal(scale.gamma, theirs.ls1.gamma)
+        if method == "frozen_pretrained_transformer":
+            assert scale.gamma.requires_grad and ours.relative_bias.requires_grad and not ours.mlp.fc1.weight.requires_grad
         assert not torch.equal(ours.mlp.fc1.weight, theirs.mlp.fc1.weight)
     if method == "interpolation":
         mixed = 0.75 * plain.blocks[0].mlp.fc1.weight + 0.25 * random_encoder(CONFIG, 0).blocks[0].mlp.fc1.weight

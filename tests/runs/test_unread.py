@@ -33,6 +33,7 @@ OTHER: dict[str, object] = {
     "pathway.layers": ("mlp.fc1",), "pathway.granularity": "head", "pathway.scale_init": 0.3, "pathway.scale_trainable": False,
     "pathway.scale_lr_multiple": 2.0, "pathway.auxiliary_trainable": False, "pathway.order": "reversed",
     "rivals.lora_rank": 2, "rivals.lora_alpha": 3, "rivals.adapter_width": 5, "rivals.mix": 0.7,
+    "rivals.attention_weight": 0.5,
 }  # fmt: skip
 """Another value for every key but these."""
 
@@ -44,10 +45,10 @@ RECIPE = FinetuneConfig(samples=40, epochs=2, batch_size=16, warmup_steps=1, lea
 
 def spec(method: str = "pathway", tuning: str = "full", recipe: FinetuneConfig = RECIPE, **pathway: object) -> RunSpec:
     joined = {**(METHODS[method].pathway or {}), **pathway}
-    rival = method in ("lora", "adapters", "interpolation")
+    rival = method in ("lora", "adapters", "interpolation", "attention_distillation")
     return run_spec(
         method=method, tuning=tuning, finetune=recipe, setting="scratch", target_weights=None, auxiliary_weights=None,
-        auxiliary="audio" if method in ("pathway", "adapters", "interpolation") else "",
+        auxiliary="audio" if METHODS[method].takes == "each" else "",
         pathway=PathwayConfig(**{"scale_lr_multiple": 10.0, **joined}) if METHODS[method].pathway is not None else None,
         rivals=RivalsConfig(lora_rank=4, adapter_width=4) if rival else None,
     )  # fmt: skip
@@ -95,6 +96,7 @@ CASES = {
     "low rank": spec("lora"),
     "adapters": spec("adapters"),
     "interpolation": spec("interpolation"),
+    "attention distillation": spec("attention_distillation"),
 }
 
 

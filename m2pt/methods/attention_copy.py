@@ -1,0 +1,42 @@
+"""Rival: the target's blocks gather their own values by the auxiliary's attention maps.
+
+Source: attention copy of *On the Surprising Effectiveness of Attention Transfer for Vision Transformers* (arXiv 2411.09702);
+`m2pt.methods._attention_maps` says what differs here. The final model needs the auxiliary, so it is not a plain one.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from torch import Tensor
+
+from m2pt.methods._attention_maps import TaughtAttention, add_teacher, attended, refusal
+from m2pt.methods._declaration import Method
+from m2pt.models.encoder import Encoder
+from m2pt.models.model import Model
+from m2pt.runs.spec import RunSpec
+
+
+class CopiedAttention(TaughtAttention):
+    """Attention by the teacher's map; queries and keys of its own are not used."""
+
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
+        """(B, N, D) to (B, N, D)."""
+        del attn_mask, is_causal
+        return attended(self, x, self.map_BHNM)
+
+
+def copy_attention(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Let the auxiliary's maps replace those of the target's blocks, but for the last quarter of them."""
+    del spec
+    add_teacher(model, auxiliaries, CopiedAttention, always=True)
+
+
+METHOD = Method(
+    kind="rival",
+    takes="each",
+    description="the target's own values, gathered by the frozen auxiliary's attention maps (attention copy)",
+    rank=172,
+    apply=copy_attention,
+    tunings=("full",),
+    refusal=partial(refusal, "attention_copy"),
+)
