@@ -30,7 +30,8 @@ def blocks_taught(depth: int) -> int:
 def logits_BHNM(attention: Attention, x_BND: Tensor) -> Tensor:
     """The scaled products of queries and keys, whose softmax over the keys is the attention map."""
     q_BHNK, k_BHMK, _ = _projected(attention, x_BND)
-    return (q_BHNK * attention.scale) @ k_BHMK.transpose(-2, -1)
+    products: Tensor = (q_BHNK * attention.scale) @ k_BHMK.transpose(-2, -1)
+    return products
 
 
 def attended(attention: Attention, x_BND: Tensor, map_BHNM: Tensor) -> Tensor:
