@@ -40,6 +40,7 @@ from m2pt.config.pretrain import LabelPretrain, MaePretrain
 from m2pt.config.search import ENCODER_KEYS, RangeConfig, SearchConfig, value_words
 from m2pt.config.study import PartConfig, Study
 from m2pt.config.tasks import TaskConfig
+from m2pt.config.tune import Rates, TuneConfig
 
 __all__ = [
     "CORE_METHODS",
@@ -83,6 +84,7 @@ __all__ = [
     "PointAugment",
     "PointInput",
     "RangeConfig",
+    "Rates",
     "Reading",
     "RivalsConfig",
     "SearchConfig",
@@ -91,6 +93,7 @@ __all__ = [
     "Study",
     "TaskConfig",
     "TestConfig",
+    "TuneConfig",
     "Tuning",
     "UserError",
     "VideoAugment",

@@ -138,9 +138,22 @@ class Study(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _tuning_has_seeds_of_its_own(self) -> Self:
+        sweeps = [part.sweep for part in self.expanded().values()] if self.parts else [self.sweep]
+        tuned = {seed for sweep in sweeps if sweep.tune is not None for seed in sweep.tune.seeds}
+        if shared := sorted(tuned & {seed for sweep in sweeps for seed in sweep.seeds}):
+            listed = f"{', '.join(map(str, shared))} {'are' if len(shared) > 1 else 'is'}"
+            raise ValueError(
+                f"sweep.tune.seeds: {listed} also in sweep.seeds; the chosen rates need seeds that no tuning run has used"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _search_fits(self) -> Self:
         if self.search is None:
             return self
+        if self.sweep.tune is not None:
+            raise ValueError("search: cannot be combined with sweep.tune; give each a study file of its own")
         if self.parts:
             raise ValueError("search: cannot be combined with parts; give the search a study file of its own")
         if shared := sorted(set(self.search.seeds) & set(self.sweep.seeds)):

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from m2pt.config.base import MODALITIES, Frozen, Modality, Name, NonNegative, Setting, Tuning
 from m2pt.config.methods import CORE_METHODS, MethodName
+from m2pt.config.tune import TuneConfig
 
 
 class SweepConfig(Frozen):
@@ -30,6 +31,8 @@ class SweepConfig(Frozen):
     """The encoder that pretrained targets start from: a name of `encoders`, or `random`."""
     auxiliary_encoder: Name = "mae"
     """The encoder that auxiliaries come from: a name of `encoders`, or `random`."""
+    tune: Annotated[TuneConfig | None, Field(exclude_if=lambda tune: tune is None)] = None
+    """Rates that each arm is tuned over first; without the section, all arms have those of the study file."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

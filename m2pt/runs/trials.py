@@ -90,6 +90,13 @@ def _parts(changes: Mapping[str, Values]) -> tuple[PartConfig, ...]:
     return tuple(PartConfig.model_validate({"name": name, "set": dict(values)}) for name, values in changes.items())
 
 
+def trial_seeds(study: Study) -> frozenset[int]:
+    """The seeds of a search's trials and of tuning runs, which no other run of the study has."""
+    tunes = [part.sweep.tune for part in (study.expanded().values() if study.parts else [study])]
+    of_tuning = [seed for tune in tunes if tune is not None for seed in tune.seeds]
+    return frozenset([*of_tuning, *(study.search.seeds if study.search is not None else ())])
+
+
 def is_trial(study: Study, spec: Spec) -> bool:
     """Whether a run belongs to trials: only they have these seeds."""
-    return study.search is not None and isinstance(spec, RunSpec) and spec.seed in study.search.seeds
+    return isinstance(spec, RunSpec) and spec.seed in trial_seeds(study)

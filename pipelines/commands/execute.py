@@ -49,7 +49,7 @@ def sweep(options: Namespace) -> int:
         session.require_data()
         session.prepare(FINE_TUNING)
         left = session.look_again().unfinished(session.plan.runs)
-        if not left:
+        if not left and not session.plan.to_come:
             print(f"{session.study.study}: {session.outcome(FINE_TUNING).sentence()}; nothing to run.")
             return 0
         if not any(session.plan.is_ready(spec) for spec in left):

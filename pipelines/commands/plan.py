@@ -13,6 +13,7 @@ from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
 from pipelines.commands import seeds_needed
 from pipelines.commands.plan_text import text
+from pipelines.commands.plan_tuning import tuning
 from pipelines.planning import environments, study_file
 from pipelines.planning.estimates import cells
 from pipelines.planning.folders import data_folder
@@ -39,26 +40,32 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
     places, refused = slots(plan.study.execution), refusals(plan)
     samples = task_samples(plan)
     tasks = cells(plan, refused)
-    return {
-        "study": plan.study.study,
-        "file": file,
-        "data": {
-            "root": plan.study.data.root,
-            "missing": {f"data of {key}": str(data_folder(plan.study, key)) for key in plan.missing_data},
-        },
-        "samples": [item.document() for item in samples],
-        "weights": {"missing": {key: str(path) for key, path in plan.missing_weights.items()}},
-        "unplanned": unplanned(plan.study, plan.runs),
-        "environments": environments.warnings(plan),
-        "slots": [slot.name for slot in places],
-        "estimated_seconds": remaining_seconds(plan, len(places), [spec for spec in plan.runs if without_seed(spec) in refused]),
-        "refused": _refused(plan, refused),
-        "assumption": assumption() if tasks else None,
-        "cells": [asdict(cell) for cell in tasks],
-        "recipes": [asdict(use) for use in uses(plan.parts)],
-        "pretrain": [_entry(plan, spec) for spec in plan.pretrain],
-        "runs": [_entry(plan, spec) for spec in plan.runs],
-    } | ({"search": _search(plan)} if plan.study.search is not None else {})
+    return (
+        {
+            "study": plan.study.study,
+            "file": file,
+            "data": {
+                "root": plan.study.data.root,
+                "missing": {f"data of {key}": str(data_folder(plan.study, key)) for key in plan.missing_data},
+            },
+            "samples": [item.document() for item in samples],
+            "weights": {"missing": {key: str(path) for key, path in plan.missing_weights.items()}},
+            "unplanned": unplanned(plan.study, plan.runs),
+            "environments": environments.warnings(plan),
+            "slots": [slot.name for slot in places],
+            "estimated_seconds": remaining_seconds(
+                plan, len(places), [spec for spec in plan.runs if without_seed(spec) in refused]
+            ),
+            "refused": _refused(plan, refused),
+            "assumption": assumption() if tasks else None,
+            "cells": [asdict(cell) for cell in tasks],
+            "recipes": [asdict(use) for use in uses(plan.parts)],
+            "pretrain": [_entry(plan, spec) for spec in plan.pretrain],
+            "runs": [_entry(plan, spec) for spec in plan.runs],
+        }
+        | ({"search": _search(plan)} if plan.study.search is not None else {})
+        | ({"tuning": tuning(plan)} if plan.arms else {})
+    )
 
 
 def _refused(plan: Plan, refused: Mapping[str, str]) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from m2pt.runs.folder import RunState
 from m2pt.runs.spec import Spec
+from pipelines.commands.plan_tuning import sentences
 from pipelines.planning.plan import Plan
 from pipelines.planning.task_samples import task_samples
 
@@ -19,6 +20,7 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
         f"encoders  {counted(plan, plan.pretrain)}",
         f"runs      {counted(plan, plan.runs)}",
         *([f"search    {_searched(plan)}"] if plan.study.search is not None else []),
+        *([f"tuning    {sentence}" for sentence in sentences(plan)] if plan.arms else []),
         f"slots     {', '.join(document['slots'])}",
         f"cost      {_duration(document['estimated_seconds'])}",
     ]

@@ -124,7 +124,7 @@ def pretrain_spec(
 def run_specs(study: Study, prints: Fingerprints) -> list[RunSpec]:
     """The fine-tuning runs of a study, each once; seed by seed, so that a method and its baseline are complete early."""
     specs = [spec for specs in part_specs(study, prints).values() for spec in specs]
-    return sorted(_distinct(specs), key=lambda spec: spec.seed) if study.parts else specs
+    return sorted(distinct(specs), key=lambda spec: spec.seed) if study.parts else specs
 
 
 def part_specs(study: Study, prints: Fingerprints, make: Callable[..., RunSpec] = RunSpec) -> dict[str, list[RunSpec]]:
@@ -132,7 +132,8 @@ def part_specs(study: Study, prints: Fingerprints, make: Callable[..., RunSpec] 
     return {name: list(_part_specs(part, prints, make)) for name, part in study.expanded().items()}
 
 
-def _distinct(specs: list[RunSpec]) -> list[RunSpec]:
+def distinct(specs: list[RunSpec]) -> list[RunSpec]:
+    """Equal runs once, in their order."""
     return list({spec.model_dump_json(): spec for spec in specs}.values())
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from m2pt.config import FileSource, Study, UserError
 from m2pt.data.fingerprints import fingerprint
 from m2pt.files.locks import is_locked
+from m2pt.runs.arms import ArmRates, abandoned
 from m2pt.runs.folder import ENCODER, LOCK, RunState, is_complete, run_state
 from m2pt.runs.identity import canonical, run_id
 from m2pt.runs.record import PretrainRecord, read_record
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
-from m2pt.runs.trials import Trial, chosen, is_trial, with_encoders, with_trials
+from m2pt.runs.trials import Trial, chosen, trial_seeds, with_encoders, with_trials
 from m2pt.weights import weights_file, weights_sha256
+from pipelines.planning import tuned
 from pipelines.planning.embedded_data import is_stale
 from pipelines.planning.folders import data_folder, encoders_folder, place_of, runs_folder
 from pipelines.planning.grid import EncoderKey, Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
@@ -31,7 +33,7 @@ class Plan:
 
     `weights` are the paths of the encoders that exist. `missing_data` are the targets and modalities whose data are not there as
     declared; `missing_weights` are the files of encoders that do not exist, by their key in the study file. `trials` are the
-    trials of the search so far.
+    trials of the search so far, `arms` the arms of a tuned sweep with their trials.
     """
 
     study: Study
@@ -42,6 +44,7 @@ class Plan:
     pretrain: Sequence[PretrainSpec]
     runs: Sequence[RunSpec]
     trials: Sequence[Trial] = ()
+    arms: Sequence[ArmRates] = ()
 
     def run_dir(self, spec: Spec) -> Path | None:
         """The folder of a run; None while the run has no id."""
@@ -68,18 +71,26 @@ class Plan:
         return [*self.pretrain, *self.runs]
 
     def unfinished(self, specs: Sequence[Spec]) -> list[Spec]:
-        """The runs of `specs` that are not complete."""
-        return [spec for spec in specs if self.state(spec) != RunState.COMPLETE]
+        """The runs of `specs` that are not complete; without those of failed trials that are not tried again."""
+        left = [spec for spec in specs if self.state(spec) != RunState.COMPLETE]
+        return [spec for spec in left if not self._abandoned or spec.model_dump_json() not in self._abandoned]
+
+    @cached_property
+    def _abandoned(self) -> set[str]:
+        return abandoned(self.arms)
 
     @property
     def parts(self) -> dict[str, list[RunSpec]]:
         """The fine-tuning runs of each part, by its name; a study that declares no parts is one part with an empty name."""
+        if self.arms:
+            return tuned.part_specs(self.study, self.prints, self.arms)
         return part_specs(with_trials(self.study, self.trials), self.prints)
 
     @property
     def compared(self) -> list[RunSpec]:
         """The fine-tuning runs that the report compares: all except those of trials, which have other seeds."""
-        return [spec for spec in self.runs if not is_trial(self.study, spec)]
+        apart = trial_seeds(self.study)
+        return [spec for spec in self.runs if spec.seed not in apart]
 
     @property
     def chosen(self) -> Trial | None:
@@ -88,7 +99,9 @@ class Plan:
 
     @property
     def to_come(self) -> Counter[str]:
-        """How many runs of each method the search will add, as far as is known."""
+        """How many runs of each method the search or the tuning will add, as far as is known."""
+        if self.arms:
+            return Counter[str](spec.method for spec in tuned.to_come(self.study, self.prints, self.arms))
         search, coming = self.study.search, Counter[str](spec.method for spec in self.compared)  # runs with the chosen values
         if search is None or self.chosen is not None:
             return Counter()
@@ -129,6 +142,7 @@ def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:
     trained, prints = _trained_encoders(declared, prints, missing_data)
     journal = read_trials(study, prints, runs_folder(study))
     trials = with_results(study, journal, prints, runs_folder(study))
+    arms = tuned.arms(study, prints, runs_folder(study))
     return Plan(
         study=study,
         prints=prints,
@@ -136,8 +150,9 @@ def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:
         missing_data=missing_data,
         missing_weights=missing_files,
         pretrain=pretrain_specs(declared, prints),
-        runs=run_specs(with_trials(study, trials), prints),
+        runs=tuned.run_specs(study, prints, arms) if arms else run_specs(with_trials(study, trials), prints),
         trials=trials,
+        arms=arms,
     )
 
 

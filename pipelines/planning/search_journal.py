@@ -94,10 +94,16 @@ def with_results(study: Study, trials: Sequence[Trial], prints: Fingerprints, fo
     if not trials:
         return []
     parts = part_specs(with_trials(study, trials), prints)
-    return [trial if trial.refused else _with_result(trial, parts[trial.name], folder) for trial in trials]
+    return [trial if trial.refused else with_score(trial, parts[trial.name], folder) for trial in trials]
 
 
-def _with_result(trial: Trial, specs: Sequence[RunSpec], folder: Path) -> Trial:
+def with_score(trial: Trial, specs: Sequence[RunSpec], folder: Path) -> Trial:
+    """The trial with the mean validation score of its runs, if all of them are complete.
+
+    Raises:
+        UserError: a record cannot be read, or has no validation score.
+
+    """
     places = [place_of(folder / run_id(spec)) for spec in specs if spec.ready]
     if len(places) < len(specs) or any(not is_complete(place) for place in places):
         return trial
@@ -106,7 +112,7 @@ def _with_result(trial: Trial, specs: Sequence[RunSpec], folder: Path) -> Trial:
 
 
 def validation_score(run_dir: Path) -> float:
-    """The validation score of a complete run, which is all that a search reads of its record.
+    """The validation score of a complete run, which is all that a choice of values reads of its record.
 
     Raises:
         UserError: the record cannot be read, or has no validation score.
@@ -115,7 +121,7 @@ def validation_score(run_dir: Path) -> float:
     score = read_record(run_dir, FinetuneRecord).val_score
     if score is None:
         raise UserError(
-            f"{run_dir / RECORD}: has no validation score, by which a search selects; hold out part of the training data "
+            f"{run_dir / RECORD}: has no validation score, by which values are chosen; hold out part of the training data "
             "(tasks.NAME.holdout)."
         )
     return score

@@ -47,7 +47,9 @@ def is_done(plan: Plan, report: Path) -> bool:
     """Whether nothing of a study is left to do: every run is complete and the report has all of them."""
     if plan.study.search is not None and plan.chosen is None:
         return False
-    return not plan.missing_data and not plan.unfinished([*plan.pretrain, *plan.compared]) and is_current(report, plan)
+    if plan.missing_data or plan.to_come:
+        return False
+    return not plan.unfinished([*plan.pretrain, *(plan.runs if plan.arms else plan.compared)]) and is_current(report, plan)
 
 
 def require_choice(plan: Plan) -> None:

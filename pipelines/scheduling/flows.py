@@ -32,6 +32,7 @@ from pipelines.execution.process_environment import follow_parent, prepare
 from pipelines.execution.progress import Display
 from pipelines.execution.search import run_trials
 from pipelines.execution.session import Outcome, Session
+from pipelines.execution.tune import run_arms
 from pipelines.planning import study_file
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, resolve
 from pipelines.reporting.rendering import is_done, render_report, report_folder, require_choice
@@ -46,18 +47,19 @@ def pretrain(session: Session) -> list[Outcome]:
     """Make the encoders of a study; inside a flow."""
     session.require_data()
     session.prepare(PRETRAINING)
-    plan = session.look_again()
-    outcome = _do_all(session, PRETRAINING, plan.unfinished(plan.pretrain))
+    outcome = _do_all(session, PRETRAINING, session.look_again().unfinished(session.plan.pretrain))
     session.tidy()  # now that all have their ids
     return [outcome]
 
 
 def sweep(session: Session) -> list[Outcome]:
-    """Do the fine-tuning runs of a study whose encoders exist; inside a flow."""
+    """Do the fine-tuning runs of a study whose encoders exist, those that tune rates first; inside a flow."""
     session.require_data()
     session.prepare(FINE_TUNING)
-    plan = session.look_again()
-    return [_do_all(session, FINE_TUNING, _ready(session, plan.runs))]
+    if not session.look_again().arms:
+        return [_do_all(session, FINE_TUNING, _ready(session, session.plan.runs))]
+    among = run_arms(session, partial(_do_trials, session))
+    return [_do_all(session, FINE_TUNING, _ready(session, among), among)]
 
 
 def search(session: Session) -> list[Outcome]:
@@ -65,16 +67,10 @@ def search(session: Session) -> list[Outcome]:
 
     A failed trial does not fail the search. The search is left out while an encoder is missing.
     """
-
-    def do(title: str, specs: Sequence[RunSpec]) -> None:
-        get_run_logger().info("%s", title)
-        _do(session, FINE_TUNING, title, len(specs), _ready(session, specs))
-
     session.require_data()
     session.prepare(FINE_TUNING)
-    plan = session.look_again()
-    if not plan.unfinished(plan.pretrain):
-        run_trials(session, do)
+    if not session.look_again().unfinished(session.plan.pretrain):
+        run_trials(session, partial(_do_trials, session))
         session.tidy()  # runs of an earlier choice may come back from aside
     compared = session.look_again().compared
     return [_do_all(session, FINE_TUNING, _ready(session, compared), compared)]
@@ -219,6 +215,11 @@ def _watched(session: Session, body: Body) -> list[Outcome]:
 
 def _ready(session: Session, specs: Sequence[RunSpec]) -> list[Spec]:
     return [spec for spec in session.plan.unfinished(specs) if session.plan.is_ready(spec)]
+
+
+def _do_trials(session: Session, title: str, specs: Sequence[RunSpec]) -> None:
+    get_run_logger().info("%s", title)
+    _do(session, FINE_TUNING, title, len(specs), _ready(session, specs))
 
 
 def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Sequence[RunSpec] | None = None) -> Outcome:

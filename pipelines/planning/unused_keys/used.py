@@ -15,6 +15,7 @@ from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.trials import with_encoders
 from m2pt.runs.unread import is_unread, leaves
 from pipelines.planning.grid import Fingerprints, encoders_used, part_specs, pretrain_spec
+from pipelines.planning.tuned import trains_scales
 
 STUDY_SECTIONS = ("inputs", "model", "pretrain", "finetune", "pathway", "rivals")
 """The sections of a study whose values its runs take over."""
@@ -78,6 +79,7 @@ def used_by_runs(study: Study) -> UsedKeys:
         loaded = [ref for ref in (spec.target_weights, *spec.auxiliary_refs) if ref is not None]
         used.read |= {f"encoders.{ref.source}.reading.{ref.modality}.{key}" for ref in loaded for key in Reading.model_fields}
     _add_sweep(used, study, specs)
+    _add_tuning(used, study, specs)
     return used
 
 
@@ -147,6 +149,21 @@ def _add_sweep(used: UsedKeys, study: Study, specs: list[RunSpec]) -> None:
         used.read.add("sweep.target_encoder")
     if any(METHODS[spec.method].loads_auxiliaries for spec in specs):
         used.read.add("sweep.auxiliary_encoder")
+
+
+def _add_tuning(used: UsedKeys, study: Study, specs: list[RunSpec]) -> None:
+    """Add the keys of the sweep's tuning; those in whose place it puts chosen values are read by no run."""
+    used.read.add("sweep.tune")
+    if study.sweep.tune is None:
+        return
+    used.read |= {"sweep.tune.learning_rates", "sweep.tune.seeds"}
+    replaced = ["finetune.learning_rate", *(f"tasks.{name}.finetune.learning_rate" for name in study.tasks)]
+    if any(trains_scales(spec) for spec in specs):
+        used.read.add("sweep.tune.scale_lr_multiples")
+        replaced += ["pathway.scale_lr_multiple"] if study.sweep.tune.scale_lr_multiples else []
+    for key in used.read & set(replaced):
+        used.read.remove(key)
+        used.ignored[key] = "sweep.tune chooses its value"
 
 
 def _marked(study: Study) -> Study:
