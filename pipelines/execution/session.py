@@ -25,8 +25,9 @@ from pipelines.planning import environments
 from pipelines.planning.embedded_data import make_data
 from pipelines.planning.folders import aside_of, data_folder, encoders_folder, runs_folder, study_lock
 from pipelines.planning.job_inputs import job_inputs
-from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve, sweep_id
+from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.tracking.live import LiveTracking
+from pipelines.tracking.sweep import sweep_of
 from pipelines.tracking.trackers import chosen_tracker
 
 _WAITS = "waits for an encoder that does not exist yet"
@@ -153,7 +154,7 @@ class Session:
     def _start_tracking(self) -> LiveTracking:
         with self._guard:
             if self._tracking is None:
-                make_tracker = partial(chosen_tracker(), self.study.study, sweep_id(self.study))
+                make_tracker = partial(chosen_tracker(), sweep_of(self.study))
                 self._tracking = self._open.enter_context(LiveTracking(make_tracker, self.display.say))
             return self._tracking
 

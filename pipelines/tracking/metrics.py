@@ -1,4 +1,9 @@
-"""The metric points of a run: each value of each epoch, and the scores and costs of a complete run."""
+"""The metric points of a run: each value of each epoch, and the scores and costs of a complete run.
+
+Trackers list metrics and draw charts in the order of their names, in groups by what is before the last slash. So a number starts
+each name, and what a reader looks for first comes first: validation scores, then the mean size of the scales. The scales and
+effective sizes of single layers, which are many, come after everything that there is once.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +21,13 @@ EPOCH = "epoch"
 NO_TIME_MS = 946_684_800_000
 """2000-01-01: the clock starts here for a run whose times are not known (`local/` stays on the machine that ran it)."""
 
+VALIDATION, SCALES, TRAINING, RESULT = "1_val", "2_scales", "3_train", "4_result"
+SCALE, EFFECTIVE_SIZE, SAMPLES, COST, RUNS = "5_scale", "6_effective_size", "7_samples", "8_cost", "9_runs"
+"""The groups of metrics."""
+
 _NOT_METRICS = ("epoch", "step")
+_EPOCH_GROUPS = {"val": VALIDATION, "train": TRAINING, "scale": SCALE, "effective_size": EFFECTIVE_SIZE}
+"""The group of what a history has, by the first part of its name there."""
 
 Values = dict[str, float | None]
 """Metrics by name; None where a run does not have one."""
@@ -61,10 +72,41 @@ def epoch_points(history: Sequence[Mapping[str, Any]], times: dict[int, int], ru
 
 
 def _points(line: Mapping[str, Any], time_ms: int) -> Iterator[Point]:
-    for key, value in line.items():
-        if key not in _NOT_METRICS and isinstance(value, int | float) and not isinstance(value, bool):
-            yield Point(key, float(value), line["epoch"], time_ms)
+    values = {
+        key: float(value)
+        for key, value in line.items()
+        if key not in _NOT_METRICS and isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    for group, name in ((SCALE, "abs_mean"), (EFFECTIVE_SIZE, "effective_size_mean")):
+        sizes = [abs(value) for key, value in values.items() if _EPOCH_GROUPS.get(key.split("/")[0]) == group]
+        if sizes:
+            yield Point(f"{SCALES}/{name}", sum(sizes) / len(sizes), line["epoch"], time_ms)
+    for key, value in values.items():
+        yield Point(_name(key), value, line["epoch"], time_ms)
     yield Point(EPOCH, float(line["epoch"]), line["epoch"], time_ms)
+
+
+def _name(key: str) -> str:
+    """The metric of a key of the history. The mean size of a scale with several entries is in the group of the scales too."""
+    first, *rest = key.split("/")
+    if not rest:
+        return f"{TRAINING}/{key}"  # the rates
+    return f"{_EPOCH_GROUPS.get(first, TRAINING)}/{'.'.join(rest)}"
+
+
+def mean_validation(metric: str, method: str) -> str:
+    """The metric of a sweep: a method's mean validation score over its complete runs."""
+    return f"{VALIDATION}/mean_{metric}/{method}"
+
+
+def mean_test(metric: str, method: str) -> str:
+    """The metric of a sweep: a method's mean test score over its complete runs."""
+    return f"{RESULT}/mean_test_{metric}/{method}"
+
+
+def state(name: str) -> str:
+    """The metric of a sweep: how many runs are in a state."""
+    return f"{RUNS}/{name}"
 
 
 def summary_points(record: Record, attempts: Sequence[Attempt], time_ms: int) -> list[Point]:
@@ -74,15 +116,16 @@ def summary_points(record: Record, attempts: Sequence[Attempt], time_ms: int) ->
 
 
 def _scores(record: Record) -> Values:
-    values: Values = {"val/score": record.val_score, "parameters": record.parameters}
+    values: Values = {f"val_{record.metric}": record.val_score, "parameters": record.parameters}
     if isinstance(record, PretrainRecord):
-        return values
+        return _in_group(RESULT, values)
     values |= {key: getattr(record, key) for key in ("scale_abs_mean", "effective_size_mean", "trainable_parameters")}
-    values[f"test/{record.metric}"] = record.test_score
-    values["merge/max_logit_difference"] = record.merge.max_logit_difference if record.merge else None
+    values[f"test_{record.metric}"] = record.test_score
+    values["merge_max_logit_difference"] = record.merge.max_logit_difference if record.merge else None
+    samples: Values = {}
     for split, counts in record.samples.items():
-        values |= {f"samples/{split}/{kind}": count for kind, count in counts.model_dump().items()}
-    return values
+        samples |= {f"{split}_{kind}": count for kind, count in counts.model_dump().items()}
+    return _in_group(RESULT, values) | _in_group(SAMPLES, samples)
 
 
 def _costs(attempts: Sequence[Attempt]) -> Values:
@@ -93,12 +136,17 @@ def _costs(attempts: Sequence[Attempt]) -> Values:
     if not attempts:
         return {}
     purposes = sorted({purpose for attempt in attempts for purpose in attempt.seconds})
-    values: Values = {f"seconds/{purpose}": _sum([attempt.seconds_of(purpose) for attempt in attempts]) for purpose in purposes}
+    values: Values = {f"seconds_{purpose}": _sum([attempt.seconds_of(purpose) for attempt in attempts]) for purpose in purposes}
     values["energy_joules"] = _sum([attempt.energy_joules for attempt in attempts])
     peaks = [peak for attempt in attempts if (peak := attempt.peak_memory_bytes)]
     values["peak_memory_mib"] = max(peaks) / 2**20 if peaks else None
     inference = attempts[-1].inference
-    return values | {f"inference/{name}": value for name, value in (inference.model_dump() if inference else {}).items()}
+    values |= {f"inference_{name}": value for name, value in (inference.model_dump() if inference else {}).items()}
+    return _in_group(COST, values)
+
+
+def _in_group(group: str, values: Values) -> Values:
+    return {f"{group}/{name}": value for name, value in values.items()}
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

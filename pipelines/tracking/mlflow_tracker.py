@@ -14,10 +14,11 @@ from pipelines.tracking.metrics import EPOCH, NO_TIME_MS, Point
 from pipelines.tracking.mlflow_client import FAULTS, STUDY, Client, StoredRun
 from pipelines.tracking.mlflow_store import Store, locate, outage, store_lock, tracking_uri
 from pipelines.tracking.publication import Publication
+from pipelines.tracking.sweep import Sweep
 from pipelines.tracking.tags import ERROR, ERROR_KIND, GIT_COMMIT, KIND, RUN_ID
 from pipelines.tracking.tracker import OutageError, SweepEnd
 
-PARENT = "mlflow.parentRunId"
+PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
 SWEEP_ID, PUBLISHED = "m2pt.sweep_id", "m2pt.published"
 
 _STATUS = {
@@ -33,9 +34,8 @@ _TAG_LIMIT = 5000
 class MlflowTracker:
     """Shows the runs of one sweep in MLflow, at `uri` or wherever `tracking_uri` says."""
 
-    def __init__(self, study: str, sweep_id: str, uri: str | None = None) -> None:
-        self._study = study
-        self._sweep_id = sweep_id
+    def __init__(self, sweep: Sweep, uri: str | None = None) -> None:
+        self._of = sweep
         self._uri = uri
         self._sweep: MlflowSweep | None = None
 
@@ -57,7 +57,7 @@ class MlflowTracker:
             with store_lock(store):
                 if self._sweep is None or not self._sweep.is_current():
                     self._sweep = None
-                    self._sweep = MlflowSweep(store, self._study, self._sweep_id)
+                    self._sweep = MlflowSweep(store, self._of)
                 yield self._sweep
         except OutageError:
             self._sweep = None
@@ -70,20 +70,23 @@ class MlflowTracker:
 class MlflowSweep:
     """The runs of a study in a store, and the parent run of one sweep."""
 
-    def __init__(self, store: Store, study: str, sweep_id: str) -> None:
-        self._client = Client(store, study)
+    def __init__(self, store: Store, sweep: Sweep) -> None:
+        self._client = Client(store, sweep.study)
         self._shared = store.database is None
+        self._title = sweep.title
         self._sweep_tags = {
-            STUDY: study,
-            SWEEP_ID: sweep_id,
+            STUDY: sweep.study,
+            SWEEP_ID: sweep.id,
             "mlflow.source.name": "m2pt",
             "mlflow.source.type": "PROJECT",
         }
         self._emptied: set[str] = set()
         stored = self._client.runs()
         self._runs = {run.tags[RUN_ID]: run for run in reversed(stored) if RUN_ID in run.tags}
-        sweeps = [run for run in stored if run.tags.get(SWEEP_ID) == sweep_id and RUN_ID not in run.tags]
+        sweeps = [run for run in stored if run.tags.get(SWEEP_ID) == sweep.id and RUN_ID not in run.tags]
         self._parent = sweeps[0] if sweeps else self._create_parent()
+        if self._parent.tags.get(NAME) != self._title:  # another version of m2pt named it
+            self._client.set_tag(self._parent.id, NAME, self._title)
 
     def is_current(self) -> bool:
         """Whether the store is still the one that was opened."""
@@ -165,7 +168,7 @@ class MlflowSweep:
         self._client.log(self._parent.id, tags={"mlflow.note.content": note}, groups=[points])
 
     def _create_parent(self) -> StoredRun:
-        return self._client.create(f"sweep {self._sweep_tags[SWEEP_ID]}", self._sweep_tags | {KIND: "sweep"})
+        return self._client.create(self._title, self._sweep_tags | {KIND: "sweep"})
 
     def _tags(self, run: Publication) -> dict[str, str]:
         tags = run.tags | self._sweep_tags | {PARENT: self._parent.id}
@@ -199,7 +202,8 @@ class MlflowSweep:
     def _contradicts(self, stored: StoredRun, run: Publication) -> bool:
         """Whether the store has points that the run's folder no longer holds. They cannot be changed, only left behind.
 
-        This happens when the run was done again from the start, or when epochs after its last checkpoint were done twice.
+        This happens when the run was done again from the start, when epochs after its last checkpoint were done twice, or when
+        another version of m2pt named its metrics otherwise.
         """
         before = stored.tags.get(PUBLISHED, "")
         if before.startswith("complete:") and before != run.signature:
@@ -207,7 +211,7 @@ class MlflowSweep:
         if run.state == RunState.RUNNING or stored.last_epoch == 0:
             return False
         expected = points_up_to(run, stored.last_epoch)
-        keys = expected if run.resumed else [EPOCH]
+        keys = expected if run.resumed else [min(expected), EPOCH]
         return any(self._client.history(stored.id, key) != expected[key] for key in keys)
 
     def _set_status(self, stored: StoredRun, run: Publication) -> None:

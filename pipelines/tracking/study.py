@@ -8,16 +8,18 @@ from m2pt.config import UserError
 from m2pt.runs.folder import RunState
 from m2pt.runs.table import read_table
 from pipelines.planning.folders import runs_folder, study_lock
-from pipelines.planning.plan import Plan, sweep_id
+from pipelines.planning.plan import Plan
 from pipelines.reporting.rendering import shown_files
+from pipelines.tracking import metrics
 from pipelines.tracking.publisher import Publisher
+from pipelines.tracking.sweep import sweep_of
 from pipelines.tracking.tracker import SweepEnd, Tracker
 from pipelines.tracking.trackers import chosen_tracker
 
 
 def tracker_of(plan: Plan) -> Tracker:
     """The tracker for the sweep of a study. Raises `UserError` if the chosen tracker does not exist."""
-    return chosen_tracker()(plan.study.study, sweep_id(plan.study))
+    return chosen_tracker()(sweep_of(plan.study))
 
 
 def publish_study(plan: Plan, report: Path, tracker: Tracker) -> int:
@@ -41,13 +43,15 @@ def publish_study(plan: Plan, report: Path, tracker: Tracker) -> int:
 
 
 def _outcome(plan: Plan, report: Path) -> SweepEnd:
-    """How many runs are complete and failed, the mean test scores as `mean_test_<metric>/<method>`, and a complete report."""
+    """How many runs are complete and failed, each method's mean validation and test scores by metric, and a complete report."""
     counts = plan.counts()
-    runs = read_table(plan.compared, runs_folder(plan.study)).dropna(subset=["test_score"])
-    values = {"runs/complete": float(counts[RunState.COMPLETE]), "runs/failed": float(counts[RunState.FAILED])}
-    for key, mean in runs.groupby(["metric", "method"])["test_score"].mean().items():
-        metric, method = cast(tuple[str, str], key)
-        values[f"mean_test_{metric}/{method}"] = float(mean)
+    runs = read_table(plan.compared, runs_folder(plan.study))
+    values: dict[str, float] = {}
+    for score, shown in (("val_score", metrics.mean_validation), ("test_score", metrics.mean_test)):
+        for key, mean in runs.dropna(subset=[score]).groupby(["metric", "method"])[score].mean().items():
+            metric, method = cast(tuple[str, str], key)
+            values[shown(metric, method)] = float(mean)
+    values |= {metrics.state(name): float(counts[name]) for name in (RunState.COMPLETE, RunState.FAILED)}
     state = RunState.FAILED if counts[RunState.FAILED] else RunState.COMPLETE
     return SweepEnd(state, values, shown_files(report))
 

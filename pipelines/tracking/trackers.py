@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 
 from m2pt.config import UserError
+from pipelines.tracking.sweep import Sweep
 from pipelines.tracking.tracker import Tracker
 
 VARIABLE = "M2PT_TRACKER"
@@ -12,14 +13,14 @@ VARIABLE = "M2PT_TRACKER"
 DEFAULT = "mlflow"
 
 
-def _mlflow(study: str, sweep_id: str) -> Tracker:
+def _mlflow(sweep: Sweep) -> Tracker:
     from pipelines.tracking.mlflow_tracker import MlflowTracker  # takes seconds
 
-    return MlflowTracker(study, sweep_id)
+    return MlflowTracker(sweep)
 
 
-Factory = Callable[[str, str], Tracker]
-"""Makes a tracker from the name of a study and the id of its sweep."""
+Factory = Callable[[Sweep], Tracker]
+"""Makes a tracker for the sweep of a study."""
 
 TRACKERS: dict[str, Factory] = {"mlflow": _mlflow}
 """Every tracker by its name."""

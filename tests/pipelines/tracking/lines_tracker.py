@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.tracking.metrics import EPOCH, Point
 from pipelines.tracking.publication import Publication
+from pipelines.tracking.sweep import Sweep
 from pipelines.tracking.tracker import OutageError, SweepEnd
 
 LINES = Path("lines.jsonl")
@@ -18,8 +19,8 @@ class LinesTracker:
 
     place = str(LINES)
 
-    def __init__(self, study: str, sweep_id: str) -> None:
-        self._sweep = f"{study} {sweep_id}"
+    def __init__(self, sweep: Sweep) -> None:
+        self._sweep = f"{sweep.study} {sweep.id}"
         self._outages = 0
 
     def fail(self, times: int) -> None:

@@ -12,17 +12,18 @@ from m2pt.runs.spec import Spec
 from pipelines.tracking.mlflow_store import tracking_uri
 from pipelines.tracking.mlflow_tracker import MlflowTracker
 from pipelines.tracking.publisher import WEIGHTS_LIMIT_BYTES, Publisher
+from pipelines.tracking.sweep import Sweep
 from pipelines.tracking.tracker import SweepEnd
 
 STUDY, SWEEP = "embedded", "5eed5eed"
 
 
 def new_publisher(sweep: str = SWEEP, weights_limit_bytes: int = WEIGHTS_LIMIT_BYTES) -> Publisher:
-    return Publisher(MlflowTracker(STUDY, sweep), weights_limit_bytes)
+    return Publisher(MlflowTracker(Sweep(STUDY, sweep, f"sweep {sweep}")), weights_limit_bytes)
 
 
 def outcome(complete: int, failed: int) -> SweepEnd:
-    values = {"runs/complete": float(complete), "runs/failed": float(failed), "mean_test_accuracy/pathway": 61.5}
+    values = {"9_runs/complete": float(complete), "9_runs/failed": float(failed), "4_result/mean_test_accuracy/pathway": 61.5}
     return SweepEnd(RunState.FAILED if failed else RunState.COMPLETE, values)
 
 

@@ -22,6 +22,7 @@ from pipelines.tracking import mlflow_client
 from pipelines.tracking.live import LiveTracking
 from pipelines.tracking.mlflow_tracker import MlflowTracker
 from pipelines.tracking.mlflow_ui import ui_command
+from pipelines.tracking.sweep import Sweep
 from tests.pipelines import synthetic
 from tests.pipelines.tracking.mlflow_view import (
     STUDY,
@@ -114,7 +115,7 @@ def test_an_outage_is_told_once_and_mended_later(
     runs = [(spec, Path.cwd() / "runs" / run_dir.name) for spec, run_dir in runs]
     warnings: list[str] = []
     start = time.monotonic()
-    with LiveTracking(lambda: MlflowTracker(STUDY, SWEEP), warnings.append) as live:
+    with LiveTracking(lambda: MlflowTracker(Sweep(STUDY, SWEEP, f"sweep {SWEEP}")), warnings.append) as live:
         for spec, run_dir in runs:
             live.run_started(spec, run_dir)
             live.run_ended(spec, run_dir)
@@ -154,7 +155,8 @@ from pathlib import Path
 from m2pt.runs.folder import read_spec
 from pipelines.tracking.mlflow_tracker import MlflowTracker
 from pipelines.tracking.publisher import Publisher
-with Publisher(MlflowTracker(sys.argv[1], sys.argv[2])) as publisher:
+from pipelines.tracking.sweep import Sweep
+with Publisher(MlflowTracker(Sweep(sys.argv[1], sys.argv[2], "sweep " + sys.argv[2]))) as publisher:
     for folder in sys.argv[3:]:
         publisher.publish(read_spec(Path(folder)), Path(folder))
 """
@@ -172,4 +174,4 @@ def test_processes_that_publish_at_once_make_one_database_and_one_run_each(proje
     assert set(view_of_study()) == {f"sweep {SWEEP}", *(run_id(spec) for spec, _ in runs)}
     with sqlite3.connect(project / "mlflow.db") as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert connection.execute("SELECT count(*) FROM metrics WHERE key = 'val/accuracy'").fetchone() == (24,)
+        assert connection.execute("SELECT count(*) FROM metrics WHERE key = '1_val/accuracy'").fetchone() == (24,)

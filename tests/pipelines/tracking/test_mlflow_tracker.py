@@ -13,6 +13,10 @@ from m2pt.config import UserError
 from m2pt.runs.folder import HISTORY, LOG, TIMES
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
+from pipelines.tracking import metrics
+from pipelines.tracking.mlflow_tracker import MlflowTracker
+from pipelines.tracking.publisher import Publisher
+from pipelines.tracking.sweep import Sweep
 from tests.pipelines import synthetic
 from tests.pipelines.tracking.conftest import new_project
 from tests.pipelines.tracking.mlflow_view import (
@@ -50,12 +54,12 @@ def test_a_run_stands_below_its_sweep_with_all_that_it_left_behind(project: Path
     expected |= {"git_commit": "c" * 40, "version.torch": "2.13.0", "device": "cpu"}
     assert expected.items() <= shown["tags"].items()
     times = [synthetic.START_MS + 1000 * epoch for epoch in range(1, 7)]
-    assert shown["metrics"]["val/accuracy"] == [(epoch, times[epoch - 1], 63.0 + epoch) for epoch in range(1, 7)]
-    assert shown["metrics"]["scale/blocks.1.attn.qkv"] == [(epoch, times[epoch - 1], 0.01 * epoch * 2) for epoch in range(1, 7)]
-    assert shown["metrics"]["test/accuracy"] == [(0, times[-1], 61.5)]
-    assert shown["metrics"]["merge/max_logit_difference"] == [(0, times[-1], 1e-6)]
-    assert shown["metrics"]["seconds/train"] == [(0, times[-1], 5.0)]
-    assert shown["metrics"]["peak_memory_mib"] == [(0, times[-1], 3.0)]
+    assert shown["metrics"]["1_val/accuracy"] == [(epoch, times[epoch - 1], 63.0 + epoch) for epoch in range(1, 7)]
+    assert shown["metrics"]["5_scale/blocks.1.attn.qkv"] == [(epoch, times[epoch - 1], 0.01 * epoch * 2) for epoch in range(1, 7)]
+    assert shown["metrics"]["4_result/test_accuracy"] == [(0, times[-1], 61.5)]
+    assert shown["metrics"]["4_result/merge_max_logit_difference"] == [(0, times[-1], 1e-6)]
+    assert shown["metrics"]["8_cost/seconds_train"] == [(0, times[-1], 5.0)]
+    assert shown["metrics"]["8_cost/peak_memory_mib"] == [(0, times[-1], 3.0)]
     digest = "d" * 36
     assert shown["data"] == [
         ("image/test", digest, "test"),
@@ -72,7 +76,7 @@ def test_a_pretraining_run_stands_beside_the_others_with_its_pictures(project: P
     shown = view_of_study()[run_id(spec)]
     assert shown["parent"] == f"sweep {SWEEP}"
     assert shown["tags"]["m2pt.kind"] == "pretrain"
-    assert shown["metrics"]["val/score"][0][2] == pytest.approx(2.5 / 6)
+    assert shown["metrics"]["4_result/val_reconstruction_loss"][0][2] == pytest.approx(2.5 / 6)
     assert {"reconstructions.png", "encoder.safetensors"} <= set(shown["files"])
 
 
@@ -128,7 +132,7 @@ def test_a_deleted_database_comes_back_with_the_same_runs_and_histories(project:
     statuses = [before[run_id(spec)]["status"] for spec, _ in runs]
     assert statuses == ["FINISHED", "FINISHED", "FINISHED", "FAILED", "KILLED", "FINISHED", "FINISHED"]
     for spec, _ in runs:
-        steps = [step for step, _, _ in before[run_id(spec)]["metrics"]["train/loss"]]
+        steps = [step for step, _, _ in before[run_id(spec)]["metrics"]["3_train/loss"]]
         assert steps == list(range(1, len(steps) + 1))
 
 
@@ -171,7 +175,7 @@ def test_a_failed_run_says_why_until_it_is_mended(project: Path) -> None:
     mended = view_of_study()[run_id(spec)]
     assert mended["status"] == "FINISHED"
     assert "error" not in mended["tags"]
-    assert len(mended["metrics"]["val/accuracy"]) == 6
+    assert len(mended["metrics"]["1_val/accuracy"]) == 6
 
 
 def test_a_run_that_was_done_anew_with_another_result_replaces_the_old_one(project: Path) -> None:
@@ -180,7 +184,7 @@ def test_a_run_that_was_done_anew_with_another_result_replaces_the_old_one(proje
     publish([(spec, run_dir)])
     shutil.rmtree(run_dir)
     publish([(spec, synthetic.whole(project / "runs", spec, epochs=4))])
-    assert [step for step, _, _ in view_of_study()[run_id(spec)]["metrics"]["val/accuracy"]] == [1, 2, 3, 4]
+    assert [step for step, _, _ in view_of_study()[run_id(spec)]["metrics"]["1_val/accuracy"]] == [1, 2, 3, 4]
 
 
 def test_large_weights_stay_in_their_folder(project: Path) -> None:
@@ -200,15 +204,15 @@ def test_the_sweep_shows_its_outcome_and_the_report(project: Path) -> None:
         publisher.publish(spec, run_dir)
         publisher.close(replace(outcome(1, 2), report={"figures/matrix.png": figure}))
     (sweep,) = runs_of_study(new_client(), "tags.`m2pt.kind` = 'sweep'")
-    assert sweep.data.metrics == {"runs/complete": 1.0, "runs/failed": 2.0, "mean_test_accuracy/pathway": 61.5}
+    assert sweep.data.metrics == {"9_runs/complete": 1.0, "9_runs/failed": 2.0, "4_result/mean_test_accuracy/pathway": 61.5}
     assert sweep.info.status == "FAILED"
     assert (artifacts_of(sweep) / "report" / "figures" / "matrix.png").read_bytes() == b"picture"
     with new_publisher() as publisher:
         publisher.publish(spec, run_dir)
         publisher.close(outcome(3, 0))
     shown = view_of_study()
-    assert shown[f"sweep {SWEEP}"]["metrics"]["runs/complete"] == [
-        (0, shown[f"sweep {SWEEP}"]["metrics"]["runs/failed"][0][1], 3.0)
+    assert shown[f"sweep {SWEEP}"]["metrics"]["9_runs/complete"] == [
+        (0, shown[f"sweep {SWEEP}"]["metrics"]["9_runs/failed"][0][1], 3.0)
     ]
     assert shown[f"sweep {SWEEP}"]["status"] == "FINISHED"
     assert shown[run_id(spec)]["parent"] == f"sweep {SWEEP}"
@@ -223,6 +227,32 @@ def test_a_run_belongs_to_the_last_sweep_that_holds_it(project: Path) -> None:
     shown = view_of_study()
     assert {shown[run_id(spec)]["parent"] for spec, _ in runs} == {"sweep a1a1a1a1"}
     assert f"sweep {SWEEP}" not in shown
+
+
+def test_a_sweep_that_another_version_named_otherwise_gets_its_title(project: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(project / "runs", spec)
+    publish([(spec, run_dir)])
+    with Publisher(MlflowTracker(Sweep(STUDY, SWEEP, "4 targets, 5 methods"))) as publisher:
+        publisher.publish(spec, run_dir)
+    shown = view_of_study()
+    assert set(shown) == {"4 targets, 5 methods", run_id(spec)}
+    assert shown[run_id(spec)]["parent"] == "4 targets, 5 methods"
+
+
+def test_a_failed_run_whose_metrics_had_other_names_is_shown_anew(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.begin(project / "runs", spec)
+    synthetic.advance(run_dir, spec, 1, 3)
+    synthetic.fail(run_dir)
+    with monkeypatch.context() as older:
+        older.setattr(metrics, "_name", lambda key: key)
+        older.setattr("pipelines.tracking.publication._form", lambda: b"older code")
+        publish([(spec, run_dir)])
+    assert "val/accuracy" in view_of_study()[run_id(spec)]["metrics"]
+    publish([(spec, run_dir)])
+    names = set(view_of_study()[run_id(spec)]["metrics"])
+    assert "val/accuracy" not in names and "1_val/accuracy" in names
 
 
 def test_an_interrupted_sweep_and_an_inherited_run_id(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_a_server_shows_the_same_as_the_file(project: Path, server: str, monkeyp
     publish(runs)
     publish(runs)
     by_server = [run_of(client, spec) for spec, _ in runs[1:]]
-    assert [len(client.get_metric_history(run.info.run_id, "val/accuracy")) for run in by_server] == [6]
+    assert [len(client.get_metric_history(run.info.run_id, "1_val/accuracy")) for run in by_server] == [6]
     assert {item.path for item in client.list_artifacts(by_server[0].info.run_id)} >= {"spec.json", "record.json"}
     assert len(runs_of_study(client)) == 4
     monkeypatch.delenv("MLFLOW_TRACKING_URI")

@@ -9,7 +9,7 @@ from m2pt.config import UserError
 from m2pt.files.documents import read_json, write_json
 from m2pt.runs.folder import EXECUTION, HISTORY, LOCK
 from m2pt.runs.spec import TaskSpec
-from pipelines.tracking.metrics import Point
+from pipelines.tracking.metrics import EPOCH, Point
 from pipelines.tracking.mlflow_client import in_batches
 from pipelines.tracking.publication import parameters, read_publication, signature, state_of
 from tests.pipelines import synthetic
@@ -32,22 +32,52 @@ def test_each_epoch_has_its_values_at_its_own_time(tmp_path: Path) -> None:
     spec = synthetic.pathway_spec()
     publication = read_publication(spec, synthetic.whole(tmp_path, spec))
     assert list(publication.epochs) == [1, 2, 3, 4, 5, 6]
-    assert Point("val/accuracy", 64.0, 4, synthetic.START_MS + 4000) in publication.epochs[4]
-    assert Point("scale/blocks.1.mlp.fc1", 0.06, 2, synthetic.START_MS + 2000) in publication.epochs[2]
+    assert Point("1_val/accuracy", 64.0, 4, synthetic.START_MS + 4000) in publication.epochs[4]
+    assert Point("5_scale/blocks.1.mlp.fc1", 0.06, 2, synthetic.START_MS + 2000) in publication.epochs[2]
+
+
+def test_validation_and_the_mean_scale_sort_before_everything_else_and_single_layers_behind_what_there_is_once(
+    tmp_path: Path,
+) -> None:
+    """MLflow draws groups in the order of their names, and lists metrics so."""
+    spec = synthetic.pathway_spec()
+    publication = read_publication(spec, synthetic.whole(tmp_path, spec))
+    names = {point.key for points in [*publication.epochs.values(), publication.summary] for point in points}
+    groups = sorted({name.rpartition("/")[0] for name in names if "/" in name})
+    assert groups[:5] == ["1_val", "2_scales", "3_train", "4_result", "5_scale"]
+    assert sorted(names)[:4] == ["1_val/accuracy", "1_val/loss", "2_scales/abs_mean", "2_scales/effective_size_mean"]
+    assert [name for name in names if "/" not in name] == [EPOCH]
+
+
+def test_an_epoch_has_the_mean_size_of_its_scales(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(tmp_path, spec)
+    lines = [json.loads(line) for line in (run_dir / HISTORY).read_text().splitlines()]
+    lines[2] |= {"scale/blocks.0.attn.qkv": -0.5, "scale/blocks.1.mlp.fc1/abs_mean": 0.7}
+    (run_dir / HISTORY).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    shown = {point.key: point.value for point in read_publication(spec, run_dir).epochs[3]}
+    sizes = [abs(value) for key, value in lines[2].items() if key.startswith("scale/")]
+    assert shown["2_scales/abs_mean"] == pytest.approx(sum(sizes) / len(sizes))
+    assert shown["5_scale/blocks.1.mlp.fc1.abs_mean"] == 0.7, "it stands among the other layers"
+    assert shown["2_scales/effective_size_mean"] == pytest.approx(
+        sum(value for key, value in lines[2].items() if key.startswith("effective_size/")) / len(synthetic.LAYERS)
+    )
 
 
 def test_energy_and_inference_are_published_where_they_were_measured(tmp_path: Path) -> None:
     spec = synthetic.pathway_spec()
     run_dir = synthetic.whole(tmp_path, spec)
-    assert not [point for point in read_publication(spec, run_dir).summary if point.key.startswith(("energy", "inference"))]
+    assert not [
+        point for point in read_publication(spec, run_dir).summary if point.key.startswith(("8_cost/energy", "8_cost/inference"))
+    ]
     (attempt,) = read_json(run_dir / EXECUTION)["attempts"]
     measured = {"energy_joules": 40.0, "inference": {"batch": 8, "latency_ms": 2.5, "plain_latency_ms": 2.0}}
     write_json(run_dir / EXECUTION, {"attempts": [attempt | {"energy_joules": 30.0}, attempt | measured]})
     shown = {point.key: point.value for point in read_publication(spec, run_dir).summary}
-    assert shown["energy_joules"] == 70.0
-    assert (shown["inference/latency_ms"], shown["inference/plain_latency_ms"]) == (2.5, 2.0)
+    assert shown["8_cost/energy_joules"] == 70.0
+    assert (shown["8_cost/inference_latency_ms"], shown["8_cost/inference_plain_latency_ms"]) == (2.5, 2.0)
     write_json(run_dir / EXECUTION, {"attempts": [attempt, attempt | measured]})  # the first one's energy is unknown
-    assert "energy_joules" not in {point.key for point in read_publication(spec, run_dir).summary}
+    assert "8_cost/energy_joules" not in {point.key for point in read_publication(spec, run_dir).summary}
 
 
 def test_seconds_are_a_sum_only_where_every_attempt_tells_them(tmp_path: Path) -> None:
@@ -57,11 +87,11 @@ def test_seconds_are_a_sum_only_where_every_attempt_tells_them(tmp_path: Path) -
     failed = attempt | {"seconds": {"load": 0.5, "train": 1.0, "total": 1.5}}
     write_json(run_dir / EXECUTION, {"attempts": [failed, attempt | {"seconds": attempt["seconds"] | {"latency": 0.25}}]})
     shown = {point.key: point.value for point in read_publication(spec, run_dir).summary}
-    assert (shown["seconds/train"], shown["seconds/total"], shown["seconds/latency"]) == (6.0, 7.5, 0.25)
+    assert (shown["8_cost/seconds_train"], shown["8_cost/seconds_total"], shown["8_cost/seconds_latency"]) == (6.0, 7.5, 0.25)
     write_json(run_dir / EXECUTION, {"attempts": [{"seconds": {"total": 2.0}, "interrupted": True, **_STARTED}, attempt]})
     shown = {point.key: point.value for point in read_publication(spec, run_dir).summary}
-    assert "seconds/train" not in shown
-    assert shown["seconds/total"] == 8.0
+    assert "8_cost/seconds_train" not in shown
+    assert shown["8_cost/seconds_total"] == 8.0
 
 
 def test_what_a_tuning_freezes_is_not_shown_as_trained() -> None:

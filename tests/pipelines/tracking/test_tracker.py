@@ -22,6 +22,7 @@ from pipelines.tracking.live import LiveTracking
 from pipelines.tracking.mlflow_store import tracking_uri
 from pipelines.tracking.publication import Publication
 from pipelines.tracking.publisher import Publisher
+from pipelines.tracking.sweep import Sweep
 from pipelines.tracking.tracker import SweepEnd, Tracker
 from pipelines.tracking.trackers import TRACKERS, chosen_tracker
 from tests.pipelines import synthetic
@@ -45,7 +46,7 @@ def shown_as_lines() -> dict[str, Shown]:
     return {
         line["run"]: Shown(
             ended.get(line["run"], "running"),
-            [epoch["values"]["train/loss"] for epoch in lines("epoch", line["run"])],
+            [epoch["values"]["3_train/loss"] for epoch in lines("epoch", line["run"])],
             line["params"],
         )
         for line in lines("started")
@@ -59,7 +60,7 @@ def shown_in_mlflow() -> dict[str, Shown]:
     return {
         run.data.tags["m2pt.run_id"]: Shown(
             run.data.tags["m2pt.status"],
-            [point.value for point in client.get_metric_history(run.info.run_id, "train/loss")],
+            [point.value for point in client.get_metric_history(run.info.run_id, "3_train/loss")],
             run.data.params,
         )
         for run in runs
@@ -80,7 +81,7 @@ def shown(name: str) -> dict[str, Shown]:
 
 
 def tracker() -> Tracker:
-    return chosen_tracker()(STUDY, SWEEP)
+    return chosen_tracker()(Sweep(STUDY, SWEEP, f"sweep {SWEEP}"))
 
 
 def live(warnings: list[str], make_tracker: Any = tracker, retry_s: float = 30.0) -> LiveTracking:
@@ -184,7 +185,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_outage_is_reported_once_and_made_up_for(folder: Path) -> None:
     specs = [synthetic.pathway_spec(seed) for seed in range(3)]
-    out_of_reach = LinesTracker(STUDY, SWEEP)
+    out_of_reach = LinesTracker(Sweep(STUDY, SWEEP, f"sweep {SWEEP}"))
     out_of_reach.fail(times=4)
     warnings: list[str] = []
     with live(warnings, lambda: out_of_reach, retry_s=0.0) as tracking:
@@ -197,7 +198,7 @@ def test_an_outage_is_reported_once_and_made_up_for(folder: Path) -> None:
 
 
 def test_the_end_of_a_sweep_is_not_kept_waiting_by_an_outage(folder: Path) -> None:
-    out_of_reach = LinesTracker(STUDY, SWEEP)
+    out_of_reach = LinesTracker(Sweep(STUDY, SWEEP, f"sweep {SWEEP}"))
     out_of_reach.fail(times=1000)
     warnings: list[str] = []
     with live(warnings, lambda: out_of_reach, retry_s=1000.0) as tracking:
@@ -212,7 +213,7 @@ def test_a_damaged_run_keeps_no_other_from_being_shown(folder: Path) -> None:
     dirs = [synthetic.whole(Path("runs"), spec) for spec in specs]
     (dirs[0] / HISTORY).write_text('{"epoch": 1, "train\n{"epoch": 2}\n')
     warnings: list[str] = []
-    with live(warnings, lambda: LinesTracker(STUDY, SWEEP)) as tracking:
+    with live(warnings, lambda: LinesTracker(Sweep(STUDY, SWEEP, f"sweep {SWEEP}"))) as tracking:
         tracking.run_ended(damaged, dirs[0])
         tracking.run_ended(good, dirs[1])
     assert len(warnings) == 1
@@ -240,7 +241,7 @@ def test_an_epoch_is_shown_when_its_time_comes_after_it(folder: Path) -> None:
     synthetic.advance(run_dir, spec, 1, 2)
     times = (run_dir / TIMES).read_text()
     (run_dir / TIMES).unlink()
-    with live([], lambda: LinesTracker(STUDY, SWEEP)) as tracking:
+    with live([], lambda: LinesTracker(Sweep(STUDY, SWEEP, f"sweep {SWEEP}"))) as tracking:
         tracking.run_started(spec, run_dir)
         assert comes_true(lambda: lines("started"))
         assert lines("epoch") == []
@@ -252,7 +253,7 @@ def test_an_interrupted_sweep_ends_as_interrupted_and_its_runs_are_shown_as_they
     spec = synthetic.pathway_spec()
     run_dir = synthetic.begin(Path("runs"), spec)
     synthetic.advance(run_dir, spec, 1, 2)
-    with pytest.raises(KeyboardInterrupt), live([], lambda: LinesTracker(STUDY, SWEEP)) as tracking:
+    with pytest.raises(KeyboardInterrupt), live([], lambda: LinesTracker(Sweep(STUDY, SWEEP, f"sweep {SWEEP}"))) as tracking:
         tracking.run_started(spec, run_dir)
         raise KeyboardInterrupt
     assert [line["state"] for line in lines("closed")] == ["interrupted"]
@@ -269,7 +270,7 @@ def test_one_thread_does_all_the_tracking(folder: Path) -> None:
             more.append(len(set(threading.enumerate()) - before))
             return super().run_started(run)
 
-    with live([], lambda: SlowTracker(STUDY, SWEEP)) as tracking:
+    with live([], lambda: SlowTracker(Sweep(STUDY, SWEEP, f"sweep {SWEEP}"))) as tracking:
         for spec in [synthetic.pathway_spec(seed) for seed in range(3)]:
             run_dir = synthetic.whole(Path("runs"), spec)
             tracking.run_started(spec, run_dir)
@@ -280,9 +281,9 @@ def test_one_thread_does_all_the_tracking(folder: Path) -> None:
 
 
 def test_the_outcome_of_a_sweep_is_shown_even_if_nothing_was_published(folder: Path) -> None:
-    with Publisher(LinesTracker(STUDY, SWEEP)):
+    with Publisher(LinesTracker(Sweep(STUDY, SWEEP, f"sweep {SWEEP}"))):
         pass
     assert not LINES.exists()
-    with Publisher(LinesTracker(STUDY, SWEEP)) as publisher:
+    with Publisher(LinesTracker(Sweep(STUDY, SWEEP, f"sweep {SWEEP}"))) as publisher:
         publisher.close(SweepEnd(RunState.FAILED, {"runs/failed": 1.0}))
     assert [(line["state"], line["values"]) for line in lines("closed")] == [("failed", {"runs/failed": 1.0})]
