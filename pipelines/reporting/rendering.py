@@ -33,7 +33,8 @@ def shown_files(folder: Path) -> dict[str, Path]:
     if not is_whole(folder):
         return {}
     paths = [*(folder / name for name in FILES), *sorted((folder / LOCAL).iterdir()), *sorted(folder.glob("figures/*.png"))]
-    return {path.relative_to(folder).as_posix(): path for path in paths}
+    paths += sorted(folder.glob("tables/*.tex"))
+    return {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
 
 
 def is_current(folder: Path, plan: Plan) -> bool:

@@ -14,9 +14,15 @@ from m2pt.analysis.sections.places import CELLS, COSTS, LOCAL, TIMINGS
 from m2pt.analysis.tables import plots, search
 from m2pt.analysis.tables.metrics import metrics
 from m2pt.files import documents
-from pipelines.reporting import as_html, as_json, as_markdown, cell_pages
+from pipelines.reporting import as_html, as_json, as_latex, as_markdown, cell_pages
 
-_FOLDERS = {"figures": ("*.png", "*.svg"), "plots": ("*.csv",), CELLS: ("*.html", "*.css")}
+_FOLDERS = {
+    "figures": ("*.png", "*.svg"),
+    "plots": ("*.csv",),
+    CELLS: ("*.html", "*.css"),
+    as_latex.FOLDER: ("*.tex",),
+    f"{LOCAL}/{as_latex.FOLDER}": ("*.tex",),
+}
 
 _WHOLE = ["seed", "epoch", "parameters", "trainable_parameters", "attempts", "threads", "peak_memory_bytes"]
 _WHOLE += [f"{split}_{kind}" for split in ("train", "val", "test") for kind in ("samples", "absent", "unreadable")]
@@ -38,8 +44,10 @@ def render(source: Source, out: Path) -> Path:
     """
     facts = gather(source)
     files = _numbers(facts) | _pictures(facts) | dict(cell_pages.pages(facts))
-    files |= _page(pages.costs(facts), COSTS.removesuffix(".html"))
-    files |= _page(pages.report(facts), "report")
+    costs, report = pages.costs(facts), pages.report(facts)
+    files |= _page(costs, COSTS.removesuffix(".html")) | _page(report, "report")
+    for page, place in ((report, ""), (costs, f"{LOCAL}/")):
+        files |= {f"{place}{as_latex.FOLDER}/{name}": content for name, content in as_latex.tables(page).items()}
     files["index.html"] = files.pop("report.html")
     for name, content in files.items():
         documents.write_atomic(out / name, content, durable=not name.startswith((CELLS, LOCAL)))
