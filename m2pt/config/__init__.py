@@ -24,6 +24,7 @@ from m2pt.config.finetune import BlocksConfig, FinetuneConfig, Head, TestConfig
 from m2pt.config.methods import (
     CORE_METHODS,
     METHOD_NAMES,
+    AlignmentName,
     MethodName,
     PathwayConfig,
     RivalsConfig,
@@ -51,6 +52,7 @@ __all__ = [
     "MODALITIES",
     "RANDOM",
     "SECTIONS",
+    "AlignmentName",
     "AudioAugment",
     "AudioInput",
     "Augmentation",

@@ -22,6 +22,10 @@ CORE_METHODS: tuple[MethodName, ...] = ("baseline", "pathway", "random_auxiliary
 """What a study compares by default: the claim with its reference and its two main controls."""
 
 
+AlignmentName = Literal["weights", "activations", "procrustes", "linear"]
+"""How the coordinates of one encoder are brought into those of another (`m2pt.alignment`)."""
+
+
 class PathwayConfig(Frozen):
     """The Multimodal Pathway: `W + scale * W_aux` in the named layers of every block.
 
@@ -48,6 +52,9 @@ class PathwayConfig(Frozen):
     """Apply layer decay to the learning rate of the scales, as released."""
     order: Literal["normal", "reversed", "shuffled"] = "normal"
     """Which auxiliary block joins which target block; `reversed` and `shuffled` are controls."""
+    alignment: Annotated[AlignmentName, Field(exclude_if=lambda alignment: alignment == "weights")] = "weights"
+    """How aligned methods bring the auxiliary into the target's coordinates: permutations by `weights` or by `activations` (Git
+    Re-Basin, arXiv 2209.04836), a rotation (`procrustes`) or least-squares maps (`linear`) of the residual stream."""
 
     @model_validator(mode="after")
     def _distinct_layers(self) -> Self:
@@ -69,3 +76,5 @@ class RivalsConfig(Frozen):
     """Share of the auxiliary in an interpolation of weights, and factor of the task vector in task arithmetic."""
     attention_weight: Annotated[PositiveFloat, Field(exclude_if=lambda weight: weight == 3.0)] = 3.0
     """Weight of the loss of attention maps in attention distillation (arXiv 2411.09702)."""
+    matching: Annotated[Literal["weights", "activations"], Field(exclude_if=lambda matching: matching == "weights")] = "weights"
+    """How the permutations of Git Re-Basin (arXiv 2209.04836) are found before an interpolation."""

@@ -32,6 +32,8 @@ def unread(spec: Spec) -> Reasons:
     if isinstance(spec, RunSpec):
         method = METHODS[spec.method]
         reasons |= method.unread
+        if method.align is None:
+            reasons |= {"pathway.alignment": f"{spec.method} takes its auxiliary as it is"}
         if spec.rivals is not None:
             keys = RivalsConfig.model_fields.keys() - set(method.rivals)
             reasons |= {f"rivals.{key}": f"{spec.method} does not read it" for key in sorted(keys)}

@@ -6,7 +6,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from m2pt.config import Tuning
+from m2pt.alignment import Probe
+from m2pt.config import MethodName, PathwayConfig, Tuning
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.spec import RunSpec
@@ -23,6 +24,10 @@ or `random`)."""
 
 AddedLoss = Callable[[Model, RunSpec], Tensor]
 """A further loss of each row (B,) of the model's last forward pass in training, which is minimised beside that of the task."""
+
+Align = Callable[[Model, RunSpec, Sequence[Encoder], Callable[[], Probe]], list[Encoder]]
+"""Makes the encoders that a method applies from those that it takes, in the coordinates of the target; called before `apply`,
+which then gets the result. The last argument gives tokens of the run's training samples to compare on."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Method:
         refusal: returns the sentence that says why a run cannot use it, or None if it can. If there is no such function, every
             run can.
         added_loss: what it minimises beside the loss of the task; None for nothing.
+        align: brings its auxiliaries into the target's coordinates before it applies them; None if it takes them as they are.
+        control: the method that joins random weights in the same way, if `random_auxiliary_is_control`.
 
     """
 
@@ -62,8 +69,15 @@ class Method:
     random_auxiliary_is_control: bool = False
     refusal: Callable[[RunSpec], str | None] | None = None
     added_loss: AddedLoss | None = None
+    align: Align | None = None
+    control: MethodName = "random_auxiliary"
 
     @property
     def loads_auxiliaries(self) -> bool:
         """Whether its auxiliaries come from files (or stand-ins drawn for them), not from the method itself."""
         return self.takes in ("each", "own", "all")
+
+    @property
+    def fixed(self) -> dict[str, object]:
+        """The values of the section `pathway` that its runs have whatever a study says: how to align is none of the others."""
+        return ({} if self.align else {"alignment": PathwayConfig().alignment}) | dict(self.pathway or {})

@@ -10,11 +10,16 @@ from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import RunSpec
 
 
-def join_random(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Join a freshly initialised encoder, drawn from the run's seed."""
+def drawn(spec: RunSpec, auxiliaries: Sequence[Encoder]) -> Encoder:
+    """A freshly initialised encoder, drawn from the run's seed."""
     if auxiliaries:
         raise ValueError(f"{spec.method} draws its own encoder")
-    join(model, spec, [random_encoder(spec.model, derived_seed(spec.seed, "random auxiliary"))])
+    return random_encoder(spec.model, derived_seed(spec.seed, "random auxiliary"))
+
+
+def join_random(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Join a freshly initialised encoder, drawn from the run's seed."""
+    join(model, spec, [drawn(spec, auxiliaries)])
 
 
 METHOD = Method(

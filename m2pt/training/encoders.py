@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from m2pt.config import UserError
 from m2pt.methods import METHODS
+from m2pt.modalities.shared.tokenizer import Tokenizer
 from m2pt.models.encoder import Encoder, random_encoder
-from m2pt.models.model import Model
+from m2pt.models.model import Model, fresh
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.record import LoadedFile
 from m2pt.runs.spec import RunSpec, WeightsRef
@@ -53,6 +56,21 @@ def _auxiliary(spec: RunSpec, reference: WeightsRef, given: Path | None, loaded_
     load_into(encoder.blocks, loaded.tensors, "blocks.", str(path))
     loaded_files.append(_reading("auxiliary", reference, loaded))
     return encoder
+
+
+def tokenizer_of(spec: RunSpec, reference: WeightsRef, path: Path | None) -> Tokenizer:
+    """The tokenizer that an encoder of the target's own modality was pretrained with, for samples in the run's form.
+
+    Raises:
+        UserError: the file is not given, has changed, or does not match the model.
+
+    """
+    path = _checked(path, reference, spec, "auxiliary")
+    loaded = read_encoder(path, spec.modality, spec.input, spec.model, reading=reference.reading, source=reference.source)
+    with torch.random.fork_rng(devices=[]):
+        model = fresh(spec, 2, 2)
+    load_encoder(model, loaded, str(path))
+    return model.tokenizer
 
 
 def _checked(path: Path | None, reference: WeightsRef, spec: RunSpec, role: str) -> Path:

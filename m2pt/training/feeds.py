@@ -62,6 +62,10 @@ class Feed(ABC):
         """The batches of an epoch (counted from 1), from step `first` (counted from 0) on."""
 
     @abstractmethod
+    def some(self, count: int) -> Iterator[Item]:
+        """Training samples, at most `count`, in batches: the same ones in every process, and drawn by the run's seed."""
+
+    @abstractmethod
     def test(self, split: TestSplit) -> Iterator[Item]:
         """The part of a split that this process evaluates, in batches whose `x` is (B, V, ...)."""
 
@@ -90,6 +94,11 @@ class MemoryFeed(Feed):
                 x = SPECS[spec.modality].augment(x, _generator(spec, "augment", epoch, step))
             rows = self._share.rows(len(chosen), spec.finetune.rows_together)
             yield Batch({"x": x[rows], "y": self._pool.y[chosen[rows]]}, rows, len(chosen))
+
+    def some(self, count: int) -> Iterator[Item]:
+        """As `Feed.some`, not augmented."""
+        for chosen in _some(self._spec, self.size, count).split(EVALUATION_BATCH):
+            yield {"x": self._pool.x[chosen], "y": self._pool.y[chosen]}
 
     def test(self, split: TestSplit) -> Iterator[Item]:
         """As `Feed.test`, one view."""
@@ -167,6 +176,15 @@ class FileFeed(Feed):
             return self._kept[weighted_order(labels, count, generator, replacement=recipe.replacement)]
         return self._kept[torch.randperm(self.size, generator=generator)]
 
+    def some(self, count: int) -> Iterator[Item]:
+        """As `Feed.some`, augmented as in training."""
+        seed = self._spec.seed
+        keys: list[_Key] = [
+            ("train", index, derived_seed(seed, "alignment", self._spec.target, place), (0,))
+            for place, index in enumerate(self._kept[_some(self._spec, self.size, count)].tolist())
+        ]
+        yield from self._read([keys[start : start + EVALUATION_VIEWS] for start in range(0, len(keys), EVALUATION_VIEWS)])
+
     def test(self, split: TestSplit) -> Iterator[Item]:
         """As `Feed.test`; samples of different sizes come one by one."""
         _, kept = self._tests[split]
@@ -240,3 +258,7 @@ def _collate(samples: "list[list[Item] | _Fault]") -> "Item | _Fault":
 
 def _generator(spec: RunSpec, purpose: str, *place: int) -> torch.Generator:
     return torch.Generator().manual_seed(derived_seed(spec.seed, purpose, spec.target, *place))
+
+
+def _some(spec: RunSpec, size: int, count: int) -> Tensor:
+    return torch.randperm(size, generator=_generator(spec, "alignment"))[:count]

@@ -35,6 +35,7 @@ from m2pt.training.loop import Trainer
 from m2pt.training.merging import merge
 from m2pt.training.optim import freeze_for
 from m2pt.training.places import Places
+from m2pt.training.probe import tokens_to_compare
 from m2pt.training.share import Share
 from m2pt.training.startable import Known, require_startable
 from m2pt.training.stopwatch import Stopwatch
@@ -42,18 +43,26 @@ from m2pt.weights import save_weights
 
 
 def build(
-    spec: RunSpec, places: Places, num_classes: int, num_categories: int = 0, loaded: list[LoadedFile] | None = None
+    spec: RunSpec,
+    places: Places,
+    num_classes: int,
+    num_categories: int = 0,
+    loaded: list[LoadedFile] | None = None,
+    feed: Feed | None = None,
 ) -> Model:
     """The model that a run starts from: built from its seed, loaded with the target's weights, changed by its method.
 
-    How weight files were read is added to `loaded`.
+    How weight files were read is added to `loaded`. A method that compares encoders on the training samples needs the `feed`.
     """
     loaded = [] if loaded is None else loaded
     torch.manual_seed(derived_seed(spec.seed, "model", spec.target))
     model = fresh(spec, num_classes, num_categories)
     if spec.target_weights is not None:
         loaded.append(load_target(model, spec, spec.target_weights, places.target_weights))
-    METHODS[spec.method].apply(model, spec, auxiliaries(spec, places.auxiliary_weights, loaded))
+    method, encoders = METHODS[spec.method], auxiliaries(spec, places.auxiliary_weights, loaded)
+    if method.align is not None:
+        encoders = method.align(model, spec, encoders, lambda: tokens_to_compare(spec, model, feed, places))
+    method.apply(model, spec, encoders)
     freeze_for(spec.tuning, model)
     model.gradient_checkpointing = places.gradient_checkpointing
     model.tokenizer.take(spec.finetune.augment)
@@ -91,7 +100,7 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
     refuse_hopeless(spec, feed)
     loaded: list[LoadedFile] = []
     with watch.measure("load"):
-        model = build(spec, places, len(feed.classes), len(feed.parts or ()), loaded)
+        model = build(spec, places, len(feed.classes), len(feed.parts or ()), loaded, feed)
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         trainer = Trainer(spec, model, feed, places.device, places.share, places.micro_batch)
     epoch = train(spec, trainer, places, run_dir, watch)

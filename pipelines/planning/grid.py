@@ -220,7 +220,7 @@ def _run_spec(study: Study, prints: Fingerprints, point: Point, make: Callable[.
         input=form,
         model=study.model,
         finetune=recipe,
-        pathway=None if method.pathway is None else study.pathway.model_copy(update=dict(method.pathway)),
+        pathway=None if method.pathway is None else study.pathway.model_copy(update=method.fixed),
         rivals=study.rivals if method.rivals else None,
         data_sha256=prints.data[point.target],
         target_weights=_reference(study, prints, target_key) if loads_target else None,

@@ -32,6 +32,7 @@ OTHER: dict[str, object] = {
     "finetune.test": TestConfig(clips=2, crops=3, votes=4, stride=5),
     "pathway.layers": ("mlp.fc1",), "pathway.granularity": "head", "pathway.scale_init": 0.3, "pathway.scale_trainable": False,
     "pathway.scale_lr_multiple": 2.0, "pathway.auxiliary_trainable": False, "pathway.order": "reversed",
+    "pathway.alignment": "activations", "rivals.matching": "activations",
     "rivals.lora_rank": 2, "rivals.lora_alpha": 3, "rivals.adapter_width": 5, "rivals.mix": 0.7,
     "rivals.attention_weight": 0.5,
 }  # fmt: skip
@@ -45,7 +46,7 @@ RECIPE = FinetuneConfig(samples=40, epochs=2, batch_size=16, warmup_steps=1, lea
 
 def spec(method: str = "pathway", tuning: str = "full", recipe: FinetuneConfig = RECIPE, **pathway: object) -> RunSpec:
     joined = {**(METHODS[method].pathway or {}), **pathway}
-    rival = method in ("lora", "adapters", "interpolation", "attention_distillation")
+    rival = bool(METHODS[method].rivals)
     return run_spec(
         method=method, tuning=tuning, finetune=recipe, setting="scratch", target_weights=None, auxiliary_weights=None,
         auxiliary="audio" if METHODS[method].takes == "each" else "",
@@ -97,6 +98,8 @@ CASES = {
     "adapters": spec("adapters"),
     "interpolation": spec("interpolation"),
     "attention distillation": spec("attention_distillation"),
+    "aligned": spec("aligned_pathway"),
+    "interpolation of permuted weights": spec("rebasin_interpolation"),
 }
 
 

@@ -90,7 +90,10 @@ class Partners:
 
     def random_auxiliary(self, change: Change) -> Partner:
         """The random auxiliary with the part's settings; the reference's, where the part changes only the auxiliary encoder."""
-        return self._control(change, "random_auxiliary", RANDOM, set(change.differing) <= {ENCODER})
+        return self._random(change, "random_auxiliary")
+
+    def _random(self, change: Change, method: MethodName) -> Partner:
+        return self._control(change, method, RANDOM, set(change.differing) <= {ENCODER})
 
     def random_weights(self, change: Change) -> Partner | None:
         """The same cell in the part that differs only by random weights as auxiliaries; None without such a part."""
@@ -100,14 +103,14 @@ class Partners:
         return (lambda cell: self._find(cell.key, [replace(cell.condition, part=parts[0])])) if parts else None
 
     def over_random(self, change: Change, cells: Sequence[Cell]) -> Estimate:
-        """The gain of one method over its control: itself with random weights, or `random_auxiliary` if that is its control."""
+        """The gain of one method over its control: itself with random weights, or else the method that joins such weights."""
         if not cells or METHODS[cells[0].method].takes in ("nothing", "random"):
             return NOTHING
         control = self.random_weights(change)
         value = over_targets(gains(paired(cells, control))) if control else NOTHING
         if value.n + value.dropped or not METHODS[cells[0].method].random_auxiliary_is_control:
             return value
-        return over_targets(gains(paired(cells, self.random_auxiliary(change))))
+        return over_targets(gains(paired(cells, self._random(change, METHODS[cells[0].method].control))))
 
     @property
     def _usual(self) -> Condition:

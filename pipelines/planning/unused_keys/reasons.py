@@ -53,10 +53,10 @@ def reason_of(study: Study, key: str, used: UsedKeys, runs_of: str = THIS_STUDY)
         case "pretrain":
             return _of_pretraining(key, used, runs_of)
         case "pathway":
-            return Reason(f"{_of_pathway(study)} (sweep.methods)")
+            return Reason(f"{_of_pathway(study, rest)} (sweep.methods)")
         case "rivals":
             readers = [name for name, method in METHODS.items() if rest in method.rivals]
-            return Reason(f"only {' and '.join(readers)} {'reads' if len(readers) == 1 else 'read'} it (sweep.methods)")
+            return Reason(f"{_only(readers)} it (sweep.methods)")
         case "tasks" if (why := _of_task(study, rest, used)) is not None:
             return Reason(why)
         case "sweep":
@@ -96,6 +96,12 @@ def _ignored_inside(key: str, used: UsedKeys) -> str | None:
     return next((why for ignored, why in used.ignored.items() if ignored.startswith(f"{key}.")), None)
 
 
+def _only(readers: Sequence[str]) -> str:
+    """That no other methods read a key."""
+    *others, last = readers
+    return f"only {', '.join(others)} and {last} read" if others else f"only {last} reads"
+
+
 def _tasks(study: Study) -> dict[str, TaskConfig]:
     """The tasks that are targets of the study or of a part."""
     targets = {target for part in study.expanded().values() for target in part.sweep.targets}
@@ -123,7 +129,10 @@ def _of_pretraining(key: str, used: UsedKeys, runs_of: str) -> Reason:
     return Reason(f"it uses no encoder of kind {kind}")
 
 
-def _of_pathway(study: Study) -> str:
+def _of_pathway(study: Study, key: str) -> str:
+    if key == "alignment":
+        readers = [name for name, method in METHODS.items() if method.align and method.pathway is not None]
+        return f"{_only(readers)} it"
     joining = [method for method in study.sweep.methods if METHODS[method].pathway is not None]
     if not joining:
         return "none of its methods joins weights"

@@ -119,7 +119,7 @@ IGNORED: dict[str, tuple[str, Edit, tuple[str, ...]]] = {
     "another rival's key": (
         "params",
         lambda study: (study["rivals"].update(mix=0.2), study["sweep"]["methods"].append("adapters")),
-        ("rivals.mix", "only interpolation and task_arithmetic read it"),
+        ("rivals.mix", "only interpolation, rebasin_interpolation and task_arithmetic read it"),
     ),
     "pathway": (
         "params",
