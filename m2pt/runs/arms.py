@@ -56,6 +56,13 @@ def values_of(rates: Rates) -> dict[str, float]:
     return {LEARNING_RATE: rate} if multiple is None else {LEARNING_RATE: rate, MULTIPLE: multiple}
 
 
+def value_at(trial: Trial, key: str) -> float:
+    """A value of a trial."""
+    value = trial.values[key]
+    assert isinstance(value, int | float)
+    return float(value)
+
+
 def with_values(spec: RunSpec, values: Values) -> RunSpec:
     """The run with other rates."""
     recipe = spec.finetune.model_copy(update={"learning_rate": values[LEARNING_RATE]})
@@ -119,7 +126,7 @@ class ArmRates:
 
     def tried(self, key: str) -> list[float]:
         """The values of a key that the arm was trained with, in ascending order."""
-        return sorted({float(str(trial.values[key])) for trial in self.trials if key in trial.values})
+        return sorted({value_at(trial, key) for trial in self.trials if key in trial.values})
 
     @property
     def has_scales(self) -> bool:

@@ -71,6 +71,13 @@ def render_report(plan: Plan, out: Path) -> Path:
     study = plan.study
     parts = plan.parts if study.parts or study.search else None
     source = Source(
-        study, plan.compared, runs_folder(study), plan.pretrain, encoders_folder(study), parts=parts, trials=plan.trials
+        study,
+        plan.compared,
+        runs_folder(study),
+        plan.pretrain,
+        encoders_folder(study),
+        parts=parts,
+        trials=plan.trials,
+        arms=plan.arms,
     )
     return render(source, out)

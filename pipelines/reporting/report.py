@@ -11,7 +11,7 @@ from m2pt.analysis.sections import pages
 from m2pt.analysis.sections.encoders import reconstruction_name
 from m2pt.analysis.sections.facts import Facts, Source, gather
 from m2pt.analysis.sections.places import CELLS, COSTS, LOCAL, TIMINGS
-from m2pt.analysis.tables import plots, search
+from m2pt.analysis.tables import plots, search, tuning
 from m2pt.analysis.tables.metrics import metrics
 from m2pt.files import documents
 from pipelines.reporting import as_html, as_json, as_latex, as_markdown, cell_pages
@@ -72,6 +72,8 @@ def _numbers(facts: Facts) -> dict[str, bytes]:
     files |= {f"plots/{name}.csv": _csv(frame) for name, frame in plotted.items()}
     if facts.search is not None:
         files["plots/search.csv"] = _csv(search.frame(facts.search))
+    if facts.source.arms:
+        files["plots/tuning.csv"] = _csv(tuning.frame(facts.source.arms))
     if facts.paper.rows:
         files["published.csv"] = _csv(facts.paper.frame)
     return files

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from m2pt.analysis.figures import contrasts as changes
-from m2pt.analysis.figures import gallery, ranking
+from m2pt.analysis.figures import gallery, ranking, rates
 from m2pt.analysis.figures.gallery import Picture
 from m2pt.analysis.numbers import contrasts
 from m2pt.analysis.numbers.cells import Condition
@@ -17,10 +17,11 @@ from m2pt.analysis.paper.comparison import Paper, paper
 from m2pt.analysis.paper.entries import published_of
 from m2pt.analysis.paper.sameness import KnownSamples
 from m2pt.analysis.study import Analysis, analyse
-from m2pt.analysis.tables import left_out, materials, search
+from m2pt.analysis.tables import left_out, materials, search, tuning
 from m2pt.analysis.tables.left_out import SplitCounts
 from m2pt.analysis.tables.search import Story
 from m2pt.config import Study
+from m2pt.runs.arms import ArmRates
 from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.trials import Trial
 
@@ -34,7 +35,8 @@ class Source:
     """The plan of a study and where its runs are.
 
     `specs` are the planned runs that are compared, `runs` the folder of their folders; `pretraining` and `encoders` the same for
-    its encoders. `parts` has the runs of each part of the study, None where it has none; `trials` are those of its search.
+    its encoders. `parts` has the runs of each part of the study, None where it has none; `trials` are those of its search,
+    `arms` those of its tuning.
     """
 
     study: Study
@@ -44,6 +46,12 @@ class Source:
     encoders: Path
     parts: Mapping[str, Sequence[RunSpec]] | None = None
     trials: Sequence[Trial] = ()
+    arms: Sequence[ArmRates] = ()
+
+    @property
+    def declared(self) -> Sequence[RunSpec]:
+        """The planned runs, and those of one trial for each arm whose rates are not chosen yet."""
+        return [*self.specs, *(spec for arm in self.arms if arm.chosen is None for spec in arm.runs[0])]
 
     @property
     def by_part(self) -> Mapping[str, Sequence[RunSpec]]:
@@ -61,6 +69,7 @@ class Facts:
     ablations: Ablations
     paper: Paper
     search: Story | None
+    tuning: Sequence[tuning.Group]
     drawn: Sequence[Condition]
     pictures: Sequence[Picture]
     reconstructions: Sequence[tuple[PretrainSpec, bytes]]
@@ -102,6 +111,7 @@ def gather(source: Source) -> Facts:
     published = published_of(source.specs, samples, source.study)
     ablations = contrasts.ablations(source.study, analysis.cells, published)
     drawn = drawn_conditions(analysis.summaries)
+    tuned = tuning.groups(source.arms)
     made = materials.reconstructions(source.pretraining, source.encoders)
     return Facts(
         source=source,
@@ -110,8 +120,9 @@ def gather(source: Source) -> Facts:
         ablations=ablations,
         paper=paper(source.study, source.specs, analysis.row_records, analysis.summaries, analysis.methods),
         search=search.story(source.study, source.trials, analysis.cells),
+        tuning=tuned,
         drawn=[item.condition for item in drawn],
-        pictures=draw(analysis, ablations, drawn),
+        pictures=[*draw(analysis, ablations, drawn), *rates.draw(tuned)],
         reconstructions=[(spec, path.read_bytes()) for spec, path in made],
         splits=left_out.split_counts(analysis.table, analysis.records),
     )

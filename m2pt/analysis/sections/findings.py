@@ -5,7 +5,7 @@ from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import capital
-from m2pt.analysis.tables import caveats, environments
+from m2pt.analysis.tables import caveats, environments, tuning
 from m2pt.analysis.tables.headline import headline
 
 _RANDOM = "In this part random weights take the auxiliaries' place. It is a control, and says nothing about other modalities."
@@ -16,10 +16,12 @@ def section(facts: Facts) -> Section:
     source = facts.source
     claims = folding.by_condition(facts, facts.ordered, lambda summary: _claims(facts, summary))
     warnings = [
-        *caveats.caveats(source.study, source.specs),
+        *caveats.caveats(source.study, source.declared),
         *environments.mixtures(facts.analysis.environments),
+        *tuning.caveats(source.arms),
     ]
-    nothing: tuple[Block, ...] = () if facts.ordered else (Paragraph(plain("The study plans no runs.")),)
+    reason = "Nothing is compared before rates are chosen." if source.arms else "The study plans no runs."
+    nothing: tuple[Block, ...] = () if facts.ordered else (Paragraph(plain(reason)),)
     blocks = (*claims, *nothing, *(Paragraph(prose(caveat), "caveat") for caveat in warnings))
     return Section("What it says", "findings", blocks)
 
@@ -28,4 +30,7 @@ def _claims(facts: Facts, summary: Summary) -> folding.Blocks:
     if facts.ablations.is_random(summary.condition.part):
         return (Paragraph(plain(_RANDOM), "caveat"),)
     statements = headline(summary, facts.ablations.controls(summary.condition))
-    return (Items(tuple(Item(prose(said.claim), plain(capital(said.detail))) for said in statements), "findings"),)
+    mine = [arm for arm in facts.source.arms if tuning.condition_of(arm) == summary.condition]
+    unequal = tuning.in_a_claim(mine)
+    details = [plain(" ".join(filter(None, (capital(said.detail), unequal)))) for said in statements]
+    return (Items(tuple(Item(prose(said.claim), detail) for said, detail in zip(statements, details, strict=True)), "findings"),)

@@ -6,7 +6,7 @@ from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Sectio
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.places import page_of
 from m2pt.analysis.sections.wording import word
-from m2pt.analysis.tables import gaps, left_out
+from m2pt.analysis.tables import gaps, left_out, tuning
 from m2pt.analysis.tables.gaps import Gap
 from m2pt.analysis.tables.left_out import SplitCounts
 
@@ -14,12 +14,12 @@ from m2pt.analysis.tables.left_out import SplitCounts
 def section(facts: Facts) -> Section:
     """Everything that is missing, or a sentence that nothing is."""
     rows, partial, mixed = missing_runs(facts), partial_splits(facts), mixtures(facts)
-    blocks: list[Block] = []
+    blocks: list[Block] = [Paragraph(prose(sentence), "notice") for sentence in tuning.undecided(facts.source.arms)]
     if rows:
         blocks.append(_runs(rows))
-    elif partial:
+    elif partial and not blocks:
         blocks.append(Paragraph(plain("Every planned run is complete.")))
-    else:
+    elif not blocks:
         blocks.append(Paragraph(plain("Nothing: every planned run is complete, and no sample of its data was left out.")))
     blocks += [_samples(partial)] if partial else []
     blocks += [Paragraph((*prose("**Different samples.** "), *plain(sentence)), "notice") for sentence in mixed]
@@ -28,7 +28,7 @@ def section(facts: Facts) -> Section:
 
 def is_empty(facts: Facts) -> bool:
     """Whether nothing is missing."""
-    return not (missing_runs(facts) or partial_splits(facts) or mixtures(facts))
+    return not (missing_runs(facts) or partial_splits(facts) or mixtures(facts) or tuning.undecided(facts.source.arms))
 
 
 def missing_runs(facts: Facts) -> list[Gap]:

@@ -23,6 +23,7 @@ from m2pt.analysis.sections import (
     scales,
     search,
     tradeoffs,
+    tuning,
 )
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.places import CELLS_INDEX
@@ -37,6 +38,7 @@ def report(facts: Facts) -> Page:
     sections = (
         findings.section(facts),
         search.section(facts.study, facts.search),
+        tuning.section(facts),
         gains.section(facts),
         evidence.section(facts),
         accuracy.section(facts),
@@ -100,6 +102,8 @@ def _lead(facts: Facts) -> str:
     table, specs = facts.analysis.table, facts.source.specs
     counts = {state: int((table["status"] == state).sum()) for state in ("complete", *_STATES)}
     states = [f"{counts['complete']} complete", *(f"{counts[state]} {state}" for state in _STATES if counts[state])]
+    if not specs and facts.source.arms:
+        return "No run of this study is compared yet: the rates of its arms are still being chosen."
     scores = "accuracy" if facts.measure == "accuracy" else "scores"
     return (
         f"{len(table)} planned runs, {counted(len({spec.seed for spec in specs}), 'paired seed')}; {', '.join(states)}. "

@@ -25,7 +25,7 @@ def costs(facts: Facts) -> Section:
 
 def section(facts: Facts) -> Section:
     """The data, the settings, and the other files of the report."""
-    settings = as_run.settings(facts.study, facts.source.by_part, facts.source.pretraining)
+    settings = as_run.settings(facts.study, facts.source.by_part, facts.source.pretraining, facts.source.arms)
     words = (
         f"Every run is on the [page of its cell]({CELLS_INDEX}) ({len(facts.cells)} in all), and has a row in "
         "[results.csv](results.csv). Next to this page are also [metrics.json](metrics.json), `plots/`, `figures/`, and every "

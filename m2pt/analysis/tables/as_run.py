@@ -1,10 +1,12 @@
 """The settings of a study as its runs have them: what their specs hold and their training reads, whatever else a file says."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from m2pt.analysis.tables.tuning import rates_as_run
 from m2pt.config import RANDOM, Study
 from m2pt.methods import METHODS, unread
+from m2pt.runs.arms import ArmRates, arm_of
 from m2pt.runs.identity import canonical
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.unread import is_unread, leaves
@@ -15,14 +17,21 @@ Places = dict[str, list[str]]
 """The names that something belongs to, by kind: targets, tunings, methods, parts."""
 
 
-def settings(study: Study, parts: Mapping[str, Sequence[RunSpec]], pretraining: Sequence[PretrainSpec]) -> dict[str, Any]:
+def settings(
+    study: Study,
+    parts: Mapping[str, Sequence[RunSpec]],
+    pretraining: Sequence[PretrainSpec],
+    arms: Sequence[ArmRates] = (),
+) -> dict[str, Any]:
     """Everything that decides the runs of a study, as plain data.
 
     `training`, `pathway` and `rivals` are lists: each form that some runs have, with the targets, tunings, methods and parts of
-    these runs. A value that no run reads is left out (`m2pt.runs.unread`).
+    these runs. A value that no run reads is left out (`m2pt.runs.unread`). `rates` has what was chosen for each arm of a tuned
+    sweep; these values are left out of the lists.
     """
     runs = [(name, spec) for name, specs in parts.items() for spec in _distinct(specs)]
     declared = study.model_dump(mode="json", by_alias=True)
+    tuned = {arm.arm: set(arm.trials[0].values) for arm in arms}
     return {
         **{key: declared[key] for key in ("study", "data", "encoders")},
         "pretraining": _forms(
@@ -31,13 +40,21 @@ def settings(study: Study, parts: Mapping[str, Sequence[RunSpec]], pretraining: 
         ),
         "training": _forms(
             (
-                {"recipe": spec.task.recipe if spec.task else None, **_read(spec, "model", "input", "finetune")},
+                {
+                    "recipe": spec.task.recipe if spec.task else None,
+                    **_read(spec, "model", "input", "finetune", besides=tuned.get(arm_of(part, spec), ())),
+                },
                 {"targets": spec.target, "tunings": spec.tuning, "parts": part},
             )
             for part, spec in runs
         ),
-        "pathway": _forms((_read(spec, "pathway"), _of_method(part, spec)) for part, spec in runs if spec.pathway),
+        "pathway": _forms(
+            (_read(spec, "pathway", besides=tuned.get(arm_of(part, spec), ())), _of_method(part, spec))
+            for part, spec in runs
+            if spec.pathway
+        ),
         "rivals": _forms((_read(spec, "rivals"), _of_method(part, spec)) for part, spec in runs if spec.rivals),
+        **({"rates": rates_as_run(arms)} if arms else {}),
         **{key: declared[key] for key in ("tasks", "sweep", "parts", "search", "execution") if declared.get(key)},
     }
 
@@ -51,13 +68,13 @@ def _of_method(part: str, spec: RunSpec) -> dict[str, str]:
     return {"methods": spec.method, "tunings": spec.tuning, "parts": part}
 
 
-def _read(spec: Spec, *sections: str) -> dict[str, Any]:
-    """Some sections of a spec, without the values that its run does not read."""
+def _read(spec: Spec, *sections: str, besides: Collection[str] = ()) -> dict[str, Any]:
+    """Some sections of a spec, without the values that its run does not read and those at the dotted keys `besides`."""
     reasons, kept = unread(spec), dict[str, Any]()
     document = spec.model_dump(mode="json")
     for section in sections:
         for path, _ in leaves(getattr(spec, section), section):
-            if is_unread(path, reasons) is None:
+            if path not in besides and is_unread(path, reasons) is None:
                 *outer, last = path.split(".")
                 into, value = kept, document
                 for step in outer:

@@ -47,7 +47,9 @@ def encoder_gaps(specs: Sequence[PretrainSpec], folder: Path) -> list[Gap]:
 
 def run_gaps(table: pd.DataFrame) -> list[Gap]:
     """The incomplete runs of a table of runs (`m2pt.runs.table.read_table`); one of several parts is in the first of them."""
-    gaps = []
+    gaps: list[Gap] = []
+    if table.empty:
+        return gaps
     rows = table.assign(part=table["parts"].astype(str).str.partition(" ")[0], error=table["error"].astype(object).fillna(""))
     for row in rows[rows["status"] != "complete"].to_dict("records"):
         cell = CellKey(Condition(row["setting"], row["tuning"], row["part"]), row["target"], row["method"], row["auxiliary"])
