@@ -65,7 +65,9 @@ METRICS = {
 }  # fmt: skip
 
 
-def prepare(name: str, tuning: str, **execution: object) -> tuple[RunSpec, Path]:
+def prepare(
+    name: str, tuning: str, method: str = "random_auxiliary", joined: str = "", **execution: object
+) -> tuple[RunSpec, Path]:
     """Make a task's data and its one pathway run, from scratch with a random auxiliary."""
     make, fields = TASKS[name]
     make(Path("data") / name)
@@ -74,10 +76,11 @@ study: one
 data: {{root: data}}
 model: {{width: 24, depth: 4, heads: 2}}
 encoders: {{}}
+pathway: {{{joined}}}
 tasks:
   {name}: {{path: {name}, {fields.replace("R:", tuning + ":")},
     finetune: {{batch_size: 4, epochs: 2, warmup_epochs: 0.5, learning_rate: 0.05, samples: all{CHANGES.get(name, "")}}}}}
-sweep: {{seeds: [0], targets: [{name}], auxiliaries: [], methods: [random_auxiliary], settings: [scratch], tunings: [{tuning}],
+sweep: {{seeds: [0], targets: [{name}], auxiliaries: [], methods: [{method}], settings: [scratch], tunings: [{tuning}],
         target_encoder: random, auxiliary_encoder: random}}
 """
     Path("one.yaml").write_text(text)
@@ -137,3 +140,24 @@ def test_fix_trains_the_scales_and_the_head_alone(name: str, tmp_path: Path, mon
     # Batch norms keep statistics of what they see, in the tokenizer of points too; they learn nothing by that.
     statistics = {key for key in before if key.endswith(("running_mean", "running_var", "num_batches_tracked"))}
     assert changed - statistics == learned
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("audioset", "linear"),
+        ("esc50", "activations"),
+        ("scanobjectnn", "procrustes"),
+        ("shapenetpart", "linear"),
+        ("kinetics", "procrustes"),
+        ("ade20k", "activations"),
+    ],
+)
+def test_an_auxiliary_is_aligned_on_the_samples_of_a_task(name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Class tokens, positions that are added before every block, batch norm in a tokenizer, scenes: nothing stands in its way."""
+    monkeypatch.chdir(tmp_path)
+    spec, run_dir = prepare(name, "full", "aligned_random", f"alignment: {kind}")
+    assert spec.pathway is not None
+    assert spec.pathway.alignment == kind
+    assert job.run(run_dir) is None
+    assert read_record(run_dir, FinetuneRecord).merge is not None

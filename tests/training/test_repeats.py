@@ -72,3 +72,12 @@ def test_several_processes_share_the_same_batch(feed, world):
         x = torch.cat([part[step].item["x"] for part in parts])
         assert sorted(rows.tolist()) == list(range(batch.total))
         assert torch.equal(batch.item["x"][rows], x)
+
+
+def test_some_samples_for_a_comparison_are_the_same_in_every_process_and_each_comes_once(feed):
+    whole = torch.cat([item["x"] for item in feed().some(4)])
+    elsewhere = torch.cat([item["x"] for item in feed(Share(1, 2)).some(4)])
+    assert torch.equal(whole, elsewhere)
+    assert len(whole) == 4
+    labels = torch.cat([item["y"] for item in feed().some(100)])
+    assert sorted(labels.tolist()) == list(range(VIDEOS))
