@@ -64,9 +64,15 @@ def require_choice(plan: Plan) -> None:
 
 
 def render_report(plan: Plan, out: Path) -> Path:
-    """Render the report of a study in its present state; returns the path of its page. Raises `UserError` as `report.render`."""
+    """Render the report of a study in its present state, and note that it was looked at; returns the path of its page.
+
+    Raises:
+        UserError: as `report.render`; or the journal of looks or the registration cannot be read.
+
+    """
     from m2pt.analysis.sections.facts import Source
     from pipelines.reporting.report import render
+    from pipelines.reporting.validity import note_look, validity
 
     study = plan.study
     parts = plan.parts if study.parts or study.search else None
@@ -79,5 +85,8 @@ def render_report(plan: Plan, out: Path) -> Path:
         parts=parts,
         trials=plan.trials,
         arms=plan.arms,
+        validity=validity(plan),
     )
-    return render(source, out)
+    page = render(source, out)
+    note_look(plan)
+    return page

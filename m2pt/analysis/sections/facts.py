@@ -24,6 +24,7 @@ from m2pt.config import Study
 from m2pt.runs.arms import ArmRates
 from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.trials import Trial
+from m2pt.runs.validity import UNSEEN, Validity
 
 MOST_DRAWN = 8
 """Figures are drawn for conditions in their order, as long as they have at most this many targets together: a figure takes half a
@@ -36,7 +37,7 @@ class Source:
 
     `specs` are the planned runs that are compared, `runs` the folder of their folders; `pretraining` and `encoders` the same for
     its encoders. `parts` has the runs of each part of the study, None where it has none; `trials` are those of its search,
-    `arms` those of its tuning.
+    `arms` those of its tuning. `validity` is what the study's history allows it to claim.
     """
 
     study: Study
@@ -47,6 +48,7 @@ class Source:
     parts: Mapping[str, Sequence[RunSpec]] | None = None
     trials: Sequence[Trial] = ()
     arms: Sequence[ArmRates] = ()
+    validity: Validity = UNSEEN
 
     @property
     def declared(self) -> Sequence[RunSpec]:

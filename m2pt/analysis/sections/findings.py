@@ -2,7 +2,7 @@
 
 from m2pt.analysis.content import Block, Item, Items, Paragraph, Section, plain, prose
 from m2pt.analysis.numbers.comparisons import Summary
-from m2pt.analysis.sections import folding
+from m2pt.analysis.sections import folding, validity
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import capital
 from m2pt.analysis.tables import caveats, environments, tuning
@@ -22,13 +22,21 @@ def section(facts: Facts) -> Section:
     ]
     reason = "Nothing is compared before rates are chosen." if source.arms else "The study plans no runs."
     nothing: tuple[Block, ...] = () if facts.ordered else (Paragraph(plain(reason)),)
-    blocks = (*claims, *nothing, *(Paragraph(prose(caveat), "caveat") for caveat in warnings))
+    blocks = (
+        *validity.notice(facts),
+        *claims,
+        *validity.registration(facts),
+        *nothing,
+        *(Paragraph(prose(caveat), "caveat") for caveat in warnings),
+    )
     return Section("What it says", "findings", blocks)
 
 
 def _claims(facts: Facts, summary: Summary) -> folding.Blocks:
     if facts.ablations.is_random(summary.condition.part):
         return (Paragraph(plain(_RANDOM), "caveat"),)
+    if facts.source.validity.refusal:
+        return ()
     statements = headline(summary, facts.ablations.controls(summary.condition))
     mine = [arm for arm in facts.source.arms if tuning.condition_of(arm) == summary.condition]
     unequal = tuning.in_a_claim(mine)

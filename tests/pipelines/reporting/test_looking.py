@@ -1,0 +1,124 @@
+"""Looking twice, and registering: whole reports of a study whose runs are made up."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from m2pt.config.study_file import parse_study
+from m2pt.files import documents
+from m2pt.runs.folder import RECORD, create_run
+from m2pt.runs.looks import read_looks
+from pipelines.planning.plan import Plan, resolve
+from pipelines.reporting.rendering import render_report
+from tests.run_records import finetune_document
+
+STUDY = """
+study: NAME
+data: {root: data}
+encoders: {public: {kind: file, paths: {image: image.pt, audio: audio.pt}}}
+sweep: {seeds: [0, 1, 2, 3], targets: [image, audio], auxiliaries: [image, audio], settings: [scratch], auxiliary_encoder: public,
+        target_encoder: random, methods: [baseline, pathway, random_auxiliary]}
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with data and weights."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("image", "audio"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "one.txt").write_text(name)
+        (tmp_path / f"{name}.pt").write_text(name)
+    return tmp_path
+
+
+def declared(seeds: list[int], name: str = "first", more: str = "") -> Plan:
+    return resolve(parse_study(STUDY.replace("NAME", name).replace("[0, 1, 2, 3]", str(seeds)) + more, "study.yaml"))
+
+
+def run(plan: Plan, gain: float = 5.0) -> None:
+    """All runs of a study; pathways score higher than the others by the gain, give or take."""
+    for spec in plan.runs:
+        run_dir = create_run(Path("runs") / plan.study.study, spec)
+        noise = np.random.default_rng([spec.seed, len(spec.name)]).normal(0, 0.3)
+        score = 60.0 + noise + (gain if spec.method == "pathway" else 0.0)
+        documents.write_json(run_dir / RECORD, finetune_document(run_dir.name, val_score=score, test_score=score))
+
+
+def report(plan: Plan) -> str:
+    """The Markdown of the report."""
+    return (render_report(plan, Path("out")).parent / "report.md").read_text()
+
+
+CLAIM = "scored higher than random weights"
+
+
+def test_a_study_that_is_looked_at_once_makes_its_claims_and_again_the_same():
+    plan = declared([0, 1, 2, 3])
+    run(plan)
+    first = report(plan)
+    files = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file() and "local" not in path.parts}
+    journal = Path("runs/looks.jsonl").read_bytes()
+    assert CLAIM in first
+    assert report(plan) == first
+    assert {path: path.read_bytes() for path in files} == files
+    assert Path("runs/looks.jsonl").read_bytes() == journal
+    (look,) = read_looks(Path("runs/looks.jsonl"))
+    assert look.seeds == (0, 1, 2, 3)
+    assert list(look.complete.values()) == [4, 4]
+
+
+@pytest.mark.parametrize("name", ["first", "renamed"])
+def test_seeds_added_after_a_look_take_the_claims_away(name: str):
+    run(declared([0, 1, 2, 3]))
+    report(declared([0, 1, 2, 3]))
+    more = declared([0, 1, 2, 3, 4, 5], name)
+    run(more)
+    text = report(more)
+    assert "No claim is made: the same question was looked at on" in text
+    assert "with seeds 0 to 3 in a fixed design" in text
+    assert CLAIM not in text
+    fewer = declared([0, 1, 2], name)
+    run(fewer)
+    assert CLAIM not in report(fewer)
+    assert CLAIM in report(declared([0, 1, 2, 3]))
+
+
+def test_fresh_seeds_are_a_study_of_their_own():
+    run(declared([0, 1, 2, 3]))
+    report(declared([0, 1, 2, 3]))
+    fresh = declared([10, 11, 12, 13], "second")
+    run(fresh)
+    assert CLAIM in report(fresh)
+
+
+def test_a_study_of_fixed_seeds_is_not_judged_before_its_runs_have_ended():
+    plan = declared([0, 1, 2, 3])
+    run(plan)
+    record = Path("runs/first") / sorted(path.name for path in Path("runs/first").iterdir() if "pathway" in path.name)[0] / RECORD
+    content = record.read_bytes()
+    record.unlink()
+    early = report(plan)
+    assert "No claim is made yet: 1 of 16 runs of the main question have not ended" in early
+    assert CLAIM not in early
+    record.write_bytes(content)
+    assert CLAIM in report(plan)  # the same seeds that were planned before the look
+
+
+def test_a_report_without_results_is_no_look():
+    report(declared([0, 1]))
+    assert not Path("runs/looks.jsonl").exists()
+    run(declared([0, 1, 2, 3]))
+    assert CLAIM in report(declared([0, 1, 2, 3]))
+
+
+def test_the_report_is_the_same_for_programs():
+    run(declared([0, 1, 2, 3]))
+    report(declared([0, 1, 2, 3]))
+    run(declared([0, 1, 2, 3, 4]))
+    report(declared([0, 1, 2, 3, 4]))
+    document = json.loads(Path("out/report.json").read_text())
+    findings = next(section for section in document["sections"] if section["anchor"] == "findings")
+    assert any(block.get("text", "").startswith("No claim is made") for block in findings["blocks"])
