@@ -46,12 +46,12 @@ class Method:
         unread: keys of the spec that its runs do not read, with the reason for each, beyond `m2pt.runs.unread`.
         tunings: the tunings in which it has something to train.
         adds_what_was_learned: whether it also takes the encoder that the auxiliary was trained from.
-        random_auxiliary_is_control: whether it uses one auxiliary just as `random_auxiliary` does, which is then its control.
+        random_auxiliary_is_control: whether it uses one auxiliary just as `control` uses random weights.
         refusal: returns the sentence that says why a run cannot use it, or None if it can. If there is no such function, every
             run can.
         added_loss: what it minimises beside the loss of the task; None for nothing.
         align: brings its auxiliaries into the target's coordinates before it applies them; None if it takes them as they are.
-        control: the method that joins random weights in the same way, if `random_auxiliary_is_control`.
+        control: the method with random weights that gains over random weights are measured against.
 
     """
 

@@ -7,11 +7,12 @@ from typing import Literal
 from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, Role, by_condition, in_order, rank
 from m2pt.analysis.numbers.statistics import BySeed, Estimate, averaged, differences, holm, over_seeds
 from m2pt.config import RANDOM, MethodName, refuses_unknown
+from m2pt.methods import METHODS
 
 Against = Literal["baseline", "random"]
 
 REFERENCES: dict[Against, tuple[MethodName, str]] = {"baseline": ("baseline", ""), "random": ("random_auxiliary", RANDOM)}
-"""What cells are compared with: the method and the auxiliary of the reference."""
+"""What cells are compared with: the method and the auxiliary of the reference. Some methods have another random control."""
 
 SIGNIFICANT = 0.05
 
@@ -51,6 +52,7 @@ def compared(cells: Sequence[Cell]) -> list[Compared]:
 def reference_key(cell: Cell, against: Against) -> CellKey:
     """The reference of a cell: on the same target, in the same condition."""
     method, auxiliary = REFERENCES[against]
+    method = METHODS[cell.method].control if against == "random" else method
     return cell.key._replace(method=method, auxiliary=auxiliary)
 
 

@@ -44,6 +44,23 @@ def test_gains_are_one_number_a_seed_over_all_targets(table: pd.DataFrame) -> No
     assert _row(method_rows(cells(table), _timings(table)), "random_auxiliary").over_random.n == 0
 
 
+def test_an_aligned_method_is_measured_against_aligned_random_weights(table: pd.DataFrame) -> None:
+    """And these against random weights as they are: what alignment does by itself."""
+    others = {"pathway": "aligned_pathway", "random_auxiliary": "aligned_random"}
+    aligned = table[table["method"].isin(others)].copy()
+    aligned["method"] = aligned["method"].map(others)
+    aligned["test_score"] += aligned["method"].map({"aligned_pathway": 7.0, "aligned_random": 2.0})
+    aligned["run_id"] = "aligned-" + aligned["run_id"]
+    rows = method_rows(cells(pd.concat([table, aligned], ignore_index=True)), _timings(table))
+    plain, moved = _row(rows, "pathway").over_random.mean, _row(rows, "aligned_pathway").over_random.mean
+    assert moved == pytest.approx(plain + 5.0)
+    assert _row(rows, "aligned_random").over_random.mean == pytest.approx(2.0)
+    alone = method_rows(
+        cells(pd.concat([table, aligned[aligned["method"] == "aligned_pathway"]], ignore_index=True)), _timings(table)
+    )
+    assert _row(alone, "aligned_pathway").over_random.n == 0, "nothing else takes the control's place"
+
+
 def test_training_time_is_against_the_baseline_of_the_same_target_seed_and_device(table: pd.DataFrame) -> None:
     timings = _timings(table)
     assert _row(method_rows(cells(table), timings), "pathway").train_ratio == pytest.approx(1.4)
