@@ -229,15 +229,16 @@ class Session:
             return Ended(False, _WAITS)
         folder = encoders_folder(self.study) if isinstance(spec, PretrainSpec) else runs_folder(self.study)
         run_dir = create_run(folder, spec)
-        self._start_tracking().run_started(spec, run_dir)
+        trial = is_trial(self.study, spec)
+        self._start_tracking().run_started(spec, run_dir, trial)
         kind = PRETRAINING if isinstance(spec, PretrainSpec) else FINE_TUNING
         inputs = job_inputs(plan, spec).model_copy(update={"beside": tuple(self._compared_with.get(kind, ()))})
         result = self.engine.run(run_dir, inputs, self.study.execution.time_limit_s)
-        self._start_tracking().run_ended(spec, run_dir)
+        self._start_tracking().run_ended(spec, run_dir, trial)
         if result.status == RunState.COMPLETE:
             if kind in self._compared_with:
                 self._compared_with[kind] |= set(environments.of_run(run_dir))
-            splits = ("val",) if is_trial(self.study, spec) else ("val", "test")  # a search shows no test score
+            splits = ("val",) if trial else ("val", "test")  # a trial shows no test score
             return Ended(True, scores(run_dir, splits), seconds=result.seconds)
         died = (run_dir / FAILURE).is_file() and read_failure(run_dir).kind == "worker_died"
         return Ended(False, result.error or "failed without a reason", died, result.seconds)

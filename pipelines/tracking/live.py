@@ -30,6 +30,7 @@ class _Watched:
 
     spec: Spec
     run_dir: Path
+    trial: bool = False
     ended: bool = False
     seen: Seen | None = None
 
@@ -67,13 +68,13 @@ class LiveTracking:
         self._queue.put(SweepEnd(RunState.COMPLETE if error is None else RunState.INTERRUPTED))
         self._thread.join()
 
-    def run_started(self, spec: Spec, run_dir: Path) -> None:
-        """A job starts on this run: publish its epochs as they come."""
-        self._queue.put(_Watched(spec, run_dir))
+    def run_started(self, spec: Spec, run_dir: Path, trial: bool = False) -> None:
+        """A job starts on this run, which may be one of a trial: publish its epochs as they come."""
+        self._queue.put(_Watched(spec, run_dir, trial))
 
-    def run_ended(self, spec: Spec, run_dir: Path) -> None:
+    def run_ended(self, spec: Spec, run_dir: Path, trial: bool = False) -> None:
         """The job on this run has ended, in whatever way: publish the rest of the run."""
-        self._queue.put(_Watched(spec, run_dir, ended=True))
+        self._queue.put(_Watched(spec, run_dir, trial, ended=True))
 
     def _work(self) -> None:
         try:
@@ -120,12 +121,12 @@ class LiveTracking:
 
     def _publish(self, publisher: Publisher, run: _Watched) -> None:
         if run.ended:
-            publisher.publish(run.spec, run.run_dir)
+            publisher.publish(run.spec, run.run_dir, trial=run.trial)
             del self._watched[run.run_dir]
             return
         now = tuple((file.st_size, file.st_mtime_ns) for name in (HISTORY, TIMES) if (file := _stat(run.run_dir / name)))
         if now != run.seen:
-            publisher.publish(run.spec, run.run_dir, active=True)
+            publisher.publish(run.spec, run.run_dir, active=True, trial=run.trial)
             run.seen = now
 
     def _report(self, message: str) -> None:

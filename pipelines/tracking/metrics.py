@@ -109,9 +109,11 @@ def state(name: str) -> str:
     return f"{RUNS}/{name}"
 
 
-def summary_points(record: Record, attempts: Sequence[Attempt], time_ms: int) -> list[Point]:
-    """The scores and costs of a complete run, at step 0: a chart of them compares runs side by side."""
+def summary_points(record: Record, attempts: Sequence[Attempt], time_ms: int, trial: bool = False) -> list[Point]:
+    """The scores and costs of a complete run, at step 0: a chart of them compares runs side by side; none of a trial's test."""
     values = _scores(record) | _costs(attempts)
+    if trial:
+        values.pop(f"{RESULT}/test_{record.metric}", None)
     return [Point(key, float(value), 0, time_ms) for key, value in values.items() if value is not None]
 
 

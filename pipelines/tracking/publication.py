@@ -99,8 +99,12 @@ def _form() -> bytes:
     return b"".join(bytes.fromhex(file_sha256(Path(file))) for file in (__file__, metrics.__file__, tags.__file__))
 
 
-def read_publication(spec: Spec, run_dir: Path, *, active: bool = False, weights_limit_bytes: int = 0) -> Publication:
+def read_publication(
+    spec: Spec, run_dir: Path, *, active: bool = False, trial: bool = False, weights_limit_bytes: int = 0
+) -> Publication:
     """What is to be published of a run now; weights above `weights_limit_bytes` stay in the run's own folder.
+
+    A `trial` of a search or a tuning is judged by its validation score: it is marked as one and has no test score.
 
     An epoch of an active run counts only when its time is on record, so that no point has to be moved later.
 
@@ -109,13 +113,13 @@ def read_publication(spec: Spec, run_dir: Path, *, active: bool = False, weights
 
     """
     try:
-        return _read(spec, run_dir, state_of(run_dir, active), weights_limit_bytes)
+        return _read(spec, run_dir, state_of(run_dir, active), trial, weights_limit_bytes)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         what = f"{type(error).__name__}: {error}"
         raise UserError(f"{run_dir}: its history or record is damaged ({what}); delete the folder and run again.") from error
 
 
-def _read(spec: Spec, run_dir: Path, state: RunState, weights_limit_bytes: int) -> Publication:
+def _read(spec: Spec, run_dir: Path, state: RunState, trial: bool, weights_limit_bytes: int) -> Publication:
     mark = signature(run_dir, state)  # before anything else is read: what is added meanwhile is published the next time
     times = metrics.read_times(run_dir)
     epochs = metrics.epoch_points(read_history(run_dir), times, state == RunState.RUNNING)
@@ -133,10 +137,11 @@ def _read(spec: Spec, run_dir: Path, state: RunState, weights_limit_bytes: int) 
         tags=tags.identity_tags(spec)
         | tags.execution_tags(run_dir, attempts)
         | {tags.STATUS: state}
+        | ({tags.TRIAL: "true"} if trial else {})
         | (tags.failure_tags(run_dir) if state == RunState.FAILED else {})
         | tags.sample_tags(record),
         epochs=epochs,
-        summary=metrics.summary_points(record, attempts, last_ms) if record is not None else [],
+        summary=metrics.summary_points(record, attempts, last_ms, trial) if record is not None else [],
         data=_data(spec, run_dir),
         files=_files(run_dir, state, weights_limit_bytes),
         resumed=any(attempt.resumed_from_epoch for attempt in attempts),

@@ -37,8 +37,8 @@ class Publisher:
             with suppress(OutageError):  # the first fault is the one to report
                 self.close(SweepEnd(RunState.INTERRUPTED))
 
-    def publish(self, spec: Spec, run_dir: Path, *, active: bool = False) -> None:
-        """Publish what there is of one run; `active` says that a job is at work on it.
+    def publish(self, spec: Spec, run_dir: Path, *, active: bool = False, trial: bool = False) -> None:
+        """Publish what there is of one run; `active` says that a job is at work on it, `trial` that it is one of a choice.
 
         Raises:
             OutageError: the tracker cannot be used.
@@ -51,7 +51,8 @@ class Publisher:
         with self._sweep() as sweep:
             if sweep.shown(run_id(spec)) == signature(run_dir, state):
                 return
-            run = read_publication(spec, run_dir, active=active, weights_limit_bytes=self._weights_limit_bytes)
+            limit = self._weights_limit_bytes
+            run = read_publication(spec, run_dir, active=active, trial=trial, weights_limit_bytes=limit)
             last = sweep.run_started(run)
             if new := [points for epoch, points in run.epochs.items() if epoch > last]:
                 sweep.epochs(run, new)

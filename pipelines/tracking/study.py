@@ -6,7 +6,9 @@ from typing import cast
 
 from m2pt.config import UserError
 from m2pt.runs.folder import RunState
+from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import read_table
+from m2pt.runs.trials import trial_seeds
 from pipelines.planning.folders import runs_folder, study_lock
 from pipelines.planning.plan import Plan
 from pipelines.reporting.rendering import shown_files
@@ -31,12 +33,13 @@ def publish_study(plan: Plan, report: Path, tracker: Tracker) -> int:
         UserError: the study is running, the tracker cannot be used, or a run's folder is damaged.
 
     """
-    published = 0
+    published, apart = 0, trial_seeds(plan.study)
     with study_lock(runs_folder(plan.study)), Publisher(tracker) as publisher:
         for spec in plan.specs:
             run_dir = plan.run_dir(spec)
             if run_dir is not None and run_dir.is_dir():
-                publisher.publish(spec, run_dir, active=plan.state(spec) == RunState.RUNNING)
+                trial = isinstance(spec, RunSpec) and spec.seed in apart
+                publisher.publish(spec, run_dir, active=plan.state(spec) == RunState.RUNNING, trial=trial)
                 published += 1
         publisher.close(_outcome(plan, report))
     return published

@@ -16,6 +16,9 @@ from m2pt.runs.spec import RunSpec, Spec
 RUN_ID, KIND, STATUS = "m2pt.run_id", "m2pt.kind", "m2pt.status"
 """Which run it is, `finetune` or `pretrain`, and its state."""
 
+TRIAL = "m2pt.trial"
+"""Only a run of a search's trial or of a tuning has this: no result, but what values were chosen by."""
+
 GIT_COMMIT = "git_commit"
 ERROR, ERROR_KIND = "error", "error_kind"
 """Only a failed run has these two."""

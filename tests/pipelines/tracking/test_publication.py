@@ -204,3 +204,13 @@ def test_batches_keep_an_epoch_together_and_stay_within_one_call() -> None:
     assert [point for batch in batches for point in batch] == [point for epoch in epochs for point in epoch]
     assert max(len(batch) for batch in batches) <= 1000
     assert {point.step for point in batches[0]} == {0, 1}
+
+
+def test_a_trial_is_marked_and_shows_no_test_score(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(tmp_path, spec)
+    run, trial = read_publication(spec, run_dir), read_publication(spec, run_dir, trial=True)
+    shown, of_trial = ({point.key for point in each.summary} for each in (run, trial))
+    assert shown - of_trial == {"4_result/test_accuracy"}
+    assert of_trial < shown
+    assert trial.tags == run.tags | {"m2pt.trial": "true"}

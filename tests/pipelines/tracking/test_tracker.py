@@ -287,3 +287,23 @@ def test_the_outcome_of_a_sweep_is_shown_even_if_nothing_was_published(folder: P
     with Publisher(LinesTracker(Sweep(STUDY, SWEEP, f"sweep {SWEEP}"))) as publisher:
         publisher.close(SweepEnd(RunState.FAILED, {"runs/failed": 1.0}))
     assert [(line["state"], line["values"]) for line in lines("closed")] == [("failed", {"runs/failed": 1.0})]
+
+
+class SummaryTracker(LinesTracker):
+    """Keeps the summaries of runs that have ended."""
+
+    def run_ended(self, run: Publication) -> None:
+        super().run_ended(run)
+        self._write("summary", run=run.run_id, keys=[point.key for point in run.summary])
+
+
+def test_a_trial_that_ends_is_published_without_its_test_score(project: Path) -> None:
+    trial, run = [(spec := synthetic.pathway_spec(seed), synthetic.whole(Path("runs"), spec)) for seed in range(2)]
+    with live([], lambda: SummaryTracker(Sweep(STUDY, SWEEP, f"sweep {SWEEP}"))) as tracking:
+        tracking.run_started(*trial, True)
+        tracking.run_ended(*trial, True)
+        tracking.run_started(*run)
+        tracking.run_ended(*run)
+    assert "4_result/val_accuracy" in lines("summary", trial[1].name)[-1]["keys"]
+    tested = [line["run"] for line in lines("summary") if "4_result/test_accuracy" in line["keys"]]
+    assert set(tested) == {run[1].name}
