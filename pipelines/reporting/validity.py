@@ -38,11 +38,13 @@ def validity(plan: Plan) -> Validity:
 
     """
     asked = [spec for spec in plan.compared if ROLES.get(spec.method) not in (None, "baseline")]
-    unended = [spec for spec in asked if plan.state(spec) not in (RunState.COMPLETE, RunState.FAILED)]
+    unended = sum(plan.state(spec) not in (RunState.COMPLETE, RunState.FAILED) for spec in asked)
+    methods = plan.to_come if plan.arms else Counter[str]()  # arms whose rates are not chosen yet have no runs in the plan
+    to_come = sum(count for method, count in methods.items() if ROLES.get(method) not in (None, "baseline"))
     return Validity(
         seen=objection(present_look(plan), read_looks(journal(plan))),
-        unended=len(unended) if plan.study.design.seeds == "fixed" else 0,
-        planned=len(asked),
+        unended=unended + to_come if plan.study.design.seeds == "fixed" else 0,
+        planned=len(asked) + to_come,
         registered=registered(plan),
     )
 

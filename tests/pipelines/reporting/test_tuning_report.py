@@ -95,6 +95,11 @@ def test_during_the_tuning_the_arms_that_wait_are_named(reports: Path) -> None:
     assert "| `pathway` from audio | 0 of 6 | – | – | – | – | not chosen yet |" in rows
 
 
+def test_no_claim_is_made_while_rates_of_the_main_question_are_still_chosen(reports: Path) -> None:
+    """The runs that are planned so far are all complete, but those of the arms that wait are none of them."""
+    assert "No claim is made yet: 6 of 6 runs of the main question have not ended" in text(reports, "during")
+
+
 def test_after_it_the_section_has_every_choice_and_every_trial(reports: Path) -> None:
     after = section(text(reports, "after"), "Tuning of each arm")
     rows = after.splitlines()
