@@ -17,16 +17,13 @@ import threading
 import time
 import traceback
 from contextlib import nullcontext, redirect_stderr, redirect_stdout
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from m2pt.config import Modality, UserError
-from m2pt.data import decoded
+from m2pt.config import UserError
 from m2pt.files.locks import locked
-from m2pt.modalities.shared.samples import Samples
 from m2pt.pathway import PathwayError
 from m2pt.runs import environment
 from m2pt.runs.attempts import Attempt, begin_attempt, end_attempt, now
@@ -38,14 +35,13 @@ from m2pt.runs.inputs import JobInputs, read_inputs
 from m2pt.runs.memory import PeakMemory
 from m2pt.runs.record import Record, write_record
 from m2pt.runs.source import code_sha256, git_commit
-from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
+from m2pt.runs.spec import PretrainSpec
 from m2pt.training.checkpoint import epochs_of_checkpoint, remove_checkpoint
-from m2pt.training.feeds import Feed
-from m2pt.training.files import file_feed
-from m2pt.training.finetune import finetune, memory_feed
+from m2pt.training.finetune import finetune
 from m2pt.training.places import Places
 from m2pt.training.pretrain import pretrain
 from m2pt.training.share import Share, joined
+from m2pt.training.sources import read_feed, read_split
 from m2pt.training.startable import require_startable
 from m2pt.training.stopwatch import Stopwatch
 
@@ -140,13 +136,13 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
         try:
             if isinstance(spec, PretrainSpec):
                 with watch.measure("load"):
-                    splits = {split: _split(spec.modality, spec, split, inputs) for split in ("pretrain", "val")}
+                    splits = {split: read_split(spec.modality, spec, split, inputs) for split in ("pretrain", "val")}
                 record: Record = pretrain(spec, splits, _path(inputs.start_weights), device, run_dir, watch)
             else:
                 places = _places(inputs, device, share)
                 require_startable(spec, places.means)
                 with watch.measure("load"):
-                    feed = _feed(spec, inputs, share)
+                    feed = read_feed(spec, inputs, share)
                 record = finetune(spec, feed, places, run_dir, watch)
         finally:
             if share.leads:
@@ -201,22 +197,6 @@ def _prepare_device(inputs: JobInputs, index: int) -> torch.device:
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
     return device
-
-
-def _feed(spec: RunSpec, inputs: JobInputs, share: Share) -> Feed:
-    if spec.task is None:
-        return memory_feed(spec, {split: _split(spec.modality, spec, split, inputs) for split in ("train", "val", "test")}, share)
-    folder, cache = Path(inputs.data), Path(inputs.cache)
-    decoded.require(folder, spec.data_sha256, cache)
-    return file_feed(spec, folder, cache, share, inputs.loader_workers)
-
-
-def _split(modality: Modality, spec: Spec, split: str, inputs: JobInputs) -> Samples:
-    return _decoded(modality, Path(inputs.data), split, spec.input, spec.data_sha256, Path(inputs.cache))
-
-
-_decoded = lru_cache(maxsize=6)(decoded.load)
-"""A worker keeps samples between its runs; the fingerprint is part of the key, so it never returns those of other data."""
 
 
 def _places(inputs: JobInputs, device: torch.device, share: Share) -> Places:

@@ -39,6 +39,7 @@ from m2pt.runs.identity import run_id
 from m2pt.runs.inputs import JobInputs, read_inputs, write_inputs
 from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.source import code_sha256
+from m2pt.training.sources import read_split
 from tests.specs import run_spec
 from tests.waiting import PATIENCE_S, comes_true
 
@@ -250,7 +251,7 @@ def test_no_run_changes_the_samples_that_its_worker_keeps_for_the_next(tmp_path,
     assert job.run(run_dir) is None
     spec, inputs = read_spec(run_dir), read_inputs(run_dir)
     for split in ("train", "val", "test"):
-        kept = job._split(modality, spec, split, inputs)
+        kept = read_split(modality, spec, split, inputs)
         read = decoded.load(modality, everything / modality, split, config, spec.data_sha256, tmp_path / "another cache")
         assert kept.x.equal(read.x) and kept.y.equal(read.y)
 
@@ -268,7 +269,7 @@ def test_a_worker_reads_data_anew_that_were_changed_between_two_runs(tmp_path, i
     second = prepare(tmp_path / "runs", folder)
     assert second != first
     assert job.run(second) is None
-    kept = job._split("image", read_spec(second), "test", read_inputs(second))
+    kept = read_split("image", read_spec(second), "test", read_inputs(second))
     assert kept.x[0].equal(kept.x[1]), "the first picture is the second's copy now"
     digests = {read_record(run_dir, FinetuneRecord).samples_sha256 for run_dir in (first, second)}
     assert len(digests) == 2

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from m2pt.config.base import LAYERS, Frozen, Layer, Positive, PositiveFloat
+from m2pt.config.base import LAYERS, Frozen, Layer, NonNegativeFloat, Positive, PositiveFloat
 
 METHOD_NAMES: tuple[str, ...] = tuple(
     sorted(name for _, name, _ in iter_modules([str(Path(__file__).parents[1] / "methods")]) if not name.startswith("_"))
@@ -78,3 +78,5 @@ class RivalsConfig(Frozen):
     """Weight of the loss of attention maps in attention distillation (arXiv 2411.09702)."""
     matching: Annotated[Literal["weights", "activations"], Field(exclude_if=lambda matching: matching == "weights")] = "weights"
     """How the permutations of Git Re-Basin (arXiv 2209.04836) are found before an interpolation."""
+    joint_weight: Annotated[NonNegativeFloat, Field(exclude_if=lambda weight: weight == 1.0)] = 1.0
+    """Weight of the loss of the auxiliary's modality in joint training."""

@@ -52,6 +52,10 @@ class Method:
         added_loss: what it minimises beside the loss of the task; None for nothing.
         align: brings its auxiliaries into the target's coordinates before it applies them; None if it takes them as they are.
         control: the method with random weights that gains over random weights are measured against.
+        reads_auxiliary_samples: whether it trains with labelled samples of the auxiliary's modality; its auxiliary then has a
+            tokenizer (`m2pt.models.encoder.SampleEncoder`).
+        auxiliary_outputs: the logits of a batch of those samples, whose loss is minimised beside that of the task; None if it
+            does not train on their labels.
 
     """
 
@@ -71,6 +75,13 @@ class Method:
     added_loss: AddedLoss | None = None
     align: Align | None = None
     control: MethodName = "random_auxiliary"
+    reads_auxiliary_samples: bool = False
+    auxiliary_outputs: Callable[[Model, Tensor], Tensor] | None = None
+
+    @property
+    def adds_loss(self) -> bool:
+        """Whether it minimises anything beside the loss of the task."""
+        return self.added_loss is not None or self.reads_auxiliary_samples
 
     @property
     def loads_auxiliaries(self) -> bool:

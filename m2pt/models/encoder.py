@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from m2pt.config import ModelConfig
+from m2pt.config import InputConfig, Modality, ModelConfig
 from m2pt.layers import LayerNorm
+from m2pt.modalities.registry import build_tokenizer
 from m2pt.models.families import build_blocks
 
 
@@ -31,6 +32,15 @@ class Encoder(nn.Module):
         """Encode tokens."""
         encoded: Tensor = self.norm(self.blocks(tokens_BND))
         return encoded
+
+
+class SampleEncoder(Encoder):
+    """An encoder with the tokenizer of its modality, and the number of classes that the samples have."""
+
+    def __init__(self, config: ModelConfig, modality: Modality, input_config: InputConfig, num_classes: int) -> None:
+        super().__init__(config)
+        self.tokenizer = build_tokenizer(modality, input_config, config.width)
+        self.num_classes = num_classes
 
 
 def random_encoder(config: ModelConfig, seed: int) -> Encoder:

@@ -26,6 +26,9 @@ class JobInputs(Frozen):
     auxiliary_weights: tuple[str, ...] = ()
     """The encoders that the method takes besides the target's, in the order of the spec."""
 
+    auxiliary_data: str | None = None
+    """Folder of the samples of the auxiliary's modality, for methods that train with them."""
+
     device: str = "cpu"
     """`cpu` or `cuda`; set by the slot that takes the run."""
 

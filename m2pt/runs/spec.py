@@ -59,6 +59,13 @@ class TaskSpec(Frozen):
     max_unreadable: float | None = None
 
 
+class AuxiliaryData(Frozen):
+    """Labelled samples of the auxiliary's modality, which some methods train with: the train split of its small data."""
+
+    input: InputConfig
+    sha256: str
+
+
 class RunSpec(Frozen):
     """One fine-tuning of one model; a random encoder has no `WeightsRef`.
 
@@ -84,6 +91,7 @@ class RunSpec(Frozen):
     target_weights: WeightsRef | None
     auxiliary_weights: WeightsRef | None
     more_weights: tuple[WeightsRef, ...] = ()
+    auxiliary_data: Annotated[AuxiliaryData | None, Field(exclude_if=lambda data: data is None)] = None
 
     @property
     def name(self) -> str:

@@ -109,6 +109,8 @@ def _of_small_data(spec: RunSpec) -> Reasons:
     )
     if not isinstance(spec.finetune.augment, bool):
         reasons["finetune.augment"] = "small data have an augmentation of their own (`augment: true` or `false`)"
+    beside = spec.auxiliary_data.input.unread_of_small_data if spec.auxiliary_data else {}
+    reasons |= {f"auxiliary_data.input.{key}": reason for key, reason in beside.items()}
     return reasons | _of_small_samples(spec)
 
 

@@ -6,10 +6,10 @@ from typing import Literal
 
 import torch
 
-from m2pt.config import UserError
+from m2pt.config import MODALITIES, UserError
 from m2pt.methods import METHODS
 from m2pt.modalities.shared.tokenizer import Tokenizer
-from m2pt.models.encoder import Encoder, random_encoder
+from m2pt.models.encoder import Encoder, SampleEncoder, random_encoder
 from m2pt.models.model import Model, fresh
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.record import LoadedFile
@@ -30,10 +30,13 @@ def load_target(model: Model, spec: RunSpec, reference: WeightsRef, path: Path |
     return _reading("target", reference, loaded, left)
 
 
-def auxiliaries(spec: RunSpec, paths: Sequence[Path], loaded_files: list[LoadedFile]) -> list[Encoder]:
+def auxiliaries(
+    spec: RunSpec, paths: Sequence[Path], loaded_files: list[LoadedFile], auxiliary_classes: int | None = None
+) -> list[Encoder]:
     """The encoders that the method takes besides the target, from their files; drawn from the seed if the source is random.
 
-    How their files were read is added to `loaded_files`.
+    How their files were read is added to `loaded_files`. `auxiliary_classes` is the number of classes in the samples of the
+    auxiliary's modality, for a method that trains with them.
 
     Raises:
         UserError: a file is not given, has changed, or does not match the model.
@@ -42,9 +45,42 @@ def auxiliaries(spec: RunSpec, paths: Sequence[Path], loaded_files: list[LoadedF
     references = spec.auxiliary_refs
     if not references:
         names = spec.auxiliary.split("+") if METHODS[spec.method].loads_auxiliaries else []
-        return [random_encoder(spec.model, derived_seed(spec.seed, "random auxiliary", name)) for name in names]
+        seeds = [derived_seed(spec.seed, "random auxiliary", name) for name in names]
+        if METHODS[spec.method].reads_auxiliary_samples:
+            return [_random_with_tokenizer(spec, seed, auxiliary_classes) for seed in seeds]
+        return [random_encoder(spec.model, seed) for seed in seeds]
     given: tuple[Path | None, ...] = tuple(paths) or (None,) * len(references)
+    if METHODS[spec.method].reads_auxiliary_samples:
+        return [_with_tokenizer(spec, references[0], given[0], loaded_files, auxiliary_classes)]
     return [_auxiliary(spec, reference, path, loaded_files) for reference, path in zip(references, given, strict=True)]
+
+
+def _blank(spec: RunSpec, auxiliary_classes: int | None) -> SampleEncoder:
+    """A fresh encoder with a tokenizer for the samples of the auxiliary's modality, from torch's global generator."""
+    if spec.auxiliary_data is None or auxiliary_classes is None:
+        raise ValueError(f"{spec.name}: the samples of the auxiliary's modality are not given")
+    modality = next(name for name in MODALITIES if name == spec.auxiliary)
+    return SampleEncoder(spec.model, modality, spec.auxiliary_data.input, auxiliary_classes)
+
+
+def _random_with_tokenizer(spec: RunSpec, seed: int, auxiliary_classes: int | None) -> SampleEncoder:
+    """The same blocks as `random_encoder`, and a tokenizer that is drawn after them."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _blank(spec, auxiliary_classes)
+
+
+def _with_tokenizer(
+    spec: RunSpec, reference: WeightsRef, given: Path | None, loaded_files: list[LoadedFile], auxiliary_classes: int | None
+) -> SampleEncoder:
+    path = _checked(given, reference, spec, "auxiliary")
+    with torch.random.fork_rng(devices=[]):
+        encoder = _blank(spec, auxiliary_classes)
+    samples = spec.auxiliary_data.input if spec.auxiliary_data else None
+    loaded = read_encoder(path, reference.modality, samples, spec.model, reading=reference.reading, source=reference.source)
+    left = load_encoder(encoder, loaded, str(path))
+    loaded_files.append(_reading("auxiliary", reference, loaded, left))
+    return encoder
 
 
 def _auxiliary(spec: RunSpec, reference: WeightsRef, given: Path | None, loaded_files: list[LoadedFile]) -> Encoder:

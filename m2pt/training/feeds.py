@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from m2pt.config import UserError, refuses_unknown
+from m2pt.config import MODALITIES, UserError, refuses_unknown
 from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.items import Item, Items
 from m2pt.modalities.shared.samples import Samples
@@ -41,9 +41,40 @@ class Batch:
     total: int
 
 
+class AuxiliaryFeed:
+    """Labelled samples of the auxiliary's modality, of which a method trains with a batch in each step.
+
+    A batch is a function of the seed and the number of the step, so that a resumed run needs no state of this feed, and the
+    target's batches do not depend on it.
+    """
+
+    def __init__(self, spec: RunSpec, samples: Samples) -> None:
+        self._spec, self.samples = spec, samples
+        self._size = min(spec.finetune.batch_size, len(samples.y))
+        self._steps = len(samples.y) // self._size
+
+    def batch(self, step: int) -> Batch:
+        """The batch of an optimizer step, counted from 0 over the run: full, in a new order for each pass over the samples.
+
+        If the recipe augments, they are augmented as samples of their modality are.
+        """
+        turn, place = divmod(step, self._steps)
+        order = torch.randperm(len(self.samples.y), generator=self._generator("auxiliary order", turn))
+        chosen = order[place * self._size : (place + 1) * self._size]
+        x = self.samples.x[chosen]
+        if self._spec.finetune.augment:
+            modality = next(name for name in MODALITIES if name == self._spec.auxiliary)
+            x = SPECS[modality].augment(x, self._generator("auxiliary augment", step))
+        return Batch({"x": x, "y": self.samples.y[chosen]}, torch.arange(self._size), self._size)
+
+    def _generator(self, purpose: str, place: int) -> torch.Generator:
+        return torch.Generator().manual_seed(derived_seed(self._spec.seed, purpose, self._spec.auxiliary, place))
+
+
 class Feed(ABC):
     """The data of one run: `size` training samples of `classes`, with their `labels` if these are known without reading.
 
+    `pool` are these samples if they are in memory, `auxiliary` those of the auxiliary's modality if the method trains with them.
     `counts` has the counts of each split before anything is drawn from it, `skipped` has a sentence for each sample that was left
     out, and `samples_sha256` is equal for runs on exactly the same samples.
     """
@@ -53,6 +84,8 @@ class Feed(ABC):
     steps_per_epoch: int
     labels: Tensor | None
     parts: tuple[tuple[int, ...], ...] | None = None
+    pool: Samples | None = None
+    auxiliary: AuxiliaryFeed | None = None
     counts: Mapping[str, Counts]
     skipped: Sequence[str] = ()
     samples_sha256: str
@@ -79,6 +112,7 @@ class MemoryFeed(Feed):
 
     def __init__(self, spec: RunSpec, pool: Samples, splits: dict[TestSplit, Samples], share: Share) -> None:
         self._spec, self._pool, self._splits, self._share = spec, pool, splits, share
+        self.pool = pool
         self.classes, self.size, self.labels = pool.classes, len(pool.y), pool.y
         self.steps_per_epoch = -(-self.size // spec.finetune.batch_size)
 

@@ -26,7 +26,7 @@ from m2pt.training.draw import balanced
 from m2pt.training.encoders import auxiliaries, load_target
 from m2pt.training.epochs import scale_values, train
 from m2pt.training.evaluate import Evaluation, evaluate
-from m2pt.training.feeds import Feed, MemoryFeed
+from m2pt.training.feeds import AuxiliaryFeed, Feed, MemoryFeed
 from m2pt.training.finite import refuse_weights
 from m2pt.training.hopeless import refuse_hopeless
 from m2pt.training.latency import example
@@ -52,14 +52,16 @@ def build(
 ) -> Model:
     """The model that a run starts from: built from its seed, loaded with the target's weights, changed by its method.
 
-    How weight files were read is added to `loaded`. A method that compares encoders on the training samples needs the `feed`.
+    How weight files were read is added to `loaded`. A method that compares encoders on the training samples, or that trains with
+    samples of the auxiliary's modality, needs the `feed`.
     """
     loaded = [] if loaded is None else loaded
     torch.manual_seed(derived_seed(spec.seed, "model", spec.target))
     model = fresh(spec, num_classes, num_categories)
     if spec.target_weights is not None:
         loaded.append(load_target(model, spec, spec.target_weights, places.target_weights))
-    method, encoders = METHODS[spec.method], auxiliaries(spec, places.auxiliary_weights, loaded)
+    beside = len(feed.auxiliary.samples.classes) if feed and feed.auxiliary else None
+    method, encoders = METHODS[spec.method], auxiliaries(spec, places.auxiliary_weights, loaded, beside)
     if method.align is not None:
         encoders = method.align(model, spec, encoders, lambda: tokens_to_compare(spec, model, feed, places))
     method.apply(model, spec, encoders)
@@ -79,10 +81,16 @@ def draw_samples(pool: Samples, count: int | Literal["all"], seed: int) -> Sampl
 
 
 def memory_feed(spec: RunSpec, splits: dict[str, Samples], share: Share) -> Feed:
-    """The data of a run on small decoded data: `splits` holds `train`, `val` and `test`."""
+    """The data of a run on small decoded data: `splits` holds `train`, `val` and `test`.
+
+    It also holds `auxiliary`, the train split of the auxiliary's modality, for a method that trains with its samples.
+    """
+    beside = splits.get("auxiliary") if spec.auxiliary_data is not None else None
+    splits = {name: samples for name, samples in splits.items() if name != "auxiliary"}
     pool = draw_samples(splits["train"], spec.finetune.samples, derived_seed(spec.seed, "split", spec.target))
     feed = MemoryFeed(spec, pool, {"val": splits["val"], "test": splits["test"]}, share)
     feed.counts = {name: Counts(listed=len(samples.y)) for name, samples in splits.items()}
+    feed.auxiliary = None if beside is None else AuxiliaryFeed(spec, beside)
     feed.samples_sha256 = samples_sha256(spec, {})  # nothing is left out: an unreadable sample would have ended the run
     return feed
 

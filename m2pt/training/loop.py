@@ -5,7 +5,7 @@ parts in which a batch is computed change no more than the order of sums.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -24,7 +24,7 @@ from m2pt.runs.identity import derived_seed, run_id
 from m2pt.runs.spec import RunSpec
 from m2pt.training.feeds import Batch, Feed
 from m2pt.training.finite import diverged, refuse_weights
-from m2pt.training.goals import training_loss
+from m2pt.training.goals import loss_of, training_loss
 from m2pt.training.mixing import Mixing
 from m2pt.training.optim import build_optimizer, clip_gradients, rates
 from m2pt.training.precision import autocast, gradient_scaler
@@ -87,7 +87,7 @@ class Trainer:
         self.average = ModelEmaV3(self.model, decay=recipe.average_decay) if recipe.average_decay else None
         self._forward = _parallel(self.model, self.share, compiled=recipe.compiled)
         self._mixing = Mixing(self.spec, len(self.feed.classes)) if recipe.mixes else None
-        self._added_loss = METHODS[self.spec.method].added_loss
+        self._method = METHODS[self.spec.method]
         self._counts_correct = self.spec.goal == "classification" and not recipe.mixes and not recipe.mixes_before
         modules = list(self.model.modules())
         self._group_norms = [module for module in modules if isinstance(module, GroupedBatchNorm)]
@@ -123,7 +123,7 @@ class Trainer:
         line = rates(self.optimizer, self.model) | {"train/loss": loss / samples}
         if self.scaler.is_enabled():
             line["train/skipped_steps"] = float(done.skipped)
-        if self._added_loss is not None:
+        if self._method.adds_loss:
             line["train/added_loss"] = added / samples
         if self._counts_correct:
             line["train/accuracy"] = 100.0 * correct / samples
@@ -178,6 +178,8 @@ class Trainer:
         for start in range(0, count, size):
             with self._unsynced(last=start + size >= count):
                 self._part(rows.part(start, start + size))
+        if self._method.auxiliary_outputs is not None:
+            self._train_auxiliary(self._method.auxiliary_outputs, count)
         self.scaler.unscale_(self.optimizer)
         clip_gradients(self.model.parameters(), self.spec.finetune.clip_norm)
         self.scaler.step(self.optimizer)
@@ -203,7 +205,7 @@ class Trainer:
             self.model.tokenizer.draw(rows.noise, self.device)
         with autocast(self.spec.finetune.precision, self.device):
             outputs = self._forward(rows.x) if rows.given is None else self._forward(rows.x, rows.given)
-            added = None if self._added_loss is None else self._added_loss(self.model, self.spec)
+            added = None if self._method.added_loss is None else self._method.added_loss(self.model, self.spec)
         losses = training_loss(self.spec.finetune, self.spec.goal, outputs, rows.y)
         minimised = losses if added is None else losses + added
         # The processes' gradients are averaged, hence the factor.
@@ -215,6 +217,26 @@ class Trainer:
         self.progress.loss += loss
         if self._counts_correct:
             self.progress.correct += int((outputs.detach().argmax(1) == rows.labels).sum())
+
+    def _train_auxiliary(self, outputs_of: Callable[[Model, Tensor], Tensor], count: int) -> None:
+        """Forward and backward pass of this step's batch of the auxiliary's modality, beside `count` rows of the target."""
+        if self.feed.auxiliary is None or self.spec.rivals is None:
+            raise ValueError(f"{self.spec.method} needs samples of the auxiliary's modality and the section rivals")
+        batch = self.feed.auxiliary.batch(self._steps_done)
+        x, y = (batch.item[name].to(self.device) for name in ("x", "y"))
+        noise = RowNoise(derived_seed(self.spec.seed, "auxiliary noise", self._steps_done), batch.total, batch.rows)
+        size = self.micro_batch or batch.total
+        for start in range(0, batch.total, size):
+            rows = slice(start, start + size)
+            draw_paths(self.model, noise.part(start, start + size), self.device)
+            with autocast(self.spec.finetune.precision, self.device):
+                outputs = outputs_of(self.model, x[rows])
+            losses = self.spec.rivals.joint_weight * loss_of(self.spec.finetune, "classification", outputs.float(), y[rows])
+            self.scaler.scale(losses.sum() / batch.total).backward()
+            # So that the sum over an epoch, divided by the target's rows, is a mean over steps.
+            self.progress.added += float(losses.detach().sum()) / batch.total * count
+        if not math.isfinite(self.progress.added):
+            raise diverged(f"{self._here}: the training loss of the auxiliary's modality is not finite", x)
 
     def _rescale(self) -> None:
         """Adapt the scale of the loss in fp16. A step is skipped if gradients overflow at a scale that is too large. If they

@@ -89,10 +89,10 @@ def parameter_groups(
 
 def _layer(name: str, depth: int) -> int:
     """The depth of a parameter: 0 for the tokenizer, 1 for the first block, ..., depth + 1 for what follows the blocks."""
-    match name.split("."):
+    match name.removeprefix("companion.").split("."):  # a companion's parts are as deep as the target's
         case ["tokenizer", *_]:
             return 0
-        case ["blocks", index, *_]:
+        case ["blocks" | "own", index, *_]:
             return int(index) + 1
         case _:
             return depth + 1

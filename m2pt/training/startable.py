@@ -73,7 +73,7 @@ def _faults(spec: RunSpec, means: Means, known: Known) -> Iterator[str]:
     checks: tuple[Callable[[], Iterator[str]], ...] = (
         lambda: _of_data(spec),
         lambda: _of_goal(spec),
-        lambda: _of_method(spec),
+        lambda: _of_method(spec, means),
         lambda: _of_counts(spec, known),
         lambda: _of_rows(spec, means, known),
         lambda: _of_compilation(spec, means),
@@ -89,12 +89,11 @@ def _of_data(spec: RunSpec) -> Iterator[str]:
         for key, nothing in _FOR_TASKS.items():
             if getattr(recipe, key) != nothing:
                 yield f"finetune.{key}: is only for tasks on published data sets, which {spec.target} is not; leave it out."
-        for key in spec.input.for_tasks_only:
-            if getattr(spec.input, key) is not None:
-                yield (
-                    f"inputs.{spec.modality}.{key}: is only for tasks on published data sets, which {spec.target} is not; "
-                    "leave it out."
-                )
+        beside = {spec.auxiliary: spec.auxiliary_data.input} if spec.auxiliary_data else {}
+        for name, samples in ({spec.modality: spec.input} | beside).items():
+            for key in samples.for_tasks_only:
+                if getattr(samples, key) is not None:
+                    yield f"inputs.{name}.{key}: is only for tasks on published data sets, which {name} is not; leave it out."
         if not isinstance(recipe.augment, bool):
             yield f"finetune.augment: {spec.target} is small data, which has its own augmentation; set the key to true or false."
         return
@@ -132,13 +131,18 @@ def _of_goal(spec: RunSpec) -> Iterator[str]:
         yield f"finetune.cutmix: cuts rectangles, which samples of the modality {spec.modality} do not have; set it to 0."
 
 
-def _of_method(spec: RunSpec) -> Iterator[str]:
-    """Methods that the tuning, the form of the samples or the installed packages exclude."""
+def _of_method(spec: RunSpec, means: Means) -> Iterator[str]:
+    """Methods that the tuning, the form of the samples, the number of devices or the installed packages exclude."""
     method = METHODS[spec.method]
     if spec.tuning not in method.tunings:
         yield f"sweep.methods: {spec.method} has nothing to train in fix tuning, which is for scales and heads; leave one out."
     if method.refusal is not None and (sentence := method.refusal(spec)) is not None:
         yield sentence
+    if method.reads_auxiliary_samples and means.devices > 1:
+        yield (
+            f"execution.devices_per_job: {spec.method} trains with samples of two modalities, which is done on one device; set "
+            "it to 1."
+        )
 
 
 def _of_counts(spec: RunSpec, known: Known) -> Iterator[str]:

@@ -23,7 +23,7 @@ from m2pt.config import (
 )
 from m2pt.methods import METHODS
 from m2pt.modalities.recipes import resolve
-from m2pt.runs.spec import PretrainSpec, RunSpec, TaskSpec, WeightsRef
+from m2pt.runs.spec import AuxiliaryData, PretrainSpec, RunSpec, TaskSpec, WeightsRef
 
 EncoderKey = tuple[str, Modality]
 """An encoder of a study: the name of its source and its modality."""
@@ -75,7 +75,14 @@ def data_used(study: Study) -> list[str]:
     """The data that a study reads: those of its targets, and of the modalities whose encoders it pretrains."""
     targets = [target for part in study.expanded().values() for target in part.sweep.targets]
     pretrained = [modality for name, modality in encoders_used(study) if not isinstance(study.encoders[name], FileSource)]
-    return list(dict.fromkeys([*targets, *pretrained]))
+    beside = [pair[2] for part in study.expanded().values() for pair in _pairs(part) if _reads_samples(part, *pair)]
+    return list(dict.fromkeys([*targets, *pretrained, *beside]))
+
+
+def _reads_samples(study: Study, target: str, method: MethodName, auxiliary: str) -> bool:
+    """Whether a run trains with samples of the auxiliary's modality; runs of tasks cannot."""
+    del auxiliary
+    return METHODS[method].reads_auxiliary_samples and target not in study.tasks
 
 
 def modality_of(study: Study, target: str) -> Modality:
@@ -226,7 +233,14 @@ def _run_spec(study: Study, prints: Fingerprints, point: Point, make: Callable[.
         target_weights=_reference(study, prints, target_key) if loads_target else None,
         auxiliary_weights=_reference(study, prints, keys[0]) if keys else None,
         more_weights=tuple(_reference(study, prints, key) for key in keys[1:]),
+        auxiliary_data=_auxiliary_data(study, prints, point),
     )
+
+
+def _auxiliary_data(study: Study, prints: Fingerprints, point: Point) -> AuxiliaryData | None:
+    if not _reads_samples(study, point.target, point.method, point.auxiliary):
+        return None
+    return AuxiliaryData(input=getattr(study.inputs, point.auxiliary), sha256=prints.data[point.auxiliary])
 
 
 def _task_spec(task: TaskConfig, tuning: Tuning) -> TaskSpec:

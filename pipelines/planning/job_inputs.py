@@ -23,6 +23,9 @@ def job_inputs(plan: Plan, spec: Spec) -> JobInputs:
         start_weights=path(spec.start) if isinstance(spec, PretrainSpec) and spec.start else None,
         target_weights=path(spec.target_weights) if isinstance(spec, RunSpec) and spec.target_weights else None,
         auxiliary_weights=tuple(map(path, spec.auxiliary_refs)) if isinstance(spec, RunSpec) else (),
+        auxiliary_data=str(data_folder(plan.study, spec.auxiliary))
+        if isinstance(spec, RunSpec) and spec.auxiliary_data
+        else None,
         threads=THREADS,
         devices=execution.devices_per_job if isinstance(spec, RunSpec) else 1,
         checkpoint_every_epochs=execution.checkpoint_every_epochs,

@@ -55,7 +55,7 @@ class Plan:
 
     def is_ready(self, spec: Spec) -> bool:
         """Whether the data and weights that a run needs exist."""
-        return spec.ready and data_key(spec) not in self.missing_data
+        return spec.ready and not set(data_keys(spec)) & set(self.missing_data)
 
     def state(self, spec: Spec) -> RunState:
         """The state of a run."""
@@ -125,6 +125,12 @@ class Plan:
 def data_key(spec: Spec) -> str:
     """The task or modality whose data a run reads."""
     return spec.modality if isinstance(spec, PretrainSpec) else spec.target
+
+
+def data_keys(spec: Spec) -> tuple[str, ...]:
+    """Everything whose data a run reads: its task or modality, and the auxiliary's modality if the method trains with that."""
+    beside = (spec.auxiliary,) if isinstance(spec, RunSpec) and spec.auxiliary_data else ()
+    return (data_key(spec), *beside)
 
 
 def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:

@@ -63,7 +63,8 @@ def _files(plan: Plan, spec: RunSpec) -> list[tuple[Path, WeightsRef, InputConfi
         declared = None if reference is None else plan.study.encoders.get(reference.source)
         if reference is not None and isinstance(declared, FileSource):
             path = plan.weights.get((reference.source, reference.modality))
-            samples = spec.input if reference is spec.target_weights else None
+            beside = spec.auxiliary_data.input if spec.auxiliary_data else None  # its tokenizer is read too
+            samples = spec.input if reference is spec.target_weights else beside
             files += [] if path is None else [(path, reference, samples, spec.model)]
     return files
 

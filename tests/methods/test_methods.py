@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from m2pt import pathway
-from m2pt.config import METHOD_NAMES, FinetuneConfig, ImageInput, PathwayConfig, RivalsConfig, UserError
+from m2pt.config import METHOD_NAMES, AudioInput, FinetuneConfig, ImageInput, PathwayConfig, RivalsConfig, UserError
 from m2pt.config.study_file import parse_study
 from m2pt.methods import METHODS, _declared
 from m2pt.methods.__main__ import inserted
@@ -19,8 +19,9 @@ from m2pt.models.encoder import Encoder, random_encoder
 from m2pt.models.model import Model
 from m2pt.runs.folder import MERGED, create_run, read_history
 from m2pt.runs.identity import run_id
-from m2pt.runs.spec import WeightsRef
-from m2pt.training.finetune import build, finetune, memory_feed
+from m2pt.runs.spec import AuxiliaryData, WeightsRef
+from m2pt.training.finetune import build as build_model
+from m2pt.training.finetune import finetune, memory_feed
 from m2pt.training.loop import Trainer
 from m2pt.training.places import Places
 from m2pt.training.pretrain import PretrainedEncoder
@@ -43,16 +44,22 @@ def make_samples(count, seed):
 
 @pytest.fixture(scope="module")
 def splits():
-    return {"train": make_samples(40, 1), "val": make_samples(40, 2), "test": make_samples(40, 3)}
+    return made_splits()
+
+
+def made_splits():
+    sounds = make_samples(30, 4)
+    beside = Samples(torch.nn.functional.interpolate(sounds.x, 32), sounds.y % 3, ("x", "y", "z"))  # (N, 1, frames, mels)
+    return {"train": make_samples(40, 1), "val": make_samples(40, 2), "test": make_samples(40, 3), "auxiliary": beside}
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     found = []
-    for seed in range(4):
+    for seed in range(5):
         torch.manual_seed(seed)
-        model = Model("image", ImageInput(), MODEL, 4)
+        model = Model("image", ImageInput(), MODEL, 4) if seed < 4 else Model("audio", AudioInput(), MODEL, 4)
         path = folder / f"{seed}.safetensors"
         found.append((path, save_weights(path, PretrainedEncoder(model.tokenizer, model.blocks, model.fc_norm))))
     return found
@@ -66,6 +73,8 @@ def prepared(weights, method, **changes):
     refs = [WeightsRef(source="mae", modality="audio", sha256=sha256) for _, sha256 in weights[1 : 1 + count]]
     auxiliary = {"nothing": "", "random": "random", "each": "audio", "own": "image", "all": "audio+point+video"}[takes]
     base = PathwayConfig(scale_lr_multiple=10.0)
+    if declared.reads_auxiliary_samples:  # the auxiliary brings a tokenizer of its own modality
+        return _with_samples(weights, method, changes)
     fields = {
         "method": method,
         "auxiliary": auxiliary,
@@ -77,6 +86,24 @@ def prepared(weights, method, **changes):
         "more_weights": tuple(refs[1:]),
     }
     return run_spec(**(fields | changes)), Places(weights[0][0], tuple(path for path, _ in weights[1 : 1 + count]))
+
+
+def _with_samples(weights, method, changes):
+    path, sha256 = weights[4]
+    fields = {
+        "method": method,
+        "pathway": None,
+        "rivals": RivalsConfig(),
+        "finetune": RECIPE,
+        "target_weights": WeightsRef(source="mae", modality="image", sha256=weights[0][1]),
+        "auxiliary_weights": WeightsRef(source="mae", modality="audio", sha256=sha256),
+        "auxiliary_data": AuxiliaryData(input=AudioInput(), sha256="e" * 64),
+    }
+    return run_spec(**(fields | changes)), Places(weights[0][0], (path,))
+
+
+def build(spec, places, num_classes):
+    return build_model(spec, places, num_classes, feed=memory_feed(spec, made_splits(), Share()))
 
 
 def run(spec, places, splits, folder):

@@ -71,8 +71,9 @@ def used_by_runs(study: Study) -> UsedKeys:
     marked = part_specs(_marked(one_seed), prints, RunSpec.model_construct)[""]  # marks would not pass validation
     used, seen = UsedKeys(), set()
     for spec, marks in zip(specs, marked, strict=True):
-        kind = (spec.target, spec.method, spec.tuning)
-        if kind not in seen:  # seed, auxiliary and setting do not decide which values a run takes over
+        beside = spec.auxiliary if spec.auxiliary_data else ""
+        kind = (spec.target, spec.method, spec.tuning, beside)
+        if kind not in seen:  # seed, setting and an auxiliary's weights do not decide which values a run takes over
             seen.add(kind)
             _add_run(used, spec, marks, study.tasks.get(spec.target))
     for spec in specs:
@@ -114,6 +115,11 @@ def _add_spec(used: UsedKeys, spec: Spec, marks: Spec) -> None:
         for path, mark in leaves(values, section) if values is not None else ():
             if isinstance(mark, Mark):
                 _add_key(used, mark.key, is_unread(path, reasons))
+    if isinstance(spec, RunSpec) and isinstance(marks, RunSpec) and spec.auxiliary_data and marks.auxiliary_data:
+        for path, mark in leaves(marks.auxiliary_data.input, "auxiliary_data.input"):
+            if isinstance(mark, Mark):
+                _add_key(used, mark.key, is_unread(path, reasons))
+        used.present.add(f"inputs.{spec.auxiliary}")
     used.present |= {"model", f"inputs.{spec.modality}"}
 
 
