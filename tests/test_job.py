@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from m2pt import job
-from m2pt.config import MODALITIES, EmbeddedData, FinetuneConfig, InputsConfig
+from m2pt.config import MODALITIES, AudioInput, EmbeddedData, FinetuneConfig, InputsConfig, RivalsConfig
 from m2pt.data import decoded
 from m2pt.data.embedded import write_embedded
 from m2pt.data.fingerprints import fingerprint
@@ -39,6 +39,7 @@ from m2pt.runs.identity import run_id
 from m2pt.runs.inputs import JobInputs, read_inputs, write_inputs
 from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.source import code_sha256
+from m2pt.runs.spec import AuxiliaryData
 from m2pt.training.sources import read_split
 from tests.specs import run_spec
 from tests.waiting import PATIENCE_S, comes_true
@@ -241,6 +242,24 @@ def everything(tmp_path_factory):
     root = tmp_path_factory.mktemp("embedded")
     write_embedded(root / "data", EmbeddedData(pretrain=10, train=20, val=10, test=10), root / "cache")
     return root / "data"
+
+
+def test_a_run_that_trains_with_the_auxiliarys_samples_reads_them_and_fails_if_they_are_not_those(tmp_path, everything):
+    def joint(sha256):
+        return run_spec(
+            method="joint_training", setting="scratch", finetune=RECIPE, pathway=None, rivals=RivalsConfig(),
+            target_weights=None, auxiliary_weights=None, auxiliary_data=AuxiliaryData(input=AudioInput(), sha256=sha256),
+        )  # fmt: skip
+
+    sounds = everything / "audio"
+    right = joint(fingerprint(sounds, everything.parent / "cache"))
+    run_dir = prepare(tmp_path, everything / "image", right, auxiliary_data=str(sounds))
+    assert job.run(run_dir) is None
+    assert read_record(run_dir, FinetuneRecord).train_samples == 20
+    other = prepare(tmp_path, everything / "image", joint("f" * 64), auxiliary_data=str(sounds))
+    assert "audio: the data changed since the run was planned" in job.run(other)
+    write_inputs(other, read_inputs(other).model_copy(update={"auxiliary_data": None}))
+    assert "the folder of the auxiliary's samples is not given in local/inputs.json." in job.run(other)
 
 
 @pytest.mark.parametrize("modality", MODALITIES)

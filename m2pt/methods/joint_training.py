@@ -1,9 +1,9 @@
 """Rival: the target is trained with the auxiliary's modality, through the same blocks, on samples that belong to no pairs.
 
 Source: UML, *Better Together: Leveraging Unpaired Multimodal Data for Stronger Unimodal Models* (arXiv 2510.08492): one network
-processes batches of both modalities, and each step minimises the sum of both losses, the auxiliary's weighted
-(`rivals.joint_weight`). Blocks shared by all modalities are also those of VATT (arXiv 2104.11178). Here each modality keeps its own
-tokenizer, final norm and head, since their classes differ; UML shares the classifier where the classes are the same.
+processes batches of both modalities, and each step minimises the sum of both losses, the auxiliary's with a weight
+(`rivals.joint_weight`). Blocks shared by all modalities are also those of VATT (arXiv 2104.11178). Here each modality keeps its
+own tokenizer, final norm and head, since their classes differ; UML shares the classifier where the classes are the same.
 
 The blocks start as the target's, the auxiliary's tokenizer as that of its encoder. Each step takes one batch of the target, the
 same as the baseline's, and one of the auxiliary's train split: as many steps as the baseline at about twice the computation. Only
@@ -28,7 +28,7 @@ METHOD = Method(
     kind="rival",
     takes="each",
     description="trained on both modalities through the same blocks, on unpaired samples (UML)",
-    rank=212,
+    rank=216,
     apply=share_blocks,
     merge=drop_companion,
     rivals=("joint_weight",),

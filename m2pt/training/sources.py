@@ -3,7 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
-from m2pt.config import MODALITIES, Modality, UserError
+from m2pt.config import MODALITIES, Modality, UserError, refuses_unknown
 from m2pt.data import decoded
 from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.inputs import JobInputs
@@ -29,6 +29,7 @@ def read_feed(spec: RunSpec, inputs: JobInputs, share: Share) -> Feed:
     return file_feed(spec, folder, cache, share, inputs.loader_workers)
 
 
+@refuses_unknown
 def read_split(modality: Modality, spec: Spec, split: str, inputs: JobInputs) -> Samples:
     """One split of small data. Raises as `m2pt.data.decoded.load`."""
     return _decoded(modality, Path(inputs.data), split, spec.input, spec.data_sha256, Path(inputs.cache))

@@ -240,7 +240,8 @@ def _run_spec(study: Study, prints: Fingerprints, point: Point, make: Callable[.
 def _auxiliary_data(study: Study, prints: Fingerprints, point: Point) -> AuxiliaryData | None:
     if not _reads_samples(study, point.target, point.method, point.auxiliary):
         return None
-    return AuxiliaryData(input=getattr(study.inputs, point.auxiliary), sha256=prints.data[point.auxiliary])
+    # The section has been validated with the study; a marked one (`unused_keys`) would not pass.
+    return AuxiliaryData.model_construct(input=getattr(study.inputs, point.auxiliary), sha256=prints.data[point.auxiliary])
 
 
 def _task_spec(task: TaskConfig, tuning: Tuning) -> TaskSpec:

@@ -71,6 +71,19 @@ def test_weights_of_each_method():
     assert other.data_sha256 == "data-image"
 
 
+def test_samples_of_the_auxiliarys_modality_are_named_where_a_method_trains_with_them():
+    declared = study(methods=("baseline", "pathway", "joint_training"), targets=("image",), auxiliaries=("audio", "image"))
+    by_method = {run.method: run for run in run_specs(declared, prints(declared))}
+    given = by_method["joint_training"].auxiliary_data
+    assert given is not None
+    assert (given.sha256, given.input) == ("data-audio", declared.inputs.audio)
+    assert by_method["pathway"].auxiliary_data is None
+    # They are read even where no encoder of that modality is made from them.
+    drawn = {"targets": ("image",), "auxiliaries": ("audio",), "auxiliary_encoder": "random", "target_encoder": "random"}
+    assert data_used(study(methods=("baseline", "pathway"), **drawn)) == ["image"]
+    assert data_used(study(methods=("joint_attention",), **drawn)) == ["image", "audio"]
+
+
 def test_scratch_loads_no_target():
     runs = run_specs(study(settings=("scratch",)), prints(study()))
     assert all(run.target_weights is None for run in runs)

@@ -263,6 +263,19 @@ KEPT: dict[str, tuple[str, Edit]] = {
         "params",
         lambda study: (study["sweep"]["methods"].append("lora"), study["rivals"].update(lora_rank=4)),
     ),
+    "form of samples that a rival trains with": (
+        "params",
+        lambda study: (
+            study["sweep"].update(
+                targets=["image"], auxiliaries=["audio"], methods=["baseline", "joint_training"], auxiliary_encoder="random"
+            ),
+            [study["inputs"].pop(name) for name in ("point", "video")],
+            study["encoders"].pop("mae+labels"),
+            [study.pop(name) for name in ("pathway", "rivals")],
+            study["pretrain"].pop("labels"),
+            study["inputs"]["audio"].update(patch=4),
+        ),
+    ),
     "another rate": ("params", lambda study: study["finetune"].update(learning_rate=0.002)),
     "a part's rate": ("ablations", part(finetune__learning_rate=0.002)),
     "a value of a recipe's section in a part": ("paper", part(tasks__imagenet__finetune__augment__flip=0.1)),
