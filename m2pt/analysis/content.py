@@ -140,8 +140,8 @@ class Entry:
     """A cell of a table.
 
     `value` is what a machine reads: a number in the unit that the text shows, unrounded, or a name; `estimate` a mean over seeds
-    with its interval. `lines` belong to the text, `under` is below them and smaller. `strong`: the interval excludes 0 by
-    itself; `holds`: also after Holm's correction. `shade` from 0 to 1 and the sign of `value` give the background. `address` is
+    with its interval. `lines` belong to the text, `under` is below them and smaller. `strong`: in bold; `holds`:
+    shown at the error rate of its family. `shade` from 0 to 1 and the sign of `value` give the background. `address` is
     the page that the text leads to, `spoken` what is said before it to those who hear it out of its place.
     """
 

@@ -19,8 +19,8 @@ def draw(rankings: Sequence[MethodRanking]) -> list[Picture]:
         return [_picture(item) for item in rankings]
 
 
-def diagram(ranking: Ranking) -> Figure:
-    """A dot at each method's mean rank, the best at the top, hollow for controls; a line joins methods not shown to differ.
+def diagram(ranking: Ranking, groups: Sequence[Sequence[str]]) -> Figure:
+    """A dot at each method's mean rank, the best at the top, hollow for controls; a line joins each group of methods.
 
     The bar on top is as long as the critical difference (Demšar's diagram, turned so that many names fit a narrow page).
     """
@@ -32,7 +32,7 @@ def diagram(ranking: Ranking) -> Figure:
         axes.hlines(row, 1, ranking.ranks[name], color=MUTED, linewidth=0.6, zorder=1)
         face = PAPER if control else POSITIVE
         axes.plot(ranking.ranks[name], row, marker="o", markersize=5.5, color=POSITIVE, markerfacecolor=face, linestyle="none")
-    _groups(axes, ranking, names)
+    _groups(axes, groups, names)
     style.label_rows(axes, [name.replace("_", " ") for name in names])
     reach = min(ranking.critical_difference, len(names) - 1)
     axes.hlines(-1.0, 1, 1 + reach, color=INK, linewidth=1.6)
@@ -47,9 +47,9 @@ def diagram(ranking: Ranking) -> Figure:
     return drawn
 
 
-def _groups(axes: Axes, ranking: Ranking, names: Sequence[str]) -> None:
+def _groups(axes: Axes, groups: Sequence[Sequence[str]], names: Sequence[str]) -> None:
     """A vertical line along the rows of each group, to the right of the frame."""
-    for place, group in enumerate(ranking.groups):
+    for place, group in enumerate(groups):
         rows = [names.index(name) for name in group]
         x = 1.02 + 0.025 * place
         axes.plot(
@@ -63,15 +63,16 @@ def _groups(axes: Axes, ranking: Ranking, names: Sequence[str]) -> None:
 
 
 def _picture(item: MethodRanking) -> Picture:
-    drawn = diagram(item.ranking)
+    drawn = diagram(item.ranking, item.groups)
     style.arrange(drawn)
     slug = item.condition.slug
-    return Picture(f"ranking-{slug}", "ranking", slug, "", _words(item.ranking), style.png(drawn), style.svg(drawn))
+    return Picture(f"ranking-{slug}", "ranking", slug, "", _words(item), style.png(drawn), style.svg(drawn))
 
 
-def _words(ranking: Ranking) -> str:
+def _words(item: MethodRanking) -> str:
+    ranking = item.ranking
     ranks = ", ".join(f"{name} {value:.2f}" for name, value in ranking.ranks.items())
-    groups = "; ".join(f"{group[0]} to {group[-1]}" for group in ranking.groups) or "none"
+    groups = "; ".join(f"{group[0]} to {group[-1]}" for group in item.groups) or "none"
     return (
         f"Critical-difference diagram over {ranking.cases} targets. Mean ranks, best first: {ranks}. "
         f"Critical difference {ranking.critical_difference:.2f}. Not shown to differ: {groups}."

@@ -29,7 +29,7 @@ def matrix(summary: Summary) -> Figure:
     left.set_title("Gain over no auxiliary, points")
     right.set_title("Gain over random weights, points")
     left.set_ylabel("target")
-    drawn.supxlabel("auxiliary (dashed: controls; bold: interval excludes 0)", fontsize=9, color=MUTED)
+    drawn.supxlabel("auxiliary (dashed: controls; *: shown, false discovery rate 5 %)", fontsize=9, color=MUTED)
     return drawn
 
 
@@ -56,8 +56,8 @@ def _square(axes: Axes, x: float, y: float, item: Comparison | None, limit: floa
     if item is None or value is None:
         axes.text(x + 0.5, y + 0.5, item.estimate.note if item else "–", ha="center", va="center", color=MUTED, fontsize=8)
         return
-    weight = "bold" if item.estimate.sign else "normal"
-    axes.text(x + 0.5, y + 0.36, signed(value), ha="center", va="center", fontsize=10, fontweight=weight)
+    weight, star = ("bold", "*") if item.holds else ("normal", "")
+    axes.text(x + 0.5, y + 0.36, signed(value) + star, ha="center", va="center", fontsize=10, fontweight=weight)
     half_width = item.estimate.half_width
     spread = f"± {half_width:.2f}, n={item.estimate.n}" if half_width is not None else item.estimate.note.replace(", no", "\nno")
     axes.text(x + 0.5, y + 0.72, spread, ha="center", va="center", fontsize=7, linespacing=0.9)

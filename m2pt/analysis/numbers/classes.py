@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from m2pt.analysis.numbers import families
+from m2pt.analysis.numbers.averages import balanced, measured
 from m2pt.analysis.numbers.cells import Cell, Condition
-from m2pt.analysis.numbers.comparisons import SIGNIFICANT, Against, Compared
-from m2pt.analysis.numbers.statistics import Estimate, averaged, differences, holm, over_seeds
+from m2pt.analysis.numbers.comparisons import Against, Compared
+from m2pt.analysis.numbers.statistics import Estimate, differences, over_seeds
 from m2pt.config import refuses_unknown
 from m2pt.runs.record import FinetuneRecord
 
@@ -46,7 +48,7 @@ class Confusion:
 class ClassChange:
     """One class of one cell: its recall in percent, and its differences in points, paired by seed.
 
-    `adjusted_p` has Holm's correction over the classes of the cell, for each reference by itself.
+    `adjusted_p` has the correction over all classes of the cell and both references, which are one exploratory family.
     """
 
     name: str
@@ -57,17 +59,16 @@ class ClassChange:
 
     @refuses_unknown
     def holds(self, against: Against) -> bool:
-        """Whether the difference is significant after the correction."""
-        p = self.adjusted_p.get(against)
-        return p is not None and p <= SIGNIFICANT
+        """Whether the difference is shown at the error rate of its family."""
+        return families.holds(self.adjusted_p.get(against))
 
 
 @dataclass(frozen=True)
 class TargetChange:
     """How one class of a target changes with auxiliaries of other modalities against random weights.
 
-    `change` is the mean over the auxiliaries, one number per seed that is complete in all of them; `random` the recall with
-    random weights; `adjusted_p` has Holm's correction over the classes of the target.
+    `change` is the mean over the auxiliaries, one number per seed; `random` the recall with random weights; `adjusted_p` has the
+    correction over the classes of all targets and conditions, which are one exploratory family.
     """
 
     name: str
@@ -77,17 +78,18 @@ class TargetChange:
 
     @property
     def holds(self) -> bool:
-        """Whether the difference is significant after the correction."""
-        return self.adjusted_p is not None and self.adjusted_p <= SIGNIFICANT
+        """Whether the difference is shown at the error rate of its family."""
+        return families.holds(self.adjusted_p)
 
 
 @dataclass(frozen=True)
 class TargetClasses:
-    """The classes of one target within one condition, the largest mean change first."""
+    """The classes of a target in a condition, the largest mean change first; `left_out` are auxiliaries with too few runs."""
 
     condition: Condition
     target: str
     classes: tuple[TargetChange, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def shown(self) -> tuple[TargetChange, ...]:
@@ -98,13 +100,16 @@ class TargetClasses:
     def verdict(self) -> str:
         """How many classes changed, in words no stronger than the numbers."""
         tested = [item for item in self.classes if item.change.half_width is not None]
+        equal = [item.name for item in self.classes if item.change.half_width is None and item.change.n > 1]
+        untested = f"; without {', '.join(self.left_out)}, which lack complete runs" if self.left_out else ""
+        untested += f"; not tested, because all their differences are equal: {', '.join(equal)}" if equal else ""
         if not tested:
-            return "no class has an interval: that takes two seeds that are complete in every pair and in the random control"
-        alone, holding = sum(bool(item.change.sign) for item in tested), sum(item.holds for item in tested)
+            return f"no class has an interval: that takes two seeds that are complete, with different differences{untested}"
+        holding = [item.name for item in tested if item.holds]
         among = f"{len(tested)} class{'' if len(tested) == 1 else 'es'}"
-        if not alone:
-            return f"no change is shown in any of {among}"
-        return f"the interval excludes 0 in {alone} of {among}, looked at alone; in {holding or 'none'} after Holm's correction"
+        if not holding:
+            return f"no change is shown in any of {among}{untested}"
+        return f"a change is shown in {len(holding)} of {among} ({', '.join(holding)}){untested}"
 
 
 def confusion(records: Iterable[FinetuneRecord | None]) -> Confusion | None:
@@ -140,7 +145,8 @@ def changes(item: Compared, records: Records) -> list[ClassChange]:
         against: {name: over_seeds(differences(mine[name], theirs.get(name, {}))) for name in mine}
         for against, theirs in others.items()
     }
-    adjusted = {against: _holm(estimates) for against, estimates in over.items()}
+    adjusted = iter(families.discoveries([item.p_value for estimates in over.values() for item in estimates.values()]))
+    corrected = {against: {name: next(adjusted) for name in estimates} for against, estimates in over.items()}
     samples = dict(zip(matrix.classes, (matrix.counts.sum(axis=1) // matrix.runs).tolist(), strict=True))
     return [
         ClassChange(
@@ -148,7 +154,7 @@ def changes(item: Compared, records: Records) -> list[ClassChange]:
             samples=samples[name],
             recall=over_seeds(mine[name]),
             over={against: estimates[name] for against, estimates in over.items()},
-            adjusted_p={against: values[name] for against, values in adjusted.items()},
+            adjusted_p={against: values[name] for against, values in corrected.items()},
         )
         for name in mine
     ]
@@ -160,21 +166,21 @@ def by_target(cells: Sequence[Compared], records: Records) -> list[TargetClasses
     for item in cells:
         if item.cell.method == "pathway" and "random" in item.against:
             groups.setdefault((item.cell.condition, item.cell.target), []).append(item)
-    of_targets = [TargetClasses(*key, tuple(_of_target(members, records))) for key, members in groups.items()]
-    return [item for item in of_targets if item.classes]
+    of_targets = [_of_target(*key, members, records) for key, members in groups.items()]
+    adjusted = iter(families.discoveries([row.change.p_value for item in of_targets for row in item.classes]))
+    made = [replace(item, classes=tuple(replace(row, adjusted_p=next(adjusted)) for row in item.classes)) for item in of_targets]
+    return [item for item in made if item.classes]
 
 
-def _of_target(members: Sequence[Compared], records: Records) -> list[TargetChange]:
+def _of_target(condition: Condition, target: str, members: Sequence[Compared], records: Records) -> TargetClasses:
     random = recalls(members[0].against["random"], records)
     pairs = [recalls(member.cell, records) for member in members]
-    made = []
+    made, kept = [], set[int]()
     for name, of_random in random.items():
-        change = averaged([differences(pair.get(name, {}), of_random) for pair in pairs])
+        gains = [differences(pair.get(name, {}), of_random) for pair in pairs]
+        change = balanced(gains)
+        kept |= set(measured(gains))
         made.append(TargetChange(name, over_seeds(of_random), over_seeds(change)))
-    adjusted = _holm({item.name: item.change for item in made})
-    known = [replace(item, adjusted_p=adjusted[item.name]) for item in made if item.change.mean is not None]
-    return sorted(known, key=lambda item: -abs(item.change.mean or 0.0))
-
-
-def _holm(estimates: Mapping[str, Estimate]) -> dict[str, float | None]:
-    return dict(zip(estimates, holm([item.p_value for item in estimates.values()]), strict=True))
+    known = [item for item in made if item.change.mean is not None]
+    lacking = tuple(member.cell.auxiliary for place, member in enumerate(members) if place not in kept)
+    return TargetClasses(condition, target, tuple(sorted(known, key=lambda item: -abs(item.change.mean or 0.0))), lacking)

@@ -1,11 +1,14 @@
-"""The cells of a study against each other: each against its baseline and its random control, and the main question's families."""
+"""The cells of a study against each other: each against its baseline and its random control; the families of both."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from m2pt.analysis.numbers import families, unequal
+from m2pt.analysis.numbers.averages import balanced
 from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, Role, by_condition, in_order, rank
-from m2pt.analysis.numbers.statistics import BySeed, Estimate, averaged, differences, holm, over_seeds
+from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, over_seeds
+from m2pt.analysis.numbers.unequal import ALL_THERE, Missing
 from m2pt.config import RANDOM, MethodName, refuses_unknown
 from m2pt.methods import METHODS
 
@@ -13,8 +16,6 @@ Against = Literal["baseline", "random"]
 
 REFERENCES: dict[Against, tuple[MethodName, str]] = {"baseline": ("baseline", ""), "random": ("random_auxiliary", RANDOM)}
 """What cells are compared with: the method and the auxiliary of the reference. Some methods have another random control."""
-
-SIGNIFICANT = 0.05
 
 _ROLES: tuple[Role, ...] = ("pair", "random", "own")
 
@@ -67,7 +68,9 @@ def _references(cell: Cell, known: Mapping[CellKey, Cell]) -> dict[Against, Cell
 class Comparison:
     """The gain of a cell over a reference in test score, in percentage points.
 
-    `adjusted_p` is its p-value after Holm's correction over its family, e.g. the comparisons of all pairs with the baseline.
+    `p_value` is that of the estimate, or of the worst case where runs are missing on one side more than on the other
+    (`m2pt.analysis.numbers.unequal`). `adjusted_p` is the same after the correction over its exploratory family, e.g. all
+    gains over random weights. `missing` counts the runs that both sides lack.
     """
 
     cell: Cell
@@ -75,7 +78,9 @@ class Comparison:
     role: Role
     against: Against
     estimate: Estimate
+    p_value: float | None = None
     adjusted_p: float | None = None
+    missing: Missing = ALL_THERE
 
     @property
     def target(self) -> str:
@@ -99,15 +104,31 @@ class Comparison:
 
     @property
     def holds(self) -> bool:
-        """Whether the difference is significant after the correction."""
-        return self.adjusted_p is not None and self.adjusted_p <= SIGNIFICANT
+        """Whether the difference is shown at the error rate of its family."""
+        return families.holds(self.adjusted_p)
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether missing runs alone could have made what its interval excludes."""
+        return self.estimate.sign != 0 and self.p_value != self.estimate.p_value and not families.holds(self.p_value)
 
 
 @refuses_unknown
-def family(pairs: Iterable[tuple[Cell, Cell]], role: Role, against: Against) -> list[Comparison]:
-    """The comparisons of cells with their references that are asked at once, with Holm's correction over all of them."""
-    members = [Comparison(cell, reference, role, against, cell.gain(reference)) for cell, reference in pairs]
-    adjusted = holm([item.estimate.p_value for item in members])
+def group(pairs: Iterable[tuple[Cell, Cell]], role: Role, against: Against, within: unequal.Ranges) -> list[Comparison]:
+    """Cells of one role with their references, not corrected yet; `within` has the range of the scores of each target."""
+    members = list(pairs)
+    suspect = unequal.missing(members).is_suspect
+    made = []
+    for cell, reference in members:
+        value, lost = cell.gain(reference), unequal.missing([(cell, reference)])
+        p = unequal.guarded([(cell, reference)], value, within, suspect or lost.is_suspect)
+        made.append(Comparison(cell, reference, role, against, value, p, missing=lost))
+    return made
+
+
+def corrected(members: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons of one exploratory family, with its correction."""
+    adjusted = families.discoveries([item.p_value for item in members])
     return [replace(item, adjusted_p=p) for item, p in zip(members, adjusted, strict=True)]
 
 
@@ -144,8 +165,28 @@ class Summary:
 
 
 def summaries(cells: Sequence[Cell]) -> list[Summary]:
-    """One summary for each condition, in the order of the cells (`m2pt.analysis.numbers.cells.cells`)."""
-    return [_summary(condition, members) for condition, members in by_condition(cells).items()]
+    """One summary for each condition, in the order of the cells (`m2pt.analysis.numbers.cells.cells`).
+
+    The gains over each reference, of all conditions and with their controls, are one exploratory family.
+    """
+    made = [_summary(condition, members) for condition, members in by_condition(cells).items()]
+    for against in REFERENCES:
+        family = iter(corrected([item for summary in made for item in summary.comparisons if item.against == against]))
+        made = [
+            replace(summary, comparisons=tuple(next(family) if item.against == against else item for item in summary.comparisons))
+            for summary in made
+        ]
+    return made
+
+
+def average(comparisons: Sequence[Comparison]) -> Estimate:
+    """The mean over some comparisons, one number per seed; no result where they are in different units.
+
+    An average never mixes metrics: points of accuracy and points of mAP have no mean.
+    """
+    if len({item.cell.metric for item in comparisons}) > 1:
+        return Estimate(0)
+    return over_seeds(balanced([item.differences for item in comparisons]))
 
 
 def _summary(condition: Condition, members: Sequence[Cell]) -> Summary:
@@ -157,13 +198,12 @@ def _summary(condition: Condition, members: Sequence[Cell]) -> Summary:
     cells = sorted(asked, key=lambda cell: (rank(cell.target), _place(cell), rank(cell.auxiliary)))
     comparisons: list[Comparison] = []
     averages: dict[Against, Estimate] = {}
-    with_references = compared(cells)
+    with_references, within = compared(cells), unequal.ranges(cells)
     for against in REFERENCES:
         for role in _ROLES:
             of_role = [item for item in with_references if item.cell.role == role and against in item.against]
-            comparisons += family([(item.cell, item.against[against]) for item in of_role], role, against)
-        pairs = [item for item in comparisons if (item.against, item.role) == (against, "pair")]
-        averages[against] = over_seeds(averaged([item.differences for item in pairs]))
+            comparisons += group([(item.cell, item.against[against]) for item in of_role], role, against, within)
+        averages[against] = average([item for item in comparisons if (item.against, item.role) == (against, "pair")])
     auxiliaries = in_order(cell.auxiliary for cell in cells if cell.role in ("pair", "own"))
     return Summary(condition, in_order(cell.target for cell in cells), auxiliaries, tuple(cells), tuple(comparisons), averages)
 

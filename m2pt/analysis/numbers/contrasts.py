@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from m2pt.analysis.numbers import families, unequal
 from m2pt.analysis.numbers.cells import Cell, Condition, by_condition, by_method, in_order
 from m2pt.analysis.numbers.changes import ENCODER, Change, changes, references
-from m2pt.analysis.numbers.comparisons import SIGNIFICANT, Comparison, family
-from m2pt.analysis.numbers.partners import NOTHING, Pairs, Partners, gains, over_targets, paired, scores
-from m2pt.analysis.numbers.statistics import Estimate, holm, over_seeds
+from m2pt.analysis.numbers.comparisons import Comparison, group
+from m2pt.analysis.numbers.partners import NOTHING, Pairs, Partners, gains, mean_gain, paired, scores
+from m2pt.analysis.numbers.statistics import Estimate, over_seeds
+from m2pt.analysis.numbers.unequal import ALL_THERE, Missing
 from m2pt.config import RANDOM, MethodName, Study
 from m2pt.methods import METHODS
 
@@ -17,9 +19,10 @@ class Contrast:
     """One method of one part against the same method in the reference.
 
     `targets` and `overall` are differences in points, `scores` the part's own test scores in percent. `gain` is over the part's
-    own baseline, `over_random` over its own random control, both over all targets. `adjusted_p` is of `overall`, after Holm's
-    correction over the rows of the method. `published` is the paper's difference by target, if it has both scores. `unlike` are
-    the targets on which the two sides used different samples.
+    own baseline, `over_random` over its own random control, both over all targets. `p_value` is of `overall`, or of the worst
+    case where runs are missing on one side more than on the other; `adjusted_p` the same after the correction over all rows of
+    all methods, which are one exploratory family. `published` is the paper's difference by target, if it has both scores.
+    `unlike` are the targets on which the two sides used different samples.
     """
 
     change: Change
@@ -32,12 +35,14 @@ class Contrast:
     over_random: Estimate
     published: dict[str, float]
     unlike: frozenset[str] = frozenset()
+    missing: Missing = ALL_THERE
+    p_value: float | None = None
     adjusted_p: float | None = None
 
     @property
     def holds(self) -> bool:
-        """Whether the difference over all targets is significant after the correction."""
-        return self.adjusted_p is not None and self.adjusted_p <= SIGNIFICANT
+        """Whether the difference over all targets is shown at the error rate of its family."""
+        return families.holds(self.adjusted_p)
 
 
 @dataclass(frozen=True)
@@ -57,14 +62,23 @@ class Family:
 class OwnControl:
     """One method over itself with random weights in the auxiliary's place, in points.
 
-    `overall` is over all targets, one number per seed; `targets` averaged over auxiliaries; `pairs` by target and auxiliary, with
-    Holm's correction over them.
+    `overall` is over all targets, one number per seed; `targets` averaged over auxiliaries; `pairs` by target and auxiliary.
+    `p_value` is of `overall`, or of the worst case where runs are missing on one side more than on the other; `adjusted_p` the
+    same after the correction. The averages and pairs of all methods in all conditions are one exploratory family.
     """
 
     method: MethodName
     overall: Estimate
     targets: dict[str, Estimate]
     pairs: tuple[Comparison, ...]
+    p_value: float | None = None
+    missing: Missing = ALL_THERE
+    adjusted_p: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the average is shown at the error rate of its family."""
+        return families.holds(self.adjusted_p)
 
     @property
     def auxiliaries(self) -> tuple[str, ...]:
@@ -134,9 +148,11 @@ def ablations(study: Study, cells: Sequence[Cell], published: Sequence[float | N
         if change.part not in partners.reference
         for contrast in _contrasts(partners, change, published)
     ]
+    adjusted = families.discoveries([row.p_value for row in contrasts])
+    contrasts = [replace(row, adjusted_p=p) for row, p in zip(contrasts, adjusted, strict=True)]
     order = sorted(METHODS, key=lambda name: name != "pathway")
-    families = [_family(partners, name, [row for row in contrasts if row.method == name]) for name in order]
-    kept = tuple(family for family in families if family.rows)
+    of_methods = [_family(partners, name, [row for row in contrasts if row.method == name]) for name in order]
+    kept = tuple(family for family in of_methods if family.rows)
     return Ablations(tuple(partners.reference), kept, _own_random(partners), of_parts)
 
 
@@ -157,7 +173,7 @@ def _contrast(
     partners: Partners, change: Change, condition: Condition, method: MethodName, pairs: Pairs, published: Sequence[float | None]
 ) -> Contrast:
     cells = [cell for cell, _ in pairs]
-    targets = gains(pairs)
+    targets, overall, lost = gains(pairs), mean_gain(pairs), unequal.missing(pairs)
     theirs = gains(pairs, lambda cell: {seed: published[run.row] if published else None for seed, run in cell.runs.items()})
     of_paper = {target: next(iter(values.values())) for target, values in theirs.items()}
     return Contrast(
@@ -165,19 +181,20 @@ def _contrast(
         condition=condition,
         method=method,
         targets={target: over_seeds(values) for target, values in targets.items()},
-        overall=over_targets(targets),
+        overall=overall,
         scores=scores(cells),
-        gain=over_targets(gains(paired(cells, partners.baseline(change)))) if method != "baseline" else NOTHING,
+        gain=mean_gain(paired(cells, partners.baseline(change))) if method != "baseline" else NOTHING,
         over_random=partners.over_random(change, cells),
         published={target: value for target, value in of_paper.items() if value is not None},
         unlike=frozenset(cell.target for cell, other in pairs if cell.is_unlike(other)),
+        missing=lost,
+        p_value=unequal.guarded(pairs, overall, _ranges(pairs), lost.is_suspect),
     )
 
 
 def _family(partners: Partners, method: MethodName, rows: Sequence[Contrast]) -> Family:
-    """The rows of a method with their correction, and the reference's scores on the targets that any of them has."""
+    """The rows of a method, and the reference's scores on the targets that any of them has."""
     base = partners.changes[partners.reference[0]]
-    adjusted = holm([row.overall.p_value for row in rows])
     targets = tuple(dict.fromkeys(target for row in rows for target in row.targets))
     usual = [cell for cell in partners.usual() if cell.target in targets]
     mine = [cell for cell in usual if cell.method == method]
@@ -186,9 +203,9 @@ def _family(partners: Partners, method: MethodName, rows: Sequence[Contrast]) ->
         targets=targets,
         scores=scores(mine),
         baseline=scores(cell for cell in usual if cell.method == "baseline"),
-        gain=over_targets(gains(paired(mine, partners.baseline(base)))) if method != "baseline" else NOTHING,
+        gain=mean_gain(paired(mine, partners.baseline(base))) if method != "baseline" else NOTHING,
         over_random=partners.over_random(base, mine),
-        rows=tuple(replace(row, adjusted_p=p) for row, p in zip(rows, adjusted, strict=True)),
+        rows=tuple(rows),
     )
 
 
@@ -202,10 +219,24 @@ def _own_random(partners: Partners) -> dict[tuple[str, str], OwnControl]:
             for method, mine in by_method(members).items():
                 if control and METHODS[method].takes not in ("nothing", "random") and (pairs := paired(mine, control)):
                     controls[condition.slug, method] = _own_control(method, pairs)
-    return controls
+    return dict(zip(controls, _corrected(list(controls.values())), strict=True))
+
+
+def _corrected(controls: Sequence[OwnControl]) -> list[OwnControl]:
+    """With the correction over all averages and all pairs."""
+    adjusted = iter(families.discoveries([p for item in controls for p in (item.p_value, *(one.p_value for one in item.pairs))]))
+    return [
+        replace(item, adjusted_p=next(adjusted), pairs=tuple(replace(pair, adjusted_p=next(adjusted)) for pair in item.pairs))
+        for item in controls
+    ]
 
 
 def _own_control(method: MethodName, pairs: Pairs) -> OwnControl:
-    targets = gains(pairs)
-    over = {target: over_seeds(values) for target, values in targets.items()}
-    return OwnControl(method, over_targets(targets), over, tuple(family(pairs, "pair", "random")))
+    over = {target: over_seeds(values) for target, values in gains(pairs).items()}
+    within, lost, overall = _ranges(pairs), unequal.missing(pairs), mean_gain(pairs)
+    members = tuple(group(pairs, "pair", "random", within))
+    return OwnControl(method, overall, over, members, unequal.guarded(pairs, overall, within, lost.is_suspect), lost)
+
+
+def _ranges(pairs: Pairs) -> unequal.Ranges:
+    return unequal.ranges([cell for pair in pairs for cell in pair])

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from m2pt.analysis.numbers import pooling
+from m2pt.analysis.numbers.averages import balanced, measured
 from m2pt.analysis.numbers.cells import Condition
-from m2pt.analysis.numbers.comparisons import SIGNIFICANT, Against, Comparison, Summary
+from m2pt.analysis.numbers.comparisons import Against, Comparison, Summary
+from m2pt.analysis.numbers.families import SIGNIFICANT
 from m2pt.analysis.numbers.pooling import Pooled
 from m2pt.analysis.numbers.power import detectable, effect_bound, seeds_needed, smallest_margin, spread_bound, spread_of
-from m2pt.analysis.numbers.statistics import BySeed, Estimate, averaged, over_seeds
+from m2pt.analysis.numbers.statistics import BySeed, Estimate, over_seeds
 from m2pt.config import refuses_unknown
 
 ONE_POINT = 1.0
@@ -48,8 +50,8 @@ class Together:
     About further seeds of these targets are `average` (the mean over all pairs) and `middle` (the mean of the middle half of all
     pairs), both of one number per seed, and `resampled` (the mean of the middle half of the targets' seeds, by a bootstrap within
     each target). About further targets like these is `targets_like_these`, None with one target. `improvement` is the probability
-    that a run with an auxiliary beats one of the reference on the same target. `targets` are those with a seed that is complete
-    in all pairs, `left_out` the others.
+    that a run with an auxiliary beats one of the reference on the same target. `targets` are those with a pair that has seeds
+    enough to count (`m2pt.analysis.numbers.averages`), `left_out` the pairs without.
     """
 
     targets: tuple[str, ...]
@@ -120,17 +122,24 @@ def sureness(comparison: Comparison, level: float = SIGNIFICANT) -> Sureness:
 
 @refuses_unknown
 def together(summary: Summary, against: Against) -> Together | None:
-    """The pairs of one condition against one reference, over all targets; None where it has no such pairs."""
+    """The pairs of one condition against one reference, over all targets.
+
+    None where it has no such pairs, or where the targets have several metrics: their points have no mean.
+    """
     by_target: dict[str, list[Comparison]] = {}
     for item in summary.select(against, "pair"):
         by_target.setdefault(item.target, []).append(item)
     if not by_target:
         return None
-    means = {target: _known(averaged([item.differences for item in pairs])) for target, pairs in by_target.items()}
+    if len({item.cell.metric for item in summary.select(against, "pair")}) > 1:
+        return None
+    means = {target: _known(balanced([item.differences for item in pairs])) for target, pairs in by_target.items()}
+    everything = [item for pairs in by_target.values() for item in pairs]
+    kept = measured([item.differences for item in everything])
     complete = {target: values for target, values in means.items() if values}
     return Together(
         targets=tuple(complete),
-        left_out=tuple(target for target in by_target if target not in complete),
+        left_out=tuple(_name(item) for place, item in enumerate(everything) if place not in kept),
         average=summary.averages[against],
         middle=over_seeds(_middles(by_target)),
         resampled=pooling.stratified(complete) if complete else None,
@@ -158,6 +167,10 @@ def _improvement(by_target: Mapping[str, Sequence[Comparison]]) -> float | None:
     if not both:
         return None
     return pooling.probability_of_improvement({name: runs[name] for name in both}, {name: others[name] for name in both})
+
+
+def _name(item: Comparison) -> str:
+    return f"{item.target} from {item.auxiliary}"
 
 
 def _known(values: BySeed) -> list[float]:

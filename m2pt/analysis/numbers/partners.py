@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from m2pt.analysis.numbers.averages import balanced, measured
 from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, by_target
 from m2pt.analysis.numbers.changes import ENCODER, Change
-from m2pt.analysis.numbers.statistics import BySeed, Estimate, averaged, differences, over_seeds
+from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, over_seeds
 from m2pt.config import RANDOM, MethodName, Study
 from m2pt.methods import METHODS
 
@@ -29,17 +30,26 @@ def gains(pairs: Pairs, of: Callable[[Cell], BySeed] = lambda cell: cell.test) -
     targets: dict[str, list[BySeed]] = {}
     for cell, other in pairs:
         targets.setdefault(cell.target, []).append(differences(of(cell), of(other)))
-    return {target: averaged(values) for target, values in targets.items()}
+    return {target: balanced(values) for target, values in targets.items()}
 
 
-def over_targets(of_targets: Mapping[str, BySeed]) -> Estimate:
-    """The mean over targets, one number per seed, from the seeds that are complete on every target."""
-    return over_seeds(averaged(list(of_targets.values())))
+def mean_gain(pairs: Pairs) -> Estimate:
+    """The mean over targets of how far cells are above their partners, one number per seed.
+
+    No result where the targets have several metrics (points of accuracy and points of mAP have no mean), or where a target has
+    too few seeds to count (`m2pt.analysis.numbers.averages.measured`).
+    """
+    values = list(gains(pairs).values())
+    if len({cell.metric for cell, _ in pairs}) > 1:
+        return NOTHING
+    if values and len(measured(values)) < len(values):
+        return Estimate(0, len(set[int]().union(*values)))
+    return over_seeds(balanced(values))
 
 
 def scores(cells: Iterable[Cell]) -> dict[str, Estimate]:
     """The mean test score by target, averaged over auxiliaries, with its interval over seeds."""
-    return {target: over_seeds(averaged([cell.test for cell in mine])) for target, mine in by_target(cells).items()}
+    return {target: over_seeds(balanced([cell.test for cell in mine])) for target, mine in by_target(cells).items()}
 
 
 def joined(cells: Sequence[Cell]) -> Cell:
@@ -107,10 +117,10 @@ class Partners:
         if not cells or METHODS[cells[0].method].takes in ("nothing", "random"):
             return NOTHING
         control = self.random_weights(change)
-        value = over_targets(gains(paired(cells, control))) if control else NOTHING
+        value = mean_gain(paired(cells, control)) if control else NOTHING
         if value.n + value.dropped or not METHODS[cells[0].method].random_auxiliary_is_control:
             return value
-        return over_targets(gains(paired(cells, self._random(change, METHODS[cells[0].method].control))))
+        return mean_gain(paired(cells, self._random(change, METHODS[cells[0].method].control)))
 
     @property
     def _usual(self) -> Condition:

@@ -9,11 +9,12 @@ scikit-posthocs judges the same pairs to differ (`posthoc_nemenyi_friedman`), bu
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
+from m2pt.analysis.numbers import families
 from m2pt.analysis.numbers.cells import Cell, Condition, by_condition, by_method, by_target
 from m2pt.analysis.numbers.statistics import averaged
 
@@ -48,6 +49,7 @@ class MethodRanking:
 
     `scores` in percent by method and target: the mean over the auxiliaries that a method was run with and over `seeds`, those of
     the target that are complete in every ranked method. `left_out` are methods without a complete seed on every target.
+    `adjusted_p` is Friedman's p-value after the correction over all conditions, which are one exploratory family.
     """
 
     condition: Condition
@@ -55,6 +57,17 @@ class MethodRanking:
     scores: dict[str, dict[str, float]]
     seeds: dict[str, tuple[int, ...]]
     left_out: tuple[str, ...]
+    adjusted_p: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether any two methods are shown to differ at the error rate of the family."""
+        return families.holds(self.adjusted_p)
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """The largest sets of neighbours that are not shown to differ: all methods, unless Friedman's test shows a difference."""
+        return self.ranking.groups if self.holds else (tuple(self.ranking.ranks),)
 
 
 def rank(scores: Mapping[str, Sequence[float]]) -> Ranking:
@@ -86,7 +99,9 @@ def rankings(cells: Sequence[Cell]) -> list[MethodRanking]:
     It needs `FEWEST_SEEDS` seeds of each target that are complete in every ranked method.
     """
     ranked = [_ranked(condition, members) for condition, members in by_condition(cells).items()]
-    return [item for item in ranked if item is not None]
+    known = [item for item in ranked if item is not None]
+    adjusted = families.discoveries([item.ranking.p_value for item in known])
+    return [replace(item, adjusted_p=p) for item, p in zip(known, adjusted, strict=True)]
 
 
 def _ranked(condition: Condition, members: Sequence[Cell]) -> MethodRanking | None:

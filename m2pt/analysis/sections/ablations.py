@@ -20,7 +20,7 @@ from m2pt.analysis.numbers.contrasts import Contrast, Family
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.wording import NONE, change, of_p, of_score
+from m2pt.analysis.sections.wording import NONE, change, of_family, of_p, of_score
 from m2pt.analysis.tables.headline import signed
 
 _MOST_NAMES = 2
@@ -42,8 +42,8 @@ def section(facts: Facts) -> Section | None:
     words = (
         "What does each change do? A part is this study with some settings changed. Each row compares it with the same method, "
         f"target, auxiliary and seed without the change ({codes(facts.ablations.reference)}). Differences are averaged over "
-        'auxiliaries; "all targets" takes one number per seed. Intervals are 95 % t intervals over seeds. **Bold**: on its own, '
-        r"the interval excludes 0. **\***: it still does after Holm's correction over the rows of a table."
+        'auxiliaries; "all targets" takes one number per seed. Intervals are 95 % t intervals over seeds; p is after the '
+        f"correction over all rows of all methods. {of_family('ablations')} Only the differences over all targets are tested."
     )
     blocks: list[Block] = [Paragraph(prose(words)), Paragraph(prose(_GAINS))]
     for picture in (picture for picture in facts.pictures if picture.section == "ablations"):
@@ -65,7 +65,7 @@ def _table(facts: Facts, family: Family) -> Table:
         Column(plain("changed"), head=True),
         *(Column(plain(target), number=True) for target in family.targets),
         Column(plain("all targets"), number=True),
-        Column(plain("p (Holm)"), number=True),
+        Column(plain("p (corrected)"), number=True),
     ]
     columns += [Column(plain(name), number=True) for name in ("over no auxiliary", "over random weights")] if gained else []
     first = _scores(family, names, family.scores, (family.gain, family.over_random) if gained else ())
@@ -92,7 +92,7 @@ def _row(facts: Facts, family: Family, row: Contrast, gained: bool) -> tuple[Ent
     entries = (
         Entry(plain(words), row.change.part, under=(code(row.change.part),)),
         *(_cell(row, target) for target in family.targets),
-        change(row.overall, holds=row.holds),
+        change(row.overall, holds=row.holds, under=(plain(row.missing.words),) if row.missing.differs else ()),
         of_p(row.adjusted_p),
     )
     return (*entries, change(row.gain), change(row.over_random)) if gained else entries

@@ -72,7 +72,7 @@ def _scores(item: Compared) -> Section:
     if against:
         note = (
             "These intervals are not corrected for the other cells of the study; the tables of the "
-            "[report](../index.html#gains) say which differences remain after Holm's correction."
+            "[report](../index.html#gains) say which differences are shown."
         )
         blocks.append(Paragraph(prose(note), "caption"))
     return Section("Scores", "scores", tuple(blocks))

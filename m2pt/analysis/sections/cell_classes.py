@@ -1,10 +1,10 @@
 """The classes of one cell: recall by class, and the confusion matrix."""
 
-from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, plain
+from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, plain, prose
 from m2pt.analysis.numbers import classes
 from m2pt.analysis.numbers.classes import ClassChange, Confusion, Records
 from m2pt.analysis.numbers.comparisons import Compared
-from m2pt.analysis.sections.wording import AGAINST, counted, of_difference, of_p, of_score
+from m2pt.analysis.sections.wording import AGAINST, counted, of_difference, of_family, of_p, of_score
 from m2pt.analysis.tables.shading import intensity
 
 _NO_COUNTS = "No counts by class: none are kept for tagging, for segmentation, or above 50 classes."
@@ -19,10 +19,10 @@ def section(item: Compared, records: Records) -> Section:
         blocks.append(_recall(item, changes))
         if item.against:
             words = (
-                f"p after Holm's correction over the {len(changes)} classes of this table, for each reference separately; * "
-                "where it is at most 0.05."
+                f"p after the correction over the {len(changes)} classes of this table and all of its references. "
+                f"{of_family('classes of a cell')}"
             )
-            blocks.append(Paragraph(plain(words), "caption"))
+            blocks.append(Paragraph(prose(words), "caption"))
     else:
         blocks.append(Paragraph(plain(_NO_COUNTS if item.cell.complete else "No complete run.")))
     return Section("Classes", "classes", (*blocks, *([_confusion(matrix)] if matrix else [])))
@@ -30,7 +30,8 @@ def section(item: Compared, records: Records) -> Section:
 
 def _recall(item: Compared, changes: list[ClassChange]) -> Table:
     columns = [Column(plain("class"), head=True), Column(plain("samples"), number=True), Column(plain("recall"), number=True)]
-    columns += [Column(plain(words), number=True) for name in item.against for words in (f"against {AGAINST[name]}", "p (Holm)")]
+    titles = [words for name in item.against for words in (f"against {AGAINST[name]}", "p (corrected)")]
+    columns += [Column(plain(words), number=True) for words in titles]
     rows = []
     for row in changes:
         over = [

@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 
-from m2pt.analysis.content import Block, Column, Entry, Group, Item, Items, Paragraph, Section, Table, plain
+from m2pt.analysis.content import Block, Column, Entry, Group, Item, Items, Paragraph, Section, Table, plain, prose
 from m2pt.analysis.numbers import classes
 from m2pt.analysis.numbers.cells import Condition
 from m2pt.analysis.numbers.classes import TargetClasses
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.wording import capital, of_difference, of_p, of_score, word
+from m2pt.analysis.sections.wording import capital, of_difference, of_family, of_p, of_score, word
 
 _INTRODUCTION = (
     "Which classes change with auxiliaries of other modalities: the difference of their recall on the test data from that "
     "with random weights, in points, mean over the auxiliaries, paired by seed, with its 95 % t interval. Only the classes "
     "of each target with the largest mean change are shown; as they were chosen for that, their true changes are likely to "
-    "be smaller. p is after Holm's correction over all classes of the target. The page of each cell has all of its classes "
-    "and its confusion."
+    "be smaller. p is after the correction over all classes of all targets. The page of each cell has all of its classes "
+    f"and its confusion. {of_family('classes')}"
 )
 
 
@@ -28,7 +28,7 @@ def section(facts: Facts) -> Section | None:
     groups: dict[Condition, list[TargetClasses]] = {}
     for item in targets:
         groups.setdefault(item.condition, []).append(item)
-    blocks: list[Block] = [Paragraph(plain(_INTRODUCTION))]
+    blocks: list[Block] = [Paragraph(prose(_INTRODUCTION))]
     for condition, items in groups.items():
         verdicts = tuple(Item(plain(f"{capital(item.target)}: {item.verdict}.")) for item in items)
         blocks += [*folding.headed(facts, condition), _table(items), Items(verdicts, "small")]
@@ -40,7 +40,7 @@ def _table(items: Sequence[TargetClasses]) -> Table:
         Column(plain("target"), head=True, merged=True),
         Column(plain("class"), head=True),
         Column(plain("change"), number=True),
-        Column(plain("p (Holm)"), number=True),
+        Column(plain("p (corrected)"), number=True),
         Column(plain("recall with random weights"), number=True),
     )
     groups = tuple(

@@ -22,8 +22,9 @@ from m2pt.analysis.tables.headline import difference, signed
 _INTRODUCTION = (
     "Each pair is a sample of fine-tuning seeds of its target; seeds of different targets are never pooled into one sample. "
     "For all targets together there are two questions: what further seeds of *these* targets would give, and what further "
-    "targets *like these* would give. The second needs many targets, so with few its interval is wide. All intervals are 95 "
-    "% intervals; [the terms](#reading) are explained below."
+    "targets *like these* would give. The second needs many targets, so with few its interval is wide. All of this describes: "
+    "intervals are 95 % intervals and margins hold with 95 %, each by itself, and the claims are [at the top](#findings); [the "
+    "terms](#reading) are explained below."
 )
 _NOTHING_YET = (
     "Nothing here can be computed yet: an interval needs two seeds that are complete on both sides, with differences that "
@@ -37,6 +38,7 @@ _SEEDS = (
     "suffice. Adding seeds until an interval excludes 0 makes it exclude 0 too often: choose the number once, and confirm with "
     "fresh seeds."
 )
+_MIXED = "The targets are measured by several metrics, whose points have no mean: nothing is averaged over all targets."
 _FEW_SEEDS = (
     f"Too few seeds for a bootstrap: with fewer than {BOOTSTRAP_SEEDS}, its intervals contain the true value less often than the "
     "stated 95 %, so none is shown."
@@ -116,7 +118,8 @@ def _seeds(row: Sureness, count: int | None, *, measured: bool = False) -> Entry
 def _together(item: Evidence) -> folding.Blocks:
     over = list(item.together.values())
     if not over:
-        return ()
+        mixed = len({row.comparison.cell.metric for row in item.rows if row.comparison.role == "pair"}) > 1
+        return (Paragraph(plain(_MIXED), "caption"),) if mixed else ()
     columns = (Column(plain(""), head=True), *(Column(plain("over"), AGAINST[name], number=True) for name in item.together))
 
     def line(name: str, entry: Callable[[Together], Entry]) -> tuple[Entry, ...]:
@@ -147,8 +150,7 @@ def _limits(value: Together) -> list[str]:
     """What cannot be said because of the targets."""
     words = []
     if value.left_out:
-        end = ", so there is no mean over all pairs" if value.average.n == 0 else ""
-        words.append(f"Without {', '.join(value.left_out)}: no seed is complete in all pairs there{end}.")
+        words.append(f"Without {', '.join(value.left_out)}: fewer than two seeds are complete there.")
     if len(value.targets) == 1:
         words.append("One target: nothing can be said about others.")
     return words

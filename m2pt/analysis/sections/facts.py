@@ -11,6 +11,7 @@ from m2pt.analysis.figures import gallery, ranking, rates
 from m2pt.analysis.figures.gallery import Picture
 from m2pt.analysis.numbers import contrasts
 from m2pt.analysis.numbers.cells import Condition
+from m2pt.analysis.numbers.claims import Claims, claims
 from m2pt.analysis.numbers.comparisons import Compared, Summary, compared
 from m2pt.analysis.numbers.contrasts import Ablations
 from m2pt.analysis.paper.comparison import Paper, paper
@@ -96,6 +97,11 @@ class Facts:
     def ordered(self) -> list[Summary]:
         """The conditions of the reference first, then those of the parts that change something."""
         return sorted(self.analysis.summaries, key=lambda item: not self.is_reference(item.condition))
+
+    @cached_property
+    def claims(self) -> dict[Condition, Claims]:
+        """What is tested about each condition; the first of the reference has the primary claims."""
+        return claims([item for item in self.ordered if not self.ablations.is_random(item.condition.part)])
 
     def is_reference(self, condition: Condition) -> bool:
         """Whether a condition belongs to the study as it is without changes."""

@@ -1,14 +1,25 @@
 """What a study says: the claims of each condition, and what a reader must know to judge them."""
 
+from collections.abc import Sequence
+
 from m2pt.analysis.content import Block, Item, Items, Paragraph, Section, plain, prose
 from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.sections import folding, validity
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import capital
 from m2pt.analysis.tables import caveats, environments, tuning
-from m2pt.analysis.tables.headline import headline
+from m2pt.analysis.tables.headline import Statement, headline
 
 _RANDOM = "In this part random weights take the auxiliaries' place. It is a control, and says nothing about other modalities."
+
+_RATES = (
+    "**Error rates.** The primary claims are one family: with a probability of at least 95 % all of them are true (family-wise "
+    "error 5 %). Everything else, here and in all tables, is exploratory: of the differences that are shown in a family, at "
+    "most 5 % are expected to be false (false discovery rate 5 %), and each table names its family. Intervals are 95 % "
+    "intervals, each by itself."
+)
+_EXPLORATORY = 'Exploratory, and what describes these runs. Averages are tested in the family "averages".'
+_NO_CLAIM = "No primary claim is made."
 
 
 def section(facts: Facts) -> Section:
@@ -24,6 +35,7 @@ def section(facts: Facts) -> Section:
     nothing: tuple[Block, ...] = () if facts.ordered else (Paragraph(plain(reason)),)
     blocks = (
         *validity.notice(facts),
+        *((Paragraph(prose(_RATES)),) if facts.ordered else ()),
         *claims,
         *validity.registration(facts),
         *nothing,
@@ -37,8 +49,20 @@ def _claims(facts: Facts, summary: Summary) -> folding.Blocks:
         return (Paragraph(plain(_RANDOM), "caveat"),)
     if facts.source.validity.refusal:
         return ()
-    statements = headline(summary, facts.ablations.controls(summary.condition))
+    tested = facts.claims[summary.condition]
+    statements = headline(summary, facts.ablations.controls(summary.condition), tested)
     mine = [arm for arm in facts.source.arms if tuning.condition_of(arm) == summary.condition]
     unequal = tuning.in_a_claim(mine)
+    primary = [said for said in statements if said.standing == "primary"]
+    others = [said for said in statements if said.standing != "primary"]
+    blocks: list[Block] = []
+    if tested.is_primary:
+        blocks.append(Paragraph(prose("**Primary claims**" if primary else f"**{_NO_CLAIM}**")))
+    blocks += [_items(primary, unequal)] if primary else []
+    blocks += [Paragraph(plain(_EXPLORATORY), "caption"), _items(others, unequal)] if others else []
+    return tuple(blocks)
+
+
+def _items(statements: Sequence[Statement], unequal: str) -> Items:
     details = [plain(" ".join(filter(None, (capital(said.detail), unequal)))) for said in statements]
-    return (Items(tuple(Item(prose(said.claim), detail) for said, detail in zip(statements, details, strict=True)), "findings"),)
+    return Items(tuple(Item(prose(said.claim), detail) for said, detail in zip(statements, details, strict=True)), "findings")

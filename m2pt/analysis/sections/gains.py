@@ -19,6 +19,7 @@ from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.paper.gains import PaperGain
 from m2pt.analysis.sections import folding, matrices
 from m2pt.analysis.sections.facts import Facts
+from m2pt.analysis.sections.wording import of_family
 from m2pt.analysis.tables.headline import signed
 from m2pt.analysis.tables.shading import colour_limit
 from m2pt.config import MODALITIES, RANDOM
@@ -33,9 +34,9 @@ def section(facts: Facts) -> Section:
     """Both matrices of every condition, with their figures."""
     words = (
         f"Each cell: the mean difference in test {facts.measure} over paired seeds, its 95 % t interval, and the number of "
-        r"seeds. **Bold**: on its own, the interval excludes 0. **\***: it still does after Holm's correction over all pairs "
-        "of the table (for each control, over all targets). Dashed: controls. What counts as evidence of knowledge from "
-        "another modality is the second table."
+        "seeds. Dashed: controls. What counts as evidence of knowledge from another modality is the second table. Each table, "
+        f"with its controls and those of all parts, is one family. {of_family('gains over random weights')} For the first table "
+        'the family is "gains over no auxiliary".'
     )
     blocks = folding.by_condition(facts, facts.ordered, lambda summary: _condition(facts, summary))
     return Section("Gains", "gains", (Paragraph(prose(words)), *blocks))

@@ -39,12 +39,13 @@ def gain(item: Comparison | None, limit: float) -> Entry:
         return Entry(plain("no result"), None, value, missing, control=control, empty=True, address=address, spoken=spoken)
     lines = [f"± {value.half_width:.2f}" if value.half_width is not None else "no interval", f"n={of_planned(value)}"]
     lines += ["different samples"] if item.unlike else []
+    lines += [item.missing.words] if item.missing.differs else []
     return Entry(
         text=plain(signed(value.mean)),
         value=value.mean,
         estimate=value,
         lines=tuple(map(plain, lines)),
-        strong=bool(value.sign),
+        strong=item.holds,
         holds=item.holds,
         shade=intensity(value.mean, limit),
         control=control,

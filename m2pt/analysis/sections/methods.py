@@ -9,7 +9,7 @@ from m2pt.analysis.sections import folding, matrices
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.places import COSTS
 from m2pt.analysis.sections.published import cost_sentence
-from m2pt.analysis.sections.wording import capital, of_gain, of_p
+from m2pt.analysis.sections.wording import NONE, capital, of_family, of_gain, of_p
 from m2pt.analysis.tables.headline import signed
 from m2pt.analysis.tables.methods import MethodRow
 from m2pt.config import CORE_METHODS
@@ -23,10 +23,11 @@ def section(facts: Facts) -> Section | None:
     lacking = "" if facts.ablations.own_random else " (a part with `sweep.auxiliary_encoder: random`, which this study lacks)"
     words = (
         "Every method under the same recipe, over all targets and the auxiliaries it was run with: the mean difference in "
-        "points, one number per seed, with its 95 % t interval; p after Holm's correction over the methods. The random "
-        "pathway (`random_auxiliary`) is what any use of an auxiliary has to beat; the comparison of a rival with itself "
+        "points, one number per seed, with its 95 % t interval; p after the correction over both gains of all methods. The "
+        "random pathway (`random_auxiliary`) is what any use of an auxiliary has to beat; the comparison of a rival with itself "
         f"with random weights shows what it owes to the auxiliary's weights{lacking}. Times, and gains against costs, are on "
-        f"[a page of their own]({COSTS})."
+        f"[a page of their own]({COSTS}). {of_family('methods')} A method over itself with random weights, on average and by "
+        'pair, is tested in the family "methods over themselves". Gains on single targets are not tested.'
     )
     blocks: list[Block] = [Paragraph(prose(words))]
     for condition, rows in conditions:
@@ -53,16 +54,18 @@ def name_of(row: MethodRow) -> Entry:
 
 def _table(facts: Facts, condition: Condition, rows: Sequence[MethodRow]) -> Table:
     controlled = bool(facts.ablations.controls(condition))
-    names = ["over no auxiliary", "p (Holm)", "over the random pathway"]
+    names = ["over no auxiliary", "p (corrected)", "over the random pathway", "p (corrected)"]
     names += ["over itself with random weights"] if controlled else []
     columns = [Column(plain("method"), head=True), *(Column(plain(name), number=True) for name in names)]
     columns += [Column(plain(target), number=True) for target in rows[0].targets]
     columns += [Column(plain("trainable"), number=True, label="trainable parameters"), Column(plain("runs"), number=True)]
     entries = []
     for row in rows:
-        own = [of_gain(facts.ablations.control(condition, row.name))] if controlled else []
+        control = facts.ablations.own_random.get((condition.slug, row.name))
+        own = [of_gain(control.overall, holds=control.holds, missing=control.missing) if control else NONE] if controlled else []
         entries.append((
-            name_of(row), of_gain(row.gain), of_p(row.adjusted_p), of_gain(row.over_random), *own,
+            name_of(row), of_gain(row.gain, holds=row.holds, missing=row.missing), of_p(row.adjusted_p),
+            of_gain(row.over_random, holds=row.holds_over_random, missing=row.missing_random), of_p(row.adjusted_random_p), *own,
             *(of_gain(row.gains[target]) for target in row.targets),
             parameters(row.trainable_parameters), Entry(plain(f"{row.complete} of {row.runs}"), row.complete),
         ))  # fmt: skip

@@ -52,7 +52,7 @@ def report(facts: Facts) -> Page:
         encoders.section(facts),
         provenance.costs(facts),
         gaps.section(facts),
-        reading.section(facts.many),
+        reading.section(),
         recipes.section(facts),
         provenance.section(facts),
     )

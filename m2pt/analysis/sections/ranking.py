@@ -1,11 +1,10 @@
 """The methods by their mean rank over the targets."""
 
 from m2pt.analysis.content import Block, Column, Details, Entry, Group, Paragraph, Section, Table, code, plain, prose
-from m2pt.analysis.numbers.comparisons import SIGNIFICANT
 from m2pt.analysis.numbers.ranking import MethodRanking
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.wording import numeric
+from m2pt.analysis.sections.wording import number, numeric, of_family
 
 _FEW_CASES = 10
 _FIGURE = (
@@ -18,7 +17,7 @@ def section(facts: Facts) -> Section | None:
     """None where no condition has methods and targets enough."""
     if not facts.analysis.rankings:
         return None
-    blocks: list[Block] = [Paragraph(plain(_introduction(facts.measure)))]
+    blocks: list[Block] = [Paragraph(prose(_introduction(facts.measure)))]
     for item in facts.analysis.rankings:
         blocks += [*folding.headed(facts, item.condition), verdict(item)]
         if item.condition in facts.drawn:
@@ -30,23 +29,24 @@ def section(facts: Facts) -> Section | None:
 def _introduction(measure: str) -> str:
     return (
         f"Methods ranked on each target by their mean test {measure}, and the mean of these ranks over the targets. A case is "
-        "a target, never a seed: seeds of one target share its data, so more seeds make a case steadier but add no case."
+        "a target, never a seed: seeds of one target share its data, so more seeds make a case steadier but add no case. "
+        f"{of_family('rankings')}"
     )
 
 
 def verdict(item: MethodRanking) -> Paragraph:
     """Whether any methods differ, and how far apart two of them must be."""
     ranking = item.ranking
-    claim = "The methods do not all score alike" if ranking.p_value <= SIGNIFICANT else "The methods are not shown to differ"
-    p = "< 0.001" if ranking.p_value < 0.001 else f"= {ranking.p_value:.3f}"
-    words = f"**{claim}** (Friedman, p {p}, {ranking.cases} targets). "
+    claim = "The methods do not all score alike" if item.holds else "The methods are not shown to differ"
+    p = "< 0.001" if item.adjusted_p is not None and item.adjusted_p < 0.001 else f"= {number(item.adjusted_p)}"
+    words = f"**{claim}** (Friedman, p {p} after the correction, {ranking.cases} targets). "
     apart = f"{ranking.critical_difference:.2f}"
     if not ranking.can_separate:
         words += (
             f"Two methods would need to be {apart} mean ranks apart, more than {len(ranking.ranks)} methods can be: so few "
             "targets cannot separate any two of them."
         )
-    else:
+    elif item.holds:
         few = f"; with {ranking.cases} targets only the largest differences can show" if ranking.cases < _FEW_CASES else ""
         words += f"Two methods differ where their mean ranks are more than {apart} apart (Nemenyi, 5 %){few}."
     if item.left_out:

@@ -3,19 +3,30 @@
 from m2pt.analysis.content import Definitions, Section, plain, prose
 from m2pt.analysis.numbers.pooling import BOOTSTRAP_SEEDS, RESAMPLES
 
-_MANY = " Each setting is corrected by itself."
-
 _TERMS = (
     ("Paired seeds",
      "Runs with the same seed share data, order and initialisation across methods, so differences are taken seed by seed. A seed "
      'for which one of the two runs is missing is left out, and counted ("n=4 of 5").'),
     ("Interval",
      "The 95 % t interval of the mean difference. It covers the spread between fine-tuning seeds only: test samples and "
-     "encoders are the same throughout, and another pretraining could shift everything."),
-    ("Many comparisons",
-     "If there is no effect at all, at least one of twelve intervals excludes 0 in nearly every second study. Holm's correction "
-     "keeps the chance of any false one in a table at 5 %; claims at the top about single pairs or targets use it, the average "
-     "over pairs is one test of its own.{many}"),
+     "encoders are the same throughout, and another pretraining could shift everything. Each interval stands by itself: of all "
+     "intervals of a table, 5 % are expected to miss their true values."),
+    ("Primary claims",
+     "The few claims that a study is for, declared before the results: the average gain of other modalities over random weights, "
+     "the gains of its pairs, and the positive controls. They share one error rate of 5 % by a graph of weights (Bretz, Maurer, "
+     "Brannath and Posch 2009): the chance that any of them is false, in its direction or in the size that it excludes, is at "
+     "most 5 %. A true claim passes its share on to the others."),
+    ("Exploratory",
+     "Everything else. If there is no effect at all, at least one of twelve intervals excludes 0 in nearly every second study. "
+     "So the comparisons of a family are corrected together (Benjamini and Hochberg 1995): of the differences that are shown, "
+     "5 % are expected to be false. They are where to look next with fresh seeds. Bold, stars, p-values and sentences follow "
+     "from the same correction."),
+    ("Missing runs",
+     "A run that failed costs its pair a seed, and nothing is put in its place. An average is the mean of the means of its "
+     "pairs; its interval comes from leaving out each seed in turn. Where one side of a comparison lacks a larger share of its "
+     "runs, that stands beside the number. If the shares differ by more than chance makes plausible, a difference is only "
+     "shown if it stays so when each missing run of the better side takes the lowest score of its target, and of the other "
+     "side the highest."),
     ("Random control",
      "The same method with a freshly initialised auxiliary. What it gains comes from re-parameterization, not from another "
      "modality's data. A study without this control reports that as transfer."),
@@ -49,8 +60,6 @@ _TERMS = (
 )  # fmt: skip
 
 
-def section(many: bool) -> Section:
-    """The terms; `many`: whether the study has several settings."""
-    ending = _MANY if many else ""
-    items = tuple((plain(term), prose(words.replace("{many}", ending))) for term, words in _TERMS)
-    return Section("How to read it", "reading", (Definitions(items),))
+def section() -> Section:
+    """The terms."""
+    return Section("How to read it", "reading", (Definitions(tuple((plain(term), prose(words)) for term, words in _TERMS)),))

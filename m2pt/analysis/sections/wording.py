@@ -1,12 +1,29 @@
 """Numbers as a report writes them, and entries of its tables made from them."""
 
+from dataclasses import replace
+from typing import Literal
+
 from m2pt.analysis.content import Entry, Text, plain
 from m2pt.analysis.numbers.comparisons import Against
 from m2pt.analysis.numbers.statistics import Estimate
+from m2pt.analysis.numbers.unequal import ALL_THERE, Missing
 from m2pt.analysis.tables.headline import difference, signed, upwards
 
 AGAINST: dict[Against, str] = {"baseline": "no auxiliary", "random": "random weights"}
 """What a cell is compared with, in words."""
+
+Family = Literal[
+    "gains over random weights",
+    "gains over no auxiliary",
+    "averages",
+    "methods",
+    "methods over themselves",
+    "ablations",
+    "classes",
+    "classes of a cell",
+    "rankings",
+]
+"""The exploratory families of a report (`m2pt.analysis.numbers.families`)."""
 
 NONE = Entry()
 NOT_PLANNED = Entry(empty=True, spoken="not planned")
@@ -108,12 +125,22 @@ def of_score(value: Estimate | None, unit: str = "") -> Entry:
 
 def of_difference(value: Estimate | None, *, holds: bool = False) -> Entry:
     """A difference in points with its interval, or why there is none."""
-    return NONE if value is None else Entry(plain(difference(value)), value.mean, value, holds=holds)
+    return NONE if value is None else Entry(plain(difference(value)), value.mean, value, strong=holds, holds=holds)
 
 
-def of_gain(value: Estimate) -> Entry:
-    """The same, with a dash where there is no result."""
-    return of_difference(value) if value.n else NONE
+def of_gain(value: Estimate, *, holds: bool = False, missing: Missing = ALL_THERE) -> Entry:
+    """The same, with a dash where there is no result; the runs that one side lacks more than the other are below it."""
+    if not value.n:
+        return NONE
+    return replace(of_difference(value, holds=holds), under=(plain(missing.words),) if missing.differs else ())
+
+
+def of_family(name: Family) -> str:
+    """What a star means in a table of this exploratory family, as a sentence."""
+    return (
+        f'Exploratory, family "{name}": of the differences that are shown (**bold** and **\\***), at most 5 % are expected to be '
+        "false."
+    )
 
 
 def of_p(value: float | None) -> Entry:
@@ -127,9 +154,9 @@ def of_margin(value: float | None) -> Entry:
 
 
 def change(value: Estimate | None, *, holds: bool = False, under: tuple[Text, ...] = ()) -> Entry:
-    """A difference in points, followed by its interval; bold where that excludes 0."""
+    """A difference in points, followed by its interval; bold and with a star where it is shown."""
     if value is None or not value.n or value.mean is None:
         return Entry(under=under)
     lines = [plain(f"± {value.half_width:.2f}" if value.half_width is not None else "(no interval)")]
     lines += [plain(f"(n={of_planned(value)})")] if value.dropped else []
-    return Entry(plain(signed(value.mean)), value.mean, value, tuple(lines), under, strong=bool(value.sign), holds=holds)
+    return Entry(plain(signed(value.mean)), value.mean, value, tuple(lines), under, strong=holds, holds=holds)

@@ -1,33 +1,46 @@
 """What a study shows, in sentences computed from its numbers and never stronger than they are.
 
-A difference is claimed only if its 95 % interval excludes 0, and the sentence says how many such intervals remain after Holm's
-correction over all that are looked at together.
+A difference is claimed only if its family shows it (`m2pt.analysis.numbers.families`): those of the primary family with a
+family-wise error of 5 %, all others as exploratory, with a false discovery rate of 5 %.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Literal
 
-from m2pt.analysis.numbers.comparisons import SIGNIFICANT, Comparison, Summary
+from m2pt.analysis.numbers.cells import Role
+from m2pt.analysis.numbers.claims import CONTROLS, Claim, Claims, claims
+from m2pt.analysis.numbers.comparisons import Comparison, Summary
 from m2pt.analysis.numbers.contrasts import OwnControl
-from m2pt.analysis.numbers.evidence import sureness, together
-from m2pt.analysis.numbers.pooling import Pooled
+from m2pt.analysis.numbers.evidence import sureness
+from m2pt.analysis.numbers.families import SIGNIFICANT
 from m2pt.analysis.numbers.statistics import Estimate
+from m2pt.analysis.numbers.unequal import Missing
 from m2pt.methods import METHODS
 
 MINUS = "\N{MINUS SIGN}"
 
-_MOST_NAMES = 4
 _NEEDED = "An interval needs two seeds that are complete on both sides, with differences that are not all equal."
+_SCOPE = "For these encoders and on these test samples, "
+_WORDS = {1: "higher", -1: "lower"}
+_CONTROL: dict[Role, str] = {"own": "auxiliaries of the target's own modality"}
+
+Standing = Literal["primary", "exploratory", "descriptive"]
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A claim that is true on its own, and the numbers behind it."""
+    """A claim that is true on its own, and the numbers behind it.
+
+    `standing` says which error rate it has: `primary`, the family-wise one; `exploratory`, the false discovery rate of its
+    family; `descriptive` statements describe the numbers of this study and claim no difference beyond it.
+    """
 
     claim: str
     detail: str = ""
+    standing: Standing = "descriptive"
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -45,21 +58,28 @@ def difference(item: Estimate) -> str:
     return f"{signed(item.mean)} ± {item.half_width:.2f}" if item.half_width is not None else f"{signed(item.mean)} ({item.note})"
 
 
-def headline(summary: Summary, controls: Sequence[OwnControl] = ()) -> list[Statement]:
-    """The statements of one condition, the most important first.
+def headline(summary: Summary, controls: Sequence[OwnControl] = (), tested: Claims | None = None) -> list[Statement]:
+    """The statements of one condition, those with the strictest error rate first.
 
     Args:
         summary: the condition's comparisons of the pathway with its controls.
         controls: its methods compared with themselves with random weights.
+        tested: the claims about the condition; None if it is the only one of its study.
 
     """
     if not any(cell.mean_test.n for cell in summary.cells):
         return [Statement("No run is complete yet, so this study shows nothing so far.")]
-    own = own_controls(controls)
-    if not any(cell.role == "pair" for cell in summary.cells):
-        own = own or [_answer(summary)]
-        return [*own, _control(summary)] if summary.select("random", "own") else own
-    return [*own, _answer(summary), *_excluded(summary), _control(summary), *_baseline(summary), *_resolution(summary)]
+    known = claims([summary])[summary.condition] if tested is None else tested
+    standing: Standing = "primary" if known.is_primary else "exploratory"
+    made = [
+        *_others(summary, known, standing),
+        *_pairs(known.pairs, standing),
+        *(statement for role in CONTROLS for statement in _controls(known, role, standing)),
+        *own_controls(controls),
+    ]
+    if summary.select("random", "pair"):
+        made += [*_lacks_control(known), *_baseline(summary, known), *_resolution(summary)]
+    return made or [Statement("This study does not ask whether auxiliaries of other modalities do more than random weights.")]
 
 
 def own_controls(controls: Sequence[OwnControl]) -> list[Statement]:
@@ -68,114 +88,141 @@ def own_controls(controls: Sequence[OwnControl]) -> list[Statement]:
 
 
 def _own_control(item: OwnControl) -> Statement:
-    tested = [pair for pair in item.pairs if pair.estimate.half_width is not None]
-    words = {1: "scored higher than", -1: "scored lower than", 0: "is not shown to differ from"}[item.overall.sign]
+    mean = item.overall.mean or 0.0
+    words = f"scored {_WORDS[1 if mean > 0 else -1]} than" if item.holds else "is not shown to differ from"
     origin = "the same modality" if METHODS[item.method].takes == "own" else "other modalities"
-    claim = f"With encoders of {origin}, `{item.method}` {words} itself with random weights on average."
-    mean = (
-        f"on average over {_count(len(item.pairs), 'pair')} {difference(item.overall)} points ({_count(item.overall.n, 'seed')})"
-    )
-    return Statement(claim, f"{mean}; {_tally(tested, len(item.pairs))}.")
+    claim = f"{_SCOPE}`{item.method}` with encoders of {origin} {words} itself with random weights on average."
+    detail = f"{difference(item.overall)} points on average over {_count(len(item.pairs), 'pair')}"
+    shown = [pair for pair in item.pairs if pair.holds]
+    count = _count(len(item.pairs), "pair")
+    among = f"shown in {len(shown) or 'none'} of {count}{_listing(shown)}" if len(item.pairs) > 1 else ""
+    ends = [f"({_count(item.overall.n, 'seed')})", *([f"; {among}"] if among else []), _lost(item.missing)]
+    return Statement(claim, f"{detail} {''.join(ends)}.", "exploratory")
 
 
-def _answer(summary: Summary) -> Statement:
+def _others(summary: Summary, known: Claims, standing: Standing) -> list[Statement]:
     """Whether auxiliaries of other modalities do more than random weights do."""
-    pairs = summary.select("random", "pair")
-    tested = [item for item in pairs if item.estimate.half_width is not None]
     question = "whether auxiliaries of other modalities do more than random weights"
+    if not known.others:
+        asked = any(cell.role == "pair" for cell in summary.cells)
+        lack = f"This study does not ask {question}."
+        return [Statement(lack, "It lacks the random control.")] if asked else []
+    made = []
+    for claim in known.others:
+        where = _where(claim, known.others)
+        if claim.estimate.half_width is None:
+            made.append(Statement(f"It cannot be said yet {question}{where}.", _no_interval(claim)))
+            continue
+        made += [_other(claim, where, standing), *_smaller(claim, where)]
+    return made
+
+
+def _other(claim: Claim, where: str, standing: Standing) -> Statement:
+    """What is said of one average over pairs."""
+    if claim.sign:
+        words = f"{_SCOPE}auxiliaries of other modalities scored {_WORDS[claim.sign]} than random weights on average{where}."
+        return Statement(words, _numbers(claim), standing)
+    words = f"This study does not show that auxiliaries of other modalities do more than random weights{where}."
+    if claim.is_withheld:
+        words += " The runs that are missing could alone have made the difference that the others have."
+    return Statement(words, _numbers(claim))
+
+
+def _smaller(claim: Claim, where: str) -> list[Statement]:
+    """How large the average difference can still be, where none is shown."""
+    if claim.margin is None:
+        return []
+    words = f"{_SCOPE}the difference from random weights on average is shown to be smaller than {upwards(claim.margin)} points"
+    level = f"{100 * (1 - SIGNIFICANT * claim.weight):.3g} %"
+    return [Statement(f"{words}{where}.", f"The end of its {level} interval, the level of the test above.", "primary")]
+
+
+def _pairs(pairs: Sequence[Claim], standing: Standing) -> list[Statement]:
+    """The pairs that are shown to differ."""
+    made = []
+    for sign, word in _WORDS.items():
+        shown = [item for item in pairs if item.sign == sign]
+        if shown:
+            names = _listed([_name(item.comparisons[0]) for item in shown])
+            numbers = "; ".join(f"{_name(item.comparisons[0])} {_numbers(item)}" for item in shown)
+            made.append(Statement(f"{_SCOPE}other modalities scored {word} than random weights on {names}.", numbers, standing))
+    return made
+
+
+def _controls(known: Claims, role: Role, standing: Standing) -> list[Statement]:
+    """A positive control: whether the study could have seen useful weights at all."""
+    made = []
+    for claim in known.control(role):
+        where = _where(claim, known.control(role))
+        values = ", ".join(f"{item.target} {difference(item.estimate)}" for item in claim.comparisons)
+        if claim.estimate.half_width is None:
+            made.append(Statement(f"It is not known yet what the study can detect{where}.", _no_interval(claim)))
+            continue
+        detail = f"{_numbers(claim)} By target: {values}."
+        words = f"{_SCOPE}{_CONTROL[role]} scored {_WORDS.get(claim.sign, '')} than random weights on average{where}"
+        if claim.sign > 0:
+            made.append(Statement(f"{words}: the study can detect useful weights.", detail, standing))
+        elif claim.sign < 0:
+            made.append(Statement(f"{words}: the study does not detect useful weights.", detail, standing))
+        else:
+            lack = f"The study has not been shown to detect useful weights{where}, so the absence of a gain means little."
+            made.append(Statement(lack, f"Positive control, {_CONTROL[role]} against random weights: {detail}"))
+    return made
+
+
+def _lacks_control(known: Claims) -> list[Statement]:
+    if known.controls:
+        return []
+    return [Statement("It is not known what the study can detect.", "It lacks a positive control, own modality against random.")]
+
+
+def _baseline(summary: Summary, known: Claims) -> list[Statement]:
+    """Gains over no auxiliary, of other modalities and of random weights: the first can only be read with the second."""
+    pairs = summary.select("baseline", "pair")
     if not pairs:
-        return Statement(f"This study does not ask {question}.", "It lacks the pairs or the random control.")
-    if not tested:
-        return Statement(f"It cannot be said yet {question}.", _NEEDED)
-    average = summary.averages["random"]
-    if average.mean is None:
-        mean = "no seed is complete in all pairs, so there is no average over them"
-    else:
-        seeds = _count(average.n, "seed")
-        mean = f"on average over {_count(len(pairs), 'pair')} {difference(average)} points against random weights ({seeds})"
-    return Statement(_verdict(average, _holding(tested, 1), _holding(tested, -1)), f"{_tally(tested, len(pairs))}; {mean}.")
-
-
-def _verdict(average: Estimate, up: Sequence[Comparison], down: Sequence[Comparison]) -> str:
-    """The answer, from the average over the pairs and from the pairs that are significant after the correction."""
-    if up and down:
-        return f"Against random weights, other modalities scored higher on {_names(up)} and lower on {_names(down)}."
-    for sign, items, word in ((1, up, "higher"), (-1, down, "lower")):
-        if average.sign == sign or (items and average.sign == 0):
-            where = "on average" if average.sign else f"on {_names(items)}"
-            rest = "; on average no difference is shown" if average.mean is not None and not average.sign else ""
-            return f"Auxiliaries of other modalities scored {word} than random weights {where}{rest}."
-    return "This study does not show that auxiliaries of other modalities do more than random weights."
-
-
-def _excluded(summary: Summary) -> list[Statement]:
-    """How large an average difference from random weights is excluded, if none is shown; and what follows for other targets."""
-    over = together(summary, "random")
-    if over is None or over.margin is None:
         return []
-    others = "" if over.targets_like_these is None or over.left_out else _of_targets(over.targets_like_these, len(over.targets))
-    if not over.average.sign:
-        claim = f"On average the difference from random weights is shown to be smaller than {upwards(over.margin)} points."
-        these = "this target" if len(over.targets) == 1 else f"these {len(over.targets)} targets"
-        return [Statement(claim, f"Two one-sided tests at 5 %, {_count(over.average.n, 'seed')} of {these}. {others}".rstrip())]
-    if not others or over.targets_like_these is None:
-        return []
-    if over.targets_like_these.sign == over.average.sign:
-        word = "higher" if over.average.sign > 0 else "lower"
-        return [Statement(f"Taking the targets as a sample, scores are shown to be {word} on targets like these too.", others)]
-    return [Statement("It is not shown that other targets would have the same difference.", others)]
+    if not any(item.estimate.half_width is not None for item in pairs):
+        return [Statement("No pair can be compared with its baseline yet.", _NEEDED)]
+    average, gained = summary.averages["baseline"], [item for item in known.random_gains if item.estimate.mean is not None]
+    detail = f"Other modalities on average {difference(average)} points" if average.mean is not None else ""
+    words = ", ".join(f"{difference(item.estimate)} points{_where(item, gained)}" for item in gained)
+    detail += f"{'; r' if detail else 'R'}andom weights on average {words}" if gained else ""
+    detail = f"Against no auxiliary: {detail[:1].lower()}{detail[1:]}." if detail else ""
+    if known.random_gains and all(item.sign > 0 for item in known.random_gains):
+        claim = f"{_SCOPE}random weights scored higher than no auxiliary on average: a gain over no auxiliary is no evidence of"
+        return [Statement(f"{claim} knowledge from another modality.", detail, "exploratory")]
+    return [Statement("A gain over no auxiliary has to be compared with what random weights gain.", detail)]
 
 
-def _of_targets(others: Pooled, count: int) -> str:
-    """The mean over targets with its interval; empty without one."""
-    if others.low is None or others.high is None:
-        return ""
-    ends = f"95 % interval {signed(others.low)} to {signed(others.high)}"
-    return f"For targets like these (a sample of {count}) the mean difference is {signed(others.value)}, {ends}."
+def _numbers(claim: Claim) -> str:
+    """The numbers behind a claim, as a sentence."""
+    items, known = claim.comparisons, claim.measured
+    seeds = _count(claim.estimate.n, "seed")
+    noun = "pair" if claim.kind in ("others", "pair") else "target"
+    over = "" if claim.kind == "pair" else f" on average over {_count(len(known), noun)}"
+    left = [item for item in items if item not in known]
+    without = f"; without {_listed([_name(item) for item in left])}, which lack complete runs" if left and known else ""
+    p = "" if claim.adjusted_p is None else f"; p = {claim.adjusted_p:.3f} after the correction"
+    return f"{difference(claim.estimate)} points{over} ({seeds}){p}{without}{_lost(claim.missing)}."
+
+
+def _no_interval(claim: Claim) -> str:
+    return _NEEDED + (f" {_lost(claim.missing)[2:].capitalize()}." if claim.missing.differs else "")
+
+
+def _lost(missing: Missing) -> str:
+    """The runs that are missing, where one side lacks a larger share than the other."""
+    return f"; {missing.words}" if missing.differs else ""
+
+
+def _where(claim: Claim, among: Sequence[Claim]) -> str:
+    """The metric of a claim, where there are several: points of different metrics have no common average."""
+    return f" on the targets measured by {claim.metric}" if len(among) > 1 else ""
 
 
 def upwards(value: float) -> str:
     """A margin as text, rounded up: stated smaller than it is, it would claim too much."""
     return f"{math.ceil(round(value, 9) * 100) / 100:.2f}"
-
-
-def _control(summary: Summary) -> Statement:
-    """The positive control: whether the study could have seen useful weights at all."""
-    own = summary.select("random", "own")
-    tested = [item for item in own if item.estimate.half_width is not None]
-    if not own:
-        lack = "It lacks the positive control, own modality against random."
-        return Statement("It is not known what the study can detect.", lack)
-    if not tested:
-        return Statement("It is not known yet what the study can detect.", _NEEDED)
-    values = ", ".join(f"{item.target} {difference(item.estimate)}" for item in own)
-    detail = f"Positive control, own modality against random weights: {_tally(tested, len(own), 'target')}: {values}."
-    holding, shown = _holding(tested, 1), _beyond(tested, 1)
-    if holding:
-        return Statement(f"The study can detect useful weights on {_listed([item.target for item in holding])}.", detail)
-    if shown:
-        return Statement("There is only weak evidence that the study can detect useful weights.", detail)
-    lack = "The study has not been shown to detect useful weights, so the absence of a gain means little."
-    return Statement(lack, detail)
-
-
-def _baseline(summary: Summary) -> list[Statement]:
-    """Gains over no auxiliary, of other modalities and of random weights: the first can only be read with the second."""
-    pairs, controls = summary.select("baseline", "pair"), summary.select("baseline", "random")
-    tested = [item for item in pairs if item.estimate.half_width is not None]
-    if not pairs:
-        return []
-    if not tested:
-        return [Statement("No pair can be compared with its baseline yet.", _NEEDED)]
-    random = [item for item in controls if item.estimate.half_width is not None]
-    average = summary.averages["baseline"]
-    mean = f" On average over the pairs {difference(average)} points." if average.mean is not None else ""
-    detail = f"Other modalities against no auxiliary: {_tally(tested, len(pairs))}.{mean}"
-    if random:
-        detail += f" Random weights against no auxiliary: {_tally(random, len(controls), 'target')}."
-    if _holding(random, 1):
-        return [Statement("A gain over no auxiliary is no evidence of knowledge here: random weights gain too.", detail)]
-    return [Statement("A gain over no auxiliary has to be compared with what random weights gain.", detail)]
 
 
 def _resolution(summary: Summary) -> list[Statement]:
@@ -191,32 +238,12 @@ def _resolution(summary: Summary) -> list[Statement]:
     return [Statement(claim, f"{sure} {chance} for {_count(len(tested), 'pair')}; the spread is taken at its upper 90 % bound.")]
 
 
-def _tally(tested: Sequence[Comparison], planned: int, noun: str = "pair") -> str:
-    """How many intervals are above and below 0, and how many of those remain after the correction."""
-    up, down = _beyond(tested, 1), _beyond(tested, -1)
-    among = _count(len(tested), noun)
-    if len(tested) != planned:
-        among = f"the {among} with an interval ({planned} planned)"
-    if not up and not down:
-        return f"the interval excludes 0 on none of {among}"
-    sides = " and ".join([f"above 0 on {len(up)}"] * bool(up) + [f"below 0 on {len(down)}"] * bool(down))
-    remaining = [*_holding(tested, 1), *_holding(tested, -1)]
-    if len(tested) == 1:
-        return f"the interval is {sides} of {among}"
-    names = f" ({_names(remaining)})" if 0 < len(remaining) <= _MOST_NAMES and noun == "pair" else ""
-    return f"the interval is {sides} of {among}; {len(remaining) or 'none'} after Holm's correction{names}"
+def _name(item: Comparison) -> str:
+    return f"{item.target} from {item.auxiliary}"
 
 
-def _beyond(items: Sequence[Comparison], sign: int) -> list[Comparison]:
-    return [item for item in items if item.estimate.sign == sign]
-
-
-def _holding(items: Sequence[Comparison], sign: int) -> list[Comparison]:
-    return [item for item in _beyond(items, sign) if item.holds]
-
-
-def _names(items: Sequence[Comparison]) -> str:
-    return _listed([f"{item.target} from {item.auxiliary}" for item in items])
+def _listing(items: Sequence[Comparison]) -> str:
+    return f" ({_listed([_name(item) for item in items])})" if items else ""
 
 
 def _listed(names: Sequence[str]) -> str:

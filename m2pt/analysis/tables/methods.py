@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from m2pt.analysis.numbers import families, unequal
 from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, by_condition, by_method, by_target, runs_table
 from m2pt.analysis.numbers.comparisons import Against, reference_key
-from m2pt.analysis.numbers.partners import gains, over_targets
-from m2pt.analysis.numbers.statistics import BySeed, Estimate, holm, over_seeds
+from m2pt.analysis.numbers.partners import Pairs, gains, mean_gain
+from m2pt.analysis.numbers.statistics import Estimate, over_seeds
+from m2pt.analysis.numbers.unequal import Missing
 from m2pt.methods import METHODS
 
 _MEASURED = ["train_seconds", "latency_ms", "plain_latency_ms", "device_name"]
@@ -19,11 +21,13 @@ _PAIR = ["target", "seed", "device_name"]
 class MethodRow:
     """One method within one condition.
 
-    `gains` over the baseline are by target, averaged over the auxiliaries that the method was run with. `gain` and `over_random`
-    are over all targets together, one number per seed; `adjusted_p` is that of `gain` after Holm's correction over the methods.
-    `train_ratio` is the median over its runs of the training time relative to the baseline's on the same target and seed, where
-    both ran on the same kind of device. `latency_ratio` is that of a forward pass of the final model relative to a plain model
-    timed with it. `trainable_parameters` and `parameters` (of the final model) are means over its runs. None: nothing is known.
+    `gains` over the baseline are by target, averaged over the auxiliaries that the method was run with. `gain` and
+    `over_random` are over all targets together, one number per seed. `adjusted_p` and `adjusted_random_p` are their p-values
+    after the correction over both gains of all methods in all conditions, which are one exploratory family; `missing` and
+    `missing_random` count the runs that the two sides lack. `train_ratio` is the median over its runs of the training time
+    relative to the baseline's on the same target and seed, where both ran on the same kind of device. `latency_ratio` is that
+    of a forward pass of the final model relative to a plain model timed with it. `trainable_parameters` and `parameters` (of
+    the final model) are means over its runs. None: nothing is known.
     """
 
     condition: Condition
@@ -34,13 +38,28 @@ class MethodRow:
     gains: dict[str, Estimate]
     gain: Estimate
     over_random: Estimate
-    adjusted_p: float | None
+    p_value: float | None
+    random_p_value: float | None
+    missing: Missing
+    missing_random: Missing
     train_ratio: float | None
     latency_ratio: float | None
     trainable_parameters: float | None
     parameters: float | None
     runs: int
     complete: int
+    adjusted_p: float | None = None
+    adjusted_random_p: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the gain over no auxiliary is shown at the error rate of its family."""
+        return families.holds(self.adjusted_p)
+
+    @property
+    def holds_over_random(self) -> bool:
+        """Whether the gain over the random control is shown at the error rate of its family."""
+        return families.holds(self.adjusted_random_p)
 
 
 def method_rows(cells: Sequence[Cell], timings: pd.DataFrame) -> list[MethodRow]:
@@ -52,18 +71,23 @@ def method_rows(cells: Sequence[Cell], timings: pd.DataFrame) -> list[MethodRow]
 
     """
     measured = timings.drop_duplicates("run_id").set_index("run_id").reindex(columns=_MEASURED)
-    return [row for condition, members in by_condition(cells).items() for row in _condition(condition, members, measured)]
+    rows = [row for condition, members in by_condition(cells).items() for row in _condition(condition, members, measured)]
+    adjusted = families.discoveries([p for row in rows for p in (row.p_value, row.random_p_value)])
+    both = zip(rows, adjusted[::2], adjusted[1::2], strict=True)
+    return [replace(row, adjusted_p=p, adjusted_random_p=of_random) for row, p, of_random in both]
 
 
 def _condition(condition: Condition, members: Sequence[Cell], measured: pd.DataFrame) -> list[MethodRow]:
     known, methods = {cell.key: cell for cell in members}, by_method(members)
     complete = {name: _complete(mine, measured) for name, mine in methods.items()}
     baselines = complete.get("baseline", _complete([], measured))
-    targets = tuple(by_target(members))
+    targets, within = tuple(by_target(members)), unequal.ranges(members)
     rows = []
     for name, mine in methods.items():
-        over = _gains(mine, known, "baseline")
-        runs = complete[name]
+        over, over_random = _pairs(mine, known, "baseline"), _pairs(mine, known, "random")
+        gain, random_gain = mean_gain(over), mean_gain(over_random)
+        lost, lost_random = unequal.missing(over), unequal.missing(over_random)
+        of_targets, runs = gains(over), complete[name]
         rows.append(
             MethodRow(
                 condition=condition,
@@ -71,10 +95,13 @@ def _condition(condition: Condition, members: Sequence[Cell], measured: pd.DataF
                 kind=METHODS[name].kind,
                 says=METHODS[name].description,
                 targets=targets,
-                gains={target: over_seeds(over.get(target, {})) for target in targets},
-                gain=over_targets(over),
-                over_random=over_targets(_gains(mine, known, "random")),
-                adjusted_p=None,
+                gains={target: over_seeds(of_targets.get(target, {})) for target in targets},
+                gain=gain,
+                over_random=random_gain,
+                p_value=unequal.guarded(over, gain, within, lost.is_suspect),
+                random_p_value=unequal.guarded(over_random, random_gain, within, lost_random.is_suspect),
+                missing=lost,
+                missing_random=lost_random,
                 train_ratio=_train_ratio(runs, baselines),
                 latency_ratio=_median(runs["latency_ms"] / runs["plain_latency_ms"]),
                 trainable_parameters=_mean(runs["trainable_parameters"]),
@@ -83,8 +110,7 @@ def _condition(condition: Condition, members: Sequence[Cell], measured: pd.DataF
                 complete=len(runs),
             )
         )
-    adjusted = holm([row.gain.p_value for row in rows])
-    return [replace(row, adjusted_p=p) for row, p in zip(rows, adjusted, strict=True)]
+    return rows
 
 
 def _complete(cells: Sequence[Cell], measured: pd.DataFrame) -> pd.DataFrame:
@@ -93,10 +119,10 @@ def _complete(cells: Sequence[Cell], measured: pd.DataFrame) -> pd.DataFrame:
     return runs[runs["status"] == "complete"].join(measured, on="run_id")
 
 
-def _gains(cells: Sequence[Cell], known: Mapping[CellKey, Cell], against: Against) -> Mapping[str, BySeed]:
-    """By target and seed: the mean over the auxiliaries of a method's gain over a reference; nothing of the reference itself."""
+def _pairs(cells: Sequence[Cell], known: Mapping[CellKey, Cell], against: Against) -> Pairs:
+    """The cells of a method with a reference; nothing of the reference itself."""
     keys = [(cell, reference_key(cell, against)) for cell in cells]
-    return gains([(cell, known[key]) for cell, key in keys if key in known and key.method != cell.method])
+    return [(cell, known[key]) for cell, key in keys if key in known and key.method != cell.method]
 
 
 def _train_ratio(rows: pd.DataFrame, baselines: pd.DataFrame) -> float | None:

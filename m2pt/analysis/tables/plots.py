@@ -66,7 +66,7 @@ def _gains(summary: Summary) -> pd.DataFrame:
             "low": item.estimate.low,
             "high": item.estimate.high,
             "seeds": item.estimate.n,
-            "holm_p": item.adjusted_p,
+            "adjusted_p": item.adjusted_p,
         }
         for item in summary.comparisons
         if item.estimate.n

@@ -5,7 +5,9 @@ from scipy import stats
 
 from m2pt.analysis.numbers import classes
 from m2pt.analysis.numbers.cells import CellKey, Condition, cells
+from m2pt.analysis.numbers.classes import TargetChange, TargetClasses
 from m2pt.analysis.numbers.comparisons import Compared, compared
+from m2pt.analysis.numbers.statistics import estimate
 from m2pt.runs.record import FinetuneRecord
 from tests.run_records import finetune_record
 
@@ -86,12 +88,22 @@ def test_the_summary_averages_over_auxiliaries_and_puts_the_largest_change_first
     assert target.verdict == "no change is shown in any of 2 classes"
 
 
-def test_a_seed_counts_only_where_every_auxiliary_has_it() -> None:
+def test_a_missing_run_costs_its_auxiliary_a_seed_alone() -> None:
     table, records = _study(lacking=("pathwayaudio0",))
     (target,) = classes.by_target(compared(cells(table)), records)
-    assert (target.classes[0].change.n, target.classes[0].change.dropped) == (2, 1)
+    assert (target.classes[0].change.n, target.classes[0].change.dropped, target.left_out) == (3, 0, ())
     lacking = tuple(f"pathwayaudio{seed}" for seed in range(3))
-    assert classes.by_target(compared(cells(_study(lacking)[0])), _study(lacking)[1]) == []
+    (target,) = classes.by_target(compared(cells(_study(lacking)[0])), _study(lacking)[1])
+    assert target.left_out == ("audio",) and "without audio, which lack complete runs" in target.verdict
+
+
+def test_a_class_whose_differences_are_equal_is_named() -> None:
+    made = [
+        TargetChange(name, estimate([50.0, 51.0]), estimate(values))
+        for name, values in (("cat", [1.0, 1.0]), ("dog", [1.0, 2.0]))
+    ]
+    verdict = TargetClasses(Condition("pretrained", "full"), "image", tuple(made)).verdict
+    assert verdict == "no change is shown in any of 1 class; not tested, because all their differences are equal: cat"
 
 
 def test_without_confusion_matrices_nothing_is_said() -> None:

@@ -1,6 +1,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -10,6 +12,7 @@ from m2pt.analysis.numbers.evidence import evidence
 from m2pt.analysis.tables.metrics import metrics
 from m2pt.runs.table import read_table
 from tests.analysis import synthetic
+from tests.analysis.numbers.test_claims import study
 
 
 def _summary(planned: synthetic.Planned) -> Summary:
@@ -31,11 +34,22 @@ def test_every_cell_is_the_paired_difference_of_its_two_sides(tmp_path: Path) ->
     }  # fmt: skip
 
 
-def test_each_family_is_corrected_by_itself(tmp_path: Path) -> None:
+def test_the_gains_over_one_reference_are_one_family_with_their_controls(tmp_path: Path) -> None:
     summary = _summary(synthetic.complete(synthetic.plan(tmp_path, epochs=1)))
-    for family, size in ((summary.select("random", "pair"), 12), (summary.select("random", "own"), 4)):
-        smallest = min(family, key=lambda item: item.estimate.p_value or 1)
-        assert smallest.adjusted_p == pytest.approx(size * (smallest.estimate.p_value or 1))
+    for against, size in (("random", 16), ("baseline", 20)):
+        family = [item for item in summary.comparisons if item.against == against]
+        expected = stats.false_discovery_control([item.estimate.p_value for item in family])
+        assert [item.adjusted_p for item in family] == pytest.approx(list(expected)) and len(family) == size
+
+
+def test_the_parts_of_a_study_are_one_family() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.concat([study(rng, parts=("one", "two", "three"))])
+    family = [item for summary in summaries(cells(table)) for item in summary.comparisons if item.against == "random"]
+    assert len(family) == 3 * 16
+    assert [item.adjusted_p for item in family] == pytest.approx(
+        list(stats.false_discovery_control([item.p_value for item in family]))
+    )
 
 
 def test_a_failed_run_costs_its_own_seed_alone(tmp_path: Path) -> None:
@@ -46,7 +60,8 @@ def test_a_failed_run_costs_its_own_seed_alone(tmp_path: Path) -> None:
     hit, other = summary.comparison("image", "audio", "random"), summary.comparison("image", "point", "random")
     assert hit is not None and (hit.estimate.n, hit.estimate.dropped) == (2, 1)
     assert other is not None and (other.estimate.n, other.estimate.dropped) == (3, 0)
-    assert summary.averages["random"].n == 2  # only seeds that are complete in every pair
+    assert summary.averages["random"].n == 3  # the other pairs have this seed
+    assert hit.missing.words == "missing runs: 1 of 3 against 0 of 3" and not other.missing.words
 
 
 def test_average_over_pairs_has_one_number_per_seed(tmp_path: Path) -> None:

@@ -111,13 +111,13 @@ def test_one_seed_has_means_and_nothing_else():
     assert (over.margin, over.middle.half_width, over.resampled.low, over.targets_like_these.low) == (None,) * 4
 
 
-def test_a_target_without_a_whole_seed_is_left_out_and_named():
+def test_a_pair_without_seeds_is_left_out_and_named():
     runs = table(spread, targets=("image", "audio", "point"))
     runs.loc[(runs["target"] == "audio") & (runs["auxiliary"] == "image"), "test_score"] = None
     (summary,) = summaries(cells(runs))
     pooled = together(summary, "random")
-    assert (pooled.targets, pooled.left_out) == (("image", "point"), ("audio",))
-    assert pooled.average.n == pooled.middle.n == 0
+    assert (pooled.targets, pooled.left_out) == (("image", "audio", "point"), ("audio from image",))
+    assert pooled.average.n == 4 and pooled.middle.n == 0
     assert pooled.targets_like_these.low is not None
 
 
