@@ -59,7 +59,7 @@ def simulated(rng: np.random.Generator, seeds: int, gains: Mapping[tuple[str, st
     rows = []
     for target, seed in product(MODALITIES, range(seeds)):
         shared = rng.normal(LEVEL, BETWEEN_SEEDS)
-        methods = [("baseline", "", 0.0), ("random_auxiliary", "random", 0.0), ("own_modality", target, OWN_GAIN)]
+        methods = [("baseline", "", 0.0), ("random_auxiliary", "random", 0.0), ("own_lineage", target, OWN_GAIN)]
         methods += [("pathway", name, gains[target, name]) for name in MODALITIES if name != target]
         rows += [
             (target, method, auxiliary, seed, score)

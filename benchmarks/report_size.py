@@ -28,7 +28,7 @@ from m2pt.config import LAYERS, MODALITIES, Study
 from m2pt.config.study_file import parse_study
 from m2pt.runs.folder import ENCODER, EXECUTION, FAILURE, HISTORY, MERGED, RECORD, SPEC
 from m2pt.runs.identity import RECIPE_VERSION, derived_seed, run_id
-from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
+from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec, Spec
 from pipelines.planning import grid
 from pipelines.reporting.report import render
 
@@ -63,7 +63,7 @@ def planned(count: int, seeds: int) -> tuple[Study, grid.Fingerprints]:
     parts = max(1, round(count / (_RUNS_OF_A_PART * seeds)))
     lines = [f"  - {{name: part-{number}, set: {{pathway.scale_init: {0.001 * number}}}}}" for number in range(parts)]
     study = parse_study(STUDY % (list(range(seeds)), "\n".join(lines)), "large.yaml")
-    weights = {(source, modality): _sha(source, modality) for source in study.encoders for modality in MODALITIES}
+    weights = {EncoderKey(source, modality): _sha(source, modality) for source in study.encoders for modality in MODALITIES}
     return study, grid.Fingerprints({modality: _sha("data", modality) for modality in MODALITIES}, weights)
 
 
@@ -115,7 +115,7 @@ def _write_results(run_dir: Path, spec: RunSpec, rng: np.random.Generator) -> No
 
 def _confusion(spec: RunSpec, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.int64]]:
     """A hundred test samples of each class, of which a few more are classified correctly with an auxiliary than without."""
-    gain = {"baseline": 0.0, "pathway": 0.015, "random_auxiliary": 0.013, "own_modality": 0.04}[spec.method]
+    gain = {"baseline": 0.0, "pathway": 0.015, "random_auxiliary": 0.013, "own_lineage": 0.04}[spec.method]
     rows = []
     for true in range(len(_CLASSES)):
         right = 0.55 + 0.02 * true + gain

@@ -143,7 +143,7 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
                 require_startable(spec, places.means)
                 with watch.measure("load"):
                     feed = read_feed(spec, inputs, share)
-                record = finetune(spec, feed, places, run_dir, watch)
+                record = finetune(spec, feed, places, run_dir, watch).model_copy(update={"lineage": inputs.lineage})
         finally:
             if share.leads:
                 end_attempt(run_dir, attempt.model_copy(update=_measured(watch, begin, energy, memory)))

@@ -16,6 +16,7 @@ from m2pt.analysis.tables import provenance
 from m2pt.analysis.tables.environments import Environment, environments
 from m2pt.analysis.tables.methods import MethodRow, method_rows
 from m2pt.runs.identity import run_id
+from m2pt.runs.lineage import Encoders
 from m2pt.runs.record import FinetuneRecord
 from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.table import read_results
@@ -55,6 +56,7 @@ def analyse(
     pretraining: Sequence[PretrainSpec],
     encoders: Path,
     parts: Mapping[str, Sequence[RunSpec]] | None = None,
+    sources: Encoders | None = None,
 ) -> Analysis:
     """Read and compare all runs of a study.
 
@@ -64,12 +66,13 @@ def analyse(
         pretraining: the planned pretraining runs.
         encoders: the folder that holds theirs.
         parts: the runs of each part of the study, where it has parts.
+        sources: the sources of the study's encoders, which say how those of a pathway are related.
 
     Raises:
         UserError: a record cannot be read; the file is named.
 
     """
-    table, records = read_results(specs, runs, parts)
+    table, records = read_results(specs, runs, parts, sources)
     of_study = cells(table)
     lines = trajectories.history(of_study, runs)
     folders = [("finetune", runs / str(name)) for name in table["run_id"] if name]

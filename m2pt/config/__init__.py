@@ -18,12 +18,21 @@ from m2pt.config.base import (
 from m2pt.config.data import EmbeddedData
 from m2pt.config.datasets import DATASETS, Dataset
 from m2pt.config.design import DesignConfig
-from m2pt.config.encoders import FileSource, LabelsSource, LayoutName, MaeSource, Reading, Weights
+from m2pt.config.encoders import (
+    FileSource,
+    LabelsSource,
+    LayoutName,
+    MaeSource,
+    Reading,
+    TrainedSource,
+    Weights,
+)
 from m2pt.config.execution import ExecutionConfig
 from m2pt.config.finetune import BlocksConfig, FinetuneConfig, Head, TestConfig
 from m2pt.config.methods import (
     CORE_METHODS,
     METHOD_NAMES,
+    RETIRED_METHODS,
     AlignmentName,
     MethodName,
     PathwayConfig,
@@ -51,6 +60,7 @@ __all__ = [
     "METHOD_NAMES",
     "MODALITIES",
     "RANDOM",
+    "RETIRED_METHODS",
     "SECTIONS",
     "AlignmentName",
     "AudioAugment",
@@ -95,6 +105,7 @@ __all__ = [
     "Study",
     "TaskConfig",
     "TestConfig",
+    "TrainedSource",
     "TuneConfig",
     "Tuning",
     "UserError",

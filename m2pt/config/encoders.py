@@ -1,32 +1,68 @@
 """Where the weights of encoders come from: pretrained here, or read from files."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from m2pt.config.base import Frozen, Modality, Name, NonNegative, Positive
 
+Seeds = tuple[NonNegative, ...]
 
-class MaeSource(Frozen):
+
+class TrainedSource(Frozen):
+    """An encoder that is trained here: once, from one `seed`, or several times, once from each of its `seeds` (replicates)."""
+
+    seed: NonNegative = 0
+    """Seed of all random draws of the training."""
+    seeds: Annotated[Seeds | None, Field(exclude_if=lambda seeds: seeds is None)] = None
+    """Several seeds instead of one: each makes an encoder of its own, a replicate, and `sweep.encoder_seeds` says which runs use
+    which. Replicate r of a study takes the r-th seed of every such list."""
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> Self:
+        if self.seeds is None:
+            return self
+        if "seed" in self.model_fields_set:
+            raise ValueError("has both seed and seeds; keep one of them")
+        if len(self.seeds) < 2:
+            one = f"write seed: {self.seeds[0]}" if self.seeds else "write seed"
+            raise ValueError(f"seeds: names fewer than two seeds; {one} for an encoder that is trained once")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds: must not repeat a value")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = serialize(self)
+        if self.seeds is not None:
+            del document["seed"]
+        return document
+
+    def of_replicate(self, replicate: int | None) -> int | None:
+        """The seed of a replicate; None for a source with one seed, which is the same in all replicates."""
+        return None if self.seeds is None or replicate is None else self.seeds[replicate]
+
+    def replicate_of(self, seed: int | None) -> int | None:
+        """The replicate that has one of the `seeds`; None for a source with one seed."""
+        return None if self.seeds is None or seed is None else self.seeds.index(seed)
+
+
+class MaeSource(TrainedSource):
     """An encoder pretrained here by masked autoencoding, without labels."""
 
     kind: Literal["mae"]
     """Pretrained here by masked autoencoding."""
-    seed: NonNegative = 0
-    """Seed of all random draws of the pretraining."""
     steps: Positive | None = None
     """Optimizer steps, if not `pretrain.mae.steps`."""
 
 
-class LabelsSource(Frozen):
+class LabelsSource(TrainedSource):
     """An encoder trained further with the labels of its own modality's pretraining split."""
 
     kind: Literal["labels"]
     """Trained further with labels."""
     start: Name
-    """The encoder of kind `mae` that the training starts from, by its name."""
-    seed: NonNegative = 0
-    """Seed of all random draws of the training."""
+    """The encoder of kind `mae` that the training starts from, by its name; each replicate starts from the same one of it."""
     steps: Positive | None = None
     """Optimizer steps, if not `pretrain.labels.steps`."""
 

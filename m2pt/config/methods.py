@@ -4,7 +4,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from m2pt.config.base import LAYERS, Frozen, Layer, NonNegativeFloat, Positive, PositiveFloat
 
@@ -13,13 +13,26 @@ METHOD_NAMES: tuple[str, ...] = tuple(
 )
 """The names of the files in `m2pt/methods/`, each of which is one method; they are listed, not imported."""
 
+RETIRED_METHODS = {
+    "own_modality": "it mixed two controls; write own_lineage for an auxiliary that goes on from the target's own encoder, or "
+    "own_apart for one that was pretrained apart",
+}
+"""Names of methods that no longer exist, with the reason and what to write instead."""
+
+
+def _still_known(name: object) -> object:
+    if isinstance(name, str) and name in RETIRED_METHODS:
+        raise ValueError(f"there is no method {name} any more: {RETIRED_METHODS[name]}")
+    return name
+
+
 if TYPE_CHECKING:
     MethodName = str
 else:
-    MethodName = Literal[METHOD_NAMES]
+    MethodName = Annotated[Literal[METHOD_NAMES], BeforeValidator(_still_known)]
 
-CORE_METHODS: tuple[MethodName, ...] = ("baseline", "pathway", "random_auxiliary", "own_modality")
-"""What a study compares by default: the claim with its reference and its two main controls."""
+CORE_METHODS: tuple[MethodName, ...] = ("baseline", "pathway", "random_auxiliary")
+"""What a study compares by default: the claim with its reference and its control, which any encoders allow."""
 
 
 AlignmentName = Literal["weights", "activations", "procrustes", "linear"]

@@ -4,13 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Self
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError, ValidationInfo, model_validator
 from pydantic_core import to_jsonable_python
 
 from m2pt.config.base import MODALITIES, RANDOM, Frozen, Name
 from m2pt.config.data import DataConfig
 from m2pt.config.design import DesignConfig
-from m2pt.config.encoders import EncoderSource, LabelsSource, MaeSource
+from m2pt.config.encoders import EncoderSource, LabelsSource, MaeSource, TrainedSource
 from m2pt.config.execution import ExecutionConfig
 from m2pt.config.faults import faults_of
 from m2pt.config.finetune import FinetuneConfig
@@ -21,6 +21,9 @@ from m2pt.config.pretrain import PretrainConfig
 from m2pt.config.search import SearchConfig
 from m2pt.config.sweep import SweepConfig
 from m2pt.config.tasks import TaskConfig
+
+_CHANGED = {"changed": True}
+"""Tells the checks of a study that it is one with other values; what holds for complete studies alone was checked before."""
 
 
 class PartConfig(Frozen):
@@ -108,7 +111,7 @@ class Study(Frozen):
                 raise ValueError(f"{where}.{key}: there is no section {'.'.join(path)!r}")
             section[last] = value
         try:
-            return Study.model_validate_json(json.dumps(raw))
+            return Study.model_validate_json(json.dumps(raw), context=_CHANGED)
         except ValidationError as error:
             raise ValueError(f"{where}: {'; '.join(faults_of(error))}") from error
 
@@ -135,6 +138,50 @@ class Study(Frozen):
         for name, source in self.encoders.items():
             if isinstance(source, LabelsSource) and not isinstance(self.encoders.get(source.start), MaeSource):
                 raise ValueError(f"encoders.{name}.start: {source.start!r} must name an encoder of kind mae")
+        return self
+
+    @property
+    def replicates(self) -> int | None:
+        """How many replicates of its encoders the study has: as many as an encoder has `seeds`; None if none has `seeds`.
+
+        It is the same for all parts, so that the runs of two parts can be paired.
+        """
+        listed = (source.seeds for source in self.encoders.values() if isinstance(source, TrainedSource))
+        return next((len(seeds) for seeds in listed if seeds is not None), None)
+
+    @model_validator(mode="after")
+    def _replicates_fit(self) -> Self:
+        first = None
+        for name, source in self.encoders.items():
+            if not isinstance(source, TrainedSource):
+                continue
+            start = self.encoders.get(source.start) if isinstance(source, LabelsSource) else None
+            if source.seeds is None and isinstance(start, MaeSource) and start.seeds is not None:
+                raise ValueError(
+                    f"encoders.{name}: the encoder that it starts from has {len(start.seeds)} seeds, so it is trained as often; "
+                    f"give it as many seeds, one for each start"
+                )
+            if source.seeds is not None and first is not None and len(source.seeds) != first[1]:
+                raise ValueError(
+                    f"encoders.{name}.seeds: {len(source.seeds)} seeds, but encoders.{first[0]} has {first[1]}; "
+                    "all encoders with seeds need the same number"
+                )
+            first = first or (None if source.seeds is None else (name, len(source.seeds)))
+        return self
+
+    @model_validator(mode="after")
+    def _replicates_are_balanced(self, info: ValidationInfo) -> Self:
+        count = self.replicates
+        if count is None or info.context == _CHANGED:
+            return self
+        for name, part in self.expanded().items():
+            seeds = len(part.sweep.seeds)
+            if part.sweep.encoder_seeds == "paired" and seeds % count:
+                where = f"parts.{name}.set.sweep.seeds" if name else "sweep.seeds"
+                raise ValueError(
+                    f"{where}: {seeds} seed{'s' if seeds > 1 else ''} cannot be paired evenly with {count} seeds of the "
+                    f"encoders; give a multiple of {count}, or set sweep.encoder_seeds: crossed"
+                )
         return self
 
     @model_validator(mode="after")

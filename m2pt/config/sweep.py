@@ -1,6 +1,6 @@
 """The grid of runs of a study."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -33,6 +33,9 @@ class SweepConfig(Frozen):
     """The encoder that auxiliaries come from: a name of `encoders`, or `random`."""
     tune: Annotated[TuneConfig | None, Field(exclude_if=lambda tune: tune is None)] = None
     """Rates that each arm is tuned over first; without the section, all arms have those of the study file."""
+    encoder_seeds: Annotated[Literal["paired", "crossed"], Field(exclude_if=lambda way: way == "paired")] = "paired"
+    """Which runs use which replicate of encoders that have `seeds`. `paired`: the i-th of `seeds` uses replicate i, and after the
+    last one the first again. `crossed`: every seed is run with every replicate."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

@@ -46,6 +46,8 @@ class Method:
         unread: keys of the spec that its runs do not read, with the reason for each, beyond `m2pt.runs.unread`.
         tunings: the tunings in which it has something to train.
         adds_what_was_learned: whether it also takes the encoder that the auxiliary was trained from.
+        lineage: how the auxiliary must be related to the target's encoder: trained further from it (`same`), or pretrained apart
+            from it (`apart`); None takes the auxiliary of the same replicate, whatever it is.
         random_auxiliary_is_control: whether it uses one auxiliary just as `control` uses random weights.
         refusal: returns the sentence that says why a run cannot use it, or None if it can. If there is no such function, every
             run can.
@@ -70,6 +72,7 @@ class Method:
     unread: Mapping[str, str] = field(default_factory=dict)
     tunings: tuple[Tuning, ...] = ("full", "fix")
     adds_what_was_learned: bool = False
+    lineage: Literal["same", "apart"] | None = None
     random_auxiliary_is_control: bool = False
     refusal: Callable[[RunSpec], str | None] | None = None
     added_loss: AddedLoss | None = None

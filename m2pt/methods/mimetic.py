@@ -21,7 +21,7 @@ from m2pt.methods._declaration import Method
 from m2pt.methods.pathway import join, merge
 from m2pt.models.encoder import Encoder, random_encoder
 from m2pt.models.model import Model
-from m2pt.runs.identity import derived_seed
+from m2pt.runs.identity import derived_seed, drawn_seed
 from m2pt.runs.spec import RunSpec
 
 QUERY_KEY = 0.7, 0.7
@@ -68,7 +68,7 @@ def join_mimetic(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) ->
     """Join an encoder with mimetic attention, drawn from the run's seed."""
     if auxiliaries:
         raise ValueError(f"{spec.method} takes no auxiliary")
-    join(model, spec, [mimetic_encoder(spec.model, derived_seed(spec.seed, "mimetic"))])
+    join(model, spec, [mimetic_encoder(spec.model, drawn_seed(spec, "mimetic"))])
 
 
 METHOD = Method(

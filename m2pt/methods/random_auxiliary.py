@@ -6,7 +6,7 @@ from m2pt.methods._declaration import Method
 from m2pt.methods.pathway import join, merge
 from m2pt.models.encoder import Encoder, random_encoder
 from m2pt.models.model import Model
-from m2pt.runs.identity import derived_seed
+from m2pt.runs.identity import drawn_seed
 from m2pt.runs.spec import RunSpec
 
 
@@ -14,7 +14,7 @@ def drawn(spec: RunSpec, auxiliaries: Sequence[Encoder]) -> Encoder:
     """A freshly initialised encoder, drawn from the run's seed."""
     if auxiliaries:
         raise ValueError(f"{spec.method} draws its own encoder")
-    return random_encoder(spec.model, derived_seed(spec.seed, "random auxiliary"))
+    return random_encoder(spec.model, drawn_seed(spec, "random auxiliary"))
 
 
 def join_random(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:

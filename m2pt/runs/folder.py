@@ -104,6 +104,14 @@ def read_spec(run_dir: Path) -> Spec:
     return spec
 
 
+def method_name(run_dir: Path) -> str | None:
+    """The name of a run's method, which may no longer exist; None for a pretraining. Raises `UserError` as `read_json`."""
+    document = read_json(run_dir / SPEC)
+    spec = document.get("spec") if isinstance(document, dict) else None
+    name = spec.get("method") if isinstance(spec, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def recipe_version(run_dir: Path) -> int:
     """The `RECIPE_VERSION` that a run was made with. Raises `UserError` if its `spec.json` does not say."""
     document = read_json(run_dir / SPEC)

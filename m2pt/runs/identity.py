@@ -52,8 +52,15 @@ def run_id(spec: Spec) -> str:
 
 
 def cell_key(spec: RunSpec) -> str:
-    """Equal for the runs of one study that differ by seed alone (same readable name without its seed)."""
-    return spec.name.rpartition("-s")[0]
+    """Equal for the runs of one study that differ by seed and replicate alone (same readable name without them)."""
+    cell = spec.name.rpartition("-s")[0]
+    return cell if spec.replicate is None else cell.removesuffix(f"-e{spec.replicate}")
+
+
+def drawn_seed(spec: RunSpec, *purpose: str | int) -> int:
+    """A derived seed for weights that a run draws: another one in each replicate, as encoders from files are."""
+    replicate = () if spec.replicate is None else ("replicate", spec.replicate)
+    return derived_seed(spec.seed, *purpose, *replicate)
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:

@@ -6,6 +6,7 @@ from m2pt.config import Frozen
 from m2pt.files.documents import read_model, write_json
 from m2pt.runs.environment import Compared
 from m2pt.runs.folder import INPUTS
+from m2pt.runs.lineage import Lineage
 
 
 class JobInputs(Frozen):
@@ -28,6 +29,9 @@ class JobInputs(Frozen):
 
     auxiliary_data: str | None = None
     """Folder of the samples of the auxiliary's modality, for methods that train with them."""
+
+    lineage: Lineage | None = None
+    """Whether target and auxiliary go on from a common encoder; a fact of the weights, not a setting. For the record."""
 
     device: str = "cpu"
     """`cpu` or `cuda`; set by the slot that takes the run."""

@@ -12,6 +12,7 @@ from pydantic import Field, RootModel, SerializerFunctionWrapHandler, model_seri
 from m2pt.config import Frozen, Modality, UserError
 from m2pt.files.documents import read_model, write_json
 from m2pt.runs.folder import ENCODER, MERGED, RECORD
+from m2pt.runs.lineage import Lineage
 
 
 class Counts(Frozen):
@@ -202,6 +203,9 @@ class FinetuneRecord(_Record):
 
     merge: Merge | None
     """The proof of the merge; None where the method merges nothing."""
+
+    lineage: Annotated[Lineage | None, Field(exclude_if=lambda lineage: lineage is None)] = None
+    """Whether target and auxiliary go on from a common encoder; None without an auxiliary, and in records of older code."""
 
     @property
     def merged_sha256(self) -> str | None:

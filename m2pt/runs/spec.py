@@ -4,7 +4,7 @@ Resolved settings (defaults included), the content of the data and the content o
 paths, workers) is not part of it.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -35,16 +35,31 @@ METRICS: dict[Goal, str] = {
 """The main score of each goal."""
 
 
+class EncoderKey(NamedTuple):
+    """An encoder of a study: the name of its source, its modality, and its pretraining seed where the source has several."""
+
+    source: str
+    modality: Modality
+    seed: int | None = None
+
+
 class WeightsRef(Frozen):
     """The weights of one encoder: which source, of which modality, and the SHA-256 of the file (None: not made yet).
 
-    `reading` is how the study says that the file is to be read, if it says so.
+    `seed` is the pretraining seed of a source that has several. `reading` is how the study says that the file is to be read, if
+    it says so.
     """
 
     source: str
     modality: Modality
     sha256: str | None
+    seed: Annotated[int | None, Field(exclude_if=lambda seed: seed is None)] = None
     reading: Annotated[Reading | None, Field(exclude_if=lambda reading: reading is None)] = None
+
+    @property
+    def key(self) -> EncoderKey:
+        """Which encoder of the study it is."""
+        return EncoderKey(self.source, self.modality, self.seed)
 
 
 class TaskSpec(Frozen):
@@ -70,6 +85,7 @@ class RunSpec(Frozen):
     """One fine-tuning of one model; a random encoder has no `WeightsRef`.
 
     `more_weights` are those of further encoders that a method takes: other auxiliaries, or what the auxiliary was trained from.
+    `replicate` counts the pretraining seeds of the study's encoders, if some have several: the run uses that one of each.
     `target` is a modality, for the classification of its small data (`task` is None then), or the name of a task.
     """
 
@@ -82,6 +98,7 @@ class RunSpec(Frozen):
     setting: Setting
     tuning: Tuning
     seed: int
+    replicate: Annotated[int | None, Field(exclude_if=lambda replicate: replicate is None)] = None
     input: InputConfig
     model: ModelConfig
     finetune: FinetuneConfig
@@ -97,7 +114,8 @@ class RunSpec(Frozen):
     def name(self) -> str:
         """The readable part of the id."""
         origin = f"{self.target}-from-{self.auxiliary}" if self.auxiliary else self.target
-        return f"{origin}-{self.method}-{self.setting}-{self.tuning}-s{self.seed}"
+        encoders = "" if self.replicate is None else f"-e{self.replicate}"
+        return f"{origin}-{self.method}-{self.setting}-{self.tuning}{encoders}-s{self.seed}"
 
     @property
     def goal(self) -> Goal:
@@ -119,6 +137,29 @@ class RunSpec(Frozen):
         """Whether all weights exist, so that the spec has its id."""
         refs = (self.target_weights, self.auxiliary_weights, *self.more_weights)
         return all(ref is None or ref.sha256 is not None for ref in refs)
+
+
+def without_draw(spec: RunSpec) -> RunSpec:
+    """A spec with seed 0 and the first replicate: equal for runs that differ by seed and replicate alone.
+
+    The weights of a replicate are replaced by a reference without a file, because each replicate has its own.
+    """
+    if spec.replicate is None:
+        return spec.model_copy(update={"seed": 0})
+    target, auxiliary, more = spec.target_weights, spec.auxiliary_weights, spec.more_weights
+    return spec.model_copy(
+        update={
+            "seed": 0,
+            "replicate": 0,
+            "target_weights": _of_any_replicate(target) if target else None,
+            "auxiliary_weights": _of_any_replicate(auxiliary) if auxiliary else None,
+            "more_weights": tuple(map(_of_any_replicate, more)),
+        }
+    )
+
+
+def _of_any_replicate(reference: WeightsRef) -> WeightsRef:
+    return reference if reference.seed is None else reference.model_copy(update={"seed": 0, "sha256": ""})
 
 
 class PretrainSpec(Frozen):

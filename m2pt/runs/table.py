@@ -6,20 +6,24 @@ from typing import Any
 
 import pandas as pd
 
-from m2pt.config import UserError
+from m2pt.config import RETIRED_METHODS, UserError
 from m2pt.runs.failure import read_failure
-from m2pt.runs.folder import SPEC, RunState, read_history, read_spec, recipe_version, run_state
+from m2pt.runs.folder import SPEC, RunState, method_name, read_history, read_spec, recipe_version, run_state
 from m2pt.runs.identity import RECIPE_VERSION, run_id
+from m2pt.runs.lineage import Encoders, lineage
 from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
 
 COLUMNS = (
-    "run_id", "target", "auxiliary", "method", "setting", "tuning", "seed", "metric", "val_score", "test_score", "status",
-    "scale_abs_mean", "score", "epoch", "effective_size_mean", "parameters", "trainable_parameters",
+    "run_id", "target", "auxiliary", "method", "setting", "tuning", "seed", "replicate", "metric", "val_score", "test_score",
+    "status", "scale_abs_mean", "score", "epoch", "effective_size_mean", "parameters", "trainable_parameters",
     *(f"{split}_{kind}" for split in ("train", "val", "test") for kind in ("samples", "absent", "unreadable")), "samples_sha256",
-    "merge_max_logit_difference", "data_sha256", "target_weights", "auxiliary_weights", "parts", "error",
+    "merge_max_logit_difference", "data_sha256", "target_weights", "auxiliary_weights", "lineage", "parts", "error",
 )  # fmt: skip
 """The columns of the table of runs, in order; identical executions give identical rows.
+
+`replicate` counts the pretraining seeds of the study's encoders; it is empty where they have one each. `lineage` says whether
+target and auxiliary go on from a common encoder (`m2pt.runs.lineage`); it is empty for a run that loads no auxiliary.
 
 `train_samples` are those that a run trained with, `val_samples` and `test_samples` those that it was scored on. `<split>_absent`
 are listed samples without a file, `<split>_unreadable` those whose file cannot be read: both were left out. `samples_sha256` is
@@ -29,7 +33,7 @@ equal for runs that chose from, and were scored on, the very same samples. All a
 
 _OF_RECORD = (
     "metric", "val_score", "test_score", "epoch", "scale_abs_mean", "effective_size_mean", "parameters", "trainable_parameters",
-    "train_samples", "val_samples", "test_samples", "samples_sha256",
+    "train_samples", "val_samples", "test_samples", "samples_sha256", "lineage",
 )  # fmt: skip
 """The columns that a record has as they are."""
 
@@ -44,9 +48,15 @@ def read_table(specs: Sequence[RunSpec], folder: Path, parts: Mapping[str, Seque
 
 
 def read_results(
-    specs: Sequence[RunSpec], folder: Path, parts: Mapping[str, Sequence[RunSpec]] | None = None
+    specs: Sequence[RunSpec],
+    folder: Path,
+    parts: Mapping[str, Sequence[RunSpec]] | None = None,
+    encoders: Encoders | None = None,
 ) -> tuple[pd.DataFrame, dict[str, FinetuneRecord]]:
-    """The `table` of runs, and the records of the complete ones by id; every folder is read once."""
+    """The `table` of runs, and the records of the complete ones by id; every folder is read once.
+
+    With the `encoders` of the study, the lineage of runs that are not complete is known too.
+    """
     records: dict[str, FinetuneRecord] = {}
     names: dict[str, list[str]] = {}
     for name, members in (parts or {}).items():
@@ -56,6 +66,8 @@ def read_results(
     for spec in specs:
         memberships = names.get(spec.model_dump_json(), []) if names else []
         rows.append(_row(spec, folder, records) | {"parts": " ".join(memberships)})
+        if encoders is not None:
+            rows[-1]["lineage"] = lineage(encoders, spec)
     return pd.DataFrame(rows, columns=list(COLUMNS)), records
 
 
@@ -63,14 +75,16 @@ def read_runs(folder: str | Path) -> pd.DataFrame:
     """The fine-tuning runs in the folder of a study, such as `runs/embedded`: one row per run, in the order of their ids.
 
     The columns are `COLUMNS`; scores are percentages. These are all runs that were started there, including those of settings
-    that the study file no longer has. Runs of another `RECIPE_VERSION` are left out: their scores do not compare.
+    that the study file no longer has. Runs of another `RECIPE_VERSION` are left out, whose scores do not compare, and those of
+    methods that no longer exist. The lineage is what the records say: nothing for runs of older code.
 
     Raises:
         UserError: the folder holds no such run, or a file of a run is damaged.
 
     """
     run_dirs = [path.parent for path in sorted(Path(folder).glob(f"*/{SPEC}"))]
-    specs = [read_spec(run_dir) for run_dir in run_dirs if recipe_version(run_dir) == RECIPE_VERSION]
+    current = [run_dir for run_dir in run_dirs if recipe_version(run_dir) == RECIPE_VERSION]
+    specs = [read_spec(run_dir) for run_dir in current if method_name(run_dir) not in RETIRED_METHODS]
     runs = [spec for spec in specs if isinstance(spec, RunSpec)]
     if not runs:
         raise UserError(f"{folder}: has no run of this recipe version; name the folder of a study's runs, such as runs/embedded.")
@@ -88,6 +102,7 @@ def _row(spec: RunSpec, folder: Path, records: dict[str, FinetuneRecord]) -> dic
         "setting": spec.setting,
         "tuning": spec.tuning,
         "seed": spec.seed,
+        "replicate": spec.replicate,
         "metric": spec.metric,
         "status": (run_state(folder / identifier) if identifier else RunState.MISSING).value,
         "score": spec.finetune.score,

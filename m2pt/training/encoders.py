@@ -11,7 +11,7 @@ from m2pt.methods import METHODS
 from m2pt.modalities.shared.tokenizer import Tokenizer
 from m2pt.models.encoder import Encoder, SampleEncoder, random_encoder
 from m2pt.models.model import Model, fresh
-from m2pt.runs.identity import derived_seed
+from m2pt.runs.identity import drawn_seed
 from m2pt.runs.record import LoadedFile
 from m2pt.runs.spec import RunSpec, WeightsRef
 from m2pt.weights import LoadedWeights, check_content, load_encoder, load_into, read_encoder
@@ -45,7 +45,7 @@ def auxiliaries(
     references = spec.auxiliary_refs
     if not references:
         names = spec.auxiliary.split("+") if METHODS[spec.method].loads_auxiliaries else []
-        seeds = [derived_seed(spec.seed, "random auxiliary", name) for name in names]
+        seeds = [drawn_seed(spec, "random auxiliary", name) for name in names]
         if METHODS[spec.method].reads_auxiliary_samples:
             return [_random_with_tokenizer(spec, seed, auxiliary_classes) for seed in seeds]
         return [random_encoder(spec.model, seed) for seed in seeds]

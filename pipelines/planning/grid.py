@@ -1,6 +1,6 @@
 """From a study to the specs of its runs. Pure: it reads no file; what is on the disk comes in as `Fingerprints`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import cast
@@ -23,10 +23,9 @@ from m2pt.config import (
 )
 from m2pt.methods import METHODS
 from m2pt.modalities.recipes import resolve
-from m2pt.runs.spec import AuxiliaryData, PretrainSpec, RunSpec, TaskSpec, WeightsRef
-
-EncoderKey = tuple[str, Modality]
-"""An encoder of a study: the name of its source and its modality."""
+from m2pt.runs.lineage import start_of
+from m2pt.runs.spec import AuxiliaryData, EncoderKey, PretrainSpec, RunSpec, TaskSpec, WeightsRef
+from pipelines.planning.own_encoders import encoder_key, own_key
 
 Pair = tuple[str, MethodName, str]
 """A target, a method and an auxiliary (empty for none)."""
@@ -53,6 +52,7 @@ class Point:
     setting: Setting
     tuning: Tuning
     seed: int
+    replicate: int | None
 
 
 def encoders_used(study: Study) -> list[EncoderKey]:
@@ -60,11 +60,34 @@ def encoders_used(study: Study) -> list[EncoderKey]:
 
     An encoder that is declared but that no run loads is not among them.
     """
-    wanted = {key for part in study.expanded().values() for pair in _pairs(part) for key in _weights_of(part, *pair)}
-    wanted |= {(source.start, modality) for name, modality in wanted if isinstance(source := study.encoders[name], LabelsSource)}
+    parts = study.expanded().values()
+    draws = [(part, replicate) for part in parts for replicate in dict.fromkeys(replicate for _, replicate in draws_of(part))]
+    wanted = {key for part, replicate in draws for pair in _pairs(part) for key in _weights_of(part, *pair, replicate)}
+    wanted |= {start for key in wanted if (start := start_of(study.encoders, key)) is not None}
     names = sorted(study.encoders, key=lambda name: isinstance(study.encoders[name], LabelsSource))
-    seen = [modality for part in study.expanded().values() for modality in _modalities(part)]
-    return [key for key in product(names, dict.fromkeys(seen)) if key in wanted]
+    seen = dict.fromkeys(modality for part in parts for modality in _modalities(part))
+    known = [EncoderKey(name, modality, seed) for name, modality in product(names, seen) for seed in _seeds(study, name)]
+    return [key for key in known if key in wanted]
+
+
+def _seeds(study: Study, name: str) -> tuple[int | None, ...]:
+    """The seeds that tell the encoders of a source apart."""
+    source = study.encoders[name]
+    return (None,) if isinstance(source, FileSource) or source.seeds is None else source.seeds
+
+
+def draws_of(study: Study, seeds: Sequence[int] = ()) -> list[tuple[int, int | None]]:
+    """The seed and the replicate of each run of a cell, in the order of the seeds (by default those of the sweep).
+
+    The replicate is None where all encoders have one seed each. The seeds of a search's trials are paired or crossed in the same
+    way, by their place among them.
+    """
+    seeds, count = seeds or study.sweep.seeds, study.replicates
+    if count is None:
+        return [(seed, None) for seed in seeds]
+    if study.sweep.encoder_seeds == "crossed":
+        return list(product(seeds, range(count)))
+    return [(seed, place % count) for place, seed in enumerate(seeds)]
 
 
 def _modalities(study: Study) -> list[Modality]:
@@ -74,7 +97,7 @@ def _modalities(study: Study) -> list[Modality]:
 def data_used(study: Study) -> list[str]:
     """The data that a study reads: those of its targets, and of the modalities whose encoders it pretrains."""
     targets = [target for part in study.expanded().values() for target in part.sweep.targets]
-    pretrained = [modality for name, modality in encoders_used(study) if not isinstance(study.encoders[name], FileSource)]
+    pretrained = [key.modality for key in encoders_used(study) if not isinstance(study.encoders[key.source], FileSource)]
     beside = [pair[2] for part in study.expanded().values() for pair in _pairs(part) if _reads_samples(part, *pair)]
     return list(dict.fromkeys([*targets, *pretrained, *beside]))
 
@@ -102,8 +125,13 @@ def pretrain_specs(study: Study, prints: Fingerprints) -> list[PretrainSpec]:
     return [
         pretrain_spec(study, key, source, prints)
         for key in encoders_used(study)
-        if not isinstance(source := study.encoders[key[0]], FileSource)
+        if not isinstance(source := study.encoders[key.source], FileSource)
     ]
+
+
+def made_by(study: Study, spec: PretrainSpec) -> EncoderKey:
+    """The encoder that a pretraining makes."""
+    return EncoderKey(spec.source, spec.modality, None if _seeds(study, spec.source) == (None,) else spec.seed)
 
 
 def pretrain_spec(
@@ -114,17 +142,18 @@ def pretrain_spec(
     make: Callable[..., PretrainSpec] = PretrainSpec,
 ) -> PretrainSpec:
     """The pretraining of one encoder from its `source`; `make` builds the spec."""
-    name, modality = key
+    modality = key.modality
     recipe = study.pretrain.labels if isinstance(source, LabelsSource) else study.pretrain.mae
+    start = start_of(study.encoders, key)
     return make(
         modality=modality,
-        source=name,
-        seed=source.seed,
+        source=key.source,
+        seed=source.seed if key.seed is None else key.seed,
         input=getattr(study.inputs, modality),
         model=study.model,
         pretrain=recipe if source.steps is None else recipe.model_copy(update={"steps": source.steps}),
         data_sha256=prints.data[modality],
-        start=_reference(study, prints, (source.start, modality)) if isinstance(source, LabelsSource) else None,
+        start=None if start is None else _reference(study, prints, start),
     )
 
 
@@ -146,9 +175,9 @@ def distinct(specs: list[RunSpec]) -> list[RunSpec]:
 
 def _part_specs(study: Study, prints: Fingerprints, make: Callable[..., RunSpec]) -> Iterator[RunSpec]:
     sweep = study.sweep
-    for seed, (target, method, auxiliary), setting in product(sweep.seeds, _pairs(study), sweep.settings):
+    for draw, (target, method, auxiliary), setting in product(draws_of(study), _pairs(study), sweep.settings):
         for tuning in _tunings(study, target):
-            yield _run_spec(study, prints, Point(target, method, auxiliary, setting, tuning, seed), make)
+            yield _run_spec(study, prints, Point(target, method, auxiliary, setting, tuning, *draw), make)
 
 
 def _tunings(study: Study, target: str) -> list[Tuning]:
@@ -182,36 +211,38 @@ def _auxiliaries(method: MethodName, target: Modality, declared: tuple[Modality,
             return ("+".join(others),) if len(others) > 1 else ()
 
 
-def _weights_of(study: Study, target: str, method: MethodName, auxiliary: str) -> Iterator[EncoderKey]:
+def _weights_of(study: Study, target: str, method: MethodName, auxiliary: str, replicate: int | None) -> Iterator[EncoderKey]:
     """The encoders that one (target, method, auxiliary) loads; a random encoder is drawn, not loaded."""
+    modality = modality_of(study, target)
     if "pretrained" in study.sweep.settings and study.sweep.target_encoder != RANDOM:
-        yield study.sweep.target_encoder, modality_of(study, target)
-    yield from _auxiliary_keys(study, method, auxiliary)
+        yield encoder_key(study, study.sweep.target_encoder, modality, replicate)
+    yield from _auxiliary_keys(study, method, auxiliary, replicate)
 
 
-def _auxiliary_keys(study: Study, method: MethodName, auxiliary: str) -> tuple[EncoderKey, ...]:
+def _auxiliary_keys(study: Study, method: MethodName, auxiliary: str, replicate: int | None) -> tuple[EncoderKey, ...]:
     """The encoders that a method loads in addition to the target's: auxiliaries, and the encoder that one was trained from."""
     source = study.sweep.auxiliary_encoder
     declaration = METHODS[method]
     if not declaration.loads_auxiliaries or (source == RANDOM and not declaration.adds_what_was_learned):
         return ()
-    keys = tuple((source, cast(Modality, modality)) for modality in auxiliary.split("+"))
-    if declaration.adds_what_was_learned:
-        declared = study.encoders.get(source)
-        if not isinstance(declared, LabelsSource):
-            raise UserError(
-                f"sweep.methods: {method} needs an auxiliary that was trained from another encoder (kind labels), which "
-                f"{source} was not; choose another sweep.auxiliary_encoder, or remove the method."
-            )
-        keys += ((declared.start, keys[0][1]),)
-    return keys
+    if declaration.adds_what_was_learned and not isinstance(study.encoders.get(source), LabelsSource):
+        raise UserError(
+            f"sweep.methods: {method} needs an auxiliary that was trained from another encoder (kind labels), which "
+            f"{source} was not; choose another sweep.auxiliary_encoder, or remove the method."
+        )
+    modalities = [cast(Modality, modality) for modality in auxiliary.split("+")]
+    if declaration.lineage is not None:
+        return (own_key(study, method, declaration.lineage, modalities[0], replicate),)
+    keys = tuple(encoder_key(study, source, modality, replicate) for modality in modalities)
+    start = start_of(study.encoders, keys[0]) if declaration.adds_what_was_learned else None
+    return keys if start is None else (*keys, start)
 
 
 def _run_spec(study: Study, prints: Fingerprints, point: Point, make: Callable[..., RunSpec]) -> RunSpec:
     method, modality = METHODS[point.method], modality_of(study, point.target)
-    target_key = (study.sweep.target_encoder, modality)
-    keys = _auxiliary_keys(study, point.method, point.auxiliary)
+    keys = _auxiliary_keys(study, point.method, point.auxiliary, point.replicate)
     loads_target = point.setting == "pretrained" and study.sweep.target_encoder != RANDOM
+    target = encoder_key(study, study.sweep.target_encoder, modality, point.replicate) if loads_target else None
     task = study.tasks.get(point.target)
     shared = (getattr(study.inputs, modality), study.finetune)
     form, recipe = shared if task is None else resolve(point.target, task, point.tuning)
@@ -224,13 +255,14 @@ def _run_spec(study: Study, prints: Fingerprints, point: Point, make: Callable[.
         setting=point.setting,
         tuning=point.tuning,
         seed=point.seed,
+        replicate=point.replicate,
         input=form,
         model=study.model,
         finetune=recipe,
         pathway=None if method.pathway is None else study.pathway.model_copy(update=method.fixed),
         rivals=study.rivals if method.rivals else None,
         data_sha256=prints.data[point.target],
-        target_weights=_reference(study, prints, target_key) if loads_target else None,
+        target_weights=_reference(study, prints, target) if target else None,
         auxiliary_weights=_reference(study, prints, keys[0]) if keys else None,
         more_weights=tuple(_reference(study, prints, key) for key in keys[1:]),
         auxiliary_data=_auxiliary_data(study, prints, point),
@@ -258,8 +290,7 @@ def _task_spec(task: TaskConfig, tuning: Tuning) -> TaskSpec:
 
 def _reference(study: Study, prints: Fingerprints, key: EncoderKey) -> WeightsRef:
     """The weights of an encoder, with how to read their file where the study says so."""
-    name, modality = key
-    source = study.encoders.get(name)
-    reading = source.reading.get(modality) if isinstance(source, FileSource) else None
+    source = study.encoders.get(key.source)
+    reading = source.reading.get(key.modality) if isinstance(source, FileSource) else None
     reading = None if reading == Reading() else reading
-    return WeightsRef(source=name, modality=modality, sha256=prints.weights.get(key), reading=reading)
+    return WeightsRef(source=key.source, modality=key.modality, seed=key.seed, sha256=prints.weights.get(key), reading=reading)

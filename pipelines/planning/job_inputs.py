@@ -2,6 +2,7 @@
 
 from m2pt.data.fingerprints import CACHE
 from m2pt.runs.inputs import JobInputs
+from m2pt.runs.lineage import lineage
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef
 from pipelines.planning.folders import data_folder
 from pipelines.planning.plan import Plan, data_key
@@ -14,7 +15,7 @@ def job_inputs(plan: Plan, spec: Spec) -> JobInputs:
     """The inputs of a job: the paths of its data and weights, and the settings that change no number."""
 
     def path(reference: WeightsRef) -> str:
-        return str(plan.weights[reference.source, reference.modality])
+        return str(plan.weights[reference.key])
 
     execution = plan.study.execution
     return JobInputs(
@@ -26,6 +27,7 @@ def job_inputs(plan: Plan, spec: Spec) -> JobInputs:
         auxiliary_data=str(data_folder(plan.study, spec.auxiliary))
         if isinstance(spec, RunSpec) and spec.auxiliary_data
         else None,
+        lineage=lineage(plan.study.encoders, spec) if isinstance(spec, RunSpec) else None,
         threads=THREADS,
         devices=execution.devices_per_job if isinstance(spec, RunSpec) else 1,
         checkpoint_every_epochs=execution.checkpoint_every_epochs,

@@ -14,13 +14,22 @@ from m2pt.runs.arms import ArmRates, abandoned
 from m2pt.runs.folder import ENCODER, LOCK, RunState, is_complete, run_state
 from m2pt.runs.identity import canonical, run_id
 from m2pt.runs.record import PretrainRecord, read_record
-from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
+from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec, Spec
 from m2pt.runs.trials import Trial, chosen, trial_seeds, with_encoders, with_trials
 from m2pt.weights import weights_file, weights_sha256
 from pipelines.planning import tuned
 from pipelines.planning.embedded_data import is_stale
 from pipelines.planning.folders import data_folder, encoders_folder, place_of, runs_folder
-from pipelines.planning.grid import EncoderKey, Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
+from pipelines.planning.grid import (
+    Fingerprints,
+    data_used,
+    draws_of,
+    encoders_used,
+    made_by,
+    part_specs,
+    pretrain_specs,
+    run_specs,
+)
 from pipelines.planning.search_journal import read_trials, with_results
 
 PRETRAINING = "pretraining"
@@ -105,7 +114,7 @@ class Plan:
         search, coming = self.study.search, Counter[str](spec.method for spec in self.compared)  # runs with the chosen values
         if search is None or self.chosen is not None:
             return Counter()
-        each = coming[search.method] // len(self.study.sweep.seeds) * len(search.seeds)
+        each = coming[search.method] // len(draws_of(self.study)) * len(draws_of(self.study, search.seeds))
         coming[search.method] += each * (search.trials - len(self.trials))
         return coming
 
@@ -173,15 +182,15 @@ def _encoder_files(study: Study) -> tuple[dict[EncoderKey, Path], dict[str, Path
     """The declared files of weights that exist, and those that do not, by their keys in the study file."""
     present: dict[EncoderKey, Path] = {}
     missing: dict[str, Path] = {}
-    for name, modality in encoders_used(study):
-        source = study.encoders[name]
+    for encoder in encoders_used(study):
+        source = study.encoders[encoder.source]
         if isinstance(source, FileSource):
-            key = f"encoders.{name}.paths.{modality}"
-            if modality not in source.paths:
+            key = f"encoders.{encoder.source}.paths.{encoder.modality}"
+            if encoder.modality not in source.paths:
                 raise UserError(f"{key}: is missing, but the sweep uses this encoder; add its path.")
-            path = Path(source.paths[modality])
+            path = Path(source.paths[encoder.modality])
             if path.exists():
-                present[name, modality] = weights_file(path)
+                present[encoder] = weights_file(path)
             else:
                 missing[key] = path
     return present, missing
@@ -198,7 +207,7 @@ def _trained_encoders(
                 continue
             run_dir = place_of(encoders_folder(study) / run_id(spec))
             if is_complete(run_dir):
-                key = (spec.source, spec.modality)
+                key = made_by(study, spec)
                 trained[key] = run_dir / ENCODER
                 prints = replace(prints, weights={**prints.weights, key: read_record(run_dir, PretrainRecord).encoder_sha256})
     return trained, prints

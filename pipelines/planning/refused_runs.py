@@ -5,7 +5,7 @@ from pathlib import Path
 
 from m2pt.config import FileSource, InputConfig, ModelConfig, UserError
 from m2pt.modalities.registry import dataset, dataset_facts
-from m2pt.runs.spec import RunSpec, WeightsRef
+from m2pt.runs.spec import RunSpec, WeightsRef, without_draw
 from m2pt.training.startable import Known, Means, refusal
 from m2pt.weights import read_encoder
 from pipelines.planning.plan import Plan
@@ -36,8 +36,8 @@ def refusals(plan: Plan) -> dict[str, str]:
 
 
 def without_seed(spec: RunSpec) -> str:
-    """The spec as JSON with seed 0: equal for runs that differ only by seed."""
-    return spec.model_copy(update={"seed": 0}).model_dump_json()
+    """The spec as JSON with seed 0, and without its replicate and trained weights: equal for runs that differ only by those."""
+    return without_draw(spec).model_dump_json()
 
 
 def _known(plan: Plan, spec: RunSpec) -> Known | str:
@@ -62,7 +62,7 @@ def _files(plan: Plan, spec: RunSpec) -> list[tuple[Path, WeightsRef, InputConfi
     for reference in (spec.target_weights, *spec.auxiliary_refs):
         declared = None if reference is None else plan.study.encoders.get(reference.source)
         if reference is not None and isinstance(declared, FileSource):
-            path = plan.weights.get((reference.source, reference.modality))
+            path = plan.weights.get(reference.key)
             beside = spec.auxiliary_data.input if spec.auxiliary_data else None  # its tokenizer is read too
             samples = spec.input if reference is spec.target_weights else beside
             files += [] if path is None else [(path, reference, samples, spec.model)]

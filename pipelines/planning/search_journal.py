@@ -79,7 +79,7 @@ def search_id(study: Study, prints: Fingerprints) -> str:
     for section, key in (("data", "root"), ("sweep", "seeds"), ("sweep", "methods"), ("search", "trials")):
         del declared[section][key]
     files = {name for name, source in study.encoders.items() if isinstance(source, FileSource)}
-    weights = sorted([name, modality, sha256] for (name, modality), sha256 in prints.weights.items() if name in files)
+    weights = sorted([key.source, key.modality, sha256] for key, sha256 in prints.weights.items() if key.source in files)
     form = {"recipe_version": RECIPE_VERSION, "study": declared, "data": dict(prints.data), "weights": weights}
     return hashlib.sha256(canonical(form).encode()).hexdigest()[:16]
 

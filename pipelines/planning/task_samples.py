@@ -17,8 +17,8 @@ from pipelines.planning.folders import data_folder
 from pipelines.planning.plan import Plan
 
 _WITHOUT_MODEL = {
-    "seed": 0, "auxiliary": "", "method": "baseline", "setting": "scratch", "tuning": "full", "pathway": None, "rivals": None,
-    "target_weights": None, "auxiliary_weights": None, "more_weights": (),
+    "seed": 0, "replicate": None, "auxiliary": "", "method": "baseline", "setting": "scratch", "tuning": "full", "pathway": None,
+    "rivals": None, "target_weights": None, "auxiliary_weights": None, "more_weights": (),
 }  # fmt: skip
 
 

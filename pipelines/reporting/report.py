@@ -24,7 +24,7 @@ _FOLDERS = {
     f"{LOCAL}/{as_latex.FOLDER}": ("*.tex",),
 }
 
-_WHOLE = ["seed", "epoch", "parameters", "trainable_parameters", "attempts", "threads", "peak_memory_bytes"]
+_WHOLE = ["seed", "replicate", "epoch", "parameters", "trainable_parameters", "attempts", "threads", "peak_memory_bytes"]
 _WHOLE += [f"{split}_{kind}" for split in ("train", "val", "test") for kind in ("samples", "absent", "unreadable")]
 
 

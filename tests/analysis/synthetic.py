@@ -68,7 +68,7 @@ def plan(
             ("baseline", ""),
             *(("pathway", name) for name in targets if name != target),
             ("random_auxiliary", "random"),
-            ("own_modality", target),
+            ("own_lineage", target),
         )
         for seed in range(seeds)
     ]
@@ -120,7 +120,7 @@ def _pretrain(study: Study, modality: Modality, source: str) -> PretrainSpec:
 def pilot_scores(spec: RunSpec) -> float:
     """Scores as the design's pilot found them: gains by re-parameterization, and own modality beyond it."""
     base = {"image": 61.9, "audio": 70.6, "point": 65.1, "video": 67.6}[spec.target]
-    gain = {"baseline": 0.0, "pathway": 1.4, "random_auxiliary": 1.3, "own_modality": 3.6}[spec.method]
+    gain = {"baseline": 0.0, "pathway": 1.4, "random_auxiliary": 1.3, "own_lineage": 3.6}[spec.method]
     shared = np.random.default_rng(derived_seed(spec.seed, spec.target)).normal(0, 1.2)
     own = np.random.default_rng(derived_seed(spec.seed, spec.name)).normal(0, 0.5)
     return round(base + gain + shared + own, 1)
@@ -185,7 +185,7 @@ def confusion(spec: RunSpec, score: float) -> list[list[int]]:
 def _scales(spec: RunSpec, depth: int, rng: np.random.Generator) -> dict[str, float]:
     if not spec.auxiliary:
         return {}
-    reach = {"own_modality": 1.6, "random_auxiliary": 0.8}.get(spec.method, 1.0)
+    reach = {"own_lineage": 1.6, "random_auxiliary": 0.8}.get(spec.method, 1.0)
     sizes = {"attn.qkv": 0.3, "mlp.fc1": 0.22, "attn.proj": 0.17, "mlp.fc2": 0.12}
     names = {f"blocks.{block}.{layer}": reach * sizes[layer] * (1 - 0.12 * block) for block in range(depth) for layer in LAYERS}
     return {name: size * float(rng.choice([-1, 1])) for name, size in names.items()}

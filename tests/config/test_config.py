@@ -49,7 +49,7 @@ def test_a_study_cannot_be_changed():
         (MINIMAL.replace("[0, 1]", "[0], targets: [smell]"), "sweep.targets: there is no task or modality named 'smell'"),
         (MINIMAL.replace("[0, 1]", "[0], target_encoder: may"), "sweep.target_encoder: there is no encoder named 'may'"),
         (MINIMAL.replace("start: mae", "start: mea"), "encoders.mae+labels.start: 'mea' must name an encoder of kind mae"),
-        (MINIMAL.replace("kind: mae}", "kind: mae, seeds: 1}"), "encoders.mae.seeds: unknown key"),
+        (MINIMAL.replace("kind: mae}", "kind: mae, seedz: 1}"), "encoders.mae.seedz: unknown key"),
         (MINIMAL.replace("  mae:", "  random: {kind: mae}\n  mae:"), "encoders.random: the name is taken"),
         (MINIMAL + "design: {seeds: sequential}", "design: planned: is missing; a sequential design needs"),
         (MINIMAL + "design: {planned: 8}", "design: planned: is for sequential designs alone; remove it"),

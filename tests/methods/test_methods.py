@@ -297,7 +297,7 @@ def test_starts_are_the_sums_they_say(weights):
         torch.testing.assert_close(build(spec, places, 4).state_dict()[key], expected)
 
 
-@pytest.mark.parametrize("method", ["pathway", "own_modality", "all_auxiliaries", "frozen_encoder", "auxiliary_start"])
+@pytest.mark.parametrize("method", ["pathway", "own_lineage", "all_auxiliaries", "frozen_encoder", "auxiliary_start"])
 def test_every_method_can_have_random_weights_in_its_auxiliarys_place(method, weights):
     """That is its own random control: drawn from the seed and the auxiliary's name, so that names and seeds differ."""
     spec, places = prepared(weights, method, auxiliary_weights=None, more_weights=())

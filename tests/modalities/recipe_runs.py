@@ -2,7 +2,7 @@
 
 from m2pt.config import MODALITIES
 from m2pt.config.study_file import parse_study
-from m2pt.runs.spec import RunSpec
+from m2pt.runs.spec import EncoderKey, RunSpec
 from pipelines.planning.grid import Fingerprints, part_specs
 
 STUDY = """
@@ -23,5 +23,5 @@ parts:
 
 
 def parts(old: str = "", new: str = "") -> dict[str, list[RunSpec]]:
-    prints = Fingerprints({"toy": "d" * 64}, {("published", name): name * 2 for name in MODALITIES})
+    prints = Fingerprints({"toy": "d" * 64}, {EncoderKey("published", name): name * 2 for name in MODALITIES})
     return part_specs(parse_study(STUDY.replace("P}", "bf16}").replace(old, new), "small.yaml"), prints)

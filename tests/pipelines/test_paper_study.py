@@ -9,12 +9,12 @@ from m2pt.analysis.paper.scores import ablation_score, published_entries
 from m2pt.config import LAYERS, FileSource, PathwayConfig
 from m2pt.config.study_file import load_study
 from m2pt.modalities.registry import dataset_facts
-from m2pt.runs.spec import RunSpec
+from m2pt.runs.spec import EncoderKey, RunSpec
 from pipelines.planning.grid import Fingerprints, part_specs, run_specs
 
 STUDY = load_study(Path(__file__).parents[2] / "studies" / "paper.yaml")
 WEIGHTS = {
-    (name, modality): f"{number}" * 64
+    EncoderKey(name, modality): f"{number}" * 64
     for number, (name, source) in enumerate(STUDY.encoders.items())
     if isinstance(source, FileSource)
     for modality in source.paths

@@ -80,9 +80,9 @@ def test_the_table_has_a_row_for_every_planned_run_and_no_score_for_a_missing_on
     failure = {"error": "the disk is full.", "details": "", "kind": "error"}
     documents.write_json(create_run(tmp_path, failed) / FAILURE, failure)
     table = read_table([complete, failed, missing, pending], tmp_path)
-    assert tuple(table.columns[:12]) == (
-        "run_id", "target", "auxiliary", "method", "setting", "tuning", "seed", "metric", "val_score", "test_score", "status",
-        "scale_abs_mean",
+    assert tuple(table.columns[:13]) == (
+        "run_id", "target", "auxiliary", "method", "setting", "tuning", "seed", "replicate", "metric", "val_score", "test_score",
+        "status", "scale_abs_mean",
     )  # fmt: skip
     assert table["status"].tolist() == ["complete", "failed", "missing", "missing"]
     assert table["test_score"].notna().tolist() == [True, False, False, False]

@@ -250,9 +250,10 @@ def test_the_random_auxiliary_is_fresh_for_each_seed_and_the_same_for_one(weight
     assert not torch.equal(drawn[0], drawn[2])
 
 
-def test_own_modality_refuses_another_modality(weights, places):
-    with pytest.raises(ValueError, match="own_modality needs an auxiliary of the modality image"):
-        build(spec_for(weights, method="own_modality"), places, 4)
+@pytest.mark.parametrize("method", ["own_lineage", "own_apart"])
+def test_a_control_of_the_own_modality_refuses_another_one(method, weights, places):
+    with pytest.raises(ValueError, match=f"{method} needs an auxiliary of the modality image"):
+        build(spec_for(weights, method=method), places, 4)
 
 
 def test_scales_that_do_not_move_fail_the_run(splits, weights, places, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from m2pt.config.study_file import parse_study
 from m2pt.models.model import Model
 from m2pt.runs.identity import canonical, run_id
 from m2pt.runs.record import LoadedFile
-from m2pt.runs.spec import WeightsRef
+from m2pt.runs.spec import EncoderKey, WeightsRef
 from m2pt.training.encoders import auxiliaries, load_target
 from m2pt.weights import weights_sha256
 from pipelines.planning.grid import Fingerprints, run_specs
@@ -24,7 +24,9 @@ encoders:
   mine: {kind: file, paths: {image: a.pth, audio: b.pth}%s}
 sweep: {seeds: [0], targets: [image], auxiliaries: [audio], methods: [pathway], target_encoder: mine, auxiliary_encoder: mine}
 """
-PRINTS = Fingerprints({"image": "d" * 64, "audio": "e" * 64}, {("mine", "image"): "a" * 64, ("mine", "audio"): "b" * 64})
+PRINTS = Fingerprints(
+    {"image": "d" * 64, "audio": "e" * 64}, {EncoderKey("mine", "image"): "a" * 64, EncoderKey("mine", "audio"): "b" * 64}
+)
 
 
 @pytest.mark.parametrize(

@@ -76,9 +76,8 @@ def accuracy(cells: Sequence[Cell]) -> Figure:
         scores = [score for score in cell.test.values() if score is not None]
         colour = cell_colour(cell)
         axes.scatter(scores, [row + 0.17] * len(scores), s=9, color=colour, alpha=0.55, linewidths=0)
-        _interval(
-            axes, row - 0.1, cell.mean_test.mean, cell.mean_test.half_width, colour, filled=cell.role not in ("random", "own")
-        )
+        filled = cell.role in ("baseline", "pair")
+        _interval(axes, row - 0.1, cell.mean_test.mean, cell.mean_test.half_width, colour, filled=filled)
     label_rows(axes, [cell.label for cell in cells])
     axes.set_xlabel(f"test {cells[0].measure}, %")
     axes.grid(axis="x")
@@ -95,7 +94,7 @@ def gains(comparisons: Sequence[Comparison], cells: Sequence[Cell], limits: tupl
         axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
         for row, cell in enumerate(shown):
             for item in comparisons:
-                if item.against == against and item.auxiliary == cell.auxiliary:
+                if item.against == against and item.column == cell.column:
                     value, filled = item.estimate, cell.role == "pair"
                     _interval(axes, row, value.mean, value.half_width, cell_colour(cell), filled=filled)
         axes.set_title(title)

@@ -135,7 +135,7 @@ def cell_colour(cell: Cell) -> str:
 
 def cell_line(cell: Cell) -> LineStyle:
     """The line style of a cell: controls are broken."""
-    styles: dict[str, LineStyle] = {"random": (0, (1.2, 1.2)), "own": (0, (4.0, 1.6))}
+    styles: dict[str, LineStyle] = {"random": (0, (1.2, 1.2)), "lineage": (0, (4.0, 1.6)), "apart": (0, (4.0, 1.2, 1.2, 1.2))}
     return styles.get(cell.role or "", "solid")
 
 

@@ -10,6 +10,7 @@ pseudo-values covers 94.8 to 96.1 % with 3 to 10 draws of 12 pairs that lack 15 
 
 from collections.abc import Sequence
 
+from m2pt.analysis.numbers.draws import Draw, in_order
 from m2pt.analysis.numbers.statistics import BySeed, averaged
 
 FEWEST = 2
@@ -22,7 +23,7 @@ def measured(values: Sequence[BySeed]) -> list[int]:
     return [place for place, item in enumerate(values) if _count(item) >= fewest]
 
 
-def balanced(values: Sequence[BySeed]) -> dict[int, float | None]:
+def balanced(values: Sequence[BySeed]) -> dict[Draw, float | None]:
     """One number per draw whose mean is the mean of the means of `values`; None where a draw has none of them.
 
     Args:
@@ -32,7 +33,7 @@ def balanced(values: Sequence[BySeed]) -> dict[int, float | None]:
     """
     if _complete(values):
         return averaged(values)
-    draws = sorted(set[int]().union(*values))
+    draws = in_order(set[Draw]().union(*values))
     known = [_known(values[place]) for place in measured(values)]
     if not known:
         return dict.fromkeys(draws)
@@ -47,7 +48,7 @@ def balanced(values: Sequence[BySeed]) -> dict[int, float | None]:
 
 def _complete(values: Sequence[BySeed]) -> bool:
     """Whether each draw is in all of them or, without a number, in none."""
-    draws = set[int]().union(*values)
+    draws = set[Draw]().union(*values)
     return all(len({item.get(draw) is None for item in values}) == 1 for draw in draws)
 
 
@@ -55,7 +56,7 @@ def _count(item: BySeed) -> int:
     return sum(value is not None for value in item.values())
 
 
-def _known(item: BySeed) -> dict[int, float]:
+def _known(item: BySeed) -> dict[Draw, float]:
     return {draw: value for draw, value in item.items() if value is not None}
 
 

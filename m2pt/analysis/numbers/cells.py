@@ -1,6 +1,6 @@
-"""A cell: the runs of a study that differ by seed alone.
+"""A cell: the runs of a study that differ by their draw alone: by seed, and by replicate of the encoders.
 
-Everything that a study reports is computed from cells: they are compared seed by seed, averaged seed by seed, and grouped here
+Everything that a study reports is computed from cells: they are compared draw by draw, averaged draw by draw, and grouped here
 and nowhere else.
 """
 
@@ -10,19 +10,24 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
+from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, over_seeds
 from m2pt.config import MODALITIES, RANDOM, MethodName
 from m2pt.methods import METHODS
 
-Role = Literal["baseline", "pair", "random", "own"]
+Role = Literal["baseline", "pair", "random", "lineage", "apart"]
 
 ROLES: dict[MethodName, Role] = {
     "baseline": "baseline",
     "pathway": "pair",
     "random_auxiliary": "random",
-    "own_modality": "own",
+    "own_lineage": "lineage",
+    "own_apart": "apart",
 }
 """What the methods of the main question are for; all others have no role in it."""
+
+CONTROLS: tuple[Role, ...] = ("apart", "lineage")
+"""The roles of the positive controls, each with a claim of its own, in their order."""
 
 MEASURES = {"accuracy": "accuracy", "map": "mAP", "miou": "mIoU", "miou_instance": "instance mIoU"}
 """The usual names of scores (`m2pt.runs.spec.RunSpec.metric`)."""
@@ -86,6 +91,7 @@ class Run:
     data_sha256: str | None = None
     target_weights: str | None = None
     auxiliary_weights: str | None = None
+    lineage: str | None = None
     error: str | None = None
 
     @property
@@ -96,14 +102,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Cell:
-    """The planned runs of one condition, target, method and auxiliary, by seed."""
+    """The planned runs of one condition, target, method and auxiliary, by draw."""
 
     condition: Condition
     target: str
     method: MethodName
     auxiliary: str
     metric: str
-    runs: dict[int, Run]
+    runs: dict[Draw, Run]
 
     @property
     def key(self) -> CellKey:
@@ -124,8 +130,18 @@ class Cell:
     @property
     def label(self) -> str:
         """Its name where condition and target are known."""
-        names = {"baseline": "no auxiliary", "random": "random (control)", "own": f"{self.auxiliary} (own, control)"}
+        names = {
+            "baseline": "no auxiliary",
+            "random": "random (control)",
+            "lineage": "own lineage (control)",
+            "apart": "own apart (control)",
+        }
         return names.get(self.role or "", self.auxiliary)
+
+    @property
+    def column(self) -> str:
+        """Its column in tables by target: its auxiliary, or the control that it is, which has the target's own modality."""
+        return {"lineage": "own lineage", "apart": "own apart"}.get(self.role or "", self.auxiliary)
 
     @property
     def role(self) -> Role | None:
@@ -138,19 +154,19 @@ class Cell:
         return MEASURES[self.metric]
 
     @property
-    def complete(self) -> dict[int, Run]:
-        """Its complete runs by seed."""
-        return {seed: run for seed, run in self.runs.items() if run.is_complete}
+    def complete(self) -> dict[Draw, Run]:
+        """Its complete runs by draw."""
+        return {draw: run for draw, run in self.runs.items() if run.is_complete}
 
     @property
     def test(self) -> BySeed:
         """Its test scores in percent."""
-        return {seed: run.test_score for seed, run in self.runs.items()}
+        return {draw: run.test_score for draw, run in self.runs.items()}
 
     @property
     def val(self) -> BySeed:
         """Its validation scores in percent."""
-        return {seed: run.val_score for seed, run in self.runs.items()}
+        return {draw: run.val_score for draw, run in self.runs.items()}
 
     @property
     def mean_test(self) -> Estimate:
@@ -168,18 +184,24 @@ class Cell:
         return all(run.auxiliary_weights is None for run in self.runs.values())
 
     def gain(self, reference: "Cell") -> Estimate:
-        """Its mean difference in test score from another cell, in points, paired by seed."""
+        """Its mean difference in test score from another cell, in points, paired by draw."""
         return over_seeds(differences(self.test, reference.test))
 
     def is_unlike(self, reference: "Cell") -> bool:
-        """Whether the two runs of any seed used different samples; a run that is not complete does not count."""
-        pairs = ((self.runs[seed], reference.runs[seed]) for seed in self.runs.keys() & reference.runs.keys())
+        """Whether the two runs of any draw used different samples; a run that is not complete does not count."""
+        pairs = ((self.runs[draw], reference.runs[draw]) for draw in self.runs.keys() & reference.runs.keys())
         samples = ((mine.samples_sha256, theirs.samples_sha256) for mine, theirs in pairs)
         return any(mine and theirs and mine != theirs for mine, theirs in samples)
 
-    def only(self, seeds: Collection[int]) -> "Cell":
-        """The cell with the runs of these seeds."""
-        return replace(self, runs={seed: run for seed, run in self.runs.items() if seed in seeds})
+    @property
+    def lineage(self) -> str | None:
+        """Whether targets and auxiliaries go on from common encoders (`m2pt.runs.lineage`); `mixed` if runs differ."""
+        known = {run.lineage for run in self.runs.values()} - {None}
+        return None if not known else known.pop() if len(known) == 1 else "mixed"
+
+    def only(self, draws: Collection[Draw]) -> "Cell":
+        """The cell with the runs of these draws."""
+        return replace(self, runs={draw: run for draw, run in self.runs.items() if draw in draws})
 
 
 def cells(table: pd.DataFrame) -> list[Cell]:
@@ -187,13 +209,15 @@ def cells(table: pd.DataFrame) -> list[Cell]:
 
     Conditions and targets are in the order of the table, methods in that of `m2pt.methods.METHODS`.
     """
-    groups: dict[CellKey, tuple[str, dict[int, Run]]] = {}
+    groups: dict[CellKey, tuple[str, dict[Draw, Run]]] = {}
     plain = table.astype(object).where(table.notna(), None).to_dict("records")
     for position, row in enumerate(plain):
         run = Run(position, **{name: row.get(name) for name in _RUN_COLUMNS})
+        replicate = row.get("replicate")
+        draw = Draw(int(row["seed"]), None if replicate is None else int(replicate))
         for part in str(row["parts"]).split(" "):
             key = CellKey(Condition(row["setting"], row["tuning"], part), row["target"], row["method"], row["auxiliary"])
-            groups.setdefault(key, (row.get("metric", ""), {}))[1][int(row["seed"])] = run
+            groups.setdefault(key, (row.get("metric", ""), {}))[1][draw] = run
     made = [Cell(*key, metric, runs) for key, (metric, runs) in groups.items()]
     methods = list(METHODS)
     return [
@@ -230,13 +254,13 @@ def by_method(members: Iterable[Cell]) -> dict[MethodName, list[Cell]]:
 
 
 def runs_table(members: Sequence[Cell]) -> pd.DataFrame:
-    """The runs of some cells as a table: `target`, `method`, `seed` and the fields of `Run`."""
+    """The runs of some cells as a table: `target`, `method`, `seed`, `encoders` and the fields of `Run`."""
     rows: list[Mapping[str, Any]] = [
-        {"target": cell.target, "method": cell.method, "seed": seed, **vars(run)}
+        {"target": cell.target, "method": cell.method, "seed": draw.seed, "encoders": draw.encoders, **vars(run)}
         for cell in members
-        for seed, run in cell.runs.items()
+        for draw, run in cell.runs.items()
     ]
-    return pd.DataFrame(rows, columns=["target", "method", "seed", "row", *_RUN_COLUMNS])
+    return pd.DataFrame(rows, columns=["target", "method", "seed", "encoders", "row", *_RUN_COLUMNS])
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -28,7 +28,6 @@ is shown. Chance of a claim about other modalities at 4, 5 and 10 seeds, in perc
 Serial testing hides a single strong pair behind an average that it hardly moves; this graph costs the average 6 points.
 """
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,17 +35,13 @@ from typing import Literal
 
 from m2pt.analysis.numbers import families, unequal
 from m2pt.analysis.numbers.averages import balanced, measured
-from m2pt.analysis.numbers.cells import MEASURES, Condition, Role
+from m2pt.analysis.numbers.cells import CONTROLS, MEASURES, Condition, Role
 from m2pt.analysis.numbers.comparisons import Comparison, Summary, average
 from m2pt.analysis.numbers.families import Graph
-from m2pt.analysis.numbers.power import spread_of
-from m2pt.analysis.numbers.statistics import BySeed, Estimate, t_quantile
+from m2pt.analysis.numbers.statistics import BySeed, Estimate
 from m2pt.analysis.numbers.unequal import Missing
 
 Kind = Literal["others", "control", "pair"]
-
-CONTROLS: tuple[Role, ...] = ("own",)
-"""The positive controls that have a claim of their own, in their order."""
 
 _SHARES: dict[Kind, float] = {"others": 0.6, "pair": 0.2, "control": 0.2}
 _PASSED: dict[Kind, float] = {"others": 0.5, "pair": 1.0, "control": 1.0}
@@ -198,10 +193,8 @@ def _pair(item: Comparison) -> Claim:
 
 def _margin(value: Estimate, level: float) -> float | None:
     """The larger end, by size, of the two-sided interval that misses the true mean with this probability."""
-    if value.mean is None or value.half_width is None:
-        return None
-    error = spread_of(value.half_width, value.n) / math.sqrt(value.n)
-    return abs(value.mean) + t_quantile(value.n - 1, 1 - level / 2) * error
+    half_width = value.half_width_at(1 - level)
+    return None if value.mean is None or half_width is None else abs(value.mean) + half_width
 
 
 def _graph(claims: Sequence[Claim]) -> Graph:

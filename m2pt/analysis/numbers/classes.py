@@ -14,6 +14,7 @@ from m2pt.analysis.numbers import families
 from m2pt.analysis.numbers.averages import balanced, measured
 from m2pt.analysis.numbers.cells import Cell, Condition
 from m2pt.analysis.numbers.comparisons import Against, Compared
+from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.statistics import Estimate, differences, over_seeds
 from m2pt.config import refuses_unknown
 from m2pt.runs.record import FinetuneRecord
@@ -24,7 +25,7 @@ MOST_SHOWN = 3
 Records = Mapping[str, FinetuneRecord]
 """The records of the complete runs, by their ids."""
 
-Recalls = dict[str, dict[int, float | None]]
+Recalls = dict[str, dict[Draw, float | None]]
 """Recall in percent by class and seed; None where a seed has no record of it."""
 
 

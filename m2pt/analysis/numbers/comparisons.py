@@ -6,7 +6,7 @@ from typing import Literal
 
 from m2pt.analysis.numbers import families, unequal
 from m2pt.analysis.numbers.averages import balanced
-from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, Role, by_condition, in_order, rank
+from m2pt.analysis.numbers.cells import CONTROLS, Cell, CellKey, Condition, Role, by_condition, in_order, rank
 from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, over_seeds
 from m2pt.analysis.numbers.unequal import ALL_THERE, Missing
 from m2pt.config import RANDOM, MethodName, refuses_unknown
@@ -17,7 +17,7 @@ Against = Literal["baseline", "random"]
 REFERENCES: dict[Against, tuple[MethodName, str]] = {"baseline": ("baseline", ""), "random": ("random_auxiliary", RANDOM)}
 """What cells are compared with: the method and the auxiliary of the reference. Some methods have another random control."""
 
-_ROLES: tuple[Role, ...] = ("pair", "random", "own")
+_ROLES: tuple[Role, ...] = ("pair", "random", *CONTROLS)
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,11 @@ class Comparison:
         return self.cell.auxiliary
 
     @property
+    def column(self) -> str:
+        """The column of the cell in tables by target."""
+        return self.cell.column
+
+    @property
     def differences(self) -> BySeed:
         """The gain of each seed."""
         return differences(self.cell.test, self.reference.test)
@@ -134,7 +139,10 @@ def corrected(members: Sequence[Comparison]) -> list[Comparison]:
 
 @dataclass(frozen=True)
 class Summary:
-    """The main question within one condition. `averages` is over all pairs at once, seed by seed."""
+    """The main question within one condition. `averages` is over all pairs at once, draw by draw.
+
+    `auxiliaries` are the columns of its tables by target (`Cell.column`), without those for no auxiliary and for random weights.
+    """
 
     condition: Condition
     targets: tuple[str, ...]
@@ -148,9 +156,9 @@ class Summary:
         """Whether anything is compared here: a condition may have rivals and their baselines only."""
         return bool(self.comparisons)
 
-    def cell(self, target: str, auxiliary: str) -> Cell | None:
+    def cell(self, target: str, column: str) -> Cell | None:
         """A cell of the table of scores, None where it is not planned."""
-        return next((cell for cell in self.cells if (cell.target, cell.auxiliary) == (target, auxiliary)), None)
+        return next((cell for cell in self.cells if (cell.target, cell.column) == (target, column)), None)
 
     @refuses_unknown
     def select(self, against: Against, role: Role) -> list[Comparison]:
@@ -158,10 +166,10 @@ class Summary:
         return [item for item in self.comparisons if item.against == against and item.role == role]
 
     @refuses_unknown
-    def comparison(self, target: str, auxiliary: str, against: Against) -> Comparison | None:
+    def comparison(self, target: str, column: str, against: Against) -> Comparison | None:
         """A comparison of the matrix of gains, None where it is not planned."""
-        key = (target, auxiliary, against)
-        return next((item for item in self.comparisons if (item.target, item.auxiliary, item.against) == key), None)
+        key = (target, column, against)
+        return next((item for item in self.comparisons if (item.target, item.column, item.against) == key), None)
 
 
 def summaries(cells: Sequence[Cell]) -> list[Summary]:
@@ -204,7 +212,7 @@ def _summary(condition: Condition, members: Sequence[Cell]) -> Summary:
             of_role = [item for item in with_references if item.cell.role == role and against in item.against]
             comparisons += group([(item.cell, item.against[against]) for item in of_role], role, against, within)
         averages[against] = average([item for item in comparisons if (item.against, item.role) == (against, "pair")])
-    auxiliaries = in_order(cell.auxiliary for cell in cells if cell.role in ("pair", "own"))
+    auxiliaries = in_order(cell.column for cell in cells if cell.role == "pair" or cell.role in CONTROLS)
     return Summary(condition, in_order(cell.target for cell in cells), auxiliaries, tuple(cells), tuple(comparisons), averages)
 
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from m2pt.analysis.numbers import pooling
 from m2pt.analysis.numbers.averages import balanced, measured
-from m2pt.analysis.numbers.cells import Condition
+from m2pt.analysis.numbers.cells import CONTROLS, Condition
 from m2pt.analysis.numbers.comparisons import Against, Comparison, Summary
+from m2pt.analysis.numbers.draws import Draw, in_order
 from m2pt.analysis.numbers.families import SIGNIFICANT
 from m2pt.analysis.numbers.pooling import Pooled
 from m2pt.analysis.numbers.power import detectable, effect_bound, seeds_needed, smallest_margin, spread_bound, spread_of
-from m2pt.analysis.numbers.statistics import BySeed, Estimate, over_seeds
+from m2pt.analysis.numbers.statistics import BySeed, Estimate, over_seeds, units
 from m2pt.config import refuses_unknown
 
 ONE_POINT = 1.0
@@ -94,7 +95,7 @@ def evidence(summaries: Iterable[Summary]) -> list[Evidence]:
 
 def weigh(summary: Summary) -> Evidence:
     """How sure one condition is: its pairs and its own-modality controls against random weights, target by target."""
-    comparisons = [*summary.select("random", "pair"), *summary.select("random", "own")]
+    comparisons = [item for role in ("pair", *CONTROLS) for item in summary.select("random", role)]
     tested = Counter(item.role for item in comparisons if item.estimate.half_width is not None)
     ordered = sorted(comparisons, key=lambda item: summary.targets.index(item.target))
     rows = [sureness(item, SIGNIFICANT / max(1, tested[item.role])) for item in ordered]
@@ -107,13 +108,13 @@ def sureness(comparison: Comparison, level: float = SIGNIFICANT) -> Sureness:
     item = comparison.estimate
     if item.mean is None or item.half_width is None:
         return Sureness(comparison, level)
-    spread = spread_of(item.half_width, item.n)
-    bound, effect = spread_bound(spread, item.n), effect_bound(item.mean, spread, item.n)
+    n, spread = item.units, spread_of(item.half_width, item.units)
+    bound, effect = spread_bound(spread, n), effect_bound(item.mean, spread, n)
     return Sureness(
         comparison=comparison,
         level=level,
-        bootstrap=pooling.bootstrap([value for value in comparison.differences.values() if value is not None]),
-        detectable=detectable(bound, item.n, level=level),
+        bootstrap=pooling.bootstrap(units(comparison.differences)),
+        detectable=detectable(bound, n, level=level),
         margin=smallest_margin(item),
         seeds_for_point=seeds_needed(ONE_POINT, bound, level=level),
         seeds_for_measured=seeds_needed(effect, 1.0, level=level),
@@ -133,26 +134,27 @@ def together(summary: Summary, against: Against) -> Together | None:
         return None
     if len({item.cell.metric for item in summary.select(against, "pair")}) > 1:
         return None
-    means = {target: _known(balanced([item.differences for item in pairs])) for target, pairs in by_target.items()}
+    means = {target: balanced([item.differences for item in pairs]) for target, pairs in by_target.items()}
     everything = [item for pairs in by_target.values() for item in pairs]
     kept = measured([item.differences for item in everything])
-    complete = {target: values for target, values in means.items() if values}
+    complete = {target: units(values) for target, values in means.items() if _known(values)}
+    can_pool = bool(complete) and all(complete.values())  # the draws of a crossed layout are no sample of independent numbers
     return Together(
         targets=tuple(complete),
         left_out=tuple(_name(item) for place, item in enumerate(everything) if place not in kept),
         average=summary.averages[against],
         middle=over_seeds(_middles(by_target)),
-        resampled=pooling.stratified(complete) if complete else None,
-        targets_like_these=pooling.random_effects(complete) if len(complete) > 1 else None,
+        resampled=pooling.stratified(complete) if can_pool else None,
+        targets_like_these=pooling.random_effects(complete) if can_pool and len(complete) > 1 else None,
         improvement=_improvement(by_target),
     )
 
 
-def _middles(by_target: Mapping[str, Sequence[Comparison]]) -> dict[int, float | None]:
+def _middles(by_target: Mapping[str, Sequence[Comparison]]) -> dict[Draw, float | None]:
     """The mean of the middle half of all pairs' gains by seed; None where a pair lacks the seed."""
-    middles: dict[int, float | None] = {}
+    middles: dict[Draw, float | None] = {}
     gains = {target: [item.differences for item in pairs] for target, pairs in by_target.items()}
-    for seed in sorted({seed for pairs in gains.values() for pair in pairs for seed in pair}):
+    for seed in in_order({seed for pairs in gains.values() for pair in pairs for seed in pair}):
         of_targets = {target: [pair.get(seed) for pair in pairs] for target, pairs in gains.items()}
         known = {target: [gain for gain in values if gain is not None] for target, values in of_targets.items()}
         middles[seed] = pooling.interquartile_mean(known) if known == of_targets else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from m2pt.analysis.numbers.averages import balanced, measured
 from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, by_target
 from m2pt.analysis.numbers.changes import ENCODER, Change
+from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, over_seeds
 from m2pt.config import RANDOM, MethodName, Study
 from m2pt.methods import METHODS
@@ -25,7 +26,7 @@ def paired(cells: Iterable[Cell], partner: Partner) -> list[tuple[Cell, Cell]]:
     return [(cell, other) for cell, other in pairs if cell.runs]
 
 
-def gains(pairs: Pairs, of: Callable[[Cell], BySeed] = lambda cell: cell.test) -> dict[str, dict[int, float | None]]:
+def gains(pairs: Pairs, of: Callable[[Cell], BySeed] = lambda cell: cell.test) -> dict[str, dict[Draw, float | None]]:
     """By target and seed: how far cells are above their partners (by default in test score), averaged over auxiliaries."""
     targets: dict[str, list[BySeed]] = {}
     for cell, other in pairs:
@@ -43,7 +44,7 @@ def mean_gain(pairs: Pairs) -> Estimate:
     if len({cell.metric for cell, _ in pairs}) > 1:
         return NOTHING
     if values and len(measured(values)) < len(values):
-        return Estimate(0, len(set[int]().union(*values)))
+        return Estimate(0, len(set[Draw]().union(*values)))
     return over_seeds(balanced(values))
 
 

@@ -122,10 +122,8 @@ def smallest_margin(item: Estimate) -> float | None:
     It is the larger end, by size, of the 90 % t interval of the mean: two one-sided t tests (Schuirmann, 1987). A t test that is
     not significant does not show that a difference is small; this does.
     """
-    if item.mean is None or item.half_width is None:
-        return None
-    error = spread_of(item.half_width, item.n) / math.sqrt(item.n)
-    return abs(item.mean) + t_quantile(item.n - 1, CONFIDENCE) * error
+    half_width = item.half_width_at(2 * CONFIDENCE - 1)
+    return None if item.mean is None or half_width is None else abs(item.mean) + half_width
 
 
 def spread_of(half_width: float, n: int) -> float:

@@ -16,6 +16,7 @@ from scipy import stats
 
 from m2pt.analysis.numbers import families
 from m2pt.analysis.numbers.cells import Cell, Condition, by_condition, by_method, by_target
+from m2pt.analysis.numbers.draws import Draw, in_order
 from m2pt.analysis.numbers.statistics import averaged
 
 PERMUTATIONS = 9999
@@ -55,7 +56,7 @@ class MethodRanking:
     condition: Condition
     ranking: Ranking
     scores: dict[str, dict[str, float]]
-    seeds: dict[str, tuple[int, ...]]
+    seeds: dict[str, tuple[Draw, ...]]
     left_out: tuple[str, ...]
     adjusted_p: float | None = None
 
@@ -122,15 +123,15 @@ def _ranked(condition: Condition, members: Sequence[Cell]) -> MethodRanking | No
     return MethodRanking(condition, ranking, scores, seeds, tuple(method for method in means if method not in kept))
 
 
-def _means(members: Sequence[Cell], targets: Sequence[str]) -> dict[str, dict[int, float]]:
-    """A method's mean test score over its auxiliaries, by target and seed, of the seeds that are complete in all of them."""
+def _means(members: Sequence[Cell], targets: Sequence[str]) -> dict[str, dict[Draw, float]]:
+    """A method's mean test score over its auxiliaries, by target and draw, of the draws that are complete in all of them."""
     of_targets = by_target(members)
     means = {target: averaged([cell.test for cell in of_targets.get(target, [])], add=math.fsum) for target in targets}
     return {target: {seed: mean for seed, mean in values.items() if mean is not None} for target, values in means.items()}
 
 
-def _shared(means: Sequence[Mapping[int, float]]) -> tuple[int, ...]:
-    return tuple(sorted(set.intersection(*(set(values) for values in means))))
+def _shared(means: Sequence[Mapping[Draw, float]]) -> tuple[Draw, ...]:
+    return tuple(in_order(set.intersection(*(set(values) for values in means))))
 
 
 def _friedman(of_cases: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from m2pt.modalities.recipe import VIT_B
 from m2pt.modalities.registry import SPECS
-from m2pt.runs.spec import RunSpec
+from m2pt.runs.spec import RunSpec, without_draw
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def uses(parts: Mapping[str, Sequence[RunSpec]]) -> list[RecipeUse]:
     """
     alike: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str, ...], list[tuple[str, str]]]] = {}
     for part, specs in parts.items():
-        for spec in {spec.model_copy(update={"seed": 0}).model_dump_json(): spec for spec in specs}.values():
+        for spec in {without_draw(spec).model_dump_json(): spec for spec in specs}.values():
             if spec.task is not None:
                 departing = departures(spec)
                 key = (spec.task.recipe, SPECS[spec.modality].recipes[spec.task.recipe].source, departing.always)

@@ -30,7 +30,7 @@ from m2pt.config import (
     refuses_unknown,
 )
 from m2pt.methods import METHODS
-from m2pt.runs.spec import RunSpec
+from m2pt.runs.spec import RunSpec, without_draw
 
 COLUMNS = (
     "dataset", "metric", "setting", "tuning", "auxiliary", "variation", "published", "mean", "low", "high", "seeds", "difference",
@@ -51,7 +51,7 @@ SCORED_VARIANTS: dict[Dataset, tuple[str | None, ...]] = {
 
 
 IN_THE_PAPER: tuple[MethodName, ...] = (
-    "baseline", "pathway", "random_auxiliary", "own_modality",
+    "baseline", "pathway", "random_auxiliary", "own_apart",
     "reversed_order", "shuffled_order", "fixed_scale", "frozen_auxiliary",
 )  # fmt: skip
 """The methods that the paper has, or would have under its own names: the pathway with another auxiliary or other settings."""
@@ -203,7 +203,7 @@ def entries_of(
     forms: dict[PaperEntry, RunSpec] = {}
     for spec, score in zip(specs, scores, strict=True):
         if (entry := entry_if_scored(spec, auxiliary_epochs)) is not None:
-            form = spec.model_copy(update={"seed": 0})
+            form = without_draw(spec)
             if forms.setdefault(entry, form) == form:
                 of_entries.setdefault(entry, []).append(score)
     return {

@@ -23,6 +23,7 @@ from m2pt.analysis.content import (
 from m2pt.analysis.figures.cells import Line, chart
 from m2pt.analysis.numbers.cells import Cell, Run
 from m2pt.analysis.numbers.comparisons import Against, Compared
+from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.trajectories import ByCell
 from m2pt.analysis.sections import cell_classes, cell_scales
 from m2pt.analysis.sections.encoders import sha256
@@ -93,9 +94,9 @@ def _by_seed(item: Compared) -> Table:
     return Table("Scores by seed", plain(caption), tuple(columns), (Group(rows),), foot=foot)
 
 
-def _seed(item: Compared, seed: int, against: list[Against]) -> tuple[Entry, ...]:
+def _seed(item: Compared, seed: Draw, against: list[Against]) -> tuple[Entry, ...]:
     run = item.cell.runs[seed]
-    entries = [word(seed), word(str(run.status)), numeric(run.test_score, 2), numeric(run.val_score, 2)]
+    entries = [word(seed.label), word(str(run.status)), numeric(run.test_score, 2), numeric(run.val_score, 2)]
     entries.append(numeric(run.epoch, 0))
     for name in against:
         gain = item.differences(name).get(seed)
@@ -161,20 +162,31 @@ def _runs(item: Compared, facts: Facts) -> Section:
         "auxiliary's weights": first.auxiliary_weights,
     }
     known = tuple((plain(f"SHA-256 of the {name}"), _digests(cell, name, digests or "")) for name, digests in prints.items())
+    if cell.lineage is not None:
+        known += ((plain("Lineage of target and auxiliary"), plain(LINEAGES[cell.lineage])),)
     where = Paragraph(prose(f"Times and devices of the runs are on [a page of their own](../{COSTS}#runs)."), "caption")
     return Section("Runs", "runs", (table, where, Definitions(known, "facts")))
 
 
-def _run(seed: int, run: Run, facts: Facts) -> tuple[Entry, ...]:
+def _run(seed: Draw, run: Run, facts: Facts) -> tuple[Entry, ...]:
     status = str(run.status)
     why = "" if run.is_complete else f": {gaps.why(status, bool(run.run_id), run.error)}"
     record = facts.analysis.records.get(str(run.run_id))
     return (
-        word(seed),
+        word(seed.label),
         Entry(code(run.run_id or "no id yet"), run.run_id),
         Entry(plain(status + why), status),
         sha256(record.merged_sha256 if record else None),
     )
+
+
+LINEAGES = {
+    "same": "the same: they go on from a common encoder",
+    "apart": "apart: they were pretrained from different initialisations, or the target was not pretrained",
+    "unknown": "unknown: they come from different files, which do not say what they go on from",
+    "mixed": "not the same in all runs of the cell",
+}
+"""The lineages of a cell (`m2pt.analysis.numbers.cells.Cell.lineage`) in words."""
 
 
 def _digests(cell: Cell, name: str, digests: str) -> Text:

@@ -84,7 +84,7 @@ def _pairs(item: Evidence) -> folding.Blocks:
 
 def _pair(row: Sureness, resampled: bool) -> tuple[Entry, ...]:
     item, value = row.comparison, row.comparison.estimate
-    name = f"{item.target} from {item.auxiliary}" + (" (own, control)" if item.role == "own" else "")
+    name = f"{item.target} from {item.column}" + ("" if item.role == "pair" else " (control)")
     return (
         Entry(plain(name), name),
         Entry(plain(_shown(value)), value.mean, value),

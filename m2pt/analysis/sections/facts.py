@@ -114,7 +114,7 @@ class Facts:
 
 def gather(source: Source) -> Facts:
     """Read and compute everything. Raises `UserError` where a record cannot be read; the file is named."""
-    analysis = analyse(source.specs, source.runs, source.pretraining, source.encoders, source.parts)
+    analysis = analyse(source.specs, source.runs, source.pretraining, source.encoders, source.parts, source.study.encoders)
     samples = [KnownSamples.of(record) for record in analysis.row_records]
     published = published_of(source.specs, samples, source.study)
     ablations = contrasts.ablations(source.study, analysis.cells, published)

@@ -33,7 +33,7 @@ def gain(item: Comparison | None, limit: float) -> Entry:
     if item is None:
         return NOT_PLANNED
     value, control, address = item.estimate, item.role != "pair", page_of(item.cell.key)
-    spoken = f"{item.target} from {item.auxiliary or 'no auxiliary'}: "
+    spoken = f"{item.target} from {item.column or 'no auxiliary'}: "
     if value.mean is None:
         missing = (plain(f"n=0 of {value.dropped}"),)
         return Entry(plain("no result"), None, value, missing, control=control, empty=True, address=address, spoken=spoken)
@@ -68,7 +68,7 @@ def _score(cell: Cell | None) -> Entry:
     if cell is None:
         return NOT_PLANNED
     value, address = cell.mean_test, page_of(cell.key)
-    spoken = f"{cell.target} from {cell.auxiliary or 'no auxiliary'}: "
+    spoken = f"{cell.target} from {cell.column or 'no auxiliary'}: "
     if value.mean is None:
         missing = (plain(f"n=0 of {len(cell.test)}"),)
         return Entry(plain("no result"), None, value, missing, empty=True, address=address, spoken=spoken)
@@ -83,7 +83,7 @@ def _score(cell: Cell | None) -> Entry:
         value=value.mean,
         estimate=value,
         lines=tuple(map(plain, lines)),
-        control=cell.role in ("random", "own"),
+        control=cell.role not in ("baseline", "pair"),
         address=address,
         spoken=spoken,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from m2pt.analysis.content import Block, Column, Details, Entry, Group, Paragraph, Section, Table, Text, code, plain, prose
-from m2pt.analysis.numbers.cells import Condition
+from m2pt.analysis.numbers.cells import ROLES, Condition
 from m2pt.analysis.numbers.contrasts import OwnControl
 from m2pt.analysis.sections import folding, matrices
 from m2pt.analysis.sections.facts import Facts
@@ -12,7 +12,6 @@ from m2pt.analysis.sections.published import cost_sentence
 from m2pt.analysis.sections.wording import NONE, capital, of_family, of_gain, of_p
 from m2pt.analysis.tables.headline import signed
 from m2pt.analysis.tables.methods import MethodRow
-from m2pt.config import CORE_METHODS
 
 
 def section(facts: Facts) -> Section | None:
@@ -44,7 +43,7 @@ def with_rivals(facts: Facts) -> list[tuple[Condition, list[MethodRow]]]:
         (summary.condition, [row for row in facts.analysis.methods if row.condition == summary.condition])
         for summary in facts.analysis.summaries
     ]
-    return [(condition, rows) for condition, rows in of_conditions if any(row.name not in CORE_METHODS for row in rows)]
+    return [(condition, rows) for condition, rows in of_conditions if any(row.name not in ROLES for row in rows)]
 
 
 def name_of(row: MethodRow) -> Entry:

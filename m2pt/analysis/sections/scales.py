@@ -46,9 +46,8 @@ def _table(facts: Facts, rows: Sequence[FinalScales]) -> Table:
     for row in rows:
         cell, condition = row.cell, row.cell.condition
         setting = [word(f"{condition.setting}, {condition.tuning}")] if facts.many else []
-        own = " (own)" if cell.method == "own_modality" else ""
         sizes = [row.scale, row.effective_size, row.largest, *(row.layers[layer] for layer in LAYERS)]
         target = Entry(plain(cell.target), cell.target)
-        entries.append((*setting, target, Entry(plain(cell.auxiliary + own), cell.auxiliary), *map(numeric, sizes)))
+        entries.append((*setting, target, Entry(plain(cell.column), cell.column), *map(numeric, sizes)))
     caption = plain("Size of the scales: mean |λ| at the end of training, over seeds, blocks and layers")
     return Table("Scales", caption, tuple(columns), (Group(tuple(entries)),))

@@ -8,7 +8,7 @@ from m2pt.config import RANDOM, Study
 from m2pt.methods import METHODS, unread
 from m2pt.runs.arms import ArmRates, arm_of
 from m2pt.runs.identity import canonical
-from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, without_draw
 from m2pt.runs.unread import is_unread, leaves
 
 SCORES = {"last": "the last epoch's weights", "best_val": "the weights with the best validation score"}
@@ -61,7 +61,7 @@ def settings(
 
 def _distinct(specs: Sequence[RunSpec]) -> list[RunSpec]:
     """The runs without those that differ by seed alone."""
-    return list({spec.model_copy(update={"seed": 0}).model_dump_json(): spec for spec in specs}.values())
+    return list({without_draw(spec).model_dump_json(): spec for spec in specs}.values())
 
 
 def _of_method(part: str, spec: RunSpec) -> dict[str, str]:

@@ -64,8 +64,9 @@ def why(state: str, ready: bool, error: Any) -> str:
 
 
 def _together(gaps: Iterable[Gap]) -> list[Gap]:
-    """One gap for those that differ by seed alone."""
+    """One gap for those that differ by their draw alone."""
     seeds: dict[Gap, list[int]] = {}
     for gap in gaps:
-        seeds.setdefault(replace(gap, seeds=()), []).extend(gap.seeds)
+        known = seeds.setdefault(replace(gap, seeds=()), [])
+        known += [seed for seed in gap.seeds if seed not in known]
     return [replace(gap, seeds=tuple(members)) for gap, members in seeds.items()]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from m2pt.analysis.numbers.cells import Role
-from m2pt.analysis.numbers.claims import CONTROLS, Claim, Claims, claims
+from m2pt.analysis.numbers.cells import CONTROLS, Role
+from m2pt.analysis.numbers.claims import Claim, Claims, claims
 from m2pt.analysis.numbers.comparisons import Comparison, Summary
 from m2pt.analysis.numbers.contrasts import OwnControl
 from m2pt.analysis.numbers.evidence import sureness
@@ -25,7 +25,15 @@ MINUS = "\N{MINUS SIGN}"
 _NEEDED = "An interval needs two seeds that are complete on both sides, with differences that are not all equal."
 _SCOPE = "For these encoders and on these test samples, "
 _WORDS = {1: "higher", -1: "lower"}
-_CONTROL: dict[Role, str] = {"own": "auxiliaries of the target's own modality"}
+_CONTROL: dict[Role, str] = {
+    "apart": "auxiliaries of the target's own modality that were pretrained apart",
+    "lineage": "auxiliaries that go on from the target's own encoder",
+}
+_DETECTS: dict[Role, str] = {
+    "apart": "useful weights of encoders that were pretrained apart",
+    "lineage": "useful weights of the target's own lineage",
+}
+"""What a positive control shows that the study can detect."""
 
 Standing = Literal["primary", "exploratory", "descriptive"]
 
@@ -153,19 +161,19 @@ def _controls(known: Claims, role: Role, standing: Standing) -> list[Statement]:
     """A positive control: whether the study could have seen useful weights at all."""
     made = []
     for claim in known.control(role):
-        where = _where(claim, known.control(role))
+        where, detected = _where(claim, known.control(role)), _DETECTS[role]
         values = ", ".join(f"{item.target} {difference(item.estimate)}" for item in claim.comparisons)
         if claim.estimate.half_width is None:
-            made.append(Statement(f"It is not known yet what the study can detect{where}.", _no_interval(claim)))
+            made.append(Statement(f"It is not known yet whether the study can detect {detected}{where}.", _no_interval(claim)))
             continue
         detail = f"{_numbers(claim)} By target: {values}."
         words = f"{_SCOPE}{_CONTROL[role]} scored {_WORDS.get(claim.sign, '')} than random weights on average{where}"
         if claim.sign > 0:
-            made.append(Statement(f"{words}: the study can detect useful weights.", detail, standing))
+            made.append(Statement(f"{words}: the study can detect {detected}.", detail, standing))
         elif claim.sign < 0:
-            made.append(Statement(f"{words}: the study does not detect useful weights.", detail, standing))
+            made.append(Statement(f"{words}: the study does not detect {detected}.", detail, standing))
         else:
-            lack = f"The study has not been shown to detect useful weights{where}, so the absence of a gain means little."
+            lack = f"The study has not been shown to detect {detected}{where}, so the absence of a gain means little."
             made.append(Statement(lack, f"Positive control, {_CONTROL[role]} against random weights: {detail}"))
     return made
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from m2pt.analysis.numbers.cells import CONTROLS
 from m2pt.analysis.numbers.comparisons import Comparison, Summary
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.runs.folder import FILE_STATES
@@ -33,14 +34,18 @@ def _condition(summary: Summary) -> dict[str, Any]:
         },
         "gain_over_baseline": _gains([item for item in summary.comparisons if item.against == "baseline"]),
         "gain_over_random": _gains(summary.select("random", "pair")),
-        "own_minus_random": {item.target: _numbers(item.estimate) for item in summary.select("random", "own") if item.estimate.n},
+        **{
+            f"own_{role}_minus_random": {item.target: _numbers(item.estimate) for item in own if item.estimate.n}
+            for role in CONTROLS
+            if (own := summary.select("random", role))
+        },
         "average_over_pairs": {f"over_{name}": _numbers(value) for name, value in summary.averages.items() if value.n},
     }
     return {name: section for name, section in sections.items() if section}
 
 
 def _gains(items: list[Comparison]) -> dict[str, dict[str, float]]:
-    return {f"{item.target}_from_{item.auxiliary}": _numbers(item.estimate) for item in items if item.estimate.n}
+    return {f"{item.target}_from_{item.column.replace(' ', '_')}": _numbers(item.estimate) for item in items if item.estimate.n}
 
 
 def _numbers(value: Estimate) -> dict[str, float]:

@@ -30,7 +30,7 @@ def frames(summaries: Iterable[Summary], cells: Sequence[Cell], curves: ByCell, 
 
 def column(cell: Cell) -> str:
     """The name of a cell's column: letters and underscores only, which every plotting tool accepts."""
-    names = {"baseline": "baseline", "random": "from_random", "own": "own_modality"}
+    names = {"baseline": "baseline", "lineage": "own_lineage", "apart": "own_apart"}
     return names.get(cell.role or "", f"from_{cell.auxiliary}")
 
 
@@ -59,7 +59,7 @@ def _scales(scales: ByCell, cells: Sequence[Cell]) -> pd.DataFrame:
 def _gains(summary: Summary) -> pd.DataFrame:
     rows = [
         {
-            "comparison": f"{item.target} from {item.auxiliary}",
+            "comparison": f"{item.target} from {item.column}",
             "against": item.against,
             "role": item.role,
             "gain": item.estimate.mean,

@@ -28,7 +28,7 @@ Changes = Mapping[str, JsonValue]
 
 Variation = tuple[Changes, UsedKeys]
 
-SWEEP_KEYS = ("auxiliaries", "target_encoder", "auxiliary_encoder", "tune.scale_lr_multiples")
+SWEEP_KEYS = ("auxiliaries", "target_encoder", "auxiliary_encoder", "encoder_seeds", "tune.scale_lr_multiples")
 
 
 def refuse_unused_keys(study: Study, source: str) -> None:

@@ -78,6 +78,7 @@ _NEEDS_NO_RUNS = ("encoders", "data", "design", "execution", "study", "tasks", "
 _SWEEP = {
     "auxiliaries": "none of its methods takes auxiliaries of other modalities (sweep.methods)",
     "auxiliary_encoder": "none of its methods loads an auxiliary (sweep.methods)",
+    "encoder_seeds": "none of its encoders has several `seeds`",
     "target_encoder": "no target is pretrained (sweep.settings)",
     "tune.scale_lr_multiples": "none of its methods trains scales (sweep.methods)",
 }

@@ -89,8 +89,8 @@ def used_by_encoders(study: Study) -> UsedKeys:
     used, marked = UsedKeys(), _marked(study)
     prints = Fingerprints(dict.fromkeys(MODALITIES, ""), {})
     for key in encoders_used(with_encoders(study)):
-        source = study.encoders[key[0]]
-        used.read.add(f"encoders.{key[0]}.{key[1]}")
+        source = study.encoders[key.source]
+        used.read.add(f"encoders.{key.source}.{key.modality}")
         if not isinstance(source, FileSource):
             marks = pretrain_spec(marked, key, source, prints, PretrainSpec.model_construct)
             _add_spec(used, pretrain_spec(study, key, source, prints), marks)
@@ -155,6 +155,8 @@ def _add_sweep(used: UsedKeys, study: Study, specs: list[RunSpec]) -> None:
         used.read.add("sweep.target_encoder")
     if any(METHODS[spec.method].loads_auxiliaries for spec in specs):
         used.read.add("sweep.auxiliary_encoder")
+    if study.replicates is not None:
+        used.read.add("sweep.encoder_seeds")
 
 
 def _add_tuning(used: UsedKeys, study: Study, specs: list[RunSpec]) -> None:

@@ -40,7 +40,7 @@ def test_figures_are_the_same_bytes_each_time_whatever_the_users_settings(
 
 def test_where_no_pair_is_planned_no_matrix_is_drawn_nor_random_weights_as_other_modalities(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1)
-    drawn = [spec.model_copy(update={"auxiliary_weights": None}) for spec in planned.specs if spec.method != "own_modality"]
+    drawn = [spec.model_copy(update={"auxiliary_weights": None}) for spec in planned.specs if spec.method != "own_lineage"]
     paths = [spec for spec in drawn if spec.method in ("baseline", "pathway")]
     assert {picture.section for picture in _draw(synthetic.complete(replace(planned, specs=paths)))} == {"accuracy", "curves"}
     pictures = {picture.section: picture for picture in _draw(synthetic.complete(replace(planned, specs=drawn)))}

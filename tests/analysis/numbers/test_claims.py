@@ -26,7 +26,7 @@ def study(
     rows = []
     for part in parts:
         for place, target in enumerate(MODALITIES):
-            methods = [("baseline", "", 0.0), ("random_auxiliary", "random", 0.0), ("own_modality", target, own)]
+            methods = [("baseline", "", 0.0), ("random_auxiliary", "random", 0.0), ("own_lineage", target, own)]
             methods += [("pathway", name, effects[place, at]) for at, name in enumerate(MODALITIES) if name != target]
             for method, auxiliary, effect in methods:
                 for seed, score in enumerate(60 + effect + rng.normal(size=seeds)):

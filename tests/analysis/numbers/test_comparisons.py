@@ -30,7 +30,8 @@ def test_every_cell_is_the_paired_difference_of_its_two_sides(tmp_path: Path) ->
         assert (item.estimate.low, item.estimate.high) == pytest.approx((interval.low, interval.high))
     roles = [(item.against, item.role) for item in summary.comparisons]
     assert {key: roles.count(key) for key in roles} == {
-        ("baseline", "pair"): 12, ("baseline", "random"): 4, ("baseline", "own"): 4, ("random", "pair"): 12, ("random", "own"): 4,
+        ("baseline", "pair"): 12, ("baseline", "random"): 4, ("baseline", "lineage"): 4,
+        ("random", "pair"): 12, ("random", "lineage"): 4,
     }  # fmt: skip
 
 
@@ -109,4 +110,4 @@ def test_metrics_hold_no_number_for_what_is_not_known(tmp_path: Path) -> None:
     numbers = metrics(table, summaries(cells(table)))["pretrained-full"]
     assert numbers["baseline"]["image"] == {"val": 60.5, "test": 60.0, "n": 1}
     assert numbers["gain_over_baseline"]["image_from_audio"] == {"mean": 1.25, "n": 1}
-    assert numbers["own_minus_random"]["audio"] == {"mean": 0.0, "n": 1}
+    assert numbers["own_lineage_minus_random"]["audio"] == {"mean": 0.0, "n": 1}

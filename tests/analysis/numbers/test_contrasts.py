@@ -36,12 +36,13 @@ def _study(parts: str = PARTS, sweep: str = "") -> Study:
         f"""
 study: ablated
 data: {{embedded: {{}}}}
-encoders: {{mae: {{kind: mae}}}}
+encoders: {{mae: {{kind: mae}}, again: {{kind: mae, seed: 1}}}}
 sweep:
   seeds: {list(range(SEEDS))}
   targets: [image, audio]
   auxiliaries: [point, video]
   methods: [baseline, pathway, random_auxiliary]
+  auxiliary_encoder: again
   {sweep}
 parts: {parts}
 """,
@@ -173,7 +174,7 @@ def test_a_method_over_itself_with_random_weights_by_target_and_by_pair_is_a_pai
         assert (value.mean, value.p_value) == pytest.approx((means.mean(), stats.ttest_1samp(means, 0).pvalue))
 
 
-@pytest.mark.parametrize(("method", "origin"), [("frozen_encoder", "other modalities"), ("own_modality", "the same modality")])
+@pytest.mark.parametrize(("method", "origin"), [("frozen_encoder", "other modalities"), ("own_apart", "the same modality")])
 def test_a_part_that_asks_about_a_method_alone_says_what_it_does(method: str, origin: str) -> None:
     noise = np.random.default_rng(2)
     study = _study(
@@ -188,7 +189,7 @@ def test_a_part_that_asks_about_a_method_alone_says_what_it_does(method: str, or
         scored = _cells(study, score)
         ablated = ablations(study, scored)
         (summary, _) = summaries(scored)
-        assert summary.asks == (method == "own_modality")
+        assert summary.asks == (method == "own_apart")
         (statement,) = [item for item in headline(summary, ablated.controls(summary.condition)) if f"`{method}`" in item.claim]
         assert f"`{method}` with encoders of {origin} {said} itself with random weights" in statement.claim
         assert statement.standing == "exploratory"

@@ -15,7 +15,7 @@ from tests.analysis.oracles import equivalence
 
 Gain = Callable[[str, str, int], float]
 
-CONTROLS = (("baseline", ""), ("random_auxiliary", "random"), ("own_modality", "own"))
+CONTROLS = (("baseline", ""), ("random_auxiliary", "random"), ("own_lineage", "own"))
 
 
 def table(gain: Gain, seeds: int = 4, targets: Sequence[str] = ("image", "audio")) -> pd.DataFrame:
@@ -41,8 +41,8 @@ def test_each_row_says_what_its_seeds_can_show():
     (sureness,) = evidence(summaries(cells(table(spread))))
     names = [(row.comparison.target, row.comparison.auxiliary, row.comparison.role) for row in sureness.rows]
     assert names == [
-        ("image", "audio", "pair"), ("image", "point", "pair"), ("image", "image", "own"),
-        ("audio", "image", "pair"), ("audio", "point", "pair"), ("audio", "audio", "own"),
+        ("image", "audio", "pair"), ("image", "point", "pair"), ("image", "image", "lineage"),
+        ("audio", "image", "pair"), ("audio", "point", "pair"), ("audio", "audio", "lineage"),
     ]  # fmt: skip
     row = sureness.rows[0]
     gains = [spread("image", "audio", seed) - spread("image", "random", seed) for seed in range(4)]

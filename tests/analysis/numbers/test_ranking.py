@@ -9,6 +9,7 @@ from scipy import stats
 
 from m2pt.analysis.figures import ranking as figures
 from m2pt.analysis.numbers.cells import cells
+from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.ranking import critical_difference, rank, rankings
 
 
@@ -57,7 +58,7 @@ def test_few_cases_raise_no_false_alarm():
     assert np.mean(wrong) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 80)
 
 
-GAINS = {"baseline": 0.0, "random_auxiliary": 1.0, "pathway": 2.0, "own_modality": 3.0}
+GAINS = {"baseline": 0.0, "random_auxiliary": 1.0, "pathway": 2.0, "own_lineage": 3.0}
 
 
 def table(gains: Mapping[str, float] = GAINS, seeds: int = 2) -> pd.DataFrame:
@@ -75,20 +76,20 @@ def table(gains: Mapping[str, float] = GAINS, seeds: int = 2) -> pd.DataFrame:
 
 def test_methods_are_ranked_over_targets_by_their_mean_scores():
     (ranked,) = rankings(cells(table()))
-    assert ranked.ranking.ranks == {"own_modality": 1.0, "pathway": 2.0, "random_auxiliary": 3.0, "baseline": 4.0}
+    assert ranked.ranking.ranks == {"own_lineage": 1.0, "pathway": 2.0, "random_auxiliary": 3.0, "baseline": 4.0}
     assert ranked.ranking.cases == 2  # targets, not seeds
     assert ranked.scores["pathway"] == {"image": 62.5, "audio": 72.5}
-    assert ranked.seeds == {"image": (0, 1), "audio": (0, 1)}
+    assert ranked.seeds == {"image": (Draw(0), Draw(1)), "audio": (Draw(0), Draw(1))}
     assert ranked.left_out == ()
 
 
 def test_only_seeds_that_every_method_has_count_and_incomplete_methods_are_named():
     runs = table(seeds=3)
-    runs.loc[(runs["method"] == "own_modality") & (runs["target"] == "audio"), "test_score"] = None
+    runs.loc[(runs["method"] == "own_lineage") & (runs["target"] == "audio"), "test_score"] = None
     runs.loc[(runs["auxiliary"] == "video") & (runs["target"] == "image") & (runs["seed"] == 0), "test_score"] = None
     (ranked,) = rankings(cells(runs))
-    assert ranked.left_out == ("own_modality",)
-    assert ranked.seeds == {"image": (1, 2), "audio": (0, 1, 2)}
+    assert ranked.left_out == ("own_lineage",)
+    assert ranked.seeds == {"image": (Draw(1), Draw(2)), "audio": (Draw(0), Draw(1), Draw(2))}
     assert ranked.scores["baseline"] == {"image": 60.5, "audio": pytest.approx(70 + 1 / 3)}
 
 
@@ -102,8 +103,8 @@ def test_nothing_is_ranked_from_one_seed_one_target_or_two_methods():
 def test_the_diagram_says_in_words_what_it_shows():
     (picture,) = figures.draw(rankings(cells(table())))
     assert (picture.name, picture.section) == ("ranking-pretrained-full", "ranking")
-    assert "own_modality 1.00, pathway 2.00, random_auxiliary 3.00, baseline 4.00" in picture.alternative
+    assert "own_lineage 1.00, pathway 2.00, random_auxiliary 3.00, baseline 4.00" in picture.alternative
     assert "over 2 targets" in picture.alternative
     assert picture.png.startswith(b"\x89PNG")
-    assert b"own modality" in picture.svg
+    assert b"own lineage" in picture.svg
     assert picture.svg == figures.draw(rankings(cells(table())))[0].svg

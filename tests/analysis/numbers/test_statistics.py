@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, estimate, holm, over_seeds
+from tests.analysis.oracles import by_seed
 
 
 def paired(first: BySeed, second: BySeed) -> Estimate:
@@ -13,7 +14,7 @@ def test_interval_equals_the_one_of_scipys_paired_test() -> None:
     rng = np.random.default_rng(3)
     for n in (2, 3, 5, 10):
         first, second = rng.normal(70, 2, n), rng.normal(69, 2, n)
-        difference = paired(dict(enumerate(first)), dict(enumerate(second)))
+        difference = paired(by_seed(first), by_seed(second))
         reference = stats.ttest_rel(first, second)
         low, high = reference.confidence_interval(0.95)
         assert (difference.low, difference.high) == pytest.approx((low, high))
@@ -26,7 +27,7 @@ def test_interval_of_a_worked_example() -> None:
     # 95 % interval 0.70 to 2.46, p = 0.00283.
     first = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
     second = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
-    difference = paired(dict(enumerate(first)), dict(enumerate(second)))
+    difference = paired(by_seed(first), by_seed(second))
     assert difference.mean == pytest.approx(1.58)
     assert (difference.low, difference.high) == pytest.approx((0.7001, 2.4599), abs=1e-4)
     assert difference.p_value == pytest.approx(0.002833, abs=1e-6)
@@ -40,14 +41,14 @@ def test_intervals_of_simulated_studies_cover_the_true_effect(n: int) -> None:
     for _ in range(2000):
         shared = rng.normal(65, 3, n)  # what a seed does to both sides
         first, second = shared + rng.normal(1.3, 1, n), shared + rng.normal(0.3, 1, n)
-        difference = paired(dict(enumerate(first)), dict(enumerate(second)))
+        difference = paired(by_seed(first), by_seed(second))
         assert difference.low is not None and difference.high is not None
         covered += difference.low <= 1.0 <= difference.high
     assert covered / 2000 == pytest.approx(0.95, abs=0.015)
 
 
 def test_a_seed_that_lacks_a_score_on_either_side_is_dropped_and_counted() -> None:
-    difference = paired({0: 62.0, 1: None, 2: 64.0, 3: 66.0}, {0: 60.0, 1: 60.0, 2: None, 3: 63.0, 4: 61.0})
+    difference = paired(by_seed([62.0, None, 64.0, 66.0]), by_seed([60.0, 60.0, None, 63.0, 61.0]))
     assert (difference.n, difference.dropped, difference.mean) == (2, 3, pytest.approx(2.5))
 
 
@@ -61,7 +62,7 @@ def test_no_interval_is_made_up(values: list[float], mean: float | None, note: s
 
 
 def test_equal_differences_give_no_interval_in_spite_of_rounding() -> None:
-    assert paired({0: 61.9, 1: 55.3}, {0: 60.2, 1: 53.6}).half_width is None
+    assert paired(by_seed([61.9, 55.3]), by_seed([60.2, 53.6])).half_width is None
 
 
 def test_sign_is_that_of_an_interval_that_excludes_zero() -> None:

@@ -6,6 +6,7 @@ from scipy import stats
 
 from m2pt.analysis.numbers import trajectories
 from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, Run, cells
+from m2pt.analysis.numbers.draws import Draw
 from m2pt.runs.folder import RECORD, read_history
 from m2pt.runs.identity import run_id
 from m2pt.runs.record import FinetuneRecord, read_record
@@ -49,13 +50,13 @@ def test_scales_of_opposite_sign_do_not_cancel(tmp_path: Path) -> None:
     rows = scales[_key("audio", "pathway", "image")]
     (row,) = rows[(rows["epoch"] == 2) & (rows["layer"] == "mlp.fc1") & (rows["depth"] == 3)].itertuples()
     assert row.scale == pytest.approx(sum(abs(value) for value in values) / 3)
-    assert {key.method for key in scales} == {"pathway", "random_auxiliary", "own_modality"}
+    assert {key.method for key in scales} == {"pathway", "random_auxiliary", "own_lineage"}
     assert sum(map(len, scales.values())) == 6 * 2 * 16  # cells with an auxiliary, epochs, joined layers
 
 
 def test_of_several_auxiliaries_each_has_its_scales() -> None:
     key = _key("image", "all_auxiliaries", "audio+point")
-    cell = Cell(*key, "accuracy", {seed: Run(seed, "run", "complete") for seed in range(2)})
+    cell = Cell(*key, "accuracy", {Draw(seed): Run(seed, "run", "complete") for seed in range(2)})
     names = [f"{kind}/blocks.11.attn.qkv.{number}" for kind in ("scale", "effective_size") for number in (0, 1)]
     lines = pd.DataFrame(
         [
@@ -70,7 +71,7 @@ def test_of_several_auxiliaries_each_has_its_scales() -> None:
         ("point", "attn.qkv", 11, pytest.approx(0.6), 3.0, 2),
     ]
     records = {"run": finetune_record(scales={"blocks.11.attn.qkv.0": 0.1, "blocks.11.attn.qkv.1": -0.5})}
-    (row,) = trajectories.final_scales(records, [cell.only([0])])
+    (row,) = trajectories.final_scales(records, [cell.only([Draw(0)])])
     assert row.layers == {"attn.qkv": pytest.approx(0.3), "attn.proj": None, "mlp.fc1": None, "mlp.fc2": None}
 
 
@@ -106,7 +107,7 @@ def test_nothing_complete_gives_empty_tables(tmp_path: Path) -> None:
 
 def test_scales_of_several_entries_count_by_their_mean_size_and_their_largest_entry() -> None:
     key = _key("image", "pathway", "audio")
-    cell = Cell(*key, "accuracy", {0: Run(0, "run", "complete")})
+    cell = Cell(*key, "accuracy", {Draw(0): Run(0, "run", "complete")})
     place = {"cell": 0, "epoch": 1, "seed": 0}
     lines = pd.DataFrame([place | {"scale/blocks.1.mlp.fc1/abs_mean": 0.25, "effective_size/blocks.1.mlp.fc1": 3.0}])
     (row,) = trajectories.scales(lines, [cell])[key].to_dict("records")

@@ -13,7 +13,7 @@ from m2pt.analysis.paper.sameness import KnownSamples, sameness
 from m2pt.config import Study
 from m2pt.config.study_file import load_study, parse_study
 from m2pt.runs.record import Counts
-from m2pt.runs.spec import RunSpec
+from m2pt.runs.spec import EncoderKey, RunSpec
 from pipelines.planning.grid import Fingerprints, run_specs
 
 PAPER = Path(__file__).parents[3] / "studies" / "paper.yaml"
@@ -40,7 +40,7 @@ def planned(*changes: tuple[str, str]) -> tuple[Study, list[RunSpec]]:
         assert old in text
         text = text.replace(old, new)
     study = parse_study(text, "one.yaml")
-    weights = {("published", modality): "w" for modality in ("image", "audio", "point")}
+    weights = {EncoderKey("published", modality): "w" for modality in ("image", "audio", "point")}
     return study, run_specs(study, Fingerprints(dict.fromkeys(study.tasks, "d"), weights))
 
 
@@ -91,7 +91,7 @@ def test_encoders_of_ones_own_making_are_not_the_published_ones() -> None:
         ("auxiliary_encoder: published", "auxiliary_encoder: mine"),
     )
     study = parse_study(TEXT.replace(*changes[0]).replace(*changes[1]), "one.yaml")
-    weights = {("published", "image"): "w", ("mine", "point"): "m"}
+    weights = {EncoderKey("published", "image"): "w", EncoderKey("mine", "point"): "m"}
     specs = run_specs(study, Fingerprints({"pictures": "d", "point": "p"}, weights))
     (pathway,) = [same for entry, same in sameness_of(specs, [KnownSamples(), KnownSamples()], study).items() if entry.auxiliary]
     assert pathway.differs == ("auxiliary encoder: mine, trained here [published]",)
@@ -103,7 +103,9 @@ def test_a_target_that_was_pretrained_for_less_is_not_the_published_one() -> Non
         ("target_encoder: published, auxiliary", "target_encoder: early, auxiliary"),
     )
     study = parse_study(TEXT.replace(*changes[0]).replace(*changes[1]), "one.yaml")
-    specs = run_specs(study, Fingerprints({"pictures": "d"}, {("early", "image"): "e", ("published", "point"): "w"}))
+    specs = run_specs(
+        study, Fingerprints({"pictures": "d"}, {EncoderKey("early", "image"): "e", EncoderKey("published", "point"): "w"})
+    )
     of_entries = sameness_of(specs, [KnownSamples(), KnownSamples()], study)
     assert {same.differs for same in of_entries.values()} == {("target encoder: early, of 20 epochs [published]",)}
     assert published_of(specs, [KnownSamples(), KnownSamples()], study) == [None, None]
@@ -156,7 +158,9 @@ def test_a_score_of_another_run_gives_no_difference_but_what_differs_in_the_same
 
 def test_the_study_of_the_paper_is_the_papers_in_every_cell() -> None:
     study = load_study(PAPER)
-    weights = {(name, modality): "w" for name, source in study.encoders.items() for modality in getattr(source, "paths", ())}
+    weights = {
+        EncoderKey(name, modality): "w" for name, source in study.encoders.items() for modality in getattr(source, "paths", ())
+    }
     specs = run_specs(study, Fingerprints(dict.fromkeys(study.tasks, "d"), weights))
     of_entries = sameness_of(specs, [KnownSamples() for _ in specs], study)
     assert {entry.key: same.differs for entry, same in of_entries.items() if same.differs} == {}

@@ -32,39 +32,42 @@ HIGHER = f"{SCOPE}auxiliaries of other modalities scored higher than random weig
 
 
 def test_no_transfer_is_claimed_where_random_weights_do_as_much(tmp_path: Path) -> None:
-    claims = _claims(tmp_path, {"pathway": 2.0, "random_auxiliary": 2.0, "own_modality": 5.0})
+    claims = _claims(tmp_path, {"pathway": 2.0, "random_auxiliary": 2.0, "own_lineage": 5.0})
     assert claims[0] == "This study does not show that auxiliaries of other modalities do more than random weights."
     assert claims[1].startswith(f"{SCOPE}the difference from random weights on average is shown to be smaller than 0.")
-    own = "auxiliaries of the target's own modality scored higher than random weights on average"
-    assert claims[2] == f"{SCOPE}{own}: the study can detect useful weights."
+    own = "auxiliaries that go on from the target's own encoder scored higher than random weights on average"
+    assert claims[2] == f"{SCOPE}{own}: the study can detect useful weights of the target's own lineage."
     assert claims[3].startswith(
         f"{SCOPE}random weights scored higher than no auxiliary on average: a gain over no auxiliary is no"
     )
 
 
 def test_a_gain_over_random_weights_is_told(tmp_path: Path) -> None:
-    claims = _claims(tmp_path, {"pathway": 4.0, "random_auxiliary": 1.0, "own_modality": 5.0})
+    claims = _claims(tmp_path, {"pathway": 4.0, "random_auxiliary": 1.0, "own_lineage": 5.0})
     assert claims[0] == HIGHER
     assert claims[1].startswith(f"{SCOPE}other modalities scored higher than random weights on image from audio, ")
 
 
 def test_a_loss_against_random_weights_is_told(tmp_path: Path) -> None:
-    claims = _claims(tmp_path, {"pathway": -4.0, "random_auxiliary": 1.0, "own_modality": 5.0})
+    claims = _claims(tmp_path, {"pathway": -4.0, "random_auxiliary": 1.0, "own_lineage": 5.0})
     assert claims[0] == f"{SCOPE}auxiliaries of other modalities scored lower than random weights on average."
     assert claims[1].startswith(f"{SCOPE}other modalities scored lower than random weights on image from audio, ")
 
 
 def test_a_study_without_a_working_positive_control_says_so(tmp_path: Path) -> None:
     claims = _claims(tmp_path, {}, noise=1.0)
-    assert claims[2] == "The study has not been shown to detect useful weights, so the absence of a gain means little."
+    assert claims[2] == (
+        "The study has not been shown to detect useful weights of the target's own lineage, so the absence of a gain "
+        "means little."
+    )
     assert claims[3] == "A gain over no auxiliary has to be compared with what random weights gain."
 
 
 def test_one_seed_supports_no_claim(tmp_path: Path) -> None:
-    claims = _claims(tmp_path, {"pathway": 20.0, "own_modality": 20.0}, seeds=1)
+    claims = _claims(tmp_path, {"pathway": 20.0, "own_lineage": 20.0}, seeds=1)
     assert claims == [
         "It cannot be said yet whether auxiliaries of other modalities do more than random weights.",
-        "It is not known yet what the study can detect.",
+        "It is not known yet whether the study can detect useful weights of the target's own lineage.",
         "No pair can be compared with its baseline yet.",
     ]
 

@@ -47,7 +47,7 @@ def _row(costs: Ledger, name: str) -> MethodCosts:
 def test_costs_of_a_method_are_those_of_its_runs(tmp_path: Path) -> None:
     planned = _study(tmp_path)
     costs = _costs(planned)
-    assert [row.name for row in costs.conditions[0].methods] == ["baseline", "pathway", "random_auxiliary", "own_modality"]
+    assert [row.name for row in costs.conditions[0].methods] == ["baseline", "pathway", "random_auxiliary", "own_lineage"]
     row = _row(costs, "pathway")
     assert (row.kind, row.runs, row.measured) == ("claim", 4, 4)
     assert (row.device_seconds, row.train_seconds) == (pytest.approx(4 * 3.4), 2.5)

@@ -12,7 +12,7 @@ from m2pt.analysis.tables.methods import MethodRow, method_rows
 from m2pt.runs.table import read_table
 from tests.analysis import synthetic
 
-TIMES = {"baseline": 10.0, "pathway": 14.0, "random_auxiliary": 13.0, "own_modality": 12.0}
+TIMES = {"baseline": 10.0, "pathway": 14.0, "random_auxiliary": 13.0, "own_lineage": 12.0}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_training_time_is_against_the_baseline_of_the_same_target_seed_and_devic
     timings.loc[table["method"] == "pathway", "device_name"] = "b"
     rows = method_rows(cells(table), timings)
     assert _row(rows, "pathway").train_ratio is None
-    assert _row(rows, "own_modality").train_ratio == pytest.approx(1.2)
+    assert _row(rows, "own_lineage").train_ratio == pytest.approx(1.2)
 
 
 def test_what_was_not_measured_is_missing(table: pd.DataFrame) -> None:
@@ -88,7 +88,7 @@ def test_planes_name_their_methods_and_follow_the_page(table: pd.DataFrame) -> N
         root = ElementTree.fromstring(plane.inline)
         text = " ".join(root.itertext())
         assert all(name in text for name in ("baseline", "pathway", "random_auxiliary"))
-        assert "own_modality" not in text  # a control has no place beside rivals, but for the random one
+        assert "own_lineage" not in text  # a control has no place beside rivals, but for the random one
         assert "#1b1f24" not in plane.inline
     assert "× 1.40" in drawn[0].inline and "× 1.50" in drawn[2].inline
     assert costs.planes([row for row in rows if row.name == "baseline"]) == []

@@ -32,7 +32,7 @@ CHOICES = {
     "seeds": ["[0]", "[0, 1]", "[1]"],
     "targets": ["[image]", "[image, point]", "[video]"],
     "auxiliaries": ["[image, audio]", "[audio]"],
-    "methods": ["[baseline]", "[baseline, pathway]", "[baseline, own_modality, random_auxiliary]"],
+    "methods": ["[baseline]", "[baseline, pathway]", "[baseline, frozen_encoder, random_auxiliary]"],
     "settings": ["[pretrained]", "[scratch]", "[pretrained, scratch]"],
     "target": ["mae", "random", "more"],
     "auxiliary": ["more", "last", "mae"],

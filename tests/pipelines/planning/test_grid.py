@@ -11,6 +11,7 @@ from m2pt.config import METHOD_NAMES, MODALITIES, Study, UserError
 from m2pt.config.study_file import load_study, parse_study
 from m2pt.methods import METHODS
 from m2pt.runs.identity import cell_key, run_id
+from m2pt.runs.spec import EncoderKey
 from pipelines.planning.grid import Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
 
 TEXT = """
@@ -20,17 +21,28 @@ encoders:
   mae+labels: {kind: labels, start: mae}
 sweep:
   seeds: [0, 1, 2]
+  methods: [baseline, pathway, random_auxiliary, own_lineage]
   auxiliary_encoder: mae+labels
 """
 
 
 def prints(study: Study, made: bool = True) -> Fingerprints:
-    weights = {key: (f"{key[0]}-{key[1]}" if made else None) for key in product([*study.encoders], MODALITIES)}
+    keys = [EncoderKey(*key) for key in product([*study.encoders], MODALITIES, [None, *range(10)])]
+    weights = {key: f"{key.source}-{key.modality}" + (f"-{key.seed}" if key.seed is not None else "") for key in keys}
+    weights = weights if made else dict.fromkeys(keys)
     return Fingerprints({modality: f"data-{modality}" for modality in MODALITIES}, weights)
 
 
-def study(**sweep: object) -> Study:
-    base = parse_study(TEXT, "golden.yaml")
+TWICE = (
+    TEXT.replace("{kind: mae}", "{kind: mae, seeds: [5, 6]}")
+    .replace("start: mae}", "start: mae, seeds: [7, 8]}")
+    .replace("[0, 1, 2]", "[0, 1, 2, 3]")
+)
+"""The same with two pretraining seeds of every encoder."""
+
+
+def study(text: str = TEXT, **sweep: object) -> Study:
+    base = parse_study(text, "golden.yaml")
     return base.model_copy(update={"sweep": base.sweep.model_copy(update=sweep)})
 
 
@@ -40,7 +52,7 @@ def test_every_ordered_pair_once_per_seed_and_one_of_each_other_method():
     assert pairs == {(a, b): 3 for a in MODALITIES for b in MODALITIES if a != b}
     assert len(pairs) == 12
     others = Counter((run.method, run.target, run.auxiliary) for run in runs if run.method != "pathway")
-    own = {("own_modality", m, m): 3 for m in MODALITIES}
+    own = {("own_lineage", m, m): 3 for m in MODALITIES}
     assert others == own | {("baseline", m, ""): 3 for m in MODALITIES} | {
         ("random_auxiliary", m, "random"): 3 for m in MODALITIES
     }
@@ -65,7 +77,7 @@ def test_weights_of_each_method():
     assert other.auxiliary_weights is not None
     assert other.auxiliary_weights.sha256 == "mae+labels-audio"
     assert by_method["random_auxiliary", "image", "random"].auxiliary_weights is None
-    own = by_method["own_modality", "video", "video"].auxiliary_weights
+    own = by_method["own_lineage", "video", "video"].auxiliary_weights
     assert own is not None
     assert (own.source, own.modality) == ("mae+labels", "video")
     assert other.data_sha256 == "data-image"
@@ -85,7 +97,7 @@ def test_samples_of_the_auxiliarys_modality_are_named_where_a_method_trains_with
 
 
 def test_scratch_loads_no_target():
-    runs = run_specs(study(settings=("scratch",)), prints(study()))
+    runs = run_specs(study(settings=("scratch",), methods=("baseline", "pathway")), prints(study()))
     assert all(run.target_weights is None for run in runs)
     assert all(run.ready for run in runs)
 
@@ -93,11 +105,11 @@ def test_scratch_loads_no_target():
 def test_encoders_come_after_what_they_start_from_and_only_where_used():
     declared = study(targets=("image", "point"), auxiliaries=("audio",))
     assert encoders_used(declared) == [
-        ("mae", "image"), ("mae", "point"), ("mae", "audio"),
-        ("mae+labels", "image"), ("mae+labels", "point"), ("mae+labels", "audio"),
+        EncoderKey("mae", "image"), EncoderKey("mae", "point"), EncoderKey("mae", "audio"),
+        EncoderKey("mae+labels", "image"), EncoderKey("mae+labels", "point"), EncoderKey("mae+labels", "audio"),
     ]  # fmt: skip
     assert data_used(declared) == ["image", "point", "audio"]
-    assert encoders_used(study(methods=("baseline",), targets=("image",))) == [("mae", "image")]
+    assert encoders_used(study(methods=("baseline",), targets=("image",))) == [EncoderKey("mae", "image")]
     assert encoders_used(study(methods=("baseline",), targets=("image",), settings=("scratch",))) == []
 
 
@@ -111,7 +123,7 @@ def test_labels_wait_for_their_start_and_have_no_id_before():
 
 
 def test_random_encoders_need_no_pretraining():
-    declared = study(target_encoder="random", auxiliary_encoder="random")
+    declared = study(target_encoder="random", auxiliary_encoder="random", methods=("baseline", "pathway", "random_auxiliary"))
     assert encoders_used(declared) == []
     assert all(run.ready and run.target_weights is None for run in run_specs(declared, prints(declared)))
 
@@ -135,7 +147,7 @@ sweep: {seeds: [0], targets: [image], auxiliaries: [audio], methods: [pathway], 
     )
     assert pretrain_specs(declared, prints(declared)) == []
     assert data_used(declared) == ["image"]
-    assert encoders_used(declared) == [("mine", "image"), ("mine", "audio")]
+    assert encoders_used(declared) == [EncoderKey("mine", "image"), EncoderKey("mine", "audio")]
 
 
 TASKS = """
@@ -161,7 +173,7 @@ parts:
 
 def test_parts_share_the_runs_that_are_equal_and_tasks_take_their_recipes():
     declared = parse_study(TASKS, "tasks.yaml")
-    known = Fingerprints({"toy": "t", "scenes": "s"}, {("published", m): m for m in MODALITIES})
+    known = Fingerprints({"toy": "t", "scenes": "s"}, {EncoderKey("published", m): m for m in MODALITIES})
     parts = part_specs(declared, known)
     # toy: baseline and pathway in both tunings; scenes has a recipe for full tuning alone.
     assert {name: len(specs) for name, specs in parts.items()} == {"main": 12, "reversed": 4}
@@ -175,7 +187,7 @@ def test_parts_share_the_runs_that_are_equal_and_tasks_take_their_recipes():
     assert scenes.finetune.head == "upernet"
     assert scenes.metric == "miou"
     assert data_used(declared) == ["toy", "scenes"]
-    assert encoders_used(declared) == [("published", "image"), ("published", "audio")]
+    assert encoders_used(declared) == [EncoderKey("published", "image"), EncoderKey("published", "audio")]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +217,7 @@ def test_faults_of_parts_and_tasks_name_their_key(old, new, sentence):
 )
 def test_a_recipe_that_does_not_fit_names_its_key(old, new, sentence):
     declared = parse_study(TASKS.replace(old, new, 1), "tasks.yaml")
-    known = Fingerprints({"toy": "t", "scenes": "s"}, {("published", m): m for m in MODALITIES})
+    known = Fingerprints({"toy": "t", "scenes": "s"}, {EncoderKey("published", m): m for m in MODALITIES})
     with pytest.raises(UserError) as caught:
         run_specs(declared, known)
     assert sentence in str(caught.value)
@@ -235,11 +247,14 @@ def test_ids_are_what_they_were():
     st.lists(st.sampled_from(METHOD_NAMES), min_size=1, unique=True),
     st.lists(st.sampled_from(["pretrained", "scratch"]), min_size=1, unique=True),
     st.lists(st.sampled_from(["full", "fix"]), min_size=1, unique=True),
+    st.sampled_from(["paired", "crossed"]),
 )
-def test_no_run_twice_in_any_grid(seeds, targets, auxiliaries, methods, origins, tunings):
+def test_no_run_twice_in_any_grid(seeds, targets, auxiliaries, methods, origins, tunings, way):
+    if "scratch" in origins:
+        methods = [method for method in methods if method != "own_lineage"] or ["baseline"]
     declared = study(
-        seeds=tuple(seeds), targets=tuple(targets), auxiliaries=tuple(auxiliaries), methods=tuple(methods),
-        settings=tuple(origins), tunings=tuple(tunings),
+        TWICE, seeds=tuple(seeds), targets=tuple(targets), auxiliaries=tuple(auxiliaries), methods=tuple(methods),
+        settings=tuple(origins), tunings=tuple(tunings), encoder_seeds=way,
     )  # fmt: skip
     known = prints(declared)
     runs = run_specs(declared, known)
@@ -247,10 +262,10 @@ def test_no_run_twice_in_any_grid(seeds, targets, auxiliaries, methods, origins,
     several = sum(1 for target in targets if len(set(auxiliaries) - {target}) > 1)
     counts = {"each": pairs, "all": several}
     cells = sum(counts.get(METHODS[method].takes, len(targets)) for method in methods)
-    assert len(runs) == cells * len(seeds) * len(origins) * len(tunings)
+    assert len(runs) == cells * len(seeds) * len(origins) * len(tunings) * (2 if way == "crossed" else 1)
     assert len({run_id(run) for run in runs}) == len(runs)
-    made = [(spec.source, spec.modality) for spec in pretrain_specs(declared, known)]
-    loaded = {(ref.source, ref.modality) for run in runs for ref in (run.target_weights, *run.auxiliary_refs) if ref}
+    made = [(spec.source, spec.modality, spec.seed) for spec in pretrain_specs(declared, known)]
+    loaded = {ref.key for run in runs for ref in (run.target_weights, *run.auxiliary_refs) if ref}
     assert loaded <= set(made)
     assert len(set(made)) == len(made)
 
@@ -265,7 +280,7 @@ def test_the_nightly_study_runs_every_method_on_every_target():
 
 
 def test_a_method_that_lacks_auxiliaries_on_a_target_is_named():
-    few = study(methods=["baseline", "pathway", "own_modality", "all_auxiliaries"], auxiliaries=["point", "video"])
+    few = study(methods=["baseline", "pathway", "own_lineage", "all_auxiliaries"], auxiliaries=["point", "video"])
     assert unplanned(few, run_specs(few, prints(few))) == [
         "`all_auxiliaries` has no run on point, video: `sweep.auxiliaries` names too few other modalities there."
     ]

@@ -78,7 +78,7 @@ def test_every_number_of_the_matrices_leads_to_the_page_of_its_cell(whole: tuple
     assert counts["image-baseline-pretrained-full.html"] >= 1
     assert counts["image-from-random-random_auxiliary-pretrained-full.html"] >= 2
     assert counts["image-from-audio-pathway-pretrained-full.html"] >= 3
-    assert counts["audio-from-audio-own_modality-pretrained-full.html"] >= 3
+    assert counts["audio-from-audio-own_lineage-pretrained-full.html"] >= 3
 
 
 def test_pages_are_well_formed_lead_back_and_fetch_nothing_from_elsewhere(whole: tuple[synthetic.Planned, Path]) -> None:

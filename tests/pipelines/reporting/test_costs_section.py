@@ -23,13 +23,13 @@ def test_the_report_tells_costs_by_method_and_by_device(tmp_path: Path) -> None:
     for spec in planned.specs:
         path = planned.folder(spec) / EXECUTION
         (attempt,) = documents.read_json(path)["attempts"]
-        slower = 3.0 if spec.method == "own_modality" else 1.0
+        slower = 3.0 if spec.method == "own_lineage" else 1.0
         measured = {"inference": {"batch": 8, "latency_ms": 2.0 * slower, "plain_latency_ms": 2.0}, "energy_joules": 9000.0}
         documents.write_json(path, {"attempts": [attempt | measured]})
     page = report.render(planned.source, tmp_path / "out")
     text = (page.parent / "local/costs.md").read_text(encoding="utf-8").split("## Costs")[1].split("\n## ")[0]
     assert re.search(
-        r"\| `own_modality` \| 2 \| 6\.8 s \| 2\.5 s \| 5\.0 Wh \| 117 MiB \| 400,000 \| 205,000 \| 205,000 \| × 3\.00", text
+        r"\| `own_lineage` \| 2 \| 6\.8 s \| 2\.5 s \| 5\.0 Wh \| 117 MiB \| 400,000 \| 205,000 \| 205,000 \| × 3\.00", text
     )
     assert re.search(r"\| `pathway` \|.*\| × 1\.00 \(1\.00 to 1\.00\) \|", text)
     assert "| cpu (a processor) | 8 | 4 | 40.8 s | – |" in text  # pretraining did not tell its energy here

@@ -33,8 +33,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[synthetic.Planned, 
 
 
 CELLS = (
-    "image-baseline", "image-from-audio-pathway", "image-from-random-random_auxiliary", "image-from-image-own_modality",
-    "audio-baseline", "audio-from-image-pathway", "audio-from-random-random_auxiliary", "audio-from-audio-own_modality",
+    "image-baseline", "image-from-audio-pathway", "image-from-random-random_auxiliary", "image-from-image-own_lineage",
+    "audio-baseline", "audio-from-image-pathway", "audio-from-random-random_auxiliary", "audio-from-audio-own_lineage",
 )  # fmt: skip
 
 

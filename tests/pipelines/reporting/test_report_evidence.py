@@ -66,7 +66,7 @@ def test_two_targets_are_said_to_be_too_few_to_tell_methods_apart() -> None:
     text = _section("ranking", test_ranking.table())
     assert "so few targets cannot separate any two of them" in text
     assert "do not all score alike" in text  # 24 of the 576 ways to order four methods on two targets agree
-    assert "| `own_modality` | 1.00 | 63.5 | 73.5 |" in text
+    assert "| `own_lineage` | 1.00 | 63.5 | 73.5 |" in text
 
 
 @pytest.mark.parametrize("gains", [{"baseline": 0.0, "pathway": 1.0}])

@@ -13,7 +13,7 @@ from m2pt.config.study_file import parse_study
 from m2pt.files import documents
 from m2pt.runs.folder import EXECUTION
 from m2pt.runs.record import Counts, FinetuneRecord, read_record, write_record
-from m2pt.runs.spec import RunSpec
+from m2pt.runs.spec import EncoderKey, RunSpec
 from pipelines.planning.grid import Fingerprints, data_used, part_specs, pretrain_specs, run_specs
 from pipelines.reporting import report
 from tests.analysis import synthetic
@@ -57,7 +57,7 @@ def _gain(spec: RunSpec) -> float:
 def _render(text: str, root: Path, **record: object) -> Path:
     """The report of a study whose runs are all there; `record` goes into the record of each."""
     study = parse_study(text, "study.yaml")
-    keys = [(name, modality) for name in study.encoders for modality in ("image", "audio", "point", "video")]
+    keys = [EncoderKey(name, modality) for name in study.encoders for modality in ("image", "audio", "point", "video")]
     prints = Fingerprints(dict.fromkeys(data_used(study), "d" * 64), dict.fromkeys(keys, "e" * 64))
     planned = synthetic.Planned(study, run_specs(study, prints), pretrain_specs(study, prints), root / "runs", root / "encoders")
     for spec in planned.specs:

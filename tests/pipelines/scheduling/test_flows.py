@@ -156,7 +156,7 @@ def test_the_smoke_study_end_to_end(tmp_path: Path, home: Path):
         (target, auxiliary, method)
         for target, other in (("image", "point"), ("point", "image"))
         for auxiliary, method in (
-            ("", "baseline"), (other, "pathway"), ("random", "random_auxiliary"), (target, "own_modality"))
+            ("", "baseline"), (other, "pathway"), ("random", "random_auxiliary"), (target, "own_lineage"))
     }  # fmt: skip
     assert len(list((tmp_path / "encoders/smoke").glob("*/encoder.safetensors"))) == 4
     assert rows(home, "SELECT state_name FROM flow_run WHERE name = 'study smoke'") == [("Completed",)]

@@ -90,7 +90,7 @@ IGNORED: dict[str, tuple[str, Edit, tuple[str, ...]]] = {
         part(sweep__methods=["baseline"], pathway__order="reversed"),
         ("parts.extra.set.pathway.order", "none of its methods joins weights"),
     ),
-    "part with encoders of its own": ("ablations", part(encoders__mae__seed=5), ("parts.extra.set.encoders.mae.seed",)),
+    "part with encoders of its own": ("ablations", part(encoders__mae__steps=5), ("parts.extra.set.encoders.mae.steps",)),
     "part with other pretraining": ("ablations", part(pretrain__mae__steps=5), ("parts.extra.set.pretrain.mae.steps",)),
     "part with data of its own": ("ablations", part(data__root="elsewhere"), ("parts.extra.set.data.root",)),
     "part with a task's data": ("paper", part(tasks__imagenet__path="x"), ("parts.extra.set.tasks.imagenet.path",)),
@@ -144,7 +144,7 @@ IGNORED: dict[str, tuple[str, Edit, tuple[str, ...]]] = {
         "params",
         lambda study: (
             study["encoders"].pop("mae+labels"),
-            study["sweep"].update(auxiliary_encoder="mae"),
+            study["sweep"].update(auxiliary_encoder="mae", methods=["baseline", "pathway"]),
             study["pretrain"]["labels"].update(steps=3),
         ),
         ("pretrain.labels.steps", "no encoder of kind labels"),
@@ -159,9 +159,14 @@ IGNORED: dict[str, tuple[str, Edit, tuple[str, ...]]] = {
         lambda study: (
             study["inputs"]["video"].update(form="published"),
             study["encoders"].pop("mae+labels"),
-            study["sweep"].update(targets=["image"], auxiliary_encoder="mae"),
+            study["sweep"].update(targets=["image"], auxiliary_encoder="mae", methods=["baseline", "pathway"]),
         ),
         ("inputs.video.form", "shared form"),
+    ),
+    "a way to combine seeds of which encoders have one": (
+        "smoke",
+        lambda study: study["sweep"].update(encoder_seeds="crossed"),
+        ("sweep.encoder_seeds", "none of its encoders has several `seeds`"),
     ),
     "encoder": ("params", lambda study: study["encoders"].update(spare={"kind": "mae"}), ("encoders.spare", "no run loads it")),
     "reading of a file that is not loaded": (
@@ -183,7 +188,7 @@ IGNORED: dict[str, tuple[str, Edit, tuple[str, ...]]] = {
     "embedded data": ("paper", lambda study: study["data"].update(embedded={"train": 10}), ("data.embedded",)),
     "auxiliaries": (
         "params",
-        lambda study: study["sweep"].update(methods=["baseline", "own_modality"], auxiliaries=["audio"]),
+        lambda study: study["sweep"].update(methods=["baseline", "own_lineage"], auxiliaries=["audio"]),
         ("sweep.auxiliaries",),
     ),
     "auxiliary encoder": ("params", lambda study: study["sweep"].update(methods=["baseline"]), ("sweep.auxiliary_encoder",)),
@@ -258,7 +263,8 @@ def test_what_changes_no_run_is_refused_by_name_with_the_key_to_write_instead(ca
 KEPT: dict[str, tuple[str, Edit]] = {
     "default said again": ("params", lambda study: study["finetune"].update(batch_size=32, decay="cosine")),
     "fewer targets": ("params", lambda study: study["sweep"].update(targets=["image", "audio"], auxiliaries=["image", "audio"])),
-    "fewer seeds": ("params", lambda study: study["sweep"].update(seeds=[7])),
+    "fewer seeds": ("params", lambda study: study["sweep"].update(seeds=[7, 8, 9, 10])),
+    "each seed with each replicate": ("params", lambda study: study["sweep"].update(seeds=[7], encoder_seeds="crossed")),
     "a rival": (
         "params",
         lambda study: (study["sweep"]["methods"].append("lora"), study["rivals"].update(lora_rank=4)),

@@ -1,0 +1,62 @@
+"""Which encoder of the target's own modality a control takes: one of the target's lineage, or one that was pretrained apart."""
+
+from typing import Literal
+
+from m2pt.config import RANDOM, FileSource, MethodName, Modality, Study, UserError, refuses_unknown
+from m2pt.runs.lineage import relation, start_of
+from m2pt.runs.spec import EncoderKey
+
+
+@refuses_unknown
+def encoder_key(study: Study, name: str, modality: Modality, replicate: int | None) -> EncoderKey:
+    """The encoder of a source, a modality and a replicate."""
+    source = study.encoders[name]
+    return EncoderKey(name, modality, None if isinstance(source, FileSource) else source.of_replicate(replicate))
+
+
+@refuses_unknown
+def own_key(
+    study: Study, method: MethodName, lineage: Literal["same", "apart"], modality: Modality, replicate: int | None
+) -> EncoderKey:
+    """The encoder of the target's own modality that a method takes, given how it must be related to the target's.
+
+    Raises:
+        UserError: the study has no encoder so related.
+
+    """
+    name = study.sweep.target_encoder
+    target = None if name == RANDOM else encoder_key(study, name, modality, replicate)
+    given = encoder_key(study, study.sweep.auxiliary_encoder, modality, replicate)
+    if lineage == "same":
+        return _of_lineage(study, method, target, given)
+    return given if target is None else _apart(study, method, target, given, replicate)
+
+
+def _of_lineage(study: Study, method: MethodName, target: EncoderKey | None, given: EncoderKey) -> EncoderKey:
+    if target is None or "scratch" in study.sweep.settings:
+        raise UserError(
+            f"sweep.methods: {method} needs targets that start from an encoder, but some start from random weights; "
+            "remove the method, or set sweep.settings: [pretrained] and sweep.target_encoder to a trained encoder."
+        )
+    if start_of(study.encoders, given) != target:
+        raise UserError(
+            f"sweep.methods: {method} needs auxiliaries that were trained further from the target's encoder, which "
+            f"{given.source} was not; set sweep.auxiliary_encoder to an encoder of kind labels with start: {target.source}, or "
+            "remove the method."
+        )
+    return given
+
+
+def _apart(study: Study, method: MethodName, target: EncoderKey, given: EncoderKey, replicate: int | None) -> EncoderKey:
+    """The given encoder if it was pretrained apart from the target's, else that of the next replicate."""
+    choices = [given]
+    if replicate is not None and study.replicates is not None:
+        choices.append(encoder_key(study, given.source, given.modality, (replicate + 1) % study.replicates))
+    for choice in choices:
+        if relation(study.encoders, target, choice) != "same":
+            return choice
+    raise UserError(
+        f"sweep.methods: {method} needs an auxiliary that was pretrained apart from the target's encoder {target.source}, but "
+        f"every {given.source} goes on from it, or is it; give both encoders several `seeds`, or set sweep.auxiliary_encoder "
+        "to an encoder with a pretraining of its own."
+    )
