@@ -8,6 +8,7 @@ from pathlib import Path
 
 from m2pt.analysis.figures import contrasts as changes
 from m2pt.analysis.figures import gallery, ranking, rates
+from m2pt.analysis.figures import labels as by_labels
 from m2pt.analysis.figures.gallery import Picture
 from m2pt.analysis.numbers import contrasts
 from m2pt.analysis.numbers.cells import Condition
@@ -18,7 +19,8 @@ from m2pt.analysis.paper.comparison import Paper, paper
 from m2pt.analysis.paper.entries import published_of
 from m2pt.analysis.paper.sameness import KnownSamples
 from m2pt.analysis.study import Analysis, analyse
-from m2pt.analysis.tables import left_out, materials, search, tuning
+from m2pt.analysis.tables import labels, left_out, materials, search, tuning
+from m2pt.analysis.tables.labels import LabelCurve
 from m2pt.analysis.tables.left_out import SplitCounts
 from m2pt.analysis.tables.search import Story
 from m2pt.config import Study
@@ -73,6 +75,7 @@ class Facts:
     paper: Paper
     search: Story | None
     tuning: Sequence[tuning.Group]
+    labels: Sequence[LabelCurve]
     drawn: Sequence[Condition]
     pictures: Sequence[Picture]
     reconstructions: Sequence[tuple[PretrainSpec, bytes]]
@@ -119,7 +122,7 @@ def gather(source: Source) -> Facts:
     published = published_of(source.specs, samples, source.study)
     ablations = contrasts.ablations(source.study, analysis.cells, published)
     drawn = drawn_conditions(analysis.summaries)
-    tuned = tuning.groups(source.arms)
+    tuned, curves = tuning.groups(source.arms), labels.curves(source.study, analysis.cells)
     made = materials.reconstructions(source.pretraining, source.encoders)
     return Facts(
         source=source,
@@ -129,8 +132,9 @@ def gather(source: Source) -> Facts:
         paper=paper(source.study, source.specs, analysis.row_records, analysis.summaries, analysis.methods),
         search=search.story(source.study, source.trials, analysis.cells),
         tuning=tuned,
+        labels=curves,
         drawn=[item.condition for item in drawn],
-        pictures=[*draw(analysis, ablations, drawn), *rates.draw(tuned)],
+        pictures=[*draw(analysis, ablations, drawn), *rates.draw(tuned), *by_labels.draw(curves)],
         reconstructions=[(spec, path.read_bytes()) for spec, path in made],
         splits=left_out.split_counts(analysis.table, analysis.records),
     )
