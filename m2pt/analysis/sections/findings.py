@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from m2pt.analysis.content import Block, Item, Items, Paragraph, Section, plain, prose
+from m2pt.analysis.content import Block, Gallery, Item, Items, Paragraph, Section, plain, prose
+from m2pt.analysis.numbers.cells import Condition
 from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.sections import folding, validity
 from m2pt.analysis.sections.facts import Facts
@@ -32,11 +33,12 @@ def section(facts: Facts) -> Section:
         *tuning.caveats(source.arms),
     ]
     reason = "Nothing is compared before rates are chosen." if source.arms else "The study plans no runs."
+    beside = any(has_matrix(facts, item.condition) for item in facts.ordered)
     nothing: tuple[Block, ...] = () if facts.ordered else (Paragraph(plain(reason)),)
     blocks = (
         *validity.notice(facts),
-        *((Paragraph(prose(_RATES)),) if facts.ordered else ()),
         *claims,
+        *((Paragraph(prose(_RATES)),) if facts.ordered and not beside else ()),
         *validity.registration(facts),
         *nothing,
         *(Paragraph(prose(caveat), "caveat") for caveat in warnings),
@@ -59,8 +61,17 @@ def _claims(facts: Facts, summary: Summary) -> folding.Blocks:
     if tested.is_primary:
         blocks.append(Paragraph(prose("**Primary claims**" if primary else f"**{_NO_CLAIM}**")))
     blocks += [_items(primary, unequal)] if primary else []
+    if has_matrix(facts, summary.condition):
+        figures = tuple(map(folding.figure, facts.pictures_of("matrix", summary.condition.slug)))
+        blocks += [*([Gallery(figures, look="wide")] if figures else []), Paragraph(prose(_RATES))]
     blocks += [Paragraph(plain(_EXPLORATORY), "caption"), _items(others, unequal)] if others else []
     return tuple(blocks)
+
+
+def has_matrix(facts: Facts, condition: Condition) -> bool:
+    """Whether the picture of the gains stands here, beside the claims; it is a page's only one of the condition."""
+    claimed = facts.claims.get(condition)
+    return claimed is not None and claimed.is_primary and not facts.source.validity.refusal
 
 
 def _items(statements: Sequence[Statement], unequal: str) -> Items:
