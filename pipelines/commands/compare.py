@@ -75,7 +75,7 @@ def _gains(table: pd.DataFrame) -> dict[Key, Estimate]:
 
 
 def _key(summary: Summary, item: Comparison) -> Key:
-    return summary.condition.slug, item.target, item.auxiliary, item.against
+    return summary.condition.slug, item.target, item.column, item.against
 
 
 def _shown(item: Estimate | None) -> str:
@@ -93,6 +93,6 @@ def welch(first: Estimate, second: Estimate) -> float | None:
     """Half-width of the 95 % interval of the difference of two independent means (B. L. Welch, Biometrika 34, 1947)."""
     if first.half_width is None or second.half_width is None:
         return None
-    parts = [spread_of(item.half_width or 0.0, item.n) ** 2 / item.n for item in (first, second)]
-    freedom = sum(parts) ** 2 / sum(part**2 / (item.n - 1) for part, item in zip(parts, (first, second), strict=True))
+    parts = [spread_of(item.half_width or 0.0, item.units) ** 2 / item.units for item in (first, second)]
+    freedom = sum(parts) ** 2 / sum(part**2 / (item.units - 1) for part, item in zip(parts, (first, second), strict=True))
     return float(stats.t.ppf(0.975, freedom) * math.sqrt(sum(parts)))

@@ -14,7 +14,7 @@ from m2pt.runs.spec import Spec
 from pipelines.commands import seeds_needed
 from pipelines.commands.plan_text import text
 from pipelines.commands.plan_tuning import tuning
-from pipelines.planning import environments, study_file
+from pipelines.planning import environments, replicates, study_file
 from pipelines.planning.estimates import cells
 from pipelines.planning.folders import data_folder
 from pipelines.planning.plan import Plan, resolve
@@ -52,6 +52,7 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
             "weights": {"missing": {key: str(path) for key, path in plan.missing_weights.items()}},
             "unplanned": unplanned(plan.study, plan.runs),
             "environments": environments.warnings(plan),
+            "replicates": [asdict(way) for way in replicates.costs(plan.study, plan.prints)],
             "slots": [slot.name for slot in places],
             "estimated_seconds": remaining_seconds(
                 plan, len(places), [spec for spec in plan.runs if without_seed(spec) in refused]

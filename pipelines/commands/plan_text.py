@@ -21,6 +21,7 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
         f"runs      {counted(plan, plan.runs)}",
         *([f"search    {_searched(plan)}"] if plan.study.search is not None else []),
         *([f"tuning    {sentence}" for sentence in sentences(plan)] if plan.arms else []),
+        *([f"seeds     {_replicates(plan, document['replicates'])}"] if document["replicates"] else []),
         f"slots     {', '.join(document['slots'])}",
         f"cost      {_duration(document['estimated_seconds'])}",
     ]
@@ -37,6 +38,15 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
     left = [entry for entry in (*document["pretrain"], *document["runs"]) if entry["state"] != RunState.COMPLETE]
     lines += ["", *(f"{entry['state']:<12}{entry['run_id'] or entry['name']}" for entry in left)] if left else []
     return "\n".join(lines)
+
+
+def _replicates(plan: Plan, ways: list[dict[str, Any]]) -> str:
+    """How the pretraining seeds are combined with the fine-tuning seeds, and what the other way would cost."""
+    said = []
+    for way in sorted(ways, key=lambda way: not way["is_declared"]):
+        cost = f"{way['pretrainings']} pretrainings, {way['runs']} runs" if way["runs"] is not None else "not evenly possible"
+        said.append(f"{way['way']}: {cost}")
+    return f"{plan.study.replicates} of each encoder; {'; '.join(said)}"
 
 
 def _departures(uses: list[dict[str, Any]]) -> list[str]:

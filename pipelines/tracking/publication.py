@@ -139,7 +139,8 @@ def _read(spec: Spec, run_dir: Path, state: RunState, trial: bool, weights_limit
         | {tags.STATUS: state}
         | ({tags.TRIAL: "true"} if trial else {})
         | (tags.failure_tags(run_dir) if state == RunState.FAILED else {})
-        | tags.sample_tags(record),
+        | tags.sample_tags(record)
+        | tags.lineage_tags(run_dir, record),
         epochs=epochs,
         summary=metrics.summary_points(record, attempts, last_ms, trial) if record is not None else [],
         data=_data(spec, run_dir),

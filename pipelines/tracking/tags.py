@@ -30,6 +30,8 @@ _ORIGIN = ("device", "device_name", GIT_COMMIT, "code_sha256", "cpu_capability",
 def identity_tags(spec: Spec) -> dict[str, str]:
     """Which run it is, in the words of the study; of a run with a recipe also how it departs from the recipe's release."""
     tags = {RUN_ID: run_id(spec), KIND: spec.kind, "seed": str(spec.seed)}
+    if isinstance(spec, RunSpec) and spec.replicate is not None:
+        tags["replicate"] = str(spec.replicate)
     if not isinstance(spec, RunSpec):
         return tags | {"target": spec.modality, "method": "pretraining", "source": spec.source}
     tags |= {"target": spec.target, "auxiliary": spec.auxiliary or "none", "method": spec.method}
@@ -47,6 +49,15 @@ def execution_tags(run_dir: Path, attempts: Sequence[Attempt]) -> dict[str, str]
     last = attempts[-1]
     versions = {f"version.{name}": version for name, version in last.versions.items()}
     return {key: str(value) for key in _ORIGIN if (value := getattr(last, key))} | versions | {"attempts": str(len(attempts))}
+
+
+def lineage_tags(run_dir: Path, record: Record | None) -> dict[str, str]:
+    """Whether target and auxiliary go on from a common encoder, where the run has both and says so."""
+    if record is None:
+        known = read_inputs(run_dir).lineage if (run_dir / INPUTS).is_file() else None
+    else:
+        known = record.lineage if isinstance(record, FinetuneRecord) else None
+    return {"lineage": known} if known else {}
 
 
 def failure_tags(run_dir: Path) -> dict[str, str]:

@@ -10,7 +10,8 @@ import pandas as pd
 from scipy import stats
 
 from m2pt.analysis.numbers.cells import Cell, CellKey
-from m2pt.analysis.numbers.statistics import CONFIDENCE
+from m2pt.analysis.numbers.draws import layout
+from m2pt.analysis.numbers.statistics import CONFIDENCE, over_seeds
 from m2pt.config import LAYERS
 from m2pt.runs.record import FinetuneRecord
 from m2pt.runs.table import read_histories
@@ -58,9 +59,9 @@ def history(cells: Sequence[Cell], runs: Path) -> pd.DataFrame:
 
 
 def curves(lines: pd.DataFrame, cells: Sequence[Cell]) -> ByCell:
-    """Mean and half-width of the 95 % t interval over seeds, for each epoch and metric (columns `CURVES`).
+    """Mean and half-width of the 95 % interval over draws, for each epoch and metric (columns `CURVES`).
 
-    The half-width is empty where fewer than two seeds are there.
+    The half-width is empty where there is no interval (`m2pt.analysis.numbers.statistics.over_seeds`).
 
     Args:
         lines: the histories (`history`).
@@ -70,11 +71,24 @@ def curves(lines: pd.DataFrame, cells: Sequence[Cell]) -> ByCell:
     metrics = [metric for metric in METRICS if metric in lines]
     if not metrics:
         return {}
-    long = lines.melt(["cell", "epoch"], metrics, "metric", "value").dropna(subset="value")
+    long = lines.melt(["cell", "epoch", "seed"], metrics, "metric", "value").dropna(subset="value")
     means = long.groupby(["cell", "epoch", "metric"], sort=False)["value"].agg(["mean", "std", "count"]).reset_index()
     quantile = stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(means["count"] - 1, 1))
     means["half_width"] = means["std"] * quantile / np.sqrt(means["count"])
-    return _by_cell(means.rename(columns={"count": "n"}), cells, CURVES)
+    means = means.rename(columns={"count": "n"})
+    for place, cell in enumerate(cells):
+        if layout(cell.runs) != "one level":
+            _over_layout(means, long[long["cell"] == place], cell)
+    return _by_cell(means, cells, CURVES)
+
+
+def _over_layout(means: pd.DataFrame, long: pd.DataFrame, cell: Cell) -> None:
+    """Replace the means of a cell whose draws share replicates or seeds."""
+    for (place, epoch, metric), rows in long.groupby(["cell", "epoch", "metric"], sort=False):
+        known = dict(zip(rows["seed"], rows["value"], strict=True))
+        value = over_seeds({draw: known.get(draw) for draw in cell.runs})
+        row = (means["cell"] == place) & (means["epoch"] == epoch) & (means["metric"] == metric)
+        means.loc[row, ["mean", "half_width", "n"]] = [value.mean, value.half_width, value.n]
 
 
 def scales(lines: pd.DataFrame, cells: Sequence[Cell]) -> ByCell:

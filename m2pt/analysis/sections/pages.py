@@ -100,6 +100,12 @@ def _notice(facts: Facts) -> Text:
     return prose(words + (" Not all samples of the data were used." if samples else ""))
 
 
+def _replicates(facts: Facts) -> str:
+    """The pretraining seeds, where there are several."""
+    count, ways = facts.source.study.replicates, {part.sweep.encoder_seeds for part in facts.source.study.expanded().values()}
+    return "" if count is None else f" {' and '.join(sorted(ways))} with {count} pretraining seeds of the encoders"
+
+
 def _lead(facts: Facts) -> str:
     table, specs = facts.analysis.table, facts.source.specs
     counts = {state: int((table["status"] == state).sum()) for state in ("complete", *_STATES)}
@@ -108,7 +114,8 @@ def _lead(facts: Facts) -> str:
         return "No run of this study is compared yet: the rates of its arms are still being chosen."
     scores = "accuracy" if facts.measure == "accuracy" else "scores"
     return (
-        f"{len(table)} planned runs, {counted(len({spec.seed for spec in specs}), 'paired seed')}; {', '.join(states)}. "
+        f"{len(table)} planned runs, {counted(len({spec.seed for spec in specs}), 'paired seed')}{_replicates(facts)}; "
+        f"{', '.join(states)}. "
         f"Scores are test {scores} in percent, higher is better, of {as_run.scored_weights(specs)}; differences are in "
         "percentage points."
     )

@@ -8,9 +8,15 @@ _TERMS = (
      "Runs with the same seed share data, order and initialisation across methods, so differences are taken seed by seed. A seed "
      'for which one of the two runs is missing is left out, and counted ("n=4 of 5").'),
     ("Interval",
-     "The 95 % t interval of the mean difference. It covers the spread between fine-tuning seeds only: test samples and "
-     "encoders are the same throughout, and another pretraining could shift everything. Each interval stands by itself: of all "
+     "The 95 % interval of the mean difference. Without replicates it covers the spread between fine-tuning seeds only: "
+     "encoders are the same throughout, and another pretraining could shift everything. Test samples are the same in any case. "
+     "Each interval stands by itself: of all "
      "intervals of a table, 5 % are expected to miss their true values."),
+    ("Replicates",
+     "The pretraining seeds of the study's encoders, where they have several. An interval then covers both levels, pretraining "
+     "and fine-tuning: with paired seeds it is the t interval over replicates, each with its own mean; with crossed seeds that "
+     "of the two-way random-effects model, on the safe side (Banerjee 1960). What it shows holds for encoders trained like "
+     "these; without replicates, for these encoders."),
     ("Primary claims",
      "The few claims that a study is for, declared before the results: the average gain of other modalities over random weights, "
      "the gains of its pairs, and the positive controls. They share one error rate of 5 % by a graph of weights (Bretz, Maurer, "
@@ -30,8 +36,13 @@ _TERMS = (
     ("Random control",
      "The same method with a freshly initialised auxiliary. What it gains comes from re-parameterization, not from another "
      "modality's data. A study without this control reports that as transfer."),
-    ("Own modality",
-     "The positive control: an auxiliary that must help if the study can detect useful weights at all."),
+    ("Own lineage and own apart",
+     "The positive controls: auxiliaries of the target's own modality, which must help if the study can detect useful weights. "
+     "One goes on from the target's own encoder, so that its weights correspond to the target's. The other was pretrained apart, "
+     "from another initialisation, as every auxiliary of another modality was."),
+    ("Lineage",
+     "Target and auxiliary have the same lineage if they go on from a common encoder, and are apart if they were pretrained from "
+     "different initialisations. Of encoders from files it is not known, unless the files are the same."),
     ("No difference shown",
      "An interval that includes 0 does not show that there is no difference; its width says how large one could still be."),
     ("Shown to be below",

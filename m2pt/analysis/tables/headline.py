@@ -5,7 +5,7 @@ family-wise error of 5 %, all others as exploratory, with a false discovery rate
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -23,7 +23,6 @@ from m2pt.methods import METHODS
 MINUS = "\N{MINUS SIGN}"
 
 _NEEDED = "An interval needs two seeds that are complete on both sides, with differences that are not all equal."
-_SCOPE = "For these encoders and on these test samples, "
 _WORDS = {1: "higher", -1: "lower"}
 _CONTROL: dict[Role, str] = {
     "apart": "auxiliaries of the target's own modality that were pretrained apart",
@@ -90,6 +89,12 @@ def headline(summary: Summary, controls: Sequence[OwnControl] = (), tested: Clai
     return made or [Statement("This study does not ask whether auxiliaries of other modalities do more than random weights.")]
 
 
+def _scope(estimates: Iterable[Estimate]) -> str:
+    """What a claim is about: these encoders, or encoders trained like these where all of its numbers sample them."""
+    encoders = "encoders trained like these" if all(item.covers_encoders for item in estimates) else "these encoders"
+    return f"For {encoders} and on these test samples, "
+
+
 def own_controls(controls: Sequence[OwnControl]) -> list[Statement]:
     """For each method that is also run with random weights in the auxiliary's place: whether it does more than with those."""
     return [_own_control(item) for item in controls if item.overall.half_width is not None]
@@ -99,7 +104,7 @@ def _own_control(item: OwnControl) -> Statement:
     mean = item.overall.mean or 0.0
     words = f"scored {_WORDS[1 if mean > 0 else -1]} than" if item.holds else "is not shown to differ from"
     origin = "the same modality" if METHODS[item.method].takes == "own" else "other modalities"
-    claim = f"{_SCOPE}`{item.method}` with encoders of {origin} {words} itself with random weights on average."
+    claim = f"{_scope([item.overall])}`{item.method}` with encoders of {origin} {words} itself with random weights on average."
     detail = f"{difference(item.overall)} points on average over {_count(len(item.pairs), 'pair')}"
     shown = [pair for pair in item.pairs if pair.holds]
     count = _count(len(item.pairs), "pair")
@@ -128,7 +133,8 @@ def _others(summary: Summary, known: Claims, standing: Standing) -> list[Stateme
 def _other(claim: Claim, where: str, standing: Standing) -> Statement:
     """What is said of one average over pairs."""
     if claim.sign:
-        words = f"{_SCOPE}auxiliaries of other modalities scored {_WORDS[claim.sign]} than random weights on average{where}."
+        scored = f"auxiliaries of other modalities scored {_WORDS[claim.sign]} than random weights on average{where}."
+        words = f"{_scope([claim.estimate])}{scored}"
         return Statement(words, _numbers(claim), standing)
     words = f"This study does not show that auxiliaries of other modalities do more than random weights{where}."
     if claim.is_withheld:
@@ -140,7 +146,8 @@ def _smaller(claim: Claim, where: str) -> list[Statement]:
     """How large the average difference can still be, where none is shown."""
     if claim.margin is None:
         return []
-    words = f"{_SCOPE}the difference from random weights on average is shown to be smaller than {upwards(claim.margin)} points"
+    shown = f"the difference from random weights on average is shown to be smaller than {upwards(claim.margin)} points"
+    words = f"{_scope([claim.estimate])}{shown}"
     level = f"{100 * (1 - SIGNIFICANT * claim.weight):.3g} %"
     return [Statement(f"{words}{where}.", f"The end of its {level} interval, the level of the test above.", "primary")]
 
@@ -153,7 +160,8 @@ def _pairs(pairs: Sequence[Claim], standing: Standing) -> list[Statement]:
         if shown:
             names = _listed([_name(item.comparisons[0]) for item in shown])
             numbers = "; ".join(f"{_name(item.comparisons[0])} {_numbers(item)}" for item in shown)
-            made.append(Statement(f"{_SCOPE}other modalities scored {word} than random weights on {names}.", numbers, standing))
+            scope = _scope([item.estimate for item in shown])
+            made.append(Statement(f"{scope}other modalities scored {word} than random weights on {names}.", numbers, standing))
     return made
 
 
@@ -167,7 +175,8 @@ def _controls(known: Claims, role: Role, standing: Standing) -> list[Statement]:
             made.append(Statement(f"It is not known yet whether the study can detect {detected}{where}.", _no_interval(claim)))
             continue
         detail = f"{_numbers(claim)} By target: {values}."
-        words = f"{_SCOPE}{_CONTROL[role]} scored {_WORDS.get(claim.sign, '')} than random weights on average{where}"
+        scored = f"scored {_WORDS.get(claim.sign, '')} than random weights on average{where}"
+        words = f"{_scope([claim.estimate])}{_CONTROL[role]} {scored}"
         if claim.sign > 0:
             made.append(Statement(f"{words}: the study can detect {detected}.", detail, standing))
         elif claim.sign < 0:
@@ -197,7 +206,8 @@ def _baseline(summary: Summary, known: Claims) -> list[Statement]:
     detail += f"{'; r' if detail else 'R'}andom weights on average {words}" if gained else ""
     detail = f"Against no auxiliary: {detail[:1].lower()}{detail[1:]}." if detail else ""
     if known.random_gains and all(item.sign > 0 for item in known.random_gains):
-        claim = f"{_SCOPE}random weights scored higher than no auxiliary on average: a gain over no auxiliary is no evidence of"
+        scope = _scope([item.estimate for item in known.random_gains])
+        claim = f"{scope}random weights scored higher than no auxiliary on average: a gain over no auxiliary is no evidence of"
         return [Statement(f"{claim} knowledge from another modality.", detail, "exploratory")]
     return [Statement("A gain over no auxiliary has to be compared with what random weights gain.", detail)]
 
