@@ -2,18 +2,20 @@
 
 import math
 from argparse import Namespace
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 from scipy import stats
 
+from m2pt.analysis.numbers import families
 from m2pt.analysis.numbers.cells import cells
 from m2pt.analysis.numbers.comparisons import Comparison, Summary, summaries
-from m2pt.analysis.numbers.power import spread_of
-from m2pt.analysis.numbers.statistics import Estimate
+from m2pt.analysis.numbers.statistics import Estimate, differences, over_seeds
 from m2pt.analysis.tables.environments import Environment, environments, mixtures
 from m2pt.analysis.tables.headline import difference, signed
+from m2pt.config import Study
 from m2pt.runs.table import read_table
 from pipelines.planning import study_file
 from pipelines.planning.folders import runs_folder
@@ -21,38 +23,79 @@ from pipelines.planning.plan import resolve
 
 Key = tuple[str, str, str, str]
 
+_UNNAMED = ("study", "description")
+"""Keys that change no run."""
+
+_EXPLORATORY = (
+    "Exploratory: all differences are one family. Of those marked *, at most 5 % are expected to be false (false discovery rate, "
+    "Benjamini and Hochberg)."
+)
+_SAME = "Runs that both studies share are no evidence of a difference, and are not tested."
+
+
+@dataclass(frozen=True)
+class Apart:
+    """How far a gain of the second study is from that of the first, in points; `same` where both are of the same runs."""
+
+    mean: float | None = None
+    half_width: float | None = None
+    p_value: float | None = None
+    same: bool = False
+
 
 def compare(options: Namespace) -> int:
     """Show the gains of two studies side by side, and how far apart they are; returns 0 even if nothing can be compared.
 
-    The studies' runs count as independent samples: the interval of a difference is Welch's, without correction for multiple
-    comparisons. The lines of a target say so where its runs are not all on the same samples; a last line says so where the runs
-    come from several environments.
+    Gains of seeds that both studies have are compared seed by seed; with fewer than two such seeds the studies are independent
+    samples, and the interval is Welch's. All differences are one exploratory family, with the correction of Benjamini and
+    Hochberg. The same runs on both sides are named as such. The settings that differ come first. The lines of a target say so
+    where its runs are not all on the same samples; a last line says so where the runs come from several environments.
     """
     files = [str(file) for file in (options.first, options.second)]
-    tables, origins = zip(*(_read(file) for file in files), strict=True)
+    studies, tables, origins = zip(*(_read(file) for file in files), strict=True)
     sides = [_gains(table) for table in tables]
     mixed = {target for target, samples in _samples(tables).items() if len(samples) > 1}
     keys = list(dict.fromkeys(key for side in sides for key in side))
-    head = ("condition", "target", "auxiliary", "over", str(options.first), str(options.second), "second − first")
-    lines = [
-        head,
-        *((*key, *(_shown(side.get(key)) for side in sides), _difference(key, sides, mixed)) for key in keys),
-    ]
+    apart = {key: _apart(*(side.get(key) for side in sides)) for key in keys}
+    adjusted = dict(zip(keys, families.discoveries([item.p_value for item in apart.values()]), strict=True))
+    head = ("condition", "target", "auxiliary", "over", *files, "second − first", "p (corrected)")
+    rows = [(_words(apart[key], adjusted[key], key[1] in mixed), _p(adjusted[key])) for key in keys]
+    lines = [head, *((*key, *(_shown(side.get(key)) for side in sides), *row) for key, row in zip(keys, rows, strict=True))]
+    print(f"Settings that differ: {'; '.join(changed(*studies)) or 'none'}.\n")
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    notes = [_EXPLORATORY] * any(p is not None for p in adjusted.values()) + [_SAME] * any(item.same for item in apart.values())
     named = [replace(item, which=file) for file, places in zip(files, origins, strict=True) for item in places]
-    print("".join(f"\n{sentence}\n" for sentence in mixtures(named)), end="")
+    print("".join(f"\n{sentence}\n" for sentence in (*notes, *mixtures(named))), end="")
     return 0
 
 
-def _read(file: str) -> tuple[pd.DataFrame, list[Environment]]:
-    """The table of runs of a study, and the environments that they come from."""
+def changed(first: Study, second: Study) -> list[str]:
+    """The settings in which two studies differ, each with both values."""
+    one, other = (_flat(study.model_dump(mode="json")) for study in (first, second))
+    keys = [key for key in dict.fromkeys((*one, *other)) if key.split(".")[0] not in _UNNAMED]
+    return [f"{key} {_value(one, key)} → {_value(other, key)}" for key in keys if one.get(key) != other.get(key)]
+
+
+def _flat(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        inner = _flat(value, f"{above}{key}.") if isinstance(value, Mapping) and value else {f"{above}{key}": value}
+        leaves |= inner
+    return leaves
+
+
+def _value(leaves: Mapping[str, Any], key: str) -> str:
+    return f"{leaves[key]}" if key in leaves else "(absent)"
+
+
+def _read(file: str) -> tuple[Study, pd.DataFrame, list[Environment]]:
+    """A study, the table of its runs, and the environments that they come from."""
     plan = resolve(study_file.load(file))
     folder = runs_folder(plan.study)
     table = read_table(plan.compared, folder, plan.parts)
-    return table, environments((("finetune", folder / str(name)) for name in table["run_id"] if name), table)
+    return plan.study, table, environments((("finetune", folder / str(name)) for name in table["run_id"] if name), table)
 
 
 def _samples(tables: Sequence[pd.DataFrame]) -> dict[str, set[str]]:
@@ -64,35 +107,59 @@ def _samples(tables: Sequence[pd.DataFrame]) -> dict[str, set[str]]:
     return digests
 
 
-def _difference(key: Key, sides: Sequence[Mapping[Key, Estimate]], mixed: Collection[str]) -> str:
-    apart = _apart(*(side.get(key) for side in sides))
-    return f"{apart} (different samples)" if apart != "–" and key[1] in mixed else apart
+def _words(apart: Apart, adjusted_p: float | None, mixed: bool) -> str:
+    if apart.same:
+        return "the same runs"
+    if apart.mean is None:
+        return "–"
+    star = "*" if families.holds(adjusted_p) else ""
+    width = "" if apart.half_width is None else f" ± {apart.half_width:.2f}"
+    return f"{signed(apart.mean)}{width}{star}" + (" (different samples)" if mixed else "")
 
 
-def _gains(table: pd.DataFrame) -> dict[Key, Estimate]:
+def _p(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _gains(table: pd.DataFrame) -> dict[Key, Comparison]:
     """The gains of a study by condition, target, auxiliary and what they are over."""
-    return {_key(summary, item): item.estimate for summary in summaries(cells(table)) for item in summary.comparisons}
+    return {_key(summary, item): item for summary in summaries(cells(table)) for item in summary.comparisons}
 
 
 def _key(summary: Summary, item: Comparison) -> Key:
     return summary.condition.slug, item.target, item.column, item.against
 
 
-def _shown(item: Estimate | None) -> str:
-    return "–" if item is None or item.n == 0 else f"{difference(item)} (n={item.n})"
+def _shown(item: Comparison | None) -> str:
+    return "–" if item is None or item.estimate.n == 0 else f"{difference(item.estimate)} (n={item.estimate.n})"
 
 
-def _apart(first: Estimate | None, second: Estimate | None) -> str:
-    if first is None or second is None or first.mean is None or second.mean is None:
-        return "–"
-    half_width = welch(first, second)
-    return f"{signed(second.mean - first.mean)}" + ("" if half_width is None else f" ± {half_width:.2f}")
+def _apart(first: Comparison | None, second: Comparison | None) -> Apart:
+    if first is None or second is None or first.estimate.mean is None or second.estimate.mean is None:
+        return Apart()
+    if _runs(first) == _runs(second):
+        return Apart(same=True)
+    by_seed = differences(second.differences, first.differences)
+    both = {seed: value for seed, value in by_seed.items() if value is not None}
+    if len(both) > 1:
+        paired = over_seeds(both)
+        return Apart(paired.mean, paired.half_width, paired.p_value)
+    mean = second.estimate.mean - first.estimate.mean
+    half_width, p = welch(first.estimate, second.estimate)
+    return Apart(mean, half_width, p)
 
 
-def welch(first: Estimate, second: Estimate) -> float | None:
-    """Half-width of the 95 % interval of the difference of two independent means (B. L. Welch, Biometrika 34, 1947)."""
-    if first.half_width is None or second.half_width is None:
-        return None
-    parts = [spread_of(item.half_width or 0.0, item.units) ** 2 / item.units for item in (first, second)]
-    freedom = sum(parts) ** 2 / sum(part**2 / (item.units - 1) for part, item in zip(parts, (first, second), strict=True))
-    return float(stats.t.ppf(0.975, freedom) * math.sqrt(sum(parts)))
+def _runs(item: Comparison) -> list[tuple[str | None, ...]]:
+    """The ids of the complete runs of both sides, which are hashes of all that can change a result."""
+    return [tuple(run.run_id for run in cell.complete.values()) for cell in (item.cell, item.reference)]
+
+
+def welch(first: Estimate, second: Estimate) -> tuple[float | None, float | None]:
+    """The 95 % interval of the difference of two independent means, as its half-width, and the p-value (B. L. Welch, 1947)."""
+    if first.mean is None or second.mean is None or not first.components or not second.components:
+        return None, None
+    parts = [*first.components, *second.components]
+    total = sum(part.variance for part in parts)
+    freedom = total**2 / sum(part.variance**2 / part.freedom for part in parts)
+    error = math.sqrt(total)
+    return float(stats.t.ppf(0.975, freedom) * error), float(2 * stats.t.sf(abs(second.mean - first.mean) / error, freedom))

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
+from m2pt.analysis.numbers.statistics import estimate
 from m2pt.config import ImageInput, ModelConfig, UserError
 from m2pt.config.study_file import load_study
 from m2pt.files import documents
@@ -17,6 +19,7 @@ from m2pt.runs.record import FinetuneRecord, read_record, write_record
 from m2pt.runs.spec import RunSpec
 from m2pt.weights import save_weights
 from pipelines.__main__ import COMMANDS, WITHOUT_STUDY, build_parser, main
+from pipelines.commands.compare import welch
 from pipelines.execution import process_environment as environment
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
@@ -330,11 +333,11 @@ def test_the_smoke_study_is_well_formed():
     assert load_study(path).study == "smoke"
 
 
-def finished(file: str, folder: str, gain: float) -> None:
+def finished(file: str, folder: str, gain: float, spread: float = 0.1) -> None:
     """Runs of two methods with scores, the second `gain` points higher but for a little noise."""
     plan = resolve(load_study(file))
     for spec in plan.runs:
-        noise = 0.1 * spec.seed * (1 if spec.method == "baseline" else -1)
+        noise = spread * spec.seed * (1 if spec.method == "baseline" else -1)
         score = 60.0 + noise + (gain if spec.method != "baseline" else 0.0)
         run_dir = create_run(Path("runs") / folder, spec)
         documents.write_json(run_dir / RECORD, finetune_document(run_dir.name, val_score=score, test_score=score))
@@ -344,20 +347,50 @@ def test_two_studies_are_compared_cell_by_cell(project: Path, capsys: pytest.Cap
     with_data(project)
     Path("other.yaml").write_text(STUDY.replace("study: small", "study: other").replace("samples: 20", "samples: 20, epochs: 3"))
     finished("params.yaml", "small", 1.0)
-    finished("other.yaml", "other", 3.0)
+    finished("other.yaml", "other", 3.0, spread=0.3)
     assert main(["compare", "params.yaml", "other.yaml"]) == 0
-    line = next(line for line in capsys.readouterr().out.splitlines() if "random" in line and "image" in line)
-    # Differences of the two seeds: 1.0 and 0.8, 3.0 and 2.8; two independent means with a standard error of 0.1 each.
+    output = capsys.readouterr().out
+    assert output.startswith("Settings that differ: finetune.epochs ") and output.split("\n")[0].endswith(" → 3.")
+    line = next(line for line in output.splitlines() if "random" in line and "image" in line)
+    # Gains of the two seeds: 1.0 and 0.8, 3.0 and 2.4; by seed they are 2.0 and 1.6 apart.
     assert "+0.90 ± 1.27 (n=2)" in line
-    assert "+2.90 ± 1.27 (n=2)" in line
-    assert line.rstrip().endswith("+2.00 ± 0.61")
+    assert "+2.70 ± 3.81 (n=2)" in line
+    assert "+1.80 ± 2.54  " in line and line.rstrip().endswith("0.070")
+    assert "all differences are one family" in output and "*" not in line
     for folder, digests in (("small", "aa"), ("other", "ab")):  # of the same samples, and not
         for run_dir, digest in zip(sorted(Path("runs", folder).iterdir()), digests * 2, strict=True):
             write_record(run_dir, read_record(run_dir, FinetuneRecord).model_copy(update={"samples_sha256": digest}))
     assert main(["compare", "params.yaml", "params.yaml"]) == 0
-    assert "different samples" not in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "different samples" not in output and "Settings that differ: none." in output
+    lines = [line for line in output.splitlines() if "image" in line]
+    assert lines and all("the same runs" in line and line.rstrip().endswith("–") for line in lines)
+    assert "all differences are one family" not in output and "share are no evidence" in output
     assert main(["compare", "params.yaml", "other.yaml"]) == 0
-    assert "+2.00 ± 0.61 (different samples)" in capsys.readouterr().out
+    assert "+1.80 ± 2.54 (different samples)" in capsys.readouterr().out
+
+
+def test_studies_without_common_seeds_are_independent_samples():
+    first, second = estimate([1.0, 1.5, 0.7]), estimate([2.0, 2.9, 2.2, 3.1])
+    expected = stats.ttest_ind([2.0, 2.9, 2.2, 3.1], [1.0, 1.5, 0.7], equal_var=False)
+    interval = expected.confidence_interval()
+    half_width, p = welch(first, second)
+    assert half_width == pytest.approx((interval.high - interval.low) / 2)
+    assert p == pytest.approx(expected.pvalue)
+
+
+def test_the_differences_of_two_studies_are_one_family(project: Path, capsys: pytest.CaptureFixture[str]):
+    with_data(project)
+    seeds = STUDY.replace("seeds: [0, 1]", "seeds: [0, 1, 2, 3]")
+    Path("params.yaml").write_text(seeds)
+    Path("other.yaml").write_text(seeds.replace("study: small", "study: other").replace("samples: 20", "samples: 20, epochs: 3"))
+    finished("params.yaml", "small", 1.0)
+    finished("other.yaml", "other", 3.0, spread=0.3)
+    assert main(["compare", "params.yaml", "other.yaml"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "random" in line and "image" in line]
+    # By seed the gains are 2.0, 1.6, 1.2 and 0.8 apart: one comparison, so its p-value stays as it is.
+    p = stats.ttest_1samp([2.0, 1.6, 1.2, 0.8], 0).pvalue
+    assert p < 0.05 and "*" in line and line.rstrip().endswith(f"{p:.3f}")
 
 
 def test_seeds_needed_are_said_with_the_warning_that_belongs_to_them(project: Path, capsys: pytest.CaptureFixture[str]):

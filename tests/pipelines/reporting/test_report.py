@@ -146,7 +146,7 @@ def test_failed_and_missing_cells_are_named_and_no_number_stands_for_them(tmp_pa
     assert "21 complete, 3 failed" in text
     assert re.search(r"\| image \| [^|]+ \| no result, n=0 of 3 \|", text)
     found = json.loads((out / "metrics.json").read_bytes())
-    assert "image_from_audio" not in found["pretrained-full"]["gain_over_baseline"]
+    assert "image_from_audio" not in found["pretrained-full"]["test"]["gain_over_baseline"]
     rows = csv.DictReader(io.StringIO((out / "results.csv").read_text(encoding="utf-8")))
     assert {row["test_score"] for row in rows if row["status"] == "failed"} == {""}
 
