@@ -31,7 +31,7 @@ class Worth:
     `equal` is None where that is beyond what was measured; `beyond` then says on which side (1: more labels, -1: fewer). `low`
     and `high` are the ends of the 95 % interval; None where it is open, as it reaches beyond what was measured. `n` draws were
     used, those with all scores; without `has_interval` they allow none. `measured` are the smallest and the largest number of
-    labels that the baseline had.
+    labels that the baseline had. Without `covers_encoders` the interval is for these encoders, which have one pretraining seed.
     """
 
     labels: int
@@ -43,6 +43,7 @@ class Worth:
     n: int
     dropped: int
     has_interval: bool
+    covers_encoders: bool
 
     def more(self, labels: float) -> float:
         """A number of labels as a difference from those of the method, in percent of these."""
@@ -81,6 +82,7 @@ def worth(score: BySeed, labels: int, baseline: Mapping[int, BySeed]) -> Worth |
         n=len(known),
         dropped=len(score) - len(known),
         has_interval=inside,
+        covers_encoders=over_seeds(mine).covers_encoders,
     )
 
 
@@ -111,7 +113,7 @@ def _accepted(score: BySeed, curve: Mapping[int, BySeed]) -> tuple[float, float]
     None without an interval of that difference. If it excludes 0 everywhere, both are the end of what was measured that is near.
     """
     numbers = sorted(curve)
-    if over_seeds(score).n < 2:
+    if all(over_seeds(differences(score, curve[number])).half_width is None for number in (numbers[0], numbers[-1])):
         return None
     segments = list(pairwise(numbers))
     points = [(place, step / STEPS) for place in range(len(segments)) for step in range(STEPS)] + [(len(segments) - 1, 1.0)]

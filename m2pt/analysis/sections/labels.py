@@ -27,9 +27,10 @@ _HOW = (
     "percent (negative: fewer), and in brackets the 95 % interval. The baseline's mean score is made monotone and interpolated "
     "linearly in the logarithm of the number of labels between the numbers that were measured. Nothing is extrapolated: what is "
     "beyond them is given as a bound, and such an end of an interval is open. The interval has every number of labels at which "
-    "the 95 % interval of the paired difference from the interpolated baseline includes 0 (Fieller's method). It covers the "
-    "spread between the draws of this study on these test samples, and presumes a straight line between neighbours. Each "
-    "interval stands by itself: they are exploratory, and not corrected for their number. Scores are averaged over auxiliaries."
+    "the 95 % interval of the paired difference from the interpolated baseline includes 0 (Fieller's method). It "
+    "covers the spread between the draws of this study{scope}, on these test samples, and presumes a straight line between "
+    "neighbours. Each interval stands by itself: they are exploratory, and not corrected for their number. Scores are averaged "
+    "over auxiliaries."
 )
 
 
@@ -38,7 +39,9 @@ def section(facts: Facts) -> Section | None:
     if not facts.labels:
         return None
     first, *others = facts.labels
-    blocks: list[Block] = [Paragraph(prose(_HOW)), *_curve(facts, first)]
+    found = [item for lines in first.targets.values() for line in lines for item in line.worth.values()]
+    scope = "" if found and all(item.covers_encoders for item in found) else " for these encoders"
+    blocks: list[Block] = [Paragraph(prose(_HOW.replace("{scope}", scope))), *_curve(facts, first)]
     blocks += [Details(_title(curve), tuple(_curve(facts, curve))) for curve in others]
     return Section("Scores by number of labels", SECTION, tuple(blocks))
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.labels import Worth, worth
 
 
 def by_seed(values):
-    return dict(enumerate(map(float, values)))
+    return {Draw(seed): None if value is None else float(value) for seed, value in enumerate(values)}
 
 
 def fieller(score, low, high, numbers):
@@ -80,16 +81,35 @@ def test_a_curve_that_falls_is_made_monotone() -> None:
 
 
 def test_draws_without_all_scores_are_left_out_and_counted() -> None:
-    curve = {100: {0: 50.0, 1: 51.0, 2: 50.0}, 400: {0: 60.0, 1: 62.0, 2: None}}
-    found = worth({0: 55.0, 1: 56.5, 2: 90.0, 3: 90.0}, 100, curve)
+    curve = {100: by_seed([50.0, 51.0, 50.0]), 400: by_seed([60.0, 62.0, None])}
+    found = worth(by_seed([55.0, 56.5, 90.0, 90.0]), 100, curve)
     assert found is not None
     assert (found.n, found.dropped) == (2, 2)
     assert found.equal == pytest.approx(100 * 4 ** ((55.75 - 50.5) / (61 - 50.5)))
-    alone = worth({0: 55.0}, 100, curve)
+    alone = worth(by_seed([55.0]), 100, curve)
     assert alone is not None
     assert not alone.has_interval
-    assert worth({3: 55.0}, 100, curve) is None
-    assert worth({0: 55.0}, 100, {100: {0: 50.0}}) is None, "one number of labels is no curve"
+    assert worth(by_seed([None, None, 55.0]), 100, curve) is None
+    assert worth(by_seed([55.0]), 100, {100: by_seed([50.0])}) is None, "one number of labels is no curve"
+
+
+def test_draws_that_share_an_encoder_count_as_one() -> None:
+    """Four seeds over two replicates are two numbers: the interval is that of the two means."""
+
+    def nested(values: list[float]) -> dict[Draw, float]:
+        return {Draw(seed, seed % 2): value for seed, value in enumerate(values)}
+
+    score, low, high = [55.0, 55.8, 55.2, 56.0], [50.0, 50.3, 50.2, 50.1], [60.0, 60.4, 60.2, 60.2]
+    found = worth(nested(score), 100, {100: nested(low), 400: nested(high)})
+    means = [[(values[i] + values[i + 2]) / 2 for i in (0, 1)] for values in (score, low, high)]
+    of_means = worth(by_seed(means[0]), 100, {100: by_seed(means[1]), 400: by_seed(means[2])})
+    assert found is not None and of_means is not None
+    assert (found.equal, found.low, found.high) == pytest.approx((of_means.equal, of_means.low, of_means.high), nan_ok=True)
+    assert found.covers_encoders and not of_means.covers_encoders
+    one = worth(
+        {Draw(seed, 0): 55.0 + seed for seed in range(3)}, 100, {n: {Draw(s, 0): 50.0 for s in range(3)} for n in (9, 99)}
+    )
+    assert one is not None and not one.has_interval, "one replicate is no sample of encoders"
 
 
 @pytest.mark.parametrize("seeds", [3, 5])

@@ -20,6 +20,8 @@ from pipelines.__main__ import main
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
 from pipelines.execution.tune import run_arms
+from pipelines.planning import tuned
+from pipelines.planning.grid import Fingerprints
 from pipelines.planning.plan import Plan, resolve, sweep_id
 from pipelines.planning.unused_keys.check import refuse_unused_keys
 from pipelines.reporting.rendering import is_done
@@ -384,3 +386,32 @@ def test_with_workers_every_run_is_done_once_and_a_tuning_run_shows_no_test_scor
     assert all(("test" in line) == ("-s50" not in line) for line in ended)
     assert {path.read_text() for path in RUNS.glob("*/local/tries.txt")} == {"1"}
     assert any("baseline on image: finetune.learning_rate = 0.0003 (mean validation score" in line for line in lines)
+
+
+REPLICATES = """
+study: tuned
+data: {embedded: {}}
+encoders: {mae: {kind: mae, seeds: [5, 6]}}
+sweep:
+  seeds: [0, 1, 2, 3]
+  targets: [image]
+  auxiliaries: [image, audio]
+  methods: [baseline, pathway]
+  encoder_seeds: %s
+  tune: {learning_rates: [3e-4, 1e-3], seeds: [50, 51, 52]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "draws"),
+    [("paired", [(50, 0), (51, 1), (52, 0)]), ("crossed", [(50, 0), (50, 1), (51, 0), (51, 1), (52, 0), (52, 1)])],
+)
+def test_a_tuning_seed_uses_the_replicate_of_its_place(way: str, draws: list[tuple[int, int]], tmp_path: Path) -> None:
+    study = declared(REPLICATES % way)
+    prints = Fingerprints({"image": "d", "audio": "d"}, {})
+    each = tuned.arms(study, prints, tmp_path)
+    assert [(found.arm.method, len(found.trials)) for found in each] == [("baseline", 2), ("pathway", 2)]
+    for found in each:
+        for specs in found.runs:
+            assert [(spec.seed, spec.replicate) for spec in specs] == draws
+            assert [spec.target_weights.seed for spec in specs if spec.target_weights] == [5 + place for _, place in draws]
