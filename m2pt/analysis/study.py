@@ -7,10 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from m2pt.analysis.numbers import trajectories
-from m2pt.analysis.numbers.cells import Cell, cells
+from m2pt.analysis.numbers.cells import Cell, Condition, cells
 from m2pt.analysis.numbers.comparisons import Summary, summaries
 from m2pt.analysis.numbers.evidence import Evidence, evidence
+from m2pt.analysis.numbers.profiles import MethodProfiles, profiles
 from m2pt.analysis.numbers.ranking import MethodRanking, rankings
+from m2pt.analysis.numbers.samples import SampleEvidence, Scores, sample_evidence
 from m2pt.analysis.numbers.trajectories import ByCell
 from m2pt.analysis.tables import provenance
 from m2pt.analysis.tables.environments import Environment, environments
@@ -18,6 +20,7 @@ from m2pt.analysis.tables.methods import MethodRow, method_rows
 from m2pt.runs.identity import run_id
 from m2pt.runs.lineage import Encoders
 from m2pt.runs.record import FinetuneRecord
+from m2pt.runs.sample_scores import read_sample_scores
 from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.table import read_results
 
@@ -27,9 +30,11 @@ class Analysis:
     """The results of a study.
 
     `table` has every planned run (`m2pt.runs.table.read_table`), `records` those of the complete ones by id, `cells` all
-    runs grouped into those that differ by seed alone. `summaries` has the main question of each condition, `evidence` how sure
-    each comparison is, `methods` all methods side by side, `rankings` the methods by mean rank. `curves` and `scales` are means
-    per epoch of each cell. `timings` is what differs between identical executions, `environments` where the runs were executed.
+    runs grouped into those that differ by draw alone. `summaries` has the main question of each condition, `evidence` how sure
+    each comparison is, `methods` all methods side by side, `rankings` the methods by mean rank, `profiles` the distributions of
+    their gains. `samples` is what the main question's comparisons show of further test samples, by condition, from
+    `sample_scores`, what each test sample scored. `curves` and `scales` are means per epoch of each cell. `timings` is what
+    differs between identical executions, `environments` where the runs were executed.
     """
 
     table: pd.DataFrame
@@ -43,6 +48,9 @@ class Analysis:
     methods: list[MethodRow]
     evidence: list[Evidence]
     rankings: list[MethodRanking]
+    profiles: list[MethodProfiles]
+    samples: dict[Condition, SampleEvidence]
+    sample_scores: Scores
 
     @property
     def row_records(self) -> list[FinetuneRecord | None]:
@@ -75,10 +83,10 @@ def analyse(
     table, records = read_results(specs, runs, parts, sources)
     of_study = cells(table)
     lines = trajectories.history(of_study, runs)
-    folders = [("finetune", runs / str(name)) for name in table["run_id"] if name]
-    folders += [("pretrain", encoders / run_id(spec)) for spec in pretraining if spec.ready]
+    folders = [*(("finetune", runs / str(name)) for name in table["run_id"] if name), *_pretrained(pretraining, encoders)]
     timings = provenance.timings(folders)
     compared = summaries(of_study)
+    scores = _sample_scores(compared, records, runs)
     return Analysis(
         table=table,
         records=records,
@@ -91,4 +99,18 @@ def analyse(
         methods=method_rows(of_study, timings),
         evidence=evidence(compared),
         rankings=rankings(of_study),
+        profiles=profiles(of_study),
+        samples={item.condition: sample_evidence(item, scores) for item in compared},
+        sample_scores=scores,
     )
+
+
+def _pretrained(specs: Sequence[PretrainSpec], encoders: Path) -> list[tuple[str, Path]]:
+    return [("pretrain", encoders / run_id(spec)) for spec in specs if spec.ready]
+
+
+def _sample_scores(compared: Sequence[Summary], records: Mapping[str, FinetuneRecord], runs: Path) -> Scores:
+    """What each test sample scored in the runs that the main question compares, as far as their records have it."""
+    ids = {str(run.run_id) for item in compared for cell in item.cells for run in cell.complete.values()}
+    read = {name: read_sample_scores(runs / name, records[name]) for name in sorted(ids)}
+    return {name: scores for name, scores in read.items() if scores is not None}

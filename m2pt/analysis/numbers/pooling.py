@@ -103,19 +103,23 @@ def random_effects(scores: Scores) -> Pooled:
     return Pooled(value, over_targets.low, over_targets.high, spread)
 
 
+def expanded_level(counts: Sequence[int]) -> float:
+    """The confidence at which a percentile interval is as wide as a t interval of 95 %, for strata of so many numbers each."""
+    fewest, freedom = min(counts), sum(count - 1 for count in counts)
+    return 1 - 2 * float(stats.norm.sf(math.sqrt(fewest / (fewest - 1)) * t_quantile(freedom)))
+
+
 def _middle(*strata: NDArray[np.float64], axis: int = -1) -> Any:
     return stats.trim_mean(np.concatenate(strata, axis=axis), _CUT, axis=axis)
 
 
 def _interval(strata: Sequence[NDArray[np.float64]], statistic: Any) -> tuple[float, float]:
     """The expanded percentile interval: at the level that a normal distribution needs for the width of a t interval."""
-    fewest, freedom = min(len(values) for values in strata), sum(len(values) - 1 for values in strata)
-    reach = math.sqrt(fewest / (fewest - 1)) * t_quantile(freedom)
     interval = stats.bootstrap(
         tuple(strata),
         statistic,
         n_resamples=RESAMPLES,
-        confidence_level=1 - 2 * float(stats.norm.sf(reach)),
+        confidence_level=expanded_level([len(values) for values in strata]),
         method="percentile",
         vectorized=True,
         rng=np.random.default_rng(0),

@@ -13,7 +13,7 @@ A missing score is never replaced by a number: a draw without both scores is dro
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -130,6 +130,22 @@ def _with_interval(n: int, planned: int, mean: float, replicates: int, component
     return Estimate(n, planned - n, mean, half_width, _p_value(mean, components), replicates, components)
 
 
+def widened(value: Estimate, further: Sequence[Component]) -> Estimate:
+    """An estimate whose mean varies by further independent components too; without an interval it stays so."""
+    if value.mean is None or not value.components:
+        return value
+    components = (*value.components, *(part for part in further if part.variance > 0))
+    p = _p_value(value.mean, components)
+    return replace(value, half_width=_half_width(components, CONFIDENCE), p_value=p, components=components)
+
+
+def combined(n: int, mean: float, components: tuple[Component, ...]) -> Estimate:
+    """A mean with the interval that its components give; none where nothing varies."""
+    if sum(variance for variance, _ in components) <= _NO_SPREAD**2:
+        return Estimate(n, 0, mean)
+    return _with_interval(n, n, mean, 1, components)
+
+
 def _half_width(components: Sequence[Component], confidence: float) -> float:
     """The half-width of the interval of a mean whose variance is at most the sum of these components.
 
@@ -138,8 +154,12 @@ def _half_width(components: Sequence[Component], confidence: float) -> float:
     squared normal deviation has a concave distribution function, so the chance to cover is at least the mean of what each
     component alone would give, weighted by its share of the variance.
     """
-    quantile = (1 + confidence) / 2
-    return float(np.sqrt(sum(t_quantile(freedom, quantile) ** 2 * variance for variance, freedom in components)))
+    return _reach(components, (1 + confidence) / 2)
+
+
+def _reach(components: Sequence[Component], quantile: float) -> float:
+    """The half-width at this quantile; a tiny one is on the lower side, where it has all of its digits."""
+    return float(np.sqrt(sum(t_quantile(freedom, quantile) ** 2 * variance for variance, freedom in components if variance)))
 
 
 def _p_value(mean: float, components: Sequence[Component]) -> float:
@@ -147,9 +167,10 @@ def _p_value(mean: float, components: Sequence[Component]) -> float:
     total = sum(variance for variance, _ in components)
     freedoms = [freedom for _, freedom in components]
     low, high = (float(2 * special.stdtr(freedom, -abs(mean) / np.sqrt(total))) for freedom in (max(freedoms), min(freedoms)))
-    if low == high:
+    if not low < high:
         return low
-    return float(optimize.brentq(lambda p: _half_width(components, 1 - p) - abs(mean), low, high, xtol=1e-12 * high))
+    low, high = low * (1 - 1e-9), min(1.0, high * (1 + 1e-9))  # one component may be all there is, but for rounding
+    return float(optimize.brentq(lambda p: _reach(components, p / 2) - abs(mean), low, high, xtol=1e-12 * high))
 
 
 def t_quantile(freedom: int, confidence: float = (1 + CONFIDENCE) / 2) -> float:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 from m2pt.analysis.content import Block, Column, Details, Entry, Group, Paragraph, Section, Table, plain, prose
+from m2pt.analysis.numbers.comparisons import Against
 from m2pt.analysis.numbers.evidence import Evidence, Sureness, Together
 from m2pt.analysis.numbers.pooling import BOOTSTRAP_SEEDS, Pooled
 from m2pt.analysis.numbers.power import MOST_SEEDS
+from m2pt.analysis.numbers.samples import SampleEvidence
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
@@ -15,6 +17,7 @@ from m2pt.analysis.sections.wording import (
     numeric,
     of_difference,
     of_margin,
+    of_p,
     of_planned,
 )
 from m2pt.analysis.tables.headline import difference, signed
@@ -44,45 +47,72 @@ _FEW_SEEDS = (
     "stated 95 %, so none is shown."
 )
 
+_SAMPLES = (
+    Column(plain("with further"), "test samples", number=True),
+    Column(plain("p of these runs"), "on others", number=True),
+)
+_ON_SAMPLES = (
+    "With further test samples: the half-width of the interval for further seeds and further test samples; the one beside the "
+    "difference is for further seeds on these test samples. p of these runs on others: that of a difference between these very "
+    "runs on further test samples, without correction (a t test over samples, each with its mean over seeds; McNemar's exact "
+    "test where one run is compared with one)."
+)
+
 
 def section(facts: Facts) -> Section | None:
     """None where nothing is compared with random weights."""
     items = facts.analysis.evidence
     if not items:
         return None
-    blocks: list[Block] = [Paragraph(prose(_INTRODUCTION)), *folding.headed(facts, items[0].condition), *_condition(items[0])]
-    folded = [Details(folding.title(item.condition), _condition(item), printed=True) for item in items[1:]]
+    first = _condition(items[0], facts.analysis.samples[items[0].condition])
+    blocks: list[Block] = [Paragraph(prose(_INTRODUCTION)), *folding.headed(facts, items[0].condition), *first]
+    others = ((item.condition, _condition(item, facts.analysis.samples[item.condition])) for item in items[1:])
+    folded = [Details(folding.title(condition), blocks, printed=True) for condition, blocks in others]
     blocks += [Details(plain(f"The other {len(folded)} parts"), tuple(folded))] if len(folded) > 1 else folded
     return Section("How sure is this", "evidence", (*blocks, Paragraph(plain(_SEEDS), "caption")), "How sure")
 
 
-def _condition(item: Evidence) -> folding.Blocks:
+def _condition(item: Evidence, samples: SampleEvidence) -> folding.Blocks:
     blocks: list[Block] = [] if item.has_interval else [Paragraph(plain(_NOTHING_YET), "notice")]
     if item.seeds:
-        blocks += [*_pairs(item), *_together(item)]
+        blocks += [*_pairs(item, samples), *_together(item, samples)]
     return tuple(blocks)
 
 
-def _pairs(item: Evidence) -> folding.Blocks:
+def _pairs(item: Evidence, samples: SampleEvidence) -> folding.Blocks:
     resampled = any(row.bootstrap for row in item.rows)
     columns = [
         Column(plain("target and auxiliary"), head=True),
         Column(plain("difference"), number=True),
         Column(plain("n"), number=True),
         *([Column(plain("by bootstrap"), number=True)] if resampled else []),
+        *(_SAMPLES if samples.pairs else ()),
         Column(plain("shown to be"), "below", number=True),
         Column(plain("detectable"), "(80 % power)", number=True),
         Column(plain("seeds for"), "1 point", number=True),
         Column(plain("seeds for"), "this size", number=True),
     ]
     caption = plain("Each pair against random weights: what its seeds can show, points")
-    group = Group(tuple(_pair(row, resampled) for row in item.rows))
+    of_samples = [_of_samples(row, samples) if samples.pairs else () for row in item.rows]
+    group = Group(tuple(_pair(row, resampled, cells) for row, cells in zip(item.rows, of_samples, strict=True)))
     table = Table("What the seeds can show, pair by pair", caption, tuple(columns), (group,))
     few = item.has_interval and not resampled
-    return table, *((Paragraph(plain(_FEW_SEEDS), "caption"),) if few else ())
+    words = [_FEW_SEEDS] * few + [_ON_SAMPLES] * bool(samples.pairs)
+    words += [f"Nothing is said of further test samples where {reason}." for reason in samples.lacks]
+    return table, *(Paragraph(plain(sentence), "caption") for sentence in words)
 
 
-def _pair(row: Sureness, resampled: bool) -> tuple[Entry, ...]:
+def _of_samples(row: Sureness, samples: SampleEvidence) -> tuple[Entry, Entry]:
+    """The interval that covers test samples too, and the p-value of these very runs."""
+    found = samples.pairs.get(row.comparison.cell.key)
+    if found is None:
+        return NONE, NONE
+    width = found.further.half_width
+    shown = NONE if width is None else Entry(plain(f"± {width:.2f}"), width, found.further)
+    return shown, of_p(found.runs.p_value)
+
+
+def _pair(row: Sureness, resampled: bool, of_samples: tuple[Entry, ...]) -> tuple[Entry, ...]:
     item, value = row.comparison, row.comparison.estimate
     name = f"{item.target} from {item.column}" + ("" if item.role == "pair" else " (control)")
     return (
@@ -90,6 +120,7 @@ def _pair(row: Sureness, resampled: bool) -> tuple[Entry, ...]:
         Entry(plain(_shown(value)), value.mean, value),
         Entry(plain(of_planned(value)), value.n),
         *([_bootstrap(row)] if resampled else []),
+        *of_samples,
         of_margin(row.margin),
         numeric(row.detectable, 2),
         _seeds(row, row.seeds_for_point),
@@ -115,7 +146,7 @@ def _seeds(row: Sureness, count: int | None, *, measured: bool = False) -> Entry
     return Entry(plain(f"over {MOST_SEEDS}" if count is None else count), count)
 
 
-def _together(item: Evidence) -> folding.Blocks:
+def _together(item: Evidence, samples: SampleEvidence) -> folding.Blocks:
     over = list(item.together.values())
     if not over:
         mixed = len({row.comparison.cell.metric for row in item.rows if row.comparison.role == "pair"}) > 1
@@ -131,6 +162,9 @@ def _together(item: Evidence) -> folding.Blocks:
         line("mean of the middle half of the pairs", lambda value: of_difference(value.middle)),
         line("mean of the middle half of the runs, by bootstrap", lambda value: _pooled(value.resampled)),
     )
+    with_samples = (
+        (Entry(plain("mean over all pairs"), "mean over all pairs"), *(_average(samples, against) for against in item.together)),
+    )
     like_these = (
         line("mean over targets", lambda value: _pooled(value.targets_like_these)),
         line("spread between targets", lambda value: _spread(value.targets_like_these)),
@@ -138,12 +172,18 @@ def _together(item: Evidence) -> folding.Blocks:
     runs = (line("chance that a run scores higher", _improvement),)
     groups = (
         Group(these, "For further seeds of these targets"),
+        *([Group(with_samples, "For further seeds and further test samples of these targets")] if samples.averages else []),
         Group(like_these, "For further targets like these"),
         Group(runs, "For these runs alone, without an interval"),
     )
     caption = plain("All targets together: gains of other modalities, points")
     table = Table("All targets together", caption, columns, groups)
     return table, *(Paragraph(plain(words), "caption") for words in _limits(over[0]))
+
+
+def _average(samples: SampleEvidence, against: Against) -> Entry:
+    found = samples.averages.get(against)
+    return NONE if found is None else of_difference(found.further)
 
 
 def _limits(value: Together) -> list[str]:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from m2pt.analysis.figures import contrasts as changes
-from m2pt.analysis.figures import gallery, ranking, rates
+from m2pt.analysis.figures import gallery, profiles, ranking, rates
 from m2pt.analysis.figures import labels as by_labels
 from m2pt.analysis.figures.gallery import Picture
 from m2pt.analysis.numbers import contrasts
@@ -152,4 +152,5 @@ def draw(analysis: Analysis, ablations: Ablations, drawn: Sequence[Summary]) -> 
     of_summaries = [picture for item in drawn for picture in gallery.draw(item, cells, curves, scales)]
     conditions = [item.condition for item in drawn]
     ranked = [item for item in analysis.rankings if item.condition in conditions]
-    return [*of_summaries, *changes.draw(ablations), *ranking.draw(ranked)]
+    profiled = [item for item in analysis.profiles if item.condition in conditions]
+    return [*of_summaries, *changes.draw(ablations), *ranking.draw(ranked), *profiles.draw(profiled)]

@@ -131,7 +131,7 @@ def test_every_table_of_a_report_is_a_file_that_can_be_read(tmp_path: Path) -> N
         assert len(rows_of(path.read_text())) > 1, path.name
     (gains,) = (path for path in files if path.name == "gains-gain-over-random-weights.tex")
     shown = rows_of(gains.read_text())
-    assert shown[1] == ["target", "image", "audio"] and re.match(r"(\\textbf\{)?[+$]", shown[2][1])
+    assert shown[1] == ["target", "image", "audio", "own lineage"] and re.match(r"(\\textbf\{)?[+$]", shown[2][2])
     (out / "tables" / "old.tex").write_text("")
     report.render(planned.source, out)
     assert sorted(out.glob("tables/*.tex")) == files, "those of an earlier report are removed"

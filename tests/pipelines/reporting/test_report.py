@@ -87,7 +87,7 @@ def test_every_file_of_the_report_is_there(whole: tuple[synthetic.Planned, Path]
     figures = [
         f"{kind}-{target}-pretrained-full" for target in ("image", "audio") for kind in ("accuracy", "gains", "scales", "curves")
     ]
-    figures.append("ranking-pretrained-full")
+    figures += ["ranking-pretrained-full", "profiles-pretrained-full"]
     assert names == {
         "index.html", "report.md", "report.json", "results.csv", "metrics.json",
         "local/costs.html", "local/costs.md", "local/costs.json", "local/timings.csv",
