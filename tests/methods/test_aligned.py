@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from m2pt import pathway
-from m2pt.config import ImageInput, PathwayConfig, RivalsConfig
+from m2pt.config import ImageInput, PathwayConfig, PointInput, RivalsConfig
+from m2pt.methods import METHODS
+from m2pt.modalities.shared.samples import Samples
 from m2pt.models.encoder import random_encoder
 from m2pt.models.model import Model
 from m2pt.runs.identity import canonical, derived_seed
@@ -117,7 +119,7 @@ def test_random_weights_are_those_of_the_random_auxiliary_in_other_coordinates(k
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
-@pytest.mark.parametrize("method", ["aligned_pathway", "aligned_random"])
+@pytest.mark.parametrize("method", ["aligned_pathway", "aligned_apart", "aligned_random"])
 def test_every_alignment_trains_and_goes_on_after_an_interruption(method, kind, weights, splits, tmp_path, monkeypatch):
     spec, places = prepared(weights, method, pathway=aligning(kind))
     whole = run(spec, places, splits, tmp_path / "whole")
@@ -166,6 +168,29 @@ def test_an_auxiliary_of_the_own_modality_reads_tokens_of_its_own(weights, model
         assert sorted(chosen.flatten(1).sum(1).tolist()) == pytest.approx(sorted(x.flatten(1).sum(1).tolist()))
         for tokens, model in ((compared.target, models[0]), (compared.auxiliary, models[number])):
             torch.testing.assert_close(torch.cat([part.values for part in tokens]), model.tokenizer.tokens(chosen).values)
+
+
+def test_an_auxiliary_apart_is_that_of_own_apart_in_other_coordinates(weights):
+    """The same file, moved: each matrix keeps its singular values."""
+    plain, moved = joined(weights, "own_apart"), joined(weights, "aligned_apart")
+    for name, weight in moved.items():
+        assert not torch.equal(weight, plain[name])
+        torch.testing.assert_close(torch.linalg.svdvals(weight), torch.linalg.svdvals(plain[name]), rtol=0, atol=1e-4)
+    assert (METHODS["aligned_apart"].lineage, METHODS["own_apart"].lineage) == ("apart", "apart")
+
+
+def test_comparing_changes_no_tokenizer(tmp_path):
+    """Point-MAE's has batch norm, which keeps statistics of what it sees in training."""
+    form = PointInput(form="published", points=48, groups=8, neighbours=6)
+    spec, places = prepared([(None, "0" * 64)] * 2, "aligned_random", modality="point", target="point", input=form)
+    clouds = torch.rand(8, 48, 3, generator=torch.Generator().manual_seed(0))
+    samples = Samples(clouds, torch.arange(8) % 2, ("a", "b"))
+    spec = spec.model_copy(update={"finetune": spec.finetune.model_copy(update={"samples": "all"})})
+    model = Model("point", form, MODEL, 2)
+    before = {name: value.clone() for name, value in model.tokenizer.state_dict().items()}
+    assert any("running_mean" in name for name in before)
+    probe.tokens_to_compare(spec, model, memory_feed(spec, dict.fromkeys(("train", "val", "test"), samples), Share()), places)
+    assert all(torch.equal(value, before[name]) for name, value in model.tokenizer.state_dict().items())
 
 
 def test_every_process_compares_the_same_samples(weights, splits):
