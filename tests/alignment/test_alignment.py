@@ -11,6 +11,7 @@ from scipy.linalg import orthogonal_procrustes
 from m2pt.alignment import Probe, aligned
 from m2pt.alignment.activations import Moments
 from m2pt.alignment.change import Change, Maps, apply
+from m2pt.alignment.encoders import _keeping_ones
 from m2pt.alignment.matching import assignment, match_heads, rotation
 from m2pt.alignment.matching import permutation as best_permutation
 from m2pt.alignment.weights import match_weights
@@ -239,6 +240,15 @@ def test_encoders_without_biases_of_queries_can_be_aligned():
     x = copies.tokens(1, width=12)
     for kind in KINDS:
         assert isinstance(aligned(other, target, kind, probe(x, x)), Encoder)
+
+
+def test_a_rotation_keeps_the_vector_of_ones_whatever_rounding_leaves_along_it():
+    ones = torch.ones(6, dtype=torch.float64)
+    similarity = copies.tokens(4)[0][:6, :6]
+    similarity = similarity - similarity.mean(0) - similarity.mean(1, keepdim=True) + similarity.mean()
+    kept = _keeping_ones(similarity - 1e-7 * torch.outer(ones, ones))
+    torch.testing.assert_close(kept @ ones, ones)
+    torch.testing.assert_close(kept @ kept.T, torch.eye(6, dtype=torch.float64))
 
 
 @torch.no_grad()
