@@ -4,6 +4,7 @@ from pathlib import Path
 
 from m2pt.config import RANDOM, FileSource, Study, UserError
 from m2pt.config.study_file import load_study
+from m2pt.modalities.registry import dataset
 from pipelines.planning.grid import input_forms
 from pipelines.planning.unused_keys.check import refuse_unused_keys
 
@@ -12,7 +13,8 @@ def load(file: str | Path) -> Study:
     """Read a study file.
 
     Raises:
-        UserError: as `m2pt.config.study_file.load_study`; or a key changes no run; or a target cannot start from its encoder.
+        UserError: as `m2pt.config.study_file.load_study`; or a key changes no run; or a target cannot start from its encoder, or
+            has no validation data by which its rates could be chosen.
 
     """
     study = load_study(file)
@@ -21,10 +23,23 @@ def load(file: str | Path) -> Study:
 
 
 def check(study: Study, source: str) -> None:
-    """Raise `UserError` where a key changes no run or a target cannot start from its encoder; `source` names the file."""
+    """Raise `UserError` as `load`; `source` names the file."""
     for part in study.expanded().values():
         _require_loadable(part, source)
+        _require_validation(part, source)
     refuse_unused_keys(study, source)
+
+
+def _require_validation(study: Study, source: str) -> None:
+    """Refuse to tune the rates of a target whose data set has no validation data."""
+    tasks = [name for name in study.sweep.targets if name in study.tasks] if study.sweep.tune is not None else []
+    for name in tasks:
+        task = study.tasks[name]
+        if dataset(task.dataset).never_validates and task.holdout == 0:
+            raise UserError(
+                f"{source}: sweep.tune: the task {name} has no validation data to choose rates by; hold out part of its training "
+                f"data (tasks.{name}.holdout)."
+            )
 
 
 def _require_loadable(study: Study, source: str) -> None:

@@ -23,6 +23,7 @@ from pipelines.execution.tune import run_arms
 from pipelines.planning import tuned
 from pipelines.planning.grid import Fingerprints
 from pipelines.planning.plan import Plan, resolve, sweep_id
+from pipelines.planning.study_file import check
 from pipelines.planning.unused_keys.check import refuse_unused_keys
 from pipelines.reporting.rendering import is_done
 from tests.pipelines.scheduling.test_flows import FAKE, environment
@@ -415,3 +416,17 @@ def test_a_tuning_seed_uses_the_replicate_of_its_place(way: str, draws: list[tup
         for specs in found.runs:
             assert [(spec.seed, spec.replicate) for spec in specs] == draws
             assert [spec.target_weights.seed for spec in specs if spec.target_weights] == [5 + place for _, place in draws]
+
+
+def test_a_task_without_validation_data_is_refused_before_any_run() -> None:
+    text = """
+study: tuned
+encoders: {published: {kind: file, paths: {image: i.pth}}}
+tasks: {inet: {modality: image, dataset: imagenet, path: imagenet, recipes: {full: mae-finetune}}}
+sweep:
+  {seeds: [0, 1], targets: [inet], auxiliaries: [], methods: [baseline], target_encoder: published, auxiliary_encoder: random,
+   tune: {learning_rates: [3e-4, 1e-3], seeds: [50]}}
+"""
+    with pytest.raises(UserError, match=r"sweep\.tune: the task inet has no validation data .*tasks\.inet\.holdout"):
+        check(declared(text), "tuned.yaml")
+    check(declared(text.replace("dataset: imagenet,", "dataset: imagenet, holdout: 0.1,")), "tuned.yaml")
