@@ -92,6 +92,16 @@ def test_a_run_leaves_its_record_and_its_ledger(tmp_path, images):
     assert [line["epoch"] for line in times] == [1, 2]
 
 
+def test_the_record_says_what_the_plan_knows_of_the_lineage(tmp_path, images):
+    run_dir = prepare(tmp_path, images, lineage="apart")
+    assert job.run(run_dir) is None
+    assert read_record(run_dir, FinetuneRecord).lineage == "apart"
+    document = documents.read_json(run_dir / RECORD)
+    del document["lineage"]  # as older code wrote it
+    documents.write_json(run_dir / RECORD, document)
+    assert read_record(run_dir, FinetuneRecord).lineage is None
+
+
 def test_a_complete_run_is_not_run_again(tmp_path, images):
     run_dir = prepare(tmp_path, images)
     job.run(run_dir)

@@ -2,8 +2,9 @@
 
 It differs from the pathway from another modality by the modality alone, so it is the positive control for the claim that a
 pathway passes on what another encoder learned. In a study whose encoders have several pretraining seeds, replicate r of the
-target takes replicate r + 1 of the auxiliary's source, and the last the first. Networks trained from different initialisations
-can compute similar functions with weights that do not correspond (*Git Re-Basin*, arXiv 2209.04836).
+target takes replicate r + 1 of the auxiliary's source, and the last the first; so two draws share an encoder, as a target here
+and as an auxiliary there. Networks trained from different initialisations can compute similar functions with weights that do not
+correspond (*Git Re-Basin*, arXiv 2209.04836).
 """
 
 from m2pt.methods._declaration import Method

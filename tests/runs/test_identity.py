@@ -6,7 +6,7 @@ import pytest
 
 from m2pt.config import AudioInput, FinetuneConfig, ImageInput, PointInput, VideoInput
 from m2pt.files.state import file_sha256
-from m2pt.runs.identity import canonical, cell_key, derived_seed, run_id
+from m2pt.runs.identity import canonical, cell_key, derived_seed, drawn_seed, run_id
 from m2pt.runs.spec import RunSpec, WeightsRef
 from tests.specs import pretrain_spec, run_spec
 
@@ -28,6 +28,9 @@ def test_everything_that_can_change_a_number_changes_the_id():
         run_spec(target_weights=WeightsRef(source="mae", modality="image", sha256="c" * 64)),
         run_spec(auxiliary_weights=WeightsRef(source="mae", modality="audio", sha256="c" * 64)),
         run_spec(input=ImageInput(patch=8)),
+        run_spec(replicate=0),
+        run_spec(replicate=1),
+        run_spec(target_weights=WeightsRef(source="mae", modality="image", sha256="a" * 64, seed=0)),
     ]
     ids = [run_id(variant)[-8:] for variant in variants]
     assert len({base[-8:], *ids}) == len(variants) + 1
@@ -56,6 +59,18 @@ def test_a_spec_without_weights_has_a_name_but_no_id():
 
 def test_the_cell_forgets_the_seed_alone():
     assert cell_key(run_spec(seed=3)) == cell_key(run_spec(seed=12)) != cell_key(run_spec(tuning="fix"))
+    assert cell_key(run_spec(seed=3, replicate=1)) == cell_key(run_spec(seed=12, replicate=0)) == cell_key(run_spec())
+
+
+def test_without_replicates_the_form_of_a_spec_does_not_mention_them():
+    assert not {"replicate"} & run_spec().model_dump().keys()
+    assert "seed" not in run_spec().target_weights.model_dump()
+
+
+def test_weights_that_a_run_draws_differ_between_replicates_and_are_what_they_were_without():
+    drawn = [drawn_seed(run_spec(seed=seed, replicate=replicate), "aux") for seed in (0, 1) for replicate in (None, 0, 1)]
+    assert len(set(drawn)) == 6
+    assert drawn[0] == derived_seed(0, "aux")
 
 
 def test_canonical_form_is_sorted_compact_and_strict():

@@ -248,6 +248,9 @@ def test_the_random_auxiliary_is_fresh_for_each_seed_and_the_same_for_one(weight
     drawn = [pathway.auxiliary_weights(model)["blocks.0.attn.qkv"] for model in models]
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
+    of_replicates = [build(spec.model_copy(update={"replicate": place}), places, 4) for place in (0, 1)]
+    again = [pathway.auxiliary_weights(model)["blocks.0.attn.qkv"] for model in of_replicates]
+    assert not torch.equal(again[0], again[1]) and not torch.equal(drawn[0], again[0])
 
 
 @pytest.mark.parametrize("method", ["own_lineage", "own_apart"])

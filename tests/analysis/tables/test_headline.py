@@ -15,14 +15,21 @@ from tests.analysis import synthetic
 from tests.analysis.oracles import equivalence
 
 
-def _claims(tmp_path: Path, effects: dict[str, float], noise: float = 0.3, seeds: int = 5) -> list[str]:
-    """The claims of a study whose methods differ by known effects."""
+def _claims(
+    tmp_path: Path, effects: dict[str, float], noise: float = 0.3, seeds: int = 5, replicates: int | None = None
+) -> list[str]:
+    """The claims of a study whose methods differ by known effects; with `replicates`, seeds are paired with so many."""
 
     def score(spec: RunSpec) -> float:
         rng = np.random.default_rng(derived_seed(spec.seed, spec.name, "headline"))
         return 60 + effects.get(spec.method, 0.0) + float(rng.normal(0, noise))
 
-    planned = synthetic.complete(synthetic.plan(tmp_path, seeds=seeds, epochs=1), score)
+    planned = synthetic.plan(tmp_path, seeds=seeds, epochs=1)
+    if replicates is not None:
+        planned = replace(
+            planned, specs=[spec.model_copy(update={"replicate": spec.seed % replicates}) for spec in planned.specs]
+        )
+    synthetic.complete(planned, score)
     (summary,) = summaries(cells(read_table(planned.specs, planned.runs)))
     return [statement.claim for statement in headline(summary)]
 
@@ -40,6 +47,16 @@ def test_no_transfer_is_claimed_where_random_weights_do_as_much(tmp_path: Path) 
     assert claims[3].startswith(
         f"{SCOPE}random weights scored higher than no auxiliary on average: a gain over no auxiliary is no"
     )
+
+
+@pytest.mark.parametrize(("seeds", "replicates"), [(4, 4), (6, 3)])
+def test_with_replicates_the_claims_are_about_encoders_trained_like_these(tmp_path: Path, seeds: int, replicates: int) -> None:
+    effects = {"pathway": 8.0, "random_auxiliary": 1.0, "own_lineage": 9.0}
+    claims = _claims(tmp_path, effects, seeds=seeds, replicates=replicates)
+    of_all = "For encoders trained like these and on these test samples, "
+    assert claims[0] == HIGHER.replace(SCOPE, of_all)
+    assert sum(claim.startswith(of_all) for claim in claims) >= 3
+    assert not any("these encoders" in claim for claim in claims)
 
 
 def test_a_gain_over_random_weights_is_told(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from m2pt.config import UserError
 from m2pt.files.documents import read_json, write_json
-from m2pt.runs.folder import EXECUTION, HISTORY, LOCK
+from m2pt.runs.folder import EXECUTION, HISTORY, LOCK, RECORD
 from m2pt.runs.spec import TaskSpec
 from pipelines.tracking.metrics import EPOCH, Point
 from pipelines.tracking.mlflow_client import in_batches
@@ -26,6 +26,16 @@ def test_parameters_are_flat_and_readable() -> None:
     assert settings["model.width"] == "64"
     assert settings["auxiliary_weights.source"] == "mae"
     assert not any(key.startswith("pathway.") for key in parameters(synthetic.pathway_spec(auxiliary="")))
+
+
+def test_tags_tell_replicate_and_lineage_where_there_are_any(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(tmp_path, spec)
+    assert not {"replicate", "lineage"} & read_publication(spec, run_dir).tags.keys()
+    write_json(run_dir / RECORD, read_json(run_dir / RECORD) | {"lineage": "same"})
+    assert read_publication(spec, run_dir).tags["lineage"] == "same"
+    crossed = spec.model_copy(update={"replicate": 2})
+    assert read_publication(crossed, synthetic.whole(tmp_path, crossed)).tags["replicate"] == "2"
 
 
 def test_each_epoch_has_its_values_at_its_own_time(tmp_path: Path) -> None:
