@@ -143,6 +143,29 @@ def test_a_rival_has_its_own_random_control_where_a_part_gives_it_one(ablated: A
     assert [part for part in ablated.changes if ablated.is_random(part)] == ["random"]
 
 
+ALIGNED = """
+  - {name: methods, set: {sweep.methods: [baseline, random_auxiliary, aligned_pathway, aligned_random]}}
+  - {name: rotated, set: {pathway.alignment: procrustes, sweep.methods: [aligned_pathway, aligned_random]}}
+"""
+
+
+def test_the_control_of_an_aligned_method_is_random_weights_with_the_same_alignment() -> None:
+    effects = {
+        ("aligned_pathway", "weights"): 4.0, ("aligned_random", "weights"): 1.0,
+        ("aligned_pathway", "procrustes"): 6.0, ("aligned_random", "procrustes"): 2.5,
+        ("random_auxiliary", "weights"): 9.0,
+    }  # fmt: skip
+
+    def score(spec: RunSpec) -> float:
+        return 60.0 + math.sin(spec.seed) + effects.get((spec.method, spec.pathway.alignment if spec.pathway else ""), 0.0)
+
+    study = _study(ALIGNED)
+    found = ablations(study, _cells(study, score))
+    (family,) = [family for family in found.families if family.method == "aligned_pathway"]
+    assert family.over_random.mean == pytest.approx(3.0)
+    assert _row(found, "aligned_pathway", "rotated").over_random.mean == pytest.approx(3.5)
+
+
 def test_a_method_over_itself_with_random_weights_by_target_and_by_pair_is_a_paired_t_test_of_one_family() -> None:
     noise = np.random.default_rng(1)
     study = _study()
