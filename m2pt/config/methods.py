@@ -91,5 +91,7 @@ class RivalsConfig(Frozen):
     """Weight of the loss of attention maps in attention distillation (arXiv 2411.09702)."""
     matching: Annotated[Literal["weights", "activations"], Field(exclude_if=lambda matching: matching == "weights")] = "weights"
     """How the permutations of Git Re-Basin (arXiv 2209.04836) are found before an interpolation."""
+    alignment_steps: Annotated[Positive, Field(exclude_if=lambda steps: steps == 40)] = 40
+    """Steps in which ORCA (arXiv 2302.05738) aligns the tokenizer; they are the first of the run's steps."""
     joint_weight: Annotated[NonNegativeFloat, Field(exclude_if=lambda weight: weight == 1.0)] = 1.0
     """Weight of the loss of the auxiliary's modality in joint training."""

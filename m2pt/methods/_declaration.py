@@ -58,6 +58,9 @@ class Method:
             tokenizer (`m2pt.models.encoder.SampleEncoder`).
         auxiliary_outputs: the logits of a batch of those samples, whose loss is minimised beside that of the task; None if it
             does not train on their labels.
+        alignment: the distance between samples of both modalities (`x` and `y` of the target, then of the auxiliary), which the
+            first `rivals.alignment_steps` of a run minimise instead of the loss of the task.
+        alignment_rows: the number of samples of each modality that are compared in a step.
 
     """
 
@@ -80,6 +83,8 @@ class Method:
     control: MethodName = "random_auxiliary"
     reads_auxiliary_samples: bool = False
     auxiliary_outputs: Callable[[Model, Tensor], Tensor] | None = None
+    alignment: Callable[[Model, Tensor, Tensor, Tensor, Tensor], Tensor] | None = None
+    alignment_rows: int = 0
 
     @property
     def adds_loss(self) -> bool:

@@ -5,7 +5,7 @@ parts in which a batch is computed change no more than the order of sums.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -22,9 +22,10 @@ from m2pt.models.heads import GroupedBatchNorm
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed, run_id
 from m2pt.runs.spec import RunSpec
+from m2pt.training.beside import aligns, losses_beside
 from m2pt.training.feeds import Batch, Feed
 from m2pt.training.finite import diverged, refuse_weights
-from m2pt.training.goals import loss_of, training_loss
+from m2pt.training.goals import training_loss
 from m2pt.training.mixing import Mixing
 from m2pt.training.optim import build_optimizer, clip_gradients, rates
 from m2pt.training.precision import autocast, gradient_scaler
@@ -174,12 +175,12 @@ class Trainer:
         rows = self._rows(batch, place)
         self.optimizer.zero_grad(set_to_none=True)
         count = len(rows.x)
-        size = self._rows_at_once(count)
+        size, learns = self._rows_at_once(count), not aligns(self.spec, self._steps_done)
         for start in range(0, count, size):
             with self._unsynced(last=start + size >= count):
-                self._part(rows.part(start, start + size))
-        if self._method.auxiliary_outputs is not None:
-            self._train_auxiliary(self._method.auxiliary_outputs, count)
+                self._part(rows.part(start, start + size), learns=learns)
+        if self._method.reads_auxiliary_samples:
+            self._train_beside(count)
         self.scaler.unscale_(self.optimizer)
         clip_gradients(self.model.parameters(), self.spec.finetune.clip_norm)
         self.scaler.step(self.optimizer)
@@ -198,18 +199,22 @@ class Trainer:
         noise = RowNoise(derived_seed(self.spec.seed, "noise", self.spec.target, *place), batch.total, batch.rows)
         return Rows(mixed, targets, labels, item.get("given"), noise)
 
-    def _part(self, rows: Rows) -> None:
-        """Forward and backward pass of some rows; the gradients of all parts and processes add up to that of the mean loss."""
+    def _part(self, rows: Rows, *, learns: bool) -> None:
+        """Forward and backward pass of some rows; the gradients of all parts and processes add up to that of the mean loss.
+
+        If the step does not learn the task, the loss is only measured.
+        """
         if self._draws_by_row:
             draw_paths(self.model, rows.noise, self.device)
             self.model.tokenizer.draw(rows.noise, self.device)
-        with autocast(self.spec.finetune.precision, self.device):
+        with torch.set_grad_enabled(learns), autocast(self.spec.finetune.precision, self.device):
             outputs = self._forward(rows.x) if rows.given is None else self._forward(rows.x, rows.given)
             added = None if self._method.added_loss is None else self._method.added_loss(self.model, self.spec)
         losses = training_loss(self.spec.finetune, self.spec.goal, outputs, rows.y)
         minimised = losses if added is None else losses + added
         # The processes' gradients are averaged, hence the factor.
-        self.scaler.scale(minimised.sum() * (self.share.world / rows.noise.total)).backward()
+        if learns:
+            self.scaler.scale(minimised.sum() * (self.share.world / rows.noise.total)).backward()
         loss = float(losses.detach().sum())
         self.progress.added += 0.0 if added is None else float(added.detach().sum())
         if not math.isfinite(loss + self.progress.added):
@@ -218,25 +223,15 @@ class Trainer:
         if self._counts_correct:
             self.progress.correct += int((outputs.detach().argmax(1) == rows.labels).sum())
 
-    def _train_auxiliary(self, outputs_of: Callable[[Model, Tensor], Tensor], count: int) -> None:
-        """Forward and backward pass of this step's batch of the auxiliary's modality, beside `count` rows of the target."""
-        if self.feed.auxiliary is None or self.spec.rivals is None:
-            raise ValueError(f"{self.spec.method} needs samples of the auxiliary's modality and the section rivals")
-        batch = self.feed.auxiliary.batch(self._steps_done)
-        x, y = (batch.item[name].to(self.device) for name in ("x", "y"))
-        noise = RowNoise(derived_seed(self.spec.seed, "auxiliary noise", self._steps_done), batch.total, batch.rows)
-        size = self.micro_batch or batch.total
-        for start in range(0, batch.total, size):
-            rows = slice(start, start + size)
-            draw_paths(self.model, noise.part(start, start + size), self.device)
-            with autocast(self.spec.finetune.precision, self.device):
-                outputs = outputs_of(self.model, x[rows])
-            losses = self.spec.rivals.joint_weight * loss_of(self.spec.finetune, "classification", outputs.float(), y[rows])
-            self.scaler.scale(losses.sum() / batch.total).backward()
-            # So that the sum over an epoch, divided by the target's rows, is a mean over steps.
-            self.progress.added += float(losses.detach().sum()) / batch.total * count
-        if not math.isfinite(self.progress.added):
-            raise diverged(f"{self._here}: the training loss of the auxiliary's modality is not finite", x)
+    def _train_beside(self, count: int) -> None:
+        """Backward pass of what the method minimises with samples of the auxiliary's modality, in a step of `count` rows."""
+        total = 0.0
+        for loss in losses_beside(self.model, self.spec, self.feed, self._steps_done, self.device, self.micro_batch):
+            self.scaler.scale(loss).backward()
+            total += float(loss.detach())
+        if not math.isfinite(total):
+            raise diverged(f"{self._here}: the loss with samples of the auxiliary's modality is {total}")
+        self.progress.added += total * count  # a sum over rows, like that of the task's loss
 
     def _rescale(self) -> None:
         """Adapt the scale of the loss in fp16. A step is skipped if gradients overflow at a scale that is too large. If they

@@ -162,6 +162,12 @@ def _of_counts(spec: RunSpec, known: Known) -> Iterator[str]:
         )
     held = known.train if recipe.samples == "all" else recipe.samples
     drawn = (recipe.epoch_samples if recipe.weighted else None) or held
+    steps = -(-drawn // recipe.batch_size) * recipe.epochs
+    if METHODS[spec.method].alignment is not None and spec.rivals is not None and spec.rivals.alignment_steps >= steps:
+        yield (
+            f"rivals.alignment_steps: {spec.rivals.alignment_steps} must be less than the {steps} steps of the run, of which "
+            "they are the first; lower it."
+        )
     if drawn > held and not recipe.replacement:
         yield f"finetune.epoch_samples: {drawn} are more than the {held} samples of {spec.target}; lower it."
     if spec.task is not None and recipe.batch_size > drawn:

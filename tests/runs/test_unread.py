@@ -34,7 +34,7 @@ OTHER: dict[str, object] = {
     "pathway.scale_lr_multiple": 2.0, "pathway.auxiliary_trainable": False, "pathway.order": "reversed",
     "pathway.alignment": "activations", "rivals.matching": "activations",
     "rivals.lora_rank": 2, "rivals.lora_alpha": 3, "rivals.adapter_width": 5, "rivals.mix": 0.7,
-    "rivals.attention_weight": 0.5, "rivals.joint_weight": 0.5,
+    "rivals.attention_weight": 0.5, "rivals.joint_weight": 0.5, "rivals.alignment_steps": 2,
 }  # fmt: skip
 """Another value for every key but these."""
 
