@@ -9,7 +9,8 @@ samples come from its own tokenizer, which stays as it is. Here each step of the
 modality, drawn with balanced classes and not augmented; the paper passes over all samples, class by class.
 
 The alignment is counted: it is the first `rivals.alignment_steps` of the run's steps, so that a run has as many steps as the
-baseline's, and one learning-rate schedule. In these steps no other weight changes; `train/loss` is measured, not minimised.
+baseline's, and one learning-rate schedule. In these steps no other weight changes; `train/loss` is measured, not minimised. The
+optimizer's moments start anew after them.
 """
 
 from collections.abc import Sequence

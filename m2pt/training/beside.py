@@ -22,6 +22,11 @@ def aligns(spec: RunSpec, step: int) -> bool:
     return METHODS[spec.method].alignment is not None and spec.rivals is not None and step < spec.rivals.alignment_steps
 
 
+def ends_alignment(spec: RunSpec, step: int) -> bool:
+    """Whether a step is the first after the alignment, if there was one."""
+    return step > 0 and aligns(spec, step - 1) and not aligns(spec, step)
+
+
 def losses_beside(
     model: Model, spec: RunSpec, feed: Feed, step: int, device: torch.device, micro_batch: int | None
 ) -> Iterator[Tensor]:

@@ -22,7 +22,7 @@ from m2pt.models.heads import GroupedBatchNorm
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed, run_id
 from m2pt.runs.spec import RunSpec
-from m2pt.training.beside import aligns, losses_beside
+from m2pt.training.beside import aligns, ends_alignment, losses_beside
 from m2pt.training.feeds import Batch, Feed
 from m2pt.training.finite import diverged, refuse_weights
 from m2pt.training.goals import training_loss
@@ -170,15 +170,17 @@ class Trainer:
         """One step of the optimizer on a batch, in parts."""
         place = (self.progress.epoch, self.progress.step)
         self.schedule.apply(self.optimizer, self._steps_done)
+        if ends_alignment(self.spec, self._steps_done):
+            self.optimizer.state.clear()  # moments of the distance's gradients would slow the tokenizer in learning the task
         if self._has_dropout:
             torch.manual_seed(derived_seed(self.spec.seed, "dropout", self.spec.target, *place, self.share.rank))
         rows = self._rows(batch, place)
         self.optimizer.zero_grad(set_to_none=True)
         count = len(rows.x)
-        size, learns = self._rows_at_once(count), not aligns(self.spec, self._steps_done)
+        size = self._rows_at_once(count)
         for start in range(0, count, size):
             with self._unsynced(last=start + size >= count):
-                self._part(rows.part(start, start + size), learns=learns)
+                self._part(rows.part(start, start + size))
         if self._method.reads_auxiliary_samples:
             self._train_beside(count)
         self.scaler.unscale_(self.optimizer)
@@ -199,11 +201,12 @@ class Trainer:
         noise = RowNoise(derived_seed(self.spec.seed, "noise", self.spec.target, *place), batch.total, batch.rows)
         return Rows(mixed, targets, labels, item.get("given"), noise)
 
-    def _part(self, rows: Rows, *, learns: bool) -> None:
+    def _part(self, rows: Rows) -> None:
         """Forward and backward pass of some rows; the gradients of all parts and processes add up to that of the mean loss.
 
-        If the step does not learn the task, the loss is only measured.
+        In a step that aligns modalities, the loss is only measured.
         """
+        learns = not aligns(self.spec, self._steps_done)
         if self._draws_by_row:
             draw_paths(self.model, rows.noise, self.device)
             self.model.tokenizer.draw(rows.noise, self.device)

@@ -93,7 +93,7 @@ def _with_samples(weights, method, changes):
     fields = {
         "method": method,
         "pathway": None,
-        "rivals": RivalsConfig(alignment_steps=3),
+        "rivals": RivalsConfig(alignment_steps=1),
         "finetune": RECIPE,
         "target_weights": WeightsRef(source="mae", modality="image", sha256=weights[0][1]),
         "auxiliary_weights": WeightsRef(source="mae", modality="audio", sha256=sha256),

@@ -117,8 +117,8 @@ def epochs_of(spec, places, splits, count):
 
 
 def test_alignment_moves_the_tokenizer_alone_then_everything_moves_but_the_auxiliarys_tokenizer(weights, splits):
-    spec, places = prepared(weights, "orca")  # 3 of 12 steps
-    _, states = epochs_of(spec, places, splits, 4)
+    spec, places = prepared(weights, "orca", rivals=RivalsConfig(alignment_steps=3))  # 3 of 12 steps
+    trainer, states = epochs_of(spec, places, splits, 4)
     assert torch.equal(states[0]["blocks.1.mlp.fc1.weight"], state(weights, 4)["blocks.1.mlp.fc1.weight"])
     assert torch.equal(states[0]["tokenizer.projection.weight"], state(weights, 0)["tokenizer.projection.weight"])
 
@@ -128,6 +128,7 @@ def test_alignment_moves_the_tokenizer_alone_then_everything_moves_but_the_auxil
     tokenizer = {"tokenizer.projection.weight", "tokenizer.projection.bias"}
     assert moved(states[0], states[1]) == set()  # the first step of a warm-up has the rate 0
     assert moved(states[1], states[2]) == moved(states[2], states[3]) == tokenizer
+    assert {int(entry["step"]) for entry in trainer.optimizer.state.values()} == {1}, "the optimizer starts anew"
     everything = {name for name in states[0] if not name.startswith("source.")}
     assert moved(states[3], states[4]) == everything
 
@@ -144,7 +145,7 @@ def test_alignment_brings_the_tokenizers_features_nearer(weights, splits, tmp_pa
 
 
 def test_a_run_that_is_interrupted_within_the_alignment_goes_on_bit_for_bit(weights, splits, tmp_path, monkeypatch):
-    spec, places = prepared(weights, "orca")
+    spec, places = prepared(weights, "orca", rivals=RivalsConfig(alignment_steps=3))
     whole = run(spec, places, splits, tmp_path / "whole")
     step = Trainer._step
 
@@ -165,7 +166,9 @@ def test_a_run_that_is_interrupted_within_the_alignment_goes_on_bit_for_bit(weig
 
 
 def test_the_size_of_parts_and_recomputation_do_not_change_the_alignment(weights, splits, tmp_path):
-    spec, places = prepared(weights, "orca", finetune=RECIPE.model_copy(update={"drop_path": 0.3}))
+    spec, places = prepared(
+        weights, "orca", finetune=RECIPE.model_copy(update={"drop_path": 0.3}), rivals=RivalsConfig(alignment_steps=3)
+    )
     plain = run(spec, places, splits, tmp_path / "plain")
     assert run(spec, replace(places, gradient_checkpointing=True), splits, tmp_path / "again") == plain
     parts = run(spec, replace(places, micro_batch=3), splits, tmp_path / "parts")
