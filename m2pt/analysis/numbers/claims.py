@@ -38,6 +38,7 @@ from m2pt.analysis.numbers.averages import balanced, measured
 from m2pt.analysis.numbers.cells import CONTROLS, MEASURES, Condition, Role
 from m2pt.analysis.numbers.comparisons import Comparison, Summary, average
 from m2pt.analysis.numbers.families import Graph
+from m2pt.analysis.numbers.samples import OverSamples, Scores, over_samples
 from m2pt.analysis.numbers.statistics import BySeed, Estimate
 from m2pt.analysis.numbers.unequal import Missing
 
@@ -53,7 +54,8 @@ class Claim:
 
     `estimate` is their mean over seeds. `p_value` is that of the worst case where runs are missing on one side more than on the
     other. `adjusted_p` is at most 0.05 where the claim is made; `weight` the share of the primary family's error rate that it was
-    last tested at, 0 for an exploratory claim.
+    last tested at, 0 for an exploratory claim. `further` has its test samples as a sample, where it is known what each of them
+    scored; `further_p` is the p-value of that, adjusted in the same graph.
     """
 
     kind: Kind
@@ -63,6 +65,8 @@ class Claim:
     p_value: float | None
     adjusted_p: float | None = None
     weight: float = 0.0
+    further: OverSamples | None = None
+    further_p: float | None = None
 
     @property
     def metric(self) -> str:
@@ -73,6 +77,11 @@ class Claim:
     def sign(self) -> int:
         """1 or -1 if it is shown to be above or below 0, else 0."""
         return (1 if (self.estimate.mean or 0.0) > 0 else -1) if families.holds(self.adjusted_p) else 0
+
+    @property
+    def covers_samples(self) -> bool:
+        """Whether it is shown for further test samples too, not only on those that the runs were scored on."""
+        return self.sign != 0 and families.holds(self.further_p)
 
     @property
     def values(self) -> BySeed:
@@ -125,15 +134,22 @@ class Claims:
         return [item for item in self.controls if item.role == role]
 
 
-def claims(summaries: Sequence[Summary]) -> dict[Condition, Claims]:
+def claims(summaries: Sequence[Summary], scores: Scores | None = None) -> dict[Condition, Claims]:
     """Test the claims about all conditions of a study; the first that asks for gains over random weights has the primary ones.
 
     The averages of the other conditions, and those of random weights in all of them, are one exploratory family. Their pairs are
     claimed in tables alone.
+
+    With `scores`, what each test sample scored, the primary claims are tested for further test samples too. That is a second
+    family, with the same graph and a family-wise error of 5 % of its own. Its p-values are never smaller, so it makes no claim
+    that the first does not make.
     """
     drafts = {summary.condition: _draft(summary) for summary in summaries}
     first = next((condition for condition, item in drafts.items() if item.others or item.controls), None)
-    made = {condition: _primary(item) if condition == first else replace(item, pairs=()) for condition, item in drafts.items()}
+    made = {
+        condition: _primary(item, scores or {}) if condition == first else replace(item, pairs=())
+        for condition, item in drafts.items()
+    }
     adjusted = iter(families.discoveries([claim.p_value for item in made.values() for claim in _exploratory(item)]))
     for condition, item in made.items():
         tested = iter([replace(claim, adjusted_p=next(adjusted)) for claim in _exploratory(item)])
@@ -162,15 +178,24 @@ def _draft(summary: Summary) -> Claims:
     return Claims(False, tuple(others), tuple(pairs), tuple(controls), tuple(gains))
 
 
-def _primary(item: Claims) -> Claims:
+def _primary(item: Claims, scores: Scores) -> Claims:
     family = [*item.others, *item.pairs, *item.controls]
-    tested = families.decide(_graph(family), [claim.p_value for claim in family])
+    family = [replace(claim, further=over_samples(claim.estimate, claim.measured, scores)) for claim in family]
+    graph = _graph(family)
+    tested = families.decide(graph, [claim.p_value for claim in family])
+    beyond = families.decide(graph, [_further_p(claim) for claim in family])
     made = iter(
-        replace(claim, adjusted_p=p, weight=weight)
-        for claim, p, weight in zip(family, tested.adjusted_p, tested.weights, strict=True)
+        replace(claim, adjusted_p=p, weight=weight, further_p=further)
+        for claim, p, weight, further in zip(family, tested.adjusted_p, tested.weights, beyond.adjusted_p, strict=True)
     )
     others, pairs, controls = (tuple(next(made) for _ in items) for items in (item.others, item.pairs, item.controls))
     return replace(item, is_primary=True, others=others, pairs=pairs, controls=controls)
+
+
+def _further_p(claim: Claim) -> float | None:
+    """The p-value for further test samples; that of the worst case counts too, where runs are missing."""
+    p = None if claim.further is None else claim.further.further.p_value
+    return None if p is None or claim.p_value is None else max(p, claim.p_value)
 
 
 def _by_metric(comparisons: Sequence[Comparison]) -> list[list[Comparison]]:

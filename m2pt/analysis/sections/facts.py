@@ -104,7 +104,8 @@ class Facts:
     @cached_property
     def claims(self) -> dict[Condition, Claims]:
         """What is tested about each condition; the first of the reference has the primary claims."""
-        return claims([item for item in self.ordered if not self.ablations.is_random(item.condition.part)])
+        asked = [item for item in self.ordered if not self.ablations.is_random(item.condition.part)]
+        return claims(asked, self.analysis.sample_scores)
 
     def is_reference(self, condition: Condition) -> bool:
         """Whether a condition belongs to the study as it is without changes."""

@@ -15,9 +15,10 @@ _RANDOM = "In this part random weights take the auxiliaries' place. It is a cont
 
 _RATES = (
     "**Error rates.** The primary claims are one family: with a probability of at least 95 % all of them are true (family-wise "
-    "error 5 %). Everything else, here and in all tables, is exploratory: of the differences that are shown in a family, at "
-    "most 5 % are expected to be false (false discovery rate 5 %), and each table names its family. Intervals are 95 % "
-    "intervals, each by itself."
+    'error 5 %). A claim that does not say "on these test samples" is shown for further ones too, with the same error rate by '
+    "itself. Everything else, here and in all tables, is exploratory: of the differences that are shown in a family, at most 5 % "
+    "are expected to be false (false discovery rate 5 %), and each table names its family. Intervals are 95 % intervals, each by "
+    "itself."
 )
 _EXPLORATORY = 'Exploratory, and what describes these runs. Averages are tested in the family "averages".'
 _NO_CLAIM = "No primary claim is made."

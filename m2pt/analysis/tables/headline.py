@@ -89,10 +89,13 @@ def headline(summary: Summary, controls: Sequence[OwnControl] = (), tested: Clai
     return made or [Statement("This study does not ask whether auxiliaries of other modalities do more than random weights.")]
 
 
-def _scope(estimates: Iterable[Estimate]) -> str:
-    """What a claim is about: these encoders, or encoders trained like these where all of its numbers sample them."""
+def _scope(estimates: Iterable[Estimate], *, further: bool = False) -> str:
+    """What a claim is about: these encoders, or encoders trained like these where all of its numbers sample them.
+
+    It is about these test samples, unless it is shown for further ones too.
+    """
     encoders = "encoders trained like these" if all(item.covers_encoders for item in estimates) else "these encoders"
-    return f"For {encoders} and on these test samples, "
+    return f"For {encoders}, " if further else f"For {encoders} and on these test samples, "
 
 
 def own_controls(controls: Sequence[OwnControl]) -> list[Statement]:
@@ -134,7 +137,7 @@ def _other(claim: Claim, where: str, standing: Standing) -> Statement:
     """What is said of one average over pairs."""
     if claim.sign:
         scored = f"auxiliaries of other modalities scored {_WORDS[claim.sign]} than random weights on average{where}."
-        words = f"{_scope([claim.estimate])}{scored}"
+        words = f"{_scope([claim.estimate], further=claim.covers_samples)}{scored}"
         return Statement(words, _numbers(claim), standing)
     words = f"This study does not show that auxiliaries of other modalities do more than random weights{where}."
     if claim.is_withheld:
@@ -160,7 +163,7 @@ def _pairs(pairs: Sequence[Claim], standing: Standing) -> list[Statement]:
         if shown:
             names = _listed([_name(item.comparisons[0]) for item in shown])
             numbers = "; ".join(f"{_name(item.comparisons[0])} {_numbers(item)}" for item in shown)
-            scope = _scope([item.estimate for item in shown])
+            scope = _scope([item.estimate for item in shown], further=all(item.covers_samples for item in shown))
             made.append(Statement(f"{scope}other modalities scored {word} than random weights on {names}.", numbers, standing))
     return made
 
@@ -176,7 +179,7 @@ def _controls(known: Claims, role: Role, standing: Standing) -> list[Statement]:
             continue
         detail = f"{_numbers(claim)} By target: {values}."
         scored = f"scored {_WORDS.get(claim.sign, '')} than random weights on average{where}"
-        words = f"{_scope([claim.estimate])}{_CONTROL[role]} {scored}"
+        words = f"{_scope([claim.estimate], further=claim.covers_samples)}{_CONTROL[role]} {scored}"
         if claim.sign > 0:
             made.append(Statement(f"{words}: the study can detect {detected}.", detail, standing))
         elif claim.sign < 0:
@@ -221,7 +224,13 @@ def _numbers(claim: Claim) -> str:
     left = [item for item in items if item not in known]
     without = f"; without {_listed([_name(item) for item in left])}, which lack complete runs" if left and known else ""
     p = "" if claim.adjusted_p is None else f"; p = {claim.adjusted_p:.3f} after the correction"
-    return f"{difference(claim.estimate)} points{over} ({seeds}){p}{without}{_lost(claim.missing)}."
+    return f"{difference(claim.estimate)} points{over} ({seeds}){p}{_further(claim)}{without}{_lost(claim.missing)}."
+
+
+def _further(claim: Claim) -> str:
+    """The interval for further test samples, where it is known."""
+    width = None if claim.further is None else claim.further.further.half_width
+    return "" if width is None else f"; ± {width:.2f} with further test samples"
 
 
 def _no_interval(claim: Claim) -> str:
