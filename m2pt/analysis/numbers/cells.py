@@ -4,6 +4,7 @@ Everything that a study reports is computed from cells: they are compared draw b
 and nowhere else.
 """
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple
@@ -86,6 +87,7 @@ class Run:
     val_score: float | None = None
     epoch: int | None = None
     samples_sha256: str | None = None
+    test_samples: float | None = None
     parameters: float | None = None
     trainable_parameters: float | None = None
     data_sha256: str | None = None
@@ -183,9 +185,15 @@ class Cell:
         """Whether its auxiliaries are untrained encoders."""
         return all(run.auxiliary_weights is None for run in self.runs.values())
 
+    @property
+    def step(self) -> float:
+        """What its test scores move in: the points of one test sample; 0 where scores do not count samples, or it is unknown."""
+        counts = [run.test_samples for run in self.runs.values() if run.test_samples]
+        return 100 / min(counts) if counts and self.metric == "accuracy" else 0.0
+
     def gain(self, reference: "Cell") -> Estimate:
         """Its mean difference in test score from another cell, in points, paired by draw."""
-        return over_seeds(differences(self.test, reference.test))
+        return over_seeds(differences(self.test, reference.test), max(self.step, reference.step))
 
     def is_unlike(self, reference: "Cell") -> bool:
         """Whether the two runs of any draw used different samples; a run that is not complete does not count."""
@@ -226,6 +234,14 @@ def cells(table: pd.DataFrame) -> list[Cell]:
         for targets in [list(dict.fromkeys(cell.target for cell in members))]
         for cell in sorted(members, key=lambda cell: (targets.index(cell.target), methods.index(cell.method)))
     ]
+
+
+def step_of(members: Sequence[Cell]) -> float:
+    """What a mean over the targets of some cells moves in: their largest step, over the root of the number of targets.
+
+    Rounding differs between targets; the pairs of a target share theirs through their reference.
+    """
+    return max((cell.step for cell in members), default=0.0) / math.sqrt(max(1, len({cell.target for cell in members})))
 
 
 _RUN_COLUMNS = [field.name for field in fields(Run) if field.name != "row"]

@@ -142,13 +142,14 @@ def changes(item: Compared, records: Records) -> list[ClassChange]:
         return []
     mine = recalls(item.cell, records)
     others = {against: recalls(cell, records) for against, cell in item.against.items()}
+    steps = _steps(matrix)
     over = {
-        against: {name: over_seeds(differences(mine[name], theirs.get(name, {}))) for name in mine}
+        against: {name: over_seeds(differences(mine[name], theirs.get(name, {})), steps[name]) for name in mine}
         for against, theirs in others.items()
     }
     adjusted = iter(families.discoveries([item.p_value for estimates in over.values() for item in estimates.values()]))
     corrected = {against: {name: next(adjusted) for name in estimates} for against, estimates in over.items()}
-    samples = dict(zip(matrix.classes, (matrix.counts.sum(axis=1) // matrix.runs).tolist(), strict=True))
+    samples = _samples(matrix)
     return [
         ClassChange(
             name=name,
@@ -174,14 +175,27 @@ def by_target(cells: Sequence[Compared], records: Records) -> list[TargetClasses
 
 
 def _of_target(condition: Condition, target: str, members: Sequence[Compared], records: Records) -> TargetClasses:
-    random = recalls(members[0].against["random"], records)
+    reference = members[0].against["random"]
+    random = recalls(reference, records)
+    matrix = confusion(records.get(str(run.run_id)) for run in reference.runs.values())
+    steps = _steps(matrix) if matrix else {}
     pairs = [recalls(member.cell, records) for member in members]
     made, kept = [], set[int]()
     for name, of_random in random.items():
         gains = [differences(pair.get(name, {}), of_random) for pair in pairs]
         change = balanced(gains)
         kept |= set(measured(gains))
-        made.append(TargetChange(name, over_seeds(of_random), over_seeds(change)))
+        made.append(TargetChange(name, over_seeds(of_random), over_seeds(change, steps[name])))
     known = [item for item in made if item.change.mean is not None]
     lacking = tuple(member.cell.auxiliary for place, member in enumerate(members) if place not in kept)
     return TargetClasses(condition, target, tuple(sorted(known, key=lambda item: -abs(item.change.mean or 0.0))), lacking)
+
+
+def _samples(matrix: Confusion) -> dict[str, int]:
+    """The test samples of each class."""
+    return dict(zip(matrix.classes, (matrix.counts.sum(axis=1) // matrix.runs).tolist(), strict=True))
+
+
+def _steps(matrix: Confusion) -> dict[str, float]:
+    """What the recall of each class moves in: the points of one of its samples."""
+    return {name: 100 / count if count else 0.0 for name, count in _samples(matrix).items()}

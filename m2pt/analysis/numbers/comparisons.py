@@ -6,7 +6,7 @@ from typing import Literal
 
 from m2pt.analysis.numbers import families, unequal
 from m2pt.analysis.numbers.averages import balanced
-from m2pt.analysis.numbers.cells import CONTROLS, Cell, CellKey, Condition, Role, by_condition, in_order, rank
+from m2pt.analysis.numbers.cells import CONTROLS, Cell, CellKey, Condition, Role, by_condition, in_order, rank, step_of
 from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, over_seeds
 from m2pt.analysis.numbers.unequal import ALL_THERE, Missing
 from m2pt.config import RANDOM, MethodName, refuses_unknown
@@ -194,7 +194,8 @@ def average(comparisons: Sequence[Comparison]) -> Estimate:
     """
     if len({item.cell.metric for item in comparisons}) > 1:
         return Estimate(0)
-    return over_seeds(balanced([item.differences for item in comparisons]))
+    step = step_of([cell for item in comparisons for cell in (item.cell, item.reference)])
+    return over_seeds(balanced([item.differences for item in comparisons]), step)
 
 
 def _summary(condition: Condition, members: Sequence[Cell]) -> Summary:

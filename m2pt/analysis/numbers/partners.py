@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from m2pt.analysis.numbers.averages import balanced, measured
-from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, by_target
+from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, by_target, step_of
 from m2pt.analysis.numbers.changes import ENCODER, Change
 from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, over_seeds
@@ -45,7 +45,7 @@ def mean_gain(pairs: Pairs) -> Estimate:
         return NOTHING
     if values and len(measured(values)) < len(values):
         return Estimate(0, len(set[Draw]().union(*values)))
-    return over_seeds(balanced(values))
+    return over_seeds(balanced(values), step_of([cell for pair in pairs for cell in pair]))
 
 
 def scores(cells: Iterable[Cell]) -> dict[str, Estimate]:

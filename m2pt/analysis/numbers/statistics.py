@@ -9,6 +9,9 @@ replicate of them. The interval follows from how the two were combined:
   Bakirov and G. J. Székely, J. Math. Sci. 139, 2006; R. Ibragimov and U. K. Müller, J. Bus. Econ. Stat. 28, 2010).
 - crossed: every seed with every replicate. The two-way random-effects model; see `_crossed`.
 
+Scores that count test samples move in steps of one sample. A spread that is smaller than a step is not measured but rounded: four
+seeds that differ by one sample would show a difference of half a sample. So the spread counts as at least one step (`step`).
+
 A missing score is never replaced by a number: a draw without both scores is dropped from a paired difference, and counted.
 """
 
@@ -114,14 +117,18 @@ def estimate(values: Sequence[float], planned: int | None = None) -> Estimate:
     return _of_units(values, len(values), len(values) if planned is None else planned)
 
 
-def _of_units(units: Sequence[float], n: int, planned: int, replicates: int = 1) -> Estimate:
-    """The mean of independent numbers, which were made from `n` draws, with its t interval."""
+def _of_units(units: Sequence[float], n: int, planned: int, replicates: int = 1, step: float = 0.0) -> Estimate:
+    """The mean of independent numbers, which were made from `n` draws, with its t interval.
+
+    `step` is what the numbers move in; where each is the mean of several draws, they move in less.
+    """
     if len(units) == 0:
         return Estimate(0, planned)
     mean = float(np.mean(units))
     spread = float(np.std(units, ddof=1)) if len(units) > 1 else 0.0
     if spread <= _NO_SPREAD:
         return Estimate(n, planned - n, mean, replicates=replicates, lack="" if len(units) > 1 else ONE_REPLICATE)
+    spread = max(spread, step * float(np.sqrt(len(units) / n)))
     return _with_interval(n, planned, mean, replicates, (Component(spread**2 / len(units), len(units) - 1),))
 
 
@@ -192,13 +199,19 @@ def averaged(values: Collection[BySeed], add: Callable[[Iterable[float]], float]
     return {draw: _mean([item.get(draw) for item in values], add) for draw in in_order(set[Draw]().union(*values))}
 
 
-def over_seeds(values: BySeed) -> Estimate:
-    """The mean over draws with its interval, by the layout of the draws; one without a value counts as dropped."""
+def over_seeds(values: BySeed, step: float = 0.0) -> Estimate:
+    """The mean over draws with its interval, by the layout of the draws; one without a value counts as dropped.
+
+    Args:
+        values: a number of each draw.
+        step: what the numbers move in, such as the points of one test sample; a spread below it counts as this much.
+
+    """
     known = {draw: value for draw, value in values.items() if value is not None}
     if layout(values) == "crossed":
-        return _crossed(known, len(values))
+        return _crossed(known, len(values), step)
     replicates = {draw.encoders for draw in known} - {None}
-    return _of_units(units(values), len(known), len(values), max(1, len(replicates)))
+    return _of_units(units(values), len(known), len(values), max(1, len(replicates)), step)
 
 
 def units(values: BySeed) -> list[float]:
@@ -216,7 +229,7 @@ def units(values: BySeed) -> list[float]:
             return []
 
 
-def _crossed(known: Mapping[Draw, float], planned: int) -> Estimate:
+def _crossed(known: Mapping[Draw, float], planned: int, step: float = 0.0) -> Estimate:
     """The mean over R replicates crossed with S seeds, both random: y = m + a(replicate) + b(seed) + e.
 
     The variance of the mean is (E[MS of replicates] + E[MS of seeds] - E[MS of the rest]) / RS, by the expected mean squares of
@@ -239,6 +252,7 @@ def _crossed(known: Mapping[Draw, float], planned: int) -> Estimate:
     if np.sqrt(max(squares)) <= _NO_SPREAD:
         return Estimate(count, planned - count, mean, replicates=len(replicates))
     freedoms = (len(replicates) - 1, len(seeds) - 1)
+    squares = (max(squares[0], step**2), max(squares[1], step**2))
     components = tuple(Component(float(square) / count, freedom) for square, freedom in zip(squares, freedoms, strict=True))
     return _with_interval(count, planned, mean, len(replicates), components)
 

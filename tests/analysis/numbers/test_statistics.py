@@ -1,7 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, estimate, holm, over_seeds
 from tests.analysis.oracles import by_seed
 
@@ -94,3 +97,24 @@ def test_holm_keeps_the_family_wise_error_of_a_matrix_of_null_effects() -> None:
     wrong = sum(min(p for p in holm(list(row)) if p is not None) <= 0.05 for row in p_values)
     assert wrong / 1000 <= 0.05 + 0.02  # the second term is simulation error
     assert (p_values <= 0.05).any(axis=1).mean() > 0.3  # uncorrected, every third study would claim something
+
+
+def test_a_spread_below_one_test_sample_counts_as_one() -> None:
+    """Four seeds that differ by one sample of 800: what the t test alone would call a difference is rounding."""
+    values = {Draw(seed): 0.125 * samples for seed, samples in enumerate((1, 1, 1, 2))}
+    alone, floored = over_seeds(values), over_seeds(values, step=0.125)
+    assert alone.sign == 1 and floored.sign == 0
+    error = 0.125 / math.sqrt(4)
+    assert floored.half_width == pytest.approx(stats.t.ppf(0.975, 3) * error)
+    assert floored.p_value == pytest.approx(2 * stats.t.sf(alone.mean / error, 3))
+    assert over_seeds({draw: 10 * value for draw, value in values.items()}, step=0.125) == over_seeds(
+        {draw: 10 * value for draw, value in values.items()}
+    )
+
+
+def test_means_of_replicates_move_in_less_than_a_sample_and_crossed_layouts_have_the_same_floor() -> None:
+    nested = {Draw(seed, seed % 2): float(seed % 2) * 0.1 + 1.0 for seed in range(6)}
+    value = over_seeds(nested, step=0.9)
+    assert value.half_width == pytest.approx(stats.t.ppf(0.975, 1) * 0.9 / math.sqrt(3) / math.sqrt(2))
+    crossed = {Draw(seed, replicate): 1.0 + 0.01 * seed + 0.02 * replicate for seed in range(3) for replicate in range(2)}
+    assert [part.variance for part in over_seeds(crossed, step=0.9).components] == pytest.approx([0.9**2 / 6] * 2)
