@@ -136,7 +136,8 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
         try:
             if isinstance(spec, PretrainSpec):
                 with watch.measure("load"):
-                    splits = {split: read_split(spec.modality, spec, split, inputs) for split in ("pretrain", "val")}
+                    names = ("pretrain", "val") if spec.reads_data else ()
+                    splits = {split: read_split(spec.modality, spec, split, inputs) for split in names}
                 record: Record = pretrain(spec, splits, _path(inputs.start_weights), device, run_dir, watch)
             else:
                 places = _places(inputs, device, share)

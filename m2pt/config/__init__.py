@@ -23,6 +23,7 @@ from m2pt.config.encoders import (
     LabelsSource,
     LayoutName,
     MaeSource,
+    ProceduralSource,
     Reading,
     TrainedSource,
     Weights,
@@ -46,7 +47,7 @@ from m2pt.config.modalities.section import InputSection
 from m2pt.config.modalities.video import VideoAugment, VideoInput
 from m2pt.config.model import FamilyName, ModelConfig
 from m2pt.config.optimizer import OptimizerConfig
-from m2pt.config.pretrain import LabelPretrain, MaePretrain
+from m2pt.config.pretrain import LabelPretrain, MaePretrain, ProceduralPretrain
 from m2pt.config.search import ENCODER_KEYS, RangeConfig, SearchConfig, value_words
 from m2pt.config.study import PartConfig, Study
 from m2pt.config.tasks import TaskConfig
@@ -95,6 +96,8 @@ __all__ = [
     "PathwayConfig",
     "PointAugment",
     "PointInput",
+    "ProceduralPretrain",
+    "ProceduralSource",
     "RangeConfig",
     "Rates",
     "Reading",

@@ -1,5 +1,6 @@
 """Where the weights of encoders come from: pretrained here, or read from files."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -54,6 +55,8 @@ class MaeSource(TrainedSource):
     """Pretrained here by masked autoencoding."""
     steps: Positive | None = None
     """Optimizer steps, if not `pretrain.mae.steps`."""
+    data: Annotated[Literal["real", "noise"], Field(exclude_if=lambda data: data == "real")] = "real"
+    """Train on the modality's samples, or on Gaussian noise with the mean and the spread of each of their values."""
 
 
 class LabelsSource(TrainedSource):
@@ -65,6 +68,28 @@ class LabelsSource(TrainedSource):
     """The encoder of kind `mae` that the training starts from, by its name; each replicate starts from the same one of it."""
     steps: Positive | None = None
     """Optimizer steps, if not `pretrain.labels.steps`."""
+    data: Annotated[Literal["real", "noise"], Field(exclude_if=lambda data: data == "real")] = "real"
+    """Train on the modality's samples, or on Gaussian noise with the mean and the spread of each of their values."""
+    labels: Annotated[Literal["real", "random"], Field(exclude_if=lambda labels: labels == "real")] = "real"
+    """Train with the labels of the samples, or with the same labels in a random order."""
+
+    @model_validator(mode="after")
+    def _labels_of_samples(self) -> Self:
+        if self.data == "noise" and self.labels == "random":
+            raise ValueError("labels: noise has no true labels that could be replaced at random; leave labels out")
+        return self
+
+
+class ProceduralSource(TrainedSource):
+    """An encoder that is trained here to close nested brackets, without samples of any modality (arXiv 2511.13945).
+
+    It has blocks but no tokenizer, so no target can start from it. Each modality gets one of its own, with other draws.
+    """
+
+    kind: Literal["procedural"]
+    """Trained here on sequences of brackets."""
+    steps: Positive | None = None
+    """Optimizer steps, if not `pretrain.procedural.steps`."""
 
 
 LayoutName = Literal["mae", "audiomae", "point-mae", "videomae", "m2pt-zoo", "timm", "hf-vit", "hf-videomae", "m2pt"]
@@ -106,4 +131,21 @@ class FileSource(Frozen):
         return self
 
 
-EncoderSource = Annotated[MaeSource | LabelsSource | FileSource, Field(discriminator="kind")]
+EncoderSource = Annotated[MaeSource | LabelsSource | ProceduralSource | FileSource, Field(discriminator="kind")]
+"""Where the weights of a named encoder come from."""
+
+
+def has_seen_no_modality(encoders: Mapping[str, EncoderSource], name: str) -> bool:
+    """Whether an encoder was trained without a modality: on noise, on brackets, or further from there with random labels.
+
+    For an encoder from a file nobody knows, so the answer is no; and so it is for a name that is not declared.
+    """
+    match encoders.get(name):
+        case ProceduralSource():
+            return True
+        case MaeSource(data=data):
+            return data == "noise"
+        case LabelsSource(start=start, data=data, labels=labels):
+            return (data == "noise" or labels == "random") and has_seen_no_modality(encoders, start)
+        case _:
+            return False

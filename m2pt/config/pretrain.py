@@ -1,8 +1,8 @@
 """How the encoders of a study are pretrained."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from m2pt.config.base import Fraction, Frozen, Positive
 from m2pt.config.optimizer import OptimizerConfig
@@ -32,6 +32,31 @@ class LabelPretrain(OptimizerConfig):
     """Label smoothing."""
 
 
+class ProceduralPretrain(OptimizerConfig):
+    """Naming hidden brackets in sequences of nested ones (*Procedural Warm-Up for Vision Transformers*, arXiv 2511.13945)."""
+
+    batch_size: Positive = 128
+    """Sequences per optimizer step; each is new."""
+    steps: Positive = 1200
+    """Optimizer steps."""
+    length: Annotated[int, Field(gt=0, multiple_of=2)] = 16
+    """Symbols of a sequence; the source has as many as its images have patches."""
+    kinds: Positive = 64
+    """Kinds of brackets."""
+    max_depth: Positive = 4
+    """How many brackets can be open at once."""
+    opening: Annotated[float, Field(gt=0, lt=1)] = 0.6
+    """Probability of an opening bracket, where an opening and a closing one are both possible."""
+    hidden: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of the closing brackets that are hidden and must be named."""
+
+    @model_validator(mode="after")
+    def _deep_enough(self) -> Self:
+        if self.max_depth > self.length // 2:
+            raise ValueError(f"max_depth ({self.max_depth}) must be at most half of length ({self.length}); lower it")
+        return self
+
+
 class PretrainConfig(Frozen):
     """How the encoders of a study are made."""
 
@@ -39,3 +64,5 @@ class PretrainConfig(Frozen):
     """Encoders of kind `mae`."""
     labels: LabelPretrain = LabelPretrain()
     """Encoders of kind `labels`."""
+    procedural: Annotated[ProceduralPretrain, Field(exclude_if=ProceduralPretrain().__eq__)] = ProceduralPretrain()
+    """Encoders of kind `procedural`."""

@@ -9,7 +9,7 @@ from m2pt.config.base import Frozen, NonNegative, Positive
 from m2pt.config.methods import MethodName
 
 SECTIONS = ("finetune", "pathway", "rivals")
-ENCODER_KEYS = ("sweep.target_encoder", "sweep.auxiliary_encoder")
+ENCODER_KEYS = ("sweep.target_encoder", "sweep.auxiliary_encoder", "sweep.no_modality_encoder")
 """What a search may vary: the keys of these sections, the same of a task's `finetune`, and which encoders are loaded. Data, model
 and the encoders themselves are the same for all trials."""
 

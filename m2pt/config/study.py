@@ -10,7 +10,7 @@ from pydantic_core import to_jsonable_python
 from m2pt.config.base import MODALITIES, RANDOM, Frozen, Name
 from m2pt.config.data import DataConfig
 from m2pt.config.design import DesignConfig
-from m2pt.config.encoders import EncoderSource, LabelsSource, MaeSource, TrainedSource
+from m2pt.config.encoders import EncoderSource, LabelsSource, MaeSource, ProceduralSource, TrainedSource, has_seen_no_modality
 from m2pt.config.execution import ExecutionConfig
 from m2pt.config.faults import faults_of
 from m2pt.config.finetune import FinetuneConfig
@@ -135,6 +135,11 @@ class Study(Frozen):
             if name not in self.encoders and name != RANDOM:
                 known = ", ".join([*self.encoders, RANDOM])
                 raise ValueError(f"sweep.{key}: there is no encoder named {name!r}; known: {known}")
+        if isinstance(self.encoders.get(self.sweep.target_encoder), ProceduralSource):
+            raise ValueError(
+                f"sweep.target_encoder: {self.sweep.target_encoder!r} is of kind procedural and has no tokenizer to start from; "
+                "name an encoder of another kind"
+            )
         for name, source in self.encoders.items():
             if isinstance(source, LabelsSource) and not isinstance(self.encoders.get(source.start), MaeSource):
                 raise ValueError(f"encoders.{name}.start: {source.start!r} must name an encoder of kind mae")
@@ -192,6 +197,17 @@ class Study(Frozen):
             listed = f"{', '.join(map(str, shared))} {'are' if len(shared) > 1 else 'is'}"
             raise ValueError(
                 f"sweep.tune.seeds: {listed} also in sweep.seeds; the chosen rates need seeds that no tuning run has used"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_seen_no_modality(self) -> Self:
+        name = self.sweep.no_modality_encoder
+        if name is not None and not has_seen_no_modality(self.encoders, name):
+            which = [other for other in self.encoders if has_seen_no_modality(self.encoders, other)]
+            raise ValueError(
+                f"sweep.no_modality_encoder: {name!r} is no encoder that was pretrained on noise (data: noise), further from it "
+                f"with random labels (labels: random), or on brackets (kind: procedural); known: {', '.join(which) or 'none'}"
             )
         return self
 

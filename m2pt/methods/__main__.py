@@ -12,6 +12,7 @@ AUXILIARY: dict[Takes, str] = {
     "each": "each other modality",
     "random": "random weights",
     "own": "the target's own modality",
+    "no_modality": "one that has seen no modality",
     "all": "all other modalities at once",
 }
 

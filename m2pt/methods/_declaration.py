@@ -14,9 +14,9 @@ from m2pt.runs.spec import RunSpec
 
 Kind = Literal["reference", "claim", "control", "rival"]
 
-Takes = Literal["nothing", "each", "random", "own", "all"]
-"""Which auxiliaries a method is run with: none; each other modality in turn; fresh random weights; the target's own modality; all
-other modalities at once."""
+Takes = Literal["nothing", "each", "random", "own", "no_modality", "all"]
+"""Which auxiliaries a method is run with: none; each other modality in turn; fresh random weights; the target's own modality; an
+encoder that has seen no modality (`sweep.no_modality_encoder`); all other modalities at once."""
 
 Apply = Callable[[Model, RunSpec, Sequence[Encoder]], None]
 """Changes a freshly built target model in place, given the run's spec and the encoders that the method takes (none if `nothing`
@@ -93,7 +93,7 @@ class Method:
 
     @property
     def loads_auxiliaries(self) -> bool:
-        """Whether its auxiliaries come from files (or stand-ins drawn for them), not from the method itself."""
+        """Whether its auxiliaries come from `sweep.auxiliary_encoder` (or are drawn in its place), not from the method itself."""
         return self.takes in ("each", "own", "all")
 
     @property

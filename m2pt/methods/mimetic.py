@@ -74,7 +74,7 @@ def join_mimetic(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) ->
 METHOD = Method(
     kind="control",
     takes="nothing",
-    description="an auxiliary whose attention has the form of trained attention, written down without data (mimetic)",
+    description="an auxiliary with mimetic attention: of the form of trained attention, written down without data",
     rank=54,
     apply=join_mimetic,
     merge=merge,

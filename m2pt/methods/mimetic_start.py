@@ -25,7 +25,7 @@ def start_from_mimetic(model: Model, spec: RunSpec, auxiliaries: Sequence[Encode
 METHOD = Method(
     kind="control",
     takes="nothing",
-    description="start from blocks whose attention has the form of trained attention, written down without data (mimetic)",
+    description="start from blocks with mimetic attention: of the form of trained attention, written down without data",
     rank=224,
     apply=start_from_mimetic,
 )

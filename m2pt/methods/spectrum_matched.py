@@ -14,17 +14,17 @@ from m2pt.methods._declaration import Method
 from m2pt.methods.pathway import join, merge
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
-from m2pt.runs.identity import derived_seed
+from m2pt.runs.identity import drawn_seed
 from m2pt.runs.spec import RunSpec
 
 
 @torch.no_grad()
 def turn(auxiliaries: Sequence[Encoder], seed: int) -> None:
-    """Give every matrix of the encoders random singular vectors, in place, with the run's seed.
+    """Give every matrix of the encoders random singular vectors, in place, drawn from `seed`.
 
     Queries, keys and values are three matrices, though one layer computes them: each keeps a spectrum of its own.
     """
-    generator = torch.Generator().manual_seed(derived_seed(seed, "spectrum matched"))
+    generator = torch.Generator().manual_seed(seed)
     for auxiliary in auxiliaries:
         for name, parameter in auxiliary.named_parameters():
             if parameter.ndim > 1:
@@ -55,7 +55,7 @@ def random_frame(length: int, count: int, generator: torch.Generator) -> Tensor:
 
 def join_turned(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
     """Give the auxiliary's matrices random singular vectors, and join the result."""
-    turn(auxiliaries, spec.seed)
+    turn(auxiliaries, drawn_seed(spec, "spectrum matched"))
     join(model, spec, auxiliaries)
 
 

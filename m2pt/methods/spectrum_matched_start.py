@@ -11,12 +11,13 @@ from m2pt.methods.auxiliary_start import start_from_auxiliary
 from m2pt.methods.spectrum_matched import turn
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
+from m2pt.runs.identity import drawn_seed
 from m2pt.runs.spec import RunSpec
 
 
 def start_from_turned(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
     """Replace the weights of the target's blocks with the auxiliary's, their singular vectors drawn with the run's seed."""
-    turn(auxiliaries, spec.seed)
+    turn(auxiliaries, drawn_seed(spec, "spectrum matched"))
     start_from_auxiliary(model, spec, auxiliaries)
 
 

@@ -20,6 +20,7 @@ from m2pt.config import (
     Modality,
     ModelConfig,
     PathwayConfig,
+    ProceduralPretrain,
     Reading,
     RivalsConfig,
     Setting,
@@ -163,7 +164,10 @@ def _of_any_replicate(reference: WeightsRef) -> WeightsRef:
 
 
 class PretrainSpec(Frozen):
-    """One pretraining of one encoder. `start` is the encoder it continues from (kind `labels`)."""
+    """One pretraining of one encoder. `start` is the encoder it continues from (kind `labels`).
+
+    A procedural pretraining reads no data: its `data_sha256` is empty, and its `modality` only tells its draws apart from others.
+    """
 
     kind: Literal["pretrain"] = "pretrain"
     modality: Modality
@@ -171,14 +175,21 @@ class PretrainSpec(Frozen):
     seed: int
     input: InputConfig
     model: ModelConfig
-    pretrain: MaePretrain | LabelPretrain
+    pretrain: MaePretrain | LabelPretrain | ProceduralPretrain
     data_sha256: str
     start: WeightsRef | None
+    samples: Annotated[Literal["real", "noise"], Field(exclude_if=lambda samples: samples == "real")] = "real"
+    labels: Annotated[Literal["real", "random"], Field(exclude_if=lambda labels: labels == "real")] = "real"
 
     @property
     def name(self) -> str:
         """The readable part of the id."""
         return f"{self.modality}-{self.source.replace('+', '-')}-s{self.seed}"
+
+    @property
+    def reads_data(self) -> bool:
+        """Whether it is trained with samples of its modality, or with noise like them."""
+        return not isinstance(self.pretrain, ProceduralPretrain)
 
     @property
     def ready(self) -> bool:

@@ -37,6 +37,8 @@ def leaves(section: Frozen, path: str) -> Iterator[tuple[str, object]]:
 
 def _of_pretraining(spec: PretrainSpec) -> Reasons:
     reasons: Reasons = {}
+    if not spec.reads_data:
+        return {"input": "brackets are not samples of a modality"}
     if isinstance(spec.pretrain, MaePretrain):
         reasons["input.form"] = "an encoder that is pretrained here has the shared form"
     return reasons | _of_small_samples(spec)

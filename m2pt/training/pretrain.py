@@ -1,4 +1,4 @@
-"""Making an encoder: masked autoencoding without labels, or further training with the labels of its own modality.
+"""Making an encoder: masked autoencoding without labels, further training with labels, or brackets instead of samples.
 
 Sources: MAE (arXiv 2111.06377), AudioMAE (2207.06405), Point-MAE (2203.06604), VideoMAE (2203.12602): encode the visible
 tokens only, decode with a mask token in the hidden positions, predict the content of the hidden patches.
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from m2pt.config import InputConfig, LabelPretrain, MaePretrain, Modality, ModelConfig
+from m2pt.config import InputConfig, LabelPretrain, MaePretrain, Modality, ModelConfig, ProceduralPretrain
 from m2pt.layers import fourier_positions, initialise
 from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.patches import Patches
@@ -23,6 +23,7 @@ from m2pt.runs.folder import ENCODER
 from m2pt.runs.identity import derived_seed, run_id
 from m2pt.runs.record import PretrainRecord
 from m2pt.runs.spec import PretrainSpec
+from m2pt.training.brackets import BracketReader, bracket_sequences, hidden_places
 from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
 from m2pt.training.feeds import EVALUATION_BATCH
 from m2pt.training.finite import NotFiniteError, diverged, refuse_outputs, refuse_weights
@@ -30,7 +31,13 @@ from m2pt.training.journal import Journal
 from m2pt.training.optim import build_optimizer, clip_gradients, rates
 from m2pt.training.reconstructions import save_reconstructions
 from m2pt.training.stopwatch import Stopwatch
+from m2pt.training.without_signal import as_declared
 from m2pt.weights import load_into, read_weights, save_weights
+
+Recipe = MaePretrain | LabelPretrain | ProceduralPretrain
+
+Draw = Callable[[torch.Generator], tuple[Tensor, Tensor]]
+"""Draws a batch, samples and labels, with the generator of a step, which then also serves the loss."""
 
 STEPS_PER_LINE = 50
 """Steps between two lines of a pretraining's history, which calls each such stretch an epoch."""
@@ -82,13 +89,17 @@ def pretrain(
 ) -> PretrainRecord:
     """Pretrain one encoder for a fixed number of steps; returns the record (not yet written).
 
-    `splits` holds `pretrain` and `val`; `start` is the weights file that a `labels` source continues from.
+    `splits` holds `pretrain` and `val`, and nothing for a procedural source; `start` is the weights file that a `labels` source
+    continues from.
 
     Raises:
         UserError: weights do not match, a loss is not finite, or there is no space.
 
     """
     torch.manual_seed(derived_seed(spec.seed, "pretraining", spec.modality, spec.source))
+    if isinstance(spec.pretrain, ProceduralPretrain):
+        return _brackets(spec, spec.pretrain, device, run_dir, watch)
+    splits = as_declared(spec, splits)
     if isinstance(spec.pretrain, MaePretrain):
         return _masked(spec, spec.pretrain, splits, device, run_dir, watch)
     if start is None or spec.start is None:
@@ -116,7 +127,7 @@ def _masked(
         model.train()
         return {"val/loss": total / len(splits["val"].x)}
 
-    history = _steps(spec, model, recipe, splits["pretrain"], loss_of, validate, device, run_dir, watch)
+    history = _steps(spec, model, recipe, _batches(spec, recipe, splits["pretrain"]), loss_of, validate, device, run_dir, watch)
     with watch.measure("evaluate"):
         save_reconstructions(run_dir, spec, model, model.tokenizer, splits["val"].x, recipe.mask_ratio, device)
     kept = PretrainedEncoder(model.tokenizer, model.encoder.blocks, model.encoder.norm)
@@ -160,16 +171,54 @@ def _labelled(
         loss = nn.functional.cross_entropy(outputs, splits["val"].y)
         return {"val/loss": float(loss), "val/accuracy": 100.0 * hits / len(outputs)}
 
-    history = _steps(spec, model, recipe, splits["pretrain"], loss_of, validate, device, run_dir, watch)
+    history = _steps(spec, model, recipe, _batches(spec, recipe, splits["pretrain"]), loss_of, validate, device, run_dir, watch)
     kept = PretrainedEncoder(model.tokenizer, model.blocks, model.fc_norm)
     return _record(spec, "accuracy", history[-1]["val/accuracy"], kept, run_dir)
+
+
+def _brackets(
+    spec: PretrainSpec, recipe: ProceduralPretrain, device: torch.device, run_dir: Path, watch: Stopwatch
+) -> PretrainRecord:
+    model = BracketReader(spec.model, recipe).to(device)
+
+    def draw(noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        tokens_BN = bracket_sequences(recipe.batch_size, recipe, noise)
+        return tokens_BN, hidden_places(tokens_BN, recipe, noise)
+
+    def loss_of(tokens_BN: Tensor, hidden_BN: Tensor, noise: torch.Generator) -> Tensor:
+        del noise
+        scores = model(tokens_BN.to(device), hidden_BN.to(device))
+        return nn.functional.cross_entropy(scores, tokens_BN[hidden_BN].to(device))
+
+    @torch.no_grad()
+    def validate() -> dict[str, float]:
+        model.eval()
+        tokens_BN, hidden_BN = draw(torch.Generator().manual_seed(derived_seed(spec.seed, "validation brackets", spec.modality)))
+        scores, names = model(tokens_BN.to(device), hidden_BN.to(device)).float().cpu(), tokens_BN[hidden_BN]
+        refuse_outputs(scores)
+        model.train()
+        hits = int((scores.argmax(dim=1) == names).sum())
+        return {"val/loss": float(nn.functional.cross_entropy(scores, names)), "val/accuracy": 100.0 * hits / len(names)}
+
+    history = _steps(spec, model, recipe, draw, loss_of, validate, device, run_dir, watch)
+    return _record(spec, "accuracy", history[-1]["val/accuracy"], model.encoder, run_dir)
+
+
+def _batches(spec: PretrainSpec, recipe: MaePretrain | LabelPretrain, pool: Samples) -> Draw:
+    """Batches of a split, drawn with replacement and augmented."""
+
+    def draw(noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        chosen = torch.randint(len(pool.y), (recipe.batch_size,), generator=noise)
+        return SPECS[spec.modality].augment(pool.x[chosen], noise), pool.y[chosen]
+
+    return draw
 
 
 def _steps(
     spec: PretrainSpec,
     model: nn.Module,
-    recipe: MaePretrain | LabelPretrain,
-    pool: Samples,
+    recipe: Recipe,
+    draw: Draw,
     loss_of: Any,
     validate: Callable[[], dict[str, float]],
     device: torch.device,
@@ -187,7 +236,7 @@ def _steps(
     for stretch_start in range(first, recipe.steps, STEPS_PER_LINE):
         stretch = range(stretch_start, min(stretch_start + STEPS_PER_LINE, recipe.steps))
         with watch.measure("train"):
-            total = sum(_step(spec, model, recipe, pool, loss_of, optimizer, schedule, step) for step in stretch)
+            total = sum(_step(spec, model, recipe, draw, loss_of, optimizer, schedule, step) for step in stretch)
         with watch.measure("evaluate"):
             scores = _validated(spec, model, validate, stretch.stop)
         line = {"epoch": len(journal.lines) + 1, "step": stretch.stop} | rates(optimizer, model)
@@ -213,8 +262,8 @@ def _validated(spec: PretrainSpec, model: nn.Module, validate: Callable[[], dict
 def _step(
     spec: PretrainSpec,
     model: nn.Module,
-    recipe: MaePretrain | LabelPretrain,
-    pool: Samples,
+    recipe: Recipe,
+    draw: Draw,
     loss_of: Any,
     optimizer: torch.optim.Optimizer,
     schedule: Any,
@@ -222,9 +271,8 @@ def _step(
 ) -> float:
     schedule.apply(optimizer, step)
     noise = torch.Generator().manual_seed(derived_seed(spec.seed, "batch", spec.modality, step))
-    chosen = torch.randint(len(pool.y), (recipe.batch_size,), generator=noise)
-    x = SPECS[spec.modality].augment(pool.x[chosen], noise)
-    loss = loss_of(x, pool.y[chosen], noise)
+    x, y = draw(noise)
+    loss = loss_of(x, y, noise)
     value = float(loss.detach())
     if not math.isfinite(value):
         raise diverged(f"{run_id(spec)}, step {step + 1}: the training loss is {value}", x)

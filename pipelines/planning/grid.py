@@ -3,29 +3,31 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import cast
 
 from m2pt.config import (
     MODALITIES,
     RANDOM,
     FileSource,
     InputConfig,
+    LabelPretrain,
     LabelsSource,
+    MaePretrain,
     MaeSource,
     MethodName,
     Modality,
+    ProceduralPretrain,
+    ProceduralSource,
     Reading,
     Setting,
     Study,
     TaskConfig,
     Tuning,
-    UserError,
 )
 from m2pt.methods import METHODS
 from m2pt.modalities.recipes import resolve
 from m2pt.runs.lineage import start_of
 from m2pt.runs.spec import AuxiliaryData, EncoderKey, PretrainSpec, RunSpec, TaskSpec, WeightsRef
-from pipelines.planning.own_encoders import encoder_key, own_key
+from pipelines.planning.auxiliary_encoders import auxiliary_keys, encoder_key
 
 Pair = tuple[str, MethodName, str]
 """A target, a method and an auxiliary (empty for none)."""
@@ -95,11 +97,11 @@ def _modalities(study: Study) -> list[Modality]:
 
 
 def data_used(study: Study) -> list[str]:
-    """The data that a study reads: those of its targets, and of the modalities whose encoders it pretrains."""
+    """The data that a study reads: those of its targets, and of the modalities whose encoders it pretrains on samples."""
     targets = [target for part in study.expanded().values() for target in part.sweep.targets]
-    pretrained = [key.modality for key in encoders_used(study) if not isinstance(study.encoders[key.source], FileSource)]
+    read = [key.modality for key in encoders_used(study) if isinstance(study.encoders[key.source], MaeSource | LabelsSource)]
     beside = [pair[2] for part in study.expanded().values() for pair in _pairs(part) if _reads_samples(part, *pair)]
-    return list(dict.fromkeys([*targets, *pretrained, *beside]))
+    return list(dict.fromkeys([*targets, *read, *beside]))
 
 
 def _reads_samples(study: Study, target: str, method: MethodName, auxiliary: str) -> bool:
@@ -137,13 +139,13 @@ def made_by(study: Study, spec: PretrainSpec) -> EncoderKey:
 def pretrain_spec(
     study: Study,
     key: EncoderKey,
-    source: MaeSource | LabelsSource,
+    source: MaeSource | LabelsSource | ProceduralSource,
     prints: Fingerprints,
     make: Callable[..., PretrainSpec] = PretrainSpec,
 ) -> PretrainSpec:
     """The pretraining of one encoder from its `source`; `make` builds the spec."""
     modality = key.modality
-    recipe = study.pretrain.labels if isinstance(source, LabelsSource) else study.pretrain.mae
+    recipe: MaePretrain | LabelPretrain | ProceduralPretrain = getattr(study.pretrain, source.kind)
     start = start_of(study.encoders, key)
     return make(
         modality=modality,
@@ -152,7 +154,9 @@ def pretrain_spec(
         input=getattr(study.inputs, modality),
         model=study.model,
         pretrain=recipe if source.steps is None else recipe.model_copy(update={"steps": source.steps}),
-        data_sha256=prints.data[modality],
+        data_sha256="" if isinstance(source, ProceduralSource) else prints.data[modality],
+        samples="real" if isinstance(source, ProceduralSource) else source.data,
+        labels=source.labels if isinstance(source, LabelsSource) else "real",
         start=None if start is None else _reference(study, prints, start),
     )
 
@@ -207,6 +211,8 @@ def _auxiliaries(method: MethodName, target: Modality, declared: tuple[Modality,
             return (RANDOM,)
         case "own":
             return (target,)
+        case "no_modality":
+            return ("",)
         case "all":
             return ("+".join(others),) if len(others) > 1 else ()
 
@@ -216,31 +222,12 @@ def _weights_of(study: Study, target: str, method: MethodName, auxiliary: str, r
     modality = modality_of(study, target)
     if "pretrained" in study.sweep.settings and study.sweep.target_encoder != RANDOM:
         yield encoder_key(study, study.sweep.target_encoder, modality, replicate)
-    yield from _auxiliary_keys(study, method, auxiliary, replicate)
-
-
-def _auxiliary_keys(study: Study, method: MethodName, auxiliary: str, replicate: int | None) -> tuple[EncoderKey, ...]:
-    """The encoders that a method loads in addition to the target's: auxiliaries, and the encoder that one was trained from."""
-    source = study.sweep.auxiliary_encoder
-    declaration = METHODS[method]
-    if not declaration.loads_auxiliaries or (source == RANDOM and not declaration.adds_what_was_learned):
-        return ()
-    if declaration.adds_what_was_learned and not isinstance(study.encoders.get(source), LabelsSource):
-        raise UserError(
-            f"sweep.methods: {method} needs an auxiliary that was trained from another encoder (kind labels), which "
-            f"{source} was not; choose another sweep.auxiliary_encoder, or remove the method."
-        )
-    modalities = [cast(Modality, modality) for modality in auxiliary.split("+")]
-    if declaration.lineage is not None:
-        return (own_key(study, method, declaration.lineage, modalities[0], replicate),)
-    keys = tuple(encoder_key(study, source, modality, replicate) for modality in modalities)
-    start = start_of(study.encoders, keys[0]) if declaration.adds_what_was_learned else None
-    return keys if start is None else (*keys, start)
+    yield from auxiliary_keys(study, method, auxiliary, modality, replicate)
 
 
 def _run_spec(study: Study, prints: Fingerprints, point: Point, make: Callable[..., RunSpec]) -> RunSpec:
     method, modality = METHODS[point.method], modality_of(study, point.target)
-    keys = _auxiliary_keys(study, point.method, point.auxiliary, point.replicate)
+    keys = auxiliary_keys(study, point.method, point.auxiliary, modality, point.replicate)
     loads_target = point.setting == "pretrained" and study.sweep.target_encoder != RANDOM
     target = encoder_key(study, study.sweep.target_encoder, modality, point.replicate) if loads_target else None
     task = study.tasks.get(point.target)

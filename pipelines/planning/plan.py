@@ -137,7 +137,12 @@ def data_key(spec: Spec) -> str:
 
 
 def data_keys(spec: Spec) -> tuple[str, ...]:
-    """Everything whose data a run reads: its task or modality, and the auxiliary's modality if the method trains with that."""
+    """Everything whose data a run reads: its task or modality, and the auxiliary's modality if the method trains with that.
+
+    A pretraining without samples reads nothing.
+    """
+    if isinstance(spec, PretrainSpec) and not spec.reads_data:
+        return ()
     beside = (spec.auxiliary,) if isinstance(spec, RunSpec) and spec.auxiliary_data else ()
     return (data_key(spec), *beside)
 
@@ -203,7 +208,7 @@ def _trained_encoders(
     trained: dict[EncoderKey, Path] = {}
     for _ in range(2):  # an encoder that starts from another one has no id before that one is complete
         for spec in pretrain_specs(study, prints):
-            if not spec.ready or spec.modality in missing_data:
+            if not spec.ready or (spec.reads_data and spec.modality in missing_data):
                 continue
             run_dir = place_of(encoders_folder(study) / run_id(spec))
             if is_complete(run_dir):

@@ -69,9 +69,9 @@ def prepared(weights, method, **changes):
     """The spec of a run by a method, and where its weights lie."""
     declared = METHODS[method]
     takes = declared.takes
-    count = {"nothing": 0, "random": 0, "each": 1, "own": 1, "all": 3}[takes] + declared.adds_what_was_learned
+    count = {"nothing": 0, "random": 0, "each": 1, "own": 1, "no_modality": 1, "all": 3}[takes] + declared.adds_what_was_learned
     refs = [WeightsRef(source="mae", modality="audio", sha256=sha256) for _, sha256 in weights[1 : 1 + count]]
-    auxiliary = {"nothing": "", "random": "random", "each": "audio", "own": "image", "all": "audio+point+video"}[takes]
+    auxiliary = {"random": "random", "each": "audio", "own": "image", "all": "audio+point+video"}.get(takes, "")
     base = PathwayConfig(scale_lr_multiple=10.0)
     if declared.reads_auxiliary_samples:  # the auxiliary brings a tokenizer of its own modality
         return _with_samples(weights, method, changes)

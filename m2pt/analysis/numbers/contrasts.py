@@ -217,7 +217,7 @@ def _own_random(partners: Partners) -> dict[tuple[str, str], OwnControl]:
         own = by_condition(partners.of_part(part)) if control else {}
         for condition, members in own.items():
             for method, mine in by_method(members).items():
-                if control and METHODS[method].takes not in ("nothing", "random") and (pairs := paired(mine, control)):
+                if control and METHODS[method].loads_auxiliaries and (pairs := paired(mine, control)):
                     controls[condition.slug, method] = _own_control(method, pairs)
     return dict(zip(controls, _corrected(list(controls.values())), strict=True))
 

@@ -117,7 +117,7 @@ class Partners:
         """The gain of one method over its control: itself with random weights, or else the method that joins such weights."""
         if not cells or METHODS[cells[0].method].takes in ("nothing", "random"):
             return NOTHING
-        control = self.random_weights(change)
+        control = self.random_weights(change) if METHODS[cells[0].method].loads_auxiliaries else None
         value = mean_gain(paired(cells, control)) if control else NOTHING
         if value.n + value.dropped or not METHODS[cells[0].method].random_auxiliary_is_control:
             return value

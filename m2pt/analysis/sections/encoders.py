@@ -23,7 +23,7 @@ from m2pt.analysis.tables import as_run, materials
 from m2pt.analysis.tables.materials import EncoderRow
 from m2pt.runs.spec import PretrainSpec
 
-_KINDS = {"mae": "masked autoencoding", "labels": "labels", "file": "a file"}
+_KINDS = {"mae": "masked autoencoding", "labels": "labels", "procedural": "nested brackets", "file": "a file"}
 _DIGITS = 12
 
 
@@ -68,12 +68,17 @@ def _table(rows: Sequence[EncoderRow]) -> Table:
     )
     entries = tuple(
         (
-            word(row.source), word(row.modality), word(_KINDS.get(row.kind, row.kind)),
+            word(row.source), word(row.modality), _made_by(row),
             Entry(plain(row.steps or "–"), row.steps), _validation(row), word(row.status), sha256(row.sha256),
         )
         for row in rows
     )  # fmt: skip
     return Table("Encoders", plain("Encoders of the study"), columns, (Group(entries),))
+
+
+def _made_by(row: EncoderRow) -> Entry:
+    kind = _KINDS.get(row.kind, row.kind)
+    return word(row.instead if row.instead == "random labels" else f"{kind}, on noise" if row.instead else kind)
 
 
 def _validation(row: EncoderRow) -> Entry:

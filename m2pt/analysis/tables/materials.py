@@ -37,6 +37,7 @@ class EncoderRow:
     metric: str | None = None
     val_score: float | None = None
     steps: int | None = None
+    instead: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def datasets(study: Study, specs: Sequence[Spec]) -> list[DatasetRow]:
     """The data of each modality or task that the specs use, with the fingerprint of their content."""
     prints: dict[str, str] = {}
     for spec in specs:
-        prints[spec.target if isinstance(spec, RunSpec) else spec.modality] = spec.data_sha256
+        if isinstance(spec, RunSpec) or spec.reads_data:
+            prints[spec.target if isinstance(spec, RunSpec) else spec.modality] = spec.data_sha256
     made = "made here (embedded)" if study.data.embedded else "the user's own"
     return [DatasetRow(name, f"{study.data.root}/{_folder(study, name)}", made, prints[name]) for name in prints]
 
@@ -90,6 +92,7 @@ def _trained(study: Study, spec: PretrainSpec, folder: Path) -> EncoderRow:
         metric=record.metric if record else None,
         val_score=record.val_score if record else None,
         steps=spec.pretrain.steps,
+        instead="noise" if spec.samples == "noise" else "random labels" if spec.labels == "random" else "",
     )
 
 

@@ -28,7 +28,9 @@ Changes = Mapping[str, JsonValue]
 
 Variation = tuple[Changes, UsedKeys]
 
-SWEEP_KEYS = ("auxiliaries", "target_encoder", "auxiliary_encoder", "encoder_seeds", "tune.scale_lr_multiples")
+SWEEP_KEYS = (
+    "auxiliaries", "target_encoder", "auxiliary_encoder", "no_modality_encoder", "encoder_seeds", "tune.scale_lr_multiples",
+)  # fmt: skip
 
 
 def refuse_unused_keys(study: Study, source: str) -> None:
@@ -74,7 +76,7 @@ def _unused_encoders(study: Study, anywhere: UsedKeys) -> Iterator[tuple[str, st
     for name, source in study.encoders.items():
         key = f"encoders.{name}"
         if not anywhere.changes_a_run(key):
-            yield key, "no run loads it (sweep.target_encoder and sweep.auxiliary_encoder name what is loaded)"
+            yield key, "no run loads it (sweep.target_encoder, auxiliary_encoder and no_modality_encoder name what is loaded)"
         elif isinstance(source, FileSource):
             for modality in source.reading:
                 if not anywhere.changes_a_run(f"{key}.reading.{modality}"):

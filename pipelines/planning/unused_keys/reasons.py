@@ -79,6 +79,7 @@ _SWEEP = {
     "auxiliaries": "none of its methods takes auxiliaries of other modalities (sweep.methods)",
     "auxiliary_encoder": "none of its methods loads an auxiliary (sweep.methods)",
     "encoder_seeds": "none of its encoders has several `seeds`",
+    "no_modality_encoder": "none of its methods takes an encoder that has seen no modality (sweep.methods)",
     "target_encoder": "no target is pretrained (sweep.settings)",
     "tune.scale_lr_multiples": "none of its methods trains scales (sweep.methods)",
 }

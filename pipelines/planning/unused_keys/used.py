@@ -94,7 +94,7 @@ def used_by_encoders(study: Study) -> UsedKeys:
         if not isinstance(source, FileSource):
             marks = pretrain_spec(marked, key, source, prints, PretrainSpec.model_construct)
             _add_spec(used, pretrain_spec(study, key, source, prints), marks)
-            used.present.add("pretrain.labels" if source.kind == "labels" else "pretrain.mae")
+            used.present.add(f"pretrain.{source.kind}")
     return used
 
 
@@ -120,7 +120,7 @@ def _add_spec(used: UsedKeys, spec: Spec, marks: Spec) -> None:
             if isinstance(mark, Mark):
                 _add_key(used, mark.key, is_unread(path, reasons))
         used.present.add(f"inputs.{spec.auxiliary}")
-    used.present |= {"model", f"inputs.{spec.modality}"}
+    used.present |= {"model", *([f"inputs.{spec.modality}"] if "input" not in reasons else [])}
 
 
 def _add_run(used: UsedKeys, spec: RunSpec, marks: Spec, task: TaskConfig | None) -> None:
@@ -157,6 +157,8 @@ def _add_sweep(used: UsedKeys, study: Study, specs: list[RunSpec]) -> None:
         used.read.add("sweep.auxiliary_encoder")
     if study.replicates is not None:
         used.read.add("sweep.encoder_seeds")
+    if any(METHODS[spec.method].takes == "no_modality" for spec in specs):
+        used.read.add("sweep.no_modality_encoder")
 
 
 def _add_tuning(used: UsedKeys, study: Study, specs: list[RunSpec]) -> None:

@@ -53,7 +53,7 @@ def test_runs_that_differ_in_what_is_tested_are_told_apart():
 
 
 def test_parts_show_what_each_of_them_has():
-    study = load_study(ROOT / "studies" / "ablations.yaml")
+    study = load_study(ROOT / "studies" / "ablations-settings.yaml")
     prints = Fingerprints(dict.fromkeys(MODALITIES, "d"), {})
     shown = settings(study, part_specs(study, prints), pretrain_specs(study, prints))
     quarter = [form for form in shown["training"] if form["finetune"]["samples"] == 125]
@@ -64,4 +64,13 @@ def test_parts_show_what_each_of_them_has():
     assert "0.0001 (pathway, random_auxiliary)" in starts(specs) and starts(specs).startswith("scales λ start at 0 (")
     steps = {form["pretrain"]["steps"]: form["sources"] for form in shown["pretraining"]}
     assert steps == {800: ["mae"], 25: ["mae+labels-25"], 100: ["mae+labels-100"], 400: ["mae+labels"]}
-    assert {form["methods"][0] for form in shown["rivals"]} == {"adapters", "lora", "interpolation"}
+
+
+def test_rivals_and_encoders_show_what_they_have():
+    study = load_study(ROOT / "studies" / "ablations.yaml")
+    prints = Fingerprints(dict.fromkeys(MODALITIES, "d"), {})
+    shown = settings(study, part_specs(study, prints), pretrain_specs(study, prints))
+    assert {form["methods"][0] for form in shown["rivals"]} >= {"adapters", "lora", "interpolation"}
+    steps = {form["pretrain"]["steps"]: form["sources"] for form in shown["pretraining"]}
+    assert steps == {800: ["mae", "noise"], 400: ["mae+labels", "noise+labels", "random-labels"], 1200: ["brackets"]}
+    assert sources(run_specs(study, prints))[1] == ["mae+labels", "random", "noise+labels", "random-labels", "brackets"]

@@ -19,6 +19,7 @@ study: golden
 encoders:
   mae: {kind: mae}
   mae+labels: {kind: labels, start: mae}
+  noise: {kind: mae, data: noise}
 sweep:
   seeds: [0, 1, 2]
   methods: [baseline, pathway, random_auxiliary, own_lineage]
@@ -36,6 +37,7 @@ def prints(study: Study, made: bool = True) -> Fingerprints:
 TWICE = (
     TEXT.replace("{kind: mae}", "{kind: mae, seeds: [5, 6]}")
     .replace("start: mae}", "start: mae, seeds: [7, 8]}")
+    .replace("data: noise}", "data: noise, seeds: [8, 9]}")
     .replace("[0, 1, 2]", "[0, 1, 2, 3]")
 )
 """The same with two pretraining seeds of every encoder."""
@@ -254,7 +256,7 @@ def test_no_run_twice_in_any_grid(seeds, targets, auxiliaries, methods, origins,
         methods = [method for method in methods if method != "own_lineage"] or ["baseline"]
     declared = study(
         TWICE, seeds=tuple(seeds), targets=tuple(targets), auxiliaries=tuple(auxiliaries), methods=tuple(methods),
-        settings=tuple(origins), tunings=tuple(tunings), encoder_seeds=way,
+        settings=tuple(origins), tunings=tuple(tunings), encoder_seeds=way, no_modality_encoder="noise",
     )  # fmt: skip
     known = prints(declared)
     runs = run_specs(declared, known)

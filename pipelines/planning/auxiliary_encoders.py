@@ -1,8 +1,9 @@
-"""Which encoder of the target's own modality a control takes: one of the target's lineage, or one that was pretrained apart."""
+"""Which encoders a run loads besides the target's: auxiliaries, those of controls, and what an auxiliary was trained from."""
 
-from typing import Literal
+from typing import Literal, cast
 
-from m2pt.config import RANDOM, FileSource, MethodName, Modality, Study, UserError, refuses_unknown
+from m2pt.config import RANDOM, FileSource, LabelsSource, MethodName, Modality, Study, UserError, refuses_unknown
+from m2pt.methods import METHODS
 from m2pt.runs.lineage import relation, start_of
 from m2pt.runs.spec import EncoderKey
 
@@ -12,6 +13,44 @@ def encoder_key(study: Study, name: str, modality: Modality, replicate: int | No
     """The encoder of a source, a modality and a replicate."""
     source = study.encoders[name]
     return EncoderKey(name, modality, None if isinstance(source, FileSource) else source.of_replicate(replicate))
+
+
+@refuses_unknown
+def auxiliary_keys(
+    study: Study, method: MethodName, auxiliary: str, target: Modality, replicate: int | None
+) -> tuple[EncoderKey, ...]:
+    """The encoders that a method loads in addition to the target's: auxiliaries, and the encoder that one was trained from.
+
+    Raises:
+        UserError: the study does not declare what the method needs.
+
+    """
+    source = study.sweep.auxiliary_encoder
+    declaration = METHODS[method]
+    if declaration.takes == "no_modality":
+        return (encoder_key(study, _without_modality(study, method), target, replicate),)
+    if not declaration.loads_auxiliaries or (source == RANDOM and not declaration.adds_what_was_learned):
+        return ()
+    if declaration.adds_what_was_learned and not isinstance(study.encoders.get(source), LabelsSource):
+        raise UserError(
+            f"sweep.methods: {method} needs an auxiliary that was trained from another encoder (kind labels), which "
+            f"{source} was not; choose another sweep.auxiliary_encoder, or remove the method."
+        )
+    modalities = [cast(Modality, modality) for modality in auxiliary.split("+")]
+    if declaration.lineage is not None:
+        return (own_key(study, method, declaration.lineage, modalities[0], replicate),)
+    keys = tuple(encoder_key(study, source, modality, replicate) for modality in modalities)
+    start = start_of(study.encoders, keys[0]) if declaration.adds_what_was_learned else None
+    return keys if start is None else (*keys, start)
+
+
+def _without_modality(study: Study, method: MethodName) -> str:
+    if study.sweep.no_modality_encoder is None:
+        raise UserError(
+            f"sweep.no_modality_encoder: is missing, but {method} needs it; name an encoder that has seen no modality, such as "
+            "one of kind procedural, or remove the method."
+        )
+    return study.sweep.no_modality_encoder
 
 
 @refuses_unknown
