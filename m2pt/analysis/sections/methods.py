@@ -12,6 +12,7 @@ from m2pt.analysis.sections.published import cost_sentence
 from m2pt.analysis.sections.wording import NONE, capital, of_family, of_gain, of_p
 from m2pt.analysis.tables.headline import signed
 from m2pt.analysis.tables.methods import MethodRow
+from m2pt.methods import METHODS
 
 
 def section(facts: Facts) -> Section | None:
@@ -23,7 +24,8 @@ def section(facts: Facts) -> Section | None:
     words = (
         "Every method under the same recipe, over all targets and the auxiliaries it was run with: the mean difference in "
         "points, one number per seed, with its 95 % t interval; p after the correction over both gains of all methods. The "
-        "random pathway (`random_auxiliary`) is what any use of an auxiliary has to beat; the comparison of a rival with itself "
+        "random pathway (`random_auxiliary`) is what any use of an auxiliary has to beat"
+        f"{_other_controls([row for _, rows in conditions for row in rows])}; the comparison of a rival with itself "
         f"with random weights shows what it owes to the auxiliary's weights{lacking}. Times, and gains against costs, are on "
         f"[a page of their own]({COSTS}). {of_family('methods')} A method over itself with random weights, on average and by "
         'pair, is tested in the family "methods over themselves". Gains on single targets are not tested.'
@@ -35,6 +37,13 @@ def section(facts: Facts) -> Section | None:
     if not facts.paper.tables:
         blocks.append(Paragraph(plain(cost_sentence(facts.paper.costs, measured=False)), "caption"))
     return Section("Methods", "methods", tuple(blocks))
+
+
+def _other_controls(rows: Sequence[MethodRow]) -> str:
+    """Which methods have random weights of their own to beat."""
+    names = [name for name in dict.fromkeys(row.name for row in rows) if METHODS[name].control != "random_auxiliary"]
+    listed = ", ".join(f"`{METHODS[name].control}` for `{name}`" for name in names)
+    return f" ({listed})" if listed else ""
 
 
 def with_rivals(facts: Facts) -> list[tuple[Condition, list[MethodRow]]]:

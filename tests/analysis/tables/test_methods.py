@@ -8,6 +8,7 @@ from scipy import stats
 from m2pt.analysis.figures import costs
 from m2pt.analysis.numbers.cells import cells
 from m2pt.analysis.paper.gains import cost_ratios
+from m2pt.analysis.sections.methods import _other_controls
 from m2pt.analysis.tables.methods import MethodRow, method_rows
 from m2pt.runs.table import read_table
 from tests.analysis import synthetic
@@ -55,6 +56,7 @@ def test_an_aligned_method_is_measured_against_aligned_random_weights(table: pd.
     plain, moved = _row(rows, "pathway").over_random.mean, _row(rows, "aligned_pathway").over_random.mean
     assert moved == pytest.approx(plain + 5.0)
     assert _row(rows, "aligned_random").over_random.mean == pytest.approx(2.0)
+    assert _other_controls(rows) == " (`aligned_random` for `aligned_pathway`)"
     alone = method_rows(
         cells(pd.concat([table, aligned[aligned["method"] == "aligned_pathway"]], ignore_index=True)), _timings(table)
     )
