@@ -112,7 +112,7 @@ def _own_control(item: OwnControl) -> Statement:
     shown = [pair for pair in item.pairs if pair.holds]
     count = _count(len(item.pairs), "pair")
     among = f"shown in {len(shown) or 'none'} of {count}{_listing(shown)}" if len(item.pairs) > 1 else ""
-    ends = [f"({_count(item.overall.n, 'seed')})", *([f"; {among}"] if among else []), _lost(item.missing)]
+    ends = [f"({_seeds(item.overall)})", *([f"; {among}"] if among else []), _lost(item.missing)]
     return Statement(claim, f"{detail} {''.join(ends)}.", "exploratory")
 
 
@@ -218,7 +218,7 @@ def _baseline(summary: Summary, known: Claims) -> list[Statement]:
 def _numbers(claim: Claim) -> str:
     """The numbers behind a claim, as a sentence."""
     items, known = claim.comparisons, claim.measured
-    seeds = _count(claim.estimate.n, "seed")
+    seeds = _seeds(claim.estimate)
     noun = "pair" if claim.kind in ("others", "pair") else "target"
     over = "" if claim.kind == "pair" else f" on average over {_count(len(known), noun)}"
     left = [item for item in items if item not in known]
@@ -275,6 +275,15 @@ def _listing(items: Sequence[Comparison]) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+
+
+def _seeds(item: Estimate) -> str:
+    """How many seeds an estimate is over, on both levels."""
+    if item.replicates == 1:
+        return _count(item.n, "seed")
+    if item.replicates == item.n:
+        return f"{item.n} seeds, each with encoders of its own"
+    return f"{item.n} runs each, over {item.replicates} pretraining seeds"
 
 
 def _count(number: int, noun: str) -> str:

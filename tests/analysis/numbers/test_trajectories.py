@@ -1,5 +1,7 @@
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
@@ -39,6 +41,21 @@ def test_curves_are_means_over_seeds_with_their_interval(tmp_path: Path) -> None
     interval = stats.ttest_1samp(values, 0).confidence_interval()
     assert (row.n, row.mean) == (3, pytest.approx(sum(values) / 3))
     assert row.mean - row.half_width == pytest.approx(interval.low)
+
+
+def test_curves_of_draws_that_share_encoders_have_the_interval_over_replicates(tmp_path: Path) -> None:
+    planned = synthetic.plan(tmp_path, seeds=6, targets=("image",), epochs=2)
+    specs = [spec.model_copy(update={"replicate": spec.seed % 3}) for spec in planned.specs]
+    planned = synthetic.complete(replace(planned, specs=specs))
+    known = cells(read_table(specs, planned.runs))
+    curves = trajectories.curves(trajectories.history(known, planned.runs), known)[_key("image", "baseline", "")]
+    row = curves[(curves["metric"] == "val/accuracy") & (curves["epoch"] == 2)].iloc[0]
+    of_runs = {spec.seed: read_history(planned.folder(spec))[1]["val/accuracy"] for spec in specs if spec.method == "baseline"}
+    means = [(of_runs[place] + of_runs[place + 3]) / 2 for place in range(3)]
+    interval = stats.ttest_1samp(means, 0).confidence_interval()
+    assert row["mean"] == pytest.approx(np.mean(means))
+    assert row["half_width"] == pytest.approx((interval.high - interval.low) / 2)
+    assert row["n"] == 6
 
 
 def test_scales_of_opposite_sign_do_not_cancel(tmp_path: Path) -> None:

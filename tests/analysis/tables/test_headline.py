@@ -56,6 +56,11 @@ def test_with_replicates_the_claims_are_about_encoders_trained_like_these(tmp_pa
     of_all = "For encoders trained like these and on these test samples, "
     assert claims[0] == HIGHER.replace(SCOPE, of_all)
     assert sum(claim.startswith(of_all) for claim in claims) >= 3
+    planned = synthetic.plan(tmp_path, seeds=seeds, epochs=1)
+    specs = [spec.model_copy(update={"replicate": spec.seed % replicates}) for spec in planned.specs]
+    (summary,) = summaries(cells(read_table(specs, planned.runs)))
+    said = "4 seeds, each with encoders of its own" if seeds == replicates else "6 runs each, over 3 pretraining seeds"
+    assert f"({said})" in headline(summary)[0].detail
     assert not any("these encoders" in claim for claim in claims)
 
 
