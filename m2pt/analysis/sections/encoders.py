@@ -63,12 +63,13 @@ def _table(rows: Sequence[EncoderRow]) -> Table:
         Column(plain("source"), head=True),
         Column(plain("modality")),
         Column(plain("made by")),
+        Column(plain("seed"), number=True),
         Column(plain("steps"), number=True),
         *(Column(plain(name)) for name in ("validation", "status", "SHA-256")),
     )
     entries = tuple(
         (
-            word(row.source), word(row.modality), _made_by(row),
+            word(row.source), word(row.modality), _made_by(row), _seed(row),
             Entry(plain(row.steps or "–"), row.steps), _validation(row), word(row.status), sha256(row.sha256),
         )
         for row in rows
@@ -79,6 +80,10 @@ def _table(rows: Sequence[EncoderRow]) -> Table:
 def _made_by(row: EncoderRow) -> Entry:
     kind = _KINDS.get(row.kind, row.kind)
     return word(row.instead if row.instead == "random labels" else f"{kind}, on noise" if row.instead else kind)
+
+
+def _seed(row: EncoderRow) -> Entry:
+    return NONE if row.seed is None else Entry(plain(row.seed), row.seed)
 
 
 def _validation(row: EncoderRow) -> Entry:

@@ -26,7 +26,7 @@ class EncoderRow:
     """One encoder of a study.
 
     `kind` is how it was made, `status` the state of its run, or `file`. What an encoder from a file lacks is None: the metric,
-    the validation score (in percent for accuracy) and the steps of its pretraining.
+    the validation score (in percent for accuracy), the steps and the seed of its pretraining.
     """
 
     source: str
@@ -38,6 +38,7 @@ class EncoderRow:
     val_score: float | None = None
     steps: int | None = None
     instead: str = ""
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def _trained(study: Study, spec: PretrainSpec, folder: Path) -> EncoderRow:
         val_score=record.val_score if record else None,
         steps=spec.pretrain.steps,
         instead="noise" if spec.samples == "noise" else "random labels" if spec.labels == "random" else "",
+        seed=spec.seed,
     )
 
 
@@ -114,9 +116,11 @@ def readings(records: Iterable[FinetuneRecord]) -> list[str]:
 
 
 def reconstructions(pretraining: Sequence[PretrainSpec], folder: Path) -> list[tuple[PretrainSpec, Path]]:
-    """The drawn reconstructions of the encoders that have them."""
+    """The drawn reconstructions of the encoders that have them; of several replicates, those of the first that has any."""
     paths = [(spec, folder / run_id(spec) / RECONSTRUCTIONS) for spec in pretraining if spec.ready]
-    return [(spec, path) for spec, path in paths if path.is_file() and is_complete(path.parent)]
+    drawn = [(spec, path) for spec, path in paths if path.is_file() and is_complete(path.parent)]
+    first = {(spec.source, spec.modality): (spec, path) for spec, path in reversed(drawn)}
+    return [item for item in drawn if item in first.values()]
 
 
 def merges(records: Iterable[FinetuneRecord]) -> Merges | None:

@@ -2,9 +2,11 @@ import shutil
 from pathlib import Path
 
 from m2pt.analysis.tables import caveats, gaps, materials, provenance
+from m2pt.config.study_file import parse_study
 from m2pt.files import documents
 from m2pt.runs.folder import EXECUTION, RECORD
 from m2pt.runs.identity import run_id
+from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import read_table
 from tests.analysis import synthetic
 
@@ -57,6 +59,38 @@ def test_encoders_have_their_scores_and_fingerprints(tmp_path: Path) -> None:
     reference = next(spec.auxiliary_weights for spec in planned.specs if spec.auxiliary == "image")
     assert reference is not None and rows[1].sha256 == reference.sha256
     assert (rows[1].metric, rows[1].val_score, rows[0].val_score) == ("accuracy", 88.4, None)
+
+
+def test_replicates_of_an_encoder_are_told_apart_and_the_first_one_is_drawn(tmp_path: Path) -> None:
+    planned = synthetic.plan(tmp_path, seeds=1, targets=("image",))
+    replicates = [spec.model_copy(update={"seed": seed}) for spec in planned.pretraining for seed in (4, 5)]
+    for spec in replicates:
+        synthetic.write_encoder(planned, spec)
+    rows = materials.encoders(planned.study, planned.specs, replicates, planned.encoders)
+    assert [(row.source, row.seed) for row in rows] == [("mae", 4), ("mae", 5), ("mae+labels", 4), ("mae+labels", 5)]
+    assert [(spec.source, spec.seed) for spec, _ in materials.reconstructions(replicates, planned.encoders)] == [("mae", 4)]
+
+
+def test_encoders_that_are_the_same_in_all_replicates_are_named(tmp_path: Path) -> None:
+    planned = synthetic.plan(tmp_path, seeds=2)
+    text = synthetic.STUDY % (1, "0, 1", "image", "image, audio")
+    study = parse_study(text.replace("start: mae}", "start: mae, seeds: [0, 1]}"), "levels.yaml")
+
+    def of_replicate(spec: RunSpec) -> RunSpec:
+        sampled = spec.auxiliary_weights and spec.auxiliary_weights.model_copy(update={"seed": spec.seed})
+        return spec.model_copy(update={"auxiliary_weights": sampled, "replicate": spec.seed})
+
+    (told,) = [said for said in caveats.caveats(study, list(map(of_replicate, planned.specs))) if "in all replicates" in said]
+    assert told.startswith("The encoders of `mae` are the same in all replicates")
+    assert not any("in all replicates" in said for said in caveats.caveats(planned.study, planned.specs))
+
+
+def test_pairs_that_differ_in_lineage_are_counted(tmp_path: Path) -> None:
+    planned = synthetic.plan(tmp_path, seeds=1, targets=("image", "audio"))
+    (pair, *_) = [spec for spec in planned.specs if spec.method == "pathway"]
+    copy = pair.model_copy(update={"auxiliary_weights": pair.target_weights})
+    (told,) = [said for said in caveats.caveats(planned.study, [*planned.specs, copy]) if "differ in lineage" in said]
+    assert "2 with encoders that were pretrained apart, 1 with encoders that go on from a common one" in told
 
 
 def test_readers_are_told_what_auxiliaries_of_the_own_modality_have_seen(tmp_path: Path) -> None:
