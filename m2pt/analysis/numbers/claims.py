@@ -37,6 +37,7 @@ from m2pt.analysis.numbers import families, unequal
 from m2pt.analysis.numbers.averages import balanced, measured
 from m2pt.analysis.numbers.cells import CONTROLS, MEASURES, Condition, Role
 from m2pt.analysis.numbers.comparisons import Comparison, Summary, average
+from m2pt.analysis.numbers.evidence import tested_over_random
 from m2pt.analysis.numbers.families import Graph
 from m2pt.analysis.numbers.samples import OverSamples, Scores, over_samples
 from m2pt.analysis.numbers.statistics import BySeed, Estimate
@@ -120,7 +121,8 @@ class Claim:
 class Claims:
     """What is tested about one condition.
 
-    `random_gains` are the averages of random weights over no auxiliary, which are exploratory in every condition.
+    `random_gains` are the averages of random weights over no auxiliary, which are exploratory in every condition. `family` is how
+    many gains over random weights are tested in the tables of all conditions, as one exploratory family.
     """
 
     is_primary: bool
@@ -128,6 +130,7 @@ class Claims:
     pairs: tuple[Claim, ...]
     controls: tuple[Claim, ...]
     random_gains: tuple[Claim, ...]
+    family: int = 0
 
     def control(self, role: Role) -> list[Claim]:
         """The claims about one control, one for each metric."""
@@ -144,6 +147,7 @@ def claims(summaries: Sequence[Summary], scores: Scores | None = None) -> dict[C
     family, with the same graph and a family-wise error of 5 % of its own. Its p-values are never smaller, so it makes no claim
     that the first does not make.
     """
+    family = tested_over_random(summaries)
     drafts = {summary.condition: _draft(summary) for summary in summaries}
     first = next((condition for condition, item in drafts.items() if item.others or item.controls), None)
     made = {
@@ -156,7 +160,7 @@ def claims(summaries: Sequence[Summary], scores: Scores | None = None) -> dict[C
         if not item.is_primary:
             others, controls = (tuple(next(tested) for _ in items) for items in (item.others, item.controls))
             item = replace(item, others=others, controls=controls)
-        made[condition] = replace(item, random_gains=tuple(tested))
+        made[condition] = replace(item, random_gains=tuple(tested), family=family)
     return made
 
 

@@ -5,7 +5,6 @@ give (averages seed by seed), and what further targets like these would give (th
 targets are never one sample.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -90,15 +89,27 @@ class Evidence:
 
 def evidence(summaries: Iterable[Summary]) -> list[Evidence]:
     """How sure each condition is that compares anything with the random control, in their order."""
-    return [item for summary in summaries if (item := weigh(summary)).rows]
+    known = list(summaries)
+    family = tested_over_random(known)
+    return [item for summary in known if (item := weigh(summary, family)).rows]
 
 
-def weigh(summary: Summary) -> Evidence:
-    """How sure one condition is: its pairs and its own-modality controls against random weights, target by target."""
+def tested_over_random(summaries: Iterable[Summary]) -> int:
+    """How many gains over random weights are tested: the size of their exploratory family."""
+    items = [item for summary in summaries for item in summary.comparisons if item.against == "random"]
+    return sum(item.estimate.half_width is not None for item in items)
+
+
+def weigh(summary: Summary, family: int | None = None) -> Evidence:
+    """How sure one condition is: its pairs and its own-modality controls against random weights, target by target.
+
+    What can be detected is judged at the strictest step of the correction over `family` comparisons, by default the condition's
+    own.
+    """
+    count = max(1, tested_over_random([summary]) if family is None else family)
     comparisons = [item for role in ("pair", *CONTROLS) for item in summary.select("random", role)]
-    tested = Counter(item.role for item in comparisons if item.estimate.half_width is not None)
     ordered = sorted(comparisons, key=lambda item: summary.targets.index(item.target))
-    rows = [sureness(item, SIGNIFICANT / max(1, tested[item.role])) for item in ordered]
+    rows = [sureness(item, SIGNIFICANT / count) for item in ordered]
     over: tuple[Against, ...] = ("random", "baseline")
     return Evidence(summary.condition, tuple(rows), {against: item for against in over if (item := together(summary, against))})
 

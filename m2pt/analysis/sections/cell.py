@@ -25,6 +25,7 @@ from m2pt.analysis.numbers.cells import Cell, Run
 from m2pt.analysis.numbers.comparisons import Against, Compared
 from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.trajectories import ByCell
+from m2pt.analysis.numbers.unequal import missing
 from m2pt.analysis.sections import cell_classes, cell_scales
 from m2pt.analysis.sections.encoders import sha256
 from m2pt.analysis.sections.facts import Facts
@@ -114,6 +115,8 @@ def in_words(item: Compared, against: Against) -> str:
     if value.mean is None:
         return "no seed is complete on both sides"
     other = "; the two sides used different samples" if item.unlike(against) else ""
+    lost = missing([(item.cell, item.against[against])])
+    other += f"; {lost.words}" if lost.differs else ""
     if value.low is None or value.high is None:
         return f"{signed(value.mean)} points; {value.note}{other}"
     side = {1: "it is above 0", -1: "it is below 0", 0: "it includes 0: no difference is shown"}[value.sign]

@@ -115,9 +115,10 @@ def _of_samples(row: Sureness, samples: SampleEvidence) -> tuple[Entry, Entry]:
 def _pair(row: Sureness, resampled: bool, of_samples: tuple[Entry, ...]) -> tuple[Entry, ...]:
     item, value = row.comparison, row.comparison.estimate
     name = f"{item.target} from {item.column}" + ("" if item.role == "pair" else " (control)")
+    lost = (plain(item.missing.words),) if item.missing.differs else ()
     return (
         Entry(plain(name), name),
-        Entry(plain(_shown(value)), value.mean, value),
+        Entry(plain(_shown(value)), value.mean, value, under=lost),
         Entry(plain(of_planned(value)), value.n),
         *([_bootstrap(row)] if resampled else []),
         *of_samples,

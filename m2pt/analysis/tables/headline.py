@@ -85,7 +85,7 @@ def headline(summary: Summary, controls: Sequence[OwnControl] = (), tested: Clai
         *own_controls(controls),
     ]
     if summary.select("random", "pair"):
-        made += [*_lacks_control(known), *_baseline(summary, known), *_resolution(summary)]
+        made += [*_lacks_control(known), *_baseline(summary, known), *_resolution(summary, known)]
     return made or [Statement("This study does not ask whether auxiliaries of other modalities do more than random weights.")]
 
 
@@ -252,17 +252,20 @@ def upwards(value: float) -> str:
     return f"{math.ceil(round(value, 9) * 100) / 100:.2f}"
 
 
-def _resolution(summary: Summary) -> list[Statement]:
+def _resolution(summary: Summary, known: Claims) -> list[Statement]:
     tested = [item for item in summary.select("random", "pair") if item.estimate.half_width is not None]
-    rows = [sureness(item, SIGNIFICANT / len(tested)) for item in tested]
+    rows = [sureness(item, SIGNIFICANT / known.family) for item in tested]
     sizes = [row.detectable for row in rows if row.detectable is not None]
     widths = [item.estimate.half_width for item in tested if item.estimate.half_width is not None]
     if not sizes:
         return []
     claim = f"In a single pair, only a true difference of {upwards(median(sizes))} points or more can be relied on to be seen."
     sure = f"The median interval of a pair against random weights is ± {median(widths):.2f} points. In the median pair a true"
-    chance = f"difference of {upwards(median(sizes))} points is claimed with a probability of 80 % or more, after the correction"
-    return [Statement(claim, f"{sure} {chance} for {_count(len(tested), 'pair')}; the spread is taken at its upper 90 % bound.")]
+    chance = (
+        f"difference of {upwards(median(sizes))} points is shown in the table of gains with a probability of 80 % or more, after"
+    )
+    end = f"the correction for {_count(known.family, 'comparison')}; the spread is taken at its upper 90 % bound."
+    return [Statement(claim, f"{sure} {chance} {end}")]
 
 
 def _name(item: Comparison) -> str:

@@ -116,6 +116,8 @@ def frame(story: Story) -> pd.DataFrame:
 def _confirmations(cells: Sequence[Cell]) -> tuple[Confirmation, ...]:
     confirmations = []
     for method, members in by_method(cells).items():
+        if len({cell.metric for cell in members}) > 1:
+            continue  # points of different metrics have no mean
         before, after = (averaged([cell.test for cell in members if cell.condition.part == part]) for part in (DECLARED, CHOSEN))
         confirmations.append(Confirmation(method, over_seeds(before), over_seeds(after), over_seeds(differences(after, before))))
     return tuple(confirmations)

@@ -48,7 +48,7 @@ def test_each_row_says_what_its_seeds_can_show():
     gains = [spread("image", "audio", seed) - spread("image", "random", seed) for seed in range(4)]
     deviation = float(np.std(gains, ddof=1))
     assert row.comparison.estimate.mean == pytest.approx(np.mean(gains))
-    assert row.level == 0.05 / 4  # the strictest step of the correction for four pairs
+    assert row.level == 0.05 / 6  # the strictest step of the correction for four pairs and two controls
     assert equivalence(gains, row.margin) == pytest.approx(0.05, abs=1e-3)
     largest = deviation * np.sqrt(3 / 0.584374)  # the 10 % quantile of chi-square with 3 degrees of freedom
     assert power(row.detectable, largest, 4, row.level) == pytest.approx(0.8, abs=1e-5)
