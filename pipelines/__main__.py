@@ -21,6 +21,7 @@ EPILOG = "Exit codes: 0 success, 1 some runs failed, 2 an error that you can cor
 
 COMMANDS = {
     "plan": ("plan", "show what would run, what is done, and what it will cost"),
+    "register": ("register", "write down what a study asks, before it has results"),
     "status": ("status", "show how many runs are in each state, and name every failed run"),
     "data": ("execute", "make the embedded data of a study"),
     "study": ("execute", "run the complete study: data, encoders, runs, report"),
@@ -54,6 +55,9 @@ def build_parser() -> argparse.ArgumentParser:
     each["compare"].add_argument("second", type=Path, metavar="SECOND", help="another study file")
     each["plan"].add_argument(
         "--seeds-needed", action="store_true", help="show how many seeds each pair needs, judged by the runs so far"
+    )
+    each["register"].add_argument(
+        "--despite-runs", action="store_true", help="register a study that has runs; they are named, and its claims exploratory"
     )
     each["weights"].add_argument("action", choices=["inspect"], help="what to do")
     each["weights"].add_argument("file", type=Path, metavar="FILE", help="a file or folder of weights")

@@ -187,6 +187,12 @@ class Study(Frozen):
                     f"{where}: {seeds} seed{'s' if seeds > 1 else ''} cannot be paired evenly with {count} seeds of the "
                     f"encoders; give a multiple of {count}, or set sweep.encoder_seeds: crossed"
                 )
+            if self.design.seeds == "sequential" and (part.sweep.encoder_seeds == "crossed" or seeds != count):
+                raise ValueError(
+                    f"design.seeds: a sequential design adds draws that share nothing, but {seeds} fine-tuning seeds share "
+                    f"{count} seeds of the encoders; give each its own (encoders.NAME.seeds, sweep.encoder_seeds: paired), or "
+                    "one seed to all"
+                )
         return self
 
     @model_validator(mode="after")

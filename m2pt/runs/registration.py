@@ -159,13 +159,15 @@ def changed(registration: Registration, study: Study) -> list[str]:
 def older(registration: Registration, started: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
     """The runs that are older than a registration: those that it names, and those with an attempt before its date.
 
+    It names runs whose id was not known then by their readable names.
+
     Args:
         registration: the registration.
         started: the id of each run, and when its attempts started (ISO 8601; empty where that was not recorded).
 
     """
     known, date = set(registration.older_runs), datetime.fromisoformat(registration.date)
-    return [name for name, times in started if name in known or any(_before(time, date) for time in times)]
+    return [name for name, times in started if known & {name, name[:-9]} or any(_before(time, date) for time in times)]
 
 
 def _before(time: str, date: datetime) -> bool:

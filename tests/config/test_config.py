@@ -52,6 +52,11 @@ def test_a_study_cannot_be_changed():
         (MINIMAL.replace("kind: mae}", "kind: mae, seedz: 1}"), "encoders.mae.seedz: unknown key"),
         (MINIMAL.replace("  mae:", "  random: {kind: mae}\n  mae:"), "encoders.random: the name is taken"),
         (MINIMAL + "design: {seeds: sequential}", "design: planned: is missing; a sequential design needs"),
+        (
+            "study: tiny\nencoders: {mae: {kind: mae, seeds: [0, 1]}}\nsweep: {seeds: [0, 1, 2, 3]}\n"
+            "design: {seeds: sequential, planned: 4}",
+            "design.seeds: a sequential design adds draws that share nothing, but 4 fine-tuning seeds share 2",
+        ),
         (MINIMAL + "design: {planned: 8}", "design: planned: is for sequential designs alone; remove it"),
         (MINIMAL + "design: {seeds: sequential, planned: 2}", "design.planned: input should be greater than or equal to 3"),
         (MINIMAL + "design: {smallest_difference: 0}", "design.smallest_difference: input should be greater than 0"),

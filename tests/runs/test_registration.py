@@ -104,12 +104,13 @@ def test_a_sequential_design_may_add_seeds_and_nothing_else(tmp_path: Path):
 
 
 def test_runs_are_older_if_they_are_named_or_began_before(tmp_path: Path):
-    registration = write_registration(tmp_path / "tiny.json", content(study(), older_runs=["a"]))
+    registration = write_registration(tmp_path / "tiny.json", content(study(), older_runs=["a", "x-s0"]))
     times = {
         "a": [],
         "b": ["2026-11-26T05:59:59+00:00"],
         "c": ["2026-11-26T07:30:00+01:00"],
         "d": ["2026-11-26T06:30:00+01:00"],
         "e": [""],
+        "x-s0-12345678": [],
     }
-    assert older(registration, times.items()) == ["a", "b", "d"]
+    assert older(registration, times.items()) == ["a", "b", "d", "x-s0-12345678"]

@@ -13,7 +13,9 @@ average of other modalities that is shown passes half of its share to its pairs.
 average beyond "it is not 0": its direction where it is shown, and a margin where it is not (`Claim.margin`). A margin is one
 end of the two-sided interval at the level of the average's own test, and like a wrong direction it is false only if that
 interval misses the true average on one side, the side of 0: with half of the level. So all claims, their directions and margins
-hold together.
+hold together. Where a smallest difference of interest is declared, the average passes on a quarter of its share only. The other
+quarter pays for saying that the average is larger: where that is false, the interval at half of the level misses it on one side.
+That it is smaller, on either side, needs no more than a margin does.
 
 Why this graph: simulated with 12 pairs, differences of standard deviation 1.41 that share their random runs, and a control that
 is shown. Chance of a claim about other modalities at 4, 5 and 10 seeds, in percent:
@@ -39,6 +41,7 @@ from m2pt.analysis.numbers.cells import CONTROLS, MEASURES, Condition, Role
 from m2pt.analysis.numbers.comparisons import Comparison, Summary, average
 from m2pt.analysis.numbers.evidence import tested_over_random
 from m2pt.analysis.numbers.families import Graph
+from m2pt.analysis.numbers.rules import FIXED, Rule
 from m2pt.analysis.numbers.samples import OverSamples, Scores, over_samples
 from m2pt.analysis.numbers.statistics import BySeed, Estimate
 from m2pt.analysis.numbers.unequal import Missing
@@ -47,16 +50,18 @@ Kind = Literal["others", "control", "pair"]
 
 _SHARES: dict[Kind, float] = {"others": 0.6, "pair": 0.2, "control": 0.2}
 _PASSED: dict[Kind, float] = {"others": 0.5, "pair": 1.0, "control": 1.0}
+_PASSED_WITH_SMALLEST = 0.25
 
 
 @dataclass(frozen=True)
 class Claim:
     """One hypothesis: that some comparisons are 0 on average.
 
-    `estimate` is their mean over seeds. `p_value` is that of the worst case where runs are missing on one side more than on the
-    other. `adjusted_p` is at most 0.05 where the claim is made; `weight` the share of the primary family's error rate that it was
-    last tested at, 0 for an exploratory claim. `further` has its test samples as a sample, where it is known what each of them
-    scored; `further_p` is the p-value of that, adjusted in the same graph.
+    `estimate` is their mean over seeds, judged by `rule`. `p_value` is that of the worst case where runs are missing on one side
+    more than on the other. `adjusted_p` is at most 0.05 where the claim is made; `weight` the share of the primary family's error
+    rate that it was last tested at, 0 for an exploratory claim and where no claim may be made; `share` the one that it had at the
+    start. `further` has its test samples as a sample, where it is known what each of them scored; `further_p` is the p-value of
+    that, adjusted in the same graph.
     """
 
     kind: Kind
@@ -66,6 +71,8 @@ class Claim:
     p_value: float | None
     adjusted_p: float | None = None
     weight: float = 0.0
+    share: float = 0.0
+    rule: Rule = FIXED
     further: OverSamples | None = None
     further_p: float | None = None
 
@@ -107,7 +114,33 @@ class Claim:
         """
         if self.sign or self.missing.is_suspect or not self.weight:
             return None
-        return _margin(self.estimate, families.SIGNIFICANT * self.weight)
+        return self._largest(families.SIGNIFICANT * self.weight)
+
+    @property
+    def size(self) -> int | None:
+        """How the difference compares with the smallest one of interest.
+
+        1 if it is shown to be larger, on the side of its sign; -1 if it is shown to be smaller, on either side; 0 if neither is
+        shown; None where none was declared, or nothing can be said. Both hold together with all other claims.
+        """
+        smallest, mean = self.rule.smallest, self.estimate.mean
+        if smallest is None or mean is None or self.estimate.half_width is None or not self.weight or self.missing.is_suspect:
+            return None
+        level = families.SIGNIFICANT * self.weight
+        reach = self.rule.half_width(self.estimate, level / 2)
+        if self.sign and reach is not None and abs(mean) - reach > smallest:
+            return 1
+        largest = self._largest(level)
+        return -1 if largest is not None and largest < smallest else 0
+
+    def ends(self, level: float) -> tuple[float, ...]:
+        """The ends of the two-sided interval that misses the true mean with this probability; empty where there is none."""
+        mean, reach = self.estimate.mean, self.rule.half_width(self.estimate, level)
+        return () if mean is None or reach is None else (mean - reach, mean + reach)
+
+    def _largest(self, level: float) -> float | None:
+        """The larger of these ends, by size."""
+        return max(map(abs, self.ends(level)), default=None)
 
     @property
     def is_withheld(self) -> bool:
@@ -137,22 +170,24 @@ class Claims:
         return [item for item in self.controls if item.role == role]
 
 
-def claims(summaries: Sequence[Summary], scores: Scores | None = None) -> dict[Condition, Claims]:
+def claims(summaries: Sequence[Summary], scores: Scores | None = None, rule: Rule = FIXED) -> dict[Condition, Claims]:
     """Test the claims about all conditions of a study; the first that asks for gains over random weights has the primary ones.
 
-    The averages of the other conditions, and those of random weights in all of them, are one exploratory family. Their pairs are
-    claimed in tables alone.
+    These are judged by `rule`; all others by the t test of a fixed number of seeds. The averages of the other conditions, and
+    those of random weights in all of them, are one exploratory family. Their pairs are claimed in tables alone.
 
     With `scores`, what each test sample scored, the primary claims are tested for further test samples too. That is a second
     family, with the same graph and a family-wise error of 5 % of its own. Its p-values are never smaller, so it makes no claim
-    that the first does not make.
+    that the first does not make. It is for fixed designs alone.
     """
     family = tested_over_random(summaries)
     drafts = {summary.condition: _draft(summary) for summary in summaries}
     first = next((condition for condition, item in drafts.items() if item.others or item.controls), None)
-    made = {
-        condition: _primary(item, scores or {}) if condition == first else replace(item, pairs=())
-        for condition, item in drafts.items()
+    made = {condition: replace(item, pairs=()) for condition, item in drafts.items()}
+    made |= {
+        summary.condition: _primary(_draft(summary, rule), rule, scores or {})
+        for summary in summaries
+        if summary.condition == first
     }
     adjusted = iter(families.discoveries([claim.p_value for item in made.values() for claim in _exploratory(item)]))
     for condition, item in made.items():
@@ -168,29 +203,32 @@ def _exploratory(item: Claims) -> list[Claim]:
     return [*(() if item.is_primary else (*item.others, *item.controls)), *item.random_gains]
 
 
-def _draft(summary: Summary) -> Claims:
+def _draft(summary: Summary, rule: Rule = FIXED) -> Claims:
     """The claims of one condition, not corrected yet."""
     within = unequal.ranges(summary.cells)
 
     def of(kind: Kind, items: Sequence[Comparison]) -> list[Claim]:
-        return [_claim(kind, mine, within) for mine in _by_metric(items)]
+        return [_claim(kind, mine, within, rule) for mine in _by_metric(items)]
 
     others = of("others", summary.select("random", "pair"))
-    pairs = [_pair(item) for claim in others for item in claim.comparisons if len(claim.comparisons) > 1]
+    pairs = [_pair(item, within, rule) for claim in others for item in claim.comparisons if len(claim.comparisons) > 1]
     controls = [claim for role in CONTROLS for claim in of("control", summary.select("random", role))]
-    gains = of("control", summary.select("baseline", "random"))
+    gains = [_claim("control", mine, within) for mine in _by_metric(summary.select("baseline", "random"))]
     return Claims(False, tuple(others), tuple(pairs), tuple(controls), tuple(gains))
 
 
-def _primary(item: Claims, scores: Scores) -> Claims:
+def _primary(item: Claims, rule: Rule, scores: Scores) -> Claims:
     family = [*item.others, *item.pairs, *item.controls]
-    family = [replace(claim, further=over_samples(claim.estimate, claim.measured, scores)) for claim in family]
-    graph = _graph(family)
-    tested = families.decide(graph, [claim.p_value for claim in family])
+    if rule.planned is None and not rule.refused:
+        family = [replace(claim, further=over_samples(claim.estimate, claim.measured, scores)) for claim in family]
+    graph = _graph(family, rule)
+    tested = families.decide(graph, [None if rule.refused else claim.p_value for claim in family])
     beyond = families.decide(graph, [_further_p(claim) for claim in family])
     made = iter(
-        replace(claim, adjusted_p=p, weight=weight, further_p=further)
-        for claim, p, weight, further in zip(family, tested.adjusted_p, tested.weights, beyond.adjusted_p, strict=True)
+        replace(claim, adjusted_p=p, weight=0.0 if rule.refused else weight, further_p=further, share=share)
+        for claim, p, weight, further, share in zip(
+            family, tested.adjusted_p, tested.weights, beyond.adjusted_p, graph.weights, strict=True
+        )
     )
     others, pairs, controls = (tuple(next(made) for _ in items) for items in (item.others, item.pairs, item.controls))
     return replace(item, is_primary=True, others=others, pairs=pairs, controls=controls)
@@ -209,30 +247,27 @@ def _by_metric(comparisons: Sequence[Comparison]) -> list[list[Comparison]]:
     return list(groups.values())
 
 
-def _claim(kind: Kind, comparisons: Sequence[Comparison], within: unequal.Ranges) -> Claim:
+def _claim(kind: Kind, comparisons: Sequence[Comparison], within: unequal.Ranges, rule: Rule = FIXED) -> Claim:
     pairs = [(item.cell, item.reference) for item in comparisons]
-    value = average(comparisons)
-    p = unequal.guarded(pairs, value, within, unequal.missing(pairs).is_suspect)
-    return Claim(kind, comparisons[0].role, tuple(comparisons), value, p)
+    value = rule.judged(average(comparisons))
+    p = unequal.guarded(pairs, value, within, unequal.missing(pairs).is_suspect, rule)
+    return Claim(kind, comparisons[0].role, tuple(comparisons), value, p, rule=rule)
 
 
-def _pair(item: Comparison) -> Claim:
-    return Claim("pair", item.role, (item,), item.estimate, item.p_value)
+def _pair(item: Comparison, within: unequal.Ranges, rule: Rule) -> Claim:
+    value = rule.judged(item.estimate)
+    p = unequal.guarded([(item.cell, item.reference)], value, within, item.p_value != item.estimate.p_value, rule)
+    return Claim("pair", item.role, (item,), value, p, rule=rule)
 
 
-def _margin(value: Estimate, level: float) -> float | None:
-    """The larger end, by size, of the two-sided interval that misses the true mean with this probability."""
-    half_width = value.half_width_at(1 - level)
-    return None if value.mean is None or half_width is None else abs(value.mean) + half_width
-
-
-def _graph(claims: Sequence[Claim]) -> Graph:
+def _graph(claims: Sequence[Claim], rule: Rule = FIXED) -> Graph:
     """The weights of the claims, and where they go; a kind that is absent leaves its share to the others in proportion."""
+    passed = _PASSED if rule.smallest is None else _PASSED | {"others": _PASSED_WITH_SMALLEST}
     counts = Counter(item.kind for item in claims)
     total = sum(_SHARES[kind] for kind in counts)
     weights = tuple(_SHARES[item.kind] / total / counts[item.kind] for item in claims)
     arrows = [[float(one is not other and _leads(one, other, counts)) for other in claims] for one in claims]
-    rows = [(row, _PASSED[item.kind] / sum(row) if any(row) else 0.0) for item, row in zip(claims, arrows, strict=True)]
+    rows = [(row, passed[item.kind] / sum(row) if any(row) else 0.0) for item, row in zip(claims, arrows, strict=True)]
     return Graph(weights, tuple(tuple(arrow * share for arrow in row) for row, share in rows))
 
 

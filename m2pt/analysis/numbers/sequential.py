@@ -19,12 +19,8 @@ stopping, so a procedure that takes any valid p-values (Bonferroni, Holm, graphs
 
 import functools
 import math
-from collections.abc import Sequence
 
-import numpy as np
 from scipy import optimize
-
-from m2pt.analysis.numbers.statistics import CONFIDENCE, Estimate, estimate
 
 _TUNED_AT = 0.01
 """The level at which intervals are narrowest. Reports use levels from 5 % (one test) to 0.4 % (one of twelve); with one in the
@@ -64,18 +60,3 @@ def p_value(statistic: float, n: int, planned: int) -> float:
     """The p-value of the hypothesis of mean 0, valid at any time of stopping: 1/E, at most 1."""
     r, square = 1 / (1 + n * mixture(planned)), statistic * statistic / (n - 1)
     return min(1.0, math.exp(-0.5 * math.log(r) - 0.5 * n * (math.log1p(square) - math.log1p(r * square))))
-
-
-def sequential(values: Sequence[float], planned: int, missing: int = 0, level: float = 1 - CONFIDENCE) -> Estimate:
-    """The mean of `values`, one per independent draw, with its interval and p-value of a sequential design.
-
-    There is no interval where the t interval has none, and none for so few draws that nothing could be shown.
-    """
-    fixed = estimate(values, len(values) + missing)
-    if fixed.mean is None or fixed.half_width is None:
-        return fixed
-    error = float(np.std(values, ddof=1)) / math.sqrt(fixed.n)
-    reach = critical(fixed.n, level, planned)
-    if math.isinf(reach):
-        return Estimate(fixed.n, fixed.dropped, fixed.mean)
-    return Estimate(fixed.n, fixed.dropped, fixed.mean, reach * error, p_value(fixed.mean / error, fixed.n, planned))

@@ -16,6 +16,7 @@ from scipy import stats
 
 from m2pt.analysis.numbers.averages import balanced
 from m2pt.analysis.numbers.cells import Cell
+from m2pt.analysis.numbers.rules import FIXED, Rule
 from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, over_seeds
 
 PLAUSIBLE = 0.2
@@ -78,15 +79,18 @@ def worst_case(pairs: Sequence[tuple[Cell, Cell]], sign: int, within: Ranges) ->
     return over_seeds(balanced([_worst(cell, other, sign, within[cell.target]) for cell, other in pairs]))
 
 
-def guarded(pairs: Sequence[tuple[Cell, Cell]], estimate: Estimate, within: Ranges, suspect: bool) -> float | None:
+def guarded(
+    pairs: Sequence[tuple[Cell, Cell]], estimate: Estimate, within: Ranges, suspect: bool, rule: Rule = FIXED
+) -> float | None:
     """The p-value of a mean difference, no smaller than that of the worst case where missing runs are `suspect`.
 
-    It is 1 where the worst case has the other sign. None where nothing was tested.
+    `estimate` was judged by `rule`, and so is the worst case. The p-value is 1 where the worst case has the other sign, None
+    where nothing was tested.
     """
     if not suspect or estimate.p_value is None or not estimate.mean:
         return estimate.p_value
     sign = 1 if estimate.mean > 0 else -1
-    worst = worst_case(pairs, sign, within)
+    worst = rule.judged(worst_case(pairs, sign, within))
     if worst.p_value is None or worst.mean is None or worst.mean * sign <= 0:
         return 1.0
     return max(estimate.p_value, worst.p_value)

@@ -15,6 +15,7 @@ from m2pt.analysis.numbers.cells import Condition
 from m2pt.analysis.numbers.claims import Claims, claims
 from m2pt.analysis.numbers.comparisons import Compared, Summary, compared
 from m2pt.analysis.numbers.contrasts import Ablations
+from m2pt.analysis.numbers.rules import Rule
 from m2pt.analysis.paper.comparison import Paper, paper
 from m2pt.analysis.paper.entries import published_of
 from m2pt.analysis.paper.sameness import KnownSamples
@@ -104,8 +105,9 @@ class Facts:
     @cached_property
     def claims(self) -> dict[Condition, Claims]:
         """What is tested about each condition; the first of the reference has the primary claims."""
-        asked = [item for item in self.ordered if not self.ablations.is_random(item.condition.part)]
-        return claims(asked, self.analysis.sample_scores)
+        design, asked = self.study.design, [item for item in self.ordered if not self.ablations.is_random(item.condition.part)]
+        rule = Rule(design.planned, design.smallest_difference, bool(self.source.validity.refusal))
+        return claims(asked, self.analysis.sample_scores, rule)
 
     def is_reference(self, condition: Condition) -> bool:
         """Whether a condition belongs to the study as it is without changes."""

@@ -8,6 +8,11 @@ from m2pt.analysis.sections.wording import counted
 from m2pt.runs.registration import Registered
 
 _MOST_NAMED = 6
+_SEQUENTIAL = (
+    "**Sequential seeds.** Seeds may be added to this study at any time (planned: {}). The intervals and p-values of the primary "
+    "claims hold at every number of seeds at once, and are wider for that. Everything exploratory has the t intervals of a "
+    "number of seeds that is chosen once, and no error rate if seeds were added because of what was seen."
+)
 _NOT_REGISTERED = (
     "The claims are **exploratory**: the study was not registered before its runs. `m2pt register` writes down the question, the "
     "claims and the seeds of a study beforehand."
@@ -15,9 +20,11 @@ _NOT_REGISTERED = (
 
 
 def notice(facts: Facts) -> tuple[Block, ...]:
-    """Why no claim is made, where that is so."""
-    words = facts.source.validity.refusal
-    return (Paragraph(prose(words), "notice"),) if words else ()
+    """Why no claim is made, where that is so; what a sequential design guarantees."""
+    words, design = facts.source.validity.refusal, facts.study.design
+    if words:
+        return (Paragraph(prose(words), "notice"),)
+    return (Paragraph(prose(_SEQUENTIAL.format(design.planned))),) if design.seeds == "sequential" else ()
 
 
 def registration(facts: Facts) -> tuple[Block, ...]:

@@ -129,7 +129,7 @@ def _others(summary: Summary, known: Claims, standing: Standing) -> list[Stateme
         if claim.estimate.half_width is None:
             made.append(Statement(f"It cannot be said yet {question}{where}.", _no_interval(claim)))
             continue
-        made += [_other(claim, where, standing), *_smaller(claim, where)]
+        made += [_other(claim, where, standing), *(_of_interest(claim, where) or _smaller(claim, where))]
     return made
 
 
@@ -153,6 +153,21 @@ def _smaller(claim: Claim, where: str) -> list[Statement]:
     words = f"{_scope([claim.estimate])}{shown}"
     level = f"{100 * (1 - SIGNIFICANT * claim.weight):.3g} %"
     return [Statement(f"{words}{where}.", f"The end of its {level} interval, the level of the test above.", "primary")]
+
+
+def _of_interest(claim: Claim, where: str) -> list[Statement]:
+    """How the average difference compares with the smallest one of interest, where one was declared."""
+    if claim.size is None or claim.rule.smallest is None:
+        return []
+    smallest = f"{claim.rule.smallest:g} points, the smallest difference of interest"
+    level = SIGNIFICANT * claim.weight / (2 if claim.size > 0 else 1)
+    ends = " to ".join(map(signed, claim.ends(level)))
+    detail = f"Its {100 * (1 - level):.3g} % interval is {ends}."
+    if claim.size == 0:
+        words = f"It is undecided whether the difference from random weights on average is as large as {smallest}{where}."
+        return [Statement(words, detail), *_smaller(claim, where)]
+    shown = f"is shown to be {'larger' if claim.size > 0 else 'smaller'} than {smallest}{where}."
+    return [Statement(f"{_scope([claim.estimate])}the difference from random weights on average {shown}", detail, "primary")]
 
 
 def _pairs(pairs: Sequence[Claim], standing: Standing) -> list[Statement]:
@@ -234,6 +249,9 @@ def _further(claim: Claim) -> str:
 
 
 def _no_interval(claim: Claim) -> str:
+    planned, n = claim.rule.planned, claim.estimate.n
+    if planned is not None and n > 1:
+        return f"A sequential design that is planned for {_count(planned, 'seed')} can show nothing with {_count(n, 'seed')}."
     return _NEEDED + (f" {_lost(claim.missing)[2:].capitalize()}." if claim.missing.differs else "")
 
 

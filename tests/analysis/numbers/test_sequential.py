@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from m2pt.analysis.numbers.sequential import critical, mixture, p_value, sequential
+from m2pt.analysis.numbers.rules import FIXED, Rule
+from m2pt.analysis.numbers.sequential import critical, mixture, p_value
 from m2pt.analysis.numbers.statistics import estimate
 
 
@@ -45,17 +46,23 @@ def test_interval_and_p_value_agree():
     for n in (3, 5, 8, 20):
         for shift in (0.0, 0.5, 2.0, 8.0):
             draws = list(rng.normal(shift, 1.0, n))
-            item = sequential(draws, planned=5)
+            item = Rule(planned=5).judged(estimate(draws))
             assert (item.sign != 0) == (item.p_value <= 0.05)
             assert item.half_width > estimate(draws).half_width
             assert item.mean == estimate(draws).mean
 
 
 def test_there_is_no_interval_where_nothing_can_be_shown():
-    few = sequential([1.0, 2.0], planned=50, missing=1)
+    few = Rule(planned=50).judged(estimate([1.0, 2.0], planned=3))
     assert (few.n, few.dropped, few.mean, few.half_width, few.p_value) == (2, 1, 1.5, None, None)
-    assert sequential([1.0, 1.0, 1.0], planned=4) == estimate([1.0, 1.0, 1.0])
-    assert sequential([], planned=4) == estimate([])
+    for values in ([1.0, 1.0, 1.0], [1.0], []):
+        assert Rule(planned=4).judged(estimate(values)) == estimate(values)
+
+
+def test_a_fixed_design_is_judged_by_its_t_interval():
+    item = estimate([1.0, 2.0, 4.0])
+    assert FIXED.judged(item) == item
+    assert FIXED.half_width(item, 0.05) == pytest.approx(4.302653 * np.std([1, 2, 4], ddof=1) / np.sqrt(3))
 
 
 DRAWS = {
@@ -88,6 +95,6 @@ def test_the_true_mean_is_in_all_intervals_at_once(effect: float):
     rng, covered = np.random.default_rng(1), 0
     for _ in range(400):
         draws = list(rng.normal(effect, 1.0, 15))
-        each = [sequential(draws[:n], planned=5) for n in range(3, 16)]
+        each = [Rule(planned=5).judged(estimate(draws[:n])) for n in range(3, 16)]
         covered += all(item.low <= effect <= item.high for item in each if item.half_width is not None)
     assert covered / 400 >= 0.95

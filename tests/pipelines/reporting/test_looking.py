@@ -10,6 +10,7 @@ from m2pt.config.study_file import parse_study
 from m2pt.files import documents
 from m2pt.runs.folder import RECORD, create_run
 from m2pt.runs.looks import read_looks
+from pipelines.__main__ import main
 from pipelines.planning.plan import Plan, resolve
 from pipelines.reporting.rendering import render_report
 from tests.run_records import finetune_document
@@ -122,3 +123,84 @@ def test_the_report_is_the_same_for_programs():
     document = json.loads(Path("out/report.json").read_text())
     findings = next(section for section in document["sections"] if section["anchor"] == "findings")
     assert any(block.get("text", "").startswith("No claim is made") for block in findings["blocks"])
+
+
+def test_a_sequential_design_keeps_its_claims_when_seeds_are_added():
+    more = "design: {seeds: sequential, planned: 5}\n"
+    run(declared([0, 1, 2, 3], more=more))
+    first = report(declared([0, 1, 2, 3], more=more))
+    run(declared([0, 1, 2, 3, 4], more=more))
+    second = report(declared([0, 1, 2, 3, 4], more=more))
+    for text in (first, second):
+        assert "Sequential seeds" in text
+        assert CLAIM in text
+        assert "No claim" not in text
+    assert [look.design for look in read_looks(Path("runs/looks.jsonl"))] == ["sequential 5", "sequential 5"]
+
+
+def registered(text: str = "", *options: str) -> int:
+    Path("study.yaml").write_text(STUDY.replace("NAME", "first") + text)
+    return main(["register", "--study", "study.yaml", *options])
+
+
+def test_a_registered_study_is_confirmatory(capsys: pytest.CaptureFixture[str]):
+    assert registered("design: {smallest_difference: 1.5}\n") == 0
+    assert "registered in registrations/first.json (hash " in capsys.readouterr().out
+    document = json.loads(Path("registrations/first.json").read_text())
+    assert document["seeds"] == [0, 1, 2, 3]
+    assert document["contrast"]["methods"] == ["pathway", "random_auxiliary"]
+    assert document["smallest_difference"] == 1.5
+    assert "over 2 pairs of targets and auxiliaries" in document["question"]
+    family = [(claim["pairs"], claim["share"]) for claim in document["primary_family"]]
+    assert family[0][0] == ["image from audio", "audio from image"]
+    assert sum(share for _, share in family) == pytest.approx(1.0)
+    plan = declared([0, 1, 2, 3], more="design: {smallest_difference: 1.5}\n")
+    run(plan)
+    text = report(plan)
+    assert f"**confirmatory**: registered on {document['date'][:10]} (hash {document['hash'][:8]})" in text
+    assert "shown to be larger than 1.5 points, the smallest difference of interest" in text
+
+
+def test_without_a_registration_claims_are_exploratory():
+    run(declared([0, 1, 2, 3]))
+    assert "**exploratory**: the study was not registered" in report(declared([0, 1, 2, 3]))
+
+
+def test_a_registration_is_never_replaced(capsys: pytest.CaptureFixture[str]):
+    assert registered() == 0
+    content = Path("registrations/first.json").read_bytes()
+    assert registered("design: {smallest_difference: 1.5}\n") == 2
+    assert "registrations/first.json: the study was registered on" in capsys.readouterr().err
+    assert Path("registrations/first.json").read_bytes() == content
+
+
+def test_a_study_with_runs_is_registered_only_if_asked_and_names_them(capsys: pytest.CaptureFixture[str]):
+    run(declared([0, 1, 2, 3]))
+    assert registered() == 2
+    error = capsys.readouterr().err
+    assert "study.yaml: a study is registered before it has runs, but " in error
+    assert "and 21 more exist in runs/first" in error
+    assert len(error.splitlines()) == 1
+    assert not Path("registrations").exists()
+    assert registered("", "--despite-runs") == 0
+    assert len(json.loads(Path("registrations/first.json").read_text())["older_runs"]) == 24
+    text = report(declared([0, 1, 2, 3]))
+    assert "**exploratory**: the study was registered on" in text
+    assert "24 runs are older than the registration" in text
+
+
+def test_what_changed_since_the_registration_is_named():
+    assert registered() == 0
+    plan = declared([0, 1, 2, 3], more="pathway: {scale_init: 0.5}\n")
+    run(plan)
+    assert "this key has changed since: `pathway.scale_init`" in report(plan)
+    path = Path("registrations/first.json")
+    path.write_text(path.read_text().replace("percentage points", "points"))
+    assert "its registration was changed after it was written" in report(plan)
+
+
+def test_a_study_without_the_question_cannot_be_registered(capsys: pytest.CaptureFixture[str]):
+    Path("study.yaml").write_text(STUDY.replace("NAME", "first").replace(", random_auxiliary]", "]"))
+    assert main(["register", "--study", "study.yaml"]) == 2
+    needed = "first: asks no question that can be registered; its runs need the methods pathway and random_auxiliary"
+    assert needed in capsys.readouterr().err
