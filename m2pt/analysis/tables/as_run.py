@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from m2pt.analysis.tables.tuning import rates_as_run
 from m2pt.config import RANDOM, Study
 from m2pt.methods import METHODS, unread
@@ -73,14 +75,13 @@ def _read(spec: Spec, *sections: str, besides: Collection[str] = ()) -> dict[str
     reasons, kept = unread(spec), dict[str, Any]()
     document = spec.model_dump(mode="json")
     for section in sections:
-        for path, _ in leaves(getattr(spec, section), section):
+        for path, own in leaves(getattr(spec, section), section):
             if path not in besides and is_unread(path, reasons) is None:
                 *outer, last = path.split(".")
                 into, value = kept, document
                 for step in outer:
                     into, value = into.setdefault(step, {}), value[step]
-                if last in value:  # a default that ids leave out is left out here too
-                    into[last] = value[last]
+                into[last] = value[last] if last in value else to_jsonable_python(own)  # ids leave some defaults out
     return kept
 
 

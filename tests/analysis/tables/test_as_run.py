@@ -71,6 +71,8 @@ def test_rivals_and_encoders_show_what_they_have():
     prints = Fingerprints(dict.fromkeys(MODALITIES, "d"), {})
     shown = settings(study, part_specs(study, prints), pretrain_specs(study, prints))
     assert {form["methods"][0] for form in shown["rivals"]} >= {"adapters", "lora", "interpolation"}
+    defaults = [form["rivals"] for form in shown["rivals"] if "orca" in form["methods"]]
+    assert defaults == [{"alignment_steps": 40}], "also a default that ids leave out is shown"
     steps = {form["pretrain"]["steps"]: form["sources"] for form in shown["pretraining"]}
     assert steps == {800: ["mae", "noise"], 400: ["mae+labels", "noise+labels", "random-labels"], 1200: ["brackets"]}
     assert sources(run_specs(study, prints))[1] == ["mae+labels", "random", "noise+labels", "random-labels", "brackets"]
