@@ -59,6 +59,8 @@ class ModalitySpec:
     datasets: DatasetFolder
     """The published data sets by name."""
     embedded: Callable[[], Embedded]
+    rights: str
+    """What the embedded data set is made from, and under which licences."""
     decoders: tuple[str, ...]
     """The packages whose versions determine what can be decoded, and the result."""
     views_averaged_as: Literal["probabilities", "logits"] = "probabilities"

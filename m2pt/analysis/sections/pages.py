@@ -4,6 +4,7 @@ from m2pt.analysis.content import Page, Section, Text, plain, prose
 from m2pt.analysis.sections import (
     ablations,
     accuracy,
+    checklist,
     classes,
     curves,
     encoders,
@@ -58,6 +59,7 @@ def report(facts: Facts) -> Page:
         gaps.section(facts),
         reading.section(),
         recipes.section(facts),
+        checklist.section(facts),
         provenance.section(facts),
     )
     return Page(
@@ -74,7 +76,13 @@ def report(facts: Facts) -> Page:
 
 def costs(facts: Facts) -> Page:
     """The page of all that differs between identical executions."""
-    sections = (ledger.section(facts), tradeoffs.section(facts), machines.section(facts), executions.section(facts))
+    sections = (
+        checklist.compute(facts),
+        ledger.section(facts),
+        tradeoffs.section(facts),
+        machines.section(facts),
+        executions.section(facts),
+    )
     name = facts.study.study
     words = (
         "What the runs of this study cost here, and on which devices and with which versions they ran. All of it differs "

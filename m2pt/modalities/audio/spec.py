@@ -37,5 +37,6 @@ AUDIO = ModalitySpec(
     small=_small,
     datasets=DatasetFolder(datasets),
     embedded=_embedded,
+    rights="spoken by eSpeak NG (GPL-3.0-or-later); its library and voices are not part of the data",
     decoders=("av", "kaldi-native-fbank", "numpy", "scipy", "soundfile"),
 )

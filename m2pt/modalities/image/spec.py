@@ -38,6 +38,7 @@ IMAGE = ModalitySpec(
     small=_small,
     datasets=DatasetFolder(datasets),
     embedded=_embedded,
+    rights="made from the handwritten digits of UCI (E. Alpaydin, C. Kaynak, 1998), which their authors license under CC BY 4.0",
     decoders=("numpy", "pillow"),
     predict_scene=predict_scene,
 )

@@ -37,6 +37,7 @@ POINT = ModalitySpec(
     small=_small,
     datasets=DatasetFolder(datasets),
     embedded=_embedded,
+    rights="made from solids of trimesh (MIT licence); free of any third party's rights",
     decoders=("h5py", "numpy"),
     views_averaged_as="logits",  # as in Point-MAE
     has_rectangles=False,

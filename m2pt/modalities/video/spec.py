@@ -37,5 +37,6 @@ VIDEO = ModalitySpec(
     small=_small,
     datasets=DatasetFolder(datasets),
     embedded=_embedded,
+    rights="made from the handwritten digits of UCI (E. Alpaydin, C. Kaynak, 1998), which their authors license under CC BY 4.0",
     decoders=("av", "numpy", "pillow"),
 )

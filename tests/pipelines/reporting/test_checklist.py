@@ -1,0 +1,53 @@
+"""The filled-in checklist: answers from records in the tracked report, what differs between executions locally."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from m2pt.modalities.registry import SPECS
+from pipelines.reporting import report
+from tests.analysis import synthetic
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("checklist")
+    planned = synthetic.complete(synthetic.plan(root, 3, targets=("image", "audio"), epochs=2))
+    synthetic.write_failure(planned, planned.specs[0], "no space.")
+    return report.render(planned.source, root / "reports").parent
+
+
+def _answers(path: Path, title: str) -> dict[str, str]:
+    part = path.read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
+    lines = [line.removeprefix("- **") for line in part.splitlines() if line.startswith("- **")]
+    return dict(line.split("**: ", 1) for line in lines)
+
+
+def test_the_report_answers_what_is_the_same_after_every_execution(out: Path) -> None:
+    answers = _answers(out / "report.md", "Checklist")
+    assert answers["Seeds"].startswith("Fine-tuning seeds 0, 1, 2; one pretraining seed of each encoder.")
+    assert answers["Runs"].startswith("24 planned; 23 complete, 1 failed.")
+    assert "no run of the study chose any" in answers["Hyperparameters"]
+    assert answers["Evaluation"].startswith("Test accuracy of the last epoch's weights")
+    for name in ("image", "audio"):
+        assert SPECS[name].rights in answers["Data and licences"]
+    assert answers["Models"].startswith("Final models have 205,000 parameters; in training, 205,000 to 400,000 had gradients")
+    assert "local/costs.html" in answers["Compute"]
+    for local in ("a processor", "abc1234", "2.13.0", " min", "MiB"):
+        assert local not in " ".join(answers.values())
+
+
+def test_what_differs_between_executions_is_answered_on_the_local_page(out: Path) -> None:
+    answers = _answers(out / "local" / "costs.md", "Checklist: compute")
+    assert answers["Devices"].startswith("a processor (") and answers["Largest peak of memory"] == "117 MiB"
+    assert answers["Energy"] == "not reported by the devices"
+    assert "torch 2.13.0" in answers["Versions"] and answers["Commits"] == "abc1234abc12"
+
+
+def test_of_the_users_own_data_no_licence_is_made_up(tmp_path: Path) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, 2, targets=("image", "audio"), epochs=2))
+    own = planned.study.model_copy(update={"data": planned.study.data.model_copy(update={"embedded": None})})
+    source = replace(planned, study=own).source
+    text = report.render(source, tmp_path / "reports").with_name("report.md")
+    assert "Image: licence to be stated by whoever publishes this" in _answers(text, "Checklist")["Data and licences"]
