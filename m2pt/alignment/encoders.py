@@ -29,7 +29,7 @@ from m2pt.alignment.activations import BlockMoments, Moments, compare
 from m2pt.alignment.change import Change, Inside, Maps, apply
 from m2pt.alignment.matching import Fit, assignment, match_heads, permutation, rotation
 from m2pt.alignment.weights import match_weights
-from m2pt.config import AlignmentName
+from m2pt.config import AlignmentName, refuses_unknown
 from m2pt.modalities.shared.features import Tokens
 from m2pt.models.encoder import Encoder
 from m2pt.pathway import HasBlocks
@@ -46,6 +46,7 @@ class Probe:
     auxiliary: Sequence[Tokens]
 
 
+@refuses_unknown
 def aligned(auxiliary: Encoder, target: HasBlocks, kind: AlignmentName, probe: Callable[[], Probe]) -> Encoder:
     """A copy of the auxiliary whose blocks are in the coordinates of the target's.
 

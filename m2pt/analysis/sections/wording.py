@@ -8,6 +8,7 @@ from m2pt.analysis.numbers.comparisons import Against
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.numbers.unequal import ALL_THERE, Missing
 from m2pt.analysis.tables.headline import difference, signed, upwards
+from m2pt.config import refuses_unknown
 
 AGAINST: dict[Against, str] = {"baseline": "no auxiliary", "random": "random weights"}
 """What a cell is compared with, in words."""
@@ -135,6 +136,7 @@ def of_gain(value: Estimate, *, holds: bool = False, missing: Missing = ALL_THER
     return replace(of_difference(value, holds=holds), under=(plain(missing.words),) if missing.differs else ())
 
 
+@refuses_unknown
 def of_family(name: Family) -> str:
     """What a star means in a table of this exploratory family, as a sentence."""
     return (
