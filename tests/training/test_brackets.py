@@ -7,10 +7,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from m2pt import job
 from m2pt.config import ProceduralPretrain
 from m2pt.files.state import file_sha256
 from m2pt.models.encoder import Encoder
 from m2pt.runs.folder import ENCODER, HISTORY, RECONSTRUCTIONS, create_run, read_history
+from m2pt.runs.inputs import JobInputs, write_inputs
+from m2pt.runs.record import PretrainRecord, read_record
 from m2pt.training import pretrain as module
 from m2pt.training.brackets import BracketReader, bracket_sequences, hidden_places
 from m2pt.training.pretrain import pretrain
@@ -140,3 +143,10 @@ def test_brackets_that_cannot_be_closed_are_refused():
         ProceduralPretrain(max_depth=9)
     with pytest.raises(ValidationError, match="multiple of 2"):
         ProceduralPretrain(length=15)
+
+
+def test_a_job_on_brackets_reads_no_data(tmp_path):
+    run_dir = create_run(tmp_path, spec_of())
+    write_inputs(run_dir, JobInputs(data=str(tmp_path / "nowhere"), cache=str(tmp_path / "cache")))
+    assert job.run(run_dir) is None
+    assert read_record(run_dir, PretrainRecord).metric == "accuracy"
