@@ -161,6 +161,19 @@ def test_a_registered_study_is_confirmatory(capsys: pytest.CaptureFixture[str]):
     assert "shown to be larger than 1.5 points, the smallest difference of interest" in text
 
 
+def test_the_seeds_that_are_needed_are_for_the_smallest_difference_of_interest(capsys: pytest.CaptureFixture[str]):
+    run(declared([0, 1, 2, 3]))
+    needed = []
+    for more, words in (("", "1 point"), ("design: {smallest_difference: 0.5}\n", "0.5 points")):
+        Path("study.yaml").write_text(STUDY.replace("NAME", "first") + more)
+        assert main(["plan", "--study", "study.yaml", "--seeds-needed"]) == 0
+        output = capsys.readouterr().out
+        (line,) = (line for line in output.splitlines() if "image from audio" in line)
+        assert f"needed for {words}: at most " in line
+        needed.append(int(line.split(f"{words}: at most ")[1].split()[0]))
+    assert 2 <= needed[0] < needed[1]
+
+
 def test_without_a_registration_claims_are_exploratory():
     run(declared([0, 1, 2, 3]))
     assert "**exploratory**: the study was not registered" in report(declared([0, 1, 2, 3]))
