@@ -2,7 +2,17 @@
 
 from typing import Literal, cast
 
-from m2pt.config import RANDOM, FileSource, LabelsSource, MethodName, Modality, Study, UserError, refuses_unknown
+from m2pt.config import (
+    RANDOM,
+    FileSource,
+    LabelsSource,
+    MethodName,
+    Modality,
+    ProceduralSource,
+    Study,
+    UserError,
+    refuses_unknown,
+)
 from m2pt.methods import METHODS
 from m2pt.runs.lineage import relation, start_of
 from m2pt.runs.spec import EncoderKey
@@ -35,6 +45,11 @@ def auxiliary_keys(
         raise UserError(
             f"sweep.methods: {method} needs an auxiliary that was trained from another encoder (kind labels), which "
             f"{source} was not; choose another sweep.auxiliary_encoder, or remove the method."
+        )
+    if declaration.reads_auxiliary_samples and isinstance(study.encoders.get(source), ProceduralSource):
+        raise UserError(
+            f"sweep.methods: {method} needs an auxiliary with a tokenizer, which {source} (kind procedural) has not; choose "
+            "another sweep.auxiliary_encoder, or remove the method."
         )
     modalities = [cast(Modality, modality) for modality in auxiliary.split("+")]
     if declaration.lineage is not None:

@@ -138,6 +138,16 @@ def test_a_task_vector_needs_an_encoder_that_went_on_from_another():
         run_specs(declared, prints(declared))
 
 
+def test_a_method_that_reads_the_auxiliarys_samples_needs_its_tokenizer():
+    declared = parse_study(TEXT.replace("sweep:", "  brackets: {kind: procedural}\nsweep:"), "golden.yaml")
+    sweep = declared.sweep.model_copy(update={"auxiliary_encoder": "brackets", "methods": ("baseline", "joint_training")})
+    declared = declared.model_copy(update={"sweep": sweep})
+    with pytest.raises(
+        UserError, match=r"joint_training needs an auxiliary with a tokenizer, which brackets \(kind procedural\)"
+    ):
+        run_specs(declared, prints(declared))
+
+
 def test_file_encoders_are_not_pretrained():
     declared = parse_study(
         """
