@@ -1,4 +1,4 @@
-"""Means and paired differences with intervals over draws, and the correction for many comparisons.
+"""Means and paired differences with intervals over draws.
 
 A draw is what a run was given by chance: its fine-tuning seed and, where the study's encoders have several pretraining seeds, its
 replicate of them. The interval follows from how the two were combined:
@@ -264,19 +264,3 @@ def _less(first: float | None, second: float | None) -> float | None:
 def _mean(values: Sequence[float | None], add: Callable[[Iterable[float]], float]) -> float | None:
     known = [value for value in values if value is not None]
     return add(known) / len(known) if len(known) == len(values) else None
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down adjustment over one family: adjusted values of at most 0.05 are significant with family-wise error 5 %.
-
-    What was not tested (None) is no member of the family and stays None. Source: S. Holm, Scand. J. Statist. 6 (1979).
-    statsmodels' `multipletests` gives the same numbers to the last bit, but collects all garbage at each call: 50 ms instead of
-    0.04 ms, and a report has a hundred families.
-    """
-    tested = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
-    adjusted: list[float | None] = [None] * len(p_values)
-    largest = 0.0
-    for rank, (p, index) in enumerate(tested):
-        largest = max(largest, min(1.0, (len(tested) - rank) * p))
-        adjusted[index] = largest
-    return adjusted

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from m2pt.analysis.numbers.draws import Draw
-from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, estimate, holm, over_seeds
+from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, estimate, over_seeds
 from tests.analysis.oracles import by_seed
 
 
@@ -70,33 +70,6 @@ def test_equal_differences_give_no_interval_in_spite_of_rounding() -> None:
 
 def test_sign_is_that_of_an_interval_that_excludes_zero() -> None:
     assert [Estimate(3, mean=mean, half_width=1.0).sign for mean in (2.0, 0.5, -0.5, -2.0)] == [1, 0, 0, -1]
-
-
-def test_holm_on_a_worked_example() -> None:
-    # p = .01, .04, .03, .005 over four hypotheses: 4 x .005, 3 x .01, 2 x .03, and .04 raised to the one before it.
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
-
-def test_holm_is_that_of_statsmodels() -> None:
-    from statsmodels.stats.multitest import multipletests
-
-    p_values = np.random.default_rng(8).uniform(0, 0.2, 12)
-    assert holm(list(p_values)) == multipletests(p_values, method="holm")[1].tolist()
-
-
-def test_holm_leaves_out_what_was_not_tested_and_never_exceeds_one() -> None:
-    assert holm([None, 0.02, None, 0.9]) == [None, pytest.approx(0.04), None, pytest.approx(0.9)]
-    assert holm([0.8, 0.9]) == [1.0, 1.0]
-    assert holm([]) == []
-
-
-def test_holm_keeps_the_family_wise_error_of_a_matrix_of_null_effects() -> None:
-    rng = np.random.default_rng(5)
-    differences = rng.normal(0, 1, (1000, 12, 5))
-    p_values = stats.ttest_1samp(differences, 0, axis=2).pvalue
-    wrong = sum(min(p for p in holm(list(row)) if p is not None) <= 0.05 for row in p_values)
-    assert wrong / 1000 <= 0.05 + 0.02  # the second term is simulation error
-    assert (p_values <= 0.05).any(axis=1).mean() > 0.3  # uncorrected, every third study would claim something
 
 
 def test_a_spread_below_one_test_sample_counts_as_one() -> None:
