@@ -1,0 +1,1 @@
+"""Studies with known effects, and what the report says of them."""

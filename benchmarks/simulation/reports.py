@@ -1,0 +1,247 @@
+"""What the report says of a study, read as a reader reads it: its sentences, its stars and the runs that it calls missing.
+
+Everything is made by the code of the report; nothing is computed here. A sentence that is not known is an error, so that no new
+claim goes unnoticed.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from m2pt.analysis.content import Block, Details, Entry, Item, Items, Paragraph, SideBySide, Table, string
+from m2pt.analysis.numbers.cells import cells
+from m2pt.analysis.numbers.comparisons import Summary, compared, summaries
+from m2pt.analysis.numbers.contrasts import Ablations
+from m2pt.analysis.numbers.evidence import evidence as weighed
+from m2pt.analysis.numbers.samples import sample_evidence
+from m2pt.analysis.paper.comparison import Paper
+from m2pt.analysis.sections import evidence, findings, gains
+from m2pt.analysis.sections.facts import Facts, Source
+from m2pt.analysis.study import Analysis
+from m2pt.config.study_file import parse_study
+from m2pt.runs.validity import UNSEEN, Validity
+
+from .studies import PLACES, Place, Simulated
+
+_STUDY = parse_study(
+    "study: simulated\ndata: {embedded: {}}\nencoders: {mae: {kind: mae}}\nsweep: {seeds: [0], auxiliary_encoder: mae}\n",
+    "simulated.yaml",
+)
+
+_AVERAGE = r"auxiliaries of other modalities scored (higher|lower) than random weights on average"
+_PAIRS = r"other modalities scored (higher|lower) than random weights on (.+ from .+)"
+_CONTROL = (
+    r"auxiliaries that go on from the target's own encoder scored (higher|lower) than random weights on average: the study .+"
+)
+_RANDOM = r"random weights scored (higher|lower) than no auxiliary on average: a gain over no auxiliary is no evidence of .+"
+_SMALLER = r"the difference from random weights on average is shown to be smaller than ([\d.]+) points"
+_RESOLUTION = r"In a single pair, only a true difference of ([\d.]+) points or more can be relied on to be seen\."
+_SCOPE = re.compile(r"For (these encoders|encoders trained like these)( and on these test samples)?, (.+)\.")
+_NO_CLAIM = (
+    "This study does not show that auxiliaries of other modalities do more than random weights",
+    "The study has not been shown to detect useful weights",
+    "A gain over no auxiliary has to be compared with what random weights gain",
+    "It cannot be said yet whether auxiliaries of other modalities do more than random weights",
+    "It is not known yet whether the study can detect useful weights",
+    "No pair can be compared with its baseline yet",
+    "No run is complete yet",
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A claim that a mean of differences is above or below 0; with `limit`, that its size is below so many points.
+
+    `these_encoders` and `these_samples`: it is about these alone; without such words it is about others too.
+    """
+
+    compared: tuple[tuple[Place, Place], ...]
+    sign: int
+    limit: float | None = None
+    these_encoders: bool = False
+    these_samples: bool = False
+
+    def is_false(self, study: Simulated) -> bool:
+        """Whether it is false in this study."""
+        of_pairs = [study.truth.difference(*pair, self.these_encoders, self.these_samples) for pair in self.compared]
+        true = sum(of_pairs) / len(of_pairs)
+        return self.sign * true <= 0 if self.limit is None else abs(true) >= self.limit
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report says.
+
+    `primary` and `others` are the claims of its sentences. `stars` has the differences that a table of gains marks as shown, by
+    the title of the table; `touched` and `announced` count the numbers whose two sides lack different shares of runs, and those
+    of them beside which that is said. `resolution` is what a single pair can be relied on to show, `for_point` the seeds for a
+    difference of one point, of each pair. `refused`: no claim may be made.
+    """
+
+    primary: tuple[Difference, ...]
+    others: tuple[Difference, ...]
+    stars: dict[str, tuple[Difference, ...]]
+    touched: int = 0
+    announced: int = 0
+    resolution: float | None = None
+    for_point: tuple[float | None, ...] = ()
+    refused: bool = False
+
+
+def report(study: Simulated, validity: Validity = UNSEEN, *, sure: bool = False) -> Report:
+    """The report of a study.
+
+    Args:
+        study: its table of runs.
+        validity: what its history allows it to claim.
+        sure: whether to read how sure it is, which takes as long as all the rest.
+
+    """
+    facts = _facts(study, validity, sure)
+    (summary,) = facts.analysis.summaries
+    blocks = list(_flat(findings.section(facts).blocks))
+    primary, others = _sentences(blocks)
+    tables = [block for block in _flat(gains.section(facts).blocks) if isinstance(block, Table)]
+    lacking = _lacking(summary)
+    entries = {(table.label, place): entry for table in tables for place, entry in _entries(table)}
+    touched = [entry for key, entry in entries.items() if key in lacking]
+    stars = {table.label: tuple(_starred(table)) for table in tables}
+    said = [item for items in (primary, others) for item in items]
+    return Report(
+        primary=_claims(primary),
+        others=_claims(others),
+        stars=stars,
+        touched=len(touched),
+        announced=sum(any("missing runs" in string(line) for line in (*entry.lines, *entry.under)) for entry in touched),
+        resolution=next((float(match[1]) for item in said if (match := re.fullmatch(_RESOLUTION, string(item.text)))), None),
+        for_point=_for_point(facts) if sure else (),
+        refused=bool(validity.refusal),
+    )
+
+
+def _facts(study: Simulated, validity: Validity, sure: bool) -> Facts:
+    of_study = cells(study.table)
+    made = summaries(of_study)
+    scores = dict(study.sample_scores)
+    analysis = Analysis(
+        table=study.table, records={}, cells=of_study, summaries=made, curves={}, scales={}, timings=study.table[:0],
+        environments=[], methods=[], evidence=weighed(made) if sure else [], rankings=[], profiles=[],
+        samples={item.condition: sample_evidence(item, scores) for item in made} if sure else {}, sample_scores=scores,
+    )  # fmt: skip
+    source = Source(_STUDY, (), Path(), (), Path(), validity=validity)
+    paper = Paper([], [], {item.condition.slug: {} for item in made}, {}, [])
+    return Facts(
+        source=source, analysis=analysis, cells=compared(of_study), ablations=Ablations(), paper=paper, search=None, tuning=(),
+        labels=(), drawn=(), pictures=(), reconstructions=(), splits=(),
+    )  # fmt: skip
+
+
+def _flat(blocks: Iterable[Block]) -> Iterator[Block]:
+    for block in blocks:
+        yield block
+        if isinstance(block, Details | SideBySide):
+            yield from _flat(block.blocks)
+
+
+def _sentences(blocks: Sequence[Block]) -> tuple[list[Item], list[Item]]:
+    """The sentences below "Primary claims", and all others."""
+    primary: list[Item] = []
+    others: list[Item] = []
+    is_primary = False
+    for block in blocks:
+        if isinstance(block, Paragraph):
+            is_primary = string(block.text) == "Primary claims"
+        if isinstance(block, Items):
+            (primary if is_primary else others).extend(block.items)
+    return primary, others
+
+
+def _claims(items: Sequence[Item]) -> tuple[Difference, ...]:
+    return tuple(claim for item in items for claim in _read(string(item.text)))
+
+
+def _read(sentence: str) -> list[Difference]:
+    """What a sentence claims; nothing where it makes no claim."""
+    if sentence.startswith(_NO_CLAIM) or re.fullmatch(_RESOLUTION, sentence):
+        return []
+    scope = _SCOPE.fullmatch(sentence)
+    encoders, samples, words = scope.groups() if scope else ("", None, sentence.rstrip("."))
+    about = {"these_encoders": encoders == "these encoders", "these_samples": samples is not None}
+    if match := re.fullmatch(_AVERAGE, words):
+        return [Difference(_over_random("pathway"), _sign(match[1]), **about)]
+    if match := re.fullmatch(_PAIRS, words):
+        names = [name.split(" from ") for name in re.split(", | and ", match[2])]
+        return [Difference((_over(Place(target, "pathway", name)),), _sign(match[1]), **about) for target, name in names]
+    if match := re.fullmatch(_CONTROL, words):
+        return [Difference(_over_random("own_lineage"), _sign(match[1]), **about)]
+    if match := re.fullmatch(_RANDOM, words):
+        return [Difference(tuple((place, _none(place.target)) for place in _of("random_auxiliary")), _sign(match[1]), **about)]
+    if match := re.fullmatch(_SMALLER, words):
+        return [Difference(_over_random("pathway"), 0, float(match[1]), **about)]
+    raise ValueError(f"the simulation does not know this sentence of the report: {sentence}")
+
+
+def _entries(table: Table) -> Iterator[tuple[Place, Entry]]:
+    """The numbers of a table of gains with their cells."""
+    methods = {"own lineage": "own_lineage", "random": "random_auxiliary"}
+    for row in table.rows:
+        target = str(row[0].value)
+        for column, entry in zip(table.columns[1:], row[1:], strict=True):
+            name = string(column.title)
+            auxiliary = target if name == "own lineage" else name
+            yield Place(target, methods.get(name, "pathway"), auxiliary), entry
+
+
+def _starred(table: Table) -> Iterator[Difference]:
+    """The stars are for the draws of the study: for these encoders and on these test samples, as the page says."""
+    for place, entry in _entries(table):
+        if entry.holds and isinstance(entry.value, float):
+            reference = _over(place)[1] if table.label == "Gain over random weights" else _none(place.target)
+            several = entry.estimate is not None and entry.estimate.covers_encoders
+            yield Difference(((place, reference),), 1 if entry.value > 0 else -1, None, not several, True)
+
+
+def _lacking(summary: Summary) -> set[tuple[str, Place]]:
+    """The numbers whose two sides lack different shares of their planned runs."""
+    titles = {"random": "Gain over random weights", "baseline": "Gain over no auxiliary"}
+    lacking = set()
+    for item in summary.comparisons:
+        shares = [len(cell.complete) / len(cell.runs) for cell in (item.cell, item.reference)]
+        if shares[0] != shares[1]:
+            lacking.add((titles[item.against], Place(item.target, item.cell.method, item.auxiliary)))
+    return lacking
+
+
+def _for_point(facts: Facts) -> tuple[float | None, ...]:
+    """The seeds for one point of each pair; infinite where they are more than the report counts."""
+    section = evidence.section(facts)
+    tables = [block for block in _flat(section.blocks if section else ()) if isinstance(block, Table)]
+    table = tables[0]
+    (place,) = [number for number, column in enumerate(table.columns) if column.under == "1 point"]
+    values = [row[place] for row in table.rows if "control" not in string(row[0].text)]
+    return tuple(float("inf") if string(entry.text).startswith("over") else _number(entry) for entry in values)
+
+
+def _number(entry: Entry) -> float | None:
+    return float(entry.value) if isinstance(entry.value, int | float) else None
+
+
+def _over_random(method: str) -> tuple[tuple[Place, Place], ...]:
+    return tuple(map(_over, _of(method)))
+
+
+def _of(method: str) -> list[Place]:
+    return [place for place in PLACES if place.method == method]
+
+
+def _over(place: Place) -> tuple[Place, Place]:
+    return place, Place(place.target, "random_auxiliary", "random")
+
+
+def _none(target: str) -> Place:
+    return Place(target, "baseline", "")
+
+
+def _sign(word: str) -> int:
+    return {"higher": 1, "lower": -1}[word]

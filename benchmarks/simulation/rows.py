@@ -1,0 +1,112 @@
+"""What is measured: worlds, how often reports of their studies are wrong, and the bounds that they must keep."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from .reports import Difference, Report, report
+from .studies import Simulated, World, every_pair, one_pair, simulate
+
+Side = Literal["at most", "at least", "given"]
+ERROR = 0.05
+
+
+class Measure(NamedTuple):
+    """What is counted: a share of studies, or a mean share, and its bound. A `given` one has none: it is only told."""
+
+    name: str
+    side: Side = "at most"
+    bound: float = ERROR
+
+
+Counts = Iterator[tuple[Measure, float]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Studies of one world, and what is counted in the report of each; `before` is what it was without one error rate."""
+
+    name: str
+    count: Callable[[int, np.random.Generator], Iterable[tuple[Measure, float]]]
+    before: str = ""
+
+
+NULL = World()
+WITH_CONTROL = World(control=3.0)
+HALF = 0.5
+"""The standard deviation by which a pretraining seed moves a gain: a third of that of a paired difference."""
+
+WORLDS = {
+    "nothing": (NULL, "headline 9.3 % at 4 seeds; a star anywhere 21 %"),
+    "nothing, but the control works": (WITH_CONTROL, ""),
+    "heavy tails": (NULL.of(noise="t3"), ""),
+    "some cells vary three times as much": (NULL.of(noise="uneven"), ""),
+    "ties: whole samples of 1,000": (NULL.of(samples=1000), ""),
+    "ties: whole samples of 500, spread below one": (NULL.of(samples=500, spread=0.15), ""),
+    "15 % of runs missing at random": (NULL.of(missing=0.15), ""),
+    "cells with different numbers of seeds": (NULL.of(unequal=True), ""),
+    "the worst quarter of each pathway's runs fails": (NULL.of(worst_fail=0.25), "a gain of 0.4 shown"),
+    "one pretraining seed": (NULL.of(layout="one", encoders=HALF), "16 % at 4 seeds, 38 % at 10"),
+    "a pretraining seed for each seed": (NULL.of(layout="paired", encoders=HALF), ""),
+    "fewer pretraining seeds than seeds": (NULL.of(layout="nested", encoders=HALF), ""),
+    "pretraining seeds crossed with seeds": (NULL.of(layout="crossed", encoders=HALF), ""),
+    "one test set of 1,000": (NULL.of(test_set=True, samples=1000), "85 % at 10 seeds"),
+    "one test set, control works": (WITH_CONTROL.of(test_set=True, samples=1000), ""),
+    "one pair gains, the others do not": (WITH_CONTROL.of(gains=one_pair(4.0)), ""),
+}
+
+
+def of_world(world: World) -> Callable[[int, np.random.Generator], Counts]:
+    """How often the report of a study of a world claims something false."""
+
+    def count(seeds: int, rng: np.random.Generator) -> Counts:
+        study = simulate(world, seeds, rng)
+        yield from _false(study, report(study))
+
+    return count
+
+
+def _false(study: Simulated, said: Report) -> Counts:
+    yield Measure("any false primary claim"), float(any(claim.is_false(study) for claim in said.primary))
+    yield Measure("false share of exploratory sentences"), _share(said.others, study)
+    for table, stars in sorted(said.stars.items()):
+        yield Measure(f"false share of stars, {table.lower()}"), _share(stars, study)
+    if said.touched:
+        yield Measure("missing runs announced", "at least", 1.0), said.announced / said.touched
+
+
+def _share(claims: Sequence[Difference], study: Simulated) -> float:
+    """The share of false ones; none where there are none."""
+    return float(np.mean([claim.is_false(study) for claim in claims])) if claims else 0.0
+
+
+POWER = {
+    "twelve pairs gain 1 point": (World(gains=every_pair(1.0), control=3.0), ""),
+    "one pair gains 4 points": (World(gains=one_pair(4.0), control=3.0), ""),
+}
+
+
+def of_power(world: World) -> Callable[[int, np.random.Generator], Counts]:
+    """How often a report shows at its top that other modalities gain."""
+    others = set(world.gains)
+
+    def count(seeds: int, rng: np.random.Generator) -> Counts:
+        study = simulate(world, seeds, rng)
+        said = report(study)
+        true = [claim for claim in said.primary if claim.sign and not claim.is_false(study)]
+        yield Measure("a true claim about other modalities", "given"), float(any(others & _places(claim) for claim in true))
+        yield from _false(study, said)
+
+    return count
+
+
+def _places(claim: Difference) -> set[object]:
+    return {first for first, _ in claim.compared}
+
+
+def rows() -> list[Row]:
+    """All rows, in the order of the table of bounds."""
+    made = [Row(name, of_world(world), before) for name, (world, before) in WORLDS.items()]
+    return [*made, *(Row(name, of_power(world), before) for name, (world, before) in POWER.items())]

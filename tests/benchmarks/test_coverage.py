@@ -1,0 +1,70 @@
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from benchmarks.simulation import rows
+from benchmarks.simulation.reports import Difference, report
+from benchmarks.simulation.studies import PAIRS, PLACES, Place, World, every_pair, simulate
+
+NULL = World()
+AVERAGE = tuple((PLACES[index], Place(PLACES[index].target, "random_auxiliary", "random")) for index in PAIRS)
+
+
+@pytest.mark.parametrize("row", rows.rows(), ids=[row.name for row in rows.rows()])
+def test_every_row_reads_every_sentence_of_its_reports(row: rows.Row) -> None:
+    values = defaultdict(list)
+    for number in range(2):
+        for measure, value in row.count(4, np.random.default_rng(number)):
+            values[measure].append(value)
+    assert values and all(0 <= value <= 1 for numbers in values.values() for value in numbers)
+
+
+def test_a_large_gain_is_claimed_with_its_size_and_scope() -> None:
+    said = report(simulate(World(gains=every_pair(8.0), control=8.0), 5, np.random.default_rng(0)))
+    first = said.primary[0]
+    assert (first.compared, first.sign, first.these_encoders, first.these_samples) == (AVERAGE, 1, True, True)
+    assert len(said.stars["Gain over random weights"]) == 16
+
+
+def test_encoders_and_test_samples_that_are_sampled_are_not_in_the_scope() -> None:
+    world = World(gains=every_pair(15.0), layout="paired", encoders=0.5, test_set=True, samples=1000)
+    first = report(simulate(world, 5, np.random.default_rng(0))).primary[0]
+    assert (first.sign, first.these_encoders, first.these_samples) == (1, False, False)
+
+
+@pytest.mark.parametrize(("gain", "sign", "false"), [(1.0, 1, False), (1.0, -1, True), (0.0, 1, True), (0.0, -1, True)])
+def test_a_claim_is_false_where_the_truth_has_another_sign(gain: float, sign: int, false: bool) -> None:
+    study = simulate(World(gains=every_pair(gain)), 3, np.random.default_rng(0))
+    assert Difference(AVERAGE, sign).is_false(study) == false
+
+
+def test_what_is_true_of_these_encoders_need_not_be_of_others() -> None:
+    study = simulate(World(layout="one", encoders=0.5), 3, np.random.default_rng(0))
+    true = np.mean([study.truth.difference(*pair, True, False) for pair in AVERAGE])
+    sign = 1 if true > 0 else -1
+    assert not Difference(AVERAGE, sign, these_encoders=True).is_false(study)
+    assert Difference(AVERAGE, sign).is_false(study)
+
+
+def test_a_test_set_moves_a_difference_by_one_point() -> None:
+    rng = np.random.default_rng(0)
+    moved = [
+        simulate(World(test_set=True, samples=1000), 2, rng).truth.difference(*pair, False, True)
+        for _ in range(40)
+        for pair in AVERAGE
+    ]
+    assert np.std(moved) == pytest.approx(1.0, abs=0.15)
+    assert np.mean(moved) == pytest.approx(0.0, abs=0.2)
+
+
+def test_runs_vary_as_a_world_says() -> None:
+    rng = np.random.default_rng(0)
+    table = simulate(World(), 400, rng).table.pivot_table(
+        "test_score", "seed", ["target", "method", "auxiliary"], aggfunc="first"
+    )
+    scores = table.astype(float)
+    differences = scores["image", "pathway", "audio"] - scores["image", "random_auxiliary", "random"]
+    others = scores["image", "pathway", "point"] - scores["image", "random_auxiliary", "random"]
+    assert differences.std() == pytest.approx(2**0.5, rel=0.1)
+    assert differences.corr(others) == pytest.approx(0.5, abs=0.1)  # the pairs of a target share their reference
