@@ -9,7 +9,8 @@ _TERMS = (
      'for which one of the two runs is missing is left out, and counted ("n=4 of 5").'),
     ("Interval",
      "The 95 % interval of the mean difference. Without replicates it covers the spread between fine-tuning seeds only: "
-     "encoders are the same throughout, and another pretraining could shift everything. Test samples are the same in any case. "
+     "encoders are the same throughout, and another pretraining could shift everything. Test samples are the same too, unless "
+     "the interval is said to be for further ones. "
      "Each interval stands by itself: of all "
      "intervals of a table, 5 % are expected to miss their true values."),
     ("Replicates",
@@ -17,6 +18,11 @@ _TERMS = (
      "and fine-tuning: with paired seeds it is the t interval over replicates, each with its own mean; with crossed seeds that "
      "of the two-way random-effects model, on the safe side (Banerjee 1960). What it shows holds for encoders trained like "
      "these; without replicates, for these encoders."),
+    ("Further test samples",
+     "All runs on a target are scored on the same test samples, and methods that are right on different ones differ by chance of "
+     "the samples too. Draws and samples are crossed and both random (two-way random effects without repetition); the interval "
+     "over draws is widened by what the samples add to the variance of the mean. A primary claim that is not shown so says \"on "
+     "these test samples\"."),
     ("Primary claims",
      "The few claims that a study is for, declared before the results: the average gain of other modalities over random weights, "
      "the gains of its pairs, and the positive controls. They share one error rate of 5 % by a graph of weights (Bretz, Maurer, "
@@ -63,8 +69,11 @@ _TERMS = (
      "between targets is how much they differ beyond their seeds, as a standard deviation."),
     ("Chance that a run scores higher",
      "The share of pairs of runs on the same target, one with an auxiliary of another modality and one without it (or with "
-     "random weights), in which the first scores higher; ties count half. It has no interval, as none is known to hold for "
-     "so few runs."),
+     "random weights), in which the first scores higher; ties count half. Its bootstrap interval needs "
+     f"{BOOTSTRAP_SEEDS} draws of each target, and is given with the profiles."),
+    ("Profile",
+     "The share of a method's runs that gain more than so many points, as the mean over targets (Agarwal et al. 2021). Its band "
+     "is a bootstrap interval at each threshold by itself, not a statement about the whole line."),
     ("Critical difference",
      "How far apart the mean ranks of two methods must be to differ at 5 % after correction for all pairs of methods (Nemenyi's "
      "test)."),
