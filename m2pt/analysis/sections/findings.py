@@ -56,11 +56,12 @@ def _claims(facts: Facts, summary: Summary) -> folding.Blocks:
     statements = headline(summary, facts.ablations.controls(summary.condition), tested)
     mine = [arm for arm in facts.source.arms if tuning.condition_of(arm) == summary.condition]
     unequal = tuning.in_a_claim(mine)
-    primary = [said for said in statements if said.standing == "primary"]
-    others = [said for said in statements if said.standing != "primary"]
+    primary = [said for said in statements if said.standing in ("primary", "undecided")]
+    others = [said for said in statements if said not in primary]
+    claimed = any(said.standing == "primary" for said in primary)
     blocks: list[Block] = []
     if tested.is_primary:
-        blocks.append(Paragraph(prose("**Primary claims**" if primary else f"**{_NO_CLAIM}**")))
+        blocks.append(Paragraph(prose("**Primary claims**" if claimed else f"**{_NO_CLAIM}**")))
     blocks += [_items(primary, unequal)] if primary else []
     if has_matrix(facts, summary.condition):
         figures = tuple(map(folding.figure, facts.pictures_of("matrix", summary.condition.slug)))

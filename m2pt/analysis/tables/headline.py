@@ -5,19 +5,19 @@ family-wise error of 5 %, all others as exploratory, with a false discovery rate
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
 from m2pt.analysis.numbers.cells import CONTROLS, Role
 from m2pt.analysis.numbers.claims import Claim, Claims, claims
-from m2pt.analysis.numbers.comparisons import Comparison, Summary
+from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.numbers.contrasts import OwnControl
 from m2pt.analysis.numbers.evidence import sureness
 from m2pt.analysis.numbers.families import SIGNIFICANT
 from m2pt.analysis.numbers.statistics import Estimate
-from m2pt.analysis.numbers.unequal import Missing
+from m2pt.analysis.tables.phrases import counted, in_brackets, listed, lost_runs, pair_name, scope_of, seeds_of, where_measured
 from m2pt.methods import METHODS
 
 MINUS = "\N{MINUS SIGN}"
@@ -34,7 +34,7 @@ _DETECTS: dict[Role, str] = {
 }
 """What a positive control shows that the study can detect."""
 
-Standing = Literal["primary", "exploratory", "descriptive"]
+Standing = Literal["primary", "undecided", "exploratory", "descriptive"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Statement:
     """A claim that is true on its own, and the numbers behind it.
 
     `standing` says which error rate it has: `primary`, the family-wise one; `exploratory`, the false discovery rate of its
-    family; `descriptive` statements describe the numbers of this study and claim no difference beyond it.
+    family; `descriptive` statements describe the numbers of this study and claim no difference beyond it. `undecided` statements
+    say that a question of the primary family got no answer, which claims nothing.
     """
 
     claim: str
@@ -89,15 +90,6 @@ def headline(summary: Summary, controls: Sequence[OwnControl] = (), tested: Clai
     return made or [Statement("This study does not ask whether auxiliaries of other modalities do more than random weights.")]
 
 
-def _scope(estimates: Iterable[Estimate], *, further: bool = False) -> str:
-    """What a claim is about: these encoders, or encoders trained like these where all of its numbers sample them.
-
-    It is about these test samples, unless it is shown for further ones too.
-    """
-    encoders = "encoders trained like these" if all(item.covers_encoders for item in estimates) else "these encoders"
-    return f"For {encoders}, " if further else f"For {encoders} and on these test samples, "
-
-
 def own_controls(controls: Sequence[OwnControl]) -> list[Statement]:
     """For each method that is also run with random weights in the auxiliary's place: whether it does more than with those."""
     return [_own_control(item) for item in controls if item.overall.half_width is not None]
@@ -107,12 +99,12 @@ def _own_control(item: OwnControl) -> Statement:
     mean = item.overall.mean or 0.0
     words = f"scored {_WORDS[1 if mean > 0 else -1]} than" if item.holds else "is not shown to differ from"
     origin = "the same modality" if METHODS[item.method].takes == "own" else "other modalities"
-    claim = f"{_scope([item.overall])}`{item.method}` with encoders of {origin} {words} itself with random weights on average."
-    detail = f"{difference(item.overall)} points on average over {_count(len(item.pairs), 'pair')}"
+    claim = f"{scope_of([item.overall])}`{item.method}` with encoders of {origin} {words} itself with random weights on average."
+    detail = f"{difference(item.overall)} points on average over {counted(len(item.pairs), 'pair')}"
     shown = [pair for pair in item.pairs if pair.holds]
-    count = _count(len(item.pairs), "pair")
-    among = f"shown in {len(shown) or 'none'} of {count}{_listing(shown)}" if len(item.pairs) > 1 else ""
-    ends = [f"({_seeds(item.overall)})", *([f"; {among}"] if among else []), _lost(item.missing)]
+    count = counted(len(item.pairs), "pair")
+    among = f"shown in {len(shown) or 'none'} of {count}{in_brackets(shown)}" if len(item.pairs) > 1 else ""
+    ends = [f"({seeds_of(item.overall)})", *([f"; {among}"] if among else []), lost_runs(item.missing)]
     return Statement(claim, f"{detail} {''.join(ends)}.", "exploratory")
 
 
@@ -125,7 +117,7 @@ def _others(summary: Summary, known: Claims, standing: Standing) -> list[Stateme
         return [Statement(lack, "It lacks the random control.")] if asked else []
     made = []
     for claim in known.others:
-        where = _where(claim, known.others)
+        where = where_measured(claim, known.others)
         if claim.estimate.half_width is None:
             made.append(Statement(f"It cannot be said yet {question}{where}.", _no_interval(claim)))
             continue
@@ -137,12 +129,12 @@ def _other(claim: Claim, where: str, standing: Standing) -> Statement:
     """What is said of one average over pairs."""
     if claim.sign:
         scored = f"auxiliaries of other modalities scored {_WORDS[claim.sign]} than random weights on average{where}."
-        words = f"{_scope([claim.estimate], further=claim.covers_samples)}{scored}"
+        words = f"{scope_of([claim.estimate], further=claim.covers_samples)}{scored}"
         return Statement(words, _numbers(claim), standing)
     words = f"This study does not show that auxiliaries of other modalities do more than random weights{where}."
     if claim.is_withheld:
         words += " The runs that are missing could alone have made the difference that the others have."
-    return Statement(words, _numbers(claim))
+    return Statement(words, _numbers(claim), "undecided" if standing == "primary" else "descriptive")
 
 
 def _smaller(claim: Claim, where: str) -> list[Statement]:
@@ -150,7 +142,7 @@ def _smaller(claim: Claim, where: str) -> list[Statement]:
     if claim.margin is None:
         return []
     shown = f"the difference from random weights on average is shown to be smaller than {upwards(claim.margin)} points"
-    words = f"{_scope([claim.estimate])}{shown}"
+    words = f"{scope_of([claim.estimate])}{shown}"
     level = f"{100 * (1 - SIGNIFICANT * claim.weight):.3g} %"
     return [Statement(f"{words}{where}.", f"The end of its {level} interval, the level of the test above.", "primary")]
 
@@ -167,7 +159,7 @@ def _of_interest(claim: Claim, where: str) -> list[Statement]:
         words = f"It is undecided whether the difference from random weights on average is as large as {smallest}{where}."
         return [Statement(words, detail), *_smaller(claim, where)]
     shown = f"is shown to be {'larger' if claim.size > 0 else 'smaller'} than {smallest}{where}."
-    return [Statement(f"{_scope([claim.estimate])}the difference from random weights on average {shown}", detail, "primary")]
+    return [Statement(f"{scope_of([claim.estimate])}the difference from random weights on average {shown}", detail, "primary")]
 
 
 def _pairs(pairs: Sequence[Claim], standing: Standing) -> list[Statement]:
@@ -176,9 +168,9 @@ def _pairs(pairs: Sequence[Claim], standing: Standing) -> list[Statement]:
     for sign, word in _WORDS.items():
         shown = [item for item in pairs if item.sign == sign]
         if shown:
-            names = _listed([_name(item.comparisons[0]) for item in shown])
-            numbers = "; ".join(f"{_name(item.comparisons[0])} {_numbers(item)}" for item in shown)
-            scope = _scope([item.estimate for item in shown], further=all(item.covers_samples for item in shown))
+            names = listed([pair_name(item.comparisons[0]) for item in shown])
+            numbers = "; ".join(f"{pair_name(item.comparisons[0])} {_numbers(item)}" for item in shown)
+            scope = scope_of([item.estimate for item in shown], further=all(item.covers_samples for item in shown))
             made.append(Statement(f"{scope}other modalities scored {word} than random weights on {names}.", numbers, standing))
     return made
 
@@ -187,21 +179,22 @@ def _controls(known: Claims, role: Role, standing: Standing) -> list[Statement]:
     """A positive control: whether the study could have seen useful weights at all."""
     made = []
     for claim in known.control(role):
-        where, detected = _where(claim, known.control(role)), _DETECTS[role]
+        where, detected = where_measured(claim, known.control(role)), _DETECTS[role]
         values = ", ".join(f"{item.target} {difference(item.estimate)}" for item in claim.comparisons)
         if claim.estimate.half_width is None:
             made.append(Statement(f"It is not known yet whether the study can detect {detected}{where}.", _no_interval(claim)))
             continue
         detail = f"{_numbers(claim)} By target: {values}."
         scored = f"scored {_WORDS.get(claim.sign, '')} than random weights on average{where}"
-        words = f"{_scope([claim.estimate], further=claim.covers_samples)}{_CONTROL[role]} {scored}"
+        words = f"{scope_of([claim.estimate], further=claim.covers_samples)}{_CONTROL[role]} {scored}"
         if claim.sign > 0:
             made.append(Statement(f"{words}: the study can detect {detected}.", detail, standing))
         elif claim.sign < 0:
             made.append(Statement(f"{words}: the study does not detect {detected}.", detail, standing))
         else:
             lack = f"The study has not been shown to detect {detected}{where}, so the absence of a gain means little."
-            made.append(Statement(lack, f"Positive control, {_CONTROL[role]} against random weights: {detail}"))
+            words = f"Positive control, {_CONTROL[role]} against random weights: {detail}"
+            made.append(Statement(lack, words, "undecided" if standing == "primary" else "descriptive"))
     return made
 
 
@@ -220,11 +213,11 @@ def _baseline(summary: Summary, known: Claims) -> list[Statement]:
         return [Statement("No pair can be compared with its baseline yet.", _NEEDED)]
     average, gained = summary.averages["baseline"], [item for item in known.random_gains if item.estimate.mean is not None]
     detail = f"Other modalities on average {difference(average)} points" if average.mean is not None else ""
-    words = ", ".join(f"{difference(item.estimate)} points{_where(item, gained)}" for item in gained)
+    words = ", ".join(f"{difference(item.estimate)} points{where_measured(item, gained)}" for item in gained)
     detail += f"{'; r' if detail else 'R'}andom weights on average {words}" if gained else ""
     detail = f"Against no auxiliary: {detail[:1].lower()}{detail[1:]}." if detail else ""
     if known.random_gains and all(item.sign > 0 for item in known.random_gains):
-        scope = _scope([item.estimate for item in known.random_gains])
+        scope = scope_of([item.estimate for item in known.random_gains])
         claim = f"{scope}random weights scored higher than no auxiliary on average: a gain over no auxiliary is no evidence of"
         return [Statement(f"{claim} knowledge from another modality.", detail, "exploratory")]
     return [Statement("A gain over no auxiliary has to be compared with what random weights gain.", detail)]
@@ -233,13 +226,13 @@ def _baseline(summary: Summary, known: Claims) -> list[Statement]:
 def _numbers(claim: Claim) -> str:
     """The numbers behind a claim, as a sentence."""
     items, known = claim.comparisons, claim.measured
-    seeds = _seeds(claim.estimate)
+    seeds = seeds_of(claim.estimate)
     noun = "pair" if claim.kind in ("others", "pair") else "target"
-    over = "" if claim.kind == "pair" else f" on average over {_count(len(known), noun)}"
+    over = "" if claim.kind == "pair" else f" on average over {counted(len(known), noun)}"
     left = [item for item in items if item not in known]
-    without = f"; without {_listed([_name(item) for item in left])}, which lack complete runs" if left and known else ""
+    without = f"; without {listed([pair_name(item) for item in left])}, which lack complete runs" if left and known else ""
     p = "" if claim.adjusted_p is None else f"; p = {claim.adjusted_p:.3f} after the correction"
-    return f"{difference(claim.estimate)} points{over} ({seeds}){p}{_further(claim)}{without}{_lost(claim.missing)}."
+    return f"{difference(claim.estimate)} points{over} ({seeds}){p}{_further(claim)}{without}{lost_runs(claim.missing)}."
 
 
 def _further(claim: Claim) -> str:
@@ -251,18 +244,8 @@ def _further(claim: Claim) -> str:
 def _no_interval(claim: Claim) -> str:
     planned, n = claim.rule.planned, claim.estimate.n
     if planned is not None and n > 1:
-        return f"A sequential design that is planned for {_count(planned, 'seed')} can show nothing with {_count(n, 'seed')}."
-    return _NEEDED + (f" {_lost(claim.missing)[2:].capitalize()}." if claim.missing.differs else "")
-
-
-def _lost(missing: Missing) -> str:
-    """The runs that are missing, where one side lacks a larger share than the other."""
-    return f"; {missing.words}" if missing.differs else ""
-
-
-def _where(claim: Claim, among: Sequence[Claim]) -> str:
-    """The metric of a claim, where there are several: points of different metrics have no common average."""
-    return f" on the targets measured by {claim.metric}" if len(among) > 1 else ""
+        return f"A sequential design that is planned for {counted(planned, 'seed')} can show nothing with {counted(n, 'seed')}."
+    return _NEEDED + (f" {lost_runs(claim.missing)[2:].capitalize()}." if claim.missing.differs else "")
 
 
 def upwards(value: float) -> str:
@@ -282,30 +265,5 @@ def _resolution(summary: Summary, known: Claims) -> list[Statement]:
     chance = (
         f"difference of {upwards(median(sizes))} points is shown in the table of gains with a probability of 80 % or more, after"
     )
-    end = f"the correction for {_count(known.family, 'comparison')}; the spread is taken at its upper 90 % bound."
+    end = f"the correction for {counted(known.family, 'comparison')}; the spread is taken at its upper 90 % bound."
     return [Statement(claim, f"{sure} {chance} {end}")]
-
-
-def _name(item: Comparison) -> str:
-    return f"{item.target} from {item.auxiliary}"
-
-
-def _listing(items: Sequence[Comparison]) -> str:
-    return f" ({_listed([_name(item) for item in items])})" if items else ""
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
-
-
-def _seeds(item: Estimate) -> str:
-    """How many seeds an estimate is over, on both levels."""
-    if item.replicates == 1:
-        return _count(item.n, "seed")
-    if item.replicates == item.n:
-        return f"{item.n} seeds, each with encoders of its own"
-    return f"{item.n} runs each, over {item.replicates} pretraining seeds"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -140,6 +140,12 @@ def test_the_difference_that_is_excluded_is_true() -> None:
     assert told.standing == "primary" and "its 96.2 % interval" in told.detail
 
 
+def test_a_question_of_the_primary_family_without_an_answer_stands_with_the_claims() -> None:
+    told = _told({"image": 0.1, "audio": -0.1, "point": 0.05, "video": -0.05}, (0.3, -0.4, 0.1, -0.1))
+    assert told[0].claim.startswith("This study does not show") and told[0].standing == "undecided"
+    assert [item.standing for item in told[2:]] == ["descriptive"] * len(told[2:])
+
+
 def test_nothing_is_said_of_other_targets() -> None:
     told = _told(GAINS, (0.3, -0.4, 0.1, -0.1))
     assert told[0].claim == HIGHER and told[0].standing == "primary"

@@ -1,0 +1,56 @@
+"""Parts of the sentences that say what a study shows."""
+
+from collections.abc import Iterable, Sequence
+
+from m2pt.analysis.numbers.claims import Claim
+from m2pt.analysis.numbers.comparisons import Comparison
+from m2pt.analysis.numbers.statistics import Estimate
+from m2pt.analysis.numbers.unequal import Missing
+
+
+def scope_of(estimates: Iterable[Estimate], *, further: bool = False) -> str:
+    """What a claim is about: these encoders, or encoders trained like these where all of its numbers sample them.
+
+    It is about these test samples, unless it is shown for further ones too.
+    """
+    encoders = "encoders trained like these" if all(item.covers_encoders for item in estimates) else "these encoders"
+    return f"For {encoders}, " if further else f"For {encoders} and on these test samples, "
+
+
+def lost_runs(missing: Missing) -> str:
+    """The runs that are missing, where one side lacks a larger share than the other."""
+    return f"; {missing.words}" if missing.differs else ""
+
+
+def where_measured(claim: Claim, among: Sequence[Claim]) -> str:
+    """The metric of a claim, where there are several: points of different metrics have no common average."""
+    return f" on the targets measured by {claim.metric}" if len(among) > 1 else ""
+
+
+def pair_name(item: Comparison) -> str:
+    """A pair in words."""
+    return f"{item.target} from {item.auxiliary}"
+
+
+def in_brackets(items: Sequence[Comparison]) -> str:
+    """Pairs in brackets; nothing for none."""
+    return f" ({listed([pair_name(item) for item in items])})" if items else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a list in a sentence."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+
+
+def seeds_of(item: Estimate) -> str:
+    """How many seeds an estimate is over, on both levels."""
+    if item.replicates == 1:
+        return counted(item.n, "seed")
+    if item.replicates == item.n:
+        return f"{item.n} seeds, each with encoders of its own"
+    return f"{item.n} runs each, over {item.replicates} pretraining seeds"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
