@@ -19,7 +19,8 @@ from multiprocessing import get_context
 
 import numpy as np
 from simulation import intervals
-from simulation.rows import Measure, rows
+from simulation.measures import Measure
+from simulation.rows import rows
 
 BATCH = 20
 CHANCE = 3.0

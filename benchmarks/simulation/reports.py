@@ -19,12 +19,13 @@ from m2pt.analysis.paper.comparison import Paper
 from m2pt.analysis.sections import evidence, findings, gains
 from m2pt.analysis.sections.facts import Facts, Source
 from m2pt.analysis.study import Analysis
+from m2pt.config import Study
 from m2pt.config.study_file import parse_study
 from m2pt.runs.validity import UNSEEN, Validity
 
 from .studies import PLACES, Place, Simulated
 
-_STUDY = parse_study(
+STUDY = parse_study(
     "study: simulated\ndata: {embedded: {}}\nencoders: {mae: {kind: mae}}\nsweep: {seeds: [0], auxiliary_encoder: mae}\n",
     "simulated.yaml",
 )
@@ -35,7 +36,7 @@ _CONTROL = (
     r"auxiliaries that go on from the target's own encoder scored (higher|lower) than random weights on average: the study .+"
 )
 _RANDOM = r"random weights scored (higher|lower) than no auxiliary on average: a gain over no auxiliary is no evidence of .+"
-_SMALLER = r"the difference from random weights on average is shown to be smaller than ([\d.]+) points"
+_SMALLER = r"the difference from random weights on average is shown to be (smaller|larger) than ([\d.]+) points(?:, .+)?"
 _RESOLUTION = r"In a single pair, only a true difference of ([\d.]+) points or more can be relied on to be seen\."
 _SCOPE = re.compile(r"For (these encoders|encoders trained like these)( and on these test samples)?, (.+)\.")
 _NO_CLAIM = (
@@ -46,12 +47,13 @@ _NO_CLAIM = (
     "It is not known yet whether the study can detect useful weights",
     "No pair can be compared with its baseline yet",
     "No run is complete yet",
+    "It is undecided whether the difference from random weights on average is as large as",
 )
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A claim that a mean of differences is above or below 0; with `limit`, that its size is below so many points.
+    """A claim that a mean of differences is above or below 0; with `limit`, that its size is below so many points, or `beyond`.
 
     `these_encoders` and `these_samples`: it is about these alone; without such words it is about others too.
     """
@@ -59,6 +61,7 @@ class Difference:
     compared: tuple[tuple[Place, Place], ...]
     sign: int
     limit: float | None = None
+    beyond: bool = False
     these_encoders: bool = False
     these_samples: bool = False
 
@@ -66,7 +69,9 @@ class Difference:
         """Whether it is false in this study."""
         of_pairs = [study.truth.difference(*pair, self.these_encoders, self.these_samples) for pair in self.compared]
         true = sum(of_pairs) / len(of_pairs)
-        return self.sign * true <= 0 if self.limit is None else abs(true) >= self.limit
+        if self.limit is None:
+            return self.sign * true <= 0
+        return abs(true) <= self.limit if self.beyond else abs(true) >= self.limit
 
 
 @dataclass(frozen=True)
@@ -89,16 +94,17 @@ class Report:
     refused: bool = False
 
 
-def report(study: Simulated, validity: Validity = UNSEEN, *, sure: bool = False) -> Report:
+def report(study: Simulated, declared: Study = STUDY, validity: Validity = UNSEEN, *, sure: bool = False) -> Report:
     """The report of a study.
 
     Args:
         study: its table of runs.
+        declared: its study file, as far as claims depend on it.
         validity: what its history allows it to claim.
         sure: whether to read how sure it is, which takes as long as all the rest.
 
     """
-    facts = _facts(study, validity, sure)
+    facts = _facts(study, declared, validity, sure)
     (summary,) = facts.analysis.summaries
     blocks = list(_flat(findings.section(facts).blocks))
     primary, others = _sentences(blocks)
@@ -120,7 +126,7 @@ def report(study: Simulated, validity: Validity = UNSEEN, *, sure: bool = False)
     )
 
 
-def _facts(study: Simulated, validity: Validity, sure: bool) -> Facts:
+def _facts(study: Simulated, declared: Study, validity: Validity, sure: bool) -> Facts:
     of_study = cells(study.table)
     made = summaries(of_study)
     scores = dict(study.sample_scores)
@@ -129,7 +135,7 @@ def _facts(study: Simulated, validity: Validity, sure: bool) -> Facts:
         environments=[], methods=[], evidence=weighed(made) if sure else [], rankings=[], profiles=[],
         samples={item.condition: sample_evidence(item, scores) for item in made} if sure else {}, sample_scores=scores,
     )  # fmt: skip
-    source = Source(_STUDY, (), Path(), (), Path(), validity=validity)
+    source = Source(declared, (), Path(), (), Path(), validity=validity)
     paper = Paper([], [], {item.condition.slug: {} for item in made}, {}, [])
     return Facts(
         source=source, analysis=analysis, cells=compared(of_study), ablations=Ablations(), paper=paper, search=None, tuning=(),
@@ -178,7 +184,7 @@ def _read(sentence: str) -> list[Difference]:
     if match := re.fullmatch(_RANDOM, words):
         return [Difference(tuple((place, _none(place.target)) for place in _of("random_auxiliary")), _sign(match[1]), **about)]
     if match := re.fullmatch(_SMALLER, words):
-        return [Difference(_over_random("pathway"), 0, float(match[1]), **about)]
+        return [Difference(_over_random("pathway"), 0, float(match[2]), match[1] == "larger", **about)]
     raise ValueError(f"the simulation does not know this sentence of the report: {sentence}")
 
 
@@ -199,7 +205,7 @@ def _starred(table: Table) -> Iterator[Difference]:
         if entry.holds and isinstance(entry.value, float):
             reference = _over(place)[1] if table.label == "Gain over random weights" else _none(place.target)
             several = entry.estimate is not None and entry.estimate.covers_encoders
-            yield Difference(((place, reference),), 1 if entry.value > 0 else -1, None, not several, True)
+            yield Difference(((place, reference),), 1 if entry.value > 0 else -1, None, False, not several, True)
 
 
 def _lacking(summary: Summary) -> set[tuple[str, Place]]:

@@ -2,24 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from functools import partial
 
 import numpy as np
 
+from .looking import declared, looking
+from .measures import Measure
+from .nightly import nightly
+from .planning import needed, relied_on
 from .reports import Difference, Report, report
 from .studies import Simulated, World, every_pair, one_pair, simulate
-
-Side = Literal["at most", "at least", "given"]
-ERROR = 0.05
-
-
-class Measure(NamedTuple):
-    """What is counted: a share of studies, or a mean share, and its bound. A `given` one has none: it is only told."""
-
-    name: str
-    side: Side = "at most"
-    bound: float = ERROR
-
 
 Counts = Iterator[tuple[Measure, float]]
 
@@ -82,6 +74,11 @@ def _share(claims: Sequence[Difference], study: Simulated) -> float:
     return float(np.mean([claim.is_false(study) for claim in claims])) if claims else 0.0
 
 
+INTEREST = {
+    "a difference of 1 point as the smallest of interest": World(gains=every_pair(1.0), control=3.0),
+    "no difference, 1 point as the smallest of interest": WITH_CONTROL,
+}
+
 POWER = {
     "twelve pairs gain 1 point": (World(gains=every_pair(1.0), control=3.0), ""),
     "one pair gains 4 points": (World(gains=one_pair(4.0), control=3.0), ""),
@@ -106,7 +103,26 @@ def _places(claim: Difference) -> set[object]:
     return {first for first, _ in claim.compared}
 
 
+def of_interest(world: World, smallest: float) -> Callable[[int, np.random.Generator], Counts]:
+    """How often a report is wrong that compares the average with a smallest difference of interest."""
+
+    def count(seeds: int, rng: np.random.Generator) -> Counts:
+        study = simulate(world, seeds, rng)
+        yield from _false(study, report(study, declared("fixed", seeds, smallest)))
+
+    return count
+
+
 def rows() -> list[Row]:
     """All rows, in the order of the table of bounds."""
     made = [Row(name, of_world(world), before) for name, (world, before) in WORLDS.items()]
-    return [*made, *(Row(name, of_power(world), before) for name, (world, before) in POWER.items())]
+    made += [Row(name, of_interest(world, 1.0)) for name, world in INTEREST.items()]
+    return [
+        *made,
+        Row("the nightly study, nothing has any effect", nightly, "a false sentence in 87 %"),
+        Row("a seed is added until something is claimed, fixed seeds", partial(looking, NULL, design="fixed"), "32 to 43 %"),
+        Row("a seed is added until something is claimed, sequential", partial(looking, WITH_CONTROL, design="sequential")),
+        Row("what a pair can be relied on to show", partial(relied_on, NULL), "13 % at 4 seeds"),
+        Row("the seeds that one point needs", partial(needed, NULL), "42 % at 4 seeds"),
+        *(Row(name, of_power(world), before) for name, (world, before) in POWER.items()),
+    ]
