@@ -97,3 +97,23 @@ def test_random_effects_cover_the_true_mean_where_targets_do_not_differ():
         effect = random_effects({target: rng.normal(1.0, 1.0, 3) for target in "abcd"})
         inside += effect.low <= 1.0 <= effect.high
     assert inside / 1500 == pytest.approx(0.95, abs=0.017)
+
+
+def test_the_chance_to_score_higher_is_the_mean_of_the_u_statistics():
+    # arXiv 2108.13264, section 4.2: the probability of improvement is the mean over tasks of U / (N K).
+    rng = np.random.default_rng(8)
+    first, second = (
+        {name: np.round(rng.normal(70, 1, size), 1) for name, size in sizes.items()}
+        for sizes in ({"a": 9, "b": 5}, {"a": 4, "b": 7})
+    )
+    expected = [
+        stats.mannwhitneyu(first[name], second[name]).statistic / (len(first[name]) * len(second[name])) for name in first
+    ]
+    assert probability_of_improvement(first, second) == pytest.approx(np.mean(expected))
+
+
+def test_the_interquartile_mean_is_the_trimmed_mean_of_all_runs():
+    # The same paper, section 4.3: the mean of the middle half of all runs of all tasks together.
+    scores = {name: np.random.default_rng(number).normal(70, 3, 6) for number, name in enumerate("abcd")}
+    runs = np.sort(np.concatenate(list(scores.values())))
+    assert interquartile_mean(scores) == pytest.approx(runs[6:18].mean())

@@ -108,3 +108,12 @@ def test_the_diagram_says_in_words_what_it_shows():
     assert picture.png.startswith(b"\x89PNG")
     assert b"own lineage" in picture.svg
     assert picture.svg == figures.draw(rankings(cells(table())))[0].svg
+
+
+@pytest.mark.parametrize(("methods", "cases"), [(3, 4), (5, 4), (12, 4), (30, 10)])
+def test_the_critical_difference_is_nemenyis_by_the_studentized_range_of_statsmodels(methods: int, cases: int):
+    from statsmodels.stats.libqsturng import psturng
+
+    # Two mean ranks differ by q * sqrt(k (k + 1) / (6 N)), where q is the quantile of the range over the root of 2.
+    quantile = critical_difference(methods, cases) / np.sqrt(methods * (methods + 1) / (6 * cases)) * np.sqrt(2)
+    assert psturng(quantile, methods, np.inf) == pytest.approx(0.05, abs=0.001)
