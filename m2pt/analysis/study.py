@@ -11,6 +11,7 @@ from m2pt.analysis.numbers.cells import Cell, Condition, cells
 from m2pt.analysis.numbers.comparisons import Summary, summaries
 from m2pt.analysis.numbers.evidence import Evidence, evidence
 from m2pt.analysis.numbers.profiles import MethodProfiles, profiles
+from m2pt.analysis.numbers.questions import Answers, Question, answers
 from m2pt.analysis.numbers.ranking import MethodRanking, rankings
 from m2pt.analysis.numbers.samples import SampleEvidence, Scores, sample_evidence
 from m2pt.analysis.numbers.trajectories import ByCell
@@ -33,7 +34,7 @@ class Analysis:
     runs grouped into those that differ by draw alone. `summaries` has the main question of each condition, `evidence` how sure
     each comparison is, `methods` all methods side by side, `rankings` the methods by mean rank, `profiles` the distributions of
     their gains. `samples` is what the main question's comparisons show of further test samples, by condition, from
-    `sample_scores`, what each test sample scored. `curves` and `scales` are means per epoch of each cell. `timings` is what
+    `sample_scores`, what each test sample scored; `answers` the comparisons of the questions that the study itself asks. `curves` and `scales` are means per epoch of each cell. `timings` is what
     differs between identical executions, `environments` where the runs were executed.
     """
 
@@ -51,6 +52,7 @@ class Analysis:
     profiles: list[MethodProfiles]
     samples: dict[Condition, SampleEvidence]
     sample_scores: Scores
+    answers: Answers
 
     @property
     def row_records(self) -> list[FinetuneRecord | None]:
@@ -65,6 +67,7 @@ def analyse(
     encoders: Path,
     parts: Mapping[str, Sequence[RunSpec]] | None = None,
     sources: Encoders | None = None,
+    questions: Sequence[Question] = (),
 ) -> Analysis:
     """Read and compare all runs of a study.
 
@@ -75,6 +78,7 @@ def analyse(
         encoders: the folder that holds theirs.
         parts: the runs of each part of the study, where it has parts.
         sources: the sources of the study's encoders, which say how those of a pathway are related.
+        questions: what the study asks beside the built-in questions.
 
     Raises:
         UserError: a record cannot be read; the file is named.
@@ -86,7 +90,8 @@ def analyse(
     folders = [*(("finetune", runs / str(name)) for name in table["run_id"] if name), *_pretrained(pretraining, encoders)]
     timings = provenance.timings(folders)
     compared = summaries(of_study)
-    scores = _sample_scores(compared, records, runs)
+    answered = answers(questions, of_study)
+    scores = _sample_scores(compared, answered, records, runs)
     return Analysis(
         table=table,
         records=records,
@@ -102,6 +107,7 @@ def analyse(
         profiles=profiles(of_study),
         samples={item.condition: sample_evidence(item, scores) for item in compared},
         sample_scores=scores,
+        answers=answered,
     )
 
 
@@ -109,8 +115,10 @@ def _pretrained(specs: Sequence[PretrainSpec], encoders: Path) -> list[tuple[str
     return [("pretrain", encoders / run_id(spec)) for spec in specs if spec.ready]
 
 
-def _sample_scores(compared: Sequence[Summary], records: Mapping[str, FinetuneRecord], runs: Path) -> Scores:
-    """What each test sample scored in the runs that the main question compares, as far as their records have it."""
-    ids = {str(run.run_id) for item in compared for cell in item.cells for run in cell.complete.values()}
+def _sample_scores(compared: Sequence[Summary], answered: Answers, records: Mapping[str, FinetuneRecord], runs: Path) -> Scores:
+    """What each test sample scored in the runs that the questions compare, as far as their records have it."""
+    pairs = [item for of in answered.values() for answer in of for item in answer.comparisons]
+    members = [*(cell for item in compared for cell in item.cells), *(cell for it in pairs for cell in (it.cell, it.reference))]
+    ids = {str(run.run_id) for cell in members for run in cell.complete.values()}
     read = {name: read_sample_scores(runs / name, records[name]) for name in sorted(ids)}
     return {name: scores for name, scores in read.items() if scores is not None}

@@ -5,6 +5,15 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from m2pt.config.base import Frozen, PositiveFloat
+from m2pt.config.methods import MethodName
+
+
+class QuestionConfig(Frozen):
+    """A further question of the primary family: whether one method scores otherwise than another, on average."""
+
+    method: MethodName
+    over: MethodName | None = None
+    """What it is compared with, on the same targets; if it is left out, the method's own control with random weights."""
 
 
 class DesignConfig(Frozen):
@@ -22,6 +31,16 @@ class DesignConfig(Frozen):
     """Sequential designs only: the number of seeds at which intervals are narrowest. It must not be changed later."""
     smallest_difference: PositiveFloat | None = None
     """The smallest difference of interest, in points: the report says whether the average is shown to be above or below it."""
+    questions: Annotated[tuple[QuestionConfig, ...], Field(exclude_if=lambda questions: not questions)] = ()
+    """Questions of the primary family beside the built-in ones."""
+
+    @model_validator(mode="after")
+    def _questions_differ(self) -> Self:
+        if len(set(self.questions)) != len(self.questions):
+            raise ValueError("questions: one is asked twice; remove it")
+        if same := [item.method for item in self.questions if item.method == item.over]:
+            raise ValueError(f"questions: {same[0]} is compared with itself; name another method (over)")
+        return self
 
     @model_validator(mode="after")
     def _planned_if_sequential(self) -> Self:

@@ -196,6 +196,18 @@ class Study(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _questions_have_runs(self, info: ValidationInfo) -> Self:
+        if not self.design.questions or info.context == _CHANGED:
+            return self
+        sweeps = [part.sweep for part in self.expanded().values()]
+        for question in self.design.questions:
+            needed = {question.method, question.over} - {None}
+            if not any(needed <= set(sweep.methods) for sweep in sweeps):
+                names = " and ".join(sorted(filter(None, needed)))
+                raise ValueError(f"design.questions: a question needs runs of {names} together; add them to sweep.methods")
+        return self
+
+    @model_validator(mode="after")
     def _tuning_has_seeds_of_its_own(self) -> Self:
         sweeps = [part.sweep for part in self.expanded().values()] if self.parts else [self.sweep]
         tuned = {seed for sweep in sweeps if sweep.tune is not None for seed in sweep.tune.seeds}

@@ -143,7 +143,8 @@ def declared(study: Study) -> dict[str, JsonValue]:
 
     Where files of weights are belongs to a machine, so only their names are here.
     """
-    document = study.model_dump(mode="json", by_alias=True, exclude=_NOT_DECLARED) | {"design": study.design.model_dump()}
+    design = {"design": study.design.model_dump(mode="json")}
+    document = study.model_dump(mode="json", by_alias=True, exclude=_NOT_DECLARED) | design
     return {key: Path(str(value)).name if _is_path(key) else value for key, value in _leaves("", document)}
 
 

@@ -2,10 +2,12 @@
 
 import glob
 from argparse import Namespace
+from collections.abc import Sequence
 
 from m2pt.analysis.numbers.cells import ROLES, cells
-from m2pt.analysis.numbers.claims import Kind, claims
+from m2pt.analysis.numbers.claims import Claim, Kind, claims
 from m2pt.analysis.numbers.comparisons import Summary, summaries
+from m2pt.analysis.numbers.questions import Answer, Question, answers, asked
 from m2pt.analysis.numbers.rules import Rule
 from m2pt.analysis.sections.wording import counted
 from m2pt.config import UserError
@@ -61,11 +63,13 @@ def content(plan: Plan) -> Registration:
     """What is written down of a study, but for the runs that exist and the hash.
 
     Raises:
-        UserError: the study does not compare auxiliaries of other modalities with random weights.
+        UserError: the study does not compare auxiliaries of other modalities with random weights and declares no question, or
+            one of those that it declares has no runs.
 
     """
-    summary = _main(plan)
-    first, study = summary.select("random", "pair")[0], plan.study
+    summary, answered = _main(plan)
+    study, pairs = plan.study, summary.select("random", "pair")
+    first = pairs[0] if pairs else answered[0].comparisons[0]
     contrast = Contrast(
         methods=(first.cell.method, first.reference.method),
         setting=summary.condition.setting,
@@ -75,9 +79,9 @@ def content(plan: Plan) -> Registration:
     return Registration(
         study=study.study,
         date=now(),
-        question=_question(summary, contrast),
+        question=" ".join([*([_question(summary, contrast)] if pairs else []), *map(_declared, answered)]),
         contrast=contrast,
-        primary_family=_family(summary, Rule(study.design.planned, study.design.smallest_difference)),
+        primary_family=_family(summary, answered, Rule(study.design.planned, study.design.smallest_difference)),
         seeds=study.sweep.seeds,
         encoder_seeds=encoder_seeds(study),
         smallest_difference=study.design.smallest_difference,
@@ -88,16 +92,37 @@ def content(plan: Plan) -> Registration:
     )
 
 
-def _main(plan: Plan) -> Summary:
-    """The condition that the claims at the top of the report are about."""
-    table = read_table(plan.compared, runs_folder(plan.study), plan.parts)
-    asked = [item for item in summaries(cells(table)) if item.select("random", "pair")]
-    if not asked:
+def _main(plan: Plan) -> tuple[Summary, Sequence[Answer]]:
+    """The condition that the claims at the top of the report are about, and what it has on the declared questions."""
+    of_study = cells(read_table(plan.compared, runs_folder(plan.study), plan.parts))
+    questions = asked(plan.study)
+    known = answers(questions, of_study)
+    asking = [item for item in summaries(of_study) if item.select("random", "pair") or item.condition in known]
+    if not asking:
         needed = " and ".join(name for name, role in ROLES.items() if role in ("pair", "random"))
         raise UserError(
             f"{plan.study.study}: asks no question that can be registered; its runs need the methods {needed} (sweep.methods)."
         )
-    return asked[0]
+    main, answered = asking[0], known.get(asking[0].condition, ())
+    if lacking := [item for item in questions if item not in {answer.question for answer in answered}]:
+        raise UserError(
+            f"{plan.study.study}: design.questions: {_words(lacking[0])} has no runs in {main.condition.label}, which the claims "
+            "are about; add the two methods to sweep.methods there."
+        )
+    return main, answered
+
+
+def _words(question: Question) -> str:
+    return f"{question.method} over {question.over}"
+
+
+def _declared(answer: Answer) -> str:
+    """A declared question in words."""
+    question, count, measure = answer.question, len(answer.comparisons), answer.comparisons[0].cell.measure
+    return (
+        f"Does `{question.method}` score otherwise than `{question.over}`? The mean difference in test {measure} between the two, "
+        f"in percentage points, paired by seed, over {counted(count, 'pair')} of target and auxiliary."
+    )
 
 
 def _question(summary: Summary, contrast: Contrast) -> str:
@@ -112,18 +137,23 @@ def _question(summary: Summary, contrast: Contrast) -> str:
     )
 
 
-def _family(summary: Summary, rule: Rule) -> tuple[RegisteredClaim, ...]:
+def _family(summary: Summary, answered: Sequence[Answer], rule: Rule) -> tuple[RegisteredClaim, ...]:
     """The claims that share the error rate of 5 %."""
-    known = claims([summary], rule=rule)[summary.condition]
+    known = claims([summary], rule=rule, answers={summary.condition: answered} if answered else {})[summary.condition]
     return tuple(
         RegisteredClaim(
-            about=_ABOUT[claim.kind],
+            about=_about(claim),
             metric=claim.metric,
             pairs=tuple(f"{item.target} from {item.auxiliary}" for item in claim.comparisons),
             share=round(claim.share, 6),
         )
-        for claim in (*known.others, *known.pairs, *known.controls)
+        for claim in (*known.others, *known.pairs, *known.controls, *known.questions)
     )
+
+
+def _about(claim: Claim) -> str:
+    """What a claim compares, in words."""
+    return _ABOUT[claim.kind] if claim.question is None else _words(claim.question)
 
 
 def _exists(plan: Plan, spec: RunSpec) -> bool:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from m2pt.analysis.numbers.cells import ROLES
+from m2pt.analysis.numbers.questions import asked
+from m2pt.config import MethodName, Study
 from m2pt.runs.attempts import current_attempt, read_attempts
 from m2pt.runs.folder import RunState
 from m2pt.runs.identity import run_id
@@ -24,8 +26,9 @@ def journal(plan: Plan) -> Path:
 def present_look(plan: Plan) -> Look:
     """What a report of the study shows now."""
     complete: Counter[str] = Counter()
+    shown = _asking(plan.study)
     for spec in plan.compared:
-        if ROLES.get(spec.method) not in (None, "baseline", "random"):
+        if spec.method in shown:
             complete[question(plan.study, spec)] += plan.state(spec) == RunState.COMPLETE
     return look(plan.study, complete, datetime.now(UTC).date().isoformat())
 
@@ -37,16 +40,28 @@ def validity(plan: Plan) -> Validity:
         UserError: the journal or the registration cannot be read.
 
     """
-    asked = [spec for spec in plan.compared if ROLES.get(spec.method) not in (None, "baseline")]
-    unended = sum(plan.state(spec) not in (RunState.COMPLETE, RunState.FAILED) for spec in asked)
+    needed = _needed(plan.study)
+    specs = [spec for spec in plan.compared if spec.method in needed]
+    unended = sum(plan.state(spec) not in (RunState.COMPLETE, RunState.FAILED) for spec in specs)
     methods = plan.to_come if plan.arms else Counter[str]()  # arms whose rates are not chosen yet have no runs in the plan
-    to_come = sum(count for method, count in methods.items() if ROLES.get(method) not in (None, "baseline"))
+    to_come = sum(count for method, count in methods.items() if method in needed)
     return Validity(
         seen=objection(present_look(plan), read_looks(journal(plan))),
         unended=unended + to_come if plan.study.design.seeds == "fixed" else 0,
-        planned=len(asked) + to_come,
+        planned=len(specs) + to_come,
         registered=registered(plan),
     )
+
+
+def _asking(study: Study) -> set[MethodName]:
+    """The methods whose results answer a question of the primary family."""
+    return {name for name, role in ROLES.items() if role not in ("baseline", "random")} | {item.method for item in asked(study)}
+
+
+def _needed(study: Study) -> set[MethodName]:
+    """The methods that the primary family compares: those that answer its questions, and what they are compared with."""
+    random = {name for name, role in ROLES.items() if role == "random"}
+    return _asking(study) | random | {item.over for item in asked(study)}
 
 
 def note_look(plan: Plan) -> None:

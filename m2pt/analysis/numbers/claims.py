@@ -5,7 +5,8 @@ They are about one condition, the study as it is without changes, and about gain
 
 - `others`: the average over the pathways of other modalities, one for each metric (points of accuracy and of mAP have no mean);
 - its pairs, each by itself;
-- `controls`: the averages of the positive controls.
+- `controls`: the averages of the positive controls;
+- `questions`: the averages that the study itself asks for (`design.questions`).
 
 The graph gives the averages of other modalities 60 % of the error rate, their pairs 20 %, the controls 20 %. A control that is
 shown passes its share to the averages of other modalities; a pair that is shown to the other pairs, as in Holm's procedure. An
@@ -16,6 +17,9 @@ interval misses the true average on one side, the side of 0: with half of the le
 hold together. Where a smallest difference of interest is declared, the average passes on a quarter of its share only. The other
 quarter pays for saying that the average is larger: where that is false, the interval at half of the level misses it on one side.
 That it is smaller, on either side, needs no more than a margin does.
+
+Questions have 60 parts beside the 60, 20 and 20 of the others. They pass on what an average of other modalities does, for the
+same reasons: to such averages, and to each other.
 
 Why this graph: simulated with 12 pairs, differences of standard deviation 1.41 that share their random runs, and a control that
 is shown. Chance of a claim about other modalities at 4, 5 and 10 seeds, in percent:
@@ -41,15 +45,16 @@ from m2pt.analysis.numbers.cells import CONTROLS, MEASURES, Condition, Role
 from m2pt.analysis.numbers.comparisons import Comparison, Summary, average
 from m2pt.analysis.numbers.evidence import tested_over_random
 from m2pt.analysis.numbers.families import Graph
+from m2pt.analysis.numbers.questions import NOTHING_ASKED, Answer, Answers, Question
 from m2pt.analysis.numbers.rules import FIXED, Rule
 from m2pt.analysis.numbers.samples import OverSamples, Scores, over_samples
 from m2pt.analysis.numbers.statistics import BySeed, Estimate
 from m2pt.analysis.numbers.unequal import Missing
 
-Kind = Literal["others", "control", "pair"]
+Kind = Literal["others", "control", "pair", "question"]
 
-_SHARES: dict[Kind, float] = {"others": 0.6, "pair": 0.2, "control": 0.2}
-_PASSED: dict[Kind, float] = {"others": 0.5, "pair": 1.0, "control": 1.0}
+_SHARES: dict[Kind, float] = {"others": 0.6, "pair": 0.2, "control": 0.2, "question": 0.6}
+_PASSED: dict[Kind, float] = {"others": 0.5, "pair": 1.0, "control": 1.0, "question": 0.5}
 _PASSED_WITH_SMALLEST = 0.25
 
 
@@ -75,6 +80,7 @@ class Claim:
     rule: Rule = FIXED
     further: OverSamples | None = None
     further_p: float | None = None
+    question: Question | None = None
 
     @property
     def metric(self) -> str:
@@ -164,14 +170,17 @@ class Claims:
     controls: tuple[Claim, ...]
     random_gains: tuple[Claim, ...]
     family: int = 0
+    questions: tuple[Claim, ...] = ()
 
     def control(self, role: Role) -> list[Claim]:
         """The claims about one control, one for each metric."""
         return [item for item in self.controls if item.role == role]
 
 
-def claims(summaries: Sequence[Summary], scores: Scores | None = None, rule: Rule = FIXED) -> dict[Condition, Claims]:
-    """Test the claims about all conditions of a study; the first that asks for gains over random weights has the primary ones.
+def claims(
+    summaries: Sequence[Summary], scores: Scores | None = None, rule: Rule = FIXED, answers: Answers = NOTHING_ASKED
+) -> dict[Condition, Claims]:
+    """Test the claims about all conditions of a study; the first that asks anything has the primary ones, `answers` included.
 
     These are judged by `rule`; all others by the t test of a fixed number of seeds. The averages of the other conditions, and
     those of random weights in all of them, are one exploratory family. Their pairs are claimed in tables alone.
@@ -182,10 +191,10 @@ def claims(summaries: Sequence[Summary], scores: Scores | None = None, rule: Rul
     """
     family = tested_over_random(summaries)
     drafts = {summary.condition: _draft(summary) for summary in summaries}
-    first = next((condition for condition, item in drafts.items() if item.others or item.controls), None)
+    first = next((condition for condition, item in drafts.items() if item.others or item.controls or condition in answers), None)
     made = {condition: replace(item, pairs=()) for condition, item in drafts.items()}
     made |= {
-        summary.condition: _primary(_draft(summary, rule), rule, scores or {})
+        summary.condition: _primary(_draft(summary, rule, answers.get(summary.condition, ())), rule, scores or {})
         for summary in summaries
         if summary.condition == first
     }
@@ -203,7 +212,7 @@ def _exploratory(item: Claims) -> list[Claim]:
     return [*(() if item.is_primary else (*item.others, *item.controls)), *item.random_gains]
 
 
-def _draft(summary: Summary, rule: Rule = FIXED) -> Claims:
+def _draft(summary: Summary, rule: Rule = FIXED, answers: Sequence[Answer] = ()) -> Claims:
     """The claims of one condition, not corrected yet."""
     within = unequal.ranges(summary.cells)
 
@@ -214,11 +223,13 @@ def _draft(summary: Summary, rule: Rule = FIXED) -> Claims:
     pairs = [_pair(item, within, rule) for claim in others for item in claim.comparisons if len(claim.comparisons) > 1]
     controls = [claim for role in CONTROLS for claim in of("control", summary.select("random", role))]
     gains = [_claim("control", mine, within) for mine in _by_metric(summary.select("baseline", "random"))]
-    return Claims(False, tuple(others), tuple(pairs), tuple(controls), tuple(gains))
+    asked = [replace(_claim("question", one.comparisons, one.within, rule), question=one.question) for one in answers]
+    return Claims(False, tuple(others), tuple(pairs), tuple(controls), tuple(gains), questions=tuple(asked))
 
 
 def _primary(item: Claims, rule: Rule, scores: Scores) -> Claims:
-    family = [*item.others, *item.pairs, *item.controls]
+    kinds = (item.others, item.pairs, item.controls, item.questions)
+    family = [claim for kind in kinds for claim in kind]
     if rule.planned is None and not rule.refused:
         family = [replace(claim, further=over_samples(claim.estimate, claim.measured, scores)) for claim in family]
     graph = _graph(family, rule)
@@ -230,8 +241,8 @@ def _primary(item: Claims, rule: Rule, scores: Scores) -> Claims:
             family, tested.adjusted_p, tested.weights, beyond.adjusted_p, graph.weights, strict=True
         )
     )
-    others, pairs, controls = (tuple(next(made) for _ in items) for items in (item.others, item.pairs, item.controls))
-    return replace(item, is_primary=True, others=others, pairs=pairs, controls=controls)
+    others, pairs, controls, questions = (tuple(next(made) for _ in kind) for kind in kinds)
+    return replace(item, is_primary=True, others=others, pairs=pairs, controls=controls, questions=questions)
 
 
 def _further_p(claim: Claim) -> float | None:
@@ -262,7 +273,7 @@ def _pair(item: Comparison, within: unequal.Ranges, rule: Rule) -> Claim:
 
 def _graph(claims: Sequence[Claim], rule: Rule = FIXED) -> Graph:
     """The weights of the claims, and where they go; a kind that is absent leaves its share to the others in proportion."""
-    passed = _PASSED if rule.smallest is None else _PASSED | {"others": _PASSED_WITH_SMALLEST}
+    passed = _PASSED if rule.smallest is None else _PASSED | dict.fromkeys(("others", "question"), _PASSED_WITH_SMALLEST)
     counts = Counter(item.kind for item in claims)
     total = sum(_SHARES[kind] for kind in counts)
     weights = tuple(_SHARES[item.kind] / total / counts[item.kind] for item in claims)
@@ -277,4 +288,5 @@ def _leads(one: Claim, other: Claim, counts: Mapping[Kind, int]) -> bool:
         return other.kind == "pair" and other.metric == one.metric
     if one.kind == "pair":
         return other.kind == "pair"
-    return other.kind == ("others" if counts["others"] else "control")
+    averages = [kind for kind in ("others", "question") if counts[kind]]
+    return other.kind in (averages or ["control"])

@@ -15,6 +15,7 @@ from m2pt.analysis.numbers.cells import Condition
 from m2pt.analysis.numbers.claims import Claims, claims
 from m2pt.analysis.numbers.comparisons import Compared, Summary, compared
 from m2pt.analysis.numbers.contrasts import Ablations
+from m2pt.analysis.numbers.questions import asked
 from m2pt.analysis.numbers.rules import Rule
 from m2pt.analysis.paper.comparison import Paper, paper
 from m2pt.analysis.paper.entries import published_of
@@ -105,9 +106,9 @@ class Facts:
     @cached_property
     def claims(self) -> dict[Condition, Claims]:
         """What is tested about each condition; the first of the reference has the primary claims."""
-        design, asked = self.study.design, [item for item in self.ordered if not self.ablations.is_random(item.condition.part)]
+        design, known = self.study.design, [item for item in self.ordered if not self.ablations.is_random(item.condition.part)]
         rule = Rule(design.planned, design.smallest_difference, bool(self.source.validity.refusal))
-        return claims(asked, self.analysis.sample_scores, rule)
+        return claims(known, self.analysis.sample_scores, rule, self.analysis.answers)
 
     def is_reference(self, condition: Condition) -> bool:
         """Whether a condition belongs to the study as it is without changes."""
@@ -120,7 +121,8 @@ class Facts:
 
 def gather(source: Source) -> Facts:
     """Read and compute everything. Raises `UserError` where a record cannot be read; the file is named."""
-    analysis = analyse(source.specs, source.runs, source.pretraining, source.encoders, source.parts, source.study.encoders)
+    study, trained = source.study, (source.pretraining, source.encoders)
+    analysis = analyse(source.specs, source.runs, *trained, source.parts, study.encoders, asked(study))
     samples = [KnownSamples.of(record) for record in analysis.row_records]
     published = published_of(source.specs, samples, source.study)
     ablations = contrasts.ablations(source.study, analysis.cells, published)
