@@ -34,8 +34,9 @@ class Analysis:
     runs grouped into those that differ by draw alone. `summaries` has the main question of each condition, `evidence` how sure
     each comparison is, `methods` all methods side by side, `rankings` the methods by mean rank, `profiles` the distributions of
     their gains. `samples` is what the main question's comparisons show of further test samples, by condition, from
-    `sample_scores`, what each test sample scored; `answers` the comparisons of the questions that the study itself asks. `curves` and `scales` are means per epoch of each cell. `timings` is what
-    differs between identical executions, `environments` where the runs were executed.
+    `sample_scores`, what each test sample scored; `answers` the comparisons of the questions that the study itself asks.
+    `curves` and `scales` are means per epoch of each cell. `timings` is what differs between identical executions,
+    `environments` where the runs were executed.
     """
 
     table: pd.DataFrame

@@ -120,7 +120,7 @@ def _declared(answer: Answer) -> str:
     """A declared question in words."""
     question, count, measure = answer.question, len(answer.comparisons), answer.comparisons[0].cell.measure
     return (
-        f"Does `{question.method}` score otherwise than `{question.over}`? The mean difference in test {measure} between the two, "
+        f"Does `{question.method}` score otherwise than `{question.over}`? The mean difference in test {measure} between them, "
         f"in percentage points, paired by seed, over {counted(count, 'pair')} of target and auxiliary."
     )
 

@@ -60,6 +60,19 @@ def test_a_study_cannot_be_changed():
         (MINIMAL + "design: {planned: 8}", "design: planned: is for sequential designs alone; remove it"),
         (MINIMAL + "design: {seeds: sequential, planned: 2}", "design.planned: input should be greater than or equal to 3"),
         (MINIMAL + "design: {smallest_difference: 0}", "design.smallest_difference: input should be greater than 0"),
+        (MINIMAL + "design: {questions: [{method: orca}]}", "design.questions: a question needs runs of orca together"),
+        (
+            MINIMAL + "design: {questions: [{method: pathway, over: own_apart}]}",
+            "design.questions: a question needs runs of own_apart and pathway together; add them to sweep.methods",
+        ),
+        (
+            MINIMAL + "design: {questions: [{method: pathway}, {method: pathway}]}",
+            "design: questions: one is asked twice; remove it",
+        ),
+        (
+            MINIMAL + "design: {questions: [{method: pathway, over: pathway}]}",
+            "design: questions: pathway is compared with itself; name another method (over)",
+        ),
         (MINIMAL + "study: other", "line 7: the key 'study' is set twice"),
         ("[1, 2", "line 1:"),
         ("", "a study file is a mapping of sections, but this one is empty"),

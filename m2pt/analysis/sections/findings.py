@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from m2pt.analysis.content import Block, Gallery, Item, Items, Paragraph, Section, plain, prose
 from m2pt.analysis.numbers.cells import Condition
 from m2pt.analysis.numbers.comparisons import Summary
+from m2pt.analysis.numbers.questions import asked
 from m2pt.analysis.sections import folding, validity
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import capital
 from m2pt.analysis.tables import caveats, environments, tuning
 from m2pt.analysis.tables.headline import Statement, headline
+from m2pt.analysis.tables.questions import questions
 
 _RANDOM = "In this part random weights take the auxiliaries' place. It is a control, and says nothing about other modalities."
 
@@ -53,7 +55,8 @@ def _claims(facts: Facts, summary: Summary) -> folding.Blocks:
     if facts.source.validity.refusal:
         return ()
     tested = facts.claims[summary.condition]
-    statements = headline(summary, facts.ablations.controls(summary.condition), tested)
+    declared = questions(tested, asked(facts.study))
+    statements = [*declared, *headline(summary, facts.ablations.controls(summary.condition), tested)]
     mine = [arm for arm in facts.source.arms if tuning.condition_of(arm) == summary.condition]
     unequal = tuning.in_a_claim(mine)
     primary = [said for said in statements if said.standing in ("primary", "undecided")]

@@ -23,7 +23,9 @@ from m2pt.methods import METHODS
 MINUS = "\N{MINUS SIGN}"
 
 _NEEDED = "An interval needs two seeds that are complete on both sides, with differences that are not all equal."
-_WORDS = {1: "higher", -1: "lower"}
+WORDS = {1: "higher", -1: "lower"}
+"""How one side scored, by the sign of a difference."""
+
 _CONTROL: dict[Role, str] = {
     "apart": "auxiliaries of the target's own modality that were pretrained apart",
     "lineage": "auxiliaries that go on from the target's own encoder",
@@ -97,7 +99,7 @@ def own_controls(controls: Sequence[OwnControl]) -> list[Statement]:
 
 def _own_control(item: OwnControl) -> Statement:
     mean = item.overall.mean or 0.0
-    words = f"scored {_WORDS[1 if mean > 0 else -1]} than" if item.holds else "is not shown to differ from"
+    words = f"scored {WORDS[1 if mean > 0 else -1]} than" if item.holds else "is not shown to differ from"
     origin = "the same modality" if METHODS[item.method].takes == "own" else "other modalities"
     claim = f"{scope_of([item.overall])}`{item.method}` with encoders of {origin} {words} itself with random weights on average."
     detail = f"{difference(item.overall)} points on average over {counted(len(item.pairs), 'pair')}"
@@ -119,7 +121,7 @@ def _others(summary: Summary, known: Claims, standing: Standing) -> list[Stateme
     for claim in known.others:
         where = where_measured(claim, known.others)
         if claim.estimate.half_width is None:
-            made.append(Statement(f"It cannot be said yet {question}{where}.", _no_interval(claim)))
+            made.append(Statement(f"It cannot be said yet {question}{where}.", no_interval(claim)))
             continue
         made += [_other(claim, where, standing), *(_of_interest(claim, where) or _smaller(claim, where))]
     return made
@@ -128,13 +130,13 @@ def _others(summary: Summary, known: Claims, standing: Standing) -> list[Stateme
 def _other(claim: Claim, where: str, standing: Standing) -> Statement:
     """What is said of one average over pairs."""
     if claim.sign:
-        scored = f"auxiliaries of other modalities scored {_WORDS[claim.sign]} than random weights on average{where}."
+        scored = f"auxiliaries of other modalities scored {WORDS[claim.sign]} than random weights on average{where}."
         words = f"{scope_of([claim.estimate], further=claim.covers_samples)}{scored}"
-        return Statement(words, _numbers(claim), standing)
+        return Statement(words, numbers_of(claim), standing)
     words = f"This study does not show that auxiliaries of other modalities do more than random weights{where}."
     if claim.is_withheld:
         words += " The runs that are missing could alone have made the difference that the others have."
-    return Statement(words, _numbers(claim), "undecided" if standing == "primary" else "descriptive")
+    return Statement(words, numbers_of(claim), "undecided" if standing == "primary" else "descriptive")
 
 
 def _smaller(claim: Claim, where: str) -> list[Statement]:
@@ -165,11 +167,11 @@ def _of_interest(claim: Claim, where: str) -> list[Statement]:
 def _pairs(pairs: Sequence[Claim], standing: Standing) -> list[Statement]:
     """The pairs that are shown to differ."""
     made = []
-    for sign, word in _WORDS.items():
+    for sign, word in WORDS.items():
         shown = [item for item in pairs if item.sign == sign]
         if shown:
             names = listed([pair_name(item.comparisons[0]) for item in shown])
-            numbers = "; ".join(f"{pair_name(item.comparisons[0])} {_numbers(item)}" for item in shown)
+            numbers = "; ".join(f"{pair_name(item.comparisons[0])} {numbers_of(item)}" for item in shown)
             scope = scope_of([item.estimate for item in shown], further=all(item.covers_samples for item in shown))
             made.append(Statement(f"{scope}other modalities scored {word} than random weights on {names}.", numbers, standing))
     return made
@@ -182,10 +184,10 @@ def _controls(known: Claims, role: Role, standing: Standing) -> list[Statement]:
         where, detected = where_measured(claim, known.control(role)), _DETECTS[role]
         values = ", ".join(f"{item.target} {difference(item.estimate)}" for item in claim.comparisons)
         if claim.estimate.half_width is None:
-            made.append(Statement(f"It is not known yet whether the study can detect {detected}{where}.", _no_interval(claim)))
+            made.append(Statement(f"It is not known yet whether the study can detect {detected}{where}.", no_interval(claim)))
             continue
-        detail = f"{_numbers(claim)} By target: {values}."
-        scored = f"scored {_WORDS.get(claim.sign, '')} than random weights on average{where}"
+        detail = f"{numbers_of(claim)} By target: {values}."
+        scored = f"scored {WORDS.get(claim.sign, '')} than random weights on average{where}"
         words = f"{scope_of([claim.estimate], further=claim.covers_samples)}{_CONTROL[role]} {scored}"
         if claim.sign > 0:
             made.append(Statement(f"{words}: the study can detect {detected}.", detail, standing))
@@ -223,11 +225,11 @@ def _baseline(summary: Summary, known: Claims) -> list[Statement]:
     return [Statement("A gain over no auxiliary has to be compared with what random weights gain.", detail)]
 
 
-def _numbers(claim: Claim) -> str:
+def numbers_of(claim: Claim) -> str:
     """The numbers behind a claim, as a sentence."""
     items, known = claim.comparisons, claim.measured
     seeds = seeds_of(claim.estimate)
-    noun = "pair" if claim.kind in ("others", "pair") else "target"
+    noun = "pair" if claim.kind != "control" else "target"
     over = "" if claim.kind == "pair" else f" on average over {counted(len(known), noun)}"
     left = [item for item in items if item not in known]
     without = f"; without {listed([pair_name(item) for item in left])}, which lack complete runs" if left and known else ""
@@ -241,7 +243,8 @@ def _further(claim: Claim) -> str:
     return "" if width is None else f"; ± {width:.2f} with further test samples"
 
 
-def _no_interval(claim: Claim) -> str:
+def no_interval(claim: Claim) -> str:
+    """Why a claim has no interval."""
     planned, n = claim.rule.planned, claim.estimate.n
     if planned is not None and n > 1:
         return f"A sequential design that is planned for {counted(planned, 'seed')} can show nothing with {counted(n, 'seed')}."

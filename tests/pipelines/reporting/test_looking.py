@@ -1,6 +1,7 @@
 """Looking twice, and registering: whole reports of a study whose runs are made up."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -217,3 +218,50 @@ def test_a_study_without_the_question_cannot_be_registered(capsys: pytest.Captur
     assert main(["register", "--study", "study.yaml"]) == 2
     needed = "first: asks no question that can be registered; its runs need the methods pathway and random_auxiliary"
     assert needed in capsys.readouterr().err
+
+
+MORE = "design: {questions: [{method: shuffled_auxiliary}]}\n"
+
+
+def with_question(methods: str = "[baseline, pathway, random_auxiliary, shuffled_auxiliary]") -> str:
+    Path("study.yaml").write_text(STUDY.replace("NAME", "first").replace("[baseline, pathway, random_auxiliary]", methods) + MORE)
+    return "study.yaml"
+
+
+def test_a_declared_question_is_registered_judged_and_looked_at():
+    assert main(["register", "--study", with_question()]) == 0
+    document = json.loads(Path("registrations/first.json").read_text())
+    assert "Do auxiliary encoders of other modalities do more" in document["question"]
+    assert "Does `shuffled_auxiliary` score otherwise than `random_auxiliary`? " in document["question"]
+    assert document["declared"]["design.questions"] == [{"method": "shuffled_auxiliary", "over": None}]
+    claim = document["primary_family"][-1]
+    assert claim["about"] == "shuffled_auxiliary over random_auxiliary"
+    assert claim["pairs"] == ["image from audio", "audio from image"]
+    plan = resolve(parse_study(Path("study.yaml").read_text(), "study.yaml"))
+    late = [spec for spec in plan.runs if spec.method == "shuffled_auxiliary"]
+    run(replace(plan, runs=[spec for spec in plan.runs if spec not in late]))
+    assert f"{len(late)} of 24 runs of the main question have not ended" in report(plan)
+    run(replace(plan, runs=late))
+    text = report(plan)
+    assert "`shuffled_auxiliary` scores otherwise than `random_auxiliary`" in text
+    assert "**confirmatory**" in text
+    seen = read_looks(Path("runs/looks.jsonl"))[-1].complete
+    assert sum(name.startswith("image-from-audio-shuffled_auxiliary") and count == 4 for name, count in seen.items()) == 1
+
+
+def test_a_study_can_ask_a_declared_question_alone():
+    assert main(["register", "--study", with_question("[baseline, random_auxiliary, shuffled_auxiliary]")]) == 0
+    document = json.loads(Path("registrations/first.json").read_text())
+    assert document["contrast"]["methods"] == ["shuffled_auxiliary", "random_auxiliary"]
+    assert [(claim["about"], claim["share"]) for claim in document["primary_family"]] == [
+        ("shuffled_auxiliary over random_auxiliary", 1.0)
+    ]
+
+
+def test_a_question_that_nothing_answers_is_not_registered(capsys: pytest.CaptureFixture[str]):
+    path = with_question("[baseline, pathway, random_auxiliary]")
+    parts = "parts: [{name: a, set: {pathway.scale_init: 0.1}}, {name: b, set: {sweep.methods: [shuffled_auxiliary]}}]\n"
+    Path(path).write_text(Path(path).read_text() + parts)
+    assert main(["register", "--study", path]) == 2
+    words = "design.questions: shuffled_auxiliary over random_auxiliary has no runs in a: target from scratch, everything tuned"
+    assert words in capsys.readouterr().err

@@ -1,0 +1,69 @@
+"""What a study shows on the questions that it declares beside the built-in ones, in sentences."""
+
+from collections.abc import Sequence
+
+from m2pt.analysis.numbers.claims import Claim, Claims
+from m2pt.analysis.numbers.families import SIGNIFICANT
+from m2pt.analysis.numbers.questions import Question
+from m2pt.analysis.tables.headline import WORDS, Statement, no_interval, numbers_of, signed, upwards
+from m2pt.analysis.tables.phrases import scope_of, where_measured
+
+
+def questions(known: Claims, asked: Sequence[Question] = ()) -> list[Statement]:
+    """The statements on the declared questions, which are about the condition with the primary claims.
+
+    Args:
+        known: the claims of one condition.
+        asked: all declared questions; one that this condition has no runs for is named.
+
+    """
+    if not known.is_primary:
+        return []
+    made = []
+    for question in asked:
+        mine = [claim for claim in known.questions if claim.question == question]
+        made += [said for claim in mine for said in _answer(claim, question, where_measured(claim, mine))]
+        if not mine:
+            made.append(Statement(f"The question {question.label} has no runs here that could answer it.", "", "undecided"))
+    return made
+
+
+def _answer(claim: Claim, question: Question, where: str) -> list[Statement]:
+    """What is said of one question."""
+    mine, other = f"`{question.method}`", f"`{question.over}`"
+    if claim.estimate.half_width is None:
+        words = f"It cannot be said yet whether {mine} scores otherwise than {other}{where}."
+        return [Statement(words, no_interval(claim), "undecided")]
+    if claim.sign:
+        words = f"{mine} scored {WORDS[claim.sign]} than {other} on average{where}."
+        said = Statement(f"{scope_of([claim.estimate], further=claim.covers_samples)}{words}", numbers_of(claim), "primary")
+    else:
+        words = f"This study does not show that {mine} scores otherwise than {other}{where}."
+        if claim.is_withheld:
+            words += " The runs that are missing could alone have made the difference that the others have."
+        said = Statement(words, numbers_of(claim), "undecided")
+    average = f"the difference of {mine} from {other} on average{where}"
+    return [said, *(_of_interest(claim, average) or _smaller(claim, average))]
+
+
+def _of_interest(claim: Claim, average: str) -> list[Statement]:
+    """How an average difference compares with the smallest one of interest, where one was declared."""
+    if claim.size is None or claim.rule.smallest is None:
+        return []
+    smallest = f"{claim.rule.smallest:g} points, the smallest difference of interest"
+    level = SIGNIFICANT * claim.weight / (2 if claim.size > 0 else 1)
+    detail = f"Its {100 * (1 - level):.3g} % interval is {' to '.join(map(signed, claim.ends(level)))}."
+    if claim.size == 0:
+        words = f"It is undecided whether {average} is as large as {smallest}."
+        return [Statement(words, detail, "undecided"), *_smaller(claim, average)]
+    words = f"{average} is shown to be {'larger' if claim.size > 0 else 'smaller'} than {smallest}."
+    return [Statement(f"{scope_of([claim.estimate])}{words}", detail, "primary")]
+
+
+def _smaller(claim: Claim, average: str) -> list[Statement]:
+    """How large an average difference can still be, where none is shown."""
+    if claim.margin is None:
+        return []
+    words = f"{scope_of([claim.estimate])}{average} is shown to be smaller than {upwards(claim.margin)} points."
+    level = f"{100 * (1 - SIGNIFICANT * claim.weight):.3g} %"
+    return [Statement(words, f"The end of its {level} interval, the level of the test above.", "primary")]
