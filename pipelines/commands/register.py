@@ -34,7 +34,7 @@ _MOST_NAMED = 3
 _ABOUT: dict[Kind, str] = {
     "others": "the average of other modalities over random weights",
     "pair": "a pair over random weights",
-    "control": "a positive control over random weights",
+    "control": "the positive control {} over random weights",
 }
 
 
@@ -153,7 +153,9 @@ def _family(summary: Summary, answered: Sequence[Answer], rule: Rule) -> tuple[R
 
 def _about(claim: Claim) -> str:
     """What a claim compares, in words."""
-    return _ABOUT[claim.kind] if claim.question is None else _words(claim.question)
+    if claim.question is not None:
+        return _words(claim.question)
+    return _ABOUT[claim.kind].format(claim.comparisons[0].cell.method)
 
 
 def _exists(plan: Plan, spec: RunSpec) -> bool:
