@@ -12,6 +12,7 @@ class QuestionConfig(Frozen):
     """A further question of the primary family: whether one method scores otherwise than another, on average."""
 
     method: MethodName
+    """The method that the question is about."""
     over: MethodName | None = None
     """What it is compared with, on the same targets; if it is left out, the method's own control with random weights."""
 
