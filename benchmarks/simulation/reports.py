@@ -23,20 +23,24 @@ from m2pt.config import Study
 from m2pt.config.study_file import parse_study
 from m2pt.runs.validity import UNSEEN, Validity
 
-from .studies import PLACES, Place, Simulated
+from .studies import BY_MAP, PLACES, Place, Simulated
 
 STUDY = parse_study(
     "study: simulated\ndata: {embedded: {}}\nencoders: {mae: {kind: mae}}\nsweep: {seeds: [0], auxiliary_encoder: mae}\n",
     "simulated.yaml",
 )
 
-_AVERAGE = r"auxiliaries of other modalities scored (higher|lower) than random weights on average"
+_WHERE = r"(?: on the targets measured by (accuracy|mAP))?"
+_AVERAGE = rf"auxiliaries of other modalities scored (higher|lower) than random weights on average{_WHERE}"
 _PAIRS = r"other modalities scored (higher|lower) than random weights on (.+ from .+)"
-_CONTROL = (
-    r"auxiliaries that go on from the target's own encoder scored (higher|lower) than random weights on average: the study .+"
-)
+_CONTROLS = {
+    "own_lineage": "auxiliaries that go on from the target's own encoder",
+    "own_apart": "auxiliaries of the target's own modality that were pretrained apart",
+}
+_CONTROL = rf"({'|'.join(_CONTROLS.values())}) scored (higher|lower) than random weights on average{_WHERE}: the study .+"
 _RANDOM = r"random weights scored (higher|lower) than no auxiliary on average: a gain over no auxiliary is no evidence of .+"
-_SMALLER = r"the difference from random weights on average is shown to be (smaller|larger) than ([\d.]+) points(?:, .+)?"
+_SIZE = r"(smaller|larger) than ([\d.]+) points(?:, the smallest difference of interest)?"
+_SMALLER = rf"the difference from random weights on average is shown to be {_SIZE}{_WHERE}"
 _RESOLUTION = r"In a single pair, only a true difference of ([\d.]+) points or more can be relied on to be seen\."
 _SCOPE = re.compile(r"For (these encoders|encoders trained like these)( and on these test samples)?, (.+)\.")
 _NO_CLAIM = (
@@ -175,27 +179,28 @@ def _read(sentence: str) -> list[Difference]:
     encoders, samples, words = scope.groups() if scope else ("", None, sentence.rstrip("."))
     about = {"these_encoders": encoders == "these encoders", "these_samples": samples is not None}
     if match := re.fullmatch(_AVERAGE, words):
-        return [Difference(_over_random("pathway"), _sign(match[1]), **about)]
+        return [Difference(_over_random("pathway", match[2]), _sign(match[1]), **about)]
     if match := re.fullmatch(_PAIRS, words):
         names = [name.split(" from ") for name in re.split(", | and ", match[2])]
         return [Difference((_over(Place(target, "pathway", name)),), _sign(match[1]), **about) for target, name in names]
     if match := re.fullmatch(_CONTROL, words):
-        return [Difference(_over_random("own_lineage"), _sign(match[1]), **about)]
+        (method,) = [name for name, words in _CONTROLS.items() if words == match[1]]
+        return [Difference(_over_random(method, match[3]), _sign(match[2]), **about)]
     if match := re.fullmatch(_RANDOM, words):
         return [Difference(tuple((place, _none(place.target)) for place in _of("random_auxiliary")), _sign(match[1]), **about)]
     if match := re.fullmatch(_SMALLER, words):
-        return [Difference(_over_random("pathway"), 0, float(match[2]), match[1] == "larger", **about)]
+        return [Difference(_over_random("pathway", match[3]), 0, float(match[2]), match[1] == "larger", **about)]
     raise ValueError(f"the simulation does not know this sentence of the report: {sentence}")
 
 
 def _entries(table: Table) -> Iterator[tuple[Place, Entry]]:
     """The numbers of a table of gains with their cells."""
-    methods = {"own lineage": "own_lineage", "random": "random_auxiliary"}
+    methods = {"own lineage": "own_lineage", "own apart": "own_apart", "random": "random_auxiliary"}
     for row in table.rows:
         target = str(row[0].value)
         for column, entry in zip(table.columns[1:], row[1:], strict=True):
             name = string(column.title)
-            auxiliary = target if name == "own lineage" else name
+            auxiliary = target if name.startswith("own ") else name
             yield Place(target, methods.get(name, "pathway"), auxiliary), entry
 
 
@@ -233,8 +238,9 @@ def _number(entry: Entry) -> float | None:
     return float(entry.value) if isinstance(entry.value, int | float) else None
 
 
-def _over_random(method: str) -> tuple[tuple[Place, Place], ...]:
-    return tuple(map(_over, _of(method)))
+def _over_random(method: str, metric: str | None) -> tuple[tuple[Place, Place], ...]:
+    """The cells of a method, on the targets that are measured by this metric, against random weights."""
+    return tuple(_over(place) for place in _of(method) if metric is None or (place.target in BY_MAP) == (metric == "mAP"))
 
 
 def _of(method: str) -> list[Place]:

@@ -46,6 +46,7 @@ WORLDS = {
     "pretraining seeds crossed with seeds": (NULL.of(layout="crossed", encoders=HALF), ""),
     "one test set of 1,000": (NULL.of(test_set=True, samples=1000), "85 % at 10 seeds"),
     "one test set, control works": (WITH_CONTROL.of(test_set=True, samples=1000), ""),
+    "two controls and two metrics": (WITH_CONTROL.of(apart=True, two_metrics=True), ""),
     "one pair gains, the others do not": (WITH_CONTROL.of(gains=one_pair(4.0)), ""),
 }
 
@@ -61,7 +62,12 @@ def of_world(world: World) -> Callable[[int, np.random.Generator], Counts]:
 
 
 def _false(study: Simulated, said: Report) -> Counts:
-    yield Measure("any false primary claim"), float(any(claim.is_false(study) for claim in said.primary))
+    if study.sample_scores:  # claims about these test samples and about further ones have each an error rate by themselves
+        for words, these in (("these", True), ("further", False)):
+            wrong = [claim.is_false(study) for claim in said.primary if claim.these_samples == these]
+            yield Measure(f"any false primary claim about {words} test samples"), float(any(wrong))
+    else:
+        yield Measure("any false primary claim"), float(any(claim.is_false(study) for claim in said.primary))
     yield Measure("false share of exploratory sentences"), _share(said.others, study)
     for table, stars in sorted(said.stars.items()):
         yield Measure(f"false share of stars, {table.lower()}"), _share(stars, study)

@@ -36,9 +36,13 @@ PLACES = [
         ("baseline", ""),
         ("random_auxiliary", "random"),
         ("own_lineage", target),
+        ("own_apart", target),
         *(("pathway", name) for name in MODALITIES if name != target),
     )
 ]
+BY_MAP = ("point", "video")
+"""The targets whose scores are mAP where a world has two metrics."""
+
 PAIRS = [index for index, place in enumerate(PLACES) if place.method == "pathway"]
 LEVEL, BETWEEN_SEEDS, BETWEEN_RUNS = 70.0, 2.0, 1.0
 """The mean score, and the standard deviations of what the runs of a target and seed share and of what each has for itself."""
@@ -59,7 +63,7 @@ class World:
     share of runs that fail at random, `worst_fail` that of each pathway's runs that fail because they score lowest; in `unequal`
     studies cells were planned with different numbers of seeds. `encoders` is the standard deviation by which a pretraining seed
     moves a cell's gain. With `test_set` what each of the `samples` scored is simulated, and methods differ in which they get
-    right.
+    right. With `apart` there is a second control, which gains nothing; with `two_metrics` some targets have another (`BY_MAP`).
     """
 
     gains: Mapping[Place, float] = field(default_factory=dict)
@@ -73,6 +77,8 @@ class World:
     layout: Layout | None = None
     encoders: float = 0.0
     test_set: bool = False
+    apart: bool = False
+    two_metrics: bool = False
 
     def of(self, **changes: object) -> "World":
         """The same with changes."""
@@ -206,6 +212,7 @@ def _fates(world: World, scores_CD: NDArray[np.float64], rng: np.random.Generato
     planned_CD = np.ones_like(scores_CD, dtype=bool)
     if world.unequal:
         planned_CD = np.arange(count) < rng.integers(2, count + 1, len(PLACES))[:, None]
+    planned_CD[[place.method == "own_apart" and not world.apart for place in PLACES]] = False
     complete_CD = rng.random(scores_CD.shape) >= world.missing
     if world.worst_fail:
         ranks_CD = scores_CD.argsort(axis=1).argsort(axis=1)
@@ -224,22 +231,13 @@ def _table(
     for index, draw in zip(*np.nonzero(planned_CD), strict=True):
         place, complete, (seed, replicate) = PLACES[index], complete_CD[index, draw], of_draws[draw]
         score = float(scores_CD[index, draw]) if complete else None
-        weights = place.auxiliary if place.method in ("pathway", "own_lineage") else None
+        weights = place.auxiliary if place.method in ("pathway", "own_lineage", "own_apart") else None
         state = "complete" if complete else "failed"
-        rows.append((_run_id(index, draw), *place, seed, replicate, state, score, score, weights))
-    names = [
-        "run_id",
-        "target",
-        "method",
-        "auxiliary",
-        "seed",
-        "replicate",
-        "status",
-        "test_score",
-        "val_score",
-        "auxiliary_weights",
-    ]
-    fixed = {"setting": "pretrained", "tuning": "full", "metric": "accuracy", "parts": "", "samples_sha256": "0" * 64}
+        metric = "map" if world.two_metrics and place.target in BY_MAP else "accuracy"
+        rows.append((_run_id(index, draw), *place, seed, replicate, metric, state, score, score, weights))
+    of_runs = ["seed", "replicate", "metric", "status", "test_score", "val_score", "auxiliary_weights"]
+    names = ["run_id", *Place._fields, *of_runs]
+    fixed = {"setting": "pretrained", "tuning": "full", "parts": "", "samples_sha256": "0" * 64}
     counted = world.samples if world.samples else None
     return pd.DataFrame(rows, columns=names, dtype=object).assign(**fixed, test_samples=counted)
 

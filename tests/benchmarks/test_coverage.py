@@ -20,6 +20,15 @@ def test_every_row_reads_every_sentence_of_its_reports(row: rows.Row) -> None:
     assert values and all(0 <= value <= 1 for numbers in values.values() for value in numbers)
 
 
+def test_averages_of_two_metrics_are_two_claims_and_each_control_is_one() -> None:
+    world = World(gains=every_pair(8.0), control=8.0, apart=True, two_metrics=True)
+    said = report(simulate(world, 5, np.random.default_rng(0)))
+    averages = [{first.target for first, _ in claim.compared} for claim in said.primary if len(claim.compared) == 6]
+    assert averages == [{"image", "audio"}, {"point", "video"}]
+    controls = [(claim.compared[0][0].method, claim.sign) for claim in said.primary if len(claim.compared) == 2]
+    assert [control for control in controls if control[0] == "own_lineage"] == [("own_lineage", 1)] * 2
+
+
 def test_a_large_gain_is_claimed_with_its_size_and_scope() -> None:
     said = report(simulate(World(gains=every_pair(8.0), control=8.0), 5, np.random.default_rng(0)))
     first = said.primary[0]
