@@ -13,6 +13,7 @@ from m2pt.config import (
     UserError,
     refuses_unknown,
 )
+from m2pt.config.encoders import has_seen_no_modality
 from m2pt.methods import METHODS
 from m2pt.runs.lineage import relation, start_of
 from m2pt.runs.spec import EncoderKey
@@ -78,9 +79,14 @@ def own_key(
         UserError: the study has no encoder so related.
 
     """
-    name = study.sweep.target_encoder
+    name, auxiliary = study.sweep.target_encoder, study.sweep.auxiliary_encoder
+    if has_seen_no_modality(study.encoders, auxiliary):
+        raise UserError(
+            f"sweep.methods: {method} needs an auxiliary that has seen the target's modality, which {auxiliary} has not; choose "
+            "another sweep.auxiliary_encoder, or remove the method."
+        )
     target = None if name == RANDOM else encoder_key(study, name, modality, replicate)
-    given = encoder_key(study, study.sweep.auxiliary_encoder, modality, replicate)
+    given = encoder_key(study, auxiliary, modality, replicate)
     if lineage == "same":
         return _of_lineage(study, method, target, given)
     return given if target is None else _apart(study, method, target, given, replicate)
@@ -109,6 +115,8 @@ def _apart(study: Study, method: MethodName, target: EncoderKey, given: EncoderK
     for choice in choices:
         if relation(study.encoders, target, choice) != "same":
             return choice
+    if "pretrained" not in study.sweep.settings:
+        return given  # no target starts from its encoder, so that any auxiliary was pretrained apart
     raise UserError(
         f"sweep.methods: {method} needs an auxiliary that was pretrained apart from the target's encoder {target.source}, but "
         f"every {given.source} goes on from it, or is it; give both encoders several `seeds`, or set sweep.auxiliary_encoder "

@@ -5,7 +5,7 @@ from pathlib import Path
 from m2pt.config import RANDOM, FileSource, Study, UserError
 from m2pt.config.study_file import load_study
 from m2pt.modalities.registry import dataset
-from pipelines.planning.grid import input_forms
+from pipelines.planning.grid import encoders_used, input_forms
 from pipelines.planning.unused_keys.check import refuse_unused_keys
 
 
@@ -13,8 +13,8 @@ def load(file: str | Path) -> Study:
     """Read a study file.
 
     Raises:
-        UserError: as `m2pt.config.study_file.load_study`; or a key changes no run; or a target cannot start from its encoder, or
-            has no validation data by which its rates could be chosen.
+        UserError: as `m2pt.config.study_file.load_study`; or a key changes no run; or a method needs an encoder that is not
+            declared; or a target cannot start from its encoder, or has no validation data by which its rates could be chosen.
 
     """
     study = load_study(file)
@@ -24,10 +24,19 @@ def load(file: str | Path) -> Study:
 
 def check(study: Study, source: str) -> None:
     """Raise `UserError` as `load`; `source` names the file."""
-    for part in study.expanded().values():
+    for name, part in study.expanded().items():
+        _require_encoders(part, f"{source}: parts.{name}" if name else source)
         _require_loadable(part, source)
         _require_validation(part, source)
     refuse_unused_keys(study, source)
+
+
+def _require_encoders(study: Study, source: str) -> None:
+    """Refuse methods whose auxiliaries the study does not declare; `source` names the file, and the part."""
+    try:
+        encoders_used(study)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
 
 
 def _require_validation(study: Study, source: str) -> None:

@@ -15,6 +15,7 @@ from m2pt.runs.spec import EncoderKey, RunSpec
 from m2pt.runs.table import read_results, read_table
 from pipelines.planning import replicates
 from pipelines.planning.grid import Fingerprints, draws_of, encoders_used, pretrain_specs, run_specs
+from pipelines.planning.study_file import check
 
 TEXT = """
 study: levels
@@ -27,6 +28,15 @@ sweep:
   auxiliaries: [image, audio]
   methods: [baseline, pathway, random_auxiliary, own_lineage, own_apart]
   auxiliary_encoder: mae+labels
+"""
+
+WITHOUT = """
+study: without
+encoders:
+  mae: {kind: mae}
+  noise: {kind: mae, data: noise}
+  brackets: {kind: procedural}
+sweep: {seeds: [0], targets: [image], auxiliary_encoder: %s, methods: [baseline, %s]}
 """
 
 
@@ -154,6 +164,8 @@ def test_the_lineage_of_files_is_not_known_unless_they_are_the_same() -> None:
             TEXT.replace(", own_apart", "") + "  settings: [scratch]\n",
             "own_lineage needs targets that start from an encoder, but some start from random weights",
         ),
+        (WITHOUT % ("noise", "own_apart"), "own_apart needs an auxiliary that has seen the target's modality, which noise"),
+        (WITHOUT % ("brackets", "aligned_apart"), "aligned_apart needs an auxiliary that has seen the target's modality, which"),
     ],
 )
 def test_a_control_that_no_encoder_fits_is_refused_in_one_sentence(text: str, sentence: str) -> None:
@@ -161,6 +173,25 @@ def test_a_control_that_no_encoder_fits_is_refused_in_one_sentence(text: str, se
         runs_of(study(text))
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_from_scratch_every_auxiliary_of_the_own_modality_was_pretrained_apart() -> None:
+    text = TEXT.replace("seeds: [10, 11]", "seed: 10").replace("seeds: [20, 21]", "seed: 20").replace("own_lineage, ", "")
+    declared = study(text + "  settings: [scratch]\n")
+    run = next(run for run in runs_of(declared) if run.method == "own_apart" and run.target == "image")
+    assert run.auxiliary_weights is not None
+    assert (run.target_weights, run.auxiliary_weights.source) == (None, "mae+labels")
+    assert lineage(declared.encoders, run) == "apart"
+
+
+def test_what_a_method_misses_is_told_with_the_file_and_the_part() -> None:
+    apart = TEXT.replace(", seeds: [10, 11]", "").replace(", seeds: [20, 21]", "").replace(", own_apart", "")
+    check(study(apart), "levels.yaml")
+    part = "parts: [{name: all, set: {}}, {name: other, set: {sweep.methods: [own_apart]}}]\n"
+    for text, start in ((apart.replace("own_lineage", "own_apart"), ""), (apart + part, "parts.other: ")):
+        with pytest.raises(UserError) as caught:
+            check(study(text), "levels.yaml")
+        assert str(caught.value).startswith(f"levels.yaml: {start}sweep.methods: own_apart needs an auxiliary")
 
 
 @pytest.mark.parametrize(
