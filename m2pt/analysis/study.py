@@ -86,12 +86,21 @@ def analyse(
 
     """
     table, records = read_results(specs, runs, parts, sources)
-    of_study = cells(table)
-    lines = trajectories.history(of_study, runs)
     folders = [*(("finetune", runs / str(name)) for name in table["run_id"] if name), *_pretrained(pretraining, encoders)]
-    timings = provenance.timings(folders)
-    compared = summaries(of_study)
-    answered = answers(questions, of_study)
+    return _analysed(table, records, folders, runs, questions)
+
+
+def _analysed(
+    table: pd.DataFrame,
+    records: dict[str, FinetuneRecord],
+    folders: Sequence[tuple[str, Path]],
+    runs: Path,
+    questions: Sequence[Question],
+) -> Analysis:
+    """What follows from the table of runs and from their `folders`, which have a kind each."""
+    of_study = cells(table)
+    lines, timings = trajectories.history(of_study, runs), provenance.timings(folders)
+    compared, answered = summaries(of_study), answers(questions, of_study)
     scores = _sample_scores(compared, answered, records, runs)
     return Analysis(
         table=table,
