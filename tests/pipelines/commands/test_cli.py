@@ -238,7 +238,7 @@ def test_data_never_replace_what_was_not_made_here(project: Path, capsys: pytest
 def test_missing_weights_file_is_named(project: Path, capsys: pytest.CaptureFixture[str]):
     text = STUDY.replace("encoders: {}", "encoders: {mine: {kind: file, paths: {image: no.safetensors}}}")
     Path("params.yaml").write_text(text.replace("auxiliary_encoder: random", "auxiliary_encoder: mine").replace(
-        "random_auxiliary", "own_lineage"))  # fmt: skip
+        "random_auxiliary", "own_apart"))  # fmt: skip
     (project / "build/small/image").mkdir(parents=True)
     (project / "build/small/image/one.txt").write_text("1")
     assert main(["plan"]) == 0
