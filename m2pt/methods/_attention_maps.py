@@ -5,7 +5,9 @@ teacher and student read the same image. Here the teacher belongs to another mod
 its blocks read the tokens of the target's tokenizer: the number of tokens is always the same for both. As in the paper, no
 gradient passes through the teacher. The student's weights start as the target's setting says; `scratch` is the paper's student.
 
-The maps of the last quarter of the blocks are not passed on, as in the released code (9 of 12 blocks, 18 of 24).
+The maps of the last quarter of the blocks are not passed on: in the released code, a model of 12 blocks passes on 9, and the
+command for distillation with 24 blocks 18; its models for copying leave out three blocks, whatever their depth. There, the
+teacher drops the same paths as the student (`finetune.drop_path`); here it drops none.
 
 Shapes: B samples, H heads, N tokens (queries), M tokens (keys), D width, K width of a head.
 """
