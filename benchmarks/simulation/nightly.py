@@ -16,12 +16,9 @@ import pandas as pd
 from m2pt.analysis.content import Block, Details, Items, Paragraph, SideBySide, Table, string
 from m2pt.analysis.numbers import contrasts
 from m2pt.analysis.numbers.cells import cells
-from m2pt.analysis.numbers.comparisons import compared, summaries
 from m2pt.analysis.numbers.ranking import rankings
-from m2pt.analysis.paper.comparison import Paper
 from m2pt.analysis.sections import ablations, findings, gains, methods, ranking
 from m2pt.analysis.sections.facts import Facts, Source
-from m2pt.analysis.study import Analysis
 from m2pt.analysis.tables.methods import method_rows
 from m2pt.config import MODALITIES, Study
 from m2pt.config.study_file import parse_study
@@ -30,6 +27,7 @@ from m2pt.runs.spec import EncoderKey, RunSpec
 from m2pt.runs.table import read_table
 from pipelines.planning import grid
 
+from .facts import made_facts
 from .measures import Measure
 from .studies import BETWEEN_RUNS, BETWEEN_SEEDS, LEVEL
 
@@ -107,19 +105,15 @@ def _facts(planned: Plan, rng: np.random.Generator) -> Facts:
     table = planned.table.assign(test_score=_scores(planned.table, rng))
     table = table.assign(val_score=table["test_score"])
     of_study = cells(table)
-    made = summaries(of_study)
     timings = pd.DataFrame(columns=["run_id", "train_seconds", "latency_ms", "plain_latency_ms", "device_name"])
-    analysis = Analysis(
-        table=table, records={}, cells=of_study, summaries=made, curves={}, scales={}, timings=timings, environments=[],
-        methods=method_rows(of_study, timings), evidence=[], rankings=rankings(of_study), profiles=[], samples={},
-        sample_scores={},
-    )  # fmt: skip
-    source = Source(planned.study, planned.specs, Path(), (), Path(), planned.parts)
-    return Facts(
-        source=source, analysis=analysis, cells=compared(of_study), ablations=contrasts.ablations(planned.study, of_study),
-        paper=Paper([], [], {item.condition.slug: {} for item in made}, {}, []), search=None, tuning=(), labels=(), drawn=(),
-        pictures=(), reconstructions=(), splits=(),
-    )  # fmt: skip
+    return made_facts(
+        Source(planned.study, planned.specs, Path(), (), Path(), planned.parts),
+        table,
+        {},
+        contrasts.ablations(planned.study, of_study),
+        methods=method_rows(of_study, timings),
+        rankings=rankings(of_study),
+    )
 
 
 def _scores(table: pd.DataFrame, rng: np.random.Generator) -> "pd.Series[float]":

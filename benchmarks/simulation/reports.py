@@ -10,19 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from m2pt.analysis.content import Block, Details, Entry, Item, Items, Paragraph, SideBySide, Table, string
-from m2pt.analysis.numbers.cells import cells
-from m2pt.analysis.numbers.comparisons import Summary, compared, summaries
+from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.numbers.contrasts import Ablations
-from m2pt.analysis.numbers.evidence import evidence as weighed
-from m2pt.analysis.numbers.samples import sample_evidence
-from m2pt.analysis.paper.comparison import Paper
 from m2pt.analysis.sections import evidence, findings, gains
 from m2pt.analysis.sections.facts import Facts, Source
-from m2pt.analysis.study import Analysis
 from m2pt.config import Study
 from m2pt.config.study_file import parse_study
 from m2pt.runs.validity import UNSEEN, Validity
 
+from .facts import made_facts
 from .studies import BY_MAP, PLACES, Place, Simulated
 
 STUDY = parse_study(
@@ -131,20 +127,8 @@ def report(study: Simulated, declared: Study = STUDY, validity: Validity = UNSEE
 
 
 def _facts(study: Simulated, declared: Study, validity: Validity, sure: bool) -> Facts:
-    of_study = cells(study.table)
-    made = summaries(of_study)
-    scores = dict(study.sample_scores)
-    analysis = Analysis(
-        table=study.table, records={}, cells=of_study, summaries=made, curves={}, scales={}, timings=study.table[:0],
-        environments=[], methods=[], evidence=weighed(made) if sure else [], rankings=[], profiles=[],
-        samples={item.condition: sample_evidence(item, scores) for item in made} if sure else {}, sample_scores=scores,
-    )  # fmt: skip
     source = Source(declared, (), Path(), (), Path(), validity=validity)
-    paper = Paper([], [], {item.condition.slug: {} for item in made}, {}, [])
-    return Facts(
-        source=source, analysis=analysis, cells=compared(of_study), ablations=Ablations(), paper=paper, search=None, tuning=(),
-        labels=(), drawn=(), pictures=(), reconstructions=(), splits=(),
-    )  # fmt: skip
+    return made_facts(source, study.table, dict(study.sample_scores), Ablations(), sure=sure)
 
 
 def _flat(blocks: Iterable[Block]) -> Iterator[Block]:
