@@ -43,10 +43,14 @@ def looking(world: World, seeds: int, rng: np.random.Generator, design: str) -> 
 
 
 @functools.cache
-def declared(design: str, seeds: int, smallest: float | None = None) -> Study:
-    """A study with this design and number of seeds, and with this smallest difference of interest."""
+def declared(design: str, seeds: int, smallest: float | None = None, questions: bool = False) -> Study:
+    """A study with this design and number of seeds, with this smallest difference of interest, and with questions of its own."""
     words = f"{{seeds: sequential, planned: {PLANNED}}}" if design == "sequential" else "{seeds: fixed}"
     words = words if smallest is None else words[:-1] + f", smallest_difference: {smallest}}}"
-    text = f"study: simulated\ndata: {{embedded: {{}}}}\nencoders: {{mae: {{kind: mae}}}}\ndesign: {words}\n"
-    sweep = f"sweep: {{seeds: {list(range(seeds))}, auxiliary_encoder: mae}}\n"
+    asked = "[{method: own_apart}, {method: pathway, over: baseline}]"
+    words = words[:-1] + f", questions: {asked}}}" if questions else words
+    encoder = f"{{kind: mae, seeds: {list(range(seeds))}}}" if questions else "{kind: mae}"
+    text = f"study: simulated\ndata: {{embedded: {{}}}}\nencoders: {{mae: {encoder}}}\ndesign: {words}\n"
+    methods = "[baseline, pathway, random_auxiliary, own_apart]" if questions else "[baseline, pathway, random_auxiliary]"
+    sweep = f"sweep: {{seeds: {list(range(seeds))}, methods: {methods}, auxiliary_encoder: mae}}\n"
     return parse_study(text + sweep, "simulated.yaml")

@@ -36,18 +36,20 @@ _CONTROLS = {
 _CONTROL = rf"({'|'.join(_CONTROLS.values())}) scored (higher|lower) than random weights on average{_WHERE}: the study .+"
 _RANDOM = r"random weights scored (higher|lower) than no auxiliary on average: a gain over no auxiliary is no evidence of .+"
 _SIZE = r"(smaller|larger) than ([\d.]+) points(?:, the smallest difference of interest)?"
-_SMALLER = rf"the difference from random weights on average is shown to be {_SIZE}{_WHERE}"
+_SMALLER = rf"the difference from random weights on average{_WHERE} is shown to be {_SIZE}{_WHERE}"
+_QUESTION = rf"(pathway|own_apart) scored (higher|lower) than (random_auxiliary|baseline) on average{_WHERE}"
+_ANSWER = rf"the difference of (pathway|own_apart) from (random_auxiliary|baseline) on average{_WHERE} is shown to be {_SIZE}"
 _RESOLUTION = r"In a single pair, only a true difference of ([\d.]+) points or more can be relied on to be seen\."
 _SCOPE = re.compile(r"For (these encoders|encoders trained like these)( and on these test samples)?, (.+)\.")
 _NO_CLAIM = (
-    "This study does not show that auxiliaries of other modalities do more than random weights",
+    "This study does not show that ",
     "The study has not been shown to detect useful weights",
     "A gain over no auxiliary has to be compared with what random weights gain",
-    "It cannot be said yet whether auxiliaries of other modalities do more than random weights",
+    "It cannot be said yet whether ",
     "It is not known yet whether the study can detect useful weights",
     "No pair can be compared with its baseline yet",
     "No run is complete yet",
-    "It is undecided whether the difference from random weights on average is as large as",
+    "It is undecided whether the difference ",
 )
 
 
@@ -163,17 +165,22 @@ def _read(sentence: str) -> list[Difference]:
     encoders, samples, words = scope.groups() if scope else ("", None, sentence.rstrip("."))
     about = {"these_encoders": encoders == "these encoders", "these_samples": samples is not None}
     if match := re.fullmatch(_AVERAGE, words):
-        return [Difference(_over_random("pathway", match[2]), _sign(match[1]), **about)]
+        return [Difference(_against("pathway", "random_auxiliary", match[2]), _sign(match[1]), **about)]
     if match := re.fullmatch(_PAIRS, words):
         names = [name.split(" from ") for name in re.split(", | and ", match[2])]
         return [Difference((_over(Place(target, "pathway", name)),), _sign(match[1]), **about) for target, name in names]
     if match := re.fullmatch(_CONTROL, words):
         (method,) = [name for name, words in _CONTROLS.items() if words == match[1]]
-        return [Difference(_over_random(method, match[3]), _sign(match[2]), **about)]
+        return [Difference(_against(method, "random_auxiliary", match[3]), _sign(match[2]), **about)]
     if match := re.fullmatch(_RANDOM, words):
-        return [Difference(tuple((place, _none(place.target)) for place in _of("random_auxiliary")), _sign(match[1]), **about)]
+        return [Difference(_against("random_auxiliary", "baseline", None), _sign(match[1]), **about)]
     if match := re.fullmatch(_SMALLER, words):
-        return [Difference(_over_random("pathway", match[3]), 0, float(match[2]), match[1] == "larger", **about)]
+        mine = _against("pathway", "random_auxiliary", match[1] or match[4])
+        return [Difference(mine, 0, float(match[3]), match[2] == "larger", **about)]
+    if match := re.fullmatch(_QUESTION, words):
+        return [Difference(_against(match[1], match[3], match[4]), _sign(match[2]), **about)]
+    if match := re.fullmatch(_ANSWER, words):
+        return [Difference(_against(match[1], match[2], match[3]), 0, float(match[5]), match[4] == "larger", **about)]
     raise ValueError(f"the simulation does not know this sentence of the report: {sentence}")
 
 
@@ -222,13 +229,11 @@ def _number(entry: Entry) -> float | None:
     return float(entry.value) if isinstance(entry.value, int | float) else None
 
 
-def _over_random(method: str, metric: str | None) -> tuple[tuple[Place, Place], ...]:
-    """The cells of a method, on the targets that are measured by this metric, against random weights."""
-    return tuple(_over(place) for place in _of(method) if metric is None or (place.target in BY_MAP) == (metric == "mAP"))
-
-
-def _of(method: str) -> list[Place]:
-    return [place for place in PLACES if place.method == method]
+def _against(method: str, other: str, metric: str | None) -> tuple[tuple[Place, Place], ...]:
+    """The cells of a method, on the targets that are measured by this metric, against random weights or no auxiliary."""
+    mine = [place for place in PLACES if place.method == method]
+    measured = [place for place in mine if metric is None or (place.target in BY_MAP) == (metric == "mAP")]
+    return tuple(_over(place) if other == "random_auxiliary" else (place, _none(place.target)) for place in measured)
 
 
 def _over(place: Place) -> tuple[Place, Place]:

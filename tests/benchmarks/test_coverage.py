@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.simulation import rows
+from benchmarks.simulation.looking import declared
 from benchmarks.simulation.reports import Difference, report
 from benchmarks.simulation.studies import PAIRS, PLACES, Place, World, every_pair, simulate
 
@@ -27,6 +28,13 @@ def test_averages_of_two_metrics_are_two_claims_and_each_control_is_one() -> Non
     assert averages == [{"image", "audio"}, {"point", "video"}]
     controls = [(claim.compared[0][0].method, claim.sign) for claim in said.primary if len(claim.compared) == 2]
     assert [control for control in controls if control[0] == "own_lineage"] == [("own_lineage", 1)] * 2
+
+
+def test_questions_of_a_study_are_read() -> None:
+    study = simulate(World(gains=every_pair(8.0), apart=True), 5, np.random.default_rng(0))
+    said = report(study, declared("fixed", 5, None, True))
+    over_nothing = [(claim.sign, len(claim.compared)) for claim in said.primary if claim.compared[0][1].method == "baseline"]
+    assert over_nothing == [(1, 12)]
 
 
 def test_a_large_gain_is_claimed_with_its_size_and_scope() -> None:
