@@ -29,7 +29,8 @@ class Validity:
         if self.seen is not None:
             return (
                 f"No claim is made: the same question was looked at on {self.seen.date} with {_seeds(self.seen)} in a "
-                f"{self.seen.design.split()[0]} design. Error rates hold only for seeds that are chosen before results are seen. "
+                f"{self.seen.design.split()[0]} design. Error rates hold only for seeds that are chosen before results are "
+                "seen, so what is marked as shown below has none either. "
                 "Ask again with fresh seeds, as a new study; to be able to add seeds to a study, declare a sequential design "
                 "before the first look (`design.seeds`)."
             )

@@ -15,12 +15,15 @@ from m2pt.analysis.tables.questions import questions
 
 _RANDOM = "In this part random weights take the auxiliaries' place. It is a control, and says nothing about other modalities."
 
+_PRIMARY_RATES = (
+    "The primary claims are one family: with a probability of at least 95 % all of them are true (family-wise error 5 %). A "
+    'claim that does not say "on these test samples" is shown for further ones too, with the same error rate by itself. '
+    "Everything else, here and in all tables, is exploratory"
+)
+_NO_PRIMARY_RATES = "Everything, here and in all tables, is exploratory"
 _RATES = (
-    "**Error rates.** The primary claims are one family: with a probability of at least 95 % all of them are true (family-wise "
-    'error 5 %). A claim that does not say "on these test samples" is shown for further ones too, with the same error rate by '
-    "itself. Everything else, here and in all tables, is exploratory: of the differences that are shown in a family, at most 5 % "
-    "are expected to be false (false discovery rate 5 %), and each table names its family. Intervals are 95 % intervals, each by "
-    "itself."
+    "**Error rates.** {}: of the differences that are shown in a family, at most 5 % are expected to be false (false discovery "
+    "rate 5 %), and each table names its family. Intervals are 95 % intervals, each by itself."
 )
 _EXPLORATORY = 'Exploratory, and what describes these runs. Averages are tested in the family "averages".'
 _NO_CLAIM = "No primary claim is made."
@@ -41,7 +44,7 @@ def section(facts: Facts) -> Section:
     blocks = (
         *validity.notice(facts),
         *claims,
-        *((Paragraph(prose(_RATES)),) if facts.ordered and not beside else ()),
+        *(_rates(facts) if facts.ordered and not beside else ()),
         *validity.registration(facts),
         *nothing,
         *(Paragraph(prose(caveat), "caveat") for caveat in warnings),
@@ -68,9 +71,17 @@ def _claims(facts: Facts, summary: Summary) -> folding.Blocks:
     blocks += [_items(primary, unequal)] if primary else []
     if has_matrix(facts, summary.condition):
         figures = tuple(map(folding.figure, facts.pictures_of("matrix", summary.condition.slug)))
-        blocks += [*([Gallery(figures, look="wide")] if figures else []), Paragraph(prose(_RATES))]
+        blocks += [*([Gallery(figures, look="wide")] if figures else []), *_rates(facts)]
     blocks += [Paragraph(plain(_EXPLORATORY), "caption"), _items(others, unequal)] if others else []
     return tuple(blocks)
+
+
+def _rates(facts: Facts) -> folding.Blocks:
+    """The error rates of what the report says; nothing where seeds were added after a look, so that there are none."""
+    if facts.source.validity.seen is not None:
+        return ()
+    claimed = any(item.is_primary for item in facts.claims.values()) and not facts.source.validity.refusal
+    return (Paragraph(prose(_RATES.format(_PRIMARY_RATES if claimed else _NO_PRIMARY_RATES))),)
 
 
 def has_matrix(facts: Facts, condition: Condition) -> bool:

@@ -27,12 +27,12 @@ _TERMS = (
      "The few claims that a study is for, declared before the results: the average gain of other modalities over random weights, "
      "the gains of its pairs, and the positive controls. They share one error rate of 5 % by a graph of weights (Bretz, Maurer, "
      "Brannath and Posch 2009): the chance that any of them is false, in its direction or in the size that it excludes, is at "
-     "most 5 %. A true claim passes its share on to the others."),
+     "most 5 %. A claim that is shown passes its share on to others."),
     ("Exploratory",
      "Everything else. If there is no effect at all, at least one of twelve intervals excludes 0 in nearly every second study. "
      "So the comparisons of a family are corrected together (Benjamini and Hochberg 1995): of the differences that are shown, "
-     "5 % are expected to be false. They are where to look next with fresh seeds. Bold, stars, p-values and sentences follow "
-     "from the same correction."),
+     "at most 5 % are expected to be false. They are where to look next with fresh seeds. Bold, stars, p-values and sentences "
+     "follow from the same correction."),
     ("Missing runs",
      "A run that failed costs its pair a seed, and nothing is put in its place. An average is the mean of the means of its "
      "pairs; its interval comes from leaving out each seed in turn. Where one side of a comparison lacks a larger share of its "

@@ -17,24 +17,31 @@ from m2pt.analysis.numbers.contrasts import OwnControl
 from m2pt.analysis.numbers.evidence import sureness
 from m2pt.analysis.numbers.families import SIGNIFICANT
 from m2pt.analysis.numbers.statistics import Estimate
-from m2pt.analysis.tables.phrases import counted, in_brackets, listed, lost_runs, pair_name, scope_of, seeds_of, where_measured
+from m2pt.analysis.numbers.unequal import missing
+from m2pt.analysis.tables.phrases import (
+    CONTROL,
+    DETECTS,
+    counted,
+    in_brackets,
+    listed,
+    lost_in_brackets,
+    lost_runs,
+    p_of,
+    pair_name,
+    points,
+    scope_of,
+    seeds_of,
+    where_measured,
+)
 from m2pt.methods import METHODS
 
 MINUS = "\N{MINUS SIGN}"
 
 _NEEDED = "An interval needs two seeds that are complete on both sides, with differences that are not all equal."
+_MOST_POINTS = 100.0
+"""No two scores differ by more."""
 WORDS = {1: "higher", -1: "lower"}
 """How one side scored, by the sign of a difference."""
-
-_CONTROL: dict[Role, str] = {
-    "apart": "auxiliaries of the target's own modality that were pretrained apart",
-    "lineage": "auxiliaries that go on from the target's own encoder",
-}
-_DETECTS: dict[Role, str] = {
-    "apart": "useful weights of encoders that were pretrained apart",
-    "lineage": "useful weights of the target's own lineage",
-}
-"""What a positive control shows that the study can detect."""
 
 Standing = Literal["primary", "undecided", "exploratory", "descriptive"]
 
@@ -121,7 +128,7 @@ def _others(summary: Summary, known: Claims, standing: Standing) -> list[Stateme
     for claim in known.others:
         where = where_measured(claim, known.others)
         if claim.estimate.half_width is None:
-            made.append(Statement(f"It cannot be said yet {question}{where}.", no_interval(claim)))
+            made.append(Statement(f"It cannot be said yet {question}{where}.", no_interval(claim), _open(standing)))
             continue
         made += [_other(claim, where, standing), *(_of_interest(claim, where) or _smaller(claim, where))]
     return made
@@ -136,7 +143,7 @@ def _other(claim: Claim, where: str, standing: Standing) -> Statement:
     words = f"This study does not show that auxiliaries of other modalities do more than random weights{where}."
     if claim.is_withheld:
         words += " The runs that are missing could alone have made the difference that the others have."
-    return Statement(words, numbers_of(claim), "undecided" if standing == "primary" else "descriptive")
+    return Statement(words, numbers_of(claim), _open(standing))
 
 
 def _smaller(claim: Claim, where: str) -> list[Statement]:
@@ -153,13 +160,13 @@ def _of_interest(claim: Claim, where: str) -> list[Statement]:
     """How the average difference compares with the smallest one of interest, where one was declared."""
     if claim.size is None or claim.rule.smallest is None:
         return []
-    smallest = f"{claim.rule.smallest:g} points, the smallest difference of interest"
+    smallest = f"{points(claim.rule.smallest)}, the smallest difference of interest"
     level = SIGNIFICANT * claim.weight / (2 if claim.size > 0 else 1)
     ends = " to ".join(map(signed, claim.ends(level)))
     detail = f"Its {100 * (1 - level):.3g} % interval is {ends}."
     if claim.size == 0:
         words = f"It is undecided whether the difference from random weights on average is as large as {smallest}{where}."
-        return [Statement(words, detail), *_smaller(claim, where)]
+        return [Statement(words, detail, "undecided"), *_smaller(claim, where)]
     shown = f"is shown to be {'larger' if claim.size > 0 else 'smaller'} than {smallest}{where}."
     return [Statement(f"{scope_of([claim.estimate])}the difference from random weights on average {shown}", detail, "primary")]
 
@@ -171,7 +178,7 @@ def _pairs(pairs: Sequence[Claim], standing: Standing) -> list[Statement]:
         shown = [item for item in pairs if item.sign == sign]
         if shown:
             names = listed([pair_name(item.comparisons[0]) for item in shown])
-            numbers = "; ".join(f"{pair_name(item.comparisons[0])} {numbers_of(item)}" for item in shown)
+            numbers = "; ".join(f"{pair_name(item.comparisons[0])} {numbers_of(item).removesuffix('.')}" for item in shown) + "."
             scope = scope_of([item.estimate for item in shown], further=all(item.covers_samples for item in shown))
             made.append(Statement(f"{scope}other modalities scored {word} than random weights on {names}.", numbers, standing))
     return made
@@ -181,23 +188,36 @@ def _controls(known: Claims, role: Role, standing: Standing) -> list[Statement]:
     """A positive control: whether the study could have seen useful weights at all."""
     made = []
     for claim in known.control(role):
-        where, detected = where_measured(claim, known.control(role)), _DETECTS[role]
-        values = ", ".join(f"{item.target} {difference(item.estimate)}" for item in claim.comparisons)
+        where, detected = where_measured(claim, known.control(role)), DETECTS[role]
         if claim.estimate.half_width is None:
-            made.append(Statement(f"It is not known yet whether the study can detect {detected}{where}.", no_interval(claim)))
+            words = f"It is not known yet whether the study can detect {detected}{where}."
+            made.append(Statement(words, no_interval(claim), _open(standing)))
             continue
-        detail = f"{numbers_of(claim)} By target: {values}."
+        detail = f"{numbers_of(claim)}{_by_target(claim)}"
         scored = f"scored {WORDS.get(claim.sign, '')} than random weights on average{where}"
-        words = f"{scope_of([claim.estimate], further=claim.covers_samples)}{_CONTROL[role]} {scored}"
+        words = f"{scope_of([claim.estimate], further=claim.covers_samples)}{CONTROL[role]} {scored}"
         if claim.sign > 0:
             made.append(Statement(f"{words}: the study can detect {detected}.", detail, standing))
         elif claim.sign < 0:
             made.append(Statement(f"{words}: the study does not detect {detected}.", detail, standing))
         else:
-            lack = f"The study has not been shown to detect {detected}{where}, so the absence of a gain means little."
-            words = f"Positive control, {_CONTROL[role]} against random weights: {detail}"
-            made.append(Statement(lack, words, "undecided" if standing == "primary" else "descriptive"))
+            gained = any(item.sign > 0 for item in (*known.others, *known.pairs))
+            so = "" if gained else ", so the absence of a gain means little"
+            lack = f"The study has not been shown to detect {detected}{where}{so}."
+            words = f"Positive control, {CONTROL[role]} against random weights: {detail}"
+            made.append(Statement(lack, words, _open(standing)))
     return made
+
+
+def _open(standing: Standing) -> Standing:
+    """The standing of a statement that a question of these claims got no answer."""
+    return "undecided" if standing == "primary" else "descriptive"
+
+
+def _by_target(claim: Claim) -> str:
+    """The numbers of each target, by the rule of the claim, as a sentence; nothing where there is one target."""
+    values = [f"{item.target} {difference(claim.rule.judged(item.estimate))}" for item in claim.comparisons]
+    return f" By target: {', '.join(values)}." if len(values) > 1 else ""
 
 
 def _lacks_control(known: Claims) -> list[Statement]:
@@ -214,8 +234,11 @@ def _baseline(summary: Summary, known: Claims) -> list[Statement]:
     if not any(item.estimate.half_width is not None for item in pairs):
         return [Statement("No pair can be compared with its baseline yet.", _NEEDED)]
     average, gained = summary.averages["baseline"], [item for item in known.random_gains if item.estimate.mean is not None]
-    detail = f"Other modalities on average {difference(average)} points" if average.mean is not None else ""
-    words = ", ".join(f"{difference(item.estimate)} points{where_measured(item, gained)}" for item in gained)
+    lost = lost_in_brackets(missing([(item.cell, item.reference) for item in pairs]))
+    detail = f"Other modalities on average {difference(average)} points{lost}" if average.mean is not None else ""
+    words = ", ".join(
+        f"{difference(item.estimate)} points{where_measured(item, gained)}{lost_in_brackets(item.missing)}" for item in gained
+    )
     detail += f"{'; r' if detail else 'R'}andom weights on average {words}" if gained else ""
     detail = f"Against no auxiliary: {detail[:1].lower()}{detail[1:]}." if detail else ""
     if known.random_gains and all(item.sign > 0 for item in known.random_gains):
@@ -233,7 +256,7 @@ def numbers_of(claim: Claim) -> str:
     over = "" if claim.kind == "pair" else f" on average over {counted(len(known), noun)}"
     left = [item for item in items if item not in known]
     without = f"; without {listed([pair_name(item) for item in left])}, which lack complete runs" if left and known else ""
-    p = "" if claim.adjusted_p is None else f"; p = {claim.adjusted_p:.3f} after the correction"
+    p = "" if claim.adjusted_p is None else f"; {p_of(claim.adjusted_p)} after the correction"
     return f"{difference(claim.estimate)} points{over} ({seeds}){p}{_further(claim)}{without}{lost_runs(claim.missing)}."
 
 
@@ -263,8 +286,11 @@ def _resolution(summary: Summary, known: Claims) -> list[Statement]:
     widths = [item.estimate.half_width for item in tested if item.estimate.half_width is not None]
     if not sizes:
         return []
+    sure = f"The median interval of a pair against random weights is ± {median(widths):.2f} points."
+    if median(sizes) > _MOST_POINTS:
+        return [Statement("In a single pair, no true difference can be relied on to be seen: that needs more seeds.", sure)]
     claim = f"In a single pair, only a true difference of {upwards(median(sizes))} points or more can be relied on to be seen."
-    sure = f"The median interval of a pair against random weights is ± {median(widths):.2f} points. In the median pair a true"
+    sure += " In the median pair a true"
     chance = (
         f"difference of {upwards(median(sizes))} points is shown in the table of gains with a probability of 80 % or more, after"
     )

@@ -2,10 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 
+from m2pt.analysis.numbers.cells import Role
 from m2pt.analysis.numbers.claims import Claim
 from m2pt.analysis.numbers.comparisons import Comparison
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.numbers.unequal import Missing
+
+CONTROL: dict[Role, str] = {
+    "apart": "auxiliaries of the target's own modality that were pretrained apart",
+    "lineage": "auxiliaries that go on from the target's own encoder",
+}
+"""The positive controls, in words."""
+
+DETECTS: dict[Role, str] = {
+    "apart": "useful weights of encoders that were pretrained apart",
+    "lineage": "useful weights of the target's own lineage",
+}
+"""What a positive control shows that the study can detect."""
 
 
 def scope_of(estimates: Iterable[Estimate], *, further: bool = False) -> str:
@@ -20,6 +33,11 @@ def scope_of(estimates: Iterable[Estimate], *, further: bool = False) -> str:
 def lost_runs(missing: Missing) -> str:
     """The runs that are missing, where one side lacks a larger share than the other."""
     return f"; {missing.words}" if missing.differs else ""
+
+
+def lost_in_brackets(missing: Missing) -> str:
+    """The same in brackets, for sentences that have several numbers."""
+    return f" ({missing.words})" if missing.differs else ""
 
 
 def where_measured(claim: Claim, among: Sequence[Claim]) -> str:
@@ -54,3 +72,13 @@ def seeds_of(item: Estimate) -> str:
 def counted(number: int, noun: str) -> str:
     """A number with its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def points(size: float) -> str:
+    """A size in percentage points that was declared, as text."""
+    return f"{size:g} point" if size == 1 else f"{size:g} points"
+
+
+def p_of(value: float) -> str:
+    """A p-value as text: no p-value is 0."""
+    return f"p = {value:.3f}" if value >= 0.0005 else "p < 0.001"

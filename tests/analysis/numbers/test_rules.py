@@ -84,10 +84,10 @@ def test_other_levels_have_the_interval_of_the_rule(planned: int | None):
 
 
 @pytest.mark.parametrize(("mean", "deviation", "size", "words"), [
-    (5.0, 0.3, 1, "shown to be larger than 1 points, the smallest difference of interest"),
-    (-5.0, 0.3, 1, "shown to be larger than 1 points, the smallest difference of interest"),
-    (0.1, 0.05, -1, "shown to be smaller than 1 points, the smallest difference of interest"),
-    (0.4, 3.0, 0, "It is undecided whether the difference from random weights on average is as large as 1 points"),
+    (5.0, 0.3, 1, "shown to be larger than 1 point, the smallest difference of interest"),
+    (-5.0, 0.3, 1, "shown to be larger than 1 point, the smallest difference of interest"),
+    (0.1, 0.05, -1, "shown to be smaller than 1 point, the smallest difference of interest"),
+    (0.4, 3.0, 0, "It is undecided whether the difference from random weights on average is as large as 1 point"),
 ])  # fmt: skip
 def test_the_average_is_compared_with_the_smallest_difference_of_interest(mean: float, deviation: float, size: int, words: str):
     runs = summaries(cells(table(drawn(mean, 3, deviation), 6, ("image", "audio"))))
@@ -95,7 +95,7 @@ def test_the_average_is_compared_with_the_smallest_difference_of_interest(mean: 
     assert known.others[0].size == size
     said = [statement for statement in headline(runs[0], (), known) if "smallest difference of interest" in statement.claim]
     assert [words in statement.claim for statement in said] == [True]
-    assert said[0].standing == ("descriptive" if size == 0 else "primary")
+    assert said[0].standing == ("undecided" if size == 0 else "primary")
     assert claims(runs)[runs[0].condition].others[0].size is None
 
 

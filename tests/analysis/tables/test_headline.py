@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 from m2pt.analysis.numbers.cells import cells
+from m2pt.analysis.numbers.claims import claims as claims_of
 from m2pt.analysis.numbers.comparisons import summaries
-from m2pt.analysis.tables.headline import Statement, headline, signed, upwards
+from m2pt.analysis.numbers.rules import Rule
+from m2pt.analysis.tables.headline import Statement, difference, headline, signed, upwards
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import read_table
@@ -92,6 +94,53 @@ def test_one_seed_supports_no_claim(tmp_path: Path) -> None:
         "It is not known yet whether the study can detect useful weights of the target's own lineage.",
         "No pair can be compared with its baseline yet.",
     ]
+
+
+def test_questions_without_an_interval_stand_with_the_primary_claims(tmp_path: Path) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, seeds=1, epochs=1))
+    (summary,) = summaries(cells(read_table(planned.specs, planned.runs)))
+    assert [item.standing for item in headline(summary)] == ["undecided", "undecided", "descriptive"]
+
+
+def test_a_gain_that_is_shown_is_not_called_absent(tmp_path: Path) -> None:
+    claims = _claims(tmp_path, {"pathway": 6.0})
+    assert claims[0] == HIGHER
+    assert "The study has not been shown to detect useful weights of the target's own lineage." in claims
+    assert not any("absence of a gain" in claim for claim in claims)
+
+
+def test_seeds_that_can_show_nothing_in_a_pair_are_said_to() -> None:
+    said = _told({"image": 1.0, "audio": 1.0}, (9.0, -9.0))
+    claims = [item.claim for item in said if item.claim.startswith("In a single pair")]
+    assert claims == ["In a single pair, no true difference can be relied on to be seen: that needs more seeds."]
+
+
+def test_the_numbers_of_pairs_are_one_sentence_without_a_p_value_of_zero() -> None:
+    shown = _told({"image": 30.0, "audio": 30.0, "point": 30.0}, (0.3, -0.4, 0.1, -0.1))
+    assert "; p < 0.001 after the correction." in shown[0].detail
+    assert shown[1].claim.endswith("on image from audio, image from point, audio from image, audio from point, point from image "
+                                   "and point from audio.")  # fmt: skip
+    assert shown[1].detail.count("points (4 seeds)") == 6 and shown[1].detail.count(".;") == 0
+    assert shown[1].detail.endswith("after the correction.")
+
+
+def test_missing_runs_stand_beside_the_gain_over_no_auxiliary(tmp_path: Path) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, seeds=4, epochs=1, targets=("image", "audio")))
+    lost = next(spec for spec in planned.specs if spec.method == "pathway")
+    synthetic.write_failure(planned, lost, "the loss is not finite.")
+    (summary,) = summaries(cells(read_table(planned.specs, planned.runs)))
+    (said,) = [item for item in headline(summary) if "no auxiliary" in item.claim]
+    assert " points (missing runs: 1 of 8 against 0 of 8); random weights on average " in said.detail
+
+
+def test_a_control_of_a_sequential_design_has_its_intervals_by_target_too(tmp_path: Path) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, seeds=5, epochs=1, targets=("image", "audio")))
+    (summary,) = summaries(cells(read_table(planned.specs, planned.runs)))
+    rule = Rule(planned=5)
+    known = claims_of([summary], rule=rule)[summary.condition]
+    (said,) = [item for item in headline(summary, (), known) if "By target" in item.detail]
+    wide = [difference(rule.judged(item.estimate)) for item in known.controls[0].comparisons]
+    assert f"By target: image {wide[0]}, audio {wide[1]}." in said.detail
 
 
 def test_nothing_complete_says_nothing(tmp_path: Path) -> None:

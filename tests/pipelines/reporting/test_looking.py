@@ -81,6 +81,8 @@ def test_seeds_added_after_a_look_take_the_claims_away(name: str):
     text = report(more)
     assert "No claim is made: the same question was looked at on" in text
     assert "with seeds 0 to 3 in a fixed design" in text
+    assert "what is marked as shown below has none either" in text
+    assert "**Error rates.**" not in text
     assert CLAIM not in text
     fewer = declared([0, 1, 2], name)
     run(fewer)
@@ -104,6 +106,7 @@ def test_a_study_of_fixed_seeds_is_not_judged_before_its_runs_have_ended():
     record.unlink()
     early = report(plan)
     assert "No claim is made yet: 1 of 16 runs of the main question have not ended" in early
+    assert "**Error rates.** Everything, here and in all tables, is exploratory" in early
     assert CLAIM not in early
     record.write_bytes(content)
     assert CLAIM in report(plan)  # the same seeds that were planned before the look
@@ -265,3 +268,12 @@ def test_a_question_that_nothing_answers_is_not_registered(capsys: pytest.Captur
     assert main(["register", "--study", path]) == 2
     words = "design.questions: shuffled_auxiliary over random_auxiliary has no runs in a: target from scratch, everything tuned"
     assert words in capsys.readouterr().err
+
+
+def test_a_study_without_primary_claims_speaks_of_none():
+    text = STUDY.replace("NAME", "plain").replace("[baseline, pathway, random_auxiliary]", "[baseline, random_auxiliary]")
+    plan = resolve(parse_study(text, "study.yaml"))
+    run(plan)
+    said = report(plan)
+    assert "**Error rates.** Everything, here and in all tables, is exploratory" in said
+    assert "was not registered" not in said
