@@ -58,9 +58,9 @@ def test_what_the_embedded_data_are_made_with_is_a_dependency_of_the_data() -> N
 
 @pytest.mark.parametrize("stage", ["pretrain", "sweep"])
 def test_every_section_that_can_change_a_number_is_a_parameter(stage: str) -> None:
-    sections = set(Study.model_fields) - {"execution", "search"}  # a study with a search is not done stage by stage
-    if stage == "pretrain":  # of the sweep, what says which encoders it loads: not the seeds, nor how they are fine-tuned
-        keys = ("targets", "auxiliaries", "methods", "settings", "target_encoder", "auxiliary_encoder")
+    sections = set(Study.model_fields) - {"execution", "search", "design"}  # a study with a search is not done stage by stage
+    if stage == "pretrain":  # of the sweep, what says which encoders it loads: not how they are fine-tuned
+        keys = ("targets", "auxiliaries", "methods", "settings", "target_encoder", "auxiliary_encoder", "encoder_seeds", "seeds")
         sections = sections - {"finetune", "pathway", "rivals", "sweep"} | {f"sweep.{key}" for key in keys}
     assert set(STAGES[stage]["params"]) == sections
 

@@ -35,15 +35,16 @@ _CONTROLS = {
 }
 _CONTROL = rf"({'|'.join(_CONTROLS.values())}) scored (higher|lower) than random weights on average{_WHERE}: the study .+"
 _RANDOM = r"random weights scored (higher|lower) than no auxiliary on average: a gain over no auxiliary is no evidence of .+"
-_SIZE = r"(smaller|larger) than ([\d.]+) points(?:, the smallest difference of interest)?"
+_SIZE = r"(smaller|larger) than ([\d.]+) points?(?:, the smallest difference of interest)?"
 _SMALLER = rf"the difference from random weights on average{_WHERE} is shown to be {_SIZE}{_WHERE}"
 _QUESTION = rf"(pathway|own_apart) scored (higher|lower) than (random_auxiliary|baseline) on average{_WHERE}"
 _ANSWER = rf"the difference of (pathway|own_apart) from (random_auxiliary|baseline) on average{_WHERE} is shown to be {_SIZE}"
-_RESOLUTION = r"In a single pair, only a true difference of ([\d.]+) points or more can be relied on to be seen\."
+_RESOLUTION = r"In a single pair, only a true difference of ([\d.]+) points? or more can be relied on to be seen\."
 _SCOPE = re.compile(r"For (these encoders|encoders trained like these)( and on these test samples)?, (.+)\.")
 _NO_CLAIM = (
     "This study does not show that ",
     "The study has not been shown to detect useful weights",
+    "In a single pair, no true difference can be relied on to be seen",
     "A gain over no auxiliary has to be compared with what random weights gain",
     "It cannot be said yet whether ",
     "It is not known yet whether the study can detect useful weights",

@@ -245,7 +245,7 @@ def test_the_best_epoch_may_be_one_before_anything_moved(tmp_path, monkeypatch):
 
 def falling_scores():
     scores = iter([90.0, 80.0, 70.0, 90.0, 90.0])
-    return lambda *arguments: Evaluation(score := next(scores), {"accuracy": score}, None, None)
+    return lambda *arguments: Evaluation(score := next(scores), {"accuracy": score}, None, None, None)
 
 
 def test_an_auxiliary_of_zeros_is_told_from_scales_that_do_not_move(tmp_path, monkeypatch):
