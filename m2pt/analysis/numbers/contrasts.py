@@ -196,7 +196,7 @@ def _family(partners: Partners, method: MethodName, rows: Sequence[Contrast]) ->
     """The rows of a method, and the reference's scores on the targets that any of them has."""
     base = partners.changes[partners.reference[0]]
     targets = tuple(dict.fromkeys(target for row in rows for target in row.targets))
-    usual = [cell for cell in partners.usual() if cell.target in targets]
+    usual = [cell for cell in partners.usual if cell.target in targets]
     mine = [cell for cell in usual if cell.method == method]
     return Family(
         method=method,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from m2pt.analysis.numbers.averages import balanced, measured
 from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, by_target, step_of
@@ -74,7 +75,8 @@ class Partners:
         """The cells of one part."""
         return [cell for cell in self.cells.values() if cell.condition.part == part]
 
-    def usual(self) -> list[Cell]:
+    @cached_property
+    def usual(self) -> Sequence[Cell]:
         """The reference's cells in the study's own setting and tuning."""
         cells = [
             cell for part in self.reference for cell in self.of_part(part) if replace(cell.condition, part="") == self._usual

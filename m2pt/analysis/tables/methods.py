@@ -79,15 +79,15 @@ def method_rows(cells: Sequence[Cell], timings: pd.DataFrame) -> list[MethodRow]
 
 def _condition(condition: Condition, members: Sequence[Cell], measured: pd.DataFrame) -> list[MethodRow]:
     known, methods = {cell.key: cell for cell in members}, by_method(members)
-    complete = {name: _complete(mine, measured) for name, mine in methods.items()}
-    baselines = complete.get("baseline", _complete([], measured))
+    complete = _complete(members, measured)
+    complete["train_ratio"] = _train_ratios(complete)
     targets, within = tuple(by_target(members)), unequal.ranges(members)
     rows = []
     for name, mine in methods.items():
         over, over_random = _pairs(mine, known, "baseline"), _pairs(mine, known, "random")
         gain, random_gain = mean_gain(over), mean_gain(over_random)
         lost, lost_random = unequal.missing(over), unequal.missing(over_random)
-        of_targets, runs = gains(over), complete[name]
+        of_targets, runs = gains(over), complete[complete["method"] == name]
         rows.append(
             MethodRow(
                 condition=condition,
@@ -102,7 +102,7 @@ def _condition(condition: Condition, members: Sequence[Cell], measured: pd.DataF
                 random_p_value=unequal.guarded(over_random, random_gain, within, lost_random.is_suspect),
                 missing=lost,
                 missing_random=lost_random,
-                train_ratio=_train_ratio(runs, baselines),
+                train_ratio=_median(runs["train_ratio"]),
                 latency_ratio=_median(runs["latency_ms"] / runs["plain_latency_ms"]),
                 trainable_parameters=_mean(runs["trainable_parameters"]),
                 parameters=_mean(runs["parameters"]),
@@ -125,11 +125,12 @@ def _pairs(cells: Sequence[Cell], known: Mapping[CellKey, Cell], against: Agains
     return [(cell, known[key]) for cell, key in keys if key in known and key.method != cell.method]
 
 
-def _train_ratio(rows: pd.DataFrame, baselines: pd.DataFrame) -> float | None:
+def _train_ratios(rows: pd.DataFrame) -> "pd.Series[float]":
     """Relative to the baseline of the same target, seed and device, so that neither targets nor devices are mixed."""
+    baselines = rows[rows["method"] == "baseline"]
     partners = baselines.dropna(subset=_PAIR).groupby(_PAIR)["train_seconds"].median()
     places = zip(*(rows[name] for name in _PAIR), strict=True)
-    return _median(rows["train_seconds"] / pd.Series([partners.get(place) for place in places], rows.index, dtype=float))
+    return rows["train_seconds"] / pd.Series([partners.get(place) for place in places], rows.index, dtype=float)
 
 
 def _median(values: "pd.Series[float]") -> float | None:
