@@ -58,6 +58,12 @@ class RangeConfig(Frozen):
         assert self.low is not None and self.high is not None
         return (int(self.low), int(self.high)) if self.integer else (self.low, self.high)
 
+    @property
+    def samples(self) -> tuple[JsonValue, ...]:
+        """Values by which a range is checked: its ends and, of whole numbers, the second one, which may be odd."""
+        second = (int(self.low) + 1,) if self.integer and self.low is not None else ()
+        return *self.ends, *second
+
     def find(self, value: JsonValue) -> JsonValue:
         """The value in this range that equals a value of the study file; None if there is none."""
         if self.choices is not None:

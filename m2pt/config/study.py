@@ -243,6 +243,6 @@ class Study(Frozen):
         if self.search.method not in self.sweep.methods:
             raise ValueError(f"search.method: {self.search.method} is not in sweep.methods; add it there")
         for key, values in self.search.ranges.items():
-            for value in values.ends:
+            for value in values.samples:
                 self.changed({key: value}, "search.ranges")
         return self

@@ -15,12 +15,12 @@ from m2pt.runs.failure import read_failure
 from m2pt.runs.folder import RunState
 from m2pt.runs.identity import derived_seed, run_id
 from m2pt.runs.spec import RunSpec
-from m2pt.runs.trials import Trial, Values, with_trials
+from m2pt.runs.trials import Trial, Values
 from pipelines.execution.session import Session
 from pipelines.planning.folders import runs_folder
-from pipelines.planning.grid import Fingerprints, part_specs
 from pipelines.planning.plan import FINE_TUNING
 from pipelines.planning.search_journal import JOURNAL, write_trials
+from pipelines.planning.search_ranges import trial_specs
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -40,11 +40,10 @@ def run_trials(session: Session, do: Do) -> None:
     """Do the trials of a study that have not ended, one after another.
 
     Raises:
-        UserError: the values of the ranges do not fit the study, or a run could not be started.
+        UserError: a run could not be started.
 
     """
     search = _search(session.study)
-    check(session.study)
     if not session.plan.trials and (runs_folder(session.study) / JOURNAL).is_file():
         session.display.say(f"{session.study.study}: the study file has changed; its search starts again.")
     for number in range(search.trials):
@@ -54,32 +53,12 @@ def run_trials(session: Session, do: Do) -> None:
             _do_trial(session, search, number, do)
 
 
-def check(study: Study) -> None:
-    """Raise `UserError` if a value of the ranges makes no runs or impossible ones, before the first trial and not after many."""
-    search = _search(study)
-    for key, values in search.ranges.items():
-        trials = [Trial(index, {key: value}) for index, value in enumerate(values.ends)]
-        for trial, specs in zip(trials, _specs(study, trials), strict=True):
-            if not specs:
-                raise UserError(
-                    f"search.method: {search.method} has no runs in this sweep when {key} is "
-                    f"{trial.values[key]}; give it auxiliaries (sweep.auxiliaries), or choose another method."
-                )
-
-
-def _specs(study: Study, trials: Sequence[Trial]) -> list[list[RunSpec]]:
-    """The runs of each trial, whatever the data are. Raises `UserError` if they are impossible."""
-    known = dict.fromkeys([*study.sweep.targets], "")
-    parts = part_specs(with_trials(study, trials), Fingerprints(known, {}))
-    return [parts[trial.name] for trial in trials]
-
-
 def _propose(session: Session, search: SearchConfig) -> None:
     """Add the next trial to the journal."""
     before = session.plan.trials
     trial = Trial(len(before), propose(search, session.study, before))
     try:
-        _specs(session.study, [trial])
+        trial_specs(session.study, [trial])
     except (UserError, ValueError) as error:
         trial = replace(trial, state="failed", refused=True, reason=" ".join(str(error).split()))
     write_trials(session.study, session.plan.prints, runs_folder(session.study), [*before, trial])

@@ -5,6 +5,7 @@ from pathlib import Path
 from m2pt.config import RANDOM, FileSource, Study, UserError
 from m2pt.config.study_file import load_study
 from m2pt.modalities.registry import dataset
+from pipelines.planning import search_ranges
 from pipelines.planning.grid import encoders_used, input_forms
 from pipelines.planning.unused_keys.check import refuse_unused_keys
 
@@ -14,7 +15,8 @@ def load(file: str | Path) -> Study:
 
     Raises:
         UserError: as `m2pt.config.study_file.load_study`; or a key changes no run; or a method needs an encoder that is not
-            declared; or a target cannot start from its encoder, or has no validation data by which its rates could be chosen.
+            declared; or a target cannot start from its encoder, or has no validation data by which its rates could be chosen; or
+            the range of a search reaches values that make no run or one that cannot start.
 
     """
     study = load_study(file)
@@ -29,6 +31,7 @@ def check(study: Study, source: str) -> None:
         _require_loadable(part, source)
         _require_validation(part, source)
     refuse_unused_keys(study, source)
+    search_ranges.check(study, source)
 
 
 def _require_encoders(study: Study, source: str) -> None:

@@ -25,6 +25,7 @@ from pipelines.__main__ import main
 from pipelines.execution import search
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
+from pipelines.planning import search_ranges
 from pipelines.planning.plan import Plan, resolve, sweep_id
 from pipelines.planning.search_journal import JOURNAL, search_id
 from pipelines.reporting import as_html, as_markdown
@@ -289,8 +290,49 @@ def test_a_method_without_runs_is_told_before_the_first_trial() -> None:
     study = declared(base=BASE.replace("random_auxiliary]", "random_auxiliary, pathway]")).model_copy()
     assert study.search is not None
     study = study.model_copy(update={"search": study.search.model_copy(update={"method": "pathway"})})
-    with pytest.raises(UserError, match=r"search\.method: pathway has no runs in this sweep"):
-        search.check(study)
+    with pytest.raises(UserError, match=r"seek\.yaml: search\.method: pathway has no runs in this sweep"):
+        search_ranges.check(study, "seek.yaml")
+
+
+ORCA = """
+study: seek
+data: {embedded: {seed: 0, pretrain: 200, train: 100, val: 50, test: 50}}
+model: {width: 16, depth: 2, heads: 2}
+encoders: {mae: {kind: mae}}
+finetune: {epochs: 4, samples: 96, batch_size: 32}
+rivals: {alignment_steps: 2}
+sweep: {seeds: [0], targets: [image], auxiliaries: [audio], methods: [baseline, orca], target_encoder: mae, auxiliary_encoder: mae}
+search: {trials: 4, seeds: [100], method: orca, ranges: {%s}}
+execution: {devices: cpu}
+"""
+
+
+@pytest.mark.parametrize(
+    ("range_", "told"),
+    [
+        # 96 samples in batches of 32, four times: 12 steps.
+        ("rivals.alignment_steps: {low: 1, high: 12, integer: true}", "rivals.alignment_steps: 12 must be less than the 12 steps"),
+        ("finetune.samples: {low: 64, high: 200, integer: true}", "finetune.samples: 200 requested, but the train split of image"),
+        ("finetune.warmup_epochs: {low: 0, high: 4}", "finetune.warmup_epochs: 4 must be less than the 4 epochs"),
+        ("finetune.mixing_rows: {low: 2, high: 8, integer: true}", "finetune.mixing_rows: input should be a multiple of 2 (got 3)"),
+    ],
+)
+def test_a_range_that_reaches_runs_which_cannot_start_is_refused_with_file_and_key(
+    range_: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "seek.yaml").write_text(ORCA % range_)
+    assert main(["plan", "--study", "seek.yaml"]) == 2
+    error = capsys.readouterr().err
+    key = range_.partition(":")[0]
+    assert "seek.yaml: search.ranges" in error
+    assert key in error
+    assert told in error
+
+
+def test_a_range_within_the_bounds_is_accepted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "seek.yaml").write_text(ORCA % "rivals.alignment_steps: {low: 1, high: 11, integer: true}")
+    assert main(["plan", "--study", "seek.yaml"]) == 0
+    capsys.readouterr()
 
 
 def test_proposals_are_short_numbers_within_their_ranges() -> None:
