@@ -87,6 +87,7 @@ class Run:
     val_score: float | None = None
     epoch: int | None = None
     samples_sha256: str | None = None
+    train_samples: float | None = None
     test_samples: float | None = None
     parameters: float | None = None
     trainable_parameters: float | None = None

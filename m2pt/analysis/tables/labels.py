@@ -84,11 +84,18 @@ def _form(part: Study) -> str:
     return canonical(document)
 
 
-def _labels(part: Study, target: str) -> int | None:
-    """How many labels the runs of a target have; None where only its data set says so."""
+def _labels(part: Study, target: str, cells: Sequence[Cell]) -> int | None:
+    """How many labels the runs of a target have in a part.
+
+    With `samples: all` that is what its complete runs trained with; None where there is none, or where they differ.
+    """
     recipe = part.tasks[target].finetune if target in part.tasks else {"samples": part.finetune.samples}
     number = recipe.get("samples")
-    return number if isinstance(number, int) else None
+    if isinstance(number, int):
+        return number
+    runs = [run for cell in cells if cell.target == target for run in cell.complete.values()]
+    counts = {run.train_samples for run in runs if run.train_samples}
+    return int(counts.pop()) if len(counts) == 1 else None
 
 
 def _curve(parts: Mapping[str, Study], setting: str, tuning: str, cells: Sequence[Cell]) -> LabelCurve | None:
@@ -121,10 +128,14 @@ def _curve(parts: Mapping[str, Study], setting: str, tuning: str, cells: Sequenc
 def _of_target(parts: Mapping[str, Study], cells: Sequence[Cell]) -> dict[MethodName, Curve]:
     """The curves of all methods on one target."""
     found: dict[MethodName, Curve] = {}
+    of_parts: dict[str, list[Cell]] = {}
+    for cell in cells:
+        of_parts.setdefault(cell.condition.part, []).append(cell)
+    numbers = {name: _labels(parts[name], members[0].target, members) for name, members in of_parts.items()}
     for method, members in by_method(cells).items():
         same: dict[int, dict[CellKey, list[Cell]]] = {}
         for cell in members:
-            number = _labels(parts[cell.condition.part], cell.target)
+            number = numbers[cell.condition.part]
             if number is not None:
                 key = cell.key._replace(condition=Condition(cell.condition.setting, cell.condition.tuning))
                 same.setdefault(number, {}).setdefault(key, []).append(cell)

@@ -32,11 +32,14 @@ def study(more: str = "") -> Study:
     return parse_study(STUDY % more, "labels.yaml")
 
 
+def labels_of(spec: RunSpec) -> int:
+    """The whole train split has 800 samples."""
+    return 800 if spec.finetune.samples == "all" else spec.finetune.samples
+
+
 def score(spec: RunSpec) -> float:
     """The baseline gains 5 points per doubling from 100 labels on; the pathway is as good as it is with twice the labels."""
-    samples = spec.finetune.samples
-    assert isinstance(samples, int)
-    doublings = math.log2(samples / 100) + (spec.method == "pathway")
+    doublings = math.log2(labels_of(spec) / 100) + (spec.method == "pathway")
     noise = 0.4 * (-1) ** spec.seed * (1 if spec.method == "baseline" else -1) + 0.1 * (spec.seed // 2) * (
         spec.method == "pathway"
     )
@@ -52,6 +55,7 @@ def made(of: Study, judge: Callable[[RunSpec], float | None] = score) -> list[Ce
             value = judge(spec)
             row = {key: getattr(spec, key) for key in ("target", "auxiliary", "method", "setting", "tuning", "seed", "metric")}
             state = {"status": "failed" if value is None else "complete", "test_score": value, "parts": name}
+            state |= {} if value is None else {"train_samples": labels_of(spec)}
             rows.append(row | state)
     return cells(pd.DataFrame(rows, columns=list(COLUMNS)))
 
@@ -117,3 +121,19 @@ def test_a_run_that_failed_leaves_out_its_draw() -> None:
     assert curve.targets["audio"][1].worth[100].dropped == 0
     nothing = only(curves(of, made(of, lambda spec: None)))
     assert all(line.worth == {} for line in nothing.targets["image"])
+
+
+def test_a_part_with_all_samples_stands_at_their_number() -> None:
+    of = study("  - {name: everything, set: {finetune.samples: all}}")
+    curve = only(curves(of, made(of)))
+    assert curve.parts == ("whole", "quarter", "everything")
+    assert curve.labels == (100, 400, 800)
+    pathway = curve.targets["image"][1]
+    assert pathway.scores[800].mean == pytest.approx(70, abs=0.1)
+    assert pathway.worth[400].measured == (100, 800), "the baseline's number of labels that a score is compared with"
+
+
+def test_all_samples_without_a_complete_run_are_left_out() -> None:
+    of = study("  - {name: everything, set: {finetune.samples: all}}")
+    curve = only(curves(of, made(of, lambda spec: None if spec.finetune.samples == "all" else score(spec))))
+    assert curve.labels == (100, 400)
