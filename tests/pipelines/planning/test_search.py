@@ -301,7 +301,8 @@ model: {width: 16, depth: 2, heads: 2}
 encoders: {mae: {kind: mae}}
 finetune: {epochs: 4, samples: 96, batch_size: 32}
 rivals: {alignment_steps: 2}
-sweep: {seeds: [0], targets: [image], auxiliaries: [audio], methods: [baseline, orca], target_encoder: mae, auxiliary_encoder: mae}
+sweep:
+  {seeds: [0], targets: [image], auxiliaries: [audio], methods: [baseline, orca], target_encoder: mae, auxiliary_encoder: mae}
 search: {trials: 4, seeds: [100], method: orca, ranges: {%s}}
 execution: {devices: cpu}
 """
@@ -311,10 +312,10 @@ execution: {devices: cpu}
     ("range_", "told"),
     [
         # 96 samples in batches of 32, four times: 12 steps.
-        ("rivals.alignment_steps: {low: 1, high: 12, integer: true}", "rivals.alignment_steps: 12 must be less than the 12 steps"),
-        ("finetune.samples: {low: 64, high: 200, integer: true}", "finetune.samples: 200 requested, but the train split of image"),
+        ("rivals.alignment_steps: {low: 1, high: 12, integer: true}", "alignment_steps: 12 must be less than the 12 steps"),
+        ("finetune.samples: {low: 64, high: 200, integer: true}", "samples: 200 requested, but the train split of image"),
         ("finetune.warmup_epochs: {low: 0, high: 4}", "finetune.warmup_epochs: 4 must be less than the 4 epochs"),
-        ("finetune.mixing_rows: {low: 2, high: 8, integer: true}", "finetune.mixing_rows: input should be a multiple of 2 (got 3)"),
+        ("finetune.mixing_rows: {low: 2, high: 8, integer: true}", "mixing_rows: input should be a multiple of 2 (got 3)"),
     ],
 )
 def test_a_range_that_reaches_runs_which_cannot_start_is_refused_with_file_and_key(
