@@ -32,9 +32,9 @@ class SweepConfig(Frozen):
     auxiliary_encoder: Name = "mae"
     """The encoder that auxiliaries come from: a name of `encoders`, or `random`."""
     no_modality_encoder: Annotated[Name | None, Field(exclude_if=lambda name: name is None)] = None
-    """The encoder of the controls without a modality (`no_modality`, `no_modality_start`): a name of `encoders`, of an encoder
-    that was pretrained on noise (`data: noise`), further from it with random labels (`labels: random`), or on brackets
-    (`kind: procedural`). Each target gets the one that was made for its own modality."""
+    """The encoder of the controls without a modality (`no_modality`, `no_modality_start`, `no_modality_attention_start`): a name
+    of `encoders`, of an encoder that was pretrained on noise (`data: noise`), further from it with random labels (`labels:
+    random`), or on brackets (`kind: procedural`). Each target gets the one that was made for its own modality."""
     tune: Annotated[TuneConfig | None, Field(exclude_if=lambda tune: tune is None)] = None
     """Rates that each arm is tuned over first; without the section, all arms have those of the study file."""
     encoder_seeds: Annotated[Literal["paired", "crossed"], Field(exclude_if=lambda way: way == "paired")] = "paired"

@@ -56,6 +56,7 @@ class Method:
         control: the method with random weights that gains over random weights are measured against.
         reads_auxiliary_samples: whether it trains with labelled samples of the auxiliary's modality; its auxiliary then has a
             tokenizer (`m2pt.models.encoder.SampleEncoder`).
+        auxiliary_samples_are_noise: whether noise takes the place of those samples (`m2pt.training.without_signal`).
         auxiliary_outputs: the logits of a batch of those samples, whose loss is minimised beside that of the task; None if it
             does not train on their labels.
         alignment: the distance between samples of both modalities (`x` and `y` of the target, then of the auxiliary), which the
@@ -82,6 +83,7 @@ class Method:
     align: Align | None = None
     control: MethodName = "random_auxiliary"
     reads_auxiliary_samples: bool = False
+    auxiliary_samples_are_noise: bool = False
     auxiliary_outputs: Callable[[Model, Tensor], Tensor] | None = None
     alignment: Callable[[Model, Tensor, Tensor, Tensor, Tensor], Tensor] | None = None
     alignment_rows: int = 0

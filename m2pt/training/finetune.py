@@ -39,6 +39,7 @@ from m2pt.training.probe import tokens_to_compare
 from m2pt.training.share import Share
 from m2pt.training.startable import Known, require_startable
 from m2pt.training.stopwatch import Stopwatch
+from m2pt.training.without_signal import noise_like
 from m2pt.weights import save_weights
 
 
@@ -83,9 +84,13 @@ def draw_samples(pool: Samples, count: int | Literal["all"], seed: int) -> Sampl
 def memory_feed(spec: RunSpec, splits: dict[str, Samples], share: Share) -> Feed:
     """The data of a run on small decoded data: `splits` holds `train`, `val` and `test`.
 
-    It also holds `auxiliary`, the train split of the auxiliary's modality, for a method that trains with its samples.
+    It also holds `auxiliary`, the train split of the auxiliary's modality, for a method that trains with its samples. One that
+    trains with noise gets noise like them, drawn once by the run's seed.
     """
     beside = splits.get("auxiliary") if spec.auxiliary_data is not None else None
+    if beside is not None and METHODS[spec.method].auxiliary_samples_are_noise:
+        seed = derived_seed(spec.seed, "auxiliary samples", spec.auxiliary)
+        beside = noise_like(beside, beside, torch.Generator().manual_seed(seed))
     splits = {name: samples for name, samples in splits.items() if name != "auxiliary"}
     pool = draw_samples(splits["train"], spec.finetune.samples, derived_seed(spec.seed, "split", spec.target))
     feed = MemoryFeed(spec, pool, {"val": splits["val"], "test": splits["test"]}, share)

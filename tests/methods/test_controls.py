@@ -168,9 +168,36 @@ def test_starts_of_one_half_differ_from_the_baseline_in_that_half_alone(weights)
     assert differing >= {"attn", "mlp"}, "the test would see nothing if both encoders were the same"
 
 
+@pytest.mark.parametrize("whole", ["spectrum_matched_start", "no_modality_start"])
+def test_controls_of_the_attention_have_its_half_of_the_control_of_the_whole_and_the_targets_mlps(whole, weights):
+    half = whole.replace("_start", "_attention_start")
+    plain, all_of_it, attention = (build(*prepared(weights, name), 4).state_dict() for name in ("baseline", whole, half))
+    for name, value in plain.items():
+        part = name.split(".")[2] if name.startswith("blocks.") else ""
+        assert torch.equal(attention[name], all_of_it[name] if part in ATTENTION else value), name
+    differing = {name.split(".")[2] for name in plain if not torch.equal(plain[name], all_of_it[name])}
+    assert differing >= {"attn", "mlp"}, "the test would see nothing if both encoders were the same"
+
+
+def test_the_attention_of_a_control_differs_from_the_auxiliarys_by_its_vectors_alone(weights):
+    names = ("attention_start", "spectrum_matched_attention_start")
+    taken, turned = (build(*prepared(weights, name), 4).state_dict() for name in names)
+    for name, value in taken.items():
+        if ".attn." in name and value.ndim > 1:
+            assert not torch.equal(turned[name], value)
+            matrices = 3 if "qkv" in name else 1  # queries, keys and values
+            for mine, theirs in zip(turned[name].chunk(matrices), value.chunk(matrices), strict=True):
+                torch.testing.assert_close(
+                    torch.linalg.svdvals(mine.double()), torch.linalg.svdvals(theirs.double()), rtol=1e-4, atol=1e-6
+                )
+        else:
+            assert torch.equal(turned[name], value), name
+
+
 def test_the_controls_of_a_seed_are_drawn_from_it_and_merge_as_a_pathway_does():
     for name in ("spectrum_matched", "mimetic", "attention_pathway", "mlp_pathway"):
         assert METHODS[name].merge is METHODS["pathway"].merge
-    for name in ("spectrum_matched_start", "mimetic_start", "attention_start", "mlp_start"):
+    starts = ("spectrum_matched_start", "mimetic_start", "attention_start", "mlp_start")
+    for name in (*starts, "spectrum_matched_attention_start", "no_modality_attention_start"):
         assert METHODS[name].merge is None
         assert METHODS[name].pathway is None

@@ -11,6 +11,7 @@ from torch.nn import functional
 from m2pt.config import AudioInput, ImageInput, RivalsConfig
 from m2pt.methods import METHODS
 from m2pt.modalities.registry import SPECS
+from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.folder import MERGED
 from m2pt.runs.identity import canonical, derived_seed, run_id
 from m2pt.runs.spec import AuxiliaryData, TaskSpec
@@ -28,9 +29,11 @@ from tests.specs import MODEL, run_spec
 __all__ = ["splits", "weights"]  # fixtures
 
 JOINT = ("joint_training", "joint_attention")
+NOISE = (*JOINT, "joint_noise")
+SOUNDS = AuxiliaryData(input=AudioInput(), sha256="e" * 64)
 
 
-@pytest.mark.parametrize("method", JOINT)
+@pytest.mark.parametrize("method", NOISE)
 def test_at_weight_zero_the_target_is_trained_as_in_the_baseline_bit_for_bit(method, weights, splits, tmp_path):
     recipe = RECIPE.model_copy(update={"drop_path": 0.2, "mixup": 0.8, "average_decay": 0.9})
     spec, places = prepared(weights, method, rivals=RivalsConfig(joint_weight=0.0), finetune=recipe)
@@ -146,7 +149,7 @@ def test_it_learns_both_and_ends_as_a_plain_model(method, weights, splits, tmp_p
     assert not any("companion" in name for name in read_weights(tmp_path / run_id(spec) / MERGED))
 
 
-@pytest.mark.parametrize("method", JOINT)
+@pytest.mark.parametrize("method", NOISE)
 def test_recomputed_gradients_and_parts_of_a_batch_are_the_same(method, weights, splits, tmp_path):
     recipe = RECIPE.model_copy(update={"drop_path": 0.3})
     spec, places = prepared(weights, method, finetune=recipe)
@@ -170,6 +173,34 @@ def test_a_random_auxiliary_has_the_blocks_of_every_random_auxiliary(method, wei
     assert all(torch.equal(again[name], value) for name, value in model.state_dict().items())
 
 
+def test_noise_has_the_mean_and_the_spread_of_each_value_and_nothing_else_of_the_samples(splits):
+    generator = torch.Generator().manual_seed(9)
+    x = torch.randn(4000, 1, 4, 4, generator=generator).cumsum(-1) * torch.arange(1.0, 5)[:, None] + 7  # correlated along a row
+    sounds = Samples(x, torch.arange(4000) % 3, ("x", "y", "z"))
+    spec, other = (run_spec(method="joint_noise", finetune=RECIPE, seed=seed, auxiliary_data=SOUNDS) for seed in (0, 1))
+    noise = memory_feed(spec, splits | {"auxiliary": sounds}, Share()).auxiliary.samples
+    spread, mean = x.std(0), x.mean(0)
+    assert ((noise.x.mean(0) - mean).abs() < 5 * spread / 4000**0.5).all()
+    torch.testing.assert_close(noise.x.std(0), spread, rtol=0.06, atol=0)
+    for samples, correlated in ((sounds, True), (noise, False)):
+        between = torch.corrcoef(samples.x.flatten(1).T).fill_diagonal_(0).abs().max()
+        assert between > 0.8 if correlated else between < 5 / 4000**0.5
+    assert torch.equal(noise.y, sounds.y)
+    again, fresh = (memory_feed(one, splits | {"auxiliary": sounds}, Share()).auxiliary.samples for one in (spec, other))
+    assert torch.equal(again.x, noise.x)
+    assert not torch.equal(fresh.x, noise.x)
+
+
+def test_the_control_differs_from_joint_training_by_the_samples_alone(weights, splits):
+    made = [prepared(weights, method) for method in ("joint_training", "joint_noise")]
+    joint, noise = (build(spec, places, 4).state_dict() for spec, places in made)
+    assert joint.keys() == noise.keys()
+    assert all(torch.equal(noise[name], value) for name, value in joint.items())
+    real, drawn = (memory_feed(spec, splits, Share()).auxiliary.batch(1).item for spec, _ in made)
+    assert torch.equal(real["y"], drawn["y"])
+    assert not torch.equal(real["x"], drawn["x"])
+
+
 def test_the_auxiliarys_data_are_part_of_the_id_and_no_other_id_changes():
     spec = run_spec(method="joint_training", auxiliary_data=AuxiliaryData(input=AudioInput(), sha256="e" * 64))
     other = spec.model_copy(update={"auxiliary_data": AuxiliaryData(input=AudioInput(), sha256="f" * 64)})
@@ -184,7 +215,7 @@ def test_a_companions_layers_are_as_deep_as_the_targets():
     assert _layer("companion.head.weight", 4) == _layer("head.weight", 4) == 5
 
 
-@pytest.mark.parametrize("method", JOINT)
+@pytest.mark.parametrize("method", NOISE)
 def test_what_cannot_run_is_refused_in_one_sentence(method):
     given = AuxiliaryData(input=AudioInput(), sha256="e" * 64)
     spec = run_spec(method=method, pathway=None, rivals=RivalsConfig(), auxiliary_data=given)
