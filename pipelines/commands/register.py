@@ -28,6 +28,7 @@ from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import read_table
 from pipelines.planning import study_file
 from pipelines.planning.folders import runs_folder
+from pipelines.planning.grid import distinct, part_specs
 from pipelines.planning.plan import Plan, resolve, sweep_id
 
 _MOST_NAMED = 3
@@ -67,14 +68,15 @@ def content(plan: Plan) -> Registration:
             one of those that it declares has no runs.
 
     """
-    summary, answered = _main(plan)
+    planned = _planned(plan)
+    summary, answered = _main(plan, planned)
     study, pairs = plan.study, summary.select("random", "pair")
     first = pairs[0] if pairs else answered[0].comparisons[0]
     contrast = Contrast(
         methods=(first.cell.method, first.reference.method),
         setting=summary.condition.setting,
         tuning=summary.condition.tuning,
-        score=plan.compared[0].finetune.score,
+        score=next(iter(planned.values()))[0].finetune.score,
     )
     return Registration(
         study=study.study,
@@ -92,9 +94,18 @@ def content(plan: Plan) -> Registration:
     )
 
 
-def _main(plan: Plan) -> tuple[Summary, Sequence[Answer]]:
+def _planned(plan: Plan) -> dict[str, list[RunSpec]]:
+    """The runs of each part that will be compared; in a tuned study, their rates need not be chosen yet."""
+    if plan.arms:
+        return part_specs(plan.study, plan.prints)
+    compared = {spec.model_dump_json() for spec in plan.compared}
+    return {name: [spec for spec in specs if spec.model_dump_json() in compared] for name, specs in plan.parts.items()}
+
+
+def _main(plan: Plan, planned: dict[str, list[RunSpec]]) -> tuple[Summary, Sequence[Answer]]:
     """The condition that the claims at the top of the report are about, and what it has on the declared questions."""
-    of_study = cells(read_table(plan.compared, runs_folder(plan.study), plan.parts))
+    specs = distinct([spec for members in planned.values() for spec in members])
+    of_study = cells(read_table(specs, runs_folder(plan.study), planned))
     questions = asked(plan.study)
     known = answers(questions, of_study)
     asking = [item for item in summaries(of_study) if item.select("random", "pair") or item.condition in known]

@@ -261,6 +261,23 @@ def test_a_study_can_ask_a_declared_question_alone():
     ]
 
 
+def test_a_tuned_study_is_registered_before_its_rates_are_chosen():
+    path = Path(with_question("[baseline, random_auxiliary, shuffled_auxiliary]"))
+    tune = ", tune: {learning_rates: [0.001, 0.003], seeds: [50, 51]}, methods"
+    path.write_text(path.read_text().replace(", methods", tune).replace("NAME", "first"))
+    plan = resolve(parse_study(path.read_text(), "study.yaml"))
+    assert not plan.compared
+    assert main(["register", "--study", str(path)]) == 0
+    document = json.loads(Path("registrations/first.json").read_text())
+    assert document["primary_family"][0]["about"] == "shuffled_auxiliary over random_auxiliary"
+    assert document["primary_family"][0]["pairs"] == ["image from audio", "audio from image"]
+    assert document["declared"]["sweep.tune.learning_rates"] == [0.001, 0.003]
+    run(plan)
+    after = resolve(parse_study(path.read_text(), "study.yaml"))
+    run(replace(after, runs=after.compared))
+    assert "**confirmatory**" in report(after)
+
+
 def test_a_question_that_nothing_answers_is_not_registered(capsys: pytest.CaptureFixture[str]):
     path = with_question("[baseline, pathway, random_auxiliary]")
     parts = "parts: [{name: a, set: {pathway.scale_init: 0.1}}, {name: b, set: {sweep.methods: [shuffled_auxiliary]}}]\n"
