@@ -1,30 +1,28 @@
 """The journal of looks: which results of a study were seen, with which seeds, and what that forbids.
 
 Every rendering of a report is a look. A test of a fixed number of seeds keeps its error rate if that number was chosen once; if
-seeds are added because of what a report showed, it does not. So a later report of the same question with other seeds makes no
-claim. Rendering the same results again is the same look, and changes nothing.
-
-A question is what a cell compares: everything in its spec but the draws, i.e. the fine-tuning seed and the encoders' pretraining
-seeds. It does not depend on the name of the study, nor on which other cells the study has, so the journal serves all studies.
+seeds are added because of what a report showed, it does not. So a later report of the same question (`m2pt.runs.question`) with
+other seeds makes no claim. Rendering the same results again is the same look, and changes nothing. All studies share a journal.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import cycle, product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from m2pt.config import FileSource, Frozen, Study, UserError
+from m2pt.config import Frozen, Study, UserError
 from m2pt.files.documents import write_atomic
 from m2pt.files.locks import locked
-from m2pt.runs.identity import RECIPE_VERSION, canonical
-from m2pt.runs.spec import RunSpec
 
 LOOKS = "looks.jsonl"
 
 ENOUGH = 2
 """So many complete seeds of a cell show whether it differs; fewer show nothing that more seeds could be added for."""
+
+Reach = tuple[tuple[str, ...], ...]
+"""For each cell of a comparison, the names of the encoders that its runs reach."""
 
 
 class Look(Frozen):
@@ -39,40 +37,85 @@ class Look(Frozen):
     seeds: tuple[int, ...]
     """The fine-tuning seeds that were planned."""
     encoder_seeds: dict[str, tuple[int, ...]]
-    """The pretraining seeds of each encoder that is trained here; none for one from a file."""
+    """The pretraining seeds of each encoder that the cells reach; none for one from a file."""
     complete: dict[str, int]
-    """How many seeds of each cell were complete, by the cell's question."""
+    """How many runs of each cell were complete, by the cell's question."""
+    combined: Annotated[Literal["paired", "crossed"] | None, Field(exclude_if=lambda way: way is None)] = None
+    """How fine-tuning and pretraining seeds were combined, where encoders have several; lines of older versions do not say."""
+    reached: Annotated[dict[str, Reach], Field(exclude_if=lambda reached: not reached)] = Field(default_factory=dict)
+    """The encoders that each question reaches, cell by cell; lines of older versions do not say."""
 
     def is_same(self, other: "Look") -> bool:
-        """Whether both showed the same, on whatever date and under whatever name."""
-        return self.model_copy(update={"date": other.date, "study": other.study}) == other
+        """Whether both showed the same, on whatever date and under whatever name.
 
-    def shares_draws(self, other: "Look") -> bool:
-        """Whether both have a seed in common and no encoder was trained anew: what is all fresh is a study of its own."""
+        An encoder that one of them does not know is none that its cells reach: those of both have the same questions.
+        """
+        known = self.encoder_seeds.keys() & other.encoder_seeds.keys()
+        return (
+            (self.design, self.seeds, self.complete) == (other.design, other.seeds, other.complete)
+            and all(self.encoder_seeds[name] == other.encoder_seeds[name] for name in known)
+            and bool(self._ways & other._ways)
+        )
+
+    def shares_draws(self, other: "Look", question: str) -> bool:
+        """Whether a run of the question has a seed in common with the other look, and not only encoders that were trained anew.
+
+        What is all fresh is a study of its own. A cell that reaches no encoder is fresh only with fresh seeds.
+        """
         if not set(self.seeds) & set(other.seeds):
             return False
-        names = self.encoder_seeds.keys() | other.encoder_seeds.keys()
-        both = [(set(self.encoder_seeds.get(name, ())), set(other.encoder_seeds.get(name, ()))) for name in names]
+        return any(self._shares(other, names) for names in self._cells(other, question))
+
+    def _shares(self, other: "Look", names: Collection[str]) -> bool:
+        known = [name for name in names if name in self.encoder_seeds and name in other.encoder_seeds]
+        both = [(set(self.encoder_seeds[name]), set(other.encoder_seeds[name])) for name in known]
         return not names or any(mine & theirs or not mine or not theirs for mine, theirs in both)
 
-    def has_same_draws(self, other: "Look") -> bool:
-        """Whether both have the very same seeds."""
-        of_encoders = {name: set(seeds) for name, seeds in self.encoder_seeds.items()}
-        return set(self.seeds) == set(other.seeds) and of_encoders == {
-            name: set(seeds) for name, seeds in other.encoder_seeds.items()
-        }
+    def has_same_draws(self, other: "Look", question: str) -> bool:
+        """Whether the runs of the question have the very same seeds in both, combined in the same way."""
+        reached = {name for cell in self._cells(other, question) for name in cell}
+        names = sorted(reached & self.encoder_seeds.keys() & other.encoder_seeds.keys())
+        return any(self._draws(names, way) == other._draws(names, way) for way in self._ways & other._ways)
+
+    def _cells(self, other: "Look", question: str) -> Reach:
+        """What the cells of a question reach. Only what it is compared with may differ between two looks."""
+        known = self.reached.get(question) or other.reached.get(question)
+        return known or (tuple(self.encoder_seeds.keys() | other.encoder_seeds.keys()),)
+
+    @property
+    def _ways(self) -> set[Literal["paired", "crossed"]]:
+        """How the seeds may have been combined."""
+        return {"paired", "crossed"} if self.combined is None else {self.combined}
+
+    def _draws(self, names: Sequence[str], way: Literal["paired", "crossed"]) -> set[tuple[int, tuple[int, ...]]]:
+        """The fine-tuning seed of each run, with the pretraining seeds of these encoders."""
+        each = [self.encoder_seeds[name] for name in names]
+        count = max([1, *map(len, each)])
+        replicates = [tuple(seeds[place % len(seeds)] for seeds in each if seeds) for place in range(count)]
+        return set(product(self.seeds, replicates) if way == "crossed" else zip(self.seeds, cycle(replicates), strict=False))
 
 
-def look(study: Study, cells: Mapping[str, int], date: str) -> Look:
-    """A look at a study; `cells` has how many seeds of each question (`question`) are complete."""
-    design = study.design
+def look(study: Study, cells: Mapping[str, int], date: str, reached: Mapping[str, Reach] | None = None) -> Look:
+    """A look at a study.
+
+    Args:
+        study: what was looked at.
+        cells: how many runs of each question (`m2pt.runs.question.question`) are complete.
+        date: the day of the look.
+        reached: which encoders each question reaches (`m2pt.runs.question.reached`); without it, all of the study.
+
+    """
+    design, named = study.design, {name for cells_of in (reached or {}).values() for cell in cells_of for name in cell}
+    seeds = encoder_seeds(study)
     return Look(
         date=date,
         study=study.study,
         design=design.seeds if design.planned is None else f"{design.seeds} {design.planned}",
         seeds=study.sweep.seeds,
-        encoder_seeds=encoder_seeds(study),
+        encoder_seeds=seeds if reached is None else {name: seeds[name] for name in seeds if name in named},
         complete=dict(sorted(cells.items())),
+        combined=study.sweep.encoder_seeds if study.replicates else None,
+        reached=dict(sorted((reached or {}).items())),
     )
 
 
@@ -84,31 +127,13 @@ def encoder_seeds(study: Study) -> dict[str, tuple[int, ...]]:
     }
 
 
-def question(study: Study, spec: RunSpec) -> str:
-    """What a run asks, apart from its draws: the same for all runs of a cell, however many seeds there are."""
-    form = _without_draws(spec.model_dump(mode="json"), study)
-    made = {name: _recipe(source.model_dump(mode="json")) for name, source in study.encoders.items()}
-    document = {"version": RECIPE_VERSION, "spec": form, "encoders": made, "pretrain": study.pretrain.model_dump(mode="json")}
-    digest = hashlib.sha256(canonical(document).encode()).hexdigest()[:8]
-    origin = f"{spec.target}-from-{spec.auxiliary}" if spec.auxiliary else spec.target
-    return f"{origin}-{spec.method}-{spec.setting}-{spec.tuning}-{digest}"
-
-
-def _recipe(source: dict[str, Any]) -> dict[str, Any]:
-    """How an encoder is made, whatever its seed and wherever its files are."""
-    return {key: value for key, value in source.items() if key not in ("seed", "seeds", "paths")}
-
-
-def _without_draws(form: Any, study: Study) -> Any:
-    """A spec without seeds, and without the content of weights that follow from a seed."""
-    if isinstance(form, list):
-        return [_without_draws(item, study) for item in form]
-    if not isinstance(form, dict):
-        return form
-    drawn = {"seed", "replicate"}
-    if "sha256" in form and not isinstance(study.encoders.get(form.get("source", "")), FileSource):
-        drawn.add("sha256")
-    return {key: _without_draws(value, study) for key, value in form.items() if key not in drawn}
+def renamed(looks: Sequence[Look], former: Mapping[str, str]) -> list[Look]:
+    """Looks with the present names of questions; `former` has the name of each in lines that older versions wrote."""
+    present = {old: name for name, old in former.items()}
+    return [
+        item.model_copy(update={"complete": {present.get(name, name): count for name, count in item.complete.items()}})
+        for item in looks
+    ]
 
 
 def read_looks(path: Path) -> list[Look]:
@@ -135,8 +160,10 @@ def _look(line: bytes, path: Path, number: int) -> Look:
         ) from error
 
 
-def add_look(path: Path, new: Look) -> None:
+def add_look(path: Path, new: Look, former: Mapping[str, str] | None = None) -> None:
     """Append a look to a journal, atomically; one that is there already is not added again.
+
+    `former` has the names of its questions in lines that older versions wrote.
 
     Raises:
         UserError: the journal cannot be read or written.
@@ -144,7 +171,7 @@ def add_look(path: Path, new: Look) -> None:
     """
     with locked(path.with_name(f".{path.name}.lock")):
         known = read_looks(path)
-        if not any(new.is_same(other) for other in known):
+        if not any(new.is_same(other) for other in renamed(known, former or {})):
             write_atomic(path, b"".join(item.model_dump_json().encode() + b"\n" for item in [*known, new]))
 
 
@@ -163,10 +190,10 @@ def _first(now: Look, looks: Sequence[Look], name: str) -> int | None:
     for index, other in enumerate(looks):
         if name not in other.complete:
             continue
-        same = now.has_same_draws(other)
+        same = now.has_same_draws(other, name)
         if same and now.design == other.design:
             return None
         allowed = same if now.design == "fixed" else now.design == other.design
-        if not allowed and other.complete[name] >= ENOUGH and now.shares_draws(other):
+        if not allowed and other.complete[name] >= ENOUGH and now.shares_draws(other, name):
             return index
     return None

@@ -71,8 +71,9 @@ def render_report(plan: Plan, out: Path) -> Path:
 
     """
     from m2pt.analysis.sections.facts import Source
+    from pipelines.planning.looks import note_look
     from pipelines.reporting.report import render
-    from pipelines.reporting.validity import note_look, validity
+    from pipelines.reporting.validity import validity
 
     study = plan.study
     parts = plan.parts if study.parts or study.search else None

@@ -1,4 +1,4 @@
-"""The journal of looks: what is the same question, which looks forbid claims, and that nothing else does."""
+"""The journal of looks: which of them forbid claims, and that nothing else does."""
 
 from pathlib import Path
 
@@ -6,8 +6,7 @@ import pytest
 
 from m2pt.config import Study, UserError
 from m2pt.config.study_file import parse_study
-from m2pt.runs.looks import Look, add_look, look, objection, question, read_looks
-from tests.specs import run_spec
+from m2pt.runs.looks import Look, add_look, look, objection, read_looks, renamed
 
 STUDY = """
 study: tiny
@@ -24,44 +23,6 @@ def study(text: str = STUDY) -> Study:
 def seen(seeds: str = "[0, 1, 2, 3]", design: str = "", cells: dict[str, int] | None = None, date: str = "2026-01-01") -> Look:
     text = STUDY.replace("[0, 1, 2, 3]", seeds) + (f"design: {design}" if design else "")
     return look(study(text), CELLS if cells is None else cells, date)
-
-
-def test_a_question_is_the_same_for_every_draw_and_name():
-    declared = study()
-    same = [
-        question(declared, run_spec()),
-        question(declared, run_spec(seed=7)),
-        question(study(STUDY.replace("tiny", "other").replace("[0, 1, 2, 3]", "[5]")), run_spec()),
-        question(
-            study(STUDY.replace("seed: 0", "seed: 1")),
-            run_spec(target_weights={**run_spec().target_weights.model_dump(), "sha256": "c" * 64}),
-        ),
-    ]
-    assert len(set(same)) == 1
-    assert same[0].startswith("image-from-audio-pathway-pretrained-full-")
-
-
-@pytest.mark.parametrize(
-    ("text", "changes"),
-    [
-        (STUDY, {"auxiliary": "point"}),
-        (STUDY, {"method": "random_auxiliary"}),
-        (STUDY, {"data_sha256": "e" * 64}),
-        (STUDY, {"finetune": run_spec().finetune.model_copy(update={"epochs": 4})}),
-        (STUDY + "pretrain: {mae: {steps: 9}}", {}),
-        (STUDY.replace("seed: 0", "seed: 0, steps: 9"), {}),
-    ],
-)
-def test_whatever_else_changes_a_result_is_another_question(text: str, changes: dict[str, object]):
-    assert question(study(text), run_spec(**changes)) != question(study(), run_spec())
-
-
-def test_other_weights_from_a_file_are_another_question():
-    files = STUDY.replace("{kind: mae, seed: 0}", "{kind: file, paths: {image: a.pt, audio: b.pt}}")
-    moved = files.replace("a.pt", "elsewhere/a.pt")
-    other = {**run_spec().target_weights.model_dump(), "sha256": "c" * 64}
-    assert question(study(files), run_spec()) == question(study(moved), run_spec())
-    assert question(study(files), run_spec()) != question(study(files), run_spec(target_weights=other))
 
 
 def test_the_journal_keeps_each_look_once(tmp_path: Path):
@@ -129,3 +90,70 @@ def test_a_sequential_design_may_add_seeds_but_only_if_it_was_one_from_the_start
     assert objection(later, [other]) == other
     assert objection(seen(), [seen(design=sequential)]) is None  # one look at these seeds
     assert objection(seen("[0, 1, 2, 3, 4, 5]"), [seen(design=sequential)]) is not None
+
+
+ENCODERS = "encoders: {mae: {kind: mae, MINE}, other: {kind: mae, THEIRS}, public: {kind: file, paths: {image: a.pt}}}"
+REACHED = {"image-from-audio": (("mae",),), "audio-from-image": (("mae",), ("other",))}
+
+
+def of_two(mine: str, theirs: str, seeds: str = "[0, 1, 2, 3]", more: str = "") -> Look:
+    """A look at two questions: the first reaches one of two encoders, a cell of the second the other; neither reaches a file."""
+    encoders = ENCODERS.replace("MINE", mine).replace("THEIRS", theirs)
+    text = f"study: tiny\n{encoders}\nsweep: {{seeds: {seeds}, targets: [image, audio]{more}}}\n"
+    return look(study(text), CELLS, "2026-01-01", REACHED)
+
+
+def test_an_encoder_that_no_cell_reaches_makes_nothing_old_and_nothing_other():
+    before = of_two("seed: 0", "seed: 0", "[0, 1]")
+    assert before.encoder_seeds == {"mae": (0,), "other": (0,)}
+    assert objection(of_two("seed: 7", "seed: 7"), [before]) is None
+    first = {"image-from-audio": 4}
+    assert objection(of_two("seed: 7", "seed: 0").model_copy(update={"complete": first}), [before]) is None
+    assert objection(of_two("seed: 0", "seed: 7").model_copy(update={"complete": first}), [before]) == before
+    assert objection(of_two("seed: 7", "seed: 0"), [before]) == before  # a cell of the second question is not fresh
+    same_seeds = of_two("seed: 0", "seed: 7").model_copy(update={"complete": first})
+    assert objection(same_seeds, [of_two("seed: 0", "seed: 0")]) is None
+
+
+def test_a_cell_without_encoders_is_fresh_only_with_fresh_seeds():
+    reached = {"image-from-audio": ((), ("mae",))}
+    before = seen("[0, 1]", cells={"image-from-audio": 2}).model_copy(update={"reached": reached})
+    anew = {"encoder_seeds": {"mae": (7,)}, "complete": {"image-from-audio": 3}}
+    assert objection(before.model_copy(update=anew | {"seeds": (1, 2, 3)}), [before]) == before
+    assert objection(before.model_copy(update=anew | {"seeds": (2, 3)}), [before]) is None
+
+
+@pytest.mark.parametrize(
+    ("mine", "seeds", "more"),
+    [
+        ("seeds: [0, 1]", "[0, 1, 2, 3]", ", encoder_seeds: crossed"),
+        ("seeds: [1, 0]", "[0, 1, 2, 3]", ""),
+        ("seeds: [0, 1]", "[1, 0, 3, 2]", ""),
+    ],
+)
+def test_the_same_seeds_in_another_combination_are_other_draws(mine: str, seeds: str, more: str):
+    before = of_two("seeds: [0, 1]", "seeds: [0, 1]")
+    assert objection(of_two(mine, "seeds: [0, 1]", seeds, more), [before]) == before
+    assert objection(before, [before]) is None
+    assert objection(of_two("seeds: [0, 1]", "seeds: [0, 1]", "[1, 0]"), [before]) == before
+    assert objection(of_two("seeds: [1, 0]", "seeds: [1, 0]", "[1, 0, 3, 2]"), [before]) is None  # in another order
+
+
+def test_a_line_of_an_older_version_stays_the_same_question(tmp_path: Path):
+    line = (
+        '{"date":"2026-01-01","study":"tiny","design":"fixed","seeds":[0,1],'
+        '"encoder_seeds":{"mae":[0],"other":[0],"public":[]},"complete":{"old":2,"another":2}}\n'
+    )
+    path = tmp_path / "looks.jsonl"
+    path.write_text(line)
+    former = {"image-from-audio": "old", "audio-from-image": "another"}
+    now = of_two("seed: 0", "seed: 0", "[0, 1, 2]")
+    assert objection(now, read_looks(path)) is None
+    assert objection(now, renamed(read_looks(path), former)) is not None
+    assert objection(of_two("seed: 7", "seed: 7", "[0, 1, 2]"), renamed(read_looks(path), former)) is None
+    same = of_two("seed: 0", "seed: 0", "[0, 1]").model_copy(update={"complete": dict.fromkeys(CELLS, 2)})
+    add_look(path, same, former)
+    assert path.read_text() == line
+    add_look(path, now, former)
+    assert path.read_text().startswith(line)
+    assert len(read_looks(path)) == 2

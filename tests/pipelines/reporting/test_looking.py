@@ -11,6 +11,7 @@ from m2pt.config.study_file import parse_study
 from m2pt.files import documents
 from m2pt.runs.folder import RECORD, create_run
 from m2pt.runs.looks import read_looks
+from m2pt.runs.question import former_question
 from pipelines.__main__ import main
 from pipelines.planning.plan import Plan, resolve
 from pipelines.reporting.rendering import render_report
@@ -88,6 +89,35 @@ def test_seeds_added_after_a_look_take_the_claims_away(name: str):
     run(fewer)
     assert CLAIM not in report(fewer)
     assert CLAIM in report(declared([0, 1, 2, 3]))
+
+
+def test_an_encoder_that_no_run_reaches_makes_no_other_question_and_nothing_old():
+    run(declared([0, 1, 2, 3]))
+    report(declared([0, 1, 2, 3]))
+    beside = "encoders: {unused: {kind: mae}, public:"
+    text = STUDY.replace("NAME", "more").replace("encoders: {public:", beside)
+    same = resolve(parse_study(text, "study.yaml"))
+    run(same)
+    assert CLAIM in report(same)
+    more = resolve(parse_study(text.replace("[0, 1, 2, 3]", "[0, 1, 2, 3, 4]"), "study.yaml"))
+    run(more)
+    assert "No claim is made: the same question was looked at on" in report(more)
+    assert [look.encoder_seeds for look in read_looks(Path("runs/looks.jsonl"))] == [{"public": ()}, {"public": ()}]
+
+
+def test_a_journal_of_an_older_version_still_forbids_claims_and_stays_as_it_is():
+    plan = declared([0, 1, 2, 3])
+    run(plan)
+    names = {former_question(plan.study, spec): 4 for spec in plan.compared if spec.method == "pathway"}
+    line = {"date": "2026-01-01", "study": "first", "design": "fixed", "seeds": [0, 1, 2, 3], "encoder_seeds": {"public": []}}
+    journal = Path("runs/looks.jsonl")
+    journal.write_text(json.dumps(line | {"complete": names}) + "\n")
+    written = journal.read_bytes()
+    assert CLAIM in report(plan)
+    assert journal.read_bytes() == written
+    more = declared([0, 1, 2, 3, 4])
+    run(more)
+    assert "No claim is made: the same question was looked at on 2026-01-01 with seeds 0 to 3" in report(more)
 
 
 def test_fresh_seeds_are_a_study_of_their_own():
