@@ -139,6 +139,11 @@ class Claim:
         largest = self._largest(level)
         return -1 if largest is not None and largest < smallest else 0
 
+    @property
+    def size_level(self) -> float:
+        """How often the interval may miss the true difference that decides `size`: to be larger takes the wider one."""
+        return families.SIGNIFICANT * self.weight / (2 if self.sign and self.size != -1 else 1)
+
     def ends(self, level: float) -> tuple[float, ...]:
         """The ends of the two-sided interval that misses the true mean with this probability; empty where there is none."""
         mean, reach = self.estimate.mean, self.rule.half_width(self.estimate, level)

@@ -130,7 +130,7 @@ def _others(summary: Summary, known: Claims, standing: Standing) -> list[Stateme
         if claim.estimate.half_width is None:
             made.append(Statement(f"It cannot be said yet {question}{where}.", no_interval(claim), _open(standing)))
             continue
-        made += [_other(claim, where, standing), *(_of_interest(claim, where) or _smaller(claim, where))]
+        made += [_other(claim, where, standing), *sizes(claim, f"the difference from random weights on average{where}")]
     return made
 
 
@@ -146,29 +146,25 @@ def _other(claim: Claim, where: str, standing: Standing) -> Statement:
     return Statement(words, numbers_of(claim), _open(standing))
 
 
-def _smaller(claim: Claim, where: str) -> list[Statement]:
-    """How large the average difference can still be, where none is shown."""
+def sizes(claim: Claim, average: str) -> list[Statement]:
+    """How large the average difference is, or can still be: beside the smallest one of interest, where one was declared."""
+    smaller = _smaller(claim, average)
+    if claim.size is None or claim.rule.smallest is None:
+        return smaller
+    smallest, level = f"{points(claim.rule.smallest)}, the smallest difference of interest", claim.size_level
+    detail = f"Its {100 * (1 - level):.3g} % interval is {' to '.join(map(signed, claim.ends(level)))}."
+    if claim.size == 0:
+        return [Statement(f"It is undecided whether {average} is as large as {smallest}.", detail, "undecided"), *smaller]
+    words = f"{average} is shown to be {'larger' if claim.size > 0 else 'smaller'} than {smallest}."
+    return [Statement(f"{scope_of([claim.estimate])}{words}", detail, "primary")]
+
+
+def _smaller(claim: Claim, average: str) -> list[Statement]:
     if claim.margin is None:
         return []
-    shown = f"the difference from random weights on average is shown to be smaller than {upwards(claim.margin)} points"
-    words = f"{scope_of([claim.estimate])}{shown}"
+    words = f"{scope_of([claim.estimate])}{average} is shown to be smaller than {upwards(claim.margin)} points."
     level = f"{100 * (1 - SIGNIFICANT * claim.weight):.3g} %"
-    return [Statement(f"{words}{where}.", f"The end of its {level} interval, the level of the test above.", "primary")]
-
-
-def _of_interest(claim: Claim, where: str) -> list[Statement]:
-    """How the average difference compares with the smallest one of interest, where one was declared."""
-    if claim.size is None or claim.rule.smallest is None:
-        return []
-    smallest = f"{points(claim.rule.smallest)}, the smallest difference of interest"
-    level = SIGNIFICANT * claim.weight / (2 if claim.size > 0 else 1)
-    ends = " to ".join(map(signed, claim.ends(level)))
-    detail = f"Its {100 * (1 - level):.3g} % interval is {ends}."
-    if claim.size == 0:
-        words = f"It is undecided whether the difference from random weights on average is as large as {smallest}{where}."
-        return [Statement(words, detail, "undecided"), *_smaller(claim, where)]
-    shown = f"is shown to be {'larger' if claim.size > 0 else 'smaller'} than {smallest}{where}."
-    return [Statement(f"{scope_of([claim.estimate])}the difference from random weights on average {shown}", detail, "primary")]
+    return [Statement(words, f"The end of its {level} interval, the level of the test above.", "primary")]
 
 
 def _pairs(pairs: Sequence[Claim], standing: Standing) -> list[Statement]:

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from m2pt.analysis.numbers.claims import Claim, Claims
-from m2pt.analysis.numbers.families import SIGNIFICANT
 from m2pt.analysis.numbers.questions import Question
-from m2pt.analysis.tables.headline import WORDS, Statement, no_interval, numbers_of, signed, upwards
+from m2pt.analysis.tables.headline import WORDS, Statement, no_interval, numbers_of, sizes
 from m2pt.analysis.tables.phrases import scope_of, where_measured
 
 
@@ -42,28 +41,4 @@ def _answer(claim: Claim, question: Question, where: str) -> list[Statement]:
         if claim.is_withheld:
             words += " The runs that are missing could alone have made the difference that the others have."
         said = Statement(words, numbers_of(claim), "undecided")
-    average = f"the difference of {mine} from {other} on average{where}"
-    return [said, *(_of_interest(claim, average) or _smaller(claim, average))]
-
-
-def _of_interest(claim: Claim, average: str) -> list[Statement]:
-    """How an average difference compares with the smallest one of interest, where one was declared."""
-    if claim.size is None or claim.rule.smallest is None:
-        return []
-    smallest = f"{claim.rule.smallest:g} points, the smallest difference of interest"
-    level = SIGNIFICANT * claim.weight / (2 if claim.size > 0 else 1)
-    detail = f"Its {100 * (1 - level):.3g} % interval is {' to '.join(map(signed, claim.ends(level)))}."
-    if claim.size == 0:
-        words = f"It is undecided whether {average} is as large as {smallest}."
-        return [Statement(words, detail, "undecided"), *_smaller(claim, average)]
-    words = f"{average} is shown to be {'larger' if claim.size > 0 else 'smaller'} than {smallest}."
-    return [Statement(f"{scope_of([claim.estimate])}{words}", detail, "primary")]
-
-
-def _smaller(claim: Claim, average: str) -> list[Statement]:
-    """How large an average difference can still be, where none is shown."""
-    if claim.margin is None:
-        return []
-    words = f"{scope_of([claim.estimate])}{average} is shown to be smaller than {upwards(claim.margin)} points."
-    level = f"{100 * (1 - SIGNIFICANT * claim.weight):.3g} %"
-    return [Statement(words, f"The end of its {level} interval, the level of the test above.", "primary")]
+    return [said, *sizes(claim, f"the difference of {mine} from {other} on average{where}")]

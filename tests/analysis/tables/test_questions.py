@@ -11,6 +11,7 @@ from m2pt.analysis.numbers.comparisons import summaries
 from m2pt.analysis.numbers.questions import answers
 from m2pt.analysis.numbers.rules import FIXED, Rule
 from m2pt.analysis.tables.headline import Statement
+from m2pt.analysis.tables.phrases import points
 from m2pt.analysis.tables.questions import questions
 from tests.analysis.numbers.test_questions import ACROSS, APART, study
 
@@ -49,7 +50,7 @@ def test_where_nothing_is_shown_the_answer_is_a_bound():
 def test_the_smallest_difference_of_interest_is_told(effect: float, smallest: float, word: str):
     said = told({"aligned_apart": effect}, Rule(smallest=smallest))[1]
     words = "the difference of `aligned_apart` from `aligned_random` on average is shown to be"
-    assert said.claim == f"{SCOPE}{words} {word} than {smallest:g} points, the smallest difference of interest."
+    assert said.claim == f"{SCOPE}{words} {word} than {points(smallest)}, the smallest difference of interest."
     assert said.standing == "primary"
 
 
@@ -57,6 +58,17 @@ def test_a_difference_near_the_smallest_one_is_undecided():
     said = told({"aligned_apart": 6.0}, Rule(smallest=6.0))
     assert said[1].claim.startswith("It is undecided whether the difference of `aligned_apart`")
     assert said[1].standing == "undecided"
+
+
+@pytest.mark.parametrize("smallest", np.arange(1.0, 12.0, 0.25))
+def test_the_interval_beside_a_size_decides_it(smallest: float):
+    """Whatever is said of the smallest difference of interest, the reader finds it in the interval that is printed."""
+    said = told({"aligned_apart": 6.0}, Rule(smallest=smallest))[1]
+    low, high = (float(end.replace("\N{MINUS SIGN}", "-")) for end in said.detail.split(" is ")[1].rstrip(".").split(" to "))
+    if said.claim.startswith("It is undecided"):
+        assert low <= smallest <= high
+    else:
+        assert low > smallest if " larger than " in said.claim else high < smallest
 
 
 def test_one_seed_and_a_lack_of_runs_support_nothing():

@@ -1,0 +1,42 @@
+"""The numbers of docs/findings.md are those of the scores beside it, computed by pandas and scipy alone."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+DOCS = Path(__file__).parents[1] / "docs"
+LINEAGE = {
+    "own modality, target's lineage − random weights": ("own_lineage", "random_auxiliary"),
+    "own modality, pretrained apart − random weights": ("own_apart", "random_auxiliary"),
+    "own modality, apart and aligned − aligned random weights": ("aligned_apart", "aligned_random"),
+    "other modalities − random weights": ("pathway", "random_auxiliary"),
+    "other modalities, aligned − aligned random weights": ("aligned_pathway", "aligned_random"),
+}
+
+
+def differences(runs: pd.DataFrame, method: str, over: str) -> pd.DataFrame:
+    """By seed and target, averaged over auxiliaries."""
+    one, other = (
+        runs[runs["method"] == name].groupby(["seed", "target"])["test_score"].mean().unstack("target") for name in (method, over)
+    )
+    return one - other
+
+
+def told(values: "pd.Series[float]") -> str:
+    """A mean with its 95 % t interval, as findings write it."""
+    interval = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    mean, half = float(values.mean()), float(interval.high - interval.low) / 2
+    return f"{'+' if mean > 0 else '−'}{abs(mean):.2f} ± {half:.2f}"
+
+
+@pytest.mark.parametrize("row", LINEAGE)
+def test_the_numbers_of_finding_2_are_those_of_its_runs(row: str):
+    runs = pd.read_csv(DOCS / "findings" / "lineage.csv")
+    assert (len(runs), set(runs["status"])) == (384, {"complete"})
+    by_target = differences(runs, *LINEAGE[row])
+    expected = [told(by_target[target]) for target in ("image", "audio", "point", "video")]
+    expected.append(told(by_target.mean(axis=1)))
+    (line,) = (line for line in (DOCS / "findings.md").read_text().splitlines() if line.startswith(f"| {row} |"))
+    assert [entry.strip(" *") for entry in line.split("|")[2:7]] == expected
