@@ -30,7 +30,7 @@ class Validity:
             return (
                 f"No claim is made: the same question was looked at on {self.seen.date} with {_seeds(self.seen)} in a "
                 f"{self.seen.design.split()[0]} design. Error rates hold only for seeds that are chosen before results are "
-                "seen, so what is marked as shown below has none either. "
+                "seen, so what is marked below has none either, and an interval excludes 0 more often than it should. "
                 "Ask again with fresh seeds, as a new study; to be able to add seeds to a study, declare a sequential design "
                 "before the first look (`design.seeds`)."
             )

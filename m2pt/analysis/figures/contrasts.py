@@ -28,7 +28,10 @@ def _pictures(families: Sequence[Family]) -> Iterator[Picture]:
 
 
 def _forest(family: Family) -> Figure:
-    """One row for each part: on the left the difference from the reference, on the right the gain over its own random control."""
+    """One row for each part: on the left the difference from the reference, on the right the gain over its own random control.
+
+    A star marks a difference that is shown; the gains are not tested.
+    """
     drawn = figure(0.24 * (len(family.rows) + 1) + 1.0)
     left, right = drawn.subplots(1, 2, sharey=True)
     colour = MODALITY["image"]
@@ -41,9 +44,11 @@ def _forest(family: Family) -> Figure:
         _interval(right, place, row.over_random, colour)
         if row.change.keeps_baselines:
             _interval(left, place, row.overall, colour)
+            if row.holds and row.overall.mean is not None:
+                style.star(left, row.overall.mean, place)
         elif row.overall.mean is not None:
             left.annotate(
-                difference(row.overall),
+                difference(row.overall) + ("*" if row.holds else ""),
                 xy=(0.5, place),
                 xycoords=left.get_yaxis_transform(),
                 ha="center",
@@ -72,4 +77,4 @@ def _words(family: Family) -> str:
 
 def _row_words(row: Contrast) -> str:
     random = f", over random weights {difference(row.over_random)}" if row.over_random.n else ""
-    return f"{row.change.part} {difference(row.overall)}{random}"
+    return f"{row.change.part} {difference(row.overall)}{' (shown)' if row.holds else ''}{random}"

@@ -134,6 +134,8 @@ def _mark(axes: Axes, row: MethodRow, x: float) -> None:
     if half_width is not None:
         axes.vlines(x, mean - half_width, mean + half_width, color=colour, linewidth=1.1, alpha=0.55)
     axes.plot(x, mean, marker=marker, markersize=5.5, color=colour, markeredgecolor=PAPER, markeredgewidth=0.6, linestyle="none")
+    if row.holds:
+        style.star(axes, x, mean)
 
 
 def _label(axes: Axes, points: Sequence[tuple[float, float, MethodRow]], low: float, high: float) -> None:
@@ -207,6 +209,7 @@ def _words(rows: Sequence[MethodRow], axis: _Axis) -> str:
     values = [(row, axis.value(row) or 0.0) for row in rows]
     told = [
         f"{row.name} {_thousands(value) if axis.logarithmic else f'× {value:.2f}'}, {difference(row.gain) if row.gain.n else '0'}"
+        f"{' (shown)' if row.holds else ''}"
         for row, value in values
     ]
     return f"Gain over no auxiliary in points against {axis.label}: " + "; ".join(told) + "."

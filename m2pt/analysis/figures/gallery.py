@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from m2pt.analysis.figures import scores, style, training
 from m2pt.analysis.numbers.cells import Cell, by_target
-from m2pt.analysis.numbers.comparisons import Summary
+from m2pt.analysis.numbers.comparisons import Comparison, Summary
 from m2pt.analysis.numbers.trajectories import ByCell
 from m2pt.analysis.tables.headline import difference
 
@@ -58,7 +58,7 @@ def _pictures(summary: Summary, members: Mapping[str, Sequence[Cell]], curves: B
             yield picture("accuracy", target, slug, _accuracy_words(target, cells), scores.accuracy(cells))
         items = [item for item in summary.comparisons if item.target == target]
         if any(item.estimate.n for item in items):
-            words = f"Gains on {target} with their intervals; the numbers are in the tables of gains."
+            words = _gain_words(target, items)
             yield picture("gains", target, slug, words, scores.gains(items, cells, limits))
         rows = [scales[cell.key].assign(method=cell.method) for cell in cells if cell.role in _WITH_SCALES and cell.key in scales]
         if rows:
@@ -79,8 +79,18 @@ def picture(section: str, target: str, condition: str, alternative: str, drawn: 
 
 
 def _matrix_words(summary: Summary) -> str:
-    over = [f"{item.target} from {item.auxiliary} {difference(item.estimate)}" for item in summary.select("random", "pair")]
+    over = [
+        f"{item.target} from {item.auxiliary} {difference(item.estimate)}{' (shown)' if item.holds else ''}"
+        for item in summary.select("random", "pair")
+    ]
     return "Matrix of gains in points; over random weights: " + "; ".join(over) + "."
+
+
+def _gain_words(target: str, items: Sequence[Comparison]) -> str:
+    over = {"baseline": "no auxiliary", "random": "random weights"}
+    shown = [f"{item.cell.label} over {over[item.against]}" for item in items if item.holds]
+    marked = f"marked as shown: {', '.join(shown)}" if shown else "none is marked as shown"
+    return f"Gains on {target} with their intervals, {marked}; the numbers are in the tables of gains."
 
 
 def _accuracy_words(target: str, cells: Sequence[Cell]) -> str:

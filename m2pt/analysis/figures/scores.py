@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from m2pt.analysis.figures.style import GRID, INK, MUTED, NEGATIVE, PAPER, POSITIVE, cell_colour, figure, label_rows
+from m2pt.analysis.figures.style import GRID, INK, MUTED, NEGATIVE, PAPER, POSITIVE, cell_colour, figure, label_rows, star
 from m2pt.analysis.numbers.cells import Cell
 from m2pt.analysis.numbers.comparisons import Against, Comparison, Summary
 from m2pt.analysis.tables.headline import signed
@@ -29,7 +29,7 @@ def matrix(summary: Summary) -> Figure:
     left.set_title("Gain over no auxiliary, points")
     right.set_title("Gain over random weights, points")
     left.set_ylabel("target")
-    drawn.supxlabel("auxiliary (dashed: controls; *: shown, false discovery rate 5 %)", fontsize=9, color=MUTED)
+    drawn.supxlabel("auxiliary (dashed: controls; *: p ≤ 0.05 after the correction over its family)", fontsize=9, color=MUTED)
     return drawn
 
 
@@ -85,7 +85,7 @@ def accuracy(cells: Sequence[Cell]) -> Figure:
 
 
 def gains(comparisons: Sequence[Comparison], cells: Sequence[Cell], limits: tuple[float, float]) -> Figure:
-    """One target's gains with their intervals: over no auxiliary and over random weights, side by side."""
+    """One target's gains with their intervals, over no auxiliary and over random weights; a star where a gain is shown."""
     shown = [cell for cell in cells if cell.role != "baseline"]
     drawn = figure(0.27 * len(shown) + 0.95)
     titles: dict[Against, str] = {"baseline": "over no auxiliary", "random": "over random weights"}
@@ -97,6 +97,8 @@ def gains(comparisons: Sequence[Comparison], cells: Sequence[Cell], limits: tupl
                 if item.against == against and item.column == cell.column:
                     value, filled = item.estimate, cell.role == "pair"
                     _interval(axes, row, value.mean, value.half_width, cell_colour(cell), filled=filled)
+                    if item.holds and value.mean is not None:
+                        star(axes, value.mean, row)
         axes.set_title(title)
         axes.grid(axis="x")
         axes.set_xlim(*limits)

@@ -128,6 +128,11 @@ def label_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.spines["left"].set_visible(False)
 
 
+def star(axes: Axes, x: float, y: float) -> None:
+    """A star above a difference that its family shows, as in the tables."""
+    axes.annotate("*", xy=(x, y), xytext=(0, 1), textcoords="offset points", ha="center", va="bottom", fontsize=10, color=INK)
+
+
 def cell_colour(cell: Cell) -> str:
     """The colour of a cell: that of its auxiliary's modality; ink for no auxiliary, grey for random weights."""
     return MODALITY.get(cell.auxiliary, INK if cell.role == "baseline" else MUTED)

@@ -43,13 +43,14 @@ def section(facts: Facts) -> Section | None:
         "What does each change do? A part is this study with some settings changed. Each row compares it with the same method, "
         f"target, auxiliary and seed without the change ({codes(facts.ablations.reference)}). Differences are averaged over "
         'auxiliaries; "all targets" takes one number per seed. Intervals are 95 % t intervals over seeds; p is after the '
-        f"correction over all rows of all methods. {of_family('ablations')} Only the differences over all targets are tested."
+        f"correction over all rows of all methods. {of_family('ablations', facts.rates)} "
+        "Only the differences over all targets are tested."
     )
     blocks: list[Block] = [Paragraph(prose(words)), Paragraph(prose(_GAINS))]
     for picture in (picture for picture in facts.pictures if picture.section == "ablations"):
         caption = (
-            f"The `{picture.condition}`, over all targets, with 95 % t intervals. Numbers in grey: parts whose scores cannot be "
-            "compared directly."
+            f"The `{picture.condition}`, over all targets, with 95 % t intervals, each by itself. A star marks what the table "
+            "marks; gains over random weights are not tested. Numbers in grey: parts whose scores cannot be compared directly."
         )
         blocks += [Gallery((folding.figure(picture),), look="forest"), Paragraph(prose(caption), "caption")]
     blocks.append(_table(facts, families[0]))

@@ -56,7 +56,7 @@ def page(item: Compared, facts: Facts) -> Page:
         f"{len(cell.complete)} of {counted(len(cell.runs), 'seed')} complete."
     )
     scales = cell_scales.section(analysis.scales.get(cell.key))
-    classes = cell_classes.section(item, analysis.records)
+    classes = cell_classes.section(item, analysis.records, facts.rates)
     sections = (_scores(item), _curves(item, analysis.curves), *([scales] if scales else []), classes, _runs(item, facts))
     trail = ((f"Study {study}", "../index.html"), ("all cells", "index.html"))
     return Page(cell.title, f"{cell.title} ({study})", prose(lead), sections, trail=trail)

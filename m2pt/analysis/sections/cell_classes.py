@@ -4,14 +4,14 @@ from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Sectio
 from m2pt.analysis.numbers import classes
 from m2pt.analysis.numbers.classes import ClassChange, Confusion, Records
 from m2pt.analysis.numbers.comparisons import Compared
-from m2pt.analysis.sections.wording import AGAINST, counted, of_difference, of_family, of_p, of_score
+from m2pt.analysis.sections.wording import AGAINST, Rates, counted, of_difference, of_family, of_p, of_score
 from m2pt.analysis.tables.shading import intensity
 
 _NO_COUNTS = "No counts by class: none are kept for tagging, for segmentation, or above 50 classes."
 
 
-def section(item: Compared, records: Records) -> Section:
-    """What is known of the classes; `records` are the records of the complete runs."""
+def section(item: Compared, records: Records, rates: Rates) -> Section:
+    """What is known of the classes; `records` are the records of the complete runs, `rates` the error rate of their families."""
     changes = classes.changes(item, records)
     matrix = classes.confusion(records.get(str(run.run_id)) for run in item.cell.runs.values())
     blocks: list[Block] = []
@@ -20,7 +20,7 @@ def section(item: Compared, records: Records) -> Section:
         if item.against:
             words = (
                 f"p after the correction over the {len(changes)} classes of this table and all of its references. "
-                f"{of_family('classes of a cell')}"
+                f"{of_family('classes of a cell', rates)}"
             )
             blocks.append(Paragraph(prose(words), "caption"))
     else:

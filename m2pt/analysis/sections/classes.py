@@ -15,7 +15,7 @@ _INTRODUCTION = (
     "with random weights, in points, mean over the auxiliaries, paired by seed, with its 95 % t interval. Only the classes "
     "of each target with the largest mean change are shown; as they were chosen for that, their true changes are likely to "
     "be smaller. p is after the correction over all classes of all targets. The page of each cell has all of its classes "
-    f"and its confusion. {of_family('classes')}"
+    "and its confusion. "
 )
 
 
@@ -28,7 +28,7 @@ def section(facts: Facts) -> Section | None:
     groups: dict[Condition, list[TargetClasses]] = {}
     for item in targets:
         groups.setdefault(item.condition, []).append(item)
-    blocks: list[Block] = [Paragraph(prose(_INTRODUCTION))]
+    blocks: list[Block] = [Paragraph(prose(_INTRODUCTION + of_family("classes", facts.rates)))]
     for condition, items in groups.items():
         verdicts = tuple(Item(plain(f"{capital(item.target)}: {item.verdict}.")) for item in items)
         blocks += [*folding.headed(facts, condition), _table(items), Items(verdicts, "small")]

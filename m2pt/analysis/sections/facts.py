@@ -20,6 +20,7 @@ from m2pt.analysis.numbers.rules import Rule
 from m2pt.analysis.paper.comparison import Paper, paper
 from m2pt.analysis.paper.entries import published_of
 from m2pt.analysis.paper.sameness import KnownSamples
+from m2pt.analysis.sections.wording import Rates
 from m2pt.analysis.study import Analysis, analyse
 from m2pt.analysis.tables import labels, left_out, materials, search, tuning
 from m2pt.analysis.tables.labels import LabelCurve
@@ -87,6 +88,11 @@ class Facts:
     def study(self) -> Study:
         """The study as it was declared."""
         return self.source.study
+
+    @property
+    def rates(self) -> Rates:
+        """Which error rate the exploratory families have."""
+        return "none" if self.source.validity.seen is not None else self.study.design.seeds
 
     @property
     def many(self) -> bool:

@@ -23,8 +23,9 @@ _PRIMARY_RATES = (
 _NO_PRIMARY_RATES = "Everything, here and in all tables, is exploratory"
 _RATES = (
     "**Error rates.** {}: of the differences that are shown in a family, at most 5 % are expected to be false (false discovery "
-    "rate 5 %), and each table names its family. Intervals are 95 % intervals, each by itself."
+    "rate 5 %{}), and each table names its family. Intervals are 95 % intervals, each by itself."
 )
+_IF_SEQUENTIAL = ", for a number of seeds that does not depend on what was seen"
 _EXPLORATORY = 'Exploratory, and what describes these runs. Averages are tested in the family "averages".'
 _NO_CLAIM = "No primary claim is made."
 
@@ -78,10 +79,11 @@ def _claims(facts: Facts, summary: Summary) -> folding.Blocks:
 
 def _rates(facts: Facts) -> folding.Blocks:
     """The error rates of what the report says; nothing where seeds were added after a look, so that there are none."""
-    if facts.source.validity.seen is not None:
+    if facts.rates == "none":
         return ()
     claimed = any(item.is_primary for item in facts.claims.values()) and not facts.source.validity.refusal
-    return (Paragraph(prose(_RATES.format(_PRIMARY_RATES if claimed else _NO_PRIMARY_RATES))),)
+    unless = _IF_SEQUENTIAL if facts.rates == "sequential" else ""
+    return (Paragraph(prose(_RATES.format(_PRIMARY_RATES if claimed else _NO_PRIMARY_RATES, unless))),)
 
 
 def has_matrix(facts: Facts, condition: Condition) -> bool:

@@ -25,8 +25,8 @@ from m2pt.analysis.tables.shading import colour_limit
 from m2pt.config import MODALITIES, RANDOM
 
 _FIGURES = (
-    "Gains on each target with 95 % intervals; hollow: controls. All targets have the same range; an interval that reaches the "
-    "frame goes on beyond it."
+    "Gains on each target with 95 % intervals, each by itself; a star marks what the tables mark. Hollow: controls. All targets "
+    "have the same range; an interval that reaches the frame goes on beyond it."
 )
 
 
@@ -35,8 +35,8 @@ def section(facts: Facts) -> Section:
     words = (
         f"Each cell: the mean difference in test {facts.measure} over paired seeds, its 95 % t interval, and the number of "
         "seeds. Dashed: controls. What counts as evidence of knowledge from another modality is the second table. Each table, "
-        f"with its controls and those of all parts, is one family. {of_family('gains over random weights')} For the first table "
-        'the family is "gains over no auxiliary".'
+        f"with its controls and those of all parts, is one family. {of_family('gains over random weights', facts.rates)} "
+        'For the first table the family is "gains over no auxiliary".'
     )
     blocks = folding.by_condition(facts, facts.ordered, lambda summary: _condition(facts, summary))
     return Section("Gains", "gains", (Paragraph(prose(words)), *blocks))

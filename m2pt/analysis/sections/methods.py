@@ -27,8 +27,9 @@ def section(facts: Facts) -> Section | None:
         "random pathway (`random_auxiliary`) is what any use of an auxiliary has to beat"
         f"{_other_controls([row for _, rows in conditions for row in rows])}; the comparison of a rival with itself "
         f"with random weights shows what it owes to the auxiliary's weights{lacking}. Times, and gains against costs, are on "
-        f"[a page of their own]({COSTS}). {of_family('methods')} A method over itself with random weights, on average and by "
-        'pair, is tested in the family "methods over themselves". Gains on single targets are not tested.'
+        f"[a page of their own]({COSTS}). {of_family('methods', facts.rates)} "
+        "A method over itself with random weights, on average and by pair, is tested in the "
+        'family "methods over themselves". Gains on single targets are not tested.'
     )
     blocks: list[Block] = [Paragraph(prose(words))]
     for condition, rows in conditions:

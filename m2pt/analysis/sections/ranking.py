@@ -17,7 +17,7 @@ def section(facts: Facts) -> Section | None:
     """None where no condition has methods and targets enough."""
     if not facts.analysis.rankings:
         return None
-    blocks: list[Block] = [Paragraph(prose(_introduction(facts.measure)))]
+    blocks: list[Block] = [Paragraph(prose(_introduction(facts)))]
     for item in facts.analysis.rankings:
         blocks += [*folding.headed(facts, item.condition), verdict(item)]
         if item.condition in facts.drawn:
@@ -26,11 +26,11 @@ def section(facts: Facts) -> Section | None:
     return Section("Ranking", "ranking", tuple(blocks))
 
 
-def _introduction(measure: str) -> str:
+def _introduction(facts: Facts) -> str:
     return (
-        f"Methods ranked on each target by their mean test {measure}, and the mean of these ranks over the targets. A case is "
-        "a target, never a seed: seeds of one target share its data, so more seeds make a case steadier but add no case. "
-        f"{of_family('rankings')}"
+        f"Methods ranked on each target by their mean test {facts.measure}, and the mean of these ranks over the targets. A case "
+        "is a target, never a seed: seeds of one target share its data, so more seeds make a case steadier but add no case. "
+        f"{of_family('rankings', facts.rates)}"
     )
 
 

@@ -31,8 +31,12 @@ _TERMS = (
     ("Exploratory",
      "Everything else. If there is no effect at all, at least one of twelve intervals excludes 0 in nearly every second study. "
      "So the comparisons of a family are corrected together (Benjamini and Hochberg 1995): of the differences that are shown, "
-     "at most 5 % are expected to be false. They are where to look next with fresh seeds. Bold, stars, p-values and sentences "
-     "follow from the same correction."),
+     "at most 5 % are expected to be false. They are where to look next with fresh seeds. Bold, stars (in tables and figures), "
+     "p-values and sentences follow from the same correction."),
+    ("Chosen once",
+     "All of these rates, and the 95 % of an interval, are for a number of seeds that was chosen before results were seen. Where "
+     "seeds were added after a look, the report says so at its top, and nothing has an error rate; only the primary claims of a "
+     "sequential design hold at every number of seeds."),
     ("Missing runs",
      "A run that failed costs its pair a seed, and nothing is put in its place. An average is the mean of the means of its "
      "pairs; its interval comes from leaving out each seed in turn. Where one side of a comparison lacks a larger share of its "

@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 
-from m2pt.analysis.content import Block, Column, Details, Entry, Figure, Gallery, Group, Paragraph, Section, Table, plain
+from m2pt.analysis.content import Block, Column, Details, Entry, Figure, Gallery, Group, Paragraph, Section, Table, plain, prose
 from m2pt.analysis.figures.costs import planes
 from m2pt.analysis.numbers.cells import Condition
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.methods import name_of, parameters, with_rivals
 from m2pt.analysis.sections.published import cost_sentence, costs
-from m2pt.analysis.sections.wording import capital, of_gain, times
+from m2pt.analysis.sections.wording import capital, of_family, of_gain, times
 from m2pt.analysis.tables.methods import MethodRow
 
 _INTRODUCTION = (
     "Times are measured: training against the baseline of the same target, seed and device, inference against a plain model "
-    "timed with it. Gains are mean differences in points over all targets, with their 95 % t intervals."
+    "timed with it. Gains are mean differences in points over all targets, with their 95 % t intervals, each by itself; what is "
+    "marked (**\\***, in the figures too) is what the report marks in its table of methods. "
 )
 _PLANES = (
     "Rivals, the pathway, its random control and the baseline: gain over no auxiliary against its cost, with 95 % t "
@@ -28,7 +29,7 @@ def section(facts: Facts) -> Section | None:
     conditions, tables = with_rivals(facts), facts.paper.tables
     if not conditions and not tables:
         return None
-    blocks: list[Block] = [Paragraph(plain(_INTRODUCTION))] if conditions else []
+    blocks: list[Block] = [Paragraph(prose(_INTRODUCTION + of_family("methods", facts.rates)))] if conditions else []
     for condition, rows in conditions:
         shown = _condition(facts, condition, rows)
         blocks += shown if facts.is_reference(condition) else [Details(folding.title(condition), shown)]
@@ -56,7 +57,8 @@ def _table(condition: Condition, rows: Sequence[MethodRow]) -> Table:
     )
     entries = tuple(
         (
-            name_of(row), of_gain(row.gain), Entry(plain(times(row.train_ratio)), row.train_ratio),
+            name_of(row), of_gain(row.gain, holds=row.holds, missing=row.missing),
+            Entry(plain(times(row.train_ratio)), row.train_ratio),
             parameters(row.trainable_parameters), Entry(plain(times(row.latency_ratio)), row.latency_ratio),
             Entry(plain(f"{row.complete} of {row.runs}"), row.complete),
         )

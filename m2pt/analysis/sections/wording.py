@@ -26,6 +26,10 @@ Family = Literal[
 ]
 """The exploratory families of a report (`m2pt.analysis.numbers.families`)."""
 
+Rates = Literal["fixed", "sequential", "none"]
+"""Which error rate these families have: that of seeds which were chosen once, the same where seeds may be added but were not
+because of what was seen, or none, because seeds were added after results were seen."""
+
 NONE = Entry()
 NOT_PLANNED = Entry(empty=True, spoken="not planned")
 
@@ -137,11 +141,17 @@ def of_gain(value: Estimate, *, holds: bool = False, missing: Missing = ALL_THER
 
 
 @refuses_unknown
-def of_family(name: Family) -> str:
+def of_family(name: Family, rates: Rates) -> str:
     """What a star means in a table of this exploratory family, as a sentence."""
+    if rates == "none":
+        return (
+            f'Family "{name}": **bold** and **\\*** mark p ≤ 0.05 after the correction. That has no error rate here, because '
+            "seeds were added after results were seen."
+        )
+    unless = ", unless seeds were added because of what was seen" if rates == "sequential" else ""
     return (
         f'Exploratory, family "{name}": of the differences that are shown (**bold** and **\\***), at most 5 % are expected to be '
-        "false."
+        f"false{unless}."
     )
 
 

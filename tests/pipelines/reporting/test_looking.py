@@ -58,10 +58,17 @@ def report(plan: Plan) -> str:
 CLAIM = "scored higher than random weights"
 
 
+def _without_terms(text: str) -> str:
+    """A report without the section that explains its terms."""
+    before, _, after = text.partition("\n## How to read it\n")
+    return before + after.partition("\n## ")[2]
+
+
 def test_a_study_that_is_looked_at_once_makes_its_claims_and_again_the_same():
     plan = declared([0, 1, 2, 3])
     run(plan)
     first = report(plan)
+    assert "at most 5 % are expected to be false." in _without_terms(first)
     files = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file() and "local" not in path.parts}
     journal = Path("runs/looks.jsonl").read_bytes()
     assert CLAIM in first
@@ -82,9 +89,11 @@ def test_seeds_added_after_a_look_take_the_claims_away(name: str):
     text = report(more)
     assert "No claim is made: the same question was looked at on" in text
     assert "with seeds 0 to 3 in a fixed design" in text
-    assert "what is marked as shown below has none either" in text
+    assert "what is marked below has none either" in text
     assert "**Error rates.**" not in text
     assert CLAIM not in text
+    assert "are expected to be false" not in _without_terms(text), "no table has an error rate here"
+    assert 'Family "gains over random weights": **bold** and **\\*** mark p ≤ 0.05 after the correction' in text
     fewer = declared([0, 1, 2], name)
     run(fewer)
     assert CLAIM not in report(fewer)
@@ -169,6 +178,8 @@ def test_a_sequential_design_keeps_its_claims_when_seeds_are_added():
         assert "Sequential seeds" in text
         assert CLAIM in text
         assert "No claim" not in text
+        assert "(false discovery rate 5 %, for a number of seeds that does not depend on what was seen)" in text
+        assert "at most 5 % are expected to be false, unless seeds were added because of what was seen." in text
     assert [look.design for look in read_looks(Path("runs/looks.jsonl"))] == ["sequential 5", "sequential 5"]
 
 

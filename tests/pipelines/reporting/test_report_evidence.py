@@ -31,7 +31,7 @@ def _section(name: str, runs: pd.DataFrame, scores: Scores | None = None) -> str
         profiles=profiles(cells(runs)) if "metric" in runs else [],
         samples={item.condition: sample_evidence(item, scores or {}) for item in compared},
     )
-    facts: Any = SimpleNamespace(analysis=analysis, many=False, measure="accuracy", drawn=[])
+    facts: Any = SimpleNamespace(analysis=analysis, many=False, measure="accuracy", drawn=[], rates="fixed")
     sections = {"evidence": evidence_section.section, "ranking": ranking_section.section, "profiles": profiles_section.section}
     section = sections[name](facts)
     return "" if section is None else as_markdown.blocks(section.blocks)
