@@ -35,16 +35,17 @@ _CONTROLS = {
 }
 _CONTROL = rf"({'|'.join(_CONTROLS.values())}) scored (higher|lower) than random weights on average{_WHERE}: the study .+"
 _RANDOM = r"random weights scored (higher|lower) than no auxiliary on average: a gain over no auxiliary is no evidence of .+"
-_SIZE = r"(smaller|larger) than ([\d.]+) points?(?:, the smallest difference of interest)?"
-_SMALLER = rf"the difference from random weights on average{_WHERE} is shown to be {_SIZE}{_WHERE}"
+_SIZE = r"(smaller|larger) than ([\d.]+) points?(?: of mAP)?(?:, the smallest difference of interest)?"
+_SMALLER = rf"the difference from random weights on average{_WHERE} is shown to be {_SIZE}"
 _QUESTION = rf"(pathway|own_apart) scored (higher|lower) than (random_auxiliary|baseline) on average{_WHERE}"
 _ANSWER = rf"the difference of (pathway|own_apart) from (random_auxiliary|baseline) on average{_WHERE} is shown to be {_SIZE}"
-_RESOLUTION = r"In a single pair, only a true difference of ([\d.]+) points? or more can be relied on to be seen\."
+_RESOLUTION = r".*In the median pair a true difference of ([\d.]+) points is shown in the table of gains with .*"
+_TOO_FEW = r".+ are too few to rely on seeing a difference in a single pair.*"
 _SCOPE = re.compile(r"For (these encoders|encoders trained like these)( and on these test samples)?, (.+)\.")
 _NO_CLAIM = (
     "This study does not show that ",
     "The study has not been shown to detect useful weights",
-    "In a single pair, no true difference can be relied on to be seen",
+    "In a single pair",
     "A gain over no auxiliary has to be compared with what random weights gain",
     "It cannot be said yet whether ",
     "It is not known yet whether the study can detect useful weights",
@@ -123,7 +124,7 @@ def report(study: Simulated, declared: Study = STUDY, validity: Validity = UNSEE
         stars=stars,
         touched=len(touched),
         announced=sum(any("missing runs" in string(line) for line in (*entry.lines, *entry.under)) for entry in touched),
-        resolution=next((float(match[1]) for item in said if (match := re.fullmatch(_RESOLUTION, string(item.text)))), None),
+        resolution=next((float(match[1]) for item in said if (match := re.fullmatch(_RESOLUTION, string(item.detail)))), None),
         for_point=_for_point(facts) if sure else (),
         refused=bool(validity.refusal),
     )
@@ -160,7 +161,7 @@ def _claims(items: Sequence[Item]) -> tuple[Difference, ...]:
 
 def _read(sentence: str) -> list[Difference]:
     """What a sentence claims; nothing where it makes no claim."""
-    if sentence.startswith(_NO_CLAIM) or re.fullmatch(_RESOLUTION, sentence):
+    if sentence.startswith(_NO_CLAIM) or re.fullmatch(_TOO_FEW, sentence):
         return []
     scope = _SCOPE.fullmatch(sentence)
     encoders, samples, words = scope.groups() if scope else ("", None, sentence.rstrip("."))
@@ -176,7 +177,7 @@ def _read(sentence: str) -> list[Difference]:
     if match := re.fullmatch(_RANDOM, words):
         return [Difference(_against("random_auxiliary", "baseline", None), _sign(match[1]), **about)]
     if match := re.fullmatch(_SMALLER, words):
-        mine = _against("pathway", "random_auxiliary", match[1] or match[4])
+        mine = _against("pathway", "random_auxiliary", match[1])
         return [Difference(mine, 0, float(match[3]), match[2] == "larger", **about)]
     if match := re.fullmatch(_QUESTION, words):
         return [Difference(_against(match[1], match[3], match[4]), _sign(match[2]), **about)]

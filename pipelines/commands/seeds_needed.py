@@ -4,7 +4,8 @@ from m2pt.analysis.numbers.cells import cells
 from m2pt.analysis.numbers.comparisons import summaries
 from m2pt.analysis.numbers.evidence import ONE_POINT, Sureness, evidence
 from m2pt.analysis.numbers.power import MOST_SEEDS, seeds_needed, spread_bound, spread_of
-from m2pt.analysis.tables.headline import difference, upwards
+from m2pt.analysis.tables.headline import difference
+from m2pt.analysis.tables.phrases import upwards
 from m2pt.runs.table import read_table
 from pipelines.planning.folders import runs_folder
 from pipelines.planning.plan import Plan

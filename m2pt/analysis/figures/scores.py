@@ -41,7 +41,8 @@ def _heat(axes: Axes, summary: Summary, against: Against, auxiliaries: Sequence[
     axes.set_xlim(-0.03, offsets[-1] + 1.03 if offsets else 1)
     axes.set_ylim(len(summary.targets) + 0.03, -0.03)
     axes.set_xticks([offset + 0.5 for offset in offsets], list(auxiliaries))
-    axes.set_yticks([row + 0.5 for row in range(len(summary.targets))], summary.targets)
+    labels = [f"{target}\n({measure})" if (measure := summary.measure(target)) else target for target in summary.targets]
+    axes.set_yticks([row + 0.5 for row in range(len(summary.targets))], labels)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -105,7 +106,7 @@ def gains(comparisons: Sequence[Comparison], cells: Sequence[Cell], limits: tupl
     label_rows(panels[0], [cell.label for cell in shown])
     panels[1].tick_params(axis="y", length=0)
     panels[1].spines["left"].set_visible(False)
-    drawn.supxlabel(f"gain in test {cells[0].measure}, points", fontsize=9)
+    drawn.supxlabel(f"gain in points of test {cells[0].measure}", fontsize=9)
     return drawn
 
 

@@ -41,7 +41,7 @@ from typing import Literal
 
 from m2pt.analysis.numbers import families, unequal
 from m2pt.analysis.numbers.averages import balanced, measured
-from m2pt.analysis.numbers.cells import CONTROLS, MEASURES, Condition, Role
+from m2pt.analysis.numbers.cells import CONTROLS, Condition, Role
 from m2pt.analysis.numbers.comparisons import Comparison, Summary, average
 from m2pt.analysis.numbers.evidence import tested_over_random
 from m2pt.analysis.numbers.families import Graph
@@ -85,7 +85,7 @@ class Claim:
     @property
     def metric(self) -> str:
         """The usual name of the scores that are compared."""
-        return MEASURES.get(self.comparisons[0].cell.metric, "score")
+        return self.comparisons[0].measure
 
     @property
     def sign(self) -> int:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from m2pt.analysis.numbers import families, unequal
 from m2pt.analysis.numbers.averages import balanced
-from m2pt.analysis.numbers.cells import CONTROLS, Cell, CellKey, Condition, Role, by_condition, in_order, rank, step_of
+from m2pt.analysis.numbers.cells import CONTROLS, MEASURES, Cell, CellKey, Condition, Role, by_condition, in_order, rank, step_of
 from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, over_seeds
 from m2pt.analysis.numbers.unequal import ALL_THERE, Missing
 from m2pt.config import RANDOM, MethodName, refuses_unknown
@@ -98,6 +98,11 @@ class Comparison:
         return self.cell.column
 
     @property
+    def measure(self) -> str:
+        """The usual name of the scores that are compared."""
+        return MEASURES.get(self.cell.metric, "score")
+
+    @property
     def differences(self) -> BySeed:
         """The gain of each seed."""
         return differences(self.cell.test, self.reference.test)
@@ -155,6 +160,11 @@ class Summary:
     def asks(self) -> bool:
         """Whether anything is compared here: a condition may have rivals and their baselines only."""
         return bool(self.comparisons)
+
+    def measure(self, target: str) -> str:
+        """The usual name of a target's scores, where the targets have several; empty where all have the same."""
+        known = {cell.target: MEASURES.get(cell.metric, "score") for cell in self.cells}
+        return known[target] if len(set(known.values())) > 1 else ""
 
     def cell(self, target: str, column: str) -> Cell | None:
         """A cell of the table of scores, None where it is not planned."""

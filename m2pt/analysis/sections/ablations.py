@@ -44,7 +44,7 @@ def section(facts: Facts) -> Section | None:
         f"target, auxiliary and seed without the change ({codes(facts.ablations.reference)}). Differences are averaged over "
         'auxiliaries; "all targets" takes one number per seed. Intervals are 95 % t intervals over seeds; p is after the '
         f"correction over all rows of all methods. {of_family('ablations', facts.rates)} "
-        "Only the differences over all targets are tested."
+        f"Only the differences over all targets are tested.{facts.unmixed}"
     )
     blocks: list[Block] = [Paragraph(prose(words)), Paragraph(prose(_GAINS))]
     for picture in (picture for picture in facts.pictures if picture.section == "ablations"):

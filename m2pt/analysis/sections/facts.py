@@ -11,7 +11,7 @@ from m2pt.analysis.figures import gallery, profiles, ranking, rates
 from m2pt.analysis.figures import labels as by_labels
 from m2pt.analysis.figures.gallery import Picture
 from m2pt.analysis.numbers import contrasts
-from m2pt.analysis.numbers.cells import Condition
+from m2pt.analysis.numbers.cells import MEASURES, Condition
 from m2pt.analysis.numbers.claims import Claims, claims
 from m2pt.analysis.numbers.comparisons import Compared, Summary, compared
 from m2pt.analysis.numbers.contrasts import Ablations
@@ -35,6 +35,9 @@ from m2pt.runs.validity import UNSEEN, Validity
 MOST_DRAWN = 8
 """Figures are drawn for conditions in their order, as long as they have at most this many targets together: a figure takes half a
 second, and the curves and scales of every cell are on its page anyway."""
+
+
+_NO_MEAN = "whose points have no common mean: so nothing is said over all targets, and only single targets have numbers."
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,19 @@ class Facts:
     def measure(self) -> str:
         """What the scores are: `accuracy`, or `score` where the runs have several metrics."""
         return "accuracy" if all(spec.metric == "accuracy" for spec in self.source.specs) else "score"
+
+    @property
+    def measures(self) -> dict[str, list[str]]:
+        """The usual names of the scores, with the targets that have each of them."""
+        known: dict[str, list[str]] = {}
+        for target, metric in dict.fromkeys((spec.target, spec.metric) for spec in self.source.specs):
+            known.setdefault(MEASURES[metric], []).append(target)
+        return known
+
+    @property
+    def unmixed(self) -> str:
+        """Why a table has no mean over all targets; empty where there can be one."""
+        return f" The targets are measured by {' and '.join(self.measures)}, {_NO_MEAN}" if len(self.measures) > 1 else ""
 
     @cached_property
     def ordered(self) -> list[Summary]:

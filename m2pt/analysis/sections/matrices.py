@@ -24,8 +24,14 @@ def gains(summary: Summary, against: Against, auxiliaries: Sequence[str], title:
     rows = []
     for target in summary.targets:
         entries = (gain(summary.comparison(target, name, against), limit) for name in auxiliaries)
-        rows.append((Entry(plain(target), target), *entries))
+        rows.append((_target(summary, target), *entries))
     return Table(title, plain(f"{title}, points"), by_auxiliary(auxiliaries), (Group(tuple(rows)),), "matrix")
+
+
+def _target(summary: Summary, target: str) -> Entry:
+    """The name of a row; with the metric below it, where the targets have several."""
+    measure = summary.measure(target)
+    return Entry(plain(target), target, under=(plain(measure),) if measure else ())
 
 
 def gain(item: Comparison | None, limit: float) -> Entry:
@@ -59,7 +65,7 @@ def scores(summary: Summary, measure: str) -> Table:
     names = ["", *summary.auxiliaries, RANDOM]
     rows = []
     for target in summary.targets:
-        rows.append((Entry(plain(target), target), *(_score(summary.cell(target, name)) for name in names)))
+        rows.append((_target(summary, target), *(_score(summary.cell(target, name)) for name in names)))
     caption = f"Test {measure}, %, with 95 % t interval over seeds; validation {measure} in brackets"
     return Table(measure.capitalize(), plain(caption), by_auxiliary(names), (Group(tuple(rows)),), "matrix")
 

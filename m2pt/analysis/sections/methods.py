@@ -30,6 +30,7 @@ def section(facts: Facts) -> Section | None:
         f"[a page of their own]({COSTS}). {of_family('methods', facts.rates)} "
         "A method over itself with random weights, on average and by pair, is tested in the "
         'family "methods over themselves". Gains on single targets are not tested.'
+        f"{facts.unmixed}"
     )
     blocks: list[Block] = [Paragraph(prose(words))]
     for condition, rows in conditions:

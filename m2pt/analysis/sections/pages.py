@@ -32,6 +32,7 @@ from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.places import CELLS_INDEX
 from m2pt.analysis.sections.wording import counted
 from m2pt.analysis.tables import as_run
+from m2pt.analysis.tables.phrases import listed
 
 _STATES = ("failed", "interrupted", "missing")
 
@@ -123,9 +124,12 @@ def _lead(facts: Facts) -> str:
     if not specs and facts.source.arms:
         return "No run of this study is compared yet: the rates of its arms are still being chosen."
     scores = "accuracy" if facts.measure == "accuracy" else "scores"
+    kinds = f" ({'; '.join(f'{name} of {listed(targets)}' for name, targets in facts.measures.items())})"
+    apart = f"; points of {' and of '.join(facts.measures)} are never averaged with each other"
+    several = len(facts.measures) > 1
     return (
         f"{len(table)} planned runs, {counted(len({spec.seed for spec in specs}), 'paired seed')}{_replicates(facts)}; "
         f"{', '.join(states)}. "
-        f"Scores are test {scores} in percent, higher is better, of {as_run.scored_weights(specs)}; differences are in "
-        "percentage points."
+        f"Scores are test {scores}{kinds if facts.measure == 'score' else ''} in percent, higher is better, of "
+        f"{as_run.scored_weights(specs)}; differences are in percentage points{apart if several else ''}."
     )

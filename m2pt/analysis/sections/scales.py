@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, plain, prose
+from m2pt.analysis.numbers.cells import Cell
 from m2pt.analysis.numbers.trajectories import FinalScales, final_scales
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
@@ -38,6 +39,11 @@ def _words(facts: Facts) -> str:
     return words
 
 
+def _auxiliary(cell: Cell) -> Entry:
+    """The auxiliary, with the method below it where it is none of the main question: several may have the same auxiliary."""
+    return Entry(plain(cell.column), cell.column, under=() if cell.role else (plain(cell.method.replace("_", " ")),))
+
+
 def _table(facts: Facts, rows: Sequence[FinalScales]) -> Table:
     columns = [Column(plain("setting"))] if facts.many else []
     columns += [Column(plain("target"), head=True), Column(plain("auxiliary"))]
@@ -48,6 +54,6 @@ def _table(facts: Facts, rows: Sequence[FinalScales]) -> Table:
         setting = [word(f"{condition.setting}, {condition.tuning}")] if facts.many else []
         sizes = [row.scale, row.effective_size, row.largest, *(row.layers[layer] for layer in LAYERS)]
         target = Entry(plain(cell.target), cell.target)
-        entries.append((*setting, target, Entry(plain(cell.column), cell.column), *map(numeric, sizes)))
+        entries.append((*setting, target, _auxiliary(cell), *map(numeric, sizes)))
     caption = plain("Size of the scales: mean |λ| at the end of training, over seeds, blocks and layers")
     return Table("Scales", caption, tuple(columns), (Group(tuple(entries)),))

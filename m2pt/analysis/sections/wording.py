@@ -7,7 +7,8 @@ from m2pt.analysis.content import Entry, Text, plain
 from m2pt.analysis.numbers.comparisons import Against
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.numbers.unequal import ALL_THERE, Missing
-from m2pt.analysis.tables.headline import difference, signed, upwards
+from m2pt.analysis.tables.headline import difference, signed
+from m2pt.analysis.tables.phrases import upwards
 from m2pt.config import refuses_unknown
 
 AGAINST: dict[Against, str] = {"baseline": "no auxiliary", "random": "random weights"}

@@ -4,17 +4,14 @@ A difference is claimed only if its family shows it (`m2pt.analysis.numbers.fami
 family-wise error of 5 %, all others as exploratory, with a false discovery rate of 5 %.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Literal
 
 from m2pt.analysis.numbers.cells import CONTROLS, Role
 from m2pt.analysis.numbers.claims import Claim, Claims, claims
 from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.numbers.contrasts import OwnControl
-from m2pt.analysis.numbers.evidence import sureness
 from m2pt.analysis.numbers.families import SIGNIFICANT
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.numbers.unequal import missing
@@ -26,20 +23,21 @@ from m2pt.analysis.tables.phrases import (
     listed,
     lost_in_brackets,
     lost_runs,
+    of_metric,
     p_of,
     pair_name,
     points,
     scope_of,
     seeds_of,
+    upwards,
     where_measured,
 )
+from m2pt.analysis.tables.resolution import resolution
 from m2pt.methods import METHODS
 
 MINUS = "\N{MINUS SIGN}"
 
 _NEEDED = "An interval needs two seeds that are complete on both sides, with differences that are not all equal."
-_MOST_POINTS = 100.0
-"""No two scores differ by more."""
 WORDS = {1: "higher", -1: "lower"}
 """How one side scored, by the sign of a difference."""
 
@@ -95,7 +93,8 @@ def headline(summary: Summary, controls: Sequence[OwnControl] = (), tested: Clai
         *own_controls(controls),
     ]
     if summary.select("random", "pair"):
-        made += [*_lacks_control(known), *_baseline(summary, known), *_resolution(summary, known)]
+        made += [*_lacks_control(known), *_baseline(summary, known)]
+        made += [Statement(*said) for said in resolution(summary.select("random", "pair"), known.family)]
     return made or [Statement("This study does not ask whether auxiliaries of other modalities do more than random weights.")]
 
 
@@ -109,7 +108,8 @@ def _own_control(item: OwnControl) -> Statement:
     words = f"scored {WORDS[1 if mean > 0 else -1]} than" if item.holds else "is not shown to differ from"
     origin = "the same modality" if METHODS[item.method].takes == "own" else "other modalities"
     claim = f"{scope_of([item.overall])}`{item.method}` with encoders of {origin} {words} itself with random weights on average."
-    detail = f"{difference(item.overall)} points on average over {counted(len(item.pairs), 'pair')}"
+    unit = of_metric(item.pairs[0].measure)
+    detail = f"{difference(item.overall)} points{unit} on average over {counted(len(item.pairs), 'pair')}"
     shown = [pair for pair in item.pairs if pair.holds]
     count = counted(len(item.pairs), "pair")
     among = f"shown in {len(shown) or 'none'} of {count}{in_brackets(shown)}" if len(item.pairs) > 1 else ""
@@ -151,7 +151,8 @@ def sizes(claim: Claim, average: str) -> list[Statement]:
     smaller = _smaller(claim, average)
     if claim.size is None or claim.rule.smallest is None:
         return smaller
-    smallest, level = f"{points(claim.rule.smallest)}, the smallest difference of interest", claim.size_level
+    smallest = f"{points(claim.rule.smallest)}{of_metric(claim.metric)}, the smallest difference of interest"
+    level = claim.size_level
     detail = f"Its {100 * (1 - level):.3g} % interval is {' to '.join(map(signed, claim.ends(level)))}."
     if claim.size == 0:
         return [Statement(f"It is undecided whether {average} is as large as {smallest}.", detail, "undecided"), *smaller]
@@ -162,7 +163,8 @@ def sizes(claim: Claim, average: str) -> list[Statement]:
 def _smaller(claim: Claim, average: str) -> list[Statement]:
     if claim.margin is None:
         return []
-    words = f"{scope_of([claim.estimate])}{average} is shown to be smaller than {upwards(claim.margin)} points."
+    margin = f"{upwards(claim.margin)} points{of_metric(claim.metric)}"
+    words = f"{scope_of([claim.estimate])}{average} is shown to be smaller than {margin}."
     level = f"{100 * (1 - SIGNIFICANT * claim.weight):.3g} %"
     return [Statement(words, f"The end of its {level} interval, the level of the test above.", "primary")]
 
@@ -231,10 +233,9 @@ def _baseline(summary: Summary, known: Claims) -> list[Statement]:
         return [Statement("No pair can be compared with its baseline yet.", _NEEDED)]
     average, gained = summary.averages["baseline"], [item for item in known.random_gains if item.estimate.mean is not None]
     lost = lost_in_brackets(missing([(item.cell, item.reference) for item in pairs]))
-    detail = f"Other modalities on average {difference(average)} points{lost}" if average.mean is not None else ""
-    words = ", ".join(
-        f"{difference(item.estimate)} points{where_measured(item, gained)}{lost_in_brackets(item.missing)}" for item in gained
-    )
+    unit = of_metric(pairs[0].measure)
+    detail = f"Other modalities on average {difference(average)} points{unit}{lost}" if average.mean is not None else ""
+    words = ", ".join(f"{_points_of(item)}{where_measured(item, gained)}{lost_in_brackets(item.missing)}" for item in gained)
     detail += f"{'; r' if detail else 'R'}andom weights on average {words}" if gained else ""
     detail = f"Against no auxiliary: {detail[:1].lower()}{detail[1:]}." if detail else ""
     if known.random_gains and all(item.sign > 0 for item in known.random_gains):
@@ -242,6 +243,10 @@ def _baseline(summary: Summary, known: Claims) -> list[Statement]:
         claim = f"{scope}random weights scored higher than no auxiliary on average: a gain over no auxiliary is no evidence of"
         return [Statement(f"{claim} knowledge from another modality.", detail, "exploratory")]
     return [Statement("A gain over no auxiliary has to be compared with what random weights gain.", detail)]
+
+
+def _points_of(claim: Claim) -> str:
+    return f"{difference(claim.estimate)} points{of_metric(claim.metric)}"
 
 
 def numbers_of(claim: Claim) -> str:
@@ -253,7 +258,7 @@ def numbers_of(claim: Claim) -> str:
     left = [item for item in items if item not in known]
     without = f"; without {listed([pair_name(item) for item in left])}, which lack complete runs" if left and known else ""
     p = "" if claim.adjusted_p is None else f"; {p_of(claim.adjusted_p)} after the correction"
-    return f"{difference(claim.estimate)} points{over} ({seeds}){p}{_further(claim)}{without}{lost_runs(claim.missing)}."
+    return f"{_points_of(claim)}{over} ({seeds}){p}{_further(claim)}{without}{lost_runs(claim.missing)}."
 
 
 def _further(claim: Claim) -> str:
@@ -268,27 +273,3 @@ def no_interval(claim: Claim) -> str:
     if planned is not None and n > 1:
         return f"A sequential design that is planned for {counted(planned, 'seed')} can show nothing with {counted(n, 'seed')}."
     return _NEEDED + (f" {lost_runs(claim.missing)[2:].capitalize()}." if claim.missing.differs else "")
-
-
-def upwards(value: float) -> str:
-    """A margin as text, rounded up: stated smaller than it is, it would claim too much."""
-    return f"{math.ceil(round(value, 9) * 100) / 100:.2f}"
-
-
-def _resolution(summary: Summary, known: Claims) -> list[Statement]:
-    tested = [item for item in summary.select("random", "pair") if item.estimate.half_width is not None]
-    rows = [sureness(item, SIGNIFICANT / known.family) for item in tested]
-    sizes = [row.detectable for row in rows if row.detectable is not None]
-    widths = [item.estimate.half_width for item in tested if item.estimate.half_width is not None]
-    if not sizes:
-        return []
-    sure = f"The median interval of a pair against random weights is ± {median(widths):.2f} points."
-    if median(sizes) > _MOST_POINTS:
-        return [Statement("In a single pair, no true difference can be relied on to be seen: that needs more seeds.", sure)]
-    claim = f"In a single pair, only a true difference of {upwards(median(sizes))} points or more can be relied on to be seen."
-    sure += " In the median pair a true"
-    chance = (
-        f"difference of {upwards(median(sizes))} points is shown in the table of gains with a probability of 80 % or more, after"
-    )
-    end = f"the correction for {counted(known.family, 'comparison')}; the spread is taken at its upper 90 % bound."
-    return [Statement(claim, f"{sure} {chance} {end}")]

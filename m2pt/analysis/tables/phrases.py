@@ -1,5 +1,6 @@
 """Parts of the sentences that say what a study shows."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from m2pt.analysis.numbers.cells import Role
@@ -77,6 +78,16 @@ def counted(number: int, noun: str) -> str:
 def points(size: float) -> str:
     """A size in percentage points that was declared, as text."""
     return f"{size:g} point" if size == 1 else f"{size:g} points"
+
+
+def of_metric(name: str) -> str:
+    """What points are of, behind the word: nothing for accuracy, of which a report speaks unless it says otherwise."""
+    return "" if name in ("accuracy", "score") else f" of {name}"
+
+
+def upwards(value: float) -> str:
+    """A size as text, rounded up: stated smaller than it is, it would claim too much."""
+    return f"{math.ceil(round(value, 9) * 100) / 100:.2f}"
 
 
 def p_of(value: float) -> str:

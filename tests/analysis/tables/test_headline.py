@@ -1,15 +1,19 @@
+import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from m2pt.analysis.numbers.cells import cells
 from m2pt.analysis.numbers.claims import claims as claims_of
 from m2pt.analysis.numbers.comparisons import summaries
 from m2pt.analysis.numbers.rules import Rule
-from m2pt.analysis.tables.headline import Statement, difference, headline, signed, upwards
+from m2pt.analysis.tables.headline import Statement, difference, headline, signed
+from m2pt.analysis.tables.phrases import upwards
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import read_table
@@ -111,8 +115,34 @@ def test_a_gain_that_is_shown_is_not_called_absent(tmp_path: Path) -> None:
 
 def test_seeds_that_can_show_nothing_in_a_pair_are_said_to() -> None:
     said = _told({"image": 1.0, "audio": 1.0}, (9.0, -9.0))
-    claims = [item.claim for item in said if item.claim.startswith("In a single pair")]
-    assert claims == ["In a single pair, no true difference can be relied on to be seen: that needs more seeds."]
+    (few,) = [item for item in said if item.claim.endswith("seeds are too few to rely on seeing a difference in a single pair.")]
+    assert few.claim.startswith("2 seeds")
+    assert "In the median pair" not in few.detail, "no two scores are so far apart"
+
+
+def test_what_a_pair_can_be_relied_on_to_show_is_told_with_its_uncertainty() -> None:
+    """Written plainly from the noncentral t distribution, for the strictest step of the correction."""
+    spread = (3.0, -4.0, 2.0, -1.0, 0.5, -3.0, 2.5, 0.0)
+    said = _told({"image": 1.0, "audio": 1.0}, spread)
+    (pair,) = [item for item in said if item.claim.startswith("In a single pair, only a true difference of ")]
+    bound, estimated = (float(size) for size in re.findall(r"([\d.]+) points (?:is shown|are enough)", pair.detail))
+    assert f"only a true difference of {bound:.2f} points or more can be relied on to be seen." in pair.claim
+    seeds, family = len(spread), 2
+    assert f"after the correction for {family} comparisons" in pair.detail
+    reach = stats.t.ppf(1 - 0.05 / family / 2, seeds - 1)
+    deviation = np.std(spread, ddof=1)
+    upper = deviation * math.sqrt((seeds - 1) / stats.chi2.ppf(0.1, seeds - 1))
+    for size, sd in ((bound, upper), (estimated, deviation)):
+        power = stats.nct.sf(reach, seeds - 1, size / sd * math.sqrt(seeds))
+        assert power == pytest.approx(0.8, abs=0.02)
+
+
+def test_a_difference_beyond_what_is_sensible_is_no_promise() -> None:
+    said = _told({"image": 1.0, "audio": 1.0}, (3.0, -2.4, 1.8, -2.4))
+    (few,) = [item for item in said if item.claim == "4 seeds are too few to rely on seeing a difference in a single pair."]
+    size = float(re.findall(r"a true difference of ([\d.]+) points is shown", few.detail)[0])
+    assert size > 10
+    assert not any(item.claim.startswith("In a single pair") for item in said)
 
 
 def test_the_numbers_of_pairs_are_one_sentence_without_a_p_value_of_zero() -> None:
