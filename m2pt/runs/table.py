@@ -75,8 +75,9 @@ def read_runs(folder: str | Path) -> pd.DataFrame:
     """The fine-tuning runs in the folder of a study, such as `runs/embedded`: one row per run, in the order of their ids.
 
     The columns are `COLUMNS`; scores are percentages. These are all runs that were started there, including those of settings
-    that the study file no longer has. Runs of another `RECIPE_VERSION` are left out, whose scores do not compare, and those of
-    methods that no longer exist. The lineage is what the records say: nothing for runs of older code.
+    that the study file no longer has, and those of trials, which are judged by their validation scores alone. Runs of another
+    `RECIPE_VERSION` are left out, whose scores do not compare, and those of methods that no longer exist. The lineage is what
+    the records say: nothing for runs of older code.
 
     Raises:
         UserError: the folder holds no such run, or a file of a run is damaged.

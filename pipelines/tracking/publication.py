@@ -104,7 +104,8 @@ def read_publication(
 ) -> Publication:
     """What is to be published of a run now; weights above `weights_limit_bytes` stay in the run's own folder.
 
-    A `trial` of a search or a tuning is judged by its validation score: it is marked as one and has no test score.
+    A `trial` of a search or a tuning is judged by its validation score: it is marked as one, without its test score
+    and the files that hold it.
 
     An epoch of an active run counts only when its time is on record, so that no point has to be moved later.
 
@@ -144,7 +145,7 @@ def _read(spec: Spec, run_dir: Path, state: RunState, trial: bool, weights_limit
         epochs=epochs,
         summary=metrics.summary_points(record, attempts, last_ms, trial) if record is not None else [],
         data=_data(spec, run_dir),
-        files=_files(run_dir, state, weights_limit_bytes),
+        files=_files(run_dir, state, trial, weights_limit_bytes),
         resumed=any(attempt.resumed_from_epoch for attempt in attempts),
         started_ms=started[0] if started else (None if state == RunState.RUNNING else min(times.values(), default=NO_TIME_MS)),
         ended_ms=started[-1] + round(seconds * 1000) if started else last_ms,
@@ -199,10 +200,15 @@ def _has_validation(spec: RunSpec) -> bool:
     return facts is not None and facts.val is not None
 
 
-def _files(run_dir: Path, state: RunState, weights_limit_bytes: int) -> list[Path]:
+_OF_TEST = (RECORD, TEST_SAMPLES)
+"""The files with what a run scored on test data."""
+
+
+def _files(run_dir: Path, state: RunState, trial: bool, weights_limit_bytes: int) -> list[Path]:
     if state == RunState.RUNNING:
         return []
-    names = [SPEC, HISTORY, RECORD, TEST_SAMPLES, RECONSTRUCTIONS, *((FAILURE, LOG) if state == RunState.FAILED else ())]
+    results = () if trial else _OF_TEST
+    names = [SPEC, HISTORY, *results, RECONSTRUCTIONS, *((FAILURE, LOG) if state == RunState.FAILED else ())]
     files = [run_dir / name for name in names if (run_dir / name).is_file()]
     weights = [path for name in (MERGED, ENCODER) if state == RunState.COMPLETE and (path := run_dir / name).is_file()]
     return files + [path for path in weights if path.stat().st_size <= weights_limit_bytes]

@@ -7,7 +7,7 @@ import pytest
 
 from m2pt.config import UserError
 from m2pt.files.documents import read_json, write_json
-from m2pt.runs.folder import EXECUTION, HISTORY, LOCK, RECORD
+from m2pt.runs.folder import EXECUTION, HISTORY, LOCK, RECORD, TEST_SAMPLES
 from m2pt.runs.spec import TaskSpec
 from pipelines.tracking.metrics import EPOCH, Point
 from pipelines.tracking.mlflow_client import in_batches
@@ -224,3 +224,13 @@ def test_a_trial_is_marked_and_shows_no_test_score(tmp_path: Path) -> None:
     assert shown - of_trial == {"4_result/test_accuracy"}
     assert of_trial < shown
     assert trial.tags == run.tags | {"m2pt.trial": "true"}
+
+
+def test_no_file_of_a_trial_holds_a_test_score(tmp_path: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(tmp_path, spec)
+    (run_dir / TEST_SAMPLES).write_bytes(b"x")
+    run, trial = read_publication(spec, run_dir), read_publication(spec, run_dir, trial=True)
+    assert {path.name for path in run.files} - {path.name for path in trial.files} == {RECORD, TEST_SAMPLES}
+    assert trial.files
+    assert not any(b"test_score" in path.read_bytes() for path in trial.files)
