@@ -54,7 +54,9 @@ def build_parser() -> argparse.ArgumentParser:
     each["compare"].add_argument("first", type=Path, metavar="FIRST", help="a study file")
     each["compare"].add_argument("second", type=Path, metavar="SECOND", help="another study file")
     each["plan"].add_argument(
-        "--seeds-needed", action="store_true", help="show how many seeds each pair needs, judged by the runs so far"
+        "--seeds-needed",
+        action="store_true",
+        help="show how many seeds each comparison needs, from a look at the runs so far",
     )
     each["register"].add_argument(
         "--despite-runs", action="store_true", help="register a study that has runs; they are named, and its claims exploratory"

@@ -13,13 +13,16 @@ from m2pt.analysis.numbers import families
 from m2pt.analysis.numbers.cells import cells
 from m2pt.analysis.numbers.comparisons import Comparison, Summary, summaries
 from m2pt.analysis.numbers.statistics import Estimate, differences, over_seeds
+from m2pt.analysis.numbers.unequal import Missing
 from m2pt.analysis.tables.environments import Environment, environments, mixtures
 from m2pt.analysis.tables.headline import difference, signed
+from m2pt.analysis.tables.phrases import lost_runs
 from m2pt.config import Study
 from m2pt.runs.table import read_table
 from pipelines.planning import study_file
 from pipelines.planning.folders import runs_folder
-from pipelines.planning.plan import resolve
+from pipelines.planning.looks import BUILT_IN, note_look
+from pipelines.planning.plan import Plan, resolve
 
 Key = tuple[str, str, str, str]
 
@@ -31,16 +34,22 @@ _EXPLORATORY = (
     "Benjamini and Hochberg)."
 )
 _SAME = "Runs that both studies share are no evidence of a difference, and are not tested."
+_LOST = "Where one side lacks more runs than chance makes plausible, the difference is not tested: those runs could have made it."
 
 
 @dataclass(frozen=True)
 class Apart:
-    """How far a gain of the second study is from that of the first, in points; `same` where both are of the same runs."""
+    """How far a gain of the second study is from that of the first, in points; `same` where both are of the same runs.
+
+    `lost` are the runs that are missing on one side more than on another, in words, `is_suspect` whether by more than chance.
+    """
 
     mean: float | None = None
     half_width: float | None = None
     p_value: float | None = None
     same: bool = False
+    lost: str = ""
+    is_suspect: bool = False
 
 
 def compare(options: Namespace) -> int:
@@ -49,10 +58,12 @@ def compare(options: Namespace) -> int:
     Gains of seeds that both studies have are compared seed by seed; with fewer than two such seeds the studies are independent
     samples, and the interval is Welch's. All differences are one exploratory family, with the correction of Benjamini and
     Hochberg. The same runs on both sides are named as such. The settings that differ come first. The lines of a target say so
-    where its runs are not all on the same samples; a last line says so where the runs come from several environments.
+    where its runs are not all on the same samples; a last line says so where the runs come from several environments. Missing
+    runs stand beside the numbers that they touch. It is a look at both studies, and noted as one.
     """
     files = [str(file) for file in (options.first, options.second)]
-    studies, tables, origins = zip(*(_read(file) for file in files), strict=True)
+    plans = [resolve(study_file.load(file)) for file in files]
+    tables, origins = zip(*(_read(plan) for plan in plans), strict=True)
     sides = [_gains(table) for table in tables]
     mixed = {target for target, samples in _samples(tables).items() if len(samples) > 1}
     keys = list(dict.fromkeys(key for side in sides for key in side))
@@ -61,11 +72,14 @@ def compare(options: Namespace) -> int:
     head = ("condition", "target", "auxiliary", "over", *files, "second − first", "p (corrected)")
     rows = [(_words(apart[key], adjusted[key], key[1] in mixed), _p(adjusted[key])) for key in keys]
     lines = [head, *((*key, *(_shown(side.get(key)) for side in sides), *row) for key, row in zip(keys, rows, strict=True))]
-    print(f"Settings that differ: {'; '.join(changed(*studies)) or 'none'}.\n")
+    for plan in plans:
+        note_look(plan, BUILT_IN)
+    print(f"Settings that differ: {'; '.join(changed(plans[0].study, plans[1].study)) or 'none'}.\n")
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     notes = [_EXPLORATORY] * any(p is not None for p in adjusted.values()) + [_SAME] * any(item.same for item in apart.values())
+    notes += [_LOST] * any(item.is_suspect for item in apart.values())
     named = [replace(item, which=file) for file, places in zip(files, origins, strict=True) for item in places]
     print("".join(f"\n{sentence}\n" for sentence in (*notes, *mixtures(named))), end="")
     return 0
@@ -90,12 +104,11 @@ def _value(leaves: Mapping[str, Any], key: str) -> str:
     return f"{leaves[key]}" if key in leaves else "(absent)"
 
 
-def _read(file: str) -> tuple[Study, pd.DataFrame, list[Environment]]:
-    """A study, the table of its runs, and the environments that they come from."""
-    plan = resolve(study_file.load(file))
+def _read(plan: Plan) -> tuple[pd.DataFrame, list[Environment]]:
+    """The table of a study's runs, and the environments that they come from."""
     folder = runs_folder(plan.study)
     table = read_table(plan.compared, folder, plan.parts)
-    return plan.study, table, environments((("finetune", folder / str(name)) for name in table["run_id"] if name), table)
+    return table, environments((("finetune", folder / str(name)) for name in table["run_id"] if name), table)
 
 
 def _samples(tables: Sequence[pd.DataFrame]) -> dict[str, set[str]]:
@@ -114,7 +127,8 @@ def _words(apart: Apart, adjusted_p: float | None, mixed: bool) -> str:
         return "–"
     star = "*" if families.holds(adjusted_p) else ""
     width = "" if apart.half_width is None else f" ± {apart.half_width:.2f}"
-    return f"{signed(apart.mean)}{width}{star}" + (" (different samples)" if mixed else "")
+    notes = [*(["different samples"] if mixed else []), *([apart.lost] if apart.lost else [])]
+    return f"{signed(apart.mean)}{width}{star}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _p(value: float | None) -> str:
@@ -131,7 +145,9 @@ def _key(summary: Summary, item: Comparison) -> Key:
 
 
 def _shown(item: Comparison | None) -> str:
-    return "–" if item is None or item.estimate.n == 0 else f"{difference(item.estimate)} (n={item.estimate.n})"
+    if item is None or item.estimate.n == 0:
+        return "–"
+    return f"{difference(item.estimate)} (n={item.estimate.n}{lost_runs(item.missing)})"
 
 
 def _apart(first: Comparison | None, second: Comparison | None) -> Apart:
@@ -139,14 +155,33 @@ def _apart(first: Comparison | None, second: Comparison | None) -> Apart:
         return Apart()
     if _runs(first) == _runs(second):
         return Apart(same=True)
+    made = _difference(first, second)
+    sides = (("second", second.missing), ("first", first.missing), ("second against first", _between(first, second)))
+    lost = "; ".join(f"{name}: {item.words}" for name, item in sides if item.differs)
+    if any(item.is_suspect for _, item in sides):
+        return replace(made, p_value=None, lost=lost, is_suspect=True)
+    return replace(made, lost=lost)
+
+
+def _difference(first: Comparison, second: Comparison) -> Apart:
     by_seed = differences(second.differences, first.differences)
     both = {seed: value for seed, value in by_seed.items() if value is not None}
     if len(both) > 1:
         paired = over_seeds(both)
         return Apart(paired.mean, paired.half_width, paired.p_value)
-    mean = second.estimate.mean - first.estimate.mean
     half_width, p = welch(first.estimate, second.estimate)
-    return Apart(mean, half_width, p)
+    return Apart((second.estimate.mean or 0.0) - (first.estimate.mean or 0.0), half_width, p)
+
+
+def _between(first: Comparison, second: Comparison) -> Missing:
+    """The runs that both sides of the second gain lack, against those that both sides of the first lack."""
+    mine, theirs = second.missing, first.missing
+    return Missing(
+        mine.mine + mine.theirs,
+        mine.mine_planned + mine.theirs_planned,
+        theirs.mine + theirs.theirs,
+        theirs.mine_planned + theirs.theirs_planned,
+    )
 
 
 def _runs(item: Comparison) -> list[tuple[str | None, ...]]:

@@ -17,6 +17,7 @@ from pipelines.commands.plan_tuning import tuning
 from pipelines.planning import environments, replicates, study_file
 from pipelines.planning.estimates import cells
 from pipelines.planning.folders import data_folder
+from pipelines.planning.looks import note_look
 from pipelines.planning.plan import Plan, resolve
 from pipelines.planning.refused_runs import refusals, without_seed
 from pipelines.planning.remaining_time import remaining_seconds
@@ -25,9 +26,13 @@ from pipelines.planning.task_samples import task_samples
 
 
 def plan(options: Namespace) -> int:
-    """Print what a study would run, what is done, what is waiting, and what it will cost; change nothing."""
+    """Print what a study would run, what is done, what is waiting, and what it will cost.
+
+    Nothing is changed, but `--seeds-needed` shows differences in test scores, which is a look at results and is noted as one.
+    """
     resolved = resolve(study_file.load(options.study))
     if options.seeds_needed:
+        note_look(resolved)
         print("\n".join(seeds_needed.lines(resolved)))
         return 0
     document = _document(resolved, str(options.study))

@@ -393,6 +393,33 @@ def test_the_differences_of_two_studies_are_one_family(project: Path, capsys: py
     assert p < 0.05 and "*" in line and line.rstrip().endswith(f"{p:.3f}")
 
 
+def test_runs_that_one_side_lacks_stand_beside_the_gains_that_are_compared(project: Path, capsys: pytest.CaptureFixture[str]):
+    with_data(project)
+    seeds = STUDY.replace("seeds: [0, 1]", f"seeds: {list(range(8))}")
+    Path("params.yaml").write_text(seeds)
+    Path("other.yaml").write_text(seeds.replace("study: small", "study: other").replace("samples: 20", "samples: 20, epochs: 3"))
+    finished("params.yaml", "small", 1.0)
+    finished("other.yaml", "other", 3.0, spread=0.15)
+    lost = sorted(path for path in Path("runs/other").iterdir() if "random_auxiliary" in path.name)
+
+    def line() -> tuple[str, str]:
+        assert main(["compare", "params.yaml", "other.yaml"]) == 0
+        output = capsys.readouterr().out
+        return next(line for line in output.splitlines() if "random" in line and "image" in line), output
+
+    assert "missing runs" not in line()[0] and "*" in line()[0]
+    (lost[7] / RECORD).unlink()
+    shown, output = line()
+    assert "(n=7; missing runs: 1 of 8 against 0 of 8)" in shown
+    assert "(second: missing runs: 1 of 8 against 0 of 8; second against first: missing runs: 1 of 16 against 0 of 16)" in shown
+    assert "*" in shown and "are not tested" not in output
+    for run_dir in lost[3:7]:
+        (run_dir / RECORD).unlink()
+    shown, output = line()
+    assert "*" not in shown and shown.rstrip().endswith("–")
+    assert "the difference is not tested: those runs could have made it" in output
+
+
 def test_seeds_needed_are_said_with_the_warning_that_belongs_to_them(project: Path, capsys: pytest.CaptureFixture[str]):
     with_data(project)
     assert main(["plan", "--seeds-needed"]) == 0

@@ -1,17 +1,21 @@
 """Looking twice, and registering: whole reports of a study whose runs are made up."""
 
 import json
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import optimize, stats
 
 from m2pt.config.study_file import parse_study
 from m2pt.files import documents
 from m2pt.runs.folder import RECORD, create_run
 from m2pt.runs.looks import read_looks
 from m2pt.runs.question import former_question
+from m2pt.runs.table import read_table
 from pipelines.__main__ import main
 from pipelines.planning.plan import Plan, resolve
 from pipelines.reporting.rendering import render_report
@@ -129,6 +133,41 @@ def test_a_journal_of_an_older_version_still_forbids_claims_and_stays_as_it_is()
     assert "No claim is made: the same question was looked at on 2026-01-01 with seeds 0 to 3" in report(more)
 
 
+def compared() -> int:
+    Path("other.yaml").write_text(STUDY.replace("NAME", "second").replace("targets: [image, audio]", "targets: [image]"))
+    return main(["compare", "study.yaml", "other.yaml"])
+
+
+@pytest.mark.parametrize("more", ["", "design: {seeds: sequential, planned: 5}\n"])
+@pytest.mark.parametrize("show", [lambda: main(["plan", "--study", "study.yaml", "--seeds-needed"]), compared])
+def test_a_command_that_shows_differences_is_a_look(show: Callable[[], int], more: str, capsys: pytest.CaptureFixture[str]):
+    Path("study.yaml").write_text(STUDY.replace("NAME", "first") + more)
+    assert show() == 0
+    assert not Path("runs/looks.jsonl").exists()  # there is nothing to be seen yet
+    run(declared([0, 1, 2, 3], more=more))
+    assert show() == 0
+    assert "+4." in capsys.readouterr().out
+    assert show() == 0
+    (look,) = read_looks(Path("runs/looks.jsonl"))
+    assert look.study == "first" and list(look.complete.values()) == [4, 4]
+    later = declared([0, 1, 2, 3, 4, 5], more=more)
+    run(later)
+    text = report(later)
+    assert (CLAIM in text) == bool(more)
+    assert ("No claim is made: the same question was looked at on" in text) != bool(more)
+    same = report(declared([0, 1, 2, 3], more=more))
+    assert CLAIM in same
+
+
+def test_a_plan_without_differences_is_no_look(capsys: pytest.CaptureFixture[str]):
+    Path("study.yaml").write_text(STUDY.replace("NAME", "first"))
+    run(declared([0, 1, 2, 3]))
+    assert main(["plan", "--study", "study.yaml"]) == 0
+    assert main(["status", "--study", "study.yaml"]) == 0
+    assert "+5" not in capsys.readouterr().out
+    assert not Path("runs/looks.jsonl").exists()
+
+
 def test_fresh_seeds_are_a_study_of_their_own():
     run(declared([0, 1, 2, 3]))
     report(declared([0, 1, 2, 3]))
@@ -217,6 +256,59 @@ def test_the_seeds_that_are_needed_are_for_the_smallest_difference_of_interest(c
         assert f"needed for {words}: at most " in line
         needed.append(int(line.split(f"{words}: at most ")[1].split()[0]))
     assert 2 <= needed[0] < needed[1]
+
+
+def needed_of(line: str) -> tuple[float, int]:
+    """What a line of `plan --seeds-needed` says: the difference that can be detected, and the seeds for one point."""
+    return float(line.split("can detect ")[1].split(";")[0]), int(line.split("needed for 1 point: at most ")[1].split()[0])
+
+
+def ends_of(spread: float, n: int, level: float) -> tuple[float, int]:
+    """The same from the definitions, with scipy's noncentral t distribution: power 80 %, the spread at its upper 90 % bound."""
+    bound = spread * math.sqrt((n - 1) / stats.chi2.ppf(0.1, n - 1))
+
+    def power(size: float, count: int) -> float:
+        reach, shift = stats.t.isf(level / 2, count - 1), size / bound * math.sqrt(count)
+        return float(stats.nct.sf(reach, count - 1, shift))
+
+    size = optimize.brentq(lambda effect: power(effect, n) - 0.8, 1e-3, 100.0)
+    return float(size), next(count for count in range(2, 1000) if power(1.0, count) >= 0.8)
+
+
+def test_declared_questions_are_judged_at_their_share_of_the_error_rate(capsys: pytest.CaptureFixture[str]):
+    path = with_question()
+    plan = resolve(parse_study(Path(path).read_text(), path))
+    run(plan, gain=1.0)
+    assert main(["plan", "--study", path, "--seeds-needed"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = (line for line in lines if "shuffled_auxiliary over random_auxiliary, on average over 2 pairs" in line)
+    table = read_table(plan.compared, Path("runs/first"))
+    by_seed = table.pivot_table(index="seed", columns=["target", "method"], values="test_score")
+    gains = sum(by_seed[t]["shuffled_auxiliary"] - by_seed[t]["random_auxiliary"] for t in ("image", "audio")) / 2
+    size, count = ends_of(float(gains.std()), 4, 0.05 * 60 / 140)  # beside an average with 60 parts, and its pairs with 20
+    assert needed_of(line) == (pytest.approx(size, abs=0.01), count)
+    (average,) = (line for line in lines if "other modalities over random weights, on average over 2 pairs" in line)
+    assert needed_of(average)[1] >= 2
+
+
+def test_a_sequential_design_needs_more_seeds_for_its_averages(capsys: pytest.CaptureFixture[str]):
+    run(declared([0, 1, 2, 3]))
+    needed = []
+    for more in ("", "design: {seeds: sequential, planned: 4}\n"):
+        Path("study.yaml").write_text(STUDY.replace("NAME", "first") + more)
+        assert main(["plan", "--study", "study.yaml", "--seeds-needed"]) == 0
+        (line,) = (line for line in capsys.readouterr().out.splitlines() if "other modalities" in line)
+        needed.append(needed_of(line))
+    assert needed[0][0] < needed[1][0]
+    assert needed[0][1] <= needed[1][1]
+
+
+def test_a_question_that_nothing_answers_is_named_where_seeds_are_planned(capsys: pytest.CaptureFixture[str]):
+    path = with_question("[baseline, pathway, random_auxiliary]")
+    parts = "parts: [{name: a, set: {pathway.scale_init: 0.1}}, {name: b, set: {sweep.methods: [shuffled_auxiliary]}}]\n"
+    Path(path).write_text(Path(path).read_text() + parts)
+    assert main(["plan", "--study", path, "--seeds-needed"]) == 0
+    assert "shuffled_auxiliary over random_auxiliary: no runs answer this question" in capsys.readouterr().out
 
 
 def test_without_a_registration_claims_are_exploratory():
