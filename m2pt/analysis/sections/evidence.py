@@ -26,9 +26,10 @@ _INTRODUCTION = (
     "Each pair is a sample of fine-tuning seeds of its target; seeds of different targets are never pooled into one sample. "
     "For all targets together there are two questions: what further seeds of *these* targets would give, and what further "
     "targets *like these* would give. The second needs many targets, so with few its interval is wide. All of this describes: "
-    "intervals are 95 % intervals and margins hold with 95 %, each by itself, and the claims are [at the top](#findings); [the "
-    "terms](#reading) are explained below."
+    "intervals are 95 % intervals and margins hold with 95 %, each by itself{}; [the terms](#reading) are explained below."
 )
+_CLAIMS = ", and the claims are [at the top](#findings)"
+_NO_RATES = ", for seeds that are chosen before results are seen, which these were not"
 _NOTHING_YET = (
     "Nothing here can be computed yet: an interval needs two seeds that are complete on both sides, with differences that "
     "are not all equal."
@@ -65,7 +66,8 @@ def section(facts: Facts) -> Section | None:
     if not items:
         return None
     first = _condition(items[0], facts.analysis.samples[items[0].condition])
-    blocks: list[Block] = [Paragraph(prose(_INTRODUCTION)), *folding.headed(facts, items[0].condition), *first]
+    beside = _NO_RATES if facts.rates == "none" else "" if facts.source.validity.refusal else _CLAIMS
+    blocks: list[Block] = [Paragraph(prose(_INTRODUCTION.format(beside))), *folding.headed(facts, items[0].condition), *first]
     others = ((item.condition, _condition(item, facts.analysis.samples[item.condition])) for item in items[1:])
     folded = [Details(folding.title(condition), blocks, printed=True) for condition, blocks in others]
     blocks += [Details(plain(f"The other {len(folded)} parts"), tuple(folded))] if len(folded) > 1 else folded

@@ -28,8 +28,8 @@ def notice(facts: Facts) -> tuple[Block, ...]:
 
 
 def registration(facts: Facts) -> tuple[Block, ...]:
-    """Whether the claims at the top are confirmatory, and why not; nothing for a study without such claims."""
-    if not any(item.is_primary for item in facts.claims.values()):
+    """Whether the claims at the top are confirmatory, and why not; nothing for a study that makes no such claims."""
+    if facts.source.validity.refusal or not any(item.is_primary for item in facts.claims.values()):
         return ()
     known = facts.source.validity.registered
     return (Paragraph(prose(_NOT_REGISTERED if known is None else _registered(known)), "caption"),)

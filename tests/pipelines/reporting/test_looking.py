@@ -97,6 +97,8 @@ def test_seeds_added_after_a_look_take_the_claims_away(name: str):
     assert "**Error rates.**" not in text
     assert CLAIM not in text
     assert "are expected to be false" not in _without_terms(text), "no table has an error rate here"
+    assert "The claims are" not in text and "the claims are [at the top]" not in text
+    assert "each by itself, for seeds that are chosen before results are seen, which these were not" in text
     assert 'Family "gains over random weights": **bold** and **\\*** mark p ≤ 0.05 after the correction' in text
     fewer = declared([0, 1, 2], name)
     run(fewer)

@@ -18,6 +18,7 @@ from m2pt.analysis.numbers.samples import Scores, sample_evidence
 from m2pt.analysis.sections import evidence as evidence_section
 from m2pt.analysis.sections import profiles as profiles_section
 from m2pt.analysis.sections import ranking as ranking_section
+from m2pt.runs.validity import UNSEEN
 from pipelines.reporting import as_markdown
 from tests.analysis.numbers import test_evidence, test_ranking
 
@@ -31,7 +32,9 @@ def _section(name: str, runs: pd.DataFrame, scores: Scores | None = None) -> str
         profiles=profiles(cells(runs)) if "metric" in runs else [],
         samples={item.condition: sample_evidence(item, scores or {}) for item in compared},
     )
-    facts: Any = SimpleNamespace(analysis=analysis, many=False, measure="accuracy", drawn=[], rates="fixed")
+    facts: Any = SimpleNamespace(
+        analysis=analysis, many=False, measure="accuracy", drawn=[], rates="fixed", source=SimpleNamespace(validity=UNSEEN)
+    )
     sections = {"evidence": evidence_section.section, "ranking": ranking_section.section, "profiles": profiles_section.section}
     section = sections[name](facts)
     return "" if section is None else as_markdown.blocks(section.blocks)
