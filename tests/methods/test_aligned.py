@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from m2pt import pathway
+from m2pt.alignment import Probe, aligned
 from m2pt.config import ImageInput, PathwayConfig, PointInput, RivalsConfig
 from m2pt.methods import METHODS
 from m2pt.modalities.shared.samples import Samples
@@ -119,7 +120,7 @@ def test_random_weights_are_those_of_the_random_auxiliary_in_other_coordinates(k
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
-@pytest.mark.parametrize("method", ["aligned_pathway", "aligned_apart", "aligned_random"])
+@pytest.mark.parametrize("method", ["aligned_pathway", "aligned_apart", "aligned_apart_random", "aligned_random"])
 def test_every_alignment_trains_and_goes_on_after_an_interruption(method, kind, weights, splits, tmp_path, monkeypatch):
     spec, places = prepared(weights, method, pathway=aligning(kind))
     whole = run(spec, places, splits, tmp_path / "whole")
@@ -177,6 +178,24 @@ def test_an_auxiliary_apart_is_that_of_own_apart_in_other_coordinates(weights):
         assert not torch.equal(weight, plain[name])
         torch.testing.assert_close(torch.linalg.svdvals(weight), torch.linalg.svdvals(plain[name]), rtol=0, atol=1e-4)
     assert (METHODS["aligned_apart"].lineage, METHODS["own_apart"].lineage) == ("apart", "apart")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_control_of_an_auxiliary_apart_has_its_tokens_and_the_blocks_of_random_weights(kind, weights, models, splits):
+    """By hand: the encoder that `random_auxiliary` draws, compared with the target on the tokens of both tokenizers."""
+    spec, _ = prepared(weights, "aligned_apart_random", pathway=aligning(kind))
+    feed = memory_feed(spec, splits, Share())
+    samples = [item["x"] for item in feed.some(probe.SAMPLES)]
+    tokens = [[model.tokenizer.eval().tokens(x) for x in samples] for model in models[:2]]
+    drawn = random_encoder(MODEL, derived_seed(spec.seed, "random auxiliary"))
+    with torch.no_grad():
+        moved = aligned(drawn, models[0], kind, lambda: Probe(*tokens)).state_dict()
+    mine = joined(weights, "aligned_apart_random", feed, pathway=aligning(kind))
+    target_tokens = joined(weights, "aligned_random", feed, pathway=aligning(kind))
+    for name, weight in mine.items():
+        torch.testing.assert_close(weight, moved[f"{name}.weight"], rtol=0, atol=1e-6)
+    same = all(torch.allclose(weight, target_tokens[name], atol=1e-6) for name, weight in mine.items())
+    assert same == (kind == "weights"), "other tokens, another alignment"
 
 
 def test_comparing_changes_no_tokenizer(tmp_path):
