@@ -6,10 +6,12 @@ from m2pt.analysis.numbers.classes import ClassChange, Confusion, Records
 from m2pt.analysis.numbers.comparisons import Compared
 from m2pt.analysis.sections.wording import AGAINST, Rates, counted, of_difference, of_family, of_p, of_score
 from m2pt.analysis.tables.shading import intensity
+from m2pt.config import refuses_unknown
 
 _NO_COUNTS = "No counts by class: none are kept for tagging, for segmentation, or above 50 classes."
 
 
+@refuses_unknown
 def section(item: Compared, records: Records, rates: Rates) -> Section:
     """What is known of the classes; `records` are the records of the complete runs, `rates` the error rate of their families."""
     changes = classes.changes(item, records)
