@@ -7,7 +7,7 @@ from pipelines.planning.folders import encoders_folder, runs_folder
 from pipelines.planning.plan import Plan
 
 DEFAULT_STUDY = Path("params.yaml")
-FILES = ("index.html", "report.md", "report.json", "results.csv", "metrics.json")
+FILES = ("index.html", "report.md", "report.json", "results.csv", "metrics.json", "gains.json")
 """What every complete report has."""
 
 

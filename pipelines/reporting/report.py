@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from m2pt.analysis.sections.encoders import reconstruction_name
 from m2pt.analysis.sections.facts import Facts, Source, gather
 from m2pt.analysis.sections.places import CELLS, COSTS, LOCAL, TIMINGS
 from m2pt.analysis.tables import plots, search, tuning
-from m2pt.analysis.tables.metrics import metrics
+from m2pt.analysis.tables.metrics import gains, metrics
 from m2pt.files import documents
 from pipelines.reporting import as_html, as_json, as_latex, as_markdown, cell_pages
 
@@ -66,7 +67,8 @@ def _numbers(facts: Facts) -> dict[str, bytes]:
     files = {
         "results.csv": _csv(_integers(analysis.table)),
         TIMINGS: _csv(_integers(analysis.timings)),
-        "metrics.json": (json.dumps(metrics(analysis.table, analysis.summaries), indent=1, sort_keys=True) + "\n").encode(),
+        "metrics.json": _json(metrics(analysis.table, facts.ordered, facts.claims)),
+        "gains.json": _json(gains(analysis.summaries)),
     }
     plotted = plots.frames(analysis.summaries, analysis.cells, analysis.curves, analysis.scales)
     files |= {f"plots/{name}.csv": _csv(frame) for name, frame in plotted.items()}
@@ -89,6 +91,10 @@ def _pictures(facts: Facts) -> dict[str, bytes]:
 def _integers(table: pd.DataFrame) -> pd.DataFrame:
     """Whole numbers stay whole where a column has gaps."""
     return table.astype({name: "Int64" for name in _WHOLE if name in table})
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=1) + "\n").encode()
 
 
 def _csv(table: pd.DataFrame) -> bytes:

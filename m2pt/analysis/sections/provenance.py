@@ -28,8 +28,9 @@ def section(facts: Facts) -> Section:
     settings = as_run.settings(facts.study, facts.source.by_part, facts.source.pretraining, facts.source.arms)
     words = (
         f"Every run is on the [page of its cell]({CELLS_INDEX}) ({len(facts.cells)} in all), and has a row in "
-        "[results.csv](results.csv). Next to this page are also [metrics.json](metrics.json), `plots/`, `figures/`, and every "
-        "table as LaTeX in `tables/`; its content is in [report.md](report.md) and, for programs, in [report.json](report.json)."
+        "[results.csv](results.csv). Next to this page are also [metrics.json](metrics.json), [gains.json](gains.json), "
+        "`plots/`, `figures/`, and every table as LaTeX in `tables/`; its content is in [report.md](report.md) and, for "
+        "programs, in [report.json](report.json)."
     )
     details = Details(plain("Resolved settings"), (Code(json.dumps(settings, indent=2), "json"),), printed=True)
     return Section("Data and settings", "provenance", (_data(facts), details, Paragraph(prose(words))))

@@ -1,40 +1,93 @@
-"""The numbers of a study that are followed over time (`dvc metrics show`), as one nested mapping without empty values.
+"""The numbers of a study for programs: the few that people compare (`dvc metrics diff`), and every gain.
 
-Whoever changes settings until a number is large chooses by that number. So the gains on validation data come first, for choosing;
-those on test data are apart from them, below a key that says so.
+Whoever changes settings until a number is large chooses by that number. So the numbers on validation data come first, for
+choosing; those on test data are apart from them, below a key that says so. What is not known has no key: a missing number is
+not 0.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from m2pt.analysis.numbers.averages import balanced
-from m2pt.analysis.numbers.cells import Cell
-from m2pt.analysis.numbers.comparisons import REFERENCES, Comparison, Summary
+from m2pt.analysis.numbers.cells import Cell, Condition, Role, step_of
+from m2pt.analysis.numbers.claims import Claims
+from m2pt.analysis.numbers.comparisons import REFERENCES, Against, Comparison, Summary
+from m2pt.analysis.numbers.rules import FIXED, Rule
 from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, over_seeds
-from m2pt.runs.folder import FILE_STATES
+from m2pt.runs.folder import RunState
 
-CHOOSING, TEST = "choose_by_validation", "test"
-"""The keys of a condition: gains on validation data, by which settings may be chosen, and on test data, by which they may not."""
+VALIDATION, TEST = "val", "test"
+"""The keys of validation data, by which settings may be chosen, and of test data, by which they may not."""
+
+GAIN, HALF_WIDTH = "gain_over_random", "gain_over_random_half_width"
+"""What pathways of other modalities gain over random weights on average, and half of its 95 % interval."""
 
 _DIGITS = 4
+_AVERAGES: dict[str, tuple[Against, Role]] = {
+    GAIN: ("random", "pair"),
+    "own_lineage_over_random": ("random", "lineage"),
+    "own_apart_over_random": ("random", "apart"),
+    "gain_over_baseline": ("baseline", "pair"),
+}
 
 Scores = Callable[[Cell], BySeed]
 
+_SPLITS: dict[str, Scores] = {VALIDATION: lambda cell: cell.val, TEST: lambda cell: cell.test}
 
-def metrics(table: pd.DataFrame, summaries: list[Summary]) -> dict[str, Any]:
-    """Counts of runs; per condition and split the baselines' scores, every gain with interval half-width and number of seeds.
 
-    What is not known has no key: a missing number is not 0.
+def metrics(table: pd.DataFrame, summaries: Sequence[Summary], claims: Mapping[Condition, Claims]) -> dict[str, Any]:
+    """About a dozen numbers: the averages of the condition that the primary claims are about, and how many runs there are.
+
+    The averages on test data are those of the claims. Points of several metrics have no mean: then each metric has its own.
+
+    Args:
+        table: the planned runs.
+        summaries: the main question of each condition.
+        claims: what is tested about each; without primary claims the first condition is shown.
+
     """
-    counts: dict[str, int] = {state: int((table["status"] == state).sum()) for state in FILE_STATES}
-    return {"runs": {"planned": len(table), **counts}} | {item.condition.slug: _condition(item) for item in summaries}
+    primary = next((item for item in summaries if item.condition in claims and claims[item.condition].is_primary), None)
+    shown = primary or next(iter(summaries), None)
+    rule = FIXED
+    if primary is not None:
+        tested = claims[primary.condition]
+        rule = next((claim.rule for claim in (*tested.others, *tested.controls)), FIXED)
+    counts = {state.value: int((table["status"] == state).sum()) for state in (RunState.COMPLETE, RunState.FAILED)}
+    values = {name: _averages(shown, scores, rule) for name, scores in _SPLITS.items()} if shown is not None else {}
+    return {name: section for name, section in values.items() if section} | {"runs": {"planned": len(table), **counts}}
+
+
+def _averages(summary: Summary, scores: Scores, rule: Rule) -> dict[str, float]:
+    """The averages over targets and pairs on one split, in points, by name."""
+    names = list(dict.fromkeys(cell.metric for cell in summary.cells))
+    values: dict[str, float | None] = {}
+    for metric in names:
+        ending = f"_{metric}" if len(names) > 1 else ""
+        for name, (against, role) in _AVERAGES.items():
+            of_metric = [item for item in summary.select(against, role) if item.cell.metric == metric]
+            value = rule.judged(_average(of_metric, scores))
+            values[f"{name}{ending}"] = value.mean
+            if name == GAIN:
+                values[f"{HALF_WIDTH}{ending}"] = value.half_width
+        baselines = [cell for cell in summary.cells if (cell.role, cell.metric) == ("baseline", metric)]
+        values[f"baseline{ending}"] = over_seeds(balanced([scores(cell) for cell in baselines])).mean
+    return {name: round(value, _DIGITS) for name, value in values.items() if value is not None}
+
+
+def _average(comparisons: Sequence[Comparison], scores: Scores) -> Estimate:
+    step = step_of([cell for item in comparisons for cell in (item.cell, item.reference)])
+    return over_seeds(balanced([_gain(item, scores) for item in comparisons]), step)
+
+
+def gains(summaries: Iterable[Summary]) -> dict[str, Any]:
+    """Per condition and split the baselines' scores, every gain with interval half-width and number of seeds."""
+    return {item.condition.slug: _condition(item) for item in summaries}
 
 
 def _condition(summary: Summary) -> dict[str, Any]:
-    splits: dict[str, Scores] = {CHOOSING: lambda cell: cell.val, TEST: lambda cell: cell.test}
-    sections = {name: _split(summary, scores) for name, scores in splits.items()}
+    sections = {name: _split(summary, scores) for name, scores in _SPLITS.items()}
     return {name: section for name, section in sections.items() if section}
 
 
@@ -46,7 +99,7 @@ def _split(summary: Summary, scores: Scores) -> dict[str, Any]:
         "gain_over_baseline": _gains(over["baseline"], scores),
         "gain_over_random": _gains(over["random"], scores),
         "average_over_pairs": {
-            f"over_{against}": _numbers(value) for against in REFERENCES if (value := _average(summary, against, scores)).n
+            f"over_{against}": _numbers(value) for against in REFERENCES if (value := _over_pairs(summary, against, scores)).n
         },
     }
     return {name: section for name, section in sections.items() if section}
@@ -57,7 +110,7 @@ def _gains(items: list[Comparison], scores: Scores) -> dict[str, dict[str, float
     return {name: _numbers(value) for name, value in values.items() if value.n}
 
 
-def _average(summary: Summary, against: Any, scores: Scores) -> Estimate:
+def _over_pairs(summary: Summary, against: Against, scores: Scores) -> Estimate:
     """The average over pairs; none where the targets have several metrics, whose points have no mean."""
     pairs = summary.select(against, "pair")
     if len({item.cell.metric for item in pairs}) > 1:

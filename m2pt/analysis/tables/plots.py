@@ -1,65 +1,73 @@
-"""Tables in the form that `dvc plots` draws: one row per epoch (or per comparison), one column per line."""
+"""Tables that `dvc plots` draws. They have the same names and columns whatever a study compares: what differs is in the rows."""
 
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from m2pt.analysis.numbers.cells import Cell, by_target
+from m2pt.analysis.numbers.cells import Cell, Condition
 from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.numbers.trajectories import ByCell
 
-_PREFIXES = {"pathway": "", "random_auxiliary": "random_"}
-"""The methods whose scales are plotted, and how the names of their columns begin."""
+GAINS, VALIDATION, SCALES = "gains", "validation", "scales"
+"""The names of the tables."""
+
+_PREFIXES = {"pathway": "", "random_auxiliary": "random, "}
+"""The methods whose scales are plotted, and how the names of their lines begin."""
 
 
 def frames(summaries: Iterable[Summary], cells: Sequence[Cell], curves: ByCell, scales: ByCell) -> dict[str, pd.DataFrame]:
-    """The tables by name: `accuracy-…`, `scales-…` (per target and condition) and `gains-…` (per condition).
+    """The tables by name, each without rows left out: a row per comparison (`gains`), or per epoch and line of a panel.
 
-    `curves` and `scales` are those of `m2pt.analysis.numbers.trajectories`.
+    `curves` and `scales` are those of `m2pt.analysis.numbers.trajectories`. A panel is a target, with its condition where the
+    study has several.
     """
-    tables: dict[str, pd.DataFrame] = {}
-    for summary in summaries:
-        slug = summary.condition.slug
-        everything = by_target(cell for cell in cells if cell.condition == summary.condition)
-        for target, mine in by_target(summary.cells).items():
-            tables[f"accuracy-{target}-{slug}"] = _accuracy(curves, mine)
-            tables[f"scales-{target}-{slug}"] = _scales(scales, everything[target])
-        tables[f"gains-{slug}"] = _gains(summary)
-    return {name: table for name, table in tables.items() if len(table)}
+    items = list(summaries)
+    several = len(items) > 1
+    tables = {
+        GAINS: [_gains(item, several) for item in items],
+        VALIDATION: [_validation(curves, cell, several) for item in items for cell in item.cells],
+        SCALES: [_scales(scales, item.condition, target, cells, several) for item in items for target in item.targets],
+    }
+    joined = {name: [part for part in parts if len(part)] for name, parts in tables.items()}
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in joined.items() if parts}
 
 
-def column(cell: Cell) -> str:
-    """The name of a cell's column: letters and underscores only, which every plotting tool accepts."""
-    names = {"baseline": "baseline", "lineage": "own_lineage", "apart": "own_apart"}
-    return names.get(cell.role or "", f"from_{cell.auxiliary}")
+def line(cell: Cell) -> str:
+    """What the line of a cell is called where its target is known."""
+    names = {"baseline": "baseline", "lineage": "own lineage", "apart": "own apart"}
+    return names.get(cell.role or "", f"from {cell.auxiliary}")
 
 
-def _accuracy(curves: ByCell, cells: Sequence[Cell]) -> pd.DataFrame:
-    lines = {}
-    for cell in cells:
-        if cell.key in curves:
-            rows = curves[cell.key]
-            lines[column(cell)] = rows[rows["metric"] == f"val/{cells[0].metric}"].set_index("epoch")["mean"]
-    lines = {name: line for name, line in lines.items() if len(line)}
-    return pd.DataFrame(lines).rename_axis("epoch").reset_index() if lines else pd.DataFrame()
+def _panel(target: str, condition: Condition, several: bool) -> str:
+    return f"{target}, {condition.slug}" if several else target
 
 
-def _scales(scales: ByCell, cells: Sequence[Cell]) -> pd.DataFrame:
+def _validation(curves: ByCell, cell: Cell, several: bool) -> pd.DataFrame:
+    if cell.key not in curves:
+        return pd.DataFrame()
+    rows = curves[cell.key]
+    rows = rows[rows["metric"] == f"val/{cell.metric}"]
+    found = {"epoch": rows["epoch"], "score": rows["mean"]}
+    return pd.DataFrame({"panel": _panel(cell.target, cell.condition, several), "line": line(cell), **found})
+
+
+def _scales(scales: ByCell, condition: Condition, target: str, cells: Sequence[Cell], several: bool) -> pd.DataFrame:
     """Mean |scale| over depths, per layer type, of the auxiliaries of other modalities and of the random control."""
     parts = [
-        scales[cell.key].assign(name=_PREFIXES[cell.method] + scales[cell.key]["layer"].str.replace(".", "_"))
+        scales[cell.key].assign(line=_PREFIXES[cell.method] + scales[cell.key]["layer"])
         for cell in cells
-        if cell.method in _PREFIXES and cell.key in scales
+        if (cell.condition, cell.target) == (condition, target) and cell.method in _PREFIXES and cell.key in scales
     ]
     if not parts:
         return pd.DataFrame()
-    return pd.concat(parts).pivot_table(index="epoch", columns="name", values="scale", aggfunc="mean").reset_index()
+    means = pd.concat(parts).groupby(["line", "epoch"], as_index=False)["scale"].mean()
+    return pd.DataFrame({"panel": _panel(target, condition, several), **{name: means[name] for name in means}})
 
 
-def _gains(summary: Summary) -> pd.DataFrame:
+def _gains(summary: Summary, several: bool) -> pd.DataFrame:
     rows = [
         {
-            "comparison": f"{item.target} from {item.column}",
+            "comparison": f"{_panel(item.target, summary.condition, several)} from {item.column}",
             "against": item.against,
             "role": item.role,
             "gain": item.estimate.mean,

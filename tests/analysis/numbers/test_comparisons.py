@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +7,10 @@ import pytest
 from scipy import stats
 
 from m2pt.analysis.numbers.cells import Condition, cells
+from m2pt.analysis.numbers.claims import claims
 from m2pt.analysis.numbers.comparisons import Summary, summaries
 from m2pt.analysis.numbers.evidence import evidence
-from m2pt.analysis.tables.metrics import metrics
+from m2pt.analysis.tables.metrics import gains, metrics
 from m2pt.runs.table import read_table
 from tests.analysis import synthetic
 from tests.analysis.numbers.test_claims import study
@@ -101,28 +101,68 @@ def test_random_weights_in_the_auxiliarys_place_make_no_pair(tmp_path: Path) -> 
     assert {cell.method for cell in summary.cells} == {"baseline", "random_auxiliary"}
     assert {(item.against, item.role) for item in summary.comparisons} == {("baseline", "random")}
     assert (summary.averages["random"].n, evidence([summary])) == (0, [])
-    assert set(metrics(table, [summary])["pretrained-full"]["test"]) == {"baseline", "gain_over_baseline"}
+    assert set(gains([summary])["pretrained-full"]["test"]) == {"baseline", "gain_over_baseline"}
+    assert set(metrics(table, [summary], claims([summary]))["test"]) == {"baseline"}
 
 
-def test_metrics_hold_no_number_for_what_is_not_known(tmp_path: Path) -> None:
+def test_gains_and_metrics_hold_no_number_for_what_is_not_known(tmp_path: Path) -> None:
     planned = synthetic.plan(tmp_path, seeds=1, targets=("image", "audio"), epochs=1)
     table = read_table(planned.specs, planned.runs)
-    counts = metrics(table, summaries(cells(table)))["runs"]
-    assert counts == {"planned": 8, "complete": 0, "failed": 0, "interrupted": 0, "missing": 8}
-    assert metrics(table, summaries(cells(table)))["pretrained-full"] == {}
+    made = summaries(cells(table))
+    assert metrics(table, made, claims(made)) == {"runs": {"planned": 8, "complete": 0, "failed": 0}}
+    assert gains(made)["pretrained-full"] == {}
     synthetic.complete(planned, scores=lambda spec: 60.0 if spec.method == "baseline" else 61.25)
     table = read_table(planned.specs, planned.runs)
-    numbers = metrics(table, summaries(cells(table)))["pretrained-full"]
-    assert list(numbers) == ["choose_by_validation", "test"]
+    made = summaries(cells(table))
+    numbers = gains(made)["pretrained-full"]
+    assert list(numbers) == ["val", "test"]
     assert numbers["test"]["baseline"]["image"] == {"mean": 60.0, "n": 1}
     assert numbers["test"]["gain_over_baseline"]["image_from_audio"] == {"mean": 1.25, "n": 1}
     assert numbers["test"]["gain_over_random"]["audio_from_own_lineage"] == {"mean": 0.0, "n": 1}
+    few = metrics(table, made, claims(made))
+    assert few["test"] == {"gain_over_random": 0.0, "own_lineage_over_random": 0.0, "gain_over_baseline": 1.25, "baseline": 60.0}
+    assert few["runs"] == {"planned": 8, "complete": 8, "failed": 0}
 
 
 def test_settings_are_chosen_by_gains_on_validation_data() -> None:
     table = study(np.random.default_rng(0))
     table["val_score"] = table["test_score"] + np.where(table["method"] == "pathway", 2.0, 0.0)
-    numbers = metrics(table, summaries(cells(table)))["pretrained-full"]
-    by_validation, by_test = (numbers[name]["average_over_pairs"]["over_baseline"] for name in ("choose_by_validation", "test"))
+    made = summaries(cells(table))
+    numbers = gains(made)["pretrained-full"]
+    by_validation, by_test = (numbers[name]["average_over_pairs"]["over_baseline"] for name in ("val", "test"))
     assert by_validation["mean"] == pytest.approx(by_test["mean"] + 2.0)
-    assert json.dumps(numbers, sort_keys=True).index("choose_by_validation") < json.dumps(numbers, sort_keys=True).index('"test"')
+    few = metrics(table, made, claims(made))
+    assert list(few) == ["val", "test", "runs"]
+    assert few["val"]["gain_over_random"] == pytest.approx(few["test"]["gain_over_random"] + 2.0)
+
+
+def test_the_few_metrics_are_means_over_pairs_with_the_interval_of_the_claim() -> None:
+    table = study(np.random.default_rng(1), seeds=5)
+    scores = table.set_index(["target", "method", "auxiliary", "seed"])["test_score"]
+    targets = list(dict.fromkeys(table["target"]))
+    pairs = [(target, other) for target in targets for other in targets if target != other]
+    by_seed = [
+        np.mean([scores[one, "pathway", other, seed] - scores[one, "random_auxiliary", "random", seed] for one, other in pairs])
+        for seed in range(5)
+    ]
+    interval = stats.ttest_1samp(by_seed, 0).confidence_interval()
+    made = summaries(cells(table))
+    few = metrics(table, made, claims(made))["test"]
+    assert few["gain_over_random"] == pytest.approx(np.mean(by_seed), abs=1e-4)
+    assert few["gain_over_random_half_width"] == pytest.approx((interval.high - interval.low) / 2, abs=1e-4)
+    own = [
+        np.mean([scores[one, "own_lineage", one, s] - scores[one, "random_auxiliary", "random", s] for one in targets])
+        for s in range(5)
+    ]
+    assert few["own_lineage_over_random"] == pytest.approx(np.mean(own), abs=1e-4)
+    assert few["baseline"] == pytest.approx(
+        np.mean([scores[one, "baseline", "", s] for one in targets for s in range(5)]), abs=1e-4
+    )
+    assert sum(len(section) for section in metrics(table, made, claims(made)).values()) <= 16
+
+
+def test_points_of_several_metrics_have_no_common_mean_among_the_few() -> None:
+    table = study(np.random.default_rng(0), metrics={"audio": "map"})
+    made = summaries(cells(table))
+    few = metrics(table, made, claims(made))["test"]
+    assert "gain_over_random" not in few and {"gain_over_random_accuracy", "gain_over_random_map"} <= set(few)

@@ -89,10 +89,9 @@ def test_every_file_of_the_report_is_there(whole: tuple[synthetic.Planned, Path]
     ]
     figures += ["ranking-pretrained-full", "profiles-pretrained-full"]
     assert names == {
-        "index.html", "report.md", "report.json", "results.csv", "metrics.json",
+        "index.html", "report.md", "report.json", "results.csv", "metrics.json", "gains.json",
         "local/costs.html", "local/costs.md", "local/costs.json", "local/timings.csv",
-        "plots/accuracy-image-pretrained-full.csv", "plots/accuracy-audio-pretrained-full.csv", "plots/gains-pretrained-full.csv",
-        "plots/scales-image-pretrained-full.csv", "plots/scales-audio-pretrained-full.csv",
+        "plots/gains.csv", "plots/validation.csv", "plots/scales.csv",
         "figures/reconstructions-image-mae.png", "figures/reconstructions-audio-mae.png",
         *(f"figures/{name}.{ending}" for name in ["matrix-pretrained-full", *figures] for ending in ("png", "svg")),
         "cells/index.html", "cells/style.css", *(f"cells/{name}-pretrained-full.html" for name in CELLS),
@@ -145,7 +144,7 @@ def test_failed_and_missing_cells_are_named_and_no_number_stands_for_them(tmp_pa
     assert "no scale moved \\| &lt;b>see&lt;/b> pathway.scale_lr_multiple" in text
     assert "21 complete, 3 failed" in text
     assert re.search(r"\| image \| [^|]+ \| no result, n=0 of 3 \|", text)
-    found = json.loads((out / "metrics.json").read_bytes())
+    found = json.loads((out / "gains.json").read_bytes())
     assert "image_from_audio" not in found["pretrained-full"]["test"]["gain_over_baseline"]
     rows = csv.DictReader(io.StringIO((out / "results.csv").read_text(encoding="utf-8")))
     assert {row["test_score"] for row in rows if row["status"] == "failed"} == {""}
@@ -206,7 +205,12 @@ def test_how_files_of_weights_were_read_is_told(tmp_path: Path) -> None:
 
 def test_figures_of_an_earlier_report_are_removed_and_other_files_kept(tmp_path: Path) -> None:
     out = tmp_path / "reports"
-    old = ("figures/accuracy-image-pretrained-full.png", "figures/notes.txt", "plots/gains-pretrained-full.csv", "cells/old.html")
+    old = (
+        "figures/accuracy-image-pretrained-full.png",
+        "figures/notes.txt",
+        "plots/accuracy-image-pretrained-full.csv",
+        "cells/old.html",
+    )
     for name in old:
         documents.write_atomic(out / name, b"")
     _render(synthetic.plan(tmp_path / "new", targets=("point",)), out)
