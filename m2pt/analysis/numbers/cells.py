@@ -7,7 +7,7 @@ and nowhere else.
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import pandas as pd
 
@@ -256,11 +256,19 @@ def by_condition(members: Iterable[Cell]) -> dict[Condition, list[Cell]]:
     return groups
 
 
-def by_target(members: Iterable[Cell]) -> dict[str, list[Cell]]:
-    """The cells of each target, in their order."""
-    groups: dict[str, list[Cell]] = {}
-    for cell in members:
-        groups.setdefault(cell.target, []).append(cell)
+class _OfTarget(Protocol):
+    @property
+    def target(self) -> str: ...
+
+
+Member = TypeVar("Member", bound=_OfTarget)
+
+
+def by_target(members: Iterable[Member]) -> dict[str, list[Member]]:
+    """The cells (or comparisons) of each target, in their order."""
+    groups: dict[str, list[Member]] = {}
+    for member in members:
+        groups.setdefault(member.target, []).append(member)
     return groups
 
 

@@ -42,7 +42,7 @@ from typing import Literal
 from m2pt.analysis.numbers import families, unequal
 from m2pt.analysis.numbers.averages import balanced, measured
 from m2pt.analysis.numbers.cells import CONTROLS, Condition, Role
-from m2pt.analysis.numbers.comparisons import Comparison, Summary, average
+from m2pt.analysis.numbers.comparisons import Comparison, Summary, average, by_measure
 from m2pt.analysis.numbers.evidence import tested_over_random
 from m2pt.analysis.numbers.families import Graph
 from m2pt.analysis.numbers.questions import NOTHING_ASKED, Answer, Answers, Question
@@ -222,12 +222,12 @@ def _draft(summary: Summary, rule: Rule = FIXED, answers: Sequence[Answer] = ())
     within = unequal.ranges(summary.cells)
 
     def of(kind: Kind, items: Sequence[Comparison]) -> list[Claim]:
-        return [_claim(kind, mine, within, rule) for mine in _by_metric(items)]
+        return [_claim(kind, mine, within, rule) for mine in by_measure(items)]
 
     others = of("others", summary.select("random", "pair"))
     pairs = [_pair(item, within, rule) for claim in others for item in claim.comparisons if len(claim.comparisons) > 1]
     controls = [claim for role in CONTROLS for claim in of("control", summary.select("random", role))]
-    gains = [_claim("control", mine, within) for mine in _by_metric(summary.select("baseline", "random"))]
+    gains = [_claim("control", mine, within) for mine in by_measure(summary.select("baseline", "random"))]
     asked = [replace(_claim("question", one.comparisons, one.within, rule), question=one.question) for one in answers]
     return Claims(False, tuple(others), tuple(pairs), tuple(controls), tuple(gains), questions=tuple(asked))
 
@@ -254,13 +254,6 @@ def _further_p(claim: Claim) -> float | None:
     """The p-value for further test samples; that of the worst case counts too, where runs are missing."""
     p = None if claim.further is None else claim.further.further.p_value
     return None if p is None or claim.p_value is None else max(p, claim.p_value)
-
-
-def _by_metric(comparisons: Sequence[Comparison]) -> list[list[Comparison]]:
-    groups: dict[str, list[Comparison]] = {}
-    for item in comparisons:
-        groups.setdefault(item.cell.metric, []).append(item)
-    return list(groups.values())
 
 
 def _claim(kind: Kind, comparisons: Sequence[Comparison], within: unequal.Ranges, rule: Rule = FIXED) -> Claim:

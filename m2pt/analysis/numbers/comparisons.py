@@ -197,6 +197,14 @@ def summaries(cells: Sequence[Cell]) -> list[Summary]:
     return made
 
 
+def by_measure(comparisons: Sequence[Comparison]) -> list[list[Comparison]]:
+    """The comparisons of each metric, whose points have no mean with those of another."""
+    groups: dict[str, list[Comparison]] = {}
+    for item in comparisons:
+        groups.setdefault(item.cell.metric, []).append(item)
+    return list(groups.values())
+
+
 def average(comparisons: Sequence[Comparison]) -> Estimate:
     """The mean over some comparisons, one number per seed; no result where they are in different units.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from m2pt.analysis.numbers import pooling
 from m2pt.analysis.numbers.averages import balanced, measured
-from m2pt.analysis.numbers.cells import CONTROLS, Condition
+from m2pt.analysis.numbers.cells import CONTROLS, Condition, by_target
 from m2pt.analysis.numbers.comparisons import Against, Comparison, Summary
 from m2pt.analysis.numbers.draws import Draw, in_order
 from m2pt.analysis.numbers.families import SIGNIFICANT
@@ -138,15 +138,13 @@ def together(summary: Summary, against: Against) -> Together | None:
 
     None where it has no such pairs, or where the targets have several metrics: their points have no mean.
     """
-    by_target: dict[str, list[Comparison]] = {}
-    for item in summary.select(against, "pair"):
-        by_target.setdefault(item.target, []).append(item)
-    if not by_target:
+    of_targets = by_target(summary.select(against, "pair"))
+    if not of_targets:
         return None
     if len({item.cell.metric for item in summary.select(against, "pair")}) > 1:
         return None
-    means = {target: balanced([item.differences for item in pairs]) for target, pairs in by_target.items()}
-    everything = [item for pairs in by_target.values() for item in pairs]
+    means = {target: balanced([item.differences for item in pairs]) for target, pairs in of_targets.items()}
+    everything = [item for pairs in of_targets.values() for item in pairs]
     kept = measured([item.differences for item in everything])
     complete = {target: units(values) for target, values in means.items() if _known(values)}
     can_pool = bool(complete) and all(complete.values())  # the draws of a crossed layout are no sample of independent numbers
@@ -154,17 +152,17 @@ def together(summary: Summary, against: Against) -> Together | None:
         targets=tuple(complete),
         left_out=tuple(_name(item) for place, item in enumerate(everything) if place not in kept),
         average=summary.averages[against],
-        middle=over_seeds(_middles(by_target)),
+        middle=over_seeds(_middles(of_targets)),
         resampled=pooling.stratified(complete) if can_pool else None,
         targets_like_these=pooling.random_effects(complete) if can_pool and len(complete) > 1 else None,
-        improvement=_improvement(by_target),
+        improvement=_improvement(of_targets),
     )
 
 
-def _middles(by_target: Mapping[str, Sequence[Comparison]]) -> dict[Draw, float | None]:
+def _middles(pairs_of: Mapping[str, Sequence[Comparison]]) -> dict[Draw, float | None]:
     """The mean of the middle half of all pairs' gains by seed; None where a pair lacks the seed."""
     middles: dict[Draw, float | None] = {}
-    gains = {target: [item.differences for item in pairs] for target, pairs in by_target.items()}
+    gains = {target: [item.differences for item in pairs] for target, pairs in pairs_of.items()}
     for seed in in_order({seed for pairs in gains.values() for pair in pairs for seed in pair}):
         of_targets = {target: [pair.get(seed) for pair in pairs] for target, pairs in gains.items()}
         known = {target: [gain for gain in values if gain is not None] for target, values in of_targets.items()}
@@ -172,11 +170,11 @@ def _middles(by_target: Mapping[str, Sequence[Comparison]]) -> dict[Draw, float 
     return middles
 
 
-def _improvement(by_target: Mapping[str, Sequence[Comparison]]) -> float | None:
+def _improvement(pairs_of: Mapping[str, Sequence[Comparison]]) -> float | None:
     """The probability that a run of a pair beats one of the reference, over the targets that have runs of both."""
-    runs = {target: [score for item in pairs for score in _known(item.cell.test)] for target, pairs in by_target.items()}
-    others = {target: _known(pairs[0].reference.test) for target, pairs in by_target.items()}
-    both = [target for target in by_target if runs[target] and others[target]]
+    runs = {target: [score for item in pairs for score in _known(item.cell.test)] for target, pairs in pairs_of.items()}
+    others = {target: _known(pairs[0].reference.test) for target, pairs in pairs_of.items()}
+    both = [target for target in pairs_of if runs[target] and others[target]]
     if not both:
         return None
     return pooling.probability_of_improvement({name: runs[name] for name in both}, {name: others[name] for name in both})

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from m2pt.analysis.numbers.cells import CellKey
+from m2pt.analysis.numbers.cells import CellKey, by_target
 from m2pt.analysis.numbers.comparisons import Against, Comparison, Summary
 from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.statistics import Component, Estimate, combined, widened
@@ -77,7 +77,7 @@ def over_samples(value: Estimate, comparisons: Sequence[Comparison], scores: Sco
     if not comparisons or value.mean is None or lack(comparisons, scores):
         return None
     tables = _tables(comparisons, scores)
-    shares = {target: len(members) / len(comparisons) for target, members in _by_target(comparisons).items()}
+    shares = {target: len(members) / len(comparisons) for target, members in by_target(comparisons).items()}
     parts = [_scaled(sample_component(table), shares[target]) for target, table in tables.items()]
     fixed = [_scaled(_of_runs(table), shares[target]) for target, table in tables.items()]
     runs = combined(value.n, value.mean, tuple(fixed))
@@ -175,7 +175,7 @@ def mcnemar(differences: NDArray[np.float64]) -> float:
 def _tables(comparisons: Sequence[Comparison], scores: Scores) -> dict[str, Differences]:
     """The differences of each target, averaged over its comparisons; samples without a score are left out."""
     tables = {}
-    for target, members in _by_target(comparisons).items():
+    for target, members in by_target(comparisons).items():
         of_draws = [rows for draw in members[0].differences if (rows := _rows(members, draw, scores))]
         table = 100.0 * np.array([np.mean(rows, axis=0) for rows in of_draws])
         tables[target] = table[:, ~np.isnan(table).any(axis=0)]
@@ -206,20 +206,13 @@ def _with_p(value: Estimate, p: float) -> Estimate:
     return replace(value, p_value=p)
 
 
-def _by_target(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
-    groups: dict[str, list[Comparison]] = {}
-    for item in comparisons:
-        groups.setdefault(item.target, []).append(item)
-    return groups
-
-
 def _is_binary(item: Comparison, scores: Scores) -> bool:
     return all(scores[str(run.run_id)].dtype == np.bool_ for run in item.cell.complete.values())
 
 
 def _differ_in_samples(comparisons: Sequence[Comparison]) -> bool:
     """Whether the runs of a target were scored on different samples, in whatever draw."""
-    for members in _by_target(comparisons).values():
+    for members in by_target(comparisons).values():
         cells = [cell for item in members for cell in (item.cell, item.reference)]
         if len({run.samples_sha256 for cell in cells for run in cell.complete.values()}) > 1:
             return True

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
-from m2pt.analysis.numbers.comparisons import Comparison
+from m2pt.analysis.numbers.comparisons import Comparison, by_measure
 from m2pt.analysis.numbers.evidence import sureness
 from m2pt.analysis.numbers.families import SIGNIFICANT
 from m2pt.analysis.numbers.power import spread_bound
@@ -28,10 +28,8 @@ def resolution(pairs: Sequence[Comparison], family: int) -> list[tuple[str, str]
         family: how many comparisons are corrected together.
 
     """
-    groups: dict[str, list[Comparison]] = {}
-    for item in pairs:
-        groups.setdefault(item.cell.metric, []).append(item)
-    made = [_of_metric(members, family, several=len(groups) > 1) for members in groups.values()]
+    groups = by_measure(pairs)
+    made = [_of_metric(members, family, several=len(groups) > 1) for members in groups]
     return [said for said in made if said is not None]
 
 
