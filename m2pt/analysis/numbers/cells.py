@@ -296,6 +296,4 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
 def rank(name: str) -> tuple[int, str]:
     """The place of a target or an auxiliary among others (`in_order`)."""
     names = ["", *MODALITIES]
-    if name == RANDOM:
-        return len(names) + 1, name
-    return (names.index(name), "") if name in names else (len(names), name)
+    return (len(names) + 1, name) if name == RANDOM else (names.index(name), "") if name in names else (len(names), name)

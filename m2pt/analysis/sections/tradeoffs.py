@@ -29,7 +29,9 @@ def section(facts: Facts) -> Section | None:
     conditions, tables = with_rivals(facts), facts.paper.tables
     if not conditions and not tables:
         return None
-    blocks: list[Block] = [Paragraph(prose(_INTRODUCTION + of_family("methods", facts.rates)))] if conditions else []
+    blocks: list[Block] = (
+        [Paragraph(prose(_INTRODUCTION + of_family("methods", facts.rates) + facts.unmixed))] if conditions else []
+    )
     for condition, rows in conditions:
         shown = _condition(facts, condition, rows)
         blocks += shown if facts.is_reference(condition) else [Details(folding.title(condition), shown)]

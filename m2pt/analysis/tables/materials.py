@@ -60,8 +60,12 @@ def datasets(study: Study, specs: Sequence[Spec]) -> list[DatasetRow]:
     for spec in specs:
         if isinstance(spec, RunSpec) or spec.reads_data:
             prints[spec.target if isinstance(spec, RunSpec) else spec.modality] = spec.data_sha256
-    made = "made here (embedded)" if study.data.embedded else "the user's own"
-    return [DatasetRow(name, f"{study.data.root}/{_folder(study, name)}", made, prints[name]) for name in prints]
+    return [DatasetRow(name, f"{study.data.root}/{_folder(study, name)}", _origin(study, name), prints[name]) for name in prints]
+
+
+def _origin(study: Study, name: str) -> str:
+    """Where data come from: a task reads the user's own even in a study that makes the data of its modalities."""
+    return "made here (embedded)" if study.data.embedded and name not in study.tasks else "the user's own"
 
 
 def _folder(study: Study, name: str) -> str:

@@ -79,6 +79,14 @@ def test_the_report_says_what_each_target_is_measured_by(out: Path) -> None:
         assert "| image (accuracy) |" in _section(text, title)
 
 
+def test_a_task_reads_data_of_its_own_beside_those_that_are_made_here(out: Path) -> None:
+    rows = _section((out / "report.md").read_text(), "Data and settings").splitlines()
+    assert [row.split("|")[3].strip() for row in rows if row.startswith(("| image |", "| tags |"))] == [
+        "made here (embedded)",
+        "the user's own",
+    ]
+
+
 def test_every_claim_is_about_one_measure_and_has_its_unit(out: Path) -> None:
     claims = _section((out / "report.md").read_text(), "What it says").partition("<details>")[0]
     lines = [line for line in claims.splitlines() if re.match(r"\d+\. ", line)]
