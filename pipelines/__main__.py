@@ -11,11 +11,14 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from pipelines.execution import process_environment as environment
+from pipelines.execution.display.view import FIRST
+from pipelines.execution.progress import Display
 
 EPILOG = "Exit codes: 0 success, 1 some runs failed, 2 an error that you can correct (one sentence says how), 3 a bug in m2pt."
 
@@ -89,31 +92,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment.prepare()
     environment.follow_parent()
     signal.signal(signal.SIGTERM, _terminated)
+    with _display(options.command) as options.display:
+        code, sentence = _run(options)
+    if sentence:
+        print(f"m2pt: {sentence}", file=sys.stderr)
+    return code
+
+
+@contextmanager
+def _display(command: str) -> Iterator[Display | None]:
+    """What shows the progress of a command that takes long; it is there before anything heavy is imported."""
+    if command not in FIRST:
+        yield None
+        return
+    with Display() as display:
+        display.prepare(FIRST[command], "loading the libraries")
+        yield display
+
+
+def _run(options: argparse.Namespace) -> tuple[int, str]:
+    """Run the command; returns its exit code, and a sentence if it failed."""
     try:
         from m2pt.config import UserError
     except ImportError as error:
-        return _fail(f"{error.name or error} is not installed; install m2pt with its requirements.", 2)
+        return 2, f"{error.name or error} is not installed; install m2pt with its requirements."
     try:
         module = importlib.import_module(f"pipelines.commands.{COMMANDS[options.command][0]}")
         code = int(getattr(module, options.command)(options))
         sys.stdout.flush()
     except UserError as error:
-        return _fail(str(error), 2)
+        return 2, str(error)
     except KeyboardInterrupt:
-        return _fail("interrupted; run the command again to continue.", 130)
+        return 130, "interrupted; run the command again to continue."
     except BrokenPipeError:  # the reader of our output is gone, as with `head`; without this, Python would complain again on exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return 141, ""
     except ModuleNotFoundError as error:
-        return _fail(f"{error.name} is not installed; install m2pt with its extra requirements `pipelines` and `embedded`.", 2)
+        return 2, f"{error.name} is not installed; install m2pt with its extra requirements `pipelines` and `embedded`."
     except Exception as error:  # the last resort, so that no user sees a traceback
-        return _fail(f"unexpected {type(error).__name__}: {error} ({_keep_traceback()}).", 3)
-    return code
-
-
-def _fail(sentence: str, code: int) -> int:
-    print(f"m2pt: {sentence}", file=sys.stderr)
-    return code
+        return 3, f"unexpected {type(error).__name__}: {error} ({_keep_traceback()})."
+    return code, ""
 
 
 def _keep_traceback() -> str:

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ MANIFEST = "embedded.json"
 _ASIDE = ".making-"
 
 
-def write_embedded(root: Path, sizes: EmbeddedData, cache: Path = CACHE) -> bool:
+Making = Callable[[Modality, int, int], None]
+"""Is told of a modality before its data are made, with how many have been made and how many will be."""
+
+
+def write_embedded(root: Path, sizes: EmbeddedData, cache: Path = CACHE, making: Making | None = None) -> bool:
     """Make the embedded data sets below `root`, one folder per modality; False if they exist already, complete and unchanged.
 
     A folder is made under a temporary name and then renamed. One that is missing, was changed, or was made with other sizes or by
@@ -30,7 +35,9 @@ def write_embedded(root: Path, sizes: EmbeddedData, cache: Path = CACHE) -> bool
     with locked(cache / "embedded.lock"):
         manifest = _manifest(root)
         stale = [modality for modality in MODALITIES if not _is_there(root, modality, sizes, manifest, cache)]
-        for modality in stale:
+        for index, modality in enumerate(stale):
+            if making is not None:
+                making(modality, index, len(stale))
             manifest.pop(modality, None)
             _make(root, modality, sizes)
             manifest[modality] = {**_origin(modality, sizes), "sha256": fingerprint(root / modality, cache)}

@@ -8,12 +8,14 @@ from types import ModuleType
 
 from m2pt.config import UserError
 from pipelines.commands import reproduce
+from pipelines.commands.outcome import tell
+from pipelines.execution.display.view import DATA, ENCODERS, FIRST, REPORT, RUNS, SETTING_UP
 from pipelines.execution.process_environment import LOGS
 from pipelines.execution.progress import Display
-from pipelines.execution.session import Outcome, Session
+from pipelines.execution.session import Outcome, Session, shown_making
 from pipelines.planning import study_file
 from pipelines.planning.embedded_data import make_data
-from pipelines.planning.plan import FINE_TUNING, PRETRAINING, resolve
+from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_default, is_done, report_folder
 from pipelines.scheduling import server
 from pipelines.tracking.study import try_to_publish
@@ -26,31 +28,32 @@ def data(options: Namespace) -> int:
     declared = study_file.load(options.study)
     if declared.data.embedded is None:
         raise UserError(f"{options.study}: data.embedded is missing, so there are no data to make; add it, or use your own data.")
-    out = options.out or Path(declared.data.root)
-    made = make_data(out, declared.data.embedded)
-    print(f"{declared.study}: the data are in {out}{'' if made else ' already'}.")
+    out, display = options.out or Path(declared.data.root), options.display
+    made = make_data(out, declared.data.embedded, partial(shown_making, display))
+    display.finish(DATA)
+    display.say(f"{declared.study}: the data are in {out}{'' if made else ' already'}.")
     return 0
 
 
 def pretrain(options: Namespace) -> int:
     """Make the encoders of a study."""
-    with Session(study_file.load(options.study), Display()) as session:
+    with Session(study_file.load(options.study), options.display) as session:
         session.require_data()
         session.prepare(PRETRAINING)
         if not session.look_again().unfinished(session.plan.pretrain):
-            print(f"{session.study.study}: {session.outcome(PRETRAINING).sentence()}; nothing to run.")
+            _nothing_to_run(session, ENCODERS, session.outcome(PRETRAINING))
             return 0
         return _in_flow("pretrain", session, lambda flows: flows.pretrain)
 
 
 def sweep(options: Namespace) -> int:
     """Do the fine-tuning runs of a study."""
-    with Session(study_file.load(options.study), Display()) as session:
+    with Session(study_file.load(options.study), options.display) as session:
         session.require_data()
         session.prepare(FINE_TUNING)
         left = session.look_again().unfinished(session.plan.runs)
         if not left and not session.plan.to_come:
-            print(f"{session.study.study}: {session.outcome(FINE_TUNING).sentence()}; nothing to run.")
+            _nothing_to_run(session, RUNS, session.outcome(FINE_TUNING))
             return 0
         if not any(session.plan.is_ready(spec) for spec in left):
             raise UserError(f"{options.study}: the runs wait for encoders that do not exist yet; run `m2pt pretrain` first.")
@@ -61,11 +64,13 @@ def report(options: Namespace) -> int:
     """Render the report of a study as it is now."""
     declared = study_file.load(options.study)
     out = options.out or report_folder(options.study, declared)
-    session = Session(declared, Display())  # not entered, so that its lock stays free: a report may be made while runs go on
+    session = Session(
+        declared, options.display
+    )  # not entered, so that its lock stays free: a report may be made while runs go on
     session.require_data()
     _in_flow("report", session, lambda flows: partial(flows.report, out=out), warm=False)
-    try_to_publish(session.plan, out, session.display.say)
-    print(f"{declared.study}: the report is {out / 'index.html'}")
+    _publish(session.plan, out, session.display)
+    tell(options.display, declared, options.study, out)
     return 0
 
 
@@ -78,22 +83,36 @@ def study(options: Namespace) -> int:
             f"{options.study}: search: the default study runs stage by stage and has no search; declare it in another file."
         )
     if is_default(options.study):
-        return reproduce.reproduce(declared, options.study, out)
-    with Session(declared, Display()) as session:
+        return reproduce.reproduce(declared, options.study, out, options.display)
+    with Session(declared, options.display) as session:
+        options.display.prepare(SETTING_UP, "looking at the data and the runs")
         session.prepare(PRETRAINING, FINE_TUNING)
         if is_done(session.look_again(), out):
-            print(f"{declared.study}: everything is done, nothing to run; the report is {out / 'index.html'}")
+            options.display.finish(SETTING_UP)
+            options.display.say(f"{declared.study}: everything is done, nothing to run.")
+            tell(options.display, declared, options.study, out)
             return 0
         code = _in_flow(
             "study" if declared.search is None else "search", session, lambda flows: partial(flows.complete_study, out=out)
         )
-    try_to_publish(resolve(declared), out, session.display.say)
-    print(f"{declared.study}: the report is {out / 'index.html'}")
+    _publish(resolve(declared), out, session.display)
+    tell(options.display, declared, options.study, out, done=code == 0)
     return code
+
+
+def _publish(plan: Plan, out: Path, display: Display) -> None:
+    with display.during(REPORT, "publishing the results"):
+        try_to_publish(plan, out, display.say)
+
+
+def _nothing_to_run(session: Session, phase: str, outcome: Outcome) -> None:
+    session.display.finish(phase)
+    session.display.say(f"{session.study.study}: {outcome.sentence()}; nothing to run.")
 
 
 def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], warm: bool = True) -> int:
     """Do a flow on a Prefect server; the workers start at the same time as the server."""
+    session.display.prepare(FIRST[kind], "starting Prefect's server and loading the libraries")
     with server.used(LOGS / "prefect-server.log") as ready:
         if warm:
             session.warm()

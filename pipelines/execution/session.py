@@ -18,6 +18,7 @@ from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, Spec
 from m2pt.runs.trials import is_trial
 from pipelines.execution import aside
+from pipelines.execution.display.view import DATA
 from pipelines.execution.engine import Engine
 from pipelines.execution.progress import Display
 from pipelines.execution.slot_pool import local_engine
@@ -70,7 +71,7 @@ class Outcome:
 
 
 class Session:
-    """Holds the lock of a study and does its runs. Only one session of a study can be open.
+    """Holds the lock of a study and does its runs. Only one session of a study can be open; its display is the caller's.
 
     Raises:
         UserError: the study is running already (on entering).
@@ -91,7 +92,6 @@ class Session:
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
-            opening.enter_context(self.display)
             opening.enter_context(study_lock(runs_folder(self.study)))
             opening.callback(self.engine.close)
             self._open = opening.pop_all()
@@ -122,7 +122,8 @@ class Session:
         """
         made = False
         if self.study.data.embedded is not None and self.plan.missing_data:
-            made = make_data(Path(self.study.data.root), self.study.data.embedded)
+            making = partial(shown_making, self.display)
+            made = make_data(Path(self.study.data.root), self.study.data.embedded, making)
             self._plan = None
         self.require_data()
         return made
@@ -264,8 +265,15 @@ def _runs(count: int) -> str:
     return f"{count} run" if count == 1 else f"{count} runs"
 
 
+def shown_making(display: Display, modality: str, done: int, total: int) -> None:
+    """Show that the embedded data of a modality are being made."""
+    display.prepare(DATA, f"making {modality}", done, total)
+
+
 def scores(run_dir: Path, splits: Sequence[str] = ("val", "test")) -> str:
     """The result of a complete run on some splits in a few words."""
     record = read_record(run_dir)
     named = {split: getattr(record, f"{split}_score", None) for split in splits}
-    return " ".join(f"{split} {value:.4g}" for split, value in named.items() if value is not None)
+    is_loss = record.metric.endswith("loss")
+    words = {split: f"loss {value:.3g}" if is_loss else f"{value:.1f} %" for split, value in named.items() if value is not None}
+    return ", ".join(f"{split} {value}" for split, value in words.items())

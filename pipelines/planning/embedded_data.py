@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from m2pt.config import EmbeddedData, Study, UserError
-from m2pt.data.embedded import MANIFEST, write_embedded
+from m2pt.data.embedded import MANIFEST, Making, write_embedded
 from m2pt.files.documents import read_json
 
 
@@ -16,8 +16,10 @@ def is_stale(study: Study, key: str) -> bool:
     return made is not None and made.get("sizes") != study.data.embedded.model_dump(mode="json")
 
 
-def make_data(root: Path, sizes: EmbeddedData) -> bool:
+def make_data(root: Path, sizes: EmbeddedData, making: Making | None = None) -> bool:
     """Make the embedded data in `root` that are not there as declared; returns whether any were made.
+
+    `making` is told of each modality before it is made.
 
     Raises:
         UserError: `root` has data that m2pt did not make, or cannot be written.
@@ -25,4 +27,4 @@ def make_data(root: Path, sizes: EmbeddedData) -> bool:
     """
     if root.exists() and not (root / MANIFEST).is_file():
         raise UserError(f"{root}: was not made by m2pt; delete it, or choose another folder for the embedded data (data.root).")
-    return write_embedded(root, sizes)
+    return write_embedded(root, sizes, making=making)

@@ -1,7 +1,7 @@
 """How long the remaining runs of a study will take, estimated from the runs that are complete."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from m2pt.runs.attempts import read_attempts
@@ -16,15 +16,21 @@ def remaining_seconds(plan: Plan, slots: int, refused: Sequence[Spec] = ()) -> f
     None if a method has runs to do but none that was completed here.
     """
     seconds: dict[str, list[float]] = {}
-    for spec in plan.specs:
-        run_dir = plan.run_dir(spec)
-        if run_dir is not None and is_complete(run_dir) and (taken := _run_seconds(run_dir)) is not None:
-            seconds.setdefault(_group(spec), []).append(taken)
+    for spec, taken in durations(plan):
+        seconds.setdefault(_group(spec), []).append(taken)
     startable = [spec for spec in plan.specs if spec not in refused]
     left = Counter(_group(spec) for spec in plan.unfinished(startable)) + plan.to_come
     if not left.keys() <= seconds.keys():
         return None
     return sum(count * sum(seconds[group]) / len(seconds[group]) for group, count in left.items()) / slots
+
+
+def durations(plan: Plan) -> Iterator[tuple[Spec, float]]:
+    """The complete runs of a study that were computed here, and the seconds that each took."""
+    for spec in plan.specs:
+        run_dir = plan.run_dir(spec)
+        if run_dir is not None and is_complete(run_dir) and (taken := _run_seconds(run_dir)) is not None:
+            yield spec, taken
 
 
 def _group(spec: Spec) -> str:

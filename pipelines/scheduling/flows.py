@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
@@ -28,6 +27,8 @@ from prefect.tasks import Task
 
 from m2pt.config import Study, UserError
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
+from pipelines.execution.display.view import DATA, ENCODERS, REPORT, RUNS, SEARCH, TUNING
+from pipelines.execution.expected import pace_of, phases
 from pipelines.execution.process_environment import follow_parent, prepare
 from pipelines.execution.progress import Display
 from pipelines.execution.search import run_trials
@@ -36,6 +37,7 @@ from pipelines.execution.tune import run_arms
 from pipelines.planning import study_file
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, resolve
 from pipelines.reporting.rendering import is_done, render_report, report_folder, require_choice
+from pipelines.scheduling.artifacts import show_outcome
 from pipelines.tracking.study import try_to_publish
 
 Body = Callable[[Session], list[Outcome]]
@@ -83,7 +85,8 @@ def report(session: Session, out: Path) -> list[Outcome]:
     def render(study: str) -> None:
         get_run_logger().info("%s: the report is %s", study, render_report(session.look_again(), out))
 
-    render(session.study.study)
+    with session.display.during(REPORT, "reading the runs, drawing the figures"):
+        render(session.study.study)
     return []
 
 
@@ -96,10 +99,12 @@ def complete_study(session: Session, out: Path) -> list[Outcome]:
         get_run_logger().info("%s: the data %s", study, "were made" if made else "exist already")
 
     session.prepare(PRETRAINING, FINE_TUNING)
+    session.display.expect(phases(session.plan))
     if is_done(session.look_again(), out):
         get_run_logger().info("%s: everything is done, nothing to run", session.study.study)
         return [session.outcome(PRETRAINING), session.outcome(FINE_TUNING, session.plan.compared)]
-    make_data(session.study.study)
+    with session.display.during(DATA, "looking at the data"):
+        make_data(session.study.study)
     outcomes = [*pretrain(session), *(sweep(session) if session.study.search is None else search(session))]
     report(session, out)
     require_choice(session.plan)
@@ -161,6 +166,7 @@ def study(study: str = "params.yaml") -> State[None]:
         return Failed(message=str(error))
     out = report_folder(Path(study), declared)
     with ExitStack() as stack:
+        stack.enter_context(session.display)
         try:
             stack.enter_context(session)
         except UserError as error:
@@ -219,23 +225,25 @@ def _ready(session: Session, specs: Sequence[RunSpec]) -> list[Spec]:
 
 def _do_trials(session: Session, title: str, specs: Sequence[RunSpec]) -> None:
     get_run_logger().info("%s", title)
-    _do(session, FINE_TUNING, title, len(specs), _ready(session, specs))
+    _do(session, FINE_TUNING, SEARCH if session.study.search is not None else TUNING, title, len(specs), _ready(session, specs))
 
 
 def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Sequence[RunSpec] | None = None) -> Outcome:
     total = len(among if among is not None else session.plan.pretrain if kind == PRETRAINING else session.plan.runs)
-    _do(session, kind, f"{session.study.study}: {kind}", total, todo)
+    phase = ENCODERS if kind == PRETRAINING else RUNS
+    _do(session, kind, phase, f"{session.study.study}: {kind} runs", total, todo)
     outcome = session.outcome(kind, among)
-    session.display.say(f"{session.study.study}: {outcome.sentence()}.")
+    session.display.finish(phase, f"{session.study.study}: {outcome.sentence()}.", outcome.ok)
     get_run_logger().info("%s", outcome.sentence())
-    _show_outcome(session.study, outcome)
+    show_outcome(session.study, outcome)
     return outcome
 
 
-def _do(session: Session, kind: str, title: str, total: int, todo: Sequence[Spec]) -> None:
+def _do(session: Session, kind: str, phase: str, title: str, total: int, todo: Sequence[Spec]) -> None:
+    pace = pace_of(session.plan, todo, session.engine.capacity)
+    session.display.begin(phase, total, total - len(todo), title, pace)
     if todo:
         session.warm()
-        session.display.begin(title, total, total - len(todo))
         # One more than the engine does at once: the next task is ready in Prefect when a slot becomes free.
         runner: Runner = ThreadPoolTaskRunner(max_workers=session.engine.capacity + 1)
         with runner:
@@ -289,12 +297,3 @@ def _worker_died(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
 def _state(outcomes: Sequence[Outcome]) -> State[None]:
     message = "; ".join(outcome.sentence() for outcome in outcomes) or "done"
     return (Completed if all(outcome.ok for outcome in outcomes) else Failed)(message=message)
-
-
-def _show_outcome(declared: Study, outcome: Outcome) -> None:
-    """The outcome as artifacts: a sentence, and a table of what is not complete."""
-    key = "".join(c if c.isalnum() else "-" for c in f"{outcome.kind}-{declared.study}".lower())
-    create_markdown_artifact(f"**{declared.study}**: {outcome.sentence()}.", key=key)
-    problems = [{"run": name, "why": why} for name, why in (outcome.failed | outcome.waiting).items()]
-    if problems:
-        create_table_artifact(problems[:500], key=f"{key}-problems")

@@ -104,7 +104,7 @@ def test_one_failed_cell_and_one_dead_worker(tmp_path: Path, home: Path):
     logged = [message for (message,) in rows(home, "SELECT message FROM log")]
     assert f"{failed}: the moon was in the way." in logged
     assert "image-baseline-scratch-full-s0: running" in logged
-    assert "image-baseline-scratch-full-s0: val 12.5 test 25" in logged
+    assert "image-baseline-scratch-full-s0: val 12.5 %, test 25.0 %" in logged
     assert any("1 failed" in str(data) for (data,) in rows(home, "SELECT data FROM artifact"))
     assert "Traceback" not in done.stdout + done.stderr
     assert f"{failed}: FAILED, the moon was in the way." in done.stdout
@@ -149,7 +149,8 @@ def test_the_smoke_study_end_to_end(tmp_path: Path, home: Path):
     shutil.copy(SMOKE, tmp_path / "smoke.yaml")
     first = command(tmp_path, home, "study", "--study", "smoke.yaml")
     assert first.returncode == 0, first.stderr
-    assert first.stdout.splitlines()[-1] == "smoke: the report is build/smoke/reports/index.html"
+    *_, report, _, _ = first.stdout.splitlines()
+    assert report == "smoke: the report is build/smoke/reports/index.html"
     results = pd.read_csv(tmp_path / "build/smoke/reports/results.csv")
     assert list(results["status"]) == ["complete"] * 8
     assert set(zip(results["target"], results["auxiliary"].fillna(""), results["method"], strict=True)) == {

@@ -1,0 +1,43 @@
+"""What is said when a study is done: what it shows, where its report is, what can be done next."""
+
+from pathlib import Path
+
+from m2pt.config import Study, UserError
+from m2pt.files.documents import read_json
+from pipelines.execution.progress import Display
+from pipelines.reporting.rendering import is_default
+
+_MOST = 2
+"""Claims that are told; the report has them all."""
+
+
+def tell(display: Display, study: Study, file: Path, out: Path, done: bool = True) -> None:
+    """Say what the report in `out` says first, where it is, and what to do next; `done` says that no run is left to do.
+
+    A command that another one started says nothing: that one does.
+    """
+    if display.is_relayed:
+        return
+    display.stop()
+    for line in headline(out):
+        display.say(f"{study.study}: {line}")
+    option = "" if is_default(file) else f" --study {file}"
+    display.say(f"{study.study}: the report is {out / 'index.html'}")
+    if done:
+        display.say(f"Next: open it in a browser. `m2pt ui{option}` shows the runs.")
+        display.say(f"`m2pt plan{option} --seeds-needed` says how many more seeds an answer takes.")
+    else:
+        display.say(f"Next: `m2pt status{option}` names the runs that failed; the same command again repeats only those.")
+
+
+def headline(folder: Path) -> list[str]:
+    """The first claims of a report, in its words; empty where there is no report."""
+    try:
+        document = read_json(folder / "report.json")
+    except UserError:
+        return []
+    found = [section for section in document["sections"] if section["anchor"] == "findings"]
+    claims = [
+        item["text"] for section in found for block in section["blocks"] if block["kind"] == "items" for item in block["items"]
+    ]
+    return claims[:_MOST]

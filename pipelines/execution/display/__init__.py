@@ -1,0 +1,1 @@
+"""How the progress of a command is shown: as bars in a terminal, as lines elsewhere, as events to the command that started it."""

@@ -1,0 +1,91 @@
+"""Running DVC: its stages tell what they do, of its own messages only errors are shown, and all of them are kept in a log."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+from pipelines.execution.display.events import SEPARATOR, relay
+from pipelines.execution.groups import end_group
+from pipelines.execution.process_environment import LOGS, WATCHED
+from pipelines.execution.progress import EVENTS, Display
+
+LOG = LOGS / "dvc.log"
+"""Everything that the last `dvc repro` and its stages printed."""
+
+_NOT_SHOWN = ("WARNING:", "INFO:", "DEBUG:")
+"""What DVC puts before messages that report no error. What it prints without one is advice to its users, or its own progress."""
+
+
+def is_up_to_date() -> bool:
+    """Whether nothing that a stage depends on has changed."""
+    with _started(["status", "--quiet"], subprocess.DEVNULL, {}) as process:
+        return process.wait() == 0
+
+
+def repro(display: Display) -> int:
+    """Run the stages whose inputs have changed, and show their progress; returns DVC's exit code."""
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    lock, over = threading.Lock(), threading.Event()
+    with (
+        LOG.open("w", encoding="utf-8") as log,
+        ExitStack() as readers,
+        _started(["repro"], subprocess.PIPE, {EVENTS: "1"}) as process,
+    ):
+
+        def keep(line: str) -> None:
+            with lock:
+                log.write(f"{line}\n")
+                log.flush()
+
+        def told(line: str) -> None:
+            if not (line.startswith(SEPARATOR) and (over.is_set() or relay(line, display.view))) and line:
+                keep(line)
+
+        def complaint(line: str) -> None:
+            if line:
+                keep(line)
+                if not line.startswith(_NOT_SHOWN) and not over.is_set():
+                    display.say(line)
+
+        readers.callback(_reader(process.stdout, told).join)
+        readers.callback(_reader(process.stderr, complaint).join)
+        try:
+            return process.wait()
+        except BaseException:
+            over.set()  # what DVC and its stage say about being interrupted
+            raise
+
+
+def _reader(stream: IO[bytes] | None, take: Callable[[str], None]) -> threading.Thread:
+    """Hands over the lines of a stream; a line that is written again and again, such as a bar, as it was in the end."""
+
+    def read() -> None:
+        if stream is not None:
+            with stream:
+                for line in stream:
+                    take(line.decode(errors="replace").rstrip().rsplit("\r")[-1])
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
+
+
+@contextmanager
+def _started(arguments: list[str], output: int, more: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """DVC with this Python first on the path; an interrupt of this process reaches DVC and its stage."""
+    binaries = str(Path(sys.executable).parent)
+    variables = os.environ | {"PATH": os.pathsep.join([binaries, os.environ.get("PATH", "")]), WATCHED: str(os.getpid())} | more
+    command = [sys.executable, "-m", "dvc", *arguments]
+    # A group of its own, so that an interrupt reaches DVC and its stage once, from here, and not also from the terminal.
+    process = subprocess.Popen(command, env=variables, stdout=output, stderr=output, process_group=0)
+    try:
+        yield process
+    except BaseException:
+        end_group(process, signal.SIGINT)
+        raise
