@@ -487,7 +487,7 @@ from pipelines.execution.progress import Display
 from pipelines.execution.slot_pool import local_engine
 from pipelines.scheduling import flows
 
-def do(session, kind, title, total, todo):
+def do(session, kind, phase, title, total, todo):
     session.display.begin(title, total, total - len(todo))
     for spec in todo:
         session.do(spec)
