@@ -25,7 +25,7 @@ def load_study(path: str | Path) -> Study:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a study file with --study.") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a study file.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is not a text file in UTF-8; a study file is YAML.") from error
     return parse_study(text, str(path))

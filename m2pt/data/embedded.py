@@ -8,6 +8,7 @@ from typing import Any
 
 from m2pt.config import MODALITIES, EmbeddedData, Modality, UserError
 from m2pt.data.fingerprints import CACHE, fingerprint
+from m2pt.files.access import unwritable
 from m2pt.files.documents import read_json, write_json
 from m2pt.files.locks import locked
 from m2pt.modalities.registry import SPECS
@@ -78,5 +79,4 @@ def _make(root: Path, modality: Modality, sizes: EmbeddedData) -> None:
                 (root / modality).rename(old)
             fresh.rename(root / modality)
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"{root / modality}: cannot be written ({reason}); free space or fix permissions and rerun.") from error
+        raise unwritable(root / modality, error) from error

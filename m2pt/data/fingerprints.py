@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from m2pt.config import UserError
+from m2pt.files.access import unreadable
 from m2pt.files.documents import write_json
 from m2pt.files.state import FileState, file_sha256, state_of, wait_for_clock
 from m2pt.modalities.shared.samples import require_folder
@@ -60,7 +61,7 @@ def fingerprint(folder: Path, cache: Path = CACHE) -> str:
             content = _NOTHING if entry.dangling else bytes.fromhex(file_sha256(Path(entry.path)))
             total.update(os.fsencode(entry.name) + b"\0" + content)
     except OSError as error:
-        raise UserError(f"{error.filename or folder}: cannot be read ({error.strerror}); fix its permissions.") from error
+        raise unreadable(error.filename or folder, error) from error
     write_json(memory, {"state": state, "sha256": total.hexdigest()})
     return total.hexdigest()
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from m2pt.config import UserError
 from m2pt.config.faults import faults_of
+from m2pt.files.access import unwritable
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -38,7 +39,7 @@ def write_atomic(path: Path, content: bytes, *, durable: bool = True) -> None:
         finally:
             Path(temporary).unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); free space or fix permissions and rerun.") from error
+        raise unwritable(path, error) from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from m2pt.config import UserError
+from m2pt.files.access import way_to_write
 
 _POLL_S = 0.02
 
@@ -41,7 +42,7 @@ def locked(path: Path, wait_s: float | None = None) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise UserError(f"{path}: the lock cannot be written ({error.strerror}); check the permissions of its folder.") from error
+        raise UserError(f"{path}: the lock cannot be written ({error.strerror}); {way_to_write(error)}.") from error
     try:
         _acquire(path, handle, wait_s)
         os.ftruncate(handle, 0)

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from m2pt.config import Frozen, Study, UserError
+from m2pt.files.access import unreadable
 from m2pt.files.documents import write_atomic
 from m2pt.files.locks import locked
 
@@ -144,9 +145,9 @@ def read_looks(path: Path) -> list[Look]:
 
     """
     try:
-        lines = path.read_bytes().splitlines() if path.is_file() else []
+        lines = path.read_bytes().splitlines() if path.exists() else []
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); fix its permissions.") from error
+        raise unreadable(path, error) from error
     return [_look(line, path, number) for number, line in enumerate(lines, 1) if line]
 
 

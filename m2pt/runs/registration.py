@@ -15,6 +15,7 @@ from pydantic import JsonValue, ValidationError
 
 from m2pt.config import Frozen, Study, UserError
 from m2pt.config.faults import faults_of
+from m2pt.files.access import unreadable
 from m2pt.files.documents import write_json
 from m2pt.runs.identity import canonical
 
@@ -122,7 +123,7 @@ def read_registration(path: Path) -> Registration | None:
     try:
         return Registration.model_validate_json(path.read_bytes()) if path.exists() else None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); fix its permissions.") from error
+        raise unreadable(path, error) from error
     except ValidationError as error:
         raise UserError(
             f"{path}: is no registration of this version of m2pt ({'; '.join(faults_of(error))}); restore the file from version "

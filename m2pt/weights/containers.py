@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from m2pt.config import UserError
+from m2pt.files.access import unreadable
 
 Container = Literal["safetensors", "zip", "legacy"]
 """safetensors; PyTorch's zip archive of a pickle and its tensors; PyTorch's files before 1.6, pickles one after the other."""
@@ -39,7 +40,7 @@ def container_of(file: Path) -> Container:
         with file.open("rb") as stream:
             start = stream.read(_SHOWN)
     except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror}); fix its permissions.") from error
+        raise unreadable(file, error) from error
     if start.startswith(b"version https://git-lfs"):
         raise UserError(f"{file}: is a pointer of Git LFS instead of the weights; fetch them with `git lfs pull`.")
     if len(start) > _LENGTH.size and start[_LENGTH.size :][:1] == b"{" and _LENGTH.unpack_from(start)[0] <= _LONGEST_HEADER:

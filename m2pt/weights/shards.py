@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from m2pt.config import UserError
+from m2pt.files.access import unreadable
 from m2pt.files.state import file_sha256
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar")
@@ -99,7 +100,7 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); fix its permissions.") from error
+        raise unreadable(path, error) from error
     except ValueError as error:
         raise UserError(f"{path}: is not valid JSON ({error}); fetch it again.") from error
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from m2pt.analysis.tables.phrases import counted
 from m2pt.runs.arms import ArmRates
 from pipelines.planning.plan import Plan
 
@@ -16,11 +17,12 @@ def sentences(plan: Plan) -> list[str]:
     ended = sum(trial.state != "unfinished" for arm in arms for trial in arm.trials)
     failed = sum(len(arm.failed) for arm in arms)
     chosen = sum(arm.chosen is not None for arm in arms)
+    to_come = plan.to_come.total()
     lines = [
-        f"{len(arms)} arms × {' or '.join(map(str, each))} trials = {trials} trials in {runs} runs; {ended} trials have ended"
-        + (f", {failed} of them failed" if failed else ""),
+        f"{len(arms)} arms × {' or '.join(map(str, each))} trials = {trials} trials in {counted(runs, 'run')}; "
+        f"{counted(ended, 'trial')} ended" + (f", {failed} of them failed" if failed else ""),
         f"rates are chosen for {chosen} of {len(arms)} arms"
-        + (f"; {plan.to_come.total()} runs on fresh seeds are still to come" if plan.to_come else ""),
+        + (f"; {counted(to_come, 'run')} on fresh seeds to come" if to_come else ""),
     ]
     lines += [f"no trial of {arm.arm.name} is complete: it is not run" for arm in arms if arm.is_over and arm.chosen is None]
     return lines

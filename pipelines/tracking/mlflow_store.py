@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from m2pt.config import UserError
+from m2pt.files.access import way_to_write
 from m2pt.files.locks import LockHeldError, locked
 from pipelines.tracking.tracker import OutageError
 
@@ -129,7 +130,7 @@ def ensure_database(store: Store, make_tables: Callable[[str], None]) -> None:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         new.replace(path)
     except (OSError, sqlite3.Error) as error:
-        raise OutageError(f"{path}: cannot be made ({error}); free space or fix permissions, then publish again.") from error
+        raise OutageError(f"{path}: cannot be made ({error}); {way_to_write(error)}.") from error
 
 
 def _make_default_experiment(connection: sqlite3.Connection, artifacts: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from m2pt.analysis.tables.phrases import counted
 from m2pt.config import Study
 from pipelines.planning.plan import sweep_id
 
@@ -34,7 +35,7 @@ def _content(study: Study) -> str:
     words = [_named(grid.targets, "target"), _named(grid.methods, "method"), _seeds(grid.seeds)]
     words += [", ".join(grid.settings)] if grid.settings != ("pretrained",) else []
     words += [", ".join(f"{tuning} tuning" for tuning in grid.tunings)] if grid.tunings != ("full",) else []
-    words += [f"{len(study.parts)} parts"] if study.parts else []
+    words += [counted(len(study.parts), "part")] if study.parts else []
     words += [f"a search over {', '.join(study.search.ranges)}"] if study.search is not None else []
     return ", ".join(words)
 

@@ -54,6 +54,6 @@ def test_looking_at_a_lock_creates_nothing_and_does_not_hold_it(tmp_path: Path) 
 
 def test_a_lock_that_cannot_be_written_is_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"file/lock: the lock cannot be written \(.+\); check the permissions of its folder"):
+    with pytest.raises(UserError, match=r"file/lock: the lock cannot be written \(.+\); a file is where a folder has to be"):
         with locked(tmp_path / "file/lock"):
             pass

@@ -9,6 +9,7 @@ from m2pt.analysis.figures import style
 from m2pt.analysis.figures.gallery import Picture, picture
 from m2pt.analysis.figures.style import DEPTHS, GRID, INK, LineStyle
 from m2pt.analysis.numbers.profiles import MethodProfiles, Profile
+from m2pt.analysis.tables.phrases import counted
 from m2pt.methods import METHODS
 
 MOST_LINES = 8
@@ -57,4 +58,4 @@ def profiles(item: MethodProfiles) -> Figure:
 def _words(item: MethodProfiles) -> str:
     """What the figure shows, for those who do not see it."""
     shares = ", ".join(f"{profile.method} {100 * profile.gains.value:.0f} %" for profile in shown(item))
-    return f"Performance profiles over {len(item.draws)} targets. Share of runs that gain over no auxiliary: {shares}."
+    return f"Performance profiles over {counted(len(item.draws), 'target')}. Share of runs that gain over no auxiliary: {shares}."

@@ -6,7 +6,7 @@ from m2pt.analysis.numbers.pooling import BOOTSTRAP_SEEDS
 from m2pt.analysis.numbers.profiles import MethodProfiles, Profile, Share
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.wording import NONE
+from m2pt.analysis.sections.wording import NONE, counted
 from m2pt.config import MethodName
 
 _INTRODUCTION = (
@@ -63,7 +63,7 @@ def _table(item: MethodProfiles) -> Table:
     rows = tuple(_row(profile, others) for profile in item.profiles)
     counts = sorted(set(item.draws.values()))
     runs = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    caption = f"Shares of runs, {len(item.draws)} targets with {runs} draws each"
+    caption = f"Shares of runs, {counted(len(item.draws), 'target')} with {runs} draws each"
     return Table("Profiles", plain(caption), columns, (Group(rows),))
 
 

@@ -334,8 +334,8 @@ def test_plan_says_what_is_still_to_come(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "tuned.yaml").write_text(BASE + TUNE)
     assert main(["plan", "--study", "tuned.yaml"]) == 0
     said = capsys.readouterr().out
-    assert "tuning    4 arms × 9 trials = 36 trials in 72 runs; 0 trials have ended\n" in said
-    assert "tuning    rates are chosen for 0 of 4 arms; 8 runs on fresh seeds are still to come\n" in said
+    assert "tuning    4 arms × 9 trials = 36 trials in 72 runs; 0 trials ended\n" in said
+    assert "tuning    rates are chosen for 0 of 4 arms; 8 runs on fresh seeds to come\n" in said
     run(declared(), Worker())
     capsys.readouterr()
     assert main(["plan", "--study", "tuned.yaml", "--json"]) == 0

@@ -1,0 +1,34 @@
+"""Files that cannot be read or written: what to do, by the reason that the system gives."""
+
+import errno
+from pathlib import Path
+
+from m2pt.config import UserError
+
+_NO_FOLDER = (errno.ENOTDIR, errno.EEXIST)
+"""A file is where a folder has to be: above the path, or, when a folder is made, at the path itself."""
+
+
+def unreadable(path: Path | str, error: OSError) -> UserError:
+    """The error of a file that cannot be read."""
+    if error.errno == errno.EISDIR:
+        way_out = "it is a folder where a file has to be: name a file, or move the folder away"
+    elif error.errno in _NO_FOLDER:
+        way_out = "a file is where one of its folders has to be: correct the path, or move that file away"
+    else:
+        way_out = "fix its permissions"
+    return UserError(f"{path}: cannot be read ({error.strerror}); {way_out}.")
+
+
+def unwritable(path: Path | str, error: OSError) -> UserError:
+    """The error of a file or folder that cannot be written."""
+    return UserError(f"{path}: cannot be written ({error.strerror or error}); {way_to_write(error)}.")
+
+
+def way_to_write(error: OSError) -> str:
+    """What makes a file or folder writable, as the end of a sentence."""
+    if error.errno == errno.EISDIR:
+        return "a folder is where a file has to be: move it away, or choose another place"
+    if error.errno in _NO_FOLDER:
+        return "a file is where a folder has to be: move it away, or choose another place"
+    return "free space or fix permissions and rerun"
