@@ -25,10 +25,11 @@ def unwritable(path: Path | str, error: OSError) -> UserError:
     return UserError(f"{path}: cannot be written ({error.strerror or error}); {way_to_write(error)}.")
 
 
-def way_to_write(error: OSError) -> str:
-    """What makes a file or folder writable, as the end of a sentence."""
-    if error.errno == errno.EISDIR:
+def way_to_write(error: Exception) -> str:
+    """What makes a file or folder writable, as the end of a sentence; a library's own error gives no reason."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EISDIR:
         return "a folder is where a file has to be: move it away, or choose another place"
-    if error.errno in _NO_FOLDER:
+    if number in _NO_FOLDER:
         return "a file is where a folder has to be: move it away, or choose another place"
     return "free space or fix permissions and rerun"
