@@ -360,13 +360,13 @@ from pipelines.execution.slot_pool import local_engine
 from pipelines.scheduling import flows
 
 def do(session, kind, phase, title, total, todo):
-    session.display.begin(title, total, total - len(todo))
+    session.display.begin(phase, total, total - len(todo), title)
     for spec in todo:
         session.do(spec)
 
 nothing = lambda *_: None
 sessions.LiveTracking = lambda *_: nullcontext(SimpleNamespace(run_started=nothing, run_ended=nothing))
-flows._do, flows._show_outcome = do, nothing
+flows._do, flows.show_outcome = do, nothing
 engine = partial(local_engine, worker_command=[sys.executable, *sys.argv[1:]])
 for _ in range(2):
     with sessions.Session(load_study("tuned.yaml"), Display(), engine) as session, disable_run_logger():
