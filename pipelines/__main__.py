@@ -4,21 +4,37 @@ Exit codes: 0 success; 1 some runs failed; 2 an error that the user can correct 
 130 and 143 interrupted.
 """
 
-import argparse
-import importlib
 import os
 import signal
 import sys
-import time
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
 
-from pipelines.execution import process_environment as environment
-from pipelines.execution.display.view import FIRST
-from pipelines.execution.progress import Display
+IS_PROGRAM = __name__ == "__main__" or os.path.basename(sys.argv[0]) == "m2pt"  # noqa: PTH119 (pathlib is imported below)
+"""Whether this process is the command line itself; in another program, its signals are not ours."""
+
+
+def _leave(_: int, __: object) -> None:
+    """End at once: nothing is under way yet, or any more, that would have to be ended in order."""
+    if os.isatty(1):
+        os.write(1, b"\x1b[?25h\n")  # a progress display hides the cursor
+    os.write(2, b"m2pt: interrupted.\n")
+    os._exit(130)
+
+
+if IS_PROGRAM:  # before the imports, which take seconds and would end with a traceback
+    signal.signal(signal.SIGINT, _leave)
+
+import argparse  # noqa: E402
+import importlib  # noqa: E402
+import time  # noqa: E402
+import traceback  # noqa: E402
+from collections.abc import Iterator, Sequence  # noqa: E402
+from contextlib import contextmanager  # noqa: E402
+from pathlib import Path  # noqa: E402
+from types import FrameType  # noqa: E402
+
+from pipelines.execution import process_environment as environment  # noqa: E402
+from pipelines.execution.display.view import FIRST  # noqa: E402
+from pipelines.execution.progress import Display  # noqa: E402
 
 EPILOG = "Exit codes: 0 success, 1 some runs failed, 2 an error that you can correct (one sentence says how), 3 a bug in m2pt."
 
@@ -92,8 +108,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment.prepare()
     environment.follow_parent()
     signal.signal(signal.SIGTERM, _terminated)
-    with _display(options.command) as options.display:
-        code, sentence = _run(options)
+    try:
+        with _display(options.command) as options.display:
+            code, sentence = _run(options)
+    finally:
+        if IS_PROGRAM:  # what is left is Python's own end, which an interrupt would turn into a traceback
+            signal.signal(signal.SIGINT, _leave)
     if sentence:
         print(f"m2pt: {sentence}", file=sys.stderr)
     return code
@@ -118,6 +138,8 @@ def _run(options: argparse.Namespace) -> tuple[int, str]:
         return 2, f"{error.name or error} is not installed; install m2pt with its requirements."
     try:
         module = importlib.import_module(f"pipelines.commands.{COMMANDS[options.command][0]}")
+        if IS_PROGRAM:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         code = int(getattr(module, options.command)(options))
         sys.stdout.flush()
     except UserError as error:

@@ -2,11 +2,11 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from types import UnionType
-from typing import Annotated, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal, ParamSpec, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 Modality = Literal["image", "audio", "point", "video"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
@@ -32,6 +32,14 @@ R = TypeVar("R")
 
 class UserError(Exception):
     """An error that the user can correct, as one sentence: what is wrong, where, and what to do."""
+
+
+class FaultyKeysError(UserError):
+    """Several faults of a study file, each one sentence that begins with its key."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        super().__init__(f"{'; '.join(sentences)}.")
+        self.sentences = tuple(sentences)
 
 
 def refuses_unknown(function: Callable[P, R]) -> Callable[P, R]:
@@ -70,10 +78,32 @@ def _literal(hint: object) -> tuple[tuple[object, ...], bool]:
     return known, True
 
 
+class FaultsError(ValueError):
+    """What is wrong with the values of a section together, one sentence for each fault."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        super().__init__("; ".join(sentences))
+        self.sentences = tuple(sentences)
+
+
 class Frozen(BaseModel):
     """Base of all configuration: immutable, no unknown keys, no silent conversion, no NaN or infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def contradictions(self, context: object) -> Iterator[str]:
+        """What is wrong with values that are possible one by one, each as `KEY: what is wrong`; all of them are told at once.
+
+        `context` is what the validation was given.
+        """
+        del context
+        return iter(())
+
+    @model_validator(mode="after")
+    def _fits_together(self, info: ValidationInfo) -> Self:
+        if wrong := dict.fromkeys(self.contradictions(info.context)):
+            raise FaultsError(list(wrong))
+        return self
 
 
 Positive = Annotated[int, Field(gt=0)]
@@ -81,14 +111,23 @@ NonNegative = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-T = TypeVar("T", bound=Frozen)
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+.-]*$", max_length=60)]
 
 
-def require_divisible(config: T, *pairs: tuple[str, str]) -> T:
-    """The section itself; raises `ValueError` if the first key of a pair is not a multiple of the second."""
+def not_divisible(config: Frozen, *pairs: tuple[str, str]) -> Iterator[str]:
+    """A sentence for each pair of keys of which the first is not a multiple of the second."""
     for whole, part in pairs:
         if getattr(config, whole) % getattr(config, part):
-            message = f"{whole} ({getattr(config, whole)}) must be a multiple of {part} ({getattr(config, part)})"
-            raise ValueError(message)
-    return config
+            yield f"{whole}: {getattr(config, whole)} must be a multiple of {part} ({getattr(config, part)})"
+
+
+def repeated(config: Frozen, *keys: str) -> Iterator[str]:
+    """A sentence for each list that has a value twice."""
+    for key in keys:
+        values = getattr(config, key)
+        if twice := [value for value in dict.fromkeys(values) if values.count(value) > 1]:
+            yield f"{key}: must not repeat a value ({twice[0]} is there {_times(values.count(twice[0]))})"
+
+
+def _times(count: int) -> str:
+    return "twice" if count == 2 else f"{count} times"

@@ -1,8 +1,9 @@
 """The design of a study: what is decided before its results are seen. It changes no run, only what may be claimed."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from m2pt.config.base import Frozen, PositiveFloat
 from m2pt.config.methods import MethodName
@@ -35,18 +36,14 @@ class DesignConfig(Frozen):
     questions: Annotated[tuple[QuestionConfig, ...], Field(exclude_if=lambda questions: not questions)] = ()
     """Questions of the primary family beside the built-in ones."""
 
-    @model_validator(mode="after")
-    def _questions_differ(self) -> Self:
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
         if len(set(self.questions)) != len(self.questions):
-            raise ValueError("questions: one is asked twice; remove it")
-        if same := [item.method for item in self.questions if item.method == item.over]:
-            raise ValueError(f"questions: {same[0]} is compared with itself; name another method (over)")
-        return self
-
-    @model_validator(mode="after")
-    def _planned_if_sequential(self) -> Self:
+            yield "questions: one is asked twice; remove it"
+        for number, item in enumerate(self.questions):
+            if item.method == item.over:
+                yield f"questions[{number}]: {item.method} is compared with itself; name another method (over)"
         if self.seeds == "sequential" and self.planned is None:
-            raise ValueError("planned: is missing; a sequential design needs the number of seeds that its intervals are made for")
+            yield "planned: is missing; a sequential design needs the number of seeds that its intervals are made for"
         if self.seeds == "fixed" and self.planned is not None:
-            raise ValueError("planned: is for sequential designs alone; remove it, or set seeds to sequential")
-        return self
+            yield "planned: is for sequential designs alone; remove it, or set seeds to sequential"

@@ -1,11 +1,11 @@
 """Where the weights of encoders come from: pretrained here, or read from files."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from m2pt.config.base import Frozen, Modality, Name, NonNegative, Positive
+from m2pt.config.base import Frozen, Modality, Name, NonNegative, Positive, repeated
 
 Seeds = tuple[NonNegative, ...]
 
@@ -19,18 +19,16 @@ class TrainedSource(Frozen):
     """Several seeds instead of one: each makes an encoder of its own, a replicate, and `sweep.encoder_seeds` says which runs use
     which. Replicate r of a study takes the r-th seed of every such list."""
 
-    @model_validator(mode="after")
-    def _one_of_the_two(self) -> Self:
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
         if self.seeds is None:
-            return self
+            return
         if "seed" in self.model_fields_set:
-            raise ValueError("has both seed and seeds; keep one of them")
+            yield "seeds: seed is set too; keep one of them"
         if len(self.seeds) < 2:
             one = f"write seed: {self.seeds[0]}" if self.seeds else "write seed"
-            raise ValueError(f"seeds: names fewer than two seeds; {one} for an encoder that is trained once")
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError("seeds: must not repeat a value")
-        return self
+            yield f"seeds: names fewer than two seeds; {one} for an encoder that is trained once"
+        yield from repeated(self, "seeds")
 
     @model_serializer(mode="wrap")
     def _as_written(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -73,11 +71,11 @@ class LabelsSource(TrainedSource):
     labels: Annotated[Literal["real", "random"], Field(exclude_if=lambda labels: labels == "real")] = "real"
     """Train with the labels of the samples, or with the same labels in a random order."""
 
-    @model_validator(mode="after")
-    def _labels_of_samples(self) -> Self:
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
+        yield from super().contradictions(context)
         if self.data == "noise" and self.labels == "random":
-            raise ValueError("labels: noise has no true labels that could be replaced at random; leave labels out")
-        return self
+            yield "labels: noise has no true labels that could be replaced at random; leave labels out"
 
 
 class ProceduralSource(TrainedSource):
@@ -123,12 +121,11 @@ class FileSource(Frozen):
     epochs: Positive | None = None
     """How many epochs the encoders were pretrained for, if not the usual number; the report names it and compares by it."""
 
-    @model_validator(mode="after")
-    def _read_what_is_there(self) -> Self:
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
         for modality in self.reading:
             if modality not in self.paths:
-                raise ValueError(f"reading.{modality}: it has no path; add paths.{modality} or remove the key")
-        return self
+                yield f"reading.{modality}: it has no path; add paths.{modality} or remove the key"
 
 
 EncoderSource = Annotated[MaeSource | LabelsSource | ProceduralSource | FileSource, Field(discriminator="kind")]

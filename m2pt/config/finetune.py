@@ -1,8 +1,9 @@
 """How a model is fine-tuned and tested."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from m2pt.config.base import Fraction, Frozen, NonNegative, NonNegativeFloat, Positive, PositiveFloat
 from m2pt.config.modalities import Augmentation
@@ -129,20 +130,17 @@ class FinetuneConfig(OptimizerConfig):
         """How many rows of a batch must be computed together; None if all must be."""
         return self.norm_rows or (self.mixing_rows if self.mixes else None)
 
-    @model_validator(mode="after")
-    def _rows_fit(self) -> Self:
-        if self.norm_rows is None:
-            return self
-        if self.head != "class_token":
-            raise ValueError(f"norm_rows is for the head class_token, not for {self.head}")
-        if self.mixes and (self.mixing_rows is None or self.norm_rows % self.mixing_rows):
-            raise ValueError(f"norm_rows ({self.norm_rows}) must be a multiple of mixing_rows ({self.mixing_rows})")
-        return self
-
-    @model_validator(mode="after")
-    def _epochs_fit(self) -> Self:
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
+        if self.norm_rows is not None and self.head != "class_token":
+            yield f"norm_rows: is for the head class_token, not for {self.head}; leave it out"
+        elif self.norm_rows is not None and self.mixes and self.mixing_rows is None:
+            yield f"norm_rows: {self.norm_rows} must be a multiple of mixing_rows, which is not set; set it too"
+        elif self.norm_rows is not None and self.mixes and self.mixing_rows is not None and self.norm_rows % self.mixing_rows:
+            yield f"norm_rows: {self.norm_rows} must be a multiple of mixing_rows ({self.mixing_rows})"
         if self.schedule_by == "epoch" and self.warmup_epochs is None:
-            raise ValueError("schedule_by: epoch needs warmup_epochs")
-        if self.schedule_tail and (self.schedule_by == "step" or self.schedule_tail >= self.epochs):
-            raise ValueError("schedule_tail is for schedule_by: epoch, and must be less than epochs")
-        return self
+            yield "schedule_by: epoch needs warmup_epochs; set that, or leave this out"
+        if self.schedule_tail and self.schedule_by == "step":
+            yield "schedule_tail: is for schedule_by: epoch; set that, or leave this out"
+        elif self.schedule_tail and self.schedule_tail >= self.epochs:
+            yield f"schedule_tail: {self.schedule_tail} must be less than epochs ({self.epochs})"

@@ -1,12 +1,13 @@
 """The names of the methods, and the two sections of a study that only some of them read."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
-from m2pt.config.base import LAYERS, Frozen, Layer, NonNegativeFloat, Positive, PositiveFloat
+from m2pt.config.base import LAYERS, Frozen, Layer, NonNegativeFloat, Positive, PositiveFloat, repeated
 
 METHOD_NAMES: tuple[str, ...] = tuple(
     sorted(name for _, name, _ in iter_modules([str(Path(__file__).parents[1] / "methods")]) if not name.startswith("_"))
@@ -69,11 +70,9 @@ class PathwayConfig(Frozen):
     """How aligned methods bring the auxiliary into the target's coordinates: permutations by `weights` or by `activations` (Git
     Re-Basin, arXiv 2209.04836), a rotation (`procrustes`) or least-squares maps (`linear`) of the residual stream."""
 
-    @model_validator(mode="after")
-    def _distinct_layers(self) -> Self:
-        if len(set(self.layers)) != len(self.layers):
-            raise ValueError("layers must not repeat")
-        return self
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
+        yield from repeated(self, "layers")
 
 
 class RivalsConfig(Frozen):

@@ -1,10 +1,11 @@
 """The encoder that all modalities share."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from m2pt.config.base import Frozen, Positive, PositiveFloat, require_divisible
+from m2pt.config.base import Frozen, Positive, PositiveFloat, not_divisible
 
 FamilyName = Literal["vit"]
 
@@ -25,6 +26,6 @@ class ModelConfig(Frozen):
     qkv_bias: bool = True
     """Give queries, keys and values a bias."""
 
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> Self:
-        return require_divisible(self, ("width", "heads"))
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
+        yield from not_divisible(self, ("width", "heads"))

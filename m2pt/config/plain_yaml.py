@@ -7,7 +7,8 @@ result follows the core schema of YAML 1.2, and whatever the two could read diff
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -16,6 +17,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from m2pt.config import UserError
+from m2pt.config.lines import Fault, told
 
 _ODD = re.compile("(?!\\A\ufeff)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|^ *\t", re.MULTILINE)
 """Control characters, characters that are line breaks to some readers, and tabs at the beginning of a line."""
@@ -32,14 +34,34 @@ class _FaultError(Exception):
     """What is wrong on which line (counted from 0)."""
 
     def __init__(self, line: int, problem: str) -> None:
-        super().__init__(f"line {line + 1}: {problem}")
+        super().__init__(problem)
+        self.fault = Fault(line + 1, problem)
+
+
+@dataclass(frozen=True)
+class Document:
+    """The content of one YAML document, and the line of each of its keys and list entries (counted from 1) by its path."""
+
+    value: Any
+    lines: Mapping[tuple[str | int, ...], int]
 
 
 def read_yaml(text: str, source: str) -> Any:
     """The content of one YAML document: dictionaries with string keys, lists, strings, numbers, booleans and None.
 
     Raises:
-        UserError: it is not YAML, or readers of YAML 1.1 and 1.2 could read it differently; `source` and the line are named.
+        UserError: as `read_document`.
+
+    """
+    return read_document(text, source).value
+
+
+def read_document(text: str, source: str) -> Document:
+    """The content of one YAML document, as `read_yaml`, with its lines.
+
+    Raises:
+        UserError: it is not YAML, or readers of YAML 1.1 and 1.2 could read it differently; `source` and the line are named. The
+            values that could be read differently are told all at once.
 
     """
     try:
@@ -47,13 +69,18 @@ def read_yaml(text: str, source: str) -> Any:
         _refuse_what_changes_meanings(text)
         first, second = YAML(typ="safe", pure=True).compose(text), yaml.compose(text, Loader=yaml.SafeLoader)
         if first is None or second is None:  # an empty file
-            return None
-        return _value(first, second, ())
+            return Document(None, {})
+        reader = _Reader()
+        value = reader.value(first, second, (), ())
     except _FaultError as fault:
-        raise UserError(f"{source}: {fault}.") from fault
+        raise UserError(told(source, [fault.fault])) from fault
     except (YAMLError, yaml.YAMLError) as error:
-        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "not valid YAML"
-        raise UserError(f"{source}: {f'line {mark.line + 1}: ' if mark else ''}{problem}.") from error
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        sentence = f"is not valid YAML{f' ({problem})' if problem else ''}"
+        raise UserError(told(source, [Fault(mark.line + 1 if mark else None, sentence)])) from error
+    if reader.faults:
+        raise UserError(told(source, reader.faults))
+    return Document(value, reader.lines)
 
 
 def _refuse_characters(text: str) -> None:
@@ -84,38 +111,65 @@ def _refuse_what_changes_meanings(text: str) -> None:
             raise _FaultError(line, f"the tag {tag} changes what its value means; remove it")
 
 
-def _value(node: Node, other: yaml.Node, inside: tuple[Node, ...]) -> Any:
-    """What a node means in YAML 1.2; `other` is the same node read as YAML 1.1, `inside` are the nodes around it."""
-    line = node.start_mark.line
-    if node in inside:
-        raise _FaultError(line, "an alias is inside the node that it refers to; write the value out")
-    inside = (*inside, node)
-    match node, other:
-        case ScalarNode(), yaml.ScalarNode() if node.value == other.value:
-            in_brackets = any(isinstance(around, CollectionNode) and around.flow_style for around in inside)
-            if node.style is None and ":" in node.value and in_brackets:
-                raise _FaultError(line, f"{node.value} has a colon inside brackets, which some readers refuse; put it in quotes")
-            return _scalar(node, other)
-        case SequenceNode(), yaml.SequenceNode() if len(node.value) == len(other.value):
-            return [_value(one, two, inside) for one, two in zip(node.value, other.value, strict=True)]
-        case MappingNode(), yaml.MappingNode() if len(node.value) == len(other.value):
-            return dict(_items(node, other, inside))
-    raise _FaultError(line, "readers of YAML 1.1 and 1.2 read this differently; write it in a simpler way")
+class _Reader:
+    """Reads the nodes of a document, as YAML 1.2 and as YAML 1.1, and goes on after a value that is refused."""
 
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.lines: dict[tuple[str | int, ...], int] = {}
 
-def _items(node: MappingNode, other: yaml.MappingNode, inside: tuple[Node, ...]) -> Iterator[tuple[str, Any]]:
-    seen: set[str] = set()
-    for (key_node, value_node), (other_key, other_value) in zip(node.value, other.value, strict=True):
-        line = key_node.start_mark.line
-        if not isinstance(key_node, ScalarNode):
+    def value(self, node: Node, other: yaml.Node, inside: tuple[Node, ...], path: tuple[str | int, ...]) -> Any:
+        """What a node means in YAML 1.2; `other` is the same node read as YAML 1.1, `inside` are the nodes around it."""
+        try:
+            return self._value(node, other, inside, path)
+        except _FaultError as fault:
+            self.faults.append(fault.fault)
+            return None
+
+    def _value(self, node: Node, other: yaml.Node, inside: tuple[Node, ...], path: tuple[str | int, ...]) -> Any:
+        line = node.start_mark.line
+        self.lines.setdefault(path, line + 1)
+        if node in inside:
+            raise _FaultError(line, "an alias is inside the node that it refers to; write the value out")
+        inside = (*inside, node)
+        match node, other:
+            case ScalarNode(), yaml.ScalarNode() if node.value == other.value:
+                in_brackets = any(isinstance(around, CollectionNode) and around.flow_style for around in inside)
+                if node.style is None and ":" in node.value and in_brackets:
+                    fault = f"{node.value} has a colon inside brackets, which some readers refuse; put it in quotes"
+                    raise _FaultError(line, fault)
+                return _scalar(node, other)
+            case SequenceNode(), yaml.SequenceNode() if len(node.value) == len(other.value):
+                pairs = enumerate(zip(node.value, other.value, strict=True))
+                return [self.value(one, two, inside, (*path, number)) for number, (one, two) in pairs]
+            case MappingNode(), yaml.MappingNode() if len(node.value) == len(other.value):
+                return dict(self._items(node, other, inside, path))
+        raise _FaultError(line, "readers of YAML 1.1 and 1.2 read this differently; write it in a simpler way")
+
+    def _items(
+        self, node: MappingNode, other: yaml.MappingNode, inside: tuple[Node, ...], path: tuple[str | int, ...]
+    ) -> Iterator[tuple[str, Any]]:
+        seen: set[str] = set()
+        for (key_node, value_node), (other_key, other_value) in zip(node.value, other.value, strict=True):
+            try:
+                key = self._key(key_node, other_key, inside)
+                if key in seen:
+                    raise _FaultError(key_node.start_mark.line, f"the key {key!r} is set twice; remove one")
+            except _FaultError as fault:
+                self.faults.append(fault.fault)
+                continue
+            seen.add(key)
+            self.lines[(*path, key)] = key_node.start_mark.line + 1
+            yield key, self.value(value_node, other_value, inside, (*path, key))
+
+    def _key(self, node: Node, other: yaml.Node, inside: tuple[Node, ...]) -> str:
+        line = node.start_mark.line
+        if not isinstance(node, ScalarNode) or not isinstance(other, yaml.ScalarNode):
             raise _FaultError(line, "a key must be a string")
-        key = _value(key_node, other_key, inside)
+        key = self._value(node, other, inside, ("a key",))
         if not isinstance(key, str):
-            raise _FaultError(line, f"the key {key_node.value} is not a string; write it in quotes")
-        if key in seen:
-            raise _FaultError(line, f"the key {key!r} is set twice; remove one")
-        seen.add(key)
-        yield key, _value(value_node, other_value, inside)
+            raise _FaultError(line, f"the key {node.value} is not a string; write it in quotes")
+        return key
 
 
 def _scalar(node: ScalarNode, other: yaml.ScalarNode) -> Any:

@@ -1,8 +1,9 @@
 """How the encoders of a study are pretrained."""
 
-from typing import Annotated, Self
+from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from m2pt.config.base import Fraction, Frozen, Positive
 from m2pt.config.optimizer import OptimizerConfig
@@ -50,11 +51,10 @@ class ProceduralPretrain(OptimizerConfig):
     hidden: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of the closing brackets that are hidden and must be named."""
 
-    @model_validator(mode="after")
-    def _deep_enough(self) -> Self:
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
         if self.max_depth > self.length // 2:
-            raise ValueError(f"max_depth ({self.max_depth}) must be at most half of length ({self.length}); lower it")
-        return self
+            yield f"max_depth: {self.max_depth} must be at most half of length ({self.length}); lower it"
 
 
 class PretrainConfig(Frozen):

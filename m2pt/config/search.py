@@ -1,11 +1,12 @@
 """A search over declared ranges: which keys vary and how far, how values are proposed, and on which seeds they are judged."""
 
 import json
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue
 
-from m2pt.config.base import Frozen, NonNegative, Positive
+from m2pt.config.base import Frozen, NonNegative, Positive, repeated
 from m2pt.config.methods import MethodName
 
 SECTIONS = ("finetune", "pathway", "rivals")
@@ -28,27 +29,27 @@ class RangeConfig(Frozen):
     choices: tuple[JsonValue, ...] | None = None
     """The values to choose from, instead of `low` and `high`."""
 
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
         if self.choices is not None:
             if self.model_fields_set != {"choices"}:
-                raise ValueError("choices exclude low, high, log and integer; remove these, or remove choices")
+                yield "choices exclude low, high, log and integer; remove these, or remove choices"
             if not self.choices:
-                raise ValueError("choices must not be empty")
+                yield "choices: must not be empty"
             if len(self.choices) == 1:
-                raise ValueError("a single choice varies nothing; add another, or set the key to it outside the search")
+                yield "choices: a single choice varies nothing; add another, or set the key to it outside the search"
             if len({_form(choice) for choice in self.choices}) != len(self.choices):
-                raise ValueError("choices must not repeat a value")
-            return self
+                yield "choices: must not repeat a value"
+            return
         if self.low is None or self.high is None:
-            raise ValueError("low and high are needed, or choices")
+            yield "low and high are needed, or choices"
+            return
         if self.low >= self.high:
-            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
+            yield f"low: {self.low:g} must be below high ({self.high:g})"
         if self.log and self.low <= 0:
-            raise ValueError(f"low ({self.low:g}) must be above 0 if log is true")
+            yield f"low: {self.low:g} must be above 0 if log is true"
         if self.integer and not (self.low.is_integer() and self.high.is_integer()):
-            raise ValueError(f"low ({self.low:g}) and high ({self.high:g}) must be whole numbers if integer is true")
-        return self
+            yield f"integer: low ({self.low:g}) and high ({self.high:g}) must then be whole numbers"
 
     @property
     def ends(self) -> tuple[JsonValue, ...]:
@@ -105,22 +106,15 @@ class SearchConfig(Frozen):
     ranges: Annotated[dict[str, RangeConfig], Field(min_length=1)]
     """Ranges by the dotted key that varies, such as `pathway.scale_init`."""
 
-    @field_validator("seeds")
-    @classmethod
-    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) != len(seeds):
-            raise ValueError("must not repeat a value")
-        return seeds
-
-    @model_validator(mode="after")
-    def _searchable(self) -> Self:
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
+        yield from repeated(self, "seeds")
         for key in self.ranges:
             if not _may_vary(key):
                 known = ", ".join([*(f"{section}.*" for section in SECTIONS), "tasks.NAME.finetune.*", *ENCODER_KEYS])
-                raise ValueError(f"ranges.{key}: a search cannot vary this; it can vary {known}")
+                yield f"ranges.{key}: a search cannot vary this; it can vary {known}"
             if key.split(".")[-2:] == ["finetune", "score"]:
-                raise ValueError(f"ranges.{key}: validation scores of the last and the best epoch cannot be compared; remove it")
-        return self
+                yield f"ranges.{key}: validation scores of the last and the best epoch cannot be compared; remove it"
 
 
 def _may_vary(key: str) -> bool:

@@ -1,13 +1,13 @@
 """A study: everything that one params file declares."""
 
 import json
-from collections.abc import Mapping
-from typing import Annotated, Self
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Annotated
 
-from pydantic import Field, JsonValue, ValidationError, ValidationInfo, model_validator
+from pydantic import Field, JsonValue, ValidationError
 from pydantic_core import to_jsonable_python
 
-from m2pt.config.base import MODALITIES, RANDOM, Frozen, Name
+from m2pt.config.base import MODALITIES, RANDOM, FaultsError, Frozen, Name
 from m2pt.config.data import DataConfig
 from m2pt.config.design import DesignConfig
 from m2pt.config.encoders import EncoderSource, LabelsSource, MaeSource, ProceduralSource, TrainedSource, has_seen_no_modality
@@ -19,6 +19,7 @@ from m2pt.config.modalities import InputsConfig
 from m2pt.config.model import ModelConfig
 from m2pt.config.pretrain import PretrainConfig
 from m2pt.config.search import SearchConfig
+from m2pt.config.spelling import suggestion
 from m2pt.config.sweep import SweepConfig
 from m2pt.config.tasks import TaskConfig
 
@@ -69,34 +70,29 @@ class Study(Frozen):
     execution: ExecutionConfig = ExecutionConfig()
     """How runs are executed."""
 
-    @model_validator(mode="after")
-    def _targets_exist(self) -> Self:
-        for name in self.tasks:
-            if name in MODALITIES:
-                raise ValueError(f"tasks.{name}: a task must not have the name of a modality; choose another name")
-        for name in self.sweep.targets:
-            if name not in self.tasks and name not in MODALITIES:
-                known = ", ".join([*self.tasks, *MODALITIES])
-                raise ValueError(f"sweep.targets: there is no task or modality named {name!r}; known: {known}")
-        if len({part.name for part in self.parts}) != len(self.parts):
-            raise ValueError("parts: two parts have the same name; rename one")
-        self.expanded()
-        return self
-
     def expanded(self) -> "dict[str, Study]":
         """The study that each part is, by name; a study without parts is its own only part, with an empty name.
 
         Raises:
-            ValueError: a part changes a key that does not exist, or sets an impossible value.
+            FaultsError: a part changes a key that does not exist, or sets an impossible value; the faults of all parts are told.
 
         """
-        return {part.name: self.changed(part.changes, f"parts.{part.name}.set") for part in self.parts} or {"": self}
+        studies: dict[str, Study] = {}
+        faults: list[str] = []
+        for part in self.parts:
+            try:
+                studies[part.name] = self.changed(part.changes, f"parts.{part.name}.set")
+            except FaultsError as error:
+                faults += error.sentences
+        if faults:
+            raise FaultsError(faults)
+        return studies or {"": self}
 
     def changed(self, changes: Mapping[str, JsonValue], where: str) -> "Study":
         """The study without parts and search, with other values at some dotted keys; errors begin with `where`.
 
         Raises:
-            ValueError: a key does not exist, or a value is impossible.
+            FaultsError: a key does not exist, or a value is impossible.
 
         """
         raw = self.model_dump(mode="json", exclude={"parts", "search"}, by_alias=True)
@@ -108,12 +104,13 @@ class Study(Frozen):
                     section.setdefault(step, {})  # the recipe of the task has the section
                 section = section.get(step) if isinstance(section, dict) else None
             if not isinstance(section, dict):
-                raise ValueError(f"{where}.{key}: there is no section {'.'.join(path)!r}")
+                raise FaultsError([f"{where}.{key}: there is no section {'.'.join(path)!r}"])
             section[last] = value
         try:
             return Study.model_validate_json(json.dumps(raw), context=_CHANGED)
         except ValidationError as error:
-            raise ValueError(f"{where}: {'; '.join(faults_of(error))}") from error
+            faults = faults_of(error, Study)
+            raise FaultsError([f"{where}{'.' if _is_about(fault, changes) else ': '}{fault}" for fault in faults]) from error
 
     def value_of(self, key: str) -> JsonValue:
         """The value at a dotted key, also where it is the default; None if there is none."""
@@ -126,25 +123,6 @@ class Study(Frozen):
         plain: JsonValue = to_jsonable_python(value)
         return plain
 
-    @model_validator(mode="after")
-    def _encoders_exist(self) -> Self:
-        if RANDOM in self.encoders:
-            raise ValueError(f"encoders.{RANDOM}: the name is taken by the built-in random initialisation; choose another")
-        for key in ("target_encoder", "auxiliary_encoder"):
-            name = getattr(self.sweep, key)
-            if name not in self.encoders and name != RANDOM:
-                known = ", ".join([*self.encoders, RANDOM])
-                raise ValueError(f"sweep.{key}: there is no encoder named {name!r}; known: {known}")
-        if isinstance(self.encoders.get(self.sweep.target_encoder), ProceduralSource):
-            raise ValueError(
-                f"sweep.target_encoder: {self.sweep.target_encoder!r} is of kind procedural and has no tokenizer to start from; "
-                "name an encoder of another kind"
-            )
-        for name, source in self.encoders.items():
-            if isinstance(source, LabelsSource) and not isinstance(self.encoders.get(source.start), MaeSource):
-                raise ValueError(f"encoders.{name}.start: {source.start!r} must name an encoder of kind mae")
-        return self
-
     @property
     def replicates(self) -> int | None:
         """How many replicates of its encoders the study has: as many as an encoder has `seeds`; None if none has `seeds`.
@@ -154,95 +132,140 @@ class Study(Frozen):
         listed = (source.seeds for source in self.encoders.values() if isinstance(source, TrainedSource))
         return next((len(seeds) for seeds in listed if seeds is not None), None)
 
-    @model_validator(mode="after")
-    def _replicates_fit(self) -> Self:
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`; a study with other values (`changed`) was checked as a whole before."""
+        own = [*self._names_that_do_not_exist(), *self._replicates_that_do_not_fit(), *self._encoders_that_saw_a_modality()]
+        yield from own
+        try:
+            parts = self.expanded()
+        except FaultsError as error:
+            yield from (sentence for sentence in error.sentences if sentence.partition(".set: ")[2] not in own)
+            return
+        if own:
+            return
+        yield from self._tuning_seeds_used_twice([part.sweep for part in parts.values()])
+        if context != _CHANGED:
+            yield from self._replicates_out_of_balance(parts)
+            yield from self._questions_without_runs([part.sweep for part in parts.values()])
+        if self.search is not None:
+            yield from self._search_that_does_not_fit(self.search)
+
+    def _names_that_do_not_exist(self) -> Iterator[str]:
+        for name in self.tasks:
+            if name in MODALITIES:
+                yield f"tasks.{name}: a task must not have the name of a modality; choose another name"
+        known = [*self.tasks, *MODALITIES]
+        for number, name in enumerate(self.sweep.targets):
+            if name not in known:
+                yield f"sweep.targets[{number}]: there is no task or modality named {name!r}{_known(name, known)}"
+        for number, part in enumerate(self.parts):
+            if part.name in [other.name for other in self.parts[:number]]:
+                yield f"parts[{number}].name: two parts are named {part.name!r}; rename one"
+        if RANDOM in self.encoders:
+            yield f"encoders.{RANDOM}: the name is taken by the built-in random initialisation; choose another"
+        known = [*self.encoders, RANDOM]
+        for key in ("target_encoder", "auxiliary_encoder"):
+            name = getattr(self.sweep, key)
+            if name not in known:
+                yield f"sweep.{key}: there is no encoder named {name!r}{_known(name, known)}"
+        if isinstance(self.encoders.get(self.sweep.target_encoder), ProceduralSource):
+            yield (
+                f"sweep.target_encoder: {self.sweep.target_encoder!r} is of kind procedural and has no tokenizer to start from; "
+                "name an encoder of another kind"
+            )
+        known = [name for name, source in self.encoders.items() if isinstance(source, MaeSource)]
+        for name, source in self.encoders.items():
+            if isinstance(source, LabelsSource) and source.start not in known:
+                fault = f"encoders.{name}.start: {source.start!r} must name an encoder of kind mae"
+                yield fault + _known(source.start, known, others=self.encoders)
+
+    def _replicates_that_do_not_fit(self) -> Iterator[str]:
         first = None
         for name, source in self.encoders.items():
             if not isinstance(source, TrainedSource):
                 continue
             start = self.encoders.get(source.start) if isinstance(source, LabelsSource) else None
             if source.seeds is None and isinstance(start, MaeSource) and start.seeds is not None:
-                raise ValueError(
+                yield (
                     f"encoders.{name}: the encoder that it starts from has {len(start.seeds)} seeds, so it is trained as often; "
                     f"give it as many seeds, one for each start"
                 )
             if source.seeds is not None and first is not None and len(source.seeds) != first[1]:
-                raise ValueError(
+                yield (
                     f"encoders.{name}.seeds: {len(source.seeds)} seeds, but encoders.{first[0]} has {first[1]}; "
                     "all encoders with seeds need the same number"
                 )
             first = first or (None if source.seeds is None else (name, len(source.seeds)))
-        return self
 
-    @model_validator(mode="after")
-    def _replicates_are_balanced(self, info: ValidationInfo) -> Self:
-        count = self.replicates
-        if count is None or info.context == _CHANGED:
-            return self
-        for name, part in self.expanded().items():
+    def _encoders_that_saw_a_modality(self) -> Iterator[str]:
+        name, known = self.sweep.no_modality_encoder, [*self.encoders, RANDOM]
+        if name is not None and not has_seen_no_modality(self.encoders, name):
+            which = [other for other in self.encoders if has_seen_no_modality(self.encoders, other)]
+            yield (
+                f"sweep.no_modality_encoder: {name!r} is no encoder that was pretrained on noise (data: noise), further from it "
+                f"with random labels (labels: random), or on brackets (kind: procedural)"
+                f"{_known(name, which, others=known)}"
+            )
+
+    def _replicates_out_of_balance(self, parts: "Mapping[str, Study]") -> Iterator[str]:
+        if (count := self.replicates) is None:
+            return
+        for name, part in parts.items():
             seeds = len(part.sweep.seeds)
             if part.sweep.encoder_seeds == "paired" and seeds % count:
                 where = f"parts.{name}.set.sweep.seeds" if name else "sweep.seeds"
-                raise ValueError(
+                yield (
                     f"{where}: {seeds} seed{'s' if seeds > 1 else ''} cannot be paired evenly with {count} seeds of the "
                     f"encoders; give a multiple of {count}, or set sweep.encoder_seeds: crossed"
                 )
             if self.design.seeds == "sequential" and (part.sweep.encoder_seeds == "crossed" or seeds != count):
-                raise ValueError(
+                yield (
                     f"design.seeds: a sequential design adds draws that share nothing, but {seeds} fine-tuning seeds share "
                     f"{count} seeds of the encoders; give each its own (encoders.NAME.seeds, sweep.encoder_seeds: paired), or "
                     "one seed to all"
                 )
-        return self
 
-    @model_validator(mode="after")
-    def _questions_have_runs(self, info: ValidationInfo) -> Self:
-        if not self.design.questions or info.context == _CHANGED:
-            return self
-        sweeps = [part.sweep for part in self.expanded().values()]
-        for question in self.design.questions:
+    def _questions_without_runs(self, sweeps: Sequence[SweepConfig]) -> Iterator[str]:
+        for number, question in enumerate(self.design.questions):
             needed = {question.method, question.over} - {None}
             if not any(needed <= set(sweep.methods) for sweep in sweeps):
                 names = " and ".join(sorted(filter(None, needed)))
-                raise ValueError(f"design.questions: a question needs runs of {names} together; add them to sweep.methods")
-        return self
+                yield f"design.questions[{number}]: a question needs runs of {names} together; add them to sweep.methods"
 
-    @model_validator(mode="after")
-    def _tuning_has_seeds_of_its_own(self) -> Self:
-        sweeps = [part.sweep for part in self.expanded().values()] if self.parts else [self.sweep]
+    @staticmethod
+    def _tuning_seeds_used_twice(sweeps: Sequence[SweepConfig]) -> Iterator[str]:
         tuned = {seed for sweep in sweeps if sweep.tune is not None for seed in sweep.tune.seeds}
         if shared := sorted(tuned & {seed for sweep in sweeps for seed in sweep.seeds}):
-            listed = f"{', '.join(map(str, shared))} {'are' if len(shared) > 1 else 'is'}"
-            raise ValueError(
-                f"sweep.tune.seeds: {listed} also in sweep.seeds; the chosen rates need seeds that no tuning run has used"
-            )
-        return self
+            also = _also(shared)
+            yield f"sweep.tune.seeds: {also} in sweep.seeds; the chosen rates need seeds that no tuning run has used"
 
-    @model_validator(mode="after")
-    def _has_seen_no_modality(self) -> Self:
-        name = self.sweep.no_modality_encoder
-        if name is not None and not has_seen_no_modality(self.encoders, name):
-            which = [other for other in self.encoders if has_seen_no_modality(self.encoders, other)]
-            raise ValueError(
-                f"sweep.no_modality_encoder: {name!r} is no encoder that was pretrained on noise (data: noise), further from it "
-                f"with random labels (labels: random), or on brackets (kind: procedural); known: {', '.join(which) or 'none'}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _search_fits(self) -> Self:
-        if self.search is None:
-            return self
+    def _search_that_does_not_fit(self, search: SearchConfig) -> Iterator[str]:
         if self.sweep.tune is not None:
-            raise ValueError("search: cannot be combined with sweep.tune; give each a study file of its own")
+            yield "search: cannot be combined with sweep.tune; give each a study file of its own"
         if self.parts:
-            raise ValueError("search: cannot be combined with parts; give the search a study file of its own")
-        if shared := sorted(set(self.search.seeds) & set(self.sweep.seeds)):
-            listed = f"{', '.join(map(str, shared))} {'are' if len(shared) > 1 else 'is'}"
-            raise ValueError(f"search.seeds: {listed} also in sweep.seeds; the chosen values need seeds that no trial has used")
-        if self.search.method not in self.sweep.methods:
-            raise ValueError(f"search.method: {self.search.method} is not in sweep.methods; add it there")
-        for key, values in self.search.ranges.items():
+            yield "search: cannot be combined with parts; give the search a study file of its own"
+        if shared := sorted(set(search.seeds) & set(self.sweep.seeds)):
+            yield f"search.seeds: {_also(shared)} in sweep.seeds; the chosen values need seeds that no trial has used"
+        if search.method not in self.sweep.methods:
+            yield f"search.method: {search.method} is not in sweep.methods; add it there"
+        for key, values in search.ranges.items():
             for value in values.samples:
-                self.changed({key: value}, "search.ranges")
-        return self
+                try:
+                    self.changed({key: value}, "search.ranges")
+                except FaultsError as error:
+                    yield from error.sentences
+                    break
+
+
+def _known(name: str, known: Sequence[str], others: Collection[str] = ()) -> str:
+    """What a name can be, and what it was meant to be unless it is one of `others`, which is no slip of the pen."""
+    return f"; known: {', '.join(known) or 'none'}{'' if name in others else suggestion(name, known)}"
+
+
+def _also(seeds: Sequence[int]) -> str:
+    return f"{', '.join(map(str, seeds))} {'are' if len(seeds) > 1 else 'is'} also"
+
+
+def _is_about(fault: str, changes: Mapping[str, JsonValue]) -> bool:
+    """Whether a sentence begins with one of the changed keys, or with one below it."""
+    return any(fault.startswith((f"{key}:", f"{key}.", f"{key}[")) for key in changes)

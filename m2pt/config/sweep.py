@@ -1,10 +1,11 @@
 """The grid of runs of a study."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from m2pt.config.base import MODALITIES, Frozen, Modality, Name, NonNegative, Setting, Tuning
+from m2pt.config.base import MODALITIES, Frozen, Modality, Name, NonNegative, Setting, Tuning, repeated
 from m2pt.config.methods import CORE_METHODS, MethodName
 from m2pt.config.tune import TuneConfig
 
@@ -41,10 +42,6 @@ class SweepConfig(Frozen):
     """Which runs use which replicate of encoders that have `seeds`. `paired`: the i-th of `seeds` uses replicate i, and after the
     last one the first again. `crossed`: every seed is run with every replicate."""
 
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        for key in ("seeds", "targets", "auxiliaries", "methods", "settings", "tunings"):
-            values = getattr(self, key)
-            if len(set(values)) != len(values):
-                raise ValueError(f"{key} must not repeat a value")
-        return self
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
+        yield from repeated(self, "seeds", "targets", "auxiliaries", "methods", "settings", "tunings")

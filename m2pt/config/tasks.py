@@ -1,8 +1,9 @@
 """Targets that are published data sets."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue
 
 from m2pt.config.base import Fraction, Frozen, Goal, Modality, Name, Tuning
 from m2pt.config.datasets import Dataset
@@ -41,13 +42,10 @@ class TaskConfig(Frozen):
     max_unreadable: Fraction | None = None
     """Largest share of each split that may be skipped; without the key, 0.01."""
 
-    @model_validator(mode="after")
-    def _skips(self) -> Self:
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
         if self.max_unreadable is not None and self.unreadable == "fail":
-            raise ValueError(
-                "max_unreadable limits what is skipped, but nothing is skipped; set unreadable to skip, or remove max_unreadable"
-            )
-        return self
+            yield "max_unreadable: limits what is skipped, but nothing is skipped; set unreadable to skip, or remove this key"
 
     @property
     def most_unreadable(self) -> float | None:

@@ -1,12 +1,13 @@
 """The tuning of a sweep: the rates that each arm is trained with on seeds of their own, before fresh seeds compare the arms."""
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise, product
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from m2pt.config.base import Frozen, NonNegative, PositiveFloat
+from m2pt.config.base import Frozen, NonNegative, PositiveFloat, repeated
 
 Rates = tuple[float, float | None]
 """A learning rate, and the factor on the learning rate of the scales (None: that of the study file)."""
@@ -28,14 +29,15 @@ class TuneConfig(Frozen):
     seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
     """Seeds of the tuning runs; none of them may be in `sweep.seeds`."""
 
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        for key in ("learning_rates", "scale_lr_multiples", "seeds"):
-            values = getattr(self, key)
-            if len(set(values)) != len(values):
-                raise ValueError(f"{key} must not repeat a value")
-        self.grid(has_scales=False)
-        return self
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
+        twice = list(repeated(self, "learning_rates", "scale_lr_multiples", "seeds"))
+        yield from twice
+        if not twice:
+            try:
+                self.grid(has_scales=False)
+            except ValueError as error:
+                yield str(error)
 
     @property
     def trials(self) -> int:

@@ -76,7 +76,7 @@ def read_model(path: Path, model: type[M]) -> M:
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        fault = f"is damaged, or was not written by this version of m2pt ({'; '.join(faults_of(error))})"
+        fault = f"is damaged, or was not written by this version of m2pt ({'; '.join(faults_of(error, model))})"
         raise UserError(f"{path}: {fault}; delete the folder {path.parent} and run again.") from error
 
 

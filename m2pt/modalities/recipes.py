@@ -7,7 +7,9 @@ from typing import TypeVar
 from pydantic import JsonValue, ValidationError
 
 from m2pt.config import FinetuneConfig, Frozen, InputConfig, TaskConfig, Tuning, UserError, refuses_unknown
+from m2pt.config.base import FaultyKeysError
 from m2pt.config.faults import faults_of
+from m2pt.config.spelling import suggestion
 from m2pt.modalities.registry import SPECS
 
 T = TypeVar("T", bound=Frozen)
@@ -26,7 +28,8 @@ def resolve(name: str, task: TaskConfig, tuning: Tuning) -> tuple[InputConfig, F
     chosen = task.recipes[tuning]
     if chosen not in known:
         raise UserError(
-            f"tasks.{name}.recipes.{tuning}: there is no recipe {chosen!r}; known for {task.modality}: {', '.join(known)}."
+            f"tasks.{name}.recipes.{tuning}: there is no recipe {chosen!r}; known for {task.modality}: {', '.join(known)}"
+            f"{suggestion(chosen, known) or '.'}"
         )
     recipe = known[chosen]
     if recipe.goal != task.goal:
@@ -47,7 +50,7 @@ def _changed(config: T, changes: dict[str, JsonValue], key: str) -> T:
     try:
         return type(config).model_validate_json(json.dumps(_merged(config.model_dump(mode="json"), changes)))
     except ValidationError as error:
-        raise UserError(f"{'; '.join(faults_of(error, key))}.") from error
+        raise FaultyKeysError(faults_of(error, type(config), key)) from error
 
 
 def _merged(values: Mapping[str, JsonValue], changes: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

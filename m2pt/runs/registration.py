@@ -126,8 +126,8 @@ def read_registration(path: Path) -> Registration | None:
         raise unreadable(path, error) from error
     except ValidationError as error:
         raise UserError(
-            f"{path}: is no registration of this version of m2pt ({'; '.join(faults_of(error))}); restore the file from version "
-            "control, or remove it, and the report calls its claims exploratory."
+            f"{path}: is no registration of this version of m2pt ({'; '.join(faults_of(error, Registration))}); restore the file "
+            "from version control, or remove it, and the report calls its claims exploratory."
         ) from error
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from m2pt.config import Study, UserError, value_words
+from m2pt.config.lines import Fault, told
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import DECLARED, Trial, with_trials
 from m2pt.training.startable import Known, Means, refusal
@@ -10,20 +11,24 @@ from pipelines.planning.grid import Fingerprints, part_specs
 
 
 def check(study: Study, source: str) -> None:
-    """Try both ends of each range, or all its choices, with the declared values elsewhere.
+    """Raise `UserError` if a value of a range makes no runs, or a run that cannot start; `source` names the file."""
+    if sentences := impossible_values(study):
+        raise UserError(told(source, [Fault(None, sentence) for sentence in sentences]))
 
-    What keeps the declared study from starting too, such as a compiler that this machine lacks, is not the range's fault.
 
-    Args:
-        study: the study.
-        source: the name of its file.
+def impossible_values(study: Study) -> list[str]:
+    """A sentence for each value of a range that makes no runs, or a run that cannot start.
+
+    Both ends of each range, or all its choices, are tried, with the declared values elsewhere. What keeps the declared study from
+    starting too, such as a compiler that this machine lacks, is not the range's fault.
 
     Raises:
-        UserError: a value makes no runs, or a run that cannot start.
+        UserError: runs are impossible.
 
     """
     if study.search is None:
-        return
+        return []
+    sentences: dict[str, None] = {}
     values = [(key, value) for key, of_key in study.search.ranges.items() for value in of_key.ends]
     trials = [Trial(number, {key: value}) for number, (key, value) in enumerate(values)]
     parts = trial_specs(study, trials)
@@ -31,16 +36,18 @@ def check(study: Study, source: str) -> None:
     usual = {refusal(spec, means, _known(study, spec)) for spec in parts[DECLARED]}
     for (key, value), trial in zip(values, trials, strict=True):
         if not parts[trial.name]:
-            raise UserError(
-                f"{source}: search.method: {study.search.method} has no runs in this sweep when {key} is {value_words(value)}; "
-                "give it auxiliaries (sweep.auxiliaries), or choose another method."
-            )
+            sentences[
+                f"search.method: {study.search.method} has no runs in this sweep when {key} is {value_words(value)}; "
+                "give it auxiliaries (sweep.auxiliaries), or choose another method"
+            ] = None
         for spec in parts[trial.name]:
             if (reason := refusal(spec, means, _known(study, spec))) not in usual | {None}:
-                raise UserError(
-                    f"{source}: search.ranges.{key}: with {value_words(value)}, a run on {spec.target} could not start "
-                    f"({str(reason).rstrip('.')}); narrow the range."
-                )
+                sentences[
+                    f"search.ranges.{key}: with {value_words(value)}, a run on {spec.target} could not start "
+                    f"({str(reason).rstrip('.')}); narrow the range"
+                ] = None
+                break
+    return list(sentences)
 
 
 def trial_specs(study: Study, trials: Sequence[Trial]) -> dict[str, list[RunSpec]]:

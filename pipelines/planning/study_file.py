@@ -1,13 +1,18 @@
 """Reads a study file for a command and refuses what its runs would ignore or could not load."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from m2pt.config import RANDOM, FileSource, Study, UserError
-from m2pt.config.study_file import load_study
+from m2pt.config.base import FaultyKeysError
+from m2pt.config.lines import Fault, told
+from m2pt.config.study_file import read_study
+from m2pt.modalities.recipes import resolve
 from m2pt.modalities.registry import dataset
-from pipelines.planning import search_ranges
 from pipelines.planning.grid import encoders_used, input_forms
-from pipelines.planning.unused_keys.check import refuse_unused_keys
+from pipelines.planning.search_ranges import impossible_values
+from pipelines.planning.unused_keys.check import unused_keys
 
 
 def load(file: str | Path) -> Study:
@@ -16,53 +21,97 @@ def load(file: str | Path) -> Study:
     Raises:
         UserError: as `m2pt.config.study_file.load_study`; or a key changes no run; or a method needs an encoder that is not
             declared; or a target cannot start from its encoder, or has no validation data by which its rates could be chosen; or
-            the range of a search reaches values that make no run or one that cannot start.
+            the range of a search reaches values that make no run or one that cannot start. All of them are told with their lines.
 
     """
-    study = load_study(file)
-    check(study, str(file))
-    return study
+    read = read_study(file)
+    return read.require(*(faults(read.study) if read.study is not None else ()))
 
 
 def check(study: Study, source: str) -> None:
-    """Raise `UserError` as `load`; `source` names the file."""
-    for name, part in study.expanded().items():
-        _require_encoders(part, f"{source}: parts.{name}" if name else source)
-        _require_loadable(part, source)
-        _require_validation(part, source)
-    refuse_unused_keys(study, source)
-    search_ranges.check(study, source)
+    """Raise `UserError` as `load`; `source` names the file, whose lines are not known."""
+    if wrong := faults(study):
+        raise UserError(told(source, [Fault(None, fault) for fault in wrong]))
 
 
-def _require_encoders(study: Study, source: str) -> None:
-    """Refuse methods whose auxiliaries the study does not declare; `source` names the file, and the part."""
+def faults(study: Study) -> list[str]:
+    """What keeps the runs of a study from being made, each in a sentence that begins with a key of its file."""
+    parts = study.expanded().items()
+    wrong = [_of_part(name, fault) for name, part in parts for fault in _recipes(part)]
+    if wrong:
+        return _once(wrong)  # without its recipes, a study has no runs that could be looked at
+    for name, part in parts:
+        wrong += [_of_part(name, fault) for fault in _encoders(part)]
+        wrong += [*_loadable(part), *_validation(part)]
+    if wrong:
+        return _once(wrong)
+    unused = unused_keys(study)
+    ignored = {fault.partition(":")[0] for fault in unused}  # their values need no further judgement
+    return [*unused, *(fault for fault in impossible_values(study) if fault.partition(":")[0] not in ignored)]
+
+
+def _once(wrong: list[str]) -> list[str]:
+    return list(dict.fromkeys(fault.rstrip(".") for fault in wrong))
+
+
+def _of_part(name: str, fault: str) -> str:
+    """A fault of a part, which names it."""
+    return f"parts.{name}: {fault}" if name else fault
+
+
+def _sentences(check: Callable[[], object]) -> list[str]:
+    """The faults that a check raises; none if it raises nothing."""
     try:
-        encoders_used(study)
+        check()
+    except FaultyKeysError as error:
+        return list(error.sentences)
     except UserError as error:
-        raise UserError(f"{source}: {error}") from error
+        return [str(error)]
+    return []
 
 
-def _require_validation(study: Study, source: str) -> None:
-    """Refuse to tune the rates of a target whose data set has no validation data."""
+def _recipes(study: Study) -> list[str]:
+    """Recipes that do not exist, and values that they cannot have."""
+    wrong = []
+    for name, task in study.tasks.items():
+        for tuning in task.recipes:
+            wrong += _sentences(partial(resolve, name, task, tuning))
+    return wrong
+
+
+def _encoders(study: Study) -> list[str]:
+    """Methods whose auxiliaries the study does not declare, and encoders without the file that is to be loaded."""
+    if wrong := _sentences(partial(encoders_used, study)):
+        return wrong
+    used = [(encoder, study.encoders[encoder.source]) for encoder in encoders_used(study)]
+    return [
+        f"encoders.{encoder.source}.paths.{encoder.modality}: is missing, but the sweep uses this encoder; add its path"
+        for encoder, source in used
+        if isinstance(source, FileSource) and encoder.modality not in source.paths
+    ]
+
+
+def _validation(study: Study) -> Iterator[str]:
+    """Targets without validation data, whose rates cannot be tuned."""
     tasks = [name for name in study.sweep.targets if name in study.tasks] if study.sweep.tune is not None else []
     for name in tasks:
         task = study.tasks[name]
         if dataset(task.dataset).never_validates and task.holdout == 0:
-            raise UserError(
-                f"{source}: sweep.tune: the task {name} has no validation data to choose rates by; hold out part of its training "
-                f"data (tasks.{name}.holdout)."
+            yield (
+                f"sweep.tune: the task {name} has no validation data to choose rates by; hold out part of its training data "
+                f"(tasks.{name}.holdout)"
             )
 
 
-def _require_loadable(study: Study, source: str) -> None:
-    """Refuse a target of a published form that starts from an encoder trained here: those have the shared tokenizer."""
+def _loadable(study: Study) -> Iterator[str]:
+    """Targets of a published form that start from an encoder trained here: those have the shared tokenizer."""
     name = study.sweep.target_encoder
     if name == RANDOM or "pretrained" not in study.sweep.settings or isinstance(study.encoders[name], FileSource):
         return
     for target in study.sweep.targets:
         key = f"tasks.{target}" if target in study.tasks else f"inputs.{target}.form"
         if any(form.form == "published" for form in input_forms(study, target)):
-            raise UserError(
-                f"{source}: {key}: the tokenizer is of the published form, but sweep.target_encoder ({name}) is trained here in "
-                "the shared form; set sweep.target_encoder to an encoder of kind file, or start from scratch (sweep.settings)."
+            yield (
+                f"{key}: the tokenizer is of the published form, but sweep.target_encoder ({name}) is trained here in the shared "
+                "form; set sweep.target_encoder to an encoder of kind file, or start from scratch (sweep.settings)"
             )

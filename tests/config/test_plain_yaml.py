@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import re
 import warnings
 from pathlib import Path
 
@@ -74,8 +75,7 @@ def test_a_scalar_is_what_dvc_reads_or_is_refused_with_its_line(scalar, form):
     try:
         found = read_yaml(text, "params.yaml")
     except UserError as error:
-        assert str(error).startswith("params.yaml: line ")
-        assert "\n" not in str(error)
+        assert re.fullmatch(r"params\.yaml:\d+: .*\.", str(error))
         return
     assert same(found, by_dvc(text) or found)
     if "e" not in scalar.lower():  # exponents without point or sign are numbers in YAML 1.2 alone
@@ -96,7 +96,7 @@ def test_a_document_is_what_dvc_reads_or_is_refused(lines):
     try:
         found = read_yaml(text, "params.yaml")
     except UserError as error:
-        assert str(error).startswith("params.yaml: line ")
+        assert re.match(r"params\.yaml:\d+: .*\.$|params\.yaml: \d+ faults:\n  params\.yaml:\d+: ", str(error))
         return
     assert same(found, by_dvc(text)) or (not found and not by_dvc(text))
     assert same(found, by_pyyaml(text))
@@ -148,20 +148,20 @@ REFUSED = [
 @pytest.mark.parametrize(("value", "problem"), REFUSED)
 def test_what_is_refused_and_where(value, problem):
     line = 5 if "document" in problem else 4
-    with pytest.raises(UserError, match=rf"^p\.yaml: line {line}: .*{problem}"):
+    with pytest.raises(UserError, match=rf"^p\.yaml:{line}: .*{problem}"):
         read_yaml(f"# a study\na: 1\n\nb: {value}\n", "p.yaml")
 
 
 def test_directives_are_refused():
-    with pytest.raises(UserError, match="line 1: directives"):
+    with pytest.raises(UserError, match="yaml:1: directives"):
         read_yaml("%YAML 1.1\n---\na: b\n", "p.yaml")
 
 
 def test_seeds_with_leading_zeros_are_refused_in_a_study():
-    text = "study: tiny\nencoders: {mae: {kind: mae}}\nsweep:\n  seeds: [010, 011]\n"
-    assert by_pyyaml(text)["sweep"]["seeds"] == [8, 9]
+    text = "study: tiny\nencoders: {mae: {kind: mae}}\nsweep:\n  seeds: [010, 11]\n"
+    assert by_pyyaml(text)["sweep"]["seeds"] == [8, 11]
     assert by_dvc(text)["sweep"]["seeds"] == [10, 11]
-    with pytest.raises(UserError, match=r"^params\.yaml: line 4: 010 means different things"):
+    with pytest.raises(UserError, match=r"^params\.yaml:4: 010 means different things"):
         parse_study(text, "params.yaml")
 
 

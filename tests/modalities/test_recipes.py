@@ -59,7 +59,7 @@ def test_what_a_task_cannot_change_is_told_by_its_key_in_the_words_of_the_schema
     probe = study.tasks["imagenet"].model_copy(update={"finetune": {"head": "mean"}})
     with pytest.raises(UserError) as caught:
         resolve("imagenet", probe, "fix")
-    assert str(caught.value) == "tasks.imagenet.finetune: norm_rows is for the head class_token, not for mean."
+    assert str(caught.value) == "tasks.imagenet.finetune.norm_rows: is for the head class_token, not for mean; leave it out."
 
 
 def test_the_release_of_the_video_recipe_is_said_to_read_past_the_pathway_in_attention():

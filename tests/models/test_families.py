@@ -24,7 +24,7 @@ def test_the_default_family_is_no_part_of_an_id_and_is_read_from_records_without
 
 def test_an_unknown_family_is_refused_with_the_known_ones():
     text = "study: a\nencoders: {mae: {kind: mae}}\nsweep: {seeds: [0]}\nmodel: {family: convnet}\n"
-    with pytest.raises(UserError, match=r"^a\.yaml: model\.family: input should be 'vit' \(got \"convnet\"\)\.$"):
+    with pytest.raises(UserError, match=r"^a\.yaml:\d+: model\.family: must be vit \(got \"convnet\"\)\.$"):
         parse_study(text, "a.yaml")
 
 

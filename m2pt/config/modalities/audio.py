@@ -1,11 +1,9 @@
 """The sections of sounds: the form in which they reach the tokenizer, and their augmentation on published data sets."""
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal
 
-from pydantic import model_validator
-
-from m2pt.config.base import Form, Fraction, Goal, NonNegative, Positive, PositiveFloat, require_divisible
+from m2pt.config.base import Form, Fraction, Goal, NonNegative, Positive, PositiveFloat, not_divisible
 from m2pt.config.modalities.section import AugmentSection, InputSection
 
 Stereo = Literal["first", "mean"]
@@ -34,9 +32,9 @@ class AudioInput(InputSection):
     std: PositiveFloat = 3.0
     """What the filterbank is divided by."""
 
-    @model_validator(mode="after")
-    def _divisible(self) -> Self:
-        return require_divisible(self, ("frames", "patch"), ("mels", "patch"))
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
+        yield from not_divisible(self, ("frames", "patch"), ("mels", "patch"))
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

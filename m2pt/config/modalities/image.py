@@ -1,11 +1,9 @@
 """The sections of images: the form in which they reach the tokenizer, and their augmentation on published data sets."""
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal
 
-from pydantic import model_validator
-
-from m2pt.config.base import Form, Fraction, Goal, NonNegativeFloat, Positive, PositiveFloat, require_divisible
+from m2pt.config.base import Form, Fraction, Goal, NonNegativeFloat, Positive, PositiveFloat, not_divisible
 from m2pt.config.modalities.section import AugmentSection, Channels, InputSection
 
 
@@ -26,9 +24,9 @@ class ImageInput(InputSection):
     std: Channels = (0.5,)
     """What pixels are divided by: one value, or one per channel."""
 
-    @model_validator(mode="after")
-    def _divisible(self) -> Self:
-        return require_divisible(self, ("size", "patch"))
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
+        yield from not_divisible(self, ("size", "patch"))
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -1,9 +1,7 @@
 """The sections of point clouds: the form in which they reach the tokenizer, and their augmentation on published data sets."""
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
-
-from pydantic import model_validator
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal
 
 from m2pt.config.base import Goal, NonNegativeFloat, Positive, PositiveFloat
 from m2pt.config.modalities.section import AugmentSection, InputSection
@@ -29,14 +27,13 @@ class PointInput(InputSection):
     """In farthest-point sampling, skip points within |p|² <= 1e-3 of the origin, as the CUDA kernel of PointNet++ and
     Point-MAE does."""
 
-    @model_validator(mode="after")
-    def _enough_points(self) -> Self:
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
         for key in ("groups", "neighbours"):
             if getattr(self, key) > self.points:
-                raise ValueError(f"{key} ({getattr(self, key)}) must not exceed points ({self.points})")
+                yield f"{key}: {getattr(self, key)} must not exceed points ({self.points})"
         if self.thinned is not None and self.thinned < self.points:
-            raise ValueError(f"points ({self.points}) must not exceed thinned ({self.thinned})")
-        return self
+            yield f"points: {self.points} must not exceed thinned ({self.thinned})"
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -1,11 +1,9 @@
 """The sections of videos: the form in which they reach the tokenizer, and their augmentation on published data sets."""
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal, Self, get_args
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal, get_args
 
-from pydantic import model_validator
-
-from m2pt.config.base import Fraction, Goal, Positive, PositiveFloat, require_divisible
+from m2pt.config.base import Fraction, Goal, Positive, PositiveFloat, not_divisible
 from m2pt.config.modalities.section import AugmentSection, Channels, InputSection
 
 
@@ -34,9 +32,9 @@ class VideoInput(InputSection):
     std: Channels = (0.5,)
     """What pixels are divided by: one value, or one per channel."""
 
-    @model_validator(mode="after")
-    def _divisible(self) -> Self:
-        return require_divisible(self, ("frames", "tubelet"), ("size", "patch"))
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
+        yield from not_divisible(self, ("frames", "tubelet"), ("size", "patch"))
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from itertools import groupby
 from pydantic import BaseModel, JsonValue
 
 from m2pt.config import MODALITIES, RANDOM, FileSource, Frozen, Study, UserError
+from m2pt.config.lines import Fault, told
 from m2pt.runs.trials import with_encoders
 from pipelines.planning.grid import data_used
 from pipelines.planning.unused_keys.reasons import (
@@ -35,6 +36,12 @@ SWEEP_KEYS = (
 
 def refuse_unused_keys(study: Study, source: str) -> None:
     """Raise `UserError` if a key of a study, a part or a search changes no run; `source` names the file."""
+    if sentences := unused_keys(study):
+        raise UserError(told(source, [Fault(None, sentence) for sentence in sentences]))
+
+
+def unused_keys(study: Study) -> list[str]:
+    """A sentence on the keys of a study, a part or a search that change no run; one for those that do so for the same reason."""
     variations: list[Variation] = []
     in_parts: list[UnusedKey] = []
     for name, changes in [(part.name, part.changes) for part in study.parts] or [("", {})]:
@@ -44,9 +51,8 @@ def refuse_unused_keys(study: Study, source: str) -> None:
         in_parts += _in_part(changed, name, changes, used)
     variations += [(values, used_by_runs(study.changed(values, "search.ranges"))) for values in _range_ends(study)]
     unused = [*_in_file(study, variations), *in_parts, *_in_search(study)]
-    if unused:
-        same = groupby(unused, key=lambda item: (item.reason.why, item.runs_of, bool(item.reason.instead)))
-        raise UserError(f"{source}: {'; '.join(sentence(list(items)) for _, items in same)}.")
+    same = groupby(unused, key=lambda item: (item.reason.why, item.runs_of, bool(item.reason.instead)))
+    return [sentence(list(items)) for _, items in same]
 
 
 def _in_file(study: Study, variations: Sequence[Variation]) -> Iterator[UnusedKey]:

@@ -205,10 +205,10 @@ def test_parts_share_the_runs_that_are_equal_and_tasks_take_their_recipes():
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("pathway.order: reversed", "pathway.ordre: reversed", "parts.reversed.set: pathway.ordre"),
+        ("pathway.order: reversed", "pathway.ordre: reversed", "parts.reversed.set.pathway.ordre: unknown key; did you mean"),
         ("pathway.order: reversed", "nothing.order: reversed", "parts.reversed.set.nothing.order: there is no section 'nothing'"),
-        ("name: reversed", "name: main", "parts: two parts have the same name"),
-        ("targets: [toy]", "targets: [tooy]", "sweep.targets: there is no task or modality named 'tooy'"),
+        ("name: reversed", "name: main", "parts[1].name: two parts are named 'main'; rename one"),
+        ("targets: [toy]", "targets: [tooy]", "sweep.targets[0]: there is no task or modality named 'tooy'"),
         ("dataset: ade20k", "dataset: ade21k", "tasks.scenes.dataset"),
     ],
 )

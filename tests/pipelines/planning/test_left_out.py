@@ -250,7 +250,7 @@ def test_nothing_left_to_train_or_to_score_is_one_sentence(videos: Path) -> None
 
 def test_a_share_is_refused_where_nothing_is_skipped(videos: Path) -> None:
     video_task(", max_unreadable: 0.1")
-    with pytest.raises(UserError, match="max_unreadable limits what is skipped, but nothing is skipped"):
+    with pytest.raises(UserError, match="max_unreadable: limits what is skipped, but nothing is skipped"):
         load_study("holes.yaml")
 
 

@@ -95,7 +95,7 @@ def test_a_method_without_its_encoder_is_refused():
 def test_an_encoder_that_has_seen_a_modality_is_refused(name):
     with pytest.raises(UserError) as caught:
         study(no_modality_encoder=name)
-    sentence = f"without.yaml: sweep.no_modality_encoder: '{name}' is no encoder that was pretrained on noise"
+    sentence = f"without.yaml:37: sweep.no_modality_encoder: '{name}' is no encoder that was pretrained on noise"
     assert str(caught.value).startswith(sentence)
     assert "known: noise, random-labels, brackets" in str(caught.value)
 

@@ -197,7 +197,7 @@ def test_what_a_method_misses_is_told_with_the_file_and_the_part() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("seeds: [10, 11]", "seed: 1, seeds: [10, 11]", "encoders.mae: has both seed and seeds; keep one of them"),
+        ("seeds: [10, 11]", "seed: 1, seeds: [10, 11]", "encoders.mae.seeds: seed is set too; keep one of them"),
         (
             "seeds: [10, 11]",
             "seeds: [10]",

@@ -315,7 +315,7 @@ execution: {devices: cpu}
         ("rivals.alignment_steps: {low: 1, high: 12, integer: true}", "alignment_steps: 12 must be less than the 12 steps"),
         ("finetune.samples: {low: 64, high: 200, integer: true}", "samples: 200 requested, but the train split of image"),
         ("finetune.warmup_epochs: {low: 0, high: 4}", "finetune.warmup_epochs: 4 must be less than the 4 epochs"),
-        ("finetune.mixing_rows: {low: 2, high: 8, integer: true}", "mixing_rows: input should be a multiple of 2 (got 3)"),
+        ("finetune.mixing_rows: {low: 2, high: 8, integer: true}", "mixing_rows: must be an even whole number above 0 (got 3)"),
     ],
 )
 def test_a_range_that_reaches_runs_which_cannot_start_is_refused_with_file_and_key(
@@ -325,7 +325,7 @@ def test_a_range_that_reaches_runs_which_cannot_start_is_refused_with_file_and_k
     assert main(["plan", "--study", "seek.yaml"]) == 2
     error = capsys.readouterr().err
     key = range_.partition(":")[0]
-    assert "seek.yaml: search.ranges" in error
+    assert "seek.yaml:10: search.ranges" in error
     assert key in error
     assert told in error
 

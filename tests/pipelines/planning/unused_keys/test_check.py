@@ -28,7 +28,8 @@ def refusal(name: str, edit: Edit) -> str:
     try:
         study_file.check(parse_study(edited(name, edit), name), name)
     except UserError as error:
-        assert "\n" not in str(error)
+        lines = str(error).splitlines()[1 if " faults:\n" in str(error) else 0 :]
+        assert all(line.startswith(name) and line.endswith(".") for line in map(str.strip, lines))
         return str(error)
     return ""
 
@@ -318,4 +319,4 @@ def test_every_command_refuses(command: str, tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     Path("one.yaml").write_text(edited("params", lambda study: study["rivals"].update(mix=0.3)))
     assert main([command, "--study", "one.yaml"]) == 2
-    assert "m2pt: one.yaml: rivals.mix: changes no run of this study" in capsys.readouterr().err
+    assert "m2pt: one.yaml:106: rivals.mix: changes no run of this study" in capsys.readouterr().err

@@ -1,0 +1,67 @@
+"""The faults of a file as its author reads them: `FILE:LINE: KEY: what is wrong`, sorted by line."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault, without its final full stop, and its line (counted from 1); None where it is the fault of no line."""
+
+    line: int | None
+    sentence: str
+
+
+def told(source: str, faults: Sequence[Fault]) -> str:
+    """One sentence for one fault; for several, their number and a line for each."""
+    order = sorted(dict.fromkeys(faults), key=lambda fault: fault.line or 0)
+    lines = [f"{source}{'' if fault.line is None else f':{fault.line}'}: {_ended(fault.sentence)}" for fault in order]
+    return lines[0] if len(lines) == 1 else "\n".join([f"{source}: {len(lines)} faults:", *(f"  {line}" for line in lines)])
+
+
+def located(sentence: str, value: Any, lines: Mapping[tuple[str | int, ...], int]) -> Fault:
+    """A sentence that begins with a dotted key, with the line of that key, or of the innermost section around it.
+
+    `value` is the content of the file. In a key, an entry of a list is named by its number (`parts[0]`) or its name.
+    """
+    path = path_of(sentence, value)
+    while path and path not in lines:
+        path = path[:-1]
+    return Fault(lines[path] if path else None, sentence)
+
+
+def path_of(sentence: str, value: Any) -> tuple[str | int, ...]:
+    """The path in a document of the dotted key that a sentence begins with, as far as the document has it."""
+    path: tuple[str | int, ...] = ()
+    rest, going = sentence, True
+    while going:
+        step, rest = _step(rest, value)
+        if step is None:
+            return path
+        path, value = (*path, step), value[step]
+        going = rest.startswith((".", "["))
+        rest = rest.removeprefix(".")
+    return path
+
+
+def _step(text: str, value: Any) -> tuple[str | int | None, str]:
+    """The key or index of a value that a text begins with, and the rest of the text."""
+    if isinstance(value, dict):
+        for key in sorted(map(str, value), key=len, reverse=True):  # a key may itself have dots
+            if text.startswith((f"{key}:", f"{key}.", f"{key}[")):
+                return key, text[len(key) :]
+    if isinstance(value, list):
+        number = re.match(r"\[(\d+)\]", text)
+        if number and int(number.group(1)) < len(value):
+            return int(number.group(1)), text[number.end() :]
+        names = {item["name"]: index for index, item in enumerate(value) if isinstance(item, dict) and "name" in item}
+        for name, index in names.items():
+            if text.startswith((f"{name}:", f"{name}.")):
+                return index, text[len(str(name)) :]
+    return None, text
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."

@@ -1,0 +1,267 @@
+"""What is wrong with a study file is said in our words, for every key and every kind of bound that the schema has."""
+
+import json
+import re
+from typing import get_args
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from m2pt.config import Study, UserError
+from m2pt.config.faults import faults_of
+from m2pt.config.spelling import meant
+from m2pt.config.study_file import parse_study
+from m2pt.config.wanted import fields_of, form_of, words
+
+BASE = {
+    "study": "tiny",
+    "data": {"embedded": {}},
+    "encoders": {
+        "one": {"kind": "mae"},
+        "two": {"kind": "labels", "start": "one"},
+        "three": {"kind": "procedural"},
+        "four": {"kind": "file", "paths": {"image": "x"}, "reading": {"image": {"layout": "mae"}}},
+    },
+    "tasks": {"scenes": {"modality": "image", "dataset": "ade20k", "path": "x", "recipes": {"full": "a"}}},
+    "sweep": {
+        "seeds": [0],
+        "target_encoder": "one",
+        "auxiliary_encoder": "one",
+        "tune": {"learning_rates": [1, 2], "seeds": [9]},
+    },
+    "parts": [{"name": "a", "set": {}}],
+    "search": {"trials": 1, "seeds": [8], "ranges": {"pathway.scale_init": {"low": 0, "high": 1}}},
+    "design": {"questions": [{"method": "pathway"}]},
+}
+KINDS = ("image", "audio", "point", "video")
+WRONG = ["§", "", "x" * 80, -1, 0, 1, 3, 1.5, 1e9, float("inf"), True, None, [], {}, [[]], ["§"], [0, 0], [-1], [1.5], {"§": 1}]
+"""Each is wrong for most keys; what is right for a key is passed over."""
+
+FOREIGN = re.compile(
+    r"[Ii]nput should|[Ss]hould (be|have|match)|valid (integer|number|string|boolean|tuple|dict|list)|after validation"
+    r"|[Vv]alue error|Extra inputs|Field required|discriminator|[Uu]nable to|validator|instance of|annotated|Literal|tagged"
+)
+"""Words of pydantic."""
+
+
+def leaves(form, path=()):
+    """The path of every key of the schema, through the sections of `BASE` and every kind of augmentation."""
+    if form.is_model:
+        for name, field in fields_of(form).items():
+            yield (*path, name), field
+            yield from leaves(field, (*path, name))
+    for member in form.members:
+        yield from leaves(member, path)
+
+
+def document_with(path, value):
+    """`BASE` with one value; sections on the way are made."""
+    document = json.loads(json.dumps(BASE))
+    at = document
+    for step in path[:-1]:
+        at = at.setdefault(step, {}) if isinstance(at, dict) else at[step]
+        if not isinstance(at, dict | list):
+            return None
+    at[path[-1]] = value
+    return document
+
+
+def paths():
+    """Every key of a study file, those of named entries too."""
+    entries = {
+        "encoders": [("encoders", name) for name in BASE["encoders"]],
+        "tasks": [("tasks", "scenes")],
+        "parts": [("parts", 0)],
+    }
+    schema = fields_of(form_of(Study))
+    for path, _ in leaves(form_of(Study)):
+        if path[0] not in entries:
+            yield path
+    source, task, part = (
+        form_of(get_args(schema[name].kind)[place]) for name, place in (("encoders", 1), ("tasks", 1), ("parts", 0))
+    )
+    for name, declared in BASE["encoders"].items():
+        yield from (("encoders", name, *path) for path, _ in leaves(source.member_of(declared["kind"])))
+    yield from (("tasks", "scenes", *path) for path, _ in leaves(task))
+    yield from (("parts", 0, *path) for path, _ in leaves(part))
+    yield from [("encoders", "Not A Name"), ("encoders", "one"), ("encoders", "four", "paths", "smell"), ("tasks", "§")]
+    yield from [("search", "ranges", "pathway.scale_init"), ("encoders", "four", "reading", "image", "grid")]
+    yield from [("search", "ranges", "pathway.scale_init", key) for key in ("low", "high", "log", "integer", "choices", "§")]
+    yield from [("design", "questions", 0, key) for key in ("method", "over", "§")]
+
+
+PATHS = list(dict.fromkeys(paths()))
+
+
+def test_the_schema_is_walked():
+    assert len(PATHS) > 200
+    assert ("finetune", "augment", "crop_scale") in PATHS and ("inputs", "point", "thinned") in PATHS
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: ".".join(map(str, path)))
+def test_whatever_is_wrong_with_a_key_is_said_in_our_words_with_its_key(path):
+    said = 0
+    for value in WRONG:
+        document = document_with(path, value)
+        if document is None:
+            continue
+        if path[:2] == ("finetune", "augment") and len(path) > 2:
+            for kind in KINDS:
+                said += bool(sentences({**document, "finetune": {"augment": {**document["finetune"]["augment"], "kind": kind}}}))
+        said += bool(sentences(document))
+    assert said, "no value is wrong for this key"
+
+
+def sentences(document):
+    try:
+        Study.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        told = faults_of(error, Study)
+        for sentence in told:
+            assert not FOREIGN.search(sentence), sentence
+            assert re.match(r"[a-z][^:]*: \S", sentence), sentence
+            assert "\n" not in sentence
+        return told
+    return []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (("finetune", "epochs"), 0, "finetune.epochs: must be a whole number above 0 (got 0)"),
+        (("finetune", "warmup_steps"), -1, "finetune.warmup_steps: must be a whole number from 0 on (got -1)"),
+        (("finetune", "mixup"), -0.5, "finetune.mixup: must be a number from 0 on (got -0.5)"),
+        (("finetune", "drop_path"), 1, "finetune.drop_path: must be a number from 0 to below 1 (got 1)"),
+        (("finetune", "layer_decay"), 1.5, "finetune.layer_decay: must be a number above 0 and up to 1 (got 1.5)"),
+        (("finetune", "mixing_rows"), 3, "finetune.mixing_rows: must be an even whole number above 0 (got 3)"),
+        (("finetune", "norm_rows"), 1, "finetune.norm_rows: must be a whole number above 1 (got 1)"),
+        (("design", "planned"), 2, "design.planned: must be a whole number from 3 to 1000 (got 2)"),
+        (("rivals", "mix"), 1, "rivals.mix: must be a number above 0 and below 1 (got 1)"),
+        (("finetune", "samples"), "some", 'finetune.samples: must be a whole number above 0, or all (got "some")'),
+        (("finetune", "compiled"), "yes", 'finetune.compiled: must be true or false (got "yes")'),
+        (("finetune", "learning_rate"), float("inf"), "finetune.learning_rate: must be a number above 0 (got .inf)"),
+        (("data", "root"), 3, "data.root: must be a text (got 3)"),
+        (("model",), 3, "model: must be a section (keys with values) (got 3)"),
+        (("sweep", "seeds"), [], "sweep.seeds: must be a list of 1 or more whole numbers from 0 on (got [])"),
+        (("sweep", "seeds"), [0, -2], "sweep.seeds[1]: must be a whole number from 0 on (got -2)"),
+        (("inputs", "image", "mean"), [1, 2, 3, 4], "inputs.image.mean: must be a list of 1 to 3 numbers (got [1, 2, 3, 4])"),
+        (("inputs", "image", "channels"), 2, "inputs.image.channels: must be 1 or 3 (got 2)"),
+        (("search", "ranges"), {}, "search.ranges: must be a section with 1 or more keys (got {})"),
+        (
+            ("study",),
+            "My Study",
+            "study: must be a name (small letters, digits and _ + . -, the first a letter or a digit, 60 characters at most) "
+            '(got "My Study")',
+        ),
+        (
+            ("encoders", "four", "paths", "pictures"),
+            "x",
+            "encoders.four.paths.pictures: a key here must be one of image, audio, point or video",
+        ),
+        (("encoders", "one"), {}, "encoders.one.kind: is missing; give one of mae, labels, procedural or file"),
+        (
+            ("encoders", "one"),
+            {"kind": "mea"},
+            'encoders.one.kind: must be one of mae, labels, procedural or file (got "mea"); did you mean mae?',
+        ),
+        (
+            ("finetune", "augment"),
+            {"kind": "image", "crop_scale": [0.5]},
+            "finetune.augment.crop_scale: must be a list of 2 numbers above 0 (got [0.5])",
+        ),
+        (("finetune", "augment"), {"kind": "image", "flipp": 1}, "finetune.augment.flipp: unknown key; did you mean flip?"),
+        (("finetune", "augment"), "on", 'finetune.augment: must be true or false, or a section (keys with values) (got "on")'),
+        (("execution", "devices"), 1, "execution.devices: must be auto or cpu, or a list of texts (got 1)"),
+        (
+            ("design", "questions", 0, "method"),
+            "pathwy",
+            'design.questions[0].method: "pathwy" is unknown; did you mean pathway?',
+        ),
+        (("sweep", "seed"), [1], "sweep.seed: unknown key; did you mean seeds?"),
+        (("sweep", "epochs"), 3, "sweep.epochs: unknown key; did you mean finetune.epochs?"),
+        (
+            ("model", "colour"),
+            3,
+            "model.colour: unknown key; remove it or correct its spelling (known: family, width, depth, heads, mlp_ratio, "
+            "qkv_bias)",
+        ),
+    ],
+)
+def test_each_kind_of_bound_has_its_words(path, value, sentence):
+    assert sentences(document_with(path, value)) == [sentence]
+
+
+def test_words_follow_the_declared_type():
+    assert words(form_of(tuple[int, ...])) == "a list of whole numbers"
+    assert words(form_of(dict[str, int])) == "a section (keys with values)"
+    assert words(form_of(float | None)) == "a number"
+    assert TypeAdapter(float | None).validate_python(None) is None
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "expected"),
+    [
+        ("epoch", ["epochs", "epoch_samples"], "epochs"),
+        ("Learning-Rate", ["learning_rate"], "learning_rate"),
+        ("lr", ["learning_rate", "layer_decay"], "learning_rate"),
+        ("mea", ["mae", "file"], "mae"),
+        ("colour", ["width", "depth"], None),
+        ("ab", ["alpha_beta", "all_bets"], None),  # two words have these initials
+    ],
+)
+def test_what_a_word_was_meant_to_be(word, known, expected):
+    assert meant(word, known) == expected
+
+
+def lines_of(text):
+    with pytest.raises(UserError) as caught:
+        parse_study(text, "a.yaml")
+    return str(caught.value).splitlines()
+
+
+def test_all_faults_of_a_file_are_told_at_once_by_line():
+    """Those of single values, of values together, of sections together, and of parts: no second start is needed."""
+    text = """study: tiny
+encoders: {mae: {kind: mae}}
+finetune:
+  epoch: 3
+  schedule_by: epoch
+model: {width: 10, heads: 4}
+sweep:
+  target: [image]
+  seeds: [0, 0]
+  auxiliary_encoder: mea
+  methods: [baseline, pathwy]
+parts:
+  - {name: a, set: {finetune.lr: 2}}
+  - {name: b, set: {pathway.x.y: 1}}
+"""
+    first, *rest = lines_of(text)
+    assert first == f"a.yaml: {len(rest)} faults:"
+    assert [line.partition("; ")[0] for line in rest] == [
+        "  a.yaml:4: finetune.epoch: unknown key",
+        "  a.yaml:5: finetune.schedule_by: epoch needs warmup_epochs",
+        "  a.yaml:6: model.width: 10 must be a multiple of heads (4).",
+        "  a.yaml:8: sweep.target: unknown key",
+        "  a.yaml:9: sweep.seeds: must not repeat a value (0 is there twice).",
+        '  a.yaml:11: sweep.methods[1]: "pathwy" is unknown',
+    ]
+    whole = text.replace("schedule_by: epoch", "epochs: 4").replace("width: 10", "width: 12").replace("[0, 0]", "[0]")
+    assert [line.partition("; ")[0] for line in lines_of(whole)[1:]] == [
+        "  a.yaml:4: finetune.epoch: unknown key",
+        "  a.yaml:8: sweep.target: unknown key",
+        "  a.yaml:10: sweep.auxiliary_encoder: there is no encoder named 'mea'",
+        '  a.yaml:11: sweep.methods[1]: "pathwy" is unknown',
+        "  a.yaml:13: parts.a.set.finetune.lr: unknown key",
+        "  a.yaml:14: parts.b.set.pathway.x.y: there is no section 'pathway.x'.",
+    ]
+
+
+def test_a_correction_makes_no_fault_that_the_file_does_not_have():
+    """Without the faulty value, the section would have its default, which does not go with the rest."""
+    sweep = "sweep: {seeds: [0], target_encoder: random, auxiliary_encoder: 3}"
+    text = f"study: t\nencoders: {{}}\nmodel: {{width: many, heads: 12}}\n{sweep}\n"
+    assert [line.partition(": must")[0].strip() for line in lines_of(text)[1:]] == [
+        "a.yaml:3: model.width",
+        "a.yaml:4: sweep.auxiliary_encoder",
+    ]
