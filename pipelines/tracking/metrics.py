@@ -21,6 +21,9 @@ EPOCH = "epoch"
 NO_TIME_MS = 946_684_800_000
 """2000-01-01: the clock starts here for a run whose times are not known (`local/` stays on the machine that ran it)."""
 
+GAIN = "0_gain"
+"""The group of the gains that a sweep answers with, which only sweeps have: `over_random`, and so on."""
+
 VALIDATION, SCALES, TRAINING, RESULT = "1_val", "2_scales", "3_train", "4_result"
 SCALE, EFFECTIVE_SIZE, SAMPLES, COST, RUNS = "5_scale", "6_effective_size", "7_samples", "8_cost", "9_runs"
 """The groups of metrics."""

@@ -3,29 +3,45 @@
 import json
 import logging
 import os
+import platform
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
+import numpy as np
 from alembic.config import Config
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
 from mlflow.store.db import utils as db
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.types import Schema, TensorSpec
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from pipelines.tracking import served_model
 from pipelines.tracking.metrics import EPOCH, Point
+from pipelines.tracking.mlflow_columns import VIEW_TAG, saved_view
 from pipelines.tracking.mlflow_store import Store, check_server, ensure_database
 from pipelines.tracking.publication import DataInput
+from pipelines.tracking.served_model import ServedModel
 from pipelines.tracking.tracker import OutageError
 
 FAULTS = (MlflowException, SQLAlchemyError, OSError)
 """What the calls raise when the store cannot be used."""
 
 STUDY = "m2pt.study"
+NOTE = "mlflow.note.content"
+
+PAGES = "?workflowType=machine_learning"
+"""The end of an address in MLflow's pages; without it they show what is for language models."""
+
+MODEL = "model"
+"""The folder of a run's model among its artifacts."""
 
 _PARAMS_PER_CALL = 100
 _POINTS_PER_CALL = 1000
@@ -105,8 +121,8 @@ class Client:
         # An older database has the path itself, which is as good if its address only adds the scheme.
         if self.store.database and location and experiment.artifact_location not in (location, location.removeprefix("file://")):
             raise OutageError(
-                f"{self.store.database}: was made in another folder and keeps its files in {experiment.artifact_location}; "
-                "delete it and publish again."
+                f"{self.store.database}: was made in another folder and keeps its files in {experiment.artifact_location}; move "
+                f"them to {self.store.artifacts}, or delete the database and publish again."
             )
         return str(experiment.experiment_id)
 
@@ -160,9 +176,43 @@ class Client:
             inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", item.context)]))
         self._client.log_inputs(mlflow_id, datasets=inputs)
 
+    def log_model(self, mlflow_id: str, model: ServedModel) -> None:
+        """Keep a model with a run, with its signature, in the form that `mlflow.pyfunc.load_model` reads."""
+        kind, data = np.dtype("float32"), model.files[0].parent.name  # a record bears the name of its folder
+        inputs = Schema([TensorSpec(kind, (-1, *model.sample))])
+        outputs = Schema([TensorSpec(kind, (-1, model.classes))])
+        described = Model(artifact_path=MODEL, run_id=mlflow_id, signature=ModelSignature(inputs, outputs))
+        described.add_flavor(
+            "python_function", loader_module=served_model.__name__, data=data, python_version=platform.python_version()
+        )
+        with TemporaryDirectory() as place:
+            folder = Path(place)
+            (folder / data).mkdir()
+            for path in model.files:
+                shutil.copyfile(path, folder / data / path.name)
+            described.save(str(folder / "MLmodel"))
+            self._client.log_artifacts(mlflow_id, str(folder), MODEL)
+
     def log_file(self, mlflow_id: str, path: Path, folder: str | None = None) -> None:
         """Keep a copy of a file with a run."""
         self._client.log_artifact(mlflow_id, str(path), folder)
+
+    def page_of(self, mlflow_id: str) -> str:
+        """The address of a run within MLflow's pages."""
+        return f"#/experiments/{self._experiment}/runs/{mlflow_id}"
+
+    def description(self) -> str:
+        """What the study's page says about it."""
+        return str(self._client.get_experiment(self._experiment).tags.get(NOTE, ""))
+
+    def describe(self, words: str) -> None:
+        """Have the study's page say something about it, in Markdown."""
+        self._client.set_experiment_tag(self._experiment, NOTE, words)
+
+    def offer_view(self) -> None:
+        """Have the study's page offer the columns that answer."""
+        if self._client.get_experiment(self._experiment).tags.get(VIEW_TAG) != (view := saved_view()):
+            self._client.set_experiment_tag(self._experiment, VIEW_TAG, view)
 
     def set_tag(self, mlflow_id: str, key: str, value: str) -> None:
         """Set one tag."""

@@ -28,6 +28,18 @@ _SQLITE_REASONS = (
     "unable to open database file",
 )
 
+_COPIES = (".dvc", "tmp", "exps")
+"""Where DVC keeps the copies of a project in which it does queued experiments and those with `--temp`."""
+
+_ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+"""Where MLflow's database has addresses of files."""
+
 _LOCK_LIMIT_S = 60.0
 _BUSY_LIMIT_S = 5.0
 _PROBE_LIMIT_S = 3.0
@@ -43,9 +55,19 @@ class Store:
     lock_file: Path
 
 
+def project_folder() -> Path:
+    """The folder of the project: the current one, or that of which DVC made the current one to do an experiment in a copy.
+
+    What is tracked there would be lost with the copy.
+    """
+    here = Path.cwd()
+    copies = next((folder for folder in here.parents if folder.parts[-len(_COPIES) :] == _COPIES), None)
+    return here if copies is None else copies.parents[len(_COPIES) - 1]
+
+
 def tracking_uri() -> str:
-    """`MLFLOW_TRACKING_URI` if it is set, else the SQLite file `mlflow.db` of the project (the current folder)."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or database_uri(Path.cwd() / DATABASE)
+    """`MLFLOW_TRACKING_URI` if it is set, else the SQLite file `mlflow.db` of the project."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or database_uri(project_folder() / DATABASE)
 
 
 def database_uri(path: Path) -> str:
@@ -74,9 +96,9 @@ def locate(uri: str | None = None) -> Store:
     if scheme == "file" or not (separator or scheme == "databricks"):
         raise OutageError(f"MLFLOW_TRACKING_URI: {uri!r} is a plain folder; give sqlite:///FILE or the address of a server.")
     if scheme != "sqlite":
-        local = None if scheme.startswith(("http", "databricks")) else Path.cwd() / ARTIFACTS
-        return Store(uri, None, local, Path.cwd() / f"{DATABASE}.lock")
-    database = Path.cwd() / rest.removeprefix("/")
+        local = None if scheme.startswith(("http", "databricks")) else project_folder() / ARTIFACTS
+        return Store(uri, None, local, project_folder() / f"{DATABASE}.lock")
+    database = project_folder() / rest.removeprefix("/")
     lock_file = database.with_name(f"{database.name}.lock")
     return Store(database_uri(database), database, database.parent / ARTIFACTS, lock_file)
 
@@ -116,6 +138,7 @@ def ensure_database(store: Store, make_tables: Callable[[str], None]) -> None:
     try:
         if path.is_file() and path.stat().st_size > 0:
             check_database(path)
+            _follow_move(path, path.parent / ARTIFACTS)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         for leftover in path.parent.glob(f"{path.name}.new*"):
@@ -141,6 +164,27 @@ def _make_default_experiment(connection: sqlite3.Connection, artifacts: Path) ->
     columns, places = ", ".join(values), ", ".join(f":{name}" for name in values)
     with connection:
         connection.execute(f"INSERT OR IGNORE INTO experiments ({columns}) VALUES ({places})", values)
+
+
+def _follow_move(database: Path, artifacts: Path) -> None:
+    """Make a database that was moved or copied, with its folder of files beside it, look for these files where they are now.
+
+    MLflow stores complete addresses. Nothing is changed while the files are not there; `Client` then says so.
+    """
+    if not artifacts.is_dir():
+        return
+    now = artifacts.as_uri()
+    with closing(sqlite3.connect(database, timeout=_BUSY_LIMIT_S)) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        locations = [place for (place,) in connection.execute("SELECT artifact_location FROM experiments") if place]
+        before = {place.rpartition("/")[0] for place in locations if place.rpartition("/")[0].endswith(f"/{ARTIFACTS}")}
+        with connection:
+            for old in before - {now, now.removeprefix("file://")}:
+                for table, column in ((table, column) for table, column in _ADDRESSES if table in tables):
+                    connection.execute(
+                        f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+                        (now, len(old) + 1, len(old) + 1, f"{old}/"),
+                    )
 
 
 def check_database(path: Path) -> None:

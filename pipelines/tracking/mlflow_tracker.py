@@ -4,6 +4,7 @@ A run is recognised by its tag `m2pt.run_id`. Processes of one machine take turn
 machines may share, a run may be created twice; all of them then keep the same one of the two.
 """
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import PurePosixPath
 
 from m2pt.runs.folder import RunState
 from pipelines.tracking.metrics import EPOCH, NO_TIME_MS, Point
-from pipelines.tracking.mlflow_client import FAULTS, STUDY, Client, StoredRun
+from pipelines.tracking.mlflow_client import FAULTS, NOTE, PAGES, STUDY, Client, StoredRun
 from pipelines.tracking.mlflow_store import Store, locate, outage, store_lock, tracking_uri
 from pipelines.tracking.publication import Publication
 from pipelines.tracking.sweep import Sweep
@@ -19,7 +20,7 @@ from pipelines.tracking.tags import ERROR, ERROR_KIND, GIT_COMMIT, KIND, RUN_ID
 from pipelines.tracking.tracker import OutageError, SweepEnd
 
 PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
-SWEEP_ID, PUBLISHED = "m2pt.sweep_id", "m2pt.published"
+SWEEP_ID, CHANGES, PUBLISHED = "m2pt.sweep_id", "m2pt.changes", "m2pt.published"
 
 _STATUS = {
     RunState.RUNNING: "RUNNING",
@@ -27,6 +28,10 @@ _STATUS = {
     RunState.FAILED: "FAILED",
     RunState.INTERRUPTED: "KILLED",
 }
+_NOT_IN_NAMES = re.compile(r"[^\w./ -]", re.ASCII)
+"""What MLflow takes in no name of a parameter; `mae+labels` becomes `mae:labels`, which no name of a study file can be."""
+
+_NAME_LIMIT = 250
 _TAG_LIMIT = 5000
 """The longest tag that every store of MLflow takes; the plan and the report have the complete text."""
 
@@ -73,13 +78,16 @@ class MlflowSweep:
     def __init__(self, store: Store, sweep: Sweep) -> None:
         self._client = Client(store, sweep.study)
         self._shared = store.database is None
-        self._title = sweep.title
+        self._sweep = sweep
+        self._title = sweep.title[:_NAME_LIMIT]
         self._sweep_tags = {
             STUDY: sweep.study,
             SWEEP_ID: sweep.id,
             "mlflow.source.name": "m2pt",
             "mlflow.source.type": "PROJECT",
         }
+        if sweep.changes:
+            self._sweep_tags[CHANGES] = "; ".join(sweep.changes)
         self._emptied: set[str] = set()
         stored = self._client.runs()
         self._runs = {run.tags[RUN_ID]: run for run in reversed(stored) if RUN_ID in run.tags}
@@ -87,6 +95,8 @@ class MlflowSweep:
         self._parent = sweeps[0] if sweeps else self._create_parent()
         if self._parent.tags.get(NAME) != self._title:  # another version of m2pt named it
             self._client.set_tag(self._parent.id, NAME, self._title)
+        self._tell_settings()
+        self._client.offer_view()
 
     def is_current(self) -> bool:
         """Whether the store is still the one that was opened."""
@@ -135,6 +145,8 @@ class MlflowSweep:
         self._client.log(stored.id, groups=[run.summary])
         for path in run.files:
             self._client.log_file(stored.id, path)
+        if run.model is not None:
+            self._client.log_model(stored.id, run.model)
         self._set_status(stored, run)
         self._client.set_tag(stored.id, PUBLISHED, run.signature)
         stored.tags[PUBLISHED] = run.signature
@@ -145,6 +157,7 @@ class MlflowSweep:
             self._summarise(end.values)
         for place, path in end.report.items():
             self._client.log_file(self._parent.id, path, str(PurePosixPath("report", place).parent))
+        self._describe(end)
         self._client.set_status(self._parent.id, _STATUS[end.state])
         for emptied in self._emptied - {self._parent.id}:
             if not self._client.runs(f"tags.`{PARENT}` = '{emptied}'"):
@@ -158,14 +171,34 @@ class MlflowSweep:
             return
         if known:
             old, self._parent = self._parent, self._create_parent()
+            self._tell_settings()
             self._emptied.add(old.id)
             for stored in self._runs.values():
                 if stored.tags.get(PARENT) == old.id:
                     self._client.set_tag(stored.id, PARENT, self._parent.id)
                     stored.tags[PARENT] = self._parent.id
-        note = "\n".join(["| | |", "|---|---|", *(f"| {key} | {value:g} |" for key, value in values.items())])
         points = [Point(key, value, 0, NO_TIME_MS) for key, value in values.items()]
-        self._client.log(self._parent.id, tags={"mlflow.note.content": note}, groups=[points])
+        self._client.log(self._parent.id, groups=[points])
+
+    def _describe(self, end: SweepEnd) -> None:
+        """Say what the report says first, and where it is, on the page of the sweep; on that of the study if it is as declared.
+
+        The study's page keeps what the study as declared says, and shows that of a variation only while there is nothing else.
+        """
+        if not end.sentences:
+            return
+        page = f"[The report]({self._client.page_of(self._parent.id)}/artifacts/report/index.html{PAGES})"
+        words = f"{end.sentences}\n\n{page} of {self._title}"[:_TAG_LIMIT]
+        self._client.set_tag(self._parent.id, NOTE, words)
+        if not self._sweep.changes or not self._client.description():
+            self._client.describe(words)
+
+    def _tell_settings(self) -> None:
+        """Put the settings of the sweep on its run."""
+        named = {_NOT_IN_NAMES.sub(":", key): value[:_TAG_LIMIT] for key, value in self._sweep.params.items()}
+        params = {key: value for key, value in named.items() if key not in self._parent.params}
+        self._client.log(self._parent.id, params)
+        self._parent.params |= set(params)
 
     def _create_parent(self) -> StoredRun:
         return self._client.create(self._title, self._sweep_tags | {KIND: "sweep"})

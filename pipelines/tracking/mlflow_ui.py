@@ -3,7 +3,8 @@
 import sys
 
 from m2pt.config import UserError
-from pipelines.tracking.mlflow_client import FAULTS, experiment_id, installation, open_database
+from pipelines.tracking.mlflow_client import FAULTS, PAGES, experiment_id, installation, open_database
+from pipelines.tracking.mlflow_columns import VIEW
 from pipelines.tracking.mlflow_store import locate, outage, store_lock
 
 
@@ -45,5 +46,4 @@ def study_page(study: str, address: str) -> str:
             experiment = experiment_id(store, study)
     except FAULTS as error:
         raise outage(store, error) from error
-    # Without the last part MLflow shows its pages for language models.
-    return f"{address}/#/experiments/{experiment}/runs?workflowType=machine_learning" if experiment else address
+    return f"{address}/#/experiments/{experiment}/runs{PAGES}&viewStateShareKey={VIEW}" if experiment else address

@@ -5,11 +5,10 @@ All of it follows from the files of the run alone, so that a tracker that lost e
 
 import functools
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeGuard
 
 from m2pt.config import UserError
 from m2pt.files.state import file_sha256
@@ -38,7 +37,10 @@ from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.unread import is_unread
 from pipelines.planning.plan import is_being_done
 from pipelines.tracking import metrics, tags
+from pipelines.tracking import served_model as served
+from pipelines.tracking.flat import flat
 from pipelines.tracking.metrics import NO_TIME_MS, Point
+from pipelines.tracking.served_model import ServedModel
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Publication:
     summary: list[Point]
     data: list[DataInput]
     files: list[Path]
+    model: ServedModel | None
     resumed: bool
     started_ms: int | None
     ended_ms: int | None
@@ -96,7 +99,9 @@ def signature(run_dir: Path, state: RunState) -> str:
 
 @functools.cache  # of the code that this process has loaded
 def _form() -> bytes:
-    return b"".join(bytes.fromhex(file_sha256(Path(file))) for file in (__file__, metrics.__file__, tags.__file__))
+    return b"".join(
+        bytes.fromhex(file_sha256(Path(file))) for file in (__file__, metrics.__file__, served.__file__, tags.__file__)
+    )
 
 
 def read_publication(
@@ -122,6 +127,7 @@ def read_publication(
 
 def _read(spec: Spec, run_dir: Path, state: RunState, trial: bool, weights_limit_bytes: int) -> Publication:
     mark = signature(run_dir, state)  # before anything else is read: what is added meanwhile is published the next time
+    model = served.served_model(spec, run_dir, weights_limit_bytes) if _is_result(spec, state, trial) else None
     times = metrics.read_times(run_dir)
     epochs = metrics.epoch_points(read_history(run_dir), times, state == RunState.RUNNING)
     attempts = read_attempts(run_dir)
@@ -145,11 +151,17 @@ def _read(spec: Spec, run_dir: Path, state: RunState, trial: bool, weights_limit
         epochs=epochs,
         summary=metrics.summary_points(record, attempts, last_ms, trial) if record is not None else [],
         data=_data(spec, run_dir),
-        files=_files(run_dir, state, trial, weights_limit_bytes),
+        files=[path for path in _files(run_dir, state, trial, weights_limit_bytes) if model is None or path.name != MERGED],
+        model=model,
         resumed=any(attempt.resumed_from_epoch for attempt in attempts),
         started_ms=started[0] if started else (None if state == RunState.RUNNING else min(times.values(), default=NO_TIME_MS)),
         ended_ms=started[-1] + round(seconds * 1000) if started else last_ms,
     )
+
+
+def _is_result(spec: Spec, state: RunState, trial: bool) -> TypeGuard[RunSpec]:
+    """Whether a run is a complete fine-tuning run that the study compares."""
+    return isinstance(spec, RunSpec) and state == RunState.COMPLETE and not trial
 
 
 def parameters(spec: Spec) -> dict[str, str]:
@@ -158,26 +170,11 @@ def parameters(spec: Spec) -> dict[str, str]:
     What the run does not read (`m2pt.runs.unread`) is not one of its settings.
     """
     reasons = unread(spec)
-    settings = {key: text for key, text in _flat("", spec.model_dump(mode="json")) if is_unread(key, reasons) is None}
+    settings = {key: text for key, text in flat(spec.model_dump(mode="json")).items() if is_unread(key, reasons) is None}
     settings["recipe_version"] = str(RECIPE_VERSION)
     if isinstance(spec, RunSpec) and spec.tuning == "fix" and spec.pathway is not None:
         settings["pathway.auxiliary_trainable"] = "false"  # whatever the section says, only scales and head are trained
     return settings
-
-
-def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
-    match value:
-        case dict():
-            for key, item in value.items():
-                yield from _flat(f"{prefix}.{key}" if prefix else key, item)
-        case list():
-            yield prefix, ",".join(str(item) for item in value)
-        case bool():
-            yield prefix, str(value).lower()
-        case None | "":
-            yield prefix, "none"
-        case _:
-            yield prefix, str(value)
 
 
 def _data(spec: Spec, run_dir: Path) -> list[DataInput]:

@@ -1,18 +1,20 @@
 """Publishing a study as it is: every run that left something behind, the outcome of the sweep, and the report."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
 from m2pt.config import UserError
+from m2pt.runs.attempts import read_attempts
 from m2pt.runs.folder import RunState
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import read_table
 from m2pt.runs.trials import trial_seeds
 from pipelines.planning.folders import runs_folder, study_lock
 from pipelines.planning.plan import Plan
-from pipelines.reporting.rendering import shown_files
-from pipelines.tracking import metrics
+from pipelines.reporting.rendering import is_current, shown_files
+from pipelines.tracking import headline, metrics
 from pipelines.tracking.publisher import Publisher
 from pipelines.tracking.sweep import sweep_of
 from pipelines.tracking.tracker import SweepEnd, Tracker
@@ -21,7 +23,14 @@ from pipelines.tracking.trackers import chosen_tracker
 
 def tracker_of(plan: Plan) -> Tracker:
     """The tracker for the sweep of a study. Raises `UserError` if the chosen tracker does not exist."""
-    return chosen_tracker()(sweep_of(plan.study))
+    return chosen_tracker()(sweep_of(plan.study, last_run(plan)))
+
+
+def last_run(plan: Plan) -> datetime | None:
+    """When the last run of a study started; None while no times of its runs are known."""
+    folders = filter(None, map(plan.run_dir, plan.specs))
+    started = [datetime.fromisoformat(attempt.started) for folder in folders for attempt in read_attempts(folder)]
+    return max(started, default=None)
 
 
 def publish_study(plan: Plan, report: Path, tracker: Tracker) -> int:
@@ -46,7 +55,7 @@ def publish_study(plan: Plan, report: Path, tracker: Tracker) -> int:
 
 
 def _outcome(plan: Plan, report: Path) -> SweepEnd:
-    """How many runs are complete and failed, each method's mean validation and test scores by metric, and a complete report."""
+    """How many runs are complete and failed, each method's mean scores by metric, and a complete report with its answer."""
     counts = plan.counts()
     runs = read_table(plan.compared, runs_folder(plan.study))
     values: dict[str, float] = {}
@@ -56,7 +65,9 @@ def _outcome(plan: Plan, report: Path) -> SweepEnd:
             values[shown(metric, method)] = float(mean)
     values |= {metrics.state(name): float(counts[name]) for name in (RunState.COMPLETE, RunState.FAILED)}
     state = RunState.FAILED if counts[RunState.FAILED] else RunState.COMPLETE
-    return SweepEnd(state, values, shown_files(report))
+    if not is_current(report, plan):  # its numbers are those of other runs
+        return SweepEnd(state, values, shown_files(report))
+    return SweepEnd(state, values | headline.numbers(report), shown_files(report), headline.sentences(report))
 
 
 def try_to_publish(plan: Plan, report: Path, warn: Callable[[str], None]) -> None:

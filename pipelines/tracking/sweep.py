@@ -1,32 +1,93 @@
 """A sweep as a tracker knows it: the runs of one state of a study, under an id, with a title that people can read."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from m2pt.analysis.tables.phrases import counted
-from m2pt.config import Study
+from m2pt.config import Study, UserError
+from m2pt.config.study_file import parse_study
 from pipelines.planning.plan import sweep_id
+from pipelines.tracking.flat import flat
 
 _MOST_NAMES = 3
+_LONGEST_VALUE = 40
+_NOT_RESULTS = {"study", "execution", "design"}
+"""What makes no other sweep of a study (`sweep_id`)."""
 
 
 @dataclass(frozen=True)
 class Sweep:
     """The runs of one state of a study.
 
-    `id` is the same for every start of it, and is what a tracker finds it by; `title` says what it compares, and may be worded
-    otherwise by another version of m2pt.
+    `id` is the same for every start of it, and is what a tracker finds it by; `title` says what it is, and may be worded
+    otherwise by another version of m2pt. `changes` are the settings in which it differs from the study as git has it, shortly;
+    `params` are all of its settings that can change a number, as flat names and texts.
     """
 
     study: str
     id: str
     title: str
+    changes: tuple[str, ...] = ()
+    params: Mapping[str, str] = field(default_factory=dict)
 
 
-def sweep_of(study: Study) -> Sweep:
-    """The sweep of a study as it is declared."""
-    identifier = sweep_id(study)
-    return Sweep(study.study, identifier, f"{_content(study)} ({identifier})")
+def sweep_of(study: Study, when: datetime | None = None) -> Sweep:
+    """The sweep of a study as it is declared now; `when` is the time of its last run, by default this moment."""
+    changes = changes_of(study, committed(study.study))
+    what = _few(changes) if changes else _content(study)
+    at = (when or datetime.now()).astimezone().strftime("%Y-%m-%d %H:%M")
+    return Sweep(study.study, sweep_id(study), f"{study.study}: {what} · {at}", changes, settings(study))
+
+
+def settings(study: Study) -> dict[str, str]:
+    """All settings that can change a number: `finetune.learning_rate`, `pathway.layers` as a comma list."""
+    return flat(study.model_dump(mode="json", exclude=_NOT_RESULTS))
+
+
+def changes_of(study: Study, before: Study | None) -> tuple[str, ...]:
+    """The settings that differ from those of `before`, each as `learning_rate=0.002`: by the shortest name that is its alone."""
+    if before is None:
+        return ()
+    now, then = settings(study), settings(before)
+    known = [*now, *(key for key in then if key not in now)]
+    changed = [f"{_short(key, known)}={now[key]}" for key in now if then.get(key) != now[key]]
+    return (*changed, *(f"no {_short(key, known)}" for key in then if key not in now))
+
+
+def committed(name: str) -> Study | None:
+    """The study of this name as the last commit of git has it; None where there is none that this version can read."""
+    quoted = f"^study: *[\"']?{re.escape(name)}[\"']? *(#.*)?$"
+    found = _git("grep", "-l", "-E", quoted, "HEAD", "--", "*.yaml").splitlines()
+    for place in found:
+        with suppress(UserError):
+            study = parse_study(_git("show", place), place)
+            if study.study == name:
+                return study
+    return None
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return ""
+    return done.stdout
+
+
+def _short(key: str, known: Sequence[str]) -> str:
+    parts = key.split(".")
+    endings = (".".join(parts[-count:]) for count in range(1, len(parts) + 1))
+    return next((end for end in endings if sum(f".{other}".endswith(f".{end}") for other in known) == 1), key)
+
+
+def _few(changes: Sequence[str]) -> str:
+    shown = [change if len(change) <= _LONGEST_VALUE else f"{change[:_LONGEST_VALUE]}…" for change in changes[:_MOST_NAMES]]
+    more = [f"{len(changes) - _MOST_NAMES} more"] if len(changes) > _MOST_NAMES else []
+    return ", ".join([*shown, *more])
 
 
 def _content(study: Study) -> str:

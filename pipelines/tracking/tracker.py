@@ -25,12 +25,13 @@ class SweepEnd:
     """How a sweep ended.
 
     `state` is complete, failed or interrupted. `values` are its counts and mean scores, by name; empty if they were not
-    computed. `report` are the files of its report by their place in it.
+    computed. `report` are the files of its report by their place in it, `sentences` what it says first, as Markdown.
     """
 
     state: RunState = RunState.COMPLETE
     values: Mapping[str, float] = field(default_factory=dict)
     report: Mapping[str, Path] = field(default_factory=dict)
+    sentences: str = ""
 
 
 class OpenSweep(Protocol):

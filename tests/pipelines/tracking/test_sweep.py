@@ -1,5 +1,9 @@
 """The titles of sweeps: what a person can read, and what tells two of them apart."""
 
+import subprocess
+from datetime import datetime
+from pathlib import Path
+
 import pytest
 
 from m2pt.config import Study
@@ -40,13 +44,65 @@ def study(sweep: str, rest: str = "") -> Study:
         ),
     ],
 )
-def test_a_title_says_what_a_sweep_compares(sweep: str, rest: str, title: str) -> None:
-    made = study(sweep, rest)
-    assert sweep_of(made).title == f"{title} ({sweep_id(made)})"
+def test_a_title_says_which_study_what_it_compares_and_when(
+    sweep: str, rest: str, title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # no repository, so that nothing is known of what was declared before
+    when = datetime(2026, 3, 4, 5, 6).astimezone()
+    assert sweep_of(study(sweep, rest), when).title == f"embedded: {title} · 2026-03-04 05:06"
 
 
-def test_sweeps_of_one_study_with_equal_grids_differ_in_their_titles() -> None:
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository, as current folder, that has a study as it was committed."""
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(_STUDY.format(sweep="seeds: [0], methods: [baseline, pathway]", rest=""))
+    Path("other.yaml").write_text(_STUDY.format(sweep="seeds: [9]", rest="").replace("embedded", "embedded-too"))
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.invalid"]
+    for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "A study"]):
+        subprocess.run(["git", *command], check=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("sweep", "rest", "what"),
+    [
+        ("seeds: [0], methods: [baseline, pathway]", "", "4 targets, baseline and pathway, seed 0"),
+        ("seeds: [0], methods: [baseline, pathway]", "finetune: {learning_rate: 0.002}", "finetune.learning_rate=0.002"),
+        ("seeds: [0], methods: [baseline, pathway]", "pathway: {scale_lr_multiple: 3}", "scale_lr_multiple=3.0"),
+        ("seeds: [0, 1], methods: [baseline, pathway]", "model: {depth: 2}", "depth=2, seeds=0,1"),
+        (
+            "seeds: [0], methods: [baseline, pathway]",
+            "finetune: {samples: 100, epochs: 2, batch_size: 8, warmup_steps: 1}",
+            "finetune.batch_size=8, finetune.warmup_steps=1, samples=100, 1 more",
+        ),
+        (
+            "seeds: [0], methods: [baseline, pathway]",
+            "execution: {jobs_per_device: 2}",
+            "4 targets, baseline and pathway, seed 0",
+        ),
+    ],
+)
+def test_a_title_says_what_changed_since_the_study_was_committed(repository: Path, sweep: str, rest: str, what: str) -> None:
+    made = sweep_of(study(sweep, rest))
+    assert made.title.rpartition(" · ")[0] == f"embedded: {what}"
+    assert bool(made.changes) == ("targets" not in what)
+
+
+def test_a_study_that_git_does_not_have_or_that_cannot_be_read_is_told_by_its_content(repository: Path) -> None:
+    made = study("seeds: [0], methods: [baseline]").model_copy(update={"study": "new"})
+    assert sweep_of(made).title.startswith("new: 4 targets, baseline, seed 0 · ")
+    assert sweep_of(made.model_copy(update={"study": "embedded-too"})).changes != ()
+    Path("params.yaml").write_text("study: embedded\nno: {such: key}\n")
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.invalid"]
+    subprocess.run(["git", *identity, "commit", "-qam", "Another version's study"], check=True)
+    assert sweep_of(study("seeds: [0], methods: [baseline]")).changes == ()
+
+
+def test_the_settings_of_a_sweep_are_all_that_can_change_a_number() -> None:
     grid = "seeds: [0], methods: [baseline]"
-    one, other = study(grid), study(grid, "finetune: {learning_rate: 0.002}")
-    assert sweep_of(one).title != sweep_of(other).title
-    assert sweep_of(one).study == "embedded"
+    one, other = sweep_of(study(grid)), sweep_of(study(grid, "finetune: {learning_rate: 0.002}"))
+    assert {key for key in one.params if one.params[key] != other.params[key]} == {"finetune.learning_rate"}
+    assert one.id == sweep_id(study(grid)) != other.id
+    assert sweep_of(study(grid, "execution: {jobs_per_device: 2}")).params == one.params
+    assert one.study == "embedded"

@@ -1,0 +1,50 @@
+"""What a tracker shows of a report: the numbers that it answers with, and its first sentences."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from m2pt.analysis.tables.metrics import TEST
+from m2pt.analysis.tables.metrics import VALIDATION as CHOOSING
+from m2pt.files.documents import read_json
+from pipelines.tracking.metrics import GAIN, VALIDATION
+
+
+def numbers(report: Path) -> dict[str, float]:
+    """The averages of a complete report (`m2pt.analysis.tables.metrics`): gains on test data, and all on validation data."""
+    known = read_json(report / "metrics.json")
+    gains = {name: value for name, value in known.get(TEST, {}).items() if "over" in name}
+    values = {f"{GAIN}/{_shortly(name)}": float(value) for name, value in gains.items()}
+    return values | {f"{VALIDATION}/{name}": float(value) for name, value in known.get(CHOOSING, {}).items()}
+
+
+def _shortly(name: str) -> str:
+    """The name of a gain in its group; those of the target's own modality are over random weights too."""
+    return (
+        name.removeprefix("gain_").replace("own_lineage_over_random", "own_lineage").replace("own_apart_over_random", "own_apart")
+    )
+
+
+def sentences(report: Path) -> str:
+    """The beginning of a complete report as Markdown: its title, what it is about, and its first list of claims with numbers."""
+    page = read_json(report / "report.json")
+    said = [f"**Study {page['title']}.** {page['lead']}"]
+    said += [page["notice"]] if page.get("notice") else []
+    for block in _open(page["sections"][0]["blocks"] if page["sections"] else []):
+        if block["kind"] == "paragraph":
+            said.append(block["text"])
+        if block["kind"] == "items":
+            said.append(
+                "\n".join(f"{place}. **{item['text']}** {item['detail']}" for place, item in enumerate(block["items"], 1))
+            )
+            break
+    return "\n\n".join(said)
+
+
+def _open(blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Blocks in their order, with those that stand side by side, without those that are folded."""
+    for block in blocks:
+        if block["kind"] == "sidebyside":
+            yield from _open(block["blocks"])
+        elif block["kind"] != "details":
+            yield block

@@ -1,0 +1,98 @@
+"""The plain model that a run left behind, in the form in which MLflow loads it: `mlflow.pyfunc.load_model("runs:/ID/model")`.
+
+MLflow finds `_load_pyfunc` by its name; nothing here needs MLflow.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from m2pt.config import AudioInput, ImageInput, PointInput, VideoInput
+from m2pt.models.model import Model, fresh
+from m2pt.runs.folder import MERGED, RECORD, SPEC, read_spec
+from m2pt.runs.record import FinetuneRecord, read_record
+from m2pt.runs.spec import RunSpec
+from m2pt.weights.saved import read_weights
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """The files of a model, the shape of one sample that it reads, and how many classes it tells apart."""
+
+    files: tuple[Path, ...]
+    sample: tuple[int, ...]
+    classes: int
+
+
+def served_model(spec: RunSpec, run_dir: Path, limit_bytes: int) -> ServedModel | None:
+    """The model of a complete run, if it can be served.
+
+    None for weights above `limit_bytes`, for published data sets, whose samples have several views, and for a model that a
+    method could not make plain.
+    """
+    weights = run_dir / MERGED
+    if spec.task is not None or not weights.is_file() or weights.stat().st_size > limit_bytes:
+        return None
+    classes = len(read_record(run_dir, FinetuneRecord).classes)
+    sample = _sample_shape(spec)
+    if not classes or sample is None or _shapes(weights) != _plain_shapes(spec, classes):
+        return None
+    return ServedModel((run_dir / SPEC, run_dir / RECORD, weights), sample, classes)
+
+
+class PlainModel:
+    """A model that MLflow can call."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model.eval()
+
+    def predict(self, model_input: NDArray[np.float32], params: Mapping[str, Any] | None = None) -> NDArray[np.float32]:
+        """Logits (B, classes) of samples (B, ...) in the form of `m2pt.modalities.shared.samples.Samples.x`."""
+        with torch.no_grad():
+            logits: NDArray[np.float32] = self.model(torch.from_numpy(np.ascontiguousarray(model_input))).float().numpy()
+        return logits
+
+
+def _load_pyfunc(path: str) -> PlainModel:
+    """The model of a folder with the files of `ServedModel`."""
+    folder = Path(path)
+    spec = read_spec(folder)
+    if not isinstance(spec, RunSpec):
+        raise TypeError(f"{path}: an encoder without a head predicts nothing")
+    model = fresh(spec, len(read_record(folder, FinetuneRecord).classes))
+    model.load_state_dict(read_weights(folder / MERGED))
+    return PlainModel(model)
+
+
+def _sample_shape(spec: RunSpec) -> tuple[int, ...] | None:
+    match spec.input:
+        case ImageInput(channels=channels, size=size):
+            return (channels, size, size)
+        case AudioInput(frames=frames, mels=mels):
+            return (1, frames, mels)
+        case PointInput(points=points):
+            return (points, 3)
+        case VideoInput(channels=channels, frames=frames, size=size):
+            return (channels, frames, size, size)
+        case _:
+            return None
+
+
+def _shapes(weights: Path) -> dict[str, tuple[int, ...]] | None:
+    """The shapes of the tensors in a file, by name; None where it cannot be read."""
+    try:
+        with safe_open(weights, framework="pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+    except (OSError, SafetensorError):
+        return None
+
+
+def _plain_shapes(spec: RunSpec, classes: int) -> dict[str, tuple[int, ...]]:
+    with torch.random.fork_rng(devices=[]):
+        return {name: tuple(tensor.shape) for name, tensor in fresh(spec, classes).state_dict().items()}

@@ -1,0 +1,173 @@
+"""What MLflow shows of a study's answer, and the models that it loads, read with its own client."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import mlflow.pyfunc
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from m2pt import job
+from m2pt.config import EmbeddedData, FinetuneConfig, PathwayConfig
+from m2pt.data.fingerprints import fingerprint
+from m2pt.modalities.image import embedded
+from m2pt.runs.folder import MERGED, create_run, read_spec
+from m2pt.runs.inputs import JobInputs, read_inputs, write_inputs
+from m2pt.runs.record import FinetuneRecord, read_record
+from m2pt.runs.sample_scores import read_sample_scores
+from m2pt.training.sources import read_split
+from pipelines.reporting import report
+from pipelines.tracking import headline
+from pipelines.tracking.mlflow_columns import VIEW_TAG
+from pipelines.tracking.mlflow_store import tracking_uri
+from pipelines.tracking.mlflow_tracker import MlflowTracker
+from pipelines.tracking.publisher import Publisher
+from pipelines.tracking.sweep import Sweep
+from pipelines.tracking.tracker import SweepEnd
+from tests.analysis import synthetic as studies
+from tests.pipelines import synthetic
+from tests.pipelines.tracking.mlflow_view import STUDY, new_client, new_publisher, run_of
+from tests.specs import run_spec
+
+DECLARED = Sweep(
+    STUDY,
+    "5eed5eed",
+    "embedded: 2 targets · 2026-03-04 05:06",
+    (),
+    {"finetune.epochs": "6", "encoders.mae+labels.kind": "labels"},
+)
+VARIED = replace(DECLARED, id="5eed0002", title="embedded: learning_rate=0.002 · 2026-03-04", changes=("learning_rate=0.002",))
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a small complete study."""
+    root = tmp_path_factory.mktemp("study")
+    planned = studies.complete(studies.plan(root, 4, targets=("image", "audio"), epochs=1))
+    return report.render(planned.source, root / "reports").parent
+
+
+def close(sweep: Sweep, end: SweepEnd) -> None:
+    with Publisher(MlflowTracker(sweep)) as publisher:
+        publisher.close(end)
+
+
+def outcome(folder: Path) -> SweepEnd:
+    files = {"index.html": folder / "index.html"}
+    return SweepEnd(values=headline.numbers(folder), report=files, sentences=headline.sentences(folder))
+
+
+def test_a_sweep_has_its_settings_and_the_numbers_and_sentences_of_its_report(project: Path, rendered: Path) -> None:
+    close(DECLARED, outcome(rendered))
+    client = new_client()
+    experiment = client.get_experiment_by_name(STUDY)
+    (run,) = client.search_runs([experiment.experiment_id], "tags.`m2pt.kind` = 'sweep'")
+    assert run.info.run_name == DECLARED.title
+    assert run.data.params == {"finetune.epochs": "6", "encoders.mae:labels.kind": "labels"}
+    known = json.loads((rendered / "metrics.json").read_text())
+    gains = {name: value for name, value in run.data.metrics.items() if name.startswith("0_gain/")}
+    assert gains == {
+        "0_gain/over_random": known["test"]["gain_over_random"],
+        "0_gain/over_random_half_width": known["test"]["gain_over_random_half_width"],
+        "0_gain/own_lineage": known["test"]["own_lineage_over_random"],
+        "0_gain/over_baseline": known["test"]["gain_over_baseline"],
+    }
+    assert run.data.metrics["1_val/gain_over_random"] == known["val"]["gain_over_random"]
+    first = next(iter(json.loads((rendered / "report.json").read_text())["sections"]))
+    claims = next(block["items"] for block in first["blocks"] if block["kind"] == "items")
+    for words in (run.data.tags["mlflow.note.content"], experiment.tags["mlflow.note.content"]):
+        assert all(item["text"] in words and item["detail"] in words for item in claims)
+        assert f"#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}/artifacts/report/index.html" in words
+    assert [item.path for item in client.list_artifacts(run.info.run_id, "report")] == ["report/index.html"]
+
+
+def test_the_page_of_a_study_keeps_what_the_study_as_declared_says(project: Path, rendered: Path) -> None:
+    def description() -> str:
+        return str(new_client().get_experiment_by_name(STUDY).tags["mlflow.note.content"])
+
+    close(VARIED, outcome(rendered))
+    assert VARIED.title in description()  # better than nothing
+    close(DECLARED, outcome(rendered))
+    assert DECLARED.title in description()
+    close(VARIED, outcome(rendered))
+    assert DECLARED.title in description()
+    client = new_client()
+    experiment = client.get_experiment_by_name(STUDY)
+    (varied,) = client.search_runs([experiment.experiment_id], "tags.`m2pt.sweep_id` = '5eed0002'")
+    assert varied.data.tags["m2pt.changes"] == "learning_rate=0.002"
+    assert VARIED.title in varied.data.tags["mlflow.note.content"]
+
+
+def test_the_columns_of_the_saved_view_are_metrics_that_there_are(project: Path, rendered: Path) -> None:
+    spec = synthetic.pathway_spec()
+    with Publisher(MlflowTracker(DECLARED)) as publisher:
+        publisher.publish(spec, synthetic.whole(project / "runs", spec))
+        publisher.close(outcome(rendered))
+    client = new_client()
+    experiment = client.get_experiment_by_name(STUDY)
+    runs = client.search_runs([experiment.experiment_id])
+    known = {f"metrics.`{name}`" for run in runs for name in run.data.metrics}
+    known |= {f"tags.`{name}`" for run in runs for name in run.data.tags}
+    view = json.loads(experiment.tags[VIEW_TAG])
+    columns = json.loads(view["state"])["selectedColumns"]
+    assert set(columns) - known == {"metrics.`0_gain/own_apart`"}  # this study has no such control
+    assert columns[0] == "metrics.`0_gain/over_random`"
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real small data."""
+    folder = tmp_path_factory.mktemp("data") / "image"
+    embedded.write(folder, EmbeddedData(pretrain=20, train=40, val=20, test=20))
+    return folder
+
+
+@pytest.mark.parametrize("method", ["random_auxiliary", "baseline"])
+def test_mlflow_loads_the_merged_model_and_predicts_what_the_run_was_scored_by(project: Path, images: Path, method: str) -> None:
+    joins = method != "baseline"
+    spec = run_spec(
+        method=method,
+        auxiliary="random" if joins else "",
+        setting="scratch",
+        finetune=FinetuneConfig(samples=20, epochs=2, batch_size=10, warmup_steps=1),
+        pathway=PathwayConfig() if joins else None,
+        target_weights=None,
+        auxiliary_weights=None,
+        data_sha256=fingerprint(images, images.parent / "cache"),
+    )
+    run_dir = create_run(project / "runs", spec)
+    write_inputs(run_dir, JobInputs(data=str(images), cache=str(images.parent / "cache")))
+    assert job.run(run_dir) is None
+    with new_publisher() as publisher:
+        publisher.publish(spec, run_dir)
+    client = new_client()
+    run = run_of(client, spec)
+    mlflow.set_tracking_uri(tracking_uri())
+    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    assert MERGED not in [item.path for item in client.list_artifacts(run.info.run_id)]  # it is in the model, once
+    test = read_split(spec.modality, read_spec(run_dir), "test", read_inputs(run_dir))
+    logits = model.predict(test.x.numpy())
+    assert logits.shape == (20, 10) and logits.dtype == np.float32
+    record = read_record(run_dir, FinetuneRecord)
+    right = logits.argmax(axis=1) == test.y.numpy()
+    assert 100 * right.mean() == pytest.approx(record.test_score)
+    each = read_sample_scores(run_dir, record)
+    assert each is not None and np.array_equal(right, np.asarray(each, dtype=bool))
+    (inputs,), (outputs,) = model.metadata.signature.inputs.inputs, model.metadata.signature.outputs.inputs
+    assert (inputs.shape, outputs.shape) == ((-1, *test.x.shape[1:]), (-1, 10))
+    with pytest.raises(MlflowException, match="shape"):
+        model.predict(test.x.numpy()[:, :, :8])
+
+
+def test_weights_above_the_limit_and_encoders_are_no_models(project: Path) -> None:
+    specs = [synthetic.pathway_spec(), synthetic.pretrain_spec()]
+    with new_publisher(weights_limit_bytes=8) as publisher:
+        for spec in specs:
+            publisher.publish(spec, synthetic.whole(project / "runs", spec))
+    client: MlflowClient = new_client()
+    for spec in specs:
+        names = {item.path for item in client.list_artifacts(run_of(client, spec).info.run_id)}
+        assert not {"model", MERGED, "encoder.safetensors"} & names
