@@ -69,7 +69,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PY) -c 'import pip' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv \
 	  || { echo "m2pt needs Python's venv module (Debian and Ubuntu: the package python3-venv)" >&2; exit 1; }
 	@echo "Installing $$(grep -c == requirements.lock) packages into .venv; this takes some minutes once."
-	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(PY) -m pip install -qq --disable-pip-version-check -r requirements.lock
 	@echo ../../../.. > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib", vars={"base": ".venv"}))')/m2pt.pth"
 	@printf '#!/bin/sh\nexec "$$(dirname -- "$$0")/python" -m pipelines "$$@"\n' > .venv/bin/m2pt
 	@chmod +x .venv/bin/m2pt

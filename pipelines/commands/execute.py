@@ -31,7 +31,8 @@ def data(options: Namespace) -> int:
     out, display = options.out or Path(declared.data.root), options.display
     made = make_data(out, declared.data.embedded, partial(shown_making, display))
     display.finish(DATA)
-    display.say(f"{declared.study}: the data are in {out}{'' if made else ' already'}.")
+    if not display.is_relayed:
+        display.say(f"{declared.study}: the data are in {out}{'' if made else ' already'}.")
     return 0
 
 

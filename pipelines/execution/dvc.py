@@ -58,7 +58,8 @@ def repro(display: Display) -> int:
         try:
             return process.wait()
         except BaseException:
-            over.set()  # what DVC and its stage say about being interrupted
+            over.set()  # what DVC and its stage say about being interrupted is no news
+            display.say("Ending what DVC has started; the next start continues from there.")
             raise
 
 

@@ -149,6 +149,8 @@ class Session:
 
     def stop(self) -> None:
         """Cancel the runs that are going on; the next start continues them from their last checkpoint."""
+        if not self._stopped:
+            self.display.say(f"{self.study.study}: ending the runs that go on; the next start continues them.")
         self._stopped = True
         self.engine.close()
 

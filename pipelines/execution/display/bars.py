@@ -21,6 +21,10 @@ from pipelines.execution.display.view import Failures, about, duration
 _WIDEST = 100
 """Columns that are used at most: an eye does not follow a longer line."""
 
+_SPARE = 3
+"""Columns that stay free: some terminals go to the next line when the last one is written, and the `^C` of an interrupt, which
+the terminal writes itself where the cursor is, must not do so either."""
+
 _NARROW = 50
 """Columns below which there is no room for bars."""
 
@@ -123,7 +127,7 @@ class Bars:
 
     def say(self, line: str) -> None:
         """Write a line above the phases, broken between words: a path stays whole, so that it can be copied."""
-        width = max(20, min(self._console.width - 1, _WIDEST))
+        width = max(20, min(self._console.width - _SPARE, _WIDEST))
         self._write(Text(textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)))
 
     def stop(self) -> None:
@@ -136,8 +140,7 @@ class Bars:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """What is drawn now."""
-        # The last column stays free: some terminals go to the next line when it is written.
-        width, lines = min(options.max_width - 1, _WIDEST), console.height
+        width, lines = min(options.max_width - _SPARE, _WIDEST), console.height
         with self._lock:
             now = time.monotonic()
             phases = [phase for phase in self._phases.values() if phase.began is not None or not self._stopped]
@@ -224,7 +227,7 @@ class Bars:
 
     def _ended(self, count: str, name: str, result: str, seconds: float) -> Text:
         """A run that is complete: the name gives way to its score."""
-        width = min(self._console.width - 1, _WIDEST)
+        width = min(self._console.width - _SPARE, _WIDEST)
         passed = f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
         before, after = f"{count:>9}  ", f"  {_padded(result, 24)} {passed:>7}"
         room = width - cell_len(before) - cell_len(after)
@@ -234,7 +237,7 @@ class Bars:
         return Text.assemble((before, "dim"), _padded(self._cut(name, room), room), after)
 
     def _failed(self, count: str, name: str, words: str) -> Text:
-        width, indent = max(30, min(self._console.width - 1, _WIDEST)), " " * 11
+        width, indent = max(30, min(self._console.width - _SPARE, _WIDEST)), " " * 11
         told = textwrap.fill(f"{name}: {words}", width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
         return Text.assemble((f"{count:>9}  ", "dim"), (told[len(indent) :], "red"))
 
