@@ -58,7 +58,8 @@ def sweep(options: Namespace) -> int:
             return 0
         if not any(session.plan.is_ready(spec) for spec in left):
             raise UserError(f"{options.study}: the runs wait for encoders that do not exist yet; run `m2pt pretrain` first.")
-        return _in_flow("sweep", session, lambda flows: flows.sweep)
+        out = report_folder(options.study, session.study)
+        return _in_flow("sweep", session, lambda flows: flows.sweep, out=out)
 
 
 def report(options: Namespace) -> int:
@@ -93,9 +94,8 @@ def study(options: Namespace) -> int:
             options.display.say(f"{declared.study}: everything is done, nothing to run.")
             tell(options.display, declared, options.study, out)
             return 0
-        code = _in_flow(
-            "study" if declared.search is None else "search", session, lambda flows: partial(flows.complete_study, out=out)
-        )
+        kind = "study" if declared.search is None else "search"
+        code = _in_flow(kind, session, lambda flows: partial(flows.complete_study, out=out), out=out)
     _publish(resolve(declared), out, session.display)
     tell(options.display, declared, options.study, out, done=code == 0)
     return code
@@ -111,8 +111,8 @@ def _nothing_to_run(session: Session, phase: str, outcome: Outcome) -> None:
     session.display.say(f"{session.study.study}: {outcome.sentence()}; nothing to run.")
 
 
-def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], warm: bool = True) -> int:
-    """Do a flow on a Prefect server; the workers start at the same time as the server."""
+def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], warm: bool = True, out: Path | None = None) -> int:
+    """Do a flow on a Prefect server; the workers start at the same time as the server. `out` has its report."""
     session.display.prepare(FIRST[kind], "starting Prefect's server and loading the libraries")
     with server.used(LOGS / "prefect-server.log") as ready:
         if warm:
@@ -120,5 +120,5 @@ def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], wa
         from pipelines.scheduling import flows
 
         ready()
-        outcomes = flows.run(kind, session, body(flows))
+        outcomes = flows.run(kind, session, body(flows), out)
     return 0 if all(outcome.ok for outcome in outcomes) else 1

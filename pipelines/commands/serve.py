@@ -6,13 +6,16 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from m2pt.config import UserError
+from m2pt.files.locks import LockHeldError, locked
 from pipelines.execution.groups import end_group
-from pipelines.execution.process_environment import LOGS, WATCHED
+from pipelines.execution.process_environment import LOGS, STATE, WATCHED
 from pipelines.planning import study_file
-from pipelines.scheduling import server
+from pipelines.scheduling import credentials, server
 
 PREFECT_PORT = 4200
 MLFLOW_PORT = 5000
@@ -24,15 +27,53 @@ def serve(options: Namespace) -> int:
     if options.every is not None and options.every < 1:
         raise UserError(f"--every: {options.every:g} is too short; give at least 1 second.")
     if options.starter:
-        from pipelines.scheduling import flows
+        from pipelines.scheduling import deployment
 
-        flows.serve(options.study, study, options.cron, options.every)
+        deployment.serve(options.study, study, options.cron, options.every)
         return 0
-    with server.used(LOGS / "prefect-server.log", options.port or PREFECT_PORT, schedules=True) as ready:
+    from pipelines.scheduling import cron, notice
+
+    notice.require_usable()
+    if options.cron is not None:
+        cron.require_cron(options.cron)
+    with (
+        _only_one(options.study, study.study),
+        server.used(LOGS / "prefect-server.log", options.port or PREFECT_PORT, schedules=True) as ready,
+    ):
         api_url = ready()
+        from pipelines.scheduling import deployment
+
+        deployment.require_free(study.study)
         when = f"by the cron schedule {options.cron}" if options.cron else f"every {options.every:g} s"
         print(f"{study.study}: runs {when}; Prefect shows it at {api_url.removesuffix('/api')} (Ctrl-C ends it).", flush=True)
+        _say_how_to_enter(api_url)
         return _start_runs(options)
+
+
+@contextmanager
+def _only_one(file: Path, study: str) -> Iterator[None]:
+    """Refuse to serve a study that another process serves: both would have one deployment, and each would start its runs."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(STATE / f"serve-{study}.lock", wait_s=0))
+        except LockHeldError as error:
+            raise UserError(
+                f"{file}: the study {study} is being served already (pid {error.holder}); end that one first, or give the study "
+                "in a file of your own another name (study: NAME)."
+            ) from None
+        yield
+
+
+def _say_how_to_enter(api_url: str) -> None:
+    """Say where the password of this project's own server is; a server that the user has named has none of ours."""
+    if server.is_ours(api_url):
+        given = os.environ.get(credentials.SERVER_AUTH)
+        print(f"The pages ask for {credentials.SERVER_AUTH if given else 'the line in ' + _shown(credentials.password_file())}.")
+        print(f"For Prefect's own commands, in another shell: . {_shown(credentials.write_environment(api_url))}", flush=True)
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _start_runs(options: Namespace) -> int:
@@ -66,7 +107,8 @@ def ui(options: Namespace) -> int:
         print(f"MLflow:  {page}", flush=True)
         if options.prefect:
             prefect = stack.enter_context(server.used(LOGS / "prefect-server.log", PREFECT_PORT, schedules=True))
-            print(f"Prefect: {prefect().removesuffix('/api')}", flush=True)
+            print(f"Prefect: {(api_url := prefect()).removesuffix('/api')}", flush=True)
+            _say_how_to_enter(api_url)
         print("Ctrl-C ends.", flush=True)
         while mlflow.poll() is None:
             time.sleep(0.2)

@@ -81,6 +81,7 @@ class Session:
     def __init__(self, study: Study, display: Display, make_engine: Callable[[Study], Engine] = local_engine) -> None:
         self.study = study
         self.display = display
+        self._make_engine = make_engine
         self.engine = make_engine(study)
         self._open = ExitStack()
         self._guard = threading.RLock()
@@ -93,7 +94,7 @@ class Session:
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             opening.enter_context(study_lock(runs_folder(self.study)))
-            opening.callback(self.engine.close)
+            opening.callback(lambda: self.engine.close())
             self._open = opening.pop_all()
         return self
 
@@ -153,6 +154,21 @@ class Session:
             self.display.say(f"{self.study.study}: ending the runs that go on; the next start continues them.")
         self._stopped = True
         self.engine.close()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the runs were cancelled."""
+        return self._stopped
+
+    @property
+    def has_run(self) -> bool:
+        """Whether a run has ended, in whatever way, since it was opened."""
+        return bool(self._ended)
+
+    def go_on(self) -> None:
+        """After `stop`, allow runs again, on a fresh engine."""
+        self.engine = self._make_engine(self.study)
+        self._stopped = False
 
     def _start_tracking(self) -> LiveTracking:
         with self._guard:

@@ -5,30 +5,27 @@ Prefect schedules, retries and shows. The records on the disk decide what is com
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import State
 from prefect.events.worker import EventsWorker
-from prefect.futures import PrefectFuture
+from prefect.exceptions import Pause
 from prefect.logging.handlers import APILogWorker
-from prefect.runtime import flow_run, task_run
-from prefect.states import Completed, Failed
-from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.tasks import Task
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Crashed, Failed
 
-from m2pt.config import Study, UserError
-from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
+from m2pt.config import UserError
+from m2pt.config.methods import MethodName
+from m2pt.runs.spec import RunSpec, Spec
 from pipelines.execution.display.view import DATA, ENCODERS, REPORT, RUNS, SEARCH, TUNING
-from pipelines.execution.expected import pace_of, phases
+from pipelines.execution.expected import phases
 from pipelines.execution.process_environment import follow_parent, prepare
 from pipelines.execution.progress import Display
 from pipelines.execution.search import run_trials
@@ -37,29 +34,32 @@ from pipelines.execution.tune import run_arms
 from pipelines.planning import study_file
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, resolve
 from pipelines.reporting.rendering import is_done, render_report, report_folder, require_choice
-from pipelines.scheduling.artifacts import show_outcome
+from pipelines.scheduling.artifacts import show_outcome, show_report
+from pipelines.scheduling.choice import EVERYTHING, Choice, choose, require_runs
+from pipelines.scheduling.notice import tell_end
+from pipelines.scheduling.run_tasks import do_runs
+from pipelines.scheduling.turns import Body, Ending, in_turns
+from pipelines.scheduling.watch import Reason
 from pipelines.tracking.study import try_to_publish
 
-Body = Callable[[Session], list[Outcome]]
-Runner = ThreadPoolTaskRunner[Any]
-_DIED = "WorkerDied"
 
-
-def pretrain(session: Session) -> list[Outcome]:
+def pretrain(session: Session, choice: Choice = EVERYTHING) -> list[Outcome]:
     """Make the encoders of a study; inside a flow."""
     session.require_data()
     session.prepare(PRETRAINING)
-    outcome = _do_all(session, PRETRAINING, session.look_again().unfinished(session.plan.pretrain))
+    among = choice.encoders(session.look_again())
+    outcome = _do_all(session, PRETRAINING, session.plan.unfinished(among), among)
     session.tidy()  # now that all have their ids
     return [outcome]
 
 
-def sweep(session: Session) -> list[Outcome]:
+def sweep(session: Session, choice: Choice = EVERYTHING) -> list[Outcome]:
     """Do the fine-tuning runs of a study whose encoders exist, those that tune rates first; inside a flow."""
     session.require_data()
     session.prepare(FINE_TUNING)
     if not session.look_again().arms:
-        return [_do_all(session, FINE_TUNING, _ready(session, session.plan.runs))]
+        chosen = choice.runs(session.plan.runs)
+        return [_do_all(session, FINE_TUNING, _ready(session, chosen), chosen)]
     among = run_arms(session, partial(_do_trials, session))
     return [_do_all(session, FINE_TUNING, _ready(session, among), among)]
 
@@ -83,14 +83,16 @@ def report(session: Session, out: Path) -> list[Outcome]:
 
     @task(name="report", task_run_name="report of {study}", cache_policy=NO_CACHE, persist_result=False)
     def render(study: str) -> None:
-        get_run_logger().info("%s: the report is %s", study, render_report(session.look_again(), out))
+        page = render_report(session.look_again(), out)
+        show_report(study, page)
+        get_run_logger().info("%s: the report is %s", study, page)
 
     with session.display.during(REPORT, "reading the runs, drawing the figures"):
         render(session.study.study)
     return []
 
 
-def complete_study(session: Session, out: Path) -> list[Outcome]:
+def complete_study(session: Session, out: Path, choice: Choice = EVERYTHING) -> list[Outcome]:
     """Data if they are missing, encoders, runs, report; inside a flow."""
 
     @task(name="data", task_run_name="data of {study}", cache_policy=NO_CACHE, persist_result=False)
@@ -105,15 +107,22 @@ def complete_study(session: Session, out: Path) -> list[Outcome]:
         return [session.outcome(PRETRAINING), session.outcome(FINE_TUNING, session.plan.compared)]
     with session.display.during(DATA, "looking at the data"):
         make_data(session.study.study)
-    outcomes = [*pretrain(session), *(sweep(session) if session.study.search is None else search(session))]
+    outcomes = [*pretrain(session, choice), *(sweep(session, choice) if session.study.search is None else search(session))]
     report(session, out)
     require_choice(session.plan)
     return outcomes
 
 
-def run(kind: str, session: Session, body: Body) -> list[Outcome]:
-    """Do `body` inside a Prefect flow named `kind`; returns how the runs ended. Raises whatever the body raises."""
-    outcomes: list[Outcome] = []
+def run(kind: str, session: Session, body: Body, out: Path | None = None) -> list[Outcome]:
+    """Do `body` inside a Prefect flow named `kind`; returns how the runs ended. Raises whatever the body raises.
+
+    A notice of the end is sent if the flow has a report, which is in `out`.
+
+    Raises:
+        UserError: the flow run was cancelled on its page.
+
+    """
+    endings: list[Ending] = []
     faults: list[Exception] = []
     flow_runs: list[str] = []
 
@@ -121,11 +130,14 @@ def run(kind: str, session: Session, body: Body) -> list[Outcome]:
     def shown(study: str) -> State[None]:
         flow_runs.append(str(flow_run.get_id()))
         try:
-            outcomes.extend(_watched(session, body))
+            endings.append(in_turns(session, body))
+            state = _state(session, endings[0])
         except Exception as error:  # raised again below, because Prefect would not raise it
             faults.append(error)
-            return Failed(message=f"{type(error).__name__}: {error}")
-        return _state(outcomes)
+            state = Failed(message=f"{type(error).__name__}: {error}")
+        if out is not None and (session.has_run or faults):
+            tell_end(study, state, out, session.display.say)
+        return state
 
     _quiet()
     try:
@@ -135,7 +147,9 @@ def run(kind: str, session: Session, body: Body) -> list[Outcome]:
     _settle(flow_runs)
     if faults:
         raise faults[0]
-    return outcomes
+    if endings[0].reason is not None:
+        raise UserError(f"{session.study.study}: was cancelled on its page; run the command again to go on.")
+    return endings[0].outcomes
 
 
 def _settle(flow_runs: Sequence[str]) -> None:
@@ -153,45 +167,64 @@ def _scheduled_name() -> str:
     return f"study {Path(str(flow_run.parameters['study'])).stem}"
 
 
-@flow(name="study", flow_run_name=_scheduled_name, persist_result=False)
-def study(study: str = "params.yaml") -> State[None]:
-    """The complete study in a file, as a schedule starts it; ends at once as `Skipped` if the study is already running."""
+@flow(name="study", flow_run_name=_scheduled_name, persist_result=False, validate_parameters=False)
+def study(
+    study: str = "params.yaml",
+    seeds: tuple[int, ...] = (),
+    methods: tuple[MethodName, ...] = (),
+    targets: tuple[str, ...] = (),
+    budget_minutes: float = 0,
+) -> State[None]:
+    """The complete study in a file, as a schedule or its form starts it; ends at once as `Skipped` if it is already running.
+
+    A choice of seeds, methods and targets leaves the other runs for later; the report names them.
+
+    Args:
+        study: The study file, from the project's folder.
+        seeds: Do the runs with these seeds of the study now; none: all.
+        methods: Do the runs of these methods of the study now; none: all.
+        targets: Do the runs on these targets of the study now; none: all.
+        budget_minutes: Stop at the checkpoints after so many minutes, and report what is there; 0: no limit.
+
+    """
     prepare()
     follow_parent()
-    logger = get_run_logger()
     try:
-        declared = study_file.load(study)
-        session = Session(declared, Display())
-    except UserError as error:
-        return Failed(message=str(error))
-    out = report_folder(Path(study), declared)
+        return _scheduled(study, (seeds, methods, targets, budget_minutes))
+    except Exception as error:
+        clear = isinstance(error, UserError)
+        state = Failed(message=str(error) if clear else f"{type(error).__name__}: {error}")
+        tell_end(Path(str(study)).stem, state, None, get_run_logger().warning)
+        if clear:
+            return state
+        raise
+
+
+def _scheduled(file: object, chosen: tuple[object, object, object, object]) -> State[None]:
+    """Do a study, or what a form has chosen of it; raises `UserError` for a fault of the form, the study or its data."""
+    warn = get_run_logger().warning
+    if not isinstance(file, str):
+        raise UserError(f"study: {file!r} is no path of a study file; give one, such as params.yaml.")
+    declared = study_file.load(file)
+    out = report_folder(Path(file), declared)
+    choice = choose(declared, *chosen)
+    session = Session(declared, Display())
+    require_runs(choice, session.plan)
     with ExitStack() as stack:
         stack.enter_context(session.display)
         try:
             stack.enter_context(session)
         except UserError as error:
-            logger.warning("%s", error)
+            warn("%s", error)
             return Completed(name="Skipped", message=str(error))
-        try:
-            state = _state(_watched(session, partial(complete_study, out=out)))
-        except UserError as error:
-            return Failed(message=str(error))
-    try_to_publish(resolve(declared), out, logger.warning)
+        ending = in_turns(session, partial(complete_study, out=out, choice=choice), choice.budget_s)
+        state = _state(session, ending)
+        if ending.reason is Reason.BUDGET:
+            report(session, out)
+    try_to_publish(resolve(declared), out, warn)
+    if session.has_run or not state.is_completed():
+        tell_end(declared.study, state, out, warn)
     return state
-
-
-def serve(file: Path, declared: Study, cron: str | None, every_s: float | None) -> None:
-    """Put a study on a schedule on the Prefect server in use, and start its runs until this process is ended."""
-    interval = None if every_s is None else timedelta(seconds=every_s)
-    # Two at once: while one runs, the next can end as skipped, instead of running late.
-    study.serve(
-        name=declared.study,
-        cron=cron,
-        interval=interval,
-        parameters={"study": str(file)},
-        limit=2,
-        print_starting_message=False,
-    )
 
 
 def flush() -> None:
@@ -210,28 +243,19 @@ def _quiet() -> None:
         handler.addFilter(from_elsewhere)
 
 
-def _watched(session: Session, body: Body) -> list[Outcome]:
-    """Do the body; on an exception, cancel the runs first, because Prefect would wait for them."""
-    try:
-        return body(session)
-    except BaseException:
-        session.stop()
-        raise
-
-
 def _ready(session: Session, specs: Sequence[RunSpec]) -> list[Spec]:
     return [spec for spec in session.plan.unfinished(specs) if session.plan.is_ready(spec)]
 
 
 def _do_trials(session: Session, title: str, specs: Sequence[RunSpec]) -> None:
     get_run_logger().info("%s", title)
-    _do(session, FINE_TUNING, SEARCH if session.study.search is not None else TUNING, title, len(specs), _ready(session, specs))
+    phase = SEARCH if session.study.search is not None else TUNING
+    do_runs(session, FINE_TUNING, phase, title, len(specs), _ready(session, specs))
 
 
-def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Sequence[RunSpec] | None = None) -> Outcome:
-    total = len(among if among is not None else session.plan.pretrain if kind == PRETRAINING else session.plan.runs)
+def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Sequence[Spec]) -> Outcome:
     phase = ENCODERS if kind == PRETRAINING else RUNS
-    _do(session, kind, phase, f"{session.study.study}: {kind} runs", total, todo)
+    do_runs(session, kind, phase, f"{session.study.study}: {kind} runs", len(among), todo)
     outcome = session.outcome(kind, among)
     session.display.finish(phase, f"{session.study.study}: {outcome.sentence()}.", outcome.ok)
     get_run_logger().info("%s", outcome.sentence())
@@ -239,61 +263,19 @@ def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Sequence[R
     return outcome
 
 
-def _do(session: Session, kind: str, phase: str, title: str, total: int, todo: Sequence[Spec]) -> None:
-    pace = pace_of(session.plan, todo, session.engine.capacity)
-    session.display.begin(phase, total, total - len(todo), title, pace)
-    if todo:
-        session.warm()
-        # One more than the engine does at once: the next task is ready in Prefect when a slot becomes free.
-        runner: Runner = ThreadPoolTaskRunner(max_workers=session.engine.capacity + 1)
-        with runner:
-            try:
-                _submit_all(runner, session, kind, todo)
-            except BaseException:
-                session.stop()
-                raise
-
-
-def _submit_all(runner: Runner, session: Session, kind: str, todo: Sequence[Spec]) -> None:
-    """One task per run; an encoder that starts from another one waits for it."""
-    specs = {session.plan.label(spec): spec for spec in todo}
-    job = _task(session, kind, specs)
-    futures: dict[str, PrefectFuture[Any]] = {}
-    for name, spec in specs.items():
-        start = _start_of(spec, specs)
-        futures[name] = runner.submit(job, {"name": name}, wait_for=[futures[start]] if start else None)
-    for future in futures.values():
-        future.wait()
-
-
-def _start_of(spec: Spec, specs: dict[str, Spec]) -> str | None:
-    if not isinstance(spec, PretrainSpec) or spec.start is None:
-        return None
-    starts = [other for other in specs.values() if isinstance(other, PretrainSpec) and other.source == spec.start.source]
-    return next((other.name for other in starts if other.modality == spec.modality), None)
-
-
-def _task(session: Session, kind: str, specs: dict[str, Spec]) -> Task[[str], Any]:
-    @task(
-        name=kind, task_run_name="{name}", retries=1, retry_condition_fn=_worker_died, cache_policy=NO_CACHE, persist_result=False
-    )
-    def job(name: str) -> State[None]:
-        logger = get_run_logger()
-        logger.info("%s: running", name)
-        ended = session.do(specs[name], again=task_run.run_count < 2)
-        if ended.ok:
-            logger.info("%s: %s", name, ended.result)
-            return Completed(message=ended.result)
-        logger.error("%s: %s", name, ended.result)
-        return Failed(name=_DIED if ended.died else "Failed", message=ended.result)
-
-    return job
-
-
-def _worker_died(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
-    return state.name == _DIED
-
-
-def _state(outcomes: Sequence[Outcome]) -> State[None]:
-    message = "; ".join(outcome.sentence() for outcome in outcomes) or "done"
-    return (Completed if all(outcome.ok for outcome in outcomes) else Failed)(message=message)
+def _state(session: Session, ending: Ending) -> State[None]:
+    """The state in which a flow run ends. Raises Prefect's `Pause` for one that was suspended: it ends without one."""
+    go_on = "the next start goes on from the last checkpoints"
+    match ending.reason:
+        case Reason.SUSPENDED:
+            get_run_logger().info("%s: suspended; its runs wait at their last checkpoints", session.study.study)
+            raise Pause(state=ending.state)
+        case Reason.CANCELLED:
+            return Cancelled(message=f"cancelled; {go_on}")
+        case Reason.LEFT:
+            return Crashed(message=f"the runner or worker that started it has ended; {go_on}")
+        case Reason.BUDGET:
+            done = session.outcome(FINE_TUNING, session.plan.compared).sentence()
+            return Completed(name="BudgetSpent", message=f"the budget is spent: {done}; {go_on}")
+    message = "; ".join(outcome.sentence() for outcome in ending.outcomes) or "done"
+    return (Completed if all(outcome.ok for outcome in ending.outcomes) else Failed)(message=message)

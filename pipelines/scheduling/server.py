@@ -10,8 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,14 +18,20 @@ from typing import Self
 
 from m2pt.config import UserError
 from m2pt.files.locks import locked
+from pipelines.scheduling.credentials import API_URL, AUTH, SERVER_AUTH, answers, auth_string, require_own
 
 HOST = "127.0.0.1"
-API_URL = "PREFECT_API_URL"
+OWN = "M2PT_PREFECT"
+"""Holds the address of the server that this command, or the one that started it, has started."""
+
+_HIGHEST_PORT = 65535
 _START_LIMIT_S = 180.0
 
 
 def listen(preferred: int) -> socket.socket:
     """A socket that listens on port `preferred`, or on a port that the system chooses if that one is taken."""
+    if not 0 <= preferred <= _HIGHEST_PORT:
+        raise UserError(f"--port: {preferred} is no port; give a number from 1 to {_HIGHEST_PORT}.")
     for port in (preferred, 0):
         listener = socket.socket()
         try:
@@ -55,12 +59,14 @@ class LocalServer:
 
     def __init__(self, log: Path, port: int = 4200, schedules: bool = False) -> None:
         self.log = log
+        self.auth = auth_string()
         # One server at a time makes or migrates the database; the lock is held until this one answers.
         self._turn = ExitStack()
         self._turn.enter_context(locked(Path(os.environ["PREFECT_HOME"]) / "server.lock"))
         # The server inherits the socket, so that no other process can take this address in the meantime.
         with listen(port) as listener:
-            self.api_url = f"http://{HOST}:{listener.getsockname()[1]}/api"
+            self._port = int(listener.getsockname()[1])
+            self.api_url = f"http://{HOST}:{self._port}/api"
             self._process = self._start(listener.fileno(), schedules)
 
     def __enter__(self) -> Self:
@@ -99,8 +105,9 @@ class LocalServer:
 
     def _start(self, listener: int, schedules: bool) -> subprocess.Popen[bytes]:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        variables = {name: value for name, value in os.environ.items() if name != API_URL}
+        variables = self._safeguards() | {name: value for name, value in os.environ.items() if name not in (API_URL, AUTH)}
         variables |= {
+            SERVER_AUTH: self.auth,
             "PREFECT_SERVER_UI_API_URL": self.api_url,
             "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
             "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(schedules).lower(),
@@ -120,36 +127,44 @@ class LocalServer:
                 pass_fds=(listener,),
             )
 
+    def _safeguards(self) -> dict[str, str]:
+        """What keeps other users of the machine, and pages of other origins in the user's browser, away from the server."""
+        return {
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{self._port},http://localhost:{self._port}",
+            "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+        }
+
 
 @contextlib.contextmanager
 def used(log: Path, port: int = 4200, schedules: bool = False) -> Iterator[Callable[[], str]]:
     """Let this process and its children use the server at `PREFECT_API_URL`, or a local one if that is not set.
 
     Yields a function that waits until the server answers and returns the address of its API. Import Prefect inside the context.
+
+    Raises:
+        UserError: (the function) the server does not answer, or it is another project's.
+
     """
     if os.environ.get(API_URL):
         yield _require
         return
     with LocalServer(log, port, schedules) as server:
-        os.environ[API_URL] = server.api_url
+        kept = os.environ.get(AUTH)
+        os.environ |= {API_URL: server.api_url, AUTH: server.auth, OWN: server.api_url}
         try:
             yield server.ready
         finally:
-            del os.environ[API_URL]
+            del os.environ[API_URL], os.environ[AUTH], os.environ[OWN]
+            if kept is not None:
+                os.environ[AUTH] = kept
+
+
+def is_ours(api_url: str) -> bool:
+    """Whether this command, or the one that started it, has started the server at this address."""
+    return os.environ.get(OWN) == api_url
 
 
 def _require() -> str:
-    api_url = os.environ[API_URL]
-    if not answers(api_url):
-        raise UserError(f"{API_URL}: no Prefect server answers at {api_url}; start it, or unset it to have a local one.")
+    api_url = os.environ[API_URL].rstrip("/")
+    require_own(api_url)
     return api_url
-
-
-def answers(api_url: str) -> bool:
-    """Whether a Prefect server answers at this address."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"{api_url}/health", timeout=2) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError, ValueError):
-        return False

@@ -7,6 +7,13 @@ import os
 import socket
 import sys
 import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+HOSTS = ["127.0.0.1", "localhost"]
+"""The names under which the server answers."""
 
 
 def serve(listener: int) -> None:
@@ -14,8 +21,20 @@ def serve(listener: int) -> None:
     import uvicorn
 
     threading.Thread(target=_end_with_input, daemon=True).start()
-    config = uvicorn.Config("prefect.server.api.server:create_app", factory=True, log_level="warning", lifespan="on")
+    config = uvicorn.Config(guarded, factory=True, log_level="warning", lifespan="on")
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=listener)])
+
+
+def guarded() -> "ASGIApp":
+    """Prefect's server, which answers to the names of this machine alone.
+
+    Prefect has no setting for that. A page whose own name was made to point to this machine (DNS rebinding) would be of the same
+    origin as the server; the name in its requests gives it away.
+    """
+    from prefect.server.api.server import create_app
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    return TrustedHostMiddleware(create_app(), allowed_hosts=HOSTS)
 
 
 def _end_with_input() -> None:

@@ -25,7 +25,10 @@ def ui_command(host: str, port: int) -> list[str]:
     with store_lock(store):
         open_database(store)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri]
-    return [*command, "--default-artifact-root", store.artifacts.as_uri(), "--host", host, "--port", str(port), "--workers", "1"]
+    command += ["--default-artifact-root", store.artifacts.as_uri(), "--host", host, "--port", str(port), "--workers", "1"]
+    # Without this MLflow also answers under any private address, and to a name that points to one (DNS rebinding). Of other
+    # origins it always takes those of this machine; more it takes only if told so.
+    return [*command, "--allowed-hosts", f"{host}:{port},localhost:{port}", "--x-frame-options", "SAMEORIGIN"]
 
 
 def ui_environment() -> dict[str, str]:

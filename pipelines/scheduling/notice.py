@@ -1,0 +1,116 @@
+"""Tells a webhook, a command, or both, how a sweep ended.
+
+The environment says where to, not the study file: the address of a webhook is often a secret, and study files are shared.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+
+from m2pt.config import UserError
+from pipelines.scheduling.credentials import API_URL
+
+URL = "M2PT_NOTIFY_URL"
+"""The address of a webhook; it is sent the notice as JSON."""
+
+COMMAND = "M2PT_NOTIFY_COMMAND"
+"""A command; it is given the notice as JSON on its standard input."""
+
+_LIMIT_S = 20.0
+
+Ended = Literal["complete", "failed", "cancelled", "budget spent"]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """How a sweep ended: `report` is the address of its report (empty: none), `page` that of its flow run on Prefect's pages.
+
+    `text` says all of it in one line, in the key from which chat services take a message.
+    """
+
+    study: str
+    state: Ended
+    message: str
+    report: str
+    page: str
+
+    @property
+    def text(self) -> str:
+        """The notice in one line."""
+        report = f" Report: {self.report}" if self.report else ""
+        return f"{self.study}: {self.state}. {self.message.rstrip('.')}.{report}"
+
+
+def require_usable() -> None:
+    """Raise `UserError` if the address or the command cannot be one; neither is shown, as it may hold a secret."""
+    address = urllib.parse.urlsplit(os.environ.get(URL, ""))
+    if os.environ.get(URL) and (address.scheme not in ("http", "https") or not address.hostname):
+        raise UserError(f"{URL}: is no address of a webhook; it begins with https:// or http:// and a host.")
+    try:
+        words = shlex.split(os.environ.get(COMMAND, ""))
+    except ValueError:
+        raise UserError(f"{COMMAND}: has a quotation mark without its partner; correct the command.") from None
+    if os.environ.get(COMMAND) and not words:
+        raise UserError(f"{COMMAND}: holds no command; name one, or unset it.")
+
+
+def tell_end(study: str, state: State[Any], out: Path | None, warn: Callable[[str], object]) -> None:
+    """Send the notice of how the present flow run ends; `out` is the folder of the study's report."""
+    ended: Ended = "complete" if state.is_completed() else "cancelled" if state.is_cancelled() else "failed"
+    page = f"{os.environ.get(API_URL, '').removesuffix('/api')}/runs/flow-run/{flow_run.get_id()}"
+    index = None if out is None else (out / "index.html").resolve()
+    report = index.as_uri() if index is not None and index.is_file() else ""
+    tell(Notice(study, "budget spent" if state.name == "BudgetSpent" else ended, state.message or "", report, page), warn)
+
+
+def tell(notice: Notice, warn: Callable[[str], object]) -> None:
+    """Send a notice to where the environment says; a fault is a warning in one sentence, which holds no secret."""
+    document = json.dumps(asdict(notice) | {"text": notice.text})
+    try:
+        require_usable()
+    except UserError as error:
+        warn(str(error))
+        return
+    if address := os.environ.get(URL):
+        _post(address, document, warn)
+    if command := os.environ.get(COMMAND):
+        _run(shlex.split(command), document, warn)
+
+
+def _post(address: str, document: str, warn: Callable[[str], object]) -> None:
+    where = f"{URL}: the webhook at {urllib.parse.urlsplit(address).hostname}"
+    try:
+        headers = {"Content-Type": "application/json", "User-Agent": "m2pt"}
+        request = urllib.request.Request(address, document.encode(), headers)
+        with urllib.request.urlopen(request, timeout=_LIMIT_S):
+            return
+    except urllib.error.HTTPError as error:
+        warn(f"{where} refused the notice (HTTP {error.code}); check the address.")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        detail = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
+        warn(f"{where} could not be told ({detail}); check the address and the network.")
+
+
+def _run(words: list[str], document: str, warn: Callable[[str], object]) -> None:
+    where = f"{COMMAND}: {words[0]}"
+    try:
+        done = subprocess.run(words, input=document.encode(), capture_output=True, timeout=_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        warn(f"{where} did not end within {_LIMIT_S:g} s and was stopped.")
+    except OSError as error:
+        warn(f"{where} cannot be started ({error.strerror}); give the path of a program and its arguments.")
+    else:
+        if done.returncode:
+            warn(f"{where} ended with exit code {done.returncode}.")

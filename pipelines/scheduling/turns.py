@@ -1,0 +1,54 @@
+"""The runs of a flow run, in turns: a pause on its page ends a turn at the checkpoints, and going on begins the next one."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.runtime import deployment, flow_run
+
+from pipelines.execution.session import Outcome, Session
+from pipelines.scheduling.run_tasks import StoppedError
+from pipelines.scheduling.watch import Reason, Watch, wait_while_paused
+
+Body = Callable[[Session], list[Outcome]]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the runs of a flow run ended: `reason` says why they were stopped, `state` in which state of the flow run."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    reason: Reason | None = None
+    state: State[Any] | None = None
+
+
+def in_turns(session: Session, body: Body, budget_s: float | None = None) -> Ending:
+    """Do the body inside a flow run, until it has ended or its runs were stopped.
+
+    A run that was stopped keeps its last checkpoint, from which the next turn, or the next start, goes on. The time of a pause is
+    not part of the budget. On an exception the runs are cancelled first, because Prefect would wait for them.
+    """
+    this, served = UUID(str(flow_run.get_id())), deployment.id is not None
+    while True:
+        begun = time.monotonic()
+        with Watch(this, session.stop, budget_s, served) as watch:
+            try:
+                return Ending(body(session))
+            except StoppedError:
+                reason = watch.reason
+            except BaseException:
+                session.stop()
+                raise
+        if reason is Reason.PAUSED:
+            get_run_logger().info("%s: paused; its runs wait at their last checkpoints", session.study.study)
+            reason = wait_while_paused(this, served)
+            if reason is None:
+                get_run_logger().info("%s: goes on", session.study.study)
+                session.go_on()
+                budget_s = None if budget_s is None else max(0.0, budget_s - (time.monotonic() - begun))
+                continue
+        return Ending(reason=reason, state=watch.state)

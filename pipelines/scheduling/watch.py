@@ -1,0 +1,98 @@
+"""Watches a flow run while it goes on: paused, suspended or cancelled on its page, out of time, left by what started it."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State
+from prefect.exceptions import PrefectException
+
+LOOK_EVERY_S = 1.0
+_UNREACHABLE = (httpx.HTTPError, PrefectException, OSError)
+
+
+class Reason(StrEnum):
+    """Why the runs were stopped."""
+
+    PAUSED = "paused"
+    SUSPENDED = "suspended"
+    CANCELLED = "cancelled"
+    BUDGET = "budget"
+    LEFT = "left"
+
+
+class Watch:
+    """Calls `stop` once, from a thread of its own, when the runs of a flow run should end; `reason` says why afterwards.
+
+    `budget_s` is the time they have. `served` says that a runner or a worker has started this process; when that has ended, this
+    flow run has nobody to report to, and its runs end too.
+    """
+
+    def __init__(self, flow_run: UUID, stop: Callable[[], None], budget_s: float | None, served: bool) -> None:
+        self.reason: Reason | None = None
+        self.state: State[Any] | None = None
+        self._flow_run, self._stop = flow_run, stop
+        self._deadline = None if budget_s is None else time.monotonic() + budget_s
+        self._parent = os.getppid() if served else None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="watch-flow-run", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        with get_client(sync_client=True) as client:
+            while not self._over.wait(LOOK_EVERY_S):
+                self.reason = self._reason(client)
+                if self.reason is not None:
+                    self._stop()
+                    return
+
+    def _reason(self, client: SyncPrefectClient) -> Reason | None:
+        if self._parent is not None and os.getppid() != self._parent:
+            return Reason.LEFT
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            return Reason.BUDGET
+        self.state = state_of(client, self._flow_run)
+        return None if self.state is None else reason_in(self.state)
+
+
+def reason_in(state: State[Any]) -> Reason | None:
+    """Why runs must stop in a state of their flow run; None if they may go on."""
+    if state.is_paused():
+        return Reason.SUSPENDED if state.state_details.pause_reschedule else Reason.PAUSED
+    return Reason.CANCELLED if state.is_cancelling() or state.is_final() else None
+
+
+def state_of(client: SyncPrefectClient, flow_run: UUID) -> State[Any] | None:
+    """The state of a flow run; None while the server does not answer: it may be starting again."""
+    try:
+        return client.read_flow_run(flow_run).state
+    except _UNREACHABLE:
+        return None
+
+
+def wait_while_paused(flow_run: UUID, served: bool) -> Reason | None:
+    """Wait until a paused flow run goes on; returns None then, otherwise why it does not."""
+    parent = os.getppid()
+    with get_client(sync_client=True) as client:
+        while True:
+            if served and os.getppid() != parent:
+                return Reason.LEFT
+            state = state_of(client, flow_run)
+            reason = Reason.PAUSED if state is None else reason_in(state)
+            if reason is not Reason.PAUSED:
+                return reason
+            time.sleep(LOOK_EVERY_S)
