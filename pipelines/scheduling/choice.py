@@ -5,7 +5,7 @@ The study stays what its file declares, so that no run changes its identity and 
 
 import difflib
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from m2pt.config import Study, UserError
@@ -30,15 +30,15 @@ class Choice:
         """Whether it may leave runs out."""
         return bool(self.seeds or self.methods or self.targets)
 
-    def runs(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
-        """The runs that were chosen."""
-        return [spec for spec in specs if self._takes(spec)]
+    def runs(self, plan: Plan) -> list[RunSpec]:
+        """The fine-tuning runs that were chosen."""
+        return [spec for spec in plan.runs if self._takes(spec)]
 
     def encoders(self, plan: Plan) -> list[PretrainSpec]:
         """The pretraining runs whose encoders the chosen runs load, and those that they start from."""
         if not self.is_part:
             return list(plan.pretrain)
-        refs = [ref for spec in self.runs(plan.runs) for ref in (spec.target_weights, *spec.auxiliary_refs) if ref is not None]
+        refs = [ref for spec in self.runs(plan) for ref in (spec.target_weights, *spec.auxiliary_refs) if ref is not None]
         wanted = {EncoderKey(ref.source, ref.modality, ref.seed) for ref in refs}
         made = {made_by(plan.study, spec): spec for spec in plan.pretrain}
         starts = [made[key].start for key in wanted if key in made]
@@ -77,7 +77,7 @@ def choose(study: Study, seeds: object, methods: object, targets: object, budget
 
 def require_runs(choice: Choice, plan: Plan) -> None:
     """Raise `UserError` if no run of the study has the chosen seeds, methods and targets together."""
-    if choice.is_part and not choice.runs(plan.runs):
+    if choice.is_part and not choice.runs(plan):
         raise UserError(
             f"seeds, methods, targets: no run of the study {plan.study.study} has these together: its parts have different ones; "
             "choose fewer."

@@ -5,7 +5,7 @@ Prefect schedules, retries and shows. The records on the disk decide what is com
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from pipelines.execution.search import run_trials
 from pipelines.execution.session import Outcome, Session
 from pipelines.execution.tune import run_arms
 from pipelines.planning import study_file
-from pipelines.planning.plan import FINE_TUNING, PRETRAINING, resolve
+from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_done, render_report, report_folder, require_choice
 from pipelines.scheduling.artifacts import show_outcome, show_report
 from pipelines.scheduling.choice import EVERYTHING, Choice, choose, require_runs
@@ -47,8 +47,8 @@ def pretrain(session: Session, choice: Choice = EVERYTHING) -> list[Outcome]:
     """Make the encoders of a study; inside a flow."""
     session.require_data()
     session.prepare(PRETRAINING)
-    among = choice.encoders(session.look_again())
-    outcome = _do_all(session, PRETRAINING, session.plan.unfinished(among), among)
+    todo = session.plan.unfinished(choice.encoders(session.look_again()))
+    outcome = _do_all(session, PRETRAINING, todo, choice.encoders)
     session.tidy()  # now that all have their ids
     return [outcome]
 
@@ -58,10 +58,10 @@ def sweep(session: Session, choice: Choice = EVERYTHING) -> list[Outcome]:
     session.require_data()
     session.prepare(FINE_TUNING)
     if not session.look_again().arms:
-        chosen = choice.runs(session.plan.runs)
-        return [_do_all(session, FINE_TUNING, _ready(session, chosen), chosen)]
+        todo = _ready(session, choice.runs(session.plan))
+        return [_do_all(session, FINE_TUNING, todo, choice.runs)]
     among = run_arms(session, partial(_do_trials, session))
-    return [_do_all(session, FINE_TUNING, _ready(session, among), among)]
+    return [_do_all(session, FINE_TUNING, _ready(session, among), lambda _: among)]
 
 
 def search(session: Session) -> list[Outcome]:
@@ -75,7 +75,7 @@ def search(session: Session) -> list[Outcome]:
         run_trials(session, partial(_do_trials, session))
         session.tidy()  # runs of an earlier choice may come back from aside
     compared = session.look_again().compared
-    return [_do_all(session, FINE_TUNING, _ready(session, compared), compared)]
+    return [_do_all(session, FINE_TUNING, _ready(session, compared), lambda _: compared)]
 
 
 def report(session: Session, out: Path) -> list[Outcome]:
@@ -253,10 +253,11 @@ def _do_trials(session: Session, title: str, specs: Sequence[RunSpec]) -> None:
     do_runs(session, FINE_TUNING, phase, title, len(specs), _ready(session, specs))
 
 
-def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Sequence[Spec]) -> Outcome:
+def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Callable[[Plan], Sequence[Spec]]) -> Outcome:
+    """Do runs; the outcome is that of `among`, the runs of a plan by which it is judged: a spec has its id only at the end."""
     phase = ENCODERS if kind == PRETRAINING else RUNS
-    do_runs(session, kind, phase, f"{session.study.study}: {kind} runs", len(among), todo)
-    outcome = session.outcome(kind, among)
+    do_runs(session, kind, phase, f"{session.study.study}: {kind} runs", len(among(session.plan)), todo)
+    outcome = session.outcome(kind, among(session.look_again()))
     session.display.finish(phase, f"{session.study.study}: {outcome.sentence()}.", outcome.ok)
     get_run_logger().info("%s", outcome.sentence())
     show_outcome(session.study, outcome)

@@ -89,6 +89,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
 
 def make_project(folder: Path, name: str, epochs: int) -> Path:
     """A folder with a tiny study, `<name>.yaml`, and its data: forty small pictures of two classes."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.yaml").write_text(STUDY.format(name=name, epochs=epochs))
     for split, shade in (("train", 0), ("val", 50), ("test", 100)):
         for index in range(40):

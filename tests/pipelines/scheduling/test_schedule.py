@@ -114,7 +114,8 @@ def test_a_schedule_fires_leaves_records_and_never_runs_twice_at_once(project: P
         assert attempt["resumed_from_epoch"] == 0
         assert (project / "build/tiny/reports/results.csv").is_file()
 
-        deployed(project, variables | {"PREFECT_API_URL": f"{address}/api"}, home)
+        auth = (home / "password").read_text()
+        deployed(project, variables | {"PREFECT_API_URL": f"{address}/api", "PREFECT_API_AUTH_STRING": auth}, home)
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 130
     assert comes_true(lambda: not processes_in(project)), processes_in(project)
