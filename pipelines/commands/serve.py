@@ -81,6 +81,7 @@ def _start_runs(options: Namespace) -> int:
     schedule = ["--cron", options.cron] if options.cron else ["--every", str(options.every)]
     command = [sys.executable, "-m", "pipelines", "serve", "--starter", "--study", str(options.study), *schedule]
     path = LOGS / "serve.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as log:
         variables = os.environ | {WATCHED: str(os.getpid())}
         starter = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stderr=log, process_group=0)

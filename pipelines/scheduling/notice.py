@@ -54,8 +54,7 @@ class Notice:
 
 def require_usable() -> None:
     """Raise `UserError` if the address or the command cannot be one; neither is shown, as it may hold a secret."""
-    address = urllib.parse.urlsplit(os.environ.get(URL, ""))
-    if os.environ.get(URL) and (address.scheme not in ("http", "https") or not address.hostname):
+    if (given := os.environ.get(URL)) and not _is_web_address(given):
         raise UserError(f"{URL}: is no address of a webhook; it begins with https:// or http:// and a host.")
     try:
         words = shlex.split(os.environ.get(COMMAND, ""))
@@ -63,6 +62,14 @@ def require_usable() -> None:
         raise UserError(f"{COMMAND}: has a quotation mark without its partner; correct the command.") from None
     if os.environ.get(COMMAND) and not words:
         raise UserError(f"{COMMAND}: holds no command; name one, or unset it.")
+
+
+def _is_web_address(given: str) -> bool:
+    try:
+        address = urllib.parse.urlsplit(given)
+    except ValueError:  # a bracket without its partner
+        return False
+    return address.scheme in ("http", "https") and bool(address.hostname)
 
 
 def tell_end(study: str, state: State[Any], out: Path | None, warn: Callable[[str], object]) -> None:

@@ -1,0 +1,117 @@
+"""A webhook and a command are told how a sweep ended; both are real here, on this machine."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from m2pt.config import UserError
+from pipelines.scheduling.notice import COMMAND, URL, Notice, require_usable, tell
+
+NOTICE = Notice("tiny", "failed", "1 of 2 fine-tuning runs are complete, 1 failed", "file:///reports/index.html", "http://page")
+SENT = {
+    "study": "tiny",
+    "state": "failed",
+    "message": "1 of 2 fine-tuning runs are complete, 1 failed",
+    "report": "file:///reports/index.html",
+    "page": "http://page",
+    "text": "tiny: failed. 1 of 2 fine-tuning runs are complete, 1 failed. Report: file:///reports/index.html",
+}
+
+
+@contextmanager
+def receiver(status: int = 200) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """A webhook: its address, which has a secret in it, and what it has received."""
+    received: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.append(json.loads(body) | {"path": self.path, "type": self.headers["Content-Type"]})
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/hook/SECRET", received
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.delenv(URL, raising=False)
+    monkeypatch.delenv(COMMAND, raising=False)
+
+
+def test_a_webhook_is_told(monkeypatch: pytest.MonkeyPatch):
+    warned: list[str] = []
+    with receiver() as (address, received):
+        monkeypatch.setenv(URL, address)
+        tell(NOTICE, warned.append)
+    assert received == [SENT | {"path": "/hook/SECRET", "type": "application/json"}]
+    assert warned == []
+
+
+def test_a_command_is_told_without_a_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    script = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.stdin.read())"
+    told, warned = tmp_path / "$HOME; told", list[str]()
+    monkeypatch.setenv(COMMAND, f"{sys.executable} -c '{script}' '{told}'")
+    tell(NOTICE, warned.append)
+    assert json.loads(told.read_text()) == SENT
+    assert warned == []
+
+
+def test_nobody_is_told_without_an_address():
+    tell(NOTICE, pytest.fail)
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("no-such-program --token SECRET", "M2PT_NOTIFY_COMMAND: no-such-program cannot be started (No such file or directory)"),
+        (f"{sys.executable} -c 'exit(3)' SECRET", f"M2PT_NOTIFY_COMMAND: {sys.executable} ended with exit code 3."),
+        ("tell 'SECRET", "M2PT_NOTIFY_COMMAND: has a quotation mark without its partner; correct the command."),
+    ],
+)
+def test_a_command_that_fails_is_a_warning_without_its_arguments(monkeypatch: pytest.MonkeyPatch, command: str, sentence: str):
+    warned: list[str] = []
+    monkeypatch.setenv(COMMAND, command)
+    tell(NOTICE, warned.append)
+    (warning,) = warned
+    assert warning.startswith(sentence)
+    assert "SECRET" not in warning
+
+
+def test_a_webhook_that_fails_is_a_warning_that_names_its_host_alone(monkeypatch: pytest.MonkeyPatch):
+    warned: list[str] = []
+    with receiver(status=404) as (address, _):
+        monkeypatch.setenv(URL, address)
+        tell(NOTICE, warned.append)
+    tell(NOTICE, warned.append)  # nobody listens any more
+    assert warned == [
+        "M2PT_NOTIFY_URL: the webhook at 127.0.0.1 refused the notice (HTTP 404); check the address.",
+        "M2PT_NOTIFY_URL: the webhook at 127.0.0.1 could not be told (Connection refused); check the address and the network.",
+    ]
+
+
+@pytest.mark.parametrize("address", ["hooks.example.org/SECRET", "file:///etc/passwd", "https:///SECRET", "http://[SECRET"])
+def test_an_address_that_is_none_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, address: str):
+    monkeypatch.setenv(URL, address)
+    with pytest.raises(UserError, match=f"{URL}: is no address of a webhook") as refused:
+        require_usable()
+    assert "SECRET" not in str(refused.value)
+    warned: list[str] = []
+    tell(NOTICE, warned.append)
+    assert warned == [str(refused.value)]
