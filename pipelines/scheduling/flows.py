@@ -193,7 +193,7 @@ def study(
         return _scheduled(study, (seeds, methods, targets, budget_minutes))
     except Exception as error:
         clear = isinstance(error, UserError)
-        state = Failed(message=str(error) if clear else f"{type(error).__name__}: {error}")
+        state: State[None] = Failed(message=str(error) if clear else f"{type(error).__name__}: {error}")
         tell_end(Path(str(study)).stem, state, None, get_run_logger().warning)
         if clear:
             return state
