@@ -8,20 +8,14 @@ import os
 import signal
 import sys
 
+from pipelines.execution import interrupts
+
 IS_PROGRAM = __name__ == "__main__" or os.path.basename(sys.argv[0]) == "m2pt"  # noqa: PTH119 (pathlib is imported below)
 """Whether this process is the command line itself; in another program, its signals are not ours."""
 
 
-def _leave(_: int, __: object) -> None:
-    """End at once: nothing is under way yet, or any more, that would have to be ended in order."""
-    if os.isatty(1):
-        os.write(1, b"\x1b[?25h\n")  # a progress display hides the cursor
-    os.write(2, b"m2pt: interrupted.\n")
-    os._exit(130)
-
-
 if IS_PROGRAM:  # before the imports, which take seconds and would end with a traceback
-    signal.signal(signal.SIGINT, _leave)
+    signal.signal(signal.SIGINT, interrupts.leave)
 
 import argparse  # noqa: E402
 import importlib  # noqa: E402
@@ -113,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code, sentence = _run(options)
     finally:
         if IS_PROGRAM:  # what is left is Python's own end, which an interrupt would turn into a traceback
-            signal.signal(signal.SIGINT, _leave)
+            signal.signal(signal.SIGINT, interrupts.leave)
     if sentence:
         print(f"m2pt: {sentence}", file=sys.stderr)
     return code
@@ -139,7 +133,7 @@ def _run(options: argparse.Namespace) -> tuple[int, str]:
     try:
         module = importlib.import_module(f"pipelines.commands.{COMMANDS[options.command][0]}")
         if IS_PROGRAM:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, interrupts.interrupt)
         code = int(getattr(module, options.command)(options))
         sys.stdout.flush()
     except UserError as error:

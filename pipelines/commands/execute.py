@@ -10,6 +10,7 @@ from m2pt.config import UserError
 from pipelines.commands import reproduce
 from pipelines.commands.outcome import tell
 from pipelines.execution.display.view import DATA, ENCODERS, FIRST, REPORT, RUNS, SETTING_UP
+from pipelines.execution.interrupts import obeyed_at_once
 from pipelines.execution.process_environment import LOGS
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Outcome, Session, shown_making
@@ -117,8 +118,8 @@ def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], wa
     with server.used(LOGS / "prefect-server.log") as ready:
         if warm:
             session.warm()
-        from pipelines.scheduling import flows
-
+        with obeyed_at_once():
+            from pipelines.scheduling import flows
         ready()
         outcomes = flows.run(kind, session, body(flows), out)
     return 0 if all(outcome.ok for outcome in outcomes) else 1
