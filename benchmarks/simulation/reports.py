@@ -4,6 +4,7 @@ Everything is made by the code of the report; nothing is computed here. A senten
 claim goes unnoticed.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from m2pt.analysis.content import Block, Details, Entry, Item, Items, Paragraph, SideBySide, Table, string
 from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.numbers.contrasts import Ablations
-from m2pt.analysis.sections import evidence, findings, gains
+from m2pt.analysis.sections import evidence, findings, gains, opening
 from m2pt.analysis.sections.facts import Facts, Source
 from m2pt.config import Study
 from m2pt.config.study_file import parse_study
@@ -42,6 +43,9 @@ _ANSWER = rf"the difference of (pathway|own_apart) from (random_auxiliary|baseli
 _RESOLUTION = r".*In the median pair a true difference of ([\d.]+) points is shown in the table of gains with .*"
 _TOO_FEW = r".+ are too few to rely on seeing a difference in a single pair.*"
 _SCOPE = re.compile(r"For (these encoders|encoders trained like these)( and on these test samples)?, (.+)\.")
+_NUMBERS_ALONE = re.compile(r"(no claim is made( yet)?)?( \([^()]*(\([^()]*\))?[^()]*\)|; |\.)*")
+"""What the first lines of a report have beside its sentences."""
+
 _NO_CLAIM = (
     "This study does not show that ",
     "The study has not been shown to detect useful weights",
@@ -112,6 +116,7 @@ def report(study: Simulated, declared: Study = STUDY, validity: Validity = UNSEE
     (summary,) = facts.analysis.summaries
     blocks = list(_flat(findings.section(facts).blocks))
     primary, others = _sentences(blocks)
+    _check_opening(_flat(opening.section(facts).blocks), [*primary, *others])
     tables = [block for block in _flat(gains.section(facts).blocks) if isinstance(block, Table)]
     lacking = _lacking(summary)
     entries = {(table.label, place): entry for table in tables for place, entry in _entries(table)}
@@ -153,6 +158,18 @@ def _sentences(blocks: Sequence[Block]) -> tuple[list[Item], list[Item]]:
         if isinstance(block, Items):
             (primary if is_primary else others).extend(block.items)
     return primary, others
+
+
+def _check_opening(blocks: Iterable[Block], known: Sequence[Item]) -> None:
+    """The first lines of a report claim what its sentences claim, word for word: they have no error rate of their own."""
+    sentences = sorted((string(item.text).removesuffix(".").lower() for item in known), key=len, reverse=True)
+    answers = [string(block.text).lower() for block in blocks if isinstance(block, Paragraph) and block.look == "answer"]
+    for answer in answers:
+        rest = functools.reduce(lambda words, sentence: words.replace(sentence, ""), sentences, answer)
+        if not _NUMBERS_ALONE.fullmatch(rest):
+            raise ValueError(f"the first lines of the report claim what its sentences do not: {rest}")
+    if not answers:
+        raise ValueError("the first lines of the report have no answer")
 
 
 def _claims(items: Sequence[Item]) -> tuple[Difference, ...]:

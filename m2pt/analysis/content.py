@@ -76,7 +76,7 @@ class Paragraph:
     """Sentences. `look` says how much weight they have on a page."""
 
     text: Text
-    look: Literal["body", "caption", "caveat", "notice"] = "body"
+    look: Literal["body", "caption", "caveat", "notice", "question", "answer"] = "body"
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class Gallery:
 
     figures: tuple[Figure, ...]
     caption: Text = ()
-    look: Literal["gallery", "charts", "small", "wide", "forest", "narrow"] = "gallery"
+    look: Literal["gallery", "charts", "small", "wide", "forest", "narrow", "beside"] = "gallery"
 
 
 @dataclass(frozen=True)
@@ -230,9 +230,10 @@ class Details:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Blocks side by side, where a page is wide enough."""
+    """Blocks side by side, where a page is wide enough; in an `opening` the pictures stand beside everything else."""
 
     blocks: "tuple[Block, ...]"
+    look: Literal["pair", "opening"] = "pair"
 
 
 Block = Paragraph | Heading | Items | Definitions | Code | Table | Gallery | ScaleBar | Details | SideBySide
@@ -252,8 +253,9 @@ class Section:
 class Page:
     """A page. `document_title` is what a browser shows for it, `trail` the pages above it (words and address).
 
-    `contents`: whether it starts with a list of its sections; `further` are addresses in that list, each before the section
-    whose anchor is its key.
+    `contents`: whether it starts with a list of its sections; `further` are other pages in that list (words and address).
+    `is_opened`: the first section stands above that list and the lead.
+    `scripts` are files beside the page that add to it what differs between executions; without them it is complete.
     """
 
     title: str
@@ -264,4 +266,6 @@ class Page:
     notice: Text = ()
     trail: tuple[tuple[str, str], ...] = ()
     contents: bool = False
-    further: tuple[tuple[str, str, str], ...] = ()
+    is_opened: bool = False
+    further: tuple[tuple[str, str], ...] = ()
+    scripts: tuple[str, ...] = ()

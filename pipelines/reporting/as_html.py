@@ -1,4 +1,4 @@
-"""The content of a report as HTML: pages without scripts that fetch nothing."""
+"""The content of a report as HTML: pages that fetch nothing and are complete without scripts."""
 
 import base64
 import re
@@ -8,6 +8,7 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup, escape
@@ -15,12 +16,13 @@ from markupsafe import Markup, escape
 from m2pt.analysis.content import Block, Column, Entry, Figure, Group, Page, Span, Table, Text
 from m2pt.analysis.tables.headline import signed
 from m2pt.config import UserError
+from pipelines.reporting import as_csv
 
 TEMPLATES = Path(__file__).with_name("templates")
 
 _TAGS = {"strong": "strong", "emphasis": "em", "code": "code", "sub": "sub"}
-_UNBROKEN = re.compile(r"(?<=\d) (?=%)|(?<=±) (?=\d)")
-"""Spaces at which no line may break: before a percent sign, after a plus-minus."""
+_UNBROKEN = re.compile(r"(?<=\d) (?=[%±])|(?<=±) (?=\d)")
+"""Spaces at which no line may break: before a percent sign, around a plus-minus."""
 
 _CLASSES = {"flow": "stack flow", "compact": "stack flow compact", "paper": "matrix paper", "confusion": "matrix confusion"}
 
@@ -34,14 +36,20 @@ class Place:
     rows: int = 1
 
 
-def page(content: Page, stylesheet: str = "") -> bytes:
-    """One page; its style is in itself, or in the file `stylesheet`."""
-    return _environment().get_template("page.html.j2").render(page=content, stylesheet=stylesheet).encode()
+def page(content: Page, stylesheet: str = "", script: str = "") -> bytes:
+    """One page; its style and the script of its tables are in itself, or in the files `stylesheet` and `script`."""
+    template = _environment().get_template("page.html.j2")
+    return template.render(page=content, stylesheet=stylesheet, script=script).encode()
 
 
 def style() -> bytes:
     """The style sheet by itself."""
     return _environment().get_template("style.css").render().encode()
+
+
+def script() -> bytes:
+    """The script of the tables by itself."""
+    return _environment().get_template("tables.js").render().encode()
 
 
 def blocks(content: Sequence[Block]) -> str:
@@ -62,9 +70,10 @@ def _environment() -> jinja2.Environment:
     )
     filters: dict[str, Callable[..., Any]] = {
         "spans": _spans, "heads": _heads, "places": _places, "classes": _classes, "kind": _kind, "source": _source,
-        "signed": signed,
+        "signed": signed, "as_data": _data, "filename": as_csv.name,
     }  # fmt: skip
     made.filters |= filters
+    made.tests["measured"] = lambda entry: isinstance(entry.value, int | float)
     return made
 
 
@@ -117,11 +126,17 @@ def _places(group: Group, table: Table) -> list[list[Place]]:
 def _classes(table: Table) -> str:
     names = "" if table.look == "plain" else _CLASSES.get(table.look, table.look)
     grouped = "grouped" if table.look == "plain" and any(group.title for group in table.groups) else ""
-    return f"{names} {grouped}".strip()
+    sorts = "" if table.look in ("matrix", "paper", "confusion") else "sorts"
+    return " ".join(filter(None, (names, grouped, sorts)))
 
 
 def _kind(block: Block) -> str:
     return type(block).__name__.lower()
+
+
+def _data(table: Table) -> str:
+    """A table as the address of its own content, so that a page that was sent alone has it too."""
+    return "data:text/csv;charset=utf-8," + quote(as_csv.table(table))
 
 
 def _source(figure: Figure) -> str:

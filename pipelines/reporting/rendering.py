@@ -28,11 +28,13 @@ def is_whole(folder: Path) -> bool:
 
 def shown_files(folder: Path) -> dict[str, Path]:
     """What a tracker shows of a report, by its place in it: pages, tables, costs, figures; nothing of an incomplete one."""
+    from m2pt.analysis.sections.leaves import LEAVES
     from m2pt.analysis.sections.places import LOCAL
 
     if not is_whole(folder):
         return {}
-    paths = [*(folder / name for name in FILES), *sorted((folder / LOCAL).iterdir()), *sorted(folder.glob("figures/*.png"))]
+    paths = [folder / name for name in (*FILES, *(leaf.file for leaf in LEAVES))]
+    paths += [*sorted((folder / LOCAL).iterdir()), *sorted(folder.glob("figures/*.png"))]
     paths += sorted(folder.glob("tables/*.tex"))
     return {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
 

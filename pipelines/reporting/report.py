@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from m2pt.analysis.content import Page
-from m2pt.analysis.sections import pages
+from m2pt.analysis.sections import leaves, ledger, pages
 from m2pt.analysis.sections.encoders import reconstruction_name
 from m2pt.analysis.sections.facts import Facts, Source, gather
-from m2pt.analysis.sections.places import CELLS, COSTS, LOCAL, TIMINGS
+from m2pt.analysis.sections.places import CELLS, COST_SCRIPT, COSTS, LOCAL, TIMINGS
 from m2pt.analysis.tables import plots, search, tuning
 from m2pt.analysis.tables.metrics import gains, metrics
 from m2pt.files import documents
@@ -20,9 +20,10 @@ from pipelines.reporting import as_html, as_json, as_latex, as_markdown, cell_pa
 _FOLDERS = {
     "figures": ("*.png", "*.svg"),
     "plots": ("*.csv",),
-    CELLS: ("*.html", "*.css"),
+    CELLS: ("*.html", "*.css", "*.js"),
     as_latex.FOLDER: ("*.tex",),
     f"{LOCAL}/{as_latex.FOLDER}": ("*.tex",),
+    LOCAL: ("*.js",),
 }
 
 _WHOLE = ["seed", "replicate", "epoch", "parameters", "trainable_parameters", "attempts", "threads", "peak_memory_bytes"]
@@ -46,10 +47,11 @@ def render(source: Source, out: Path) -> Path:
     facts = gather(source)
     files = _numbers(facts) | _pictures(facts) | dict(cell_pages.pages(facts))
     costs, report = pages.costs(facts), pages.report(facts)
-    files |= _page(costs, COSTS.removesuffix(".html")) | _page(report, "report")
+    files |= _page(costs, COSTS.removesuffix(".html")) | _page(report, "report") | _cost_script(facts)
     for page, place in ((report, ""), (costs, f"{LOCAL}/")):
         files |= {f"{place}{as_latex.FOLDER}/{name}": content for name, content in as_latex.tables(page).items()}
-    files["index.html"] = files.pop("report.html")
+    shown = leaves.pages(report, facts.study.study)
+    files |= {COSTS: as_html.page(costs)} | {name: as_html.page(page) for name, page in shown.items()}
     for name, content in files.items():
         documents.write_atomic(out / name, content, durable=not name.startswith((CELLS, LOCAL)))
     _remove_others(out, files)
@@ -57,8 +59,8 @@ def render(source: Source, out: Path) -> Path:
 
 
 def _page(page: Page, name: str) -> dict[str, bytes]:
-    """A page in every form."""
-    return {f"{name}.md": as_markdown.page(page), f"{name}.json": as_json.page(page), f"{name}.html": as_html.page(page)}
+    """A page as one document, for readers of text and for programs."""
+    return {f"{name}.md": as_markdown.page(page), f"{name}.json": as_json.page(page)}
 
 
 def _numbers(facts: Facts) -> dict[str, bytes]:
@@ -79,6 +81,14 @@ def _numbers(facts: Facts) -> dict[str, bytes]:
     if facts.paper.rows:
         files["published.csv"] = _csv(facts.paper.frame)
     return files
+
+
+def _cost_script(facts: Facts) -> dict[str, bytes]:
+    """What writes the cost of this execution into the first page."""
+    words = ledger.in_short(facts)
+    links = f"""document.querySelectorAll('#short a[href="{COSTS}"]')"""
+    line = f"for (const link of {links}) link.textContent = {json.dumps(words)};\n"
+    return {COST_SCRIPT: line.encode()} if words else {}
 
 
 def _pictures(facts: Facts) -> dict[str, bytes]:
@@ -102,8 +112,11 @@ def _csv(table: pd.DataFrame) -> bytes:
 
 
 def _remove_others(out: Path, files: Mapping[str, bytes]) -> None:
-    """Remove figures and plots of an earlier, different report: a reader would take them for this one's."""
+    """Remove pages, figures and plots of an earlier, different report: a reader would take them for this one's."""
     for folder, patterns in _FOLDERS.items():
         for path in (path for pattern in patterns for path in sorted((out / folder).glob(pattern))):
             if f"{folder}/{path.name}" not in files:
                 path.unlink()
+    for leaf in leaves.LEAVES:
+        if leaf.file not in files:
+            (out / leaf.file).unlink(missing_ok=True)

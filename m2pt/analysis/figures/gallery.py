@@ -51,6 +51,7 @@ def draw(summary: Summary, cells: Sequence[Cell], curves: ByCell, scales: ByCell
 def _pictures(summary: Summary, members: Mapping[str, Sequence[Cell]], curves: ByCell, scales: ByCell) -> Iterator[Picture]:
     slug = summary.condition.slug
     if summary.auxiliaries and any(item.estimate.n for item in summary.comparisons):
+        yield picture("answer", "", slug, _matrix_words(summary), scores.answer(summary))
         yield picture("matrix", "", slug, _matrix_words(summary), scores.matrix(summary))
     limits = scores.gain_limits(summary)
     for target, cells in by_target(summary.cells).items():

@@ -33,11 +33,26 @@ def matrix(summary: Summary) -> Figure:
     return drawn
 
 
-def _heat(axes: Axes, summary: Summary, against: Against, auxiliaries: Sequence[str], limit: float) -> None:
+def answer(summary: Summary) -> Figure:
+    """Gains over the random control alone, which the main question is about: small enough to stand beside its answer."""
+    rows, columns = len(summary.targets), len(summary.auxiliaries)
+    drawn = figure(0.55 * rows + 0.85, width=0.72 * columns + 0.85)
+    axes = drawn.subplots()
+    _heat(axes, summary, "random", list(summary.auxiliaries), colour_limit(summary), counts=False)
+    axes.set_xticks(axes.get_xticks(), [name.replace(" ", "\n") for name in summary.auxiliaries])
+    axes.xaxis.tick_top()
+    axes.set_title("Gain over random weights, points", fontsize=9)
+    axes.set_ylabel("target")
+    return drawn
+
+
+def _heat(
+    axes: Axes, summary: Summary, against: Against, auxiliaries: Sequence[str], limit: float, *, counts: bool = True
+) -> None:
     offsets = [column + (0.15 if name == RANDOM else 0) for column, name in enumerate(auxiliaries)]
     for row, target in enumerate(summary.targets):
         for offset, auxiliary in zip(offsets, auxiliaries, strict=True):
-            _square(axes, offset, row, summary.comparison(target, auxiliary, against), limit)
+            _square(axes, offset, row, summary.comparison(target, auxiliary, against), limit, counts)
     axes.set_xlim(-0.03, offsets[-1] + 1.03 if offsets else 1)
     axes.set_ylim(len(summary.targets) + 0.03, -0.03)
     axes.set_xticks([offset + 0.5 for offset in offsets], list(auxiliaries))
@@ -48,7 +63,7 @@ def _heat(axes: Axes, summary: Summary, against: Against, auxiliaries: Sequence[
         spine.set_visible(False)
 
 
-def _square(axes: Axes, x: float, y: float, item: Comparison | None, limit: float) -> None:
+def _square(axes: Axes, x: float, y: float, item: Comparison | None, limit: float, counts: bool) -> None:
     value = item.estimate.mean if item else None
     colour = to_rgba(POSITIVE if (value or 0) > 0 else NEGATIVE, intensity(value or 0, limit))
     control = item is not None and item.role != "pair"
@@ -60,7 +75,8 @@ def _square(axes: Axes, x: float, y: float, item: Comparison | None, limit: floa
     weight, star = ("bold", "*") if item.holds else ("normal", "")
     axes.text(x + 0.5, y + 0.36, signed(value) + star, ha="center", va="center", fontsize=10, fontweight=weight)
     half_width = item.estimate.half_width
-    spread = f"± {half_width:.2f}, n={item.estimate.n}" if half_width is not None else item.estimate.note.replace(", no", "\nno")
+    number = f", n={item.estimate.n}" if counts else ""
+    spread = f"± {half_width:.2f}{number}" if half_width is not None else item.estimate.note.replace(", no", "\nno")
     axes.text(x + 0.5, y + 0.72, spread, ha="center", va="center", fontsize=7, linespacing=0.9)
 
 

@@ -85,12 +85,16 @@ class TargetChange:
 
 @dataclass(frozen=True)
 class TargetClasses:
-    """The classes of a target in a condition, the largest mean change first; `left_out` are auxiliaries with too few runs."""
+    """The classes of a target in a condition, the largest mean change first.
+
+    `left_out` are auxiliaries with too few runs; `dropped` are classes that have no test sample in both runs of any seed.
+    """
 
     condition: Condition
     target: str
     classes: tuple[TargetChange, ...]
     left_out: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
     @property
     def shown(self) -> tuple[TargetChange, ...]:
@@ -98,12 +102,23 @@ class TargetClasses:
         return self.classes[:MOST_SHOWN]
 
     @property
-    def verdict(self) -> str:
-        """How many classes changed, in words no stronger than the numbers."""
-        tested = [item for item in self.classes if item.change.half_width is not None]
+    def tested(self) -> tuple[TargetChange, ...]:
+        """The classes that have an interval."""
+        return tuple(item for item in self.classes if item.change.half_width is not None)
+
+    @property
+    def remarks(self) -> str:
+        """What the verdict does not cover: auxiliaries and classes, with the reason; empty where it covers all."""
         equal = [item.name for item in self.classes if item.change.half_width is None and item.change.n > 1]
         untested = f"; without {', '.join(self.left_out)}, which lack complete runs" if self.left_out else ""
         untested += f"; not tested, because all their differences are equal: {', '.join(equal)}" if equal else ""
+        without = "; dropped, because no seed has test samples of them on both sides: "
+        return untested + (f"{without}{', '.join(self.dropped)}" if self.dropped else "")
+
+    @property
+    def verdict(self) -> str:
+        """How many classes changed, in words no stronger than the numbers."""
+        tested, untested = self.tested, self.remarks
         if not tested:
             return f"no class has an interval: that takes two seeds that are complete, with different differences{untested}"
         holding = [item.name for item in tested if item.holds]
@@ -171,7 +186,7 @@ def by_target(cells: Sequence[Compared], records: Records) -> list[TargetClasses
     of_targets = [_of_target(*key, members, records) for key, members in groups.items()]
     adjusted = iter(families.discoveries([row.change.p_value for item in of_targets for row in item.classes]))
     made = [replace(item, classes=tuple(replace(row, adjusted_p=next(adjusted)) for row in item.classes)) for item in of_targets]
-    return [item for item in made if item.classes]
+    return [item for item in made if item.classes or item.dropped]
 
 
 def _of_target(condition: Condition, target: str, members: Sequence[Compared], records: Records) -> TargetClasses:
@@ -187,8 +202,11 @@ def _of_target(condition: Condition, target: str, members: Sequence[Compared], r
         kept |= set(measured(gains))
         made.append(TargetChange(name, over_seeds(of_random), over_seeds(change, steps[name])))
     known = [item for item in made if item.change.mean is not None]
+    dropped = tuple(item.name for item in made if item.change.mean is None) if kept else ()
     lacking = tuple(member.cell.auxiliary for place, member in enumerate(members) if place not in kept)
-    return TargetClasses(condition, target, tuple(sorted(known, key=lambda item: -abs(item.change.mean or 0.0))), lacking)
+    return TargetClasses(
+        condition, target, tuple(sorted(known, key=lambda item: -abs(item.change.mean or 0.0))), lacking, dropped
+    )
 
 
 def _samples(matrix: Confusion) -> dict[str, int]:

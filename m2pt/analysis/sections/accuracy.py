@@ -1,6 +1,6 @@
 """The test scores of every target and auxiliary."""
 
-from m2pt.analysis.content import Section
+from m2pt.analysis.content import Details, Section, plain
 from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.sections import folding, matrices
 from m2pt.analysis.sections.facts import Facts
@@ -22,4 +22,5 @@ def _condition(facts: Facts, summary: Summary) -> folding.Blocks:
         "its band are the baseline's. The intervals of two methods may overlap while their paired difference still excludes "
         "0."
     )
-    return table, folding.gallery(facts, "accuracy", summary.condition, caption)
+    figures = folding.gallery(facts, "accuracy", summary.condition, caption)
+    return table, Details(plain("Figures: every seed's score on each target"), (figures,), printed=True)

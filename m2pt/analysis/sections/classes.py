@@ -8,14 +8,17 @@ from m2pt.analysis.numbers.cells import Condition
 from m2pt.analysis.numbers.classes import TargetClasses
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.wording import capital, of_difference, of_family, of_p, of_score, word
+from m2pt.analysis.sections.wording import capital, of_difference, of_family, of_p, of_score, p_value, word
+from m2pt.analysis.tables.phrases import listed
 
 _INTRODUCTION = (
     "Which classes change with auxiliaries of other modalities: the difference of their recall on the test data from that "
-    "with random weights, in points, mean over the auxiliaries, paired by seed, with its 95 % t interval. Only the classes "
-    "of each target with the largest mean change are shown; as they were chosen for that, their true changes are likely to "
-    "be smaller. p is after the correction over all classes of all targets. The page of each cell has all of its classes "
-    "and its confusion. "
+    "with random weights, in points, mean over the auxiliaries, paired by seed, with its 95 % t interval. {}p is after the "
+    "correction over all classes of all targets. The page of each cell has all of its classes and its confusion. "
+)
+_SELECTED = (
+    "Only the classes of each target with the largest mean change are shown; as they were chosen for that, their true changes "
+    "are likely to be smaller. "
 )
 
 
@@ -28,11 +31,34 @@ def section(facts: Facts) -> Section | None:
     groups: dict[Condition, list[TargetClasses]] = {}
     for item in targets:
         groups.setdefault(item.condition, []).append(item)
-    blocks: list[Block] = [Paragraph(prose(_INTRODUCTION + of_family("classes", facts.rates)))]
+    introduction = _INTRODUCTION.format(_SELECTED if any(map(_any, groups.values())) else "")
+    blocks: list[Block] = [Paragraph(prose(introduction + of_family("classes", facts.rates)))]
     for condition, items in groups.items():
-        verdicts = tuple(Item(plain(f"{capital(item.target)}: {item.verdict}.")) for item in items)
-        blocks += [*folding.headed(facts, condition), _table(items), Items(verdicts, "small")]
+        blocks += [*folding.headed(facts, condition), *(_changed(items) if _any(items) else _unchanged(items))]
     return Section("Classes", "classes", tuple(blocks))
+
+
+def _any(items: Sequence[TargetClasses]) -> bool:
+    return any(row.holds for item in items for row in item.classes)
+
+
+def _changed(items: Sequence[TargetClasses]) -> folding.Blocks:
+    verdicts = tuple(Item(plain(f"{capital(item.target)}: {item.verdict}.")) for item in items)
+    return _table(items), Items(verdicts, "small")
+
+
+def _unchanged(items: Sequence[TargetClasses]) -> folding.Blocks:
+    """One sentence for all targets, and what it does not cover."""
+    tested = [item for item in items if item.tested]
+    others = [Item(plain(f"{capital(item.target)}: {item.verdict}.")) for item in items if item.remarks or not item.tested]
+    remarks = (Items(tuple(others), "small"),) if others else ()
+    if not tested:
+        return remarks
+    count = sum(len(item.tested) for item in tested)
+    known = [row.adjusted_p for item in tested for row in item.tested if row.adjusted_p is not None]
+    smallest = f"; the smallest p after the correction is {p_value(min(known))}" if known else ""
+    among = f"{count} class{'' if count == 1 else 'es'} of {listed([item.target for item in tested])}"
+    return Paragraph(plain(f"No change is shown in any of {among}{smallest}.")), *remarks
 
 
 def _table(items: Sequence[TargetClasses]) -> Table:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from m2pt.analysis.content import Block, Gallery, Item, Items, Paragraph, Section, plain, prose
+from m2pt.analysis.content import Block, Item, Items, Paragraph, Section, plain, prose
 from m2pt.analysis.numbers.cells import Condition
 from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.numbers.questions import asked
@@ -40,7 +40,7 @@ def section(facts: Facts) -> Section:
         *tuning.caveats(source.arms),
     ]
     reason = "Nothing is compared before rates are chosen." if source.arms else "The study plans no runs."
-    beside = any(has_matrix(facts, item.condition) for item in facts.ordered)
+    beside = any(heads(facts, item.condition) for item in facts.ordered)
     nothing: tuple[Block, ...] = () if facts.ordered else (Paragraph(plain(reason)),)
     blocks = (
         *validity.notice(facts),
@@ -58,9 +58,7 @@ def _claims(facts: Facts, summary: Summary) -> folding.Blocks:
         return (Paragraph(plain(_RANDOM), "caveat"),)
     if facts.source.validity.refusal:
         return ()
-    tested = facts.claims[summary.condition]
-    declared = questions(tested, asked(facts.study))
-    statements = [*declared, *headline(summary, facts.ablations.controls(summary.condition), tested)]
+    tested, statements = facts.claims[summary.condition], said_of(facts, summary)
     mine = [arm for arm in facts.source.arms if tuning.condition_of(arm) == summary.condition]
     unequal = tuning.in_a_claim(mine)
     primary = [said for said in statements if said.standing in ("primary", "undecided")]
@@ -70,11 +68,17 @@ def _claims(facts: Facts, summary: Summary) -> folding.Blocks:
     if tested.is_primary:
         blocks.append(Paragraph(prose("**Primary claims**" if claimed else f"**{_NO_CLAIM}**")))
     blocks += [_items(primary, unequal)] if primary else []
-    if has_matrix(facts, summary.condition):
-        figures = tuple(map(folding.figure, facts.pictures_of("matrix", summary.condition.slug)))
-        blocks += [*([Gallery(figures, look="wide")] if figures else []), *_rates(facts)]
+    if heads(facts, summary.condition):
+        blocks += _rates(facts)
     blocks += [Paragraph(plain(_EXPLORATORY), "caption"), _items(others, unequal)] if others else []
     return tuple(blocks)
+
+
+def said_of(facts: Facts, summary: Summary) -> list[Statement]:
+    """The statements on one condition: on the declared questions first, then on the built-in ones."""
+    tested = facts.claims[summary.condition]
+    declared = questions(tested, asked(facts.study))
+    return [*declared, *headline(summary, facts.ablations.controls(summary.condition), tested)]
 
 
 def _rates(facts: Facts) -> folding.Blocks:
@@ -86,8 +90,8 @@ def _rates(facts: Facts) -> folding.Blocks:
     return (Paragraph(prose(_RATES.format(_PRIMARY_RATES if claimed else _NO_PRIMARY_RATES, unless))),)
 
 
-def has_matrix(facts: Facts, condition: Condition) -> bool:
-    """Whether the picture of the gains stands here, beside the claims; it is a page's only one of the condition."""
+def heads(facts: Facts, condition: Condition) -> bool:
+    """Whether a condition is the one that the primary claims, and so the first lines of a report, are about."""
     claimed = facts.claims.get(condition)
     return claimed is not None and claimed.is_primary and not facts.source.validity.refusal
 

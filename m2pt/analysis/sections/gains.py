@@ -17,7 +17,7 @@ from m2pt.analysis.content import (
 )
 from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.paper.gains import PaperGain
-from m2pt.analysis.sections import findings, folding, matrices
+from m2pt.analysis.sections import folding, matrices
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import of_family
 from m2pt.analysis.tables.headline import signed
@@ -50,9 +50,9 @@ def _condition(facts: Facts, summary: Summary) -> folding.Blocks:
     over += [matrices.gains(summary, "random", summary.auxiliaries, "Gain over random weights")] if summary.auxiliaries else []
     blocks: list[Block] = [SideBySide(tuple(over)), ScaleBar(colour_limit(summary))]
     if summary.condition in facts.drawn:
-        blocks.append(folding.gallery(facts, "gains", summary.condition, _FIGURES))
-    at_top = findings.has_matrix(facts, summary.condition)
-    for picture in () if at_top else facts.pictures_of("matrix", summary.condition.slug):
+        shown = folding.gallery(facts, "gains", summary.condition, _FIGURES)
+        blocks.append(Details(plain("Figures: the gains on each target with their intervals"), (shown,), printed=True))
+    for picture in facts.pictures_of("matrix", summary.condition.slug):
         blocks.append(Details(plain("Both tables as one picture"), (Gallery((folding.figure(picture),), look="wide"),)))
     theirs = facts.paper.gains[summary.condition.slug]
     if theirs and facts.is_reference(summary.condition):

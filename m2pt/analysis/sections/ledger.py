@@ -41,6 +41,21 @@ def section(facts: Facts) -> Section:
     return Section("Costs", "costs", tuple(blocks))
 
 
+def in_short(facts: Facts) -> str:
+    """The device time of the study with its devices, and its energy where it is known; empty where nothing is recorded."""
+    devices = ledger(facts.analysis.cells, facts.analysis.timings, facts.analysis.records).devices
+    if not devices:
+        return ""
+    names = dict.fromkeys(_named(row) for row in devices)
+    words = f"{duration(sum(row.device_seconds for row in devices))} of device time on {', '.join(names)}"
+    joules = [row.energy_joules for row in devices if row.energy_joules is not None]
+    return f"{words}; {energy(sum(joules))}" if len(joules) == len(devices) else words
+
+
+def _named(row: DeviceCosts) -> str:
+    return row.device + (f" ({row.device_name})" if row.device_name else "")
+
+
 def _numbers(names: list[str], tells_energy: bool) -> list[Column]:
     known = [name for name in names if tells_energy or name != "energy"]
     return [Column(plain(name), number=True, label="parameters trained" if name == "trained" else "") for name in known]
@@ -54,7 +69,7 @@ def _devices(costs: Ledger) -> Table:
 
 
 def _device(row: DeviceCosts, tells_energy: bool) -> tuple[Entry, ...]:
-    name = row.device + (f" ({row.device_name})" if row.device_name else "")
+    name = _named(row)
     entries = [
         Entry(plain(name), name),
         *(Entry(plain(count), count) for count in (row.finetuned, row.pretrained)),

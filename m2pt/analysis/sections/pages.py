@@ -17,6 +17,7 @@ from m2pt.analysis.sections import (
     ledger,
     machines,
     methods,
+    opening,
     profiles,
     provenance,
     published,
@@ -40,6 +41,7 @@ _STATES = ("failed", "interrupted", "missing")
 def report(facts: Facts) -> Page:
     """The page that a reader sees first: the same bytes for the same results."""
     sections = (
+        opening.section(facts),
         findings.section(facts),
         search.section(facts.study, facts.search),
         tuning.section(facts),
@@ -55,9 +57,9 @@ def report(facts: Facts) -> Page:
         scales.section(facts),
         curves.section(facts),
         classes.section(facts),
+        gaps.section(facts),
         encoders.section(facts),
         provenance.costs(facts),
-        gaps.section(facts),
         reading.section(),
         recipes.section(facts),
         checklist.section(facts),
@@ -71,7 +73,8 @@ def report(facts: Facts) -> Page:
         kicker="Multimodal Pathway study",
         notice=_notice(facts),
         contents=True,
-        further=(("encoders", "All cells", CELLS_INDEX),),
+        is_opened=True,
+        further=(("All cells", CELLS_INDEX),),
     )
 
 

@@ -51,11 +51,17 @@ class Statement:
     `standing` says which error rate it has: `primary`, the family-wise one; `exploratory`, the false discovery rate of its
     family; `descriptive` statements describe the numbers of this study and claim no difference beyond it. `undecided` statements
     say that a question of the primary family got no answer, which claims nothing.
+
+    `answers` says of which average it is the answer, and `short` has its numbers in short; `is_size`: it says how large the
+    average of the statement before it can be.
     """
 
     claim: str
     detail: str = ""
     standing: Standing = "descriptive"
+    answers: Literal["", "others", "question"] = ""
+    short: str = ""
+    is_size: bool = False
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -83,7 +89,7 @@ def headline(summary: Summary, controls: Sequence[OwnControl] = (), tested: Clai
 
     """
     if not any(cell.mean_test.n for cell in summary.cells):
-        return [Statement("No run is complete yet, so this study shows nothing so far.")]
+        return [Statement("No run is complete yet, so this study shows nothing so far.", answers="others")]
     known = claims([summary])[summary.condition] if tested is None else tested
     standing: Standing = "primary" if known.is_primary else "exploratory"
     made = [
@@ -123,12 +129,13 @@ def _others(summary: Summary, known: Claims, standing: Standing) -> list[Stateme
     if not known.others:
         asked = any(cell.role == "pair" for cell in summary.cells)
         lack = f"This study does not ask {question}."
-        return [Statement(lack, "It lacks the random control.")] if asked else []
+        return [Statement(lack, "It lacks the random control.", answers="others")] if asked else []
     made = []
     for claim in known.others:
         where = where_measured(claim, known.others)
         if claim.estimate.half_width is None:
-            made.append(Statement(f"It cannot be said yet {question}{where}.", no_interval(claim), _open(standing)))
+            words = f"It cannot be said yet {question}{where}."
+            made.append(Statement(words, no_interval(claim), _open(standing), "others"))
             continue
         made += [_other(claim, where, standing), *sizes(claim, f"the difference from random weights on average{where}")]
     return made
@@ -139,11 +146,11 @@ def _other(claim: Claim, where: str, standing: Standing) -> Statement:
     if claim.sign:
         scored = f"auxiliaries of other modalities scored {WORDS[claim.sign]} than random weights on average{where}."
         words = f"{scope_of([claim.estimate], further=claim.covers_samples)}{scored}"
-        return Statement(words, numbers_of(claim), standing)
+        return Statement(words, numbers_of(claim), standing, "others", short(claim))
     words = f"This study does not show that auxiliaries of other modalities do more than random weights{where}."
     if claim.is_withheld:
         words += " The runs that are missing could alone have made the difference that the others have."
-    return Statement(words, numbers_of(claim), _open(standing))
+    return Statement(words, numbers_of(claim), _open(standing), "others", short(claim))
 
 
 def sizes(claim: Claim, average: str) -> list[Statement]:
@@ -155,9 +162,10 @@ def sizes(claim: Claim, average: str) -> list[Statement]:
     level = claim.size_level
     detail = f"Its {100 * (1 - level):.3g} % interval is {' to '.join(map(signed, claim.ends(level)))}."
     if claim.size == 0:
-        return [Statement(f"It is undecided whether {average} is as large as {smallest}.", detail, "undecided"), *smaller]
+        words = f"It is undecided whether {average} is as large as {smallest}."
+        return [Statement(words, detail, "undecided", is_size=True), *smaller]
     words = f"{average} is shown to be {'larger' if claim.size > 0 else 'smaller'} than {smallest}."
-    return [Statement(f"{scope_of([claim.estimate])}{words}", detail, "primary")]
+    return [Statement(f"{scope_of([claim.estimate])}{words}", detail, "primary", is_size=True)]
 
 
 def _smaller(claim: Claim, average: str) -> list[Statement]:
@@ -166,7 +174,8 @@ def _smaller(claim: Claim, average: str) -> list[Statement]:
     margin = f"{upwards(claim.margin)} points{of_metric(claim.metric)}"
     words = f"{scope_of([claim.estimate])}{average} is shown to be smaller than {margin}."
     level = f"{100 * (1 - SIGNIFICANT * claim.weight):.3g} %"
-    return [Statement(words, f"The end of its {level} interval, the level of the test above.", "primary")]
+    detail = f"The end of its {level} interval, the level of the test above. It bounds the mean: pairs can differ by more."
+    return [Statement(words, detail, "primary", is_size=True)]
 
 
 def _pairs(pairs: Sequence[Claim], standing: Standing) -> list[Statement]:
@@ -249,16 +258,20 @@ def _points_of(claim: Claim) -> str:
     return f"{difference(claim.estimate)} points{of_metric(claim.metric)}"
 
 
+def short(claim: Claim) -> str:
+    """The mean of a claim with its interval, and what it is over."""
+    noun = "pair" if claim.kind != "control" else "target"
+    return _points_of(claim) + ("" if claim.kind == "pair" else f" on average over {counted(len(claim.measured), noun)}")
+
+
 def numbers_of(claim: Claim) -> str:
     """The numbers behind a claim, as a sentence."""
     items, known = claim.comparisons, claim.measured
     seeds = seeds_of(claim.estimate)
-    noun = "pair" if claim.kind != "control" else "target"
-    over = "" if claim.kind == "pair" else f" on average over {counted(len(known), noun)}"
     left = [item for item in items if item not in known]
     without = f"; without {listed([pair_name(item) for item in left])}, which lack complete runs" if left and known else ""
     p = "" if claim.adjusted_p is None else f"; {p_of(claim.adjusted_p)} after the correction"
-    return f"{_points_of(claim)}{over} ({seeds}){p}{_further(claim)}{without}{lost_runs(claim.missing)}."
+    return f"{short(claim)} ({seeds}){p}{_further(claim)}{without}{lost_runs(claim.missing)}."
 
 
 def _further(claim: Claim) -> str:

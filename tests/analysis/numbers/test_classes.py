@@ -87,7 +87,8 @@ def test_the_summary_averages_over_auxiliaries_and_puts_the_largest_change_first
     # A class has ten samples: the spread of 7.6 points counts as that of one sample, 10 points.
     assert np.std(gains, ddof=1) < 10
     assert target.classes[0].change.p_value == pytest.approx(2 * stats.t.sf(np.mean(gains) / (10 / np.sqrt(3)), 2))
-    assert target.verdict == "no change is shown in any of 2 classes"
+    dropped = "dropped, because no seed has test samples of them on both sides: none of it"
+    assert target.verdict == f"no change is shown in any of 2 classes; {dropped}"
 
 
 def test_a_missing_run_costs_its_auxiliary_a_seed_alone() -> None:

@@ -455,7 +455,7 @@ def test_the_report_of_a_search_compares_no_trial(tmp_path: Path) -> None:
     for spec in plan.runs:
         _complete(spec)
     out = render_report(resolve(study), tmp_path / "reports").parent
-    assert '<section id="search"' in (out / "index.html").read_text()
+    assert '<section id="search"' in (out / "chosen.html").read_text()
     assert "## Search" in (out / "report.md").read_text()
     results = (out / "results.csv").read_text()
     assert "-s0-" in results

@@ -1,6 +1,7 @@
 """The three forms of a report's content: the same words and numbers in each."""
 
 import json
+import re
 from typing import Any
 
 from m2pt.analysis.content import (
@@ -106,5 +107,6 @@ def test_rows_that_say_the_same_are_merged_on_a_page_alone() -> None:
     columns = (Column(plain("target"), head=True, merged=True), Column(plain("class"), head=True))
     names = (("image", "0"), ("image", "1"), ("audio", "0"))
     table = Table("t", plain("t"), columns, (Group(tuple(tuple(Entry(plain(n), n) for n in row) for row in names)),))
-    assert as_html.blocks([table]).count("image") == 1 and 'rowspan="2"' in as_html.blocks([table])
+    page = re.sub('href="data:[^"]*"', "", as_html.blocks([table]))
+    assert page.count("image") == 1 and 'rowspan="2"' in page
     assert as_markdown.blocks([table]).count("| image |") == 2

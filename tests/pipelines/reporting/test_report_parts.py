@@ -141,7 +141,7 @@ def test_the_papers_gains_stand_beside_and_are_called_its_own(ablated: Path) -> 
 
 
 def test_a_study_of_published_data_has_the_papers_tables_and_every_cell_as_a_row(paper: Path) -> None:
-    page, text = ((paper / name).read_text(encoding="utf-8") for name in ("index.html", "report.md"))
+    page, text = ((paper / name).read_text(encoding="utf-8") for name in ("paper.html", "report.md"))
     assert _Page(page).open == []
     words = _words(_section(page, "published"))
     for piece in (
@@ -177,7 +177,7 @@ def test_a_score_of_the_paper_stands_beside_no_other_run(tmp_path: Path) -> None
     folder = _render(small, tmp_path, samples=splits, classes=("a",) * 100, confusion=None)
     said = "the paper's 83.9 is of another run: model.width: 384 [768]; 126,689 training samples [1,281,167]; "
     said += "4,996 test samples, 4 left out [50,000]; and 1 more"
-    words = _words(_section((folder / "index.html").read_text(encoding="utf-8"), "published"))
+    words = _words(_section((folder / "paper.html").read_text(encoding="utf-8"), "published"))
     assert said in words.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'") and "paper 83.9" not in words
     line = next(
         line for line in (folder / "report.md").read_text().split("Table 1.")[1].splitlines() if line.startswith("| point")
@@ -191,7 +191,7 @@ def test_a_score_of_the_paper_stands_beside_no_other_run(tmp_path: Path) -> None
 
 
 def test_the_report_names_what_departs_from_the_releases(paper: Path, tmp_path: Path) -> None:
-    for name in ("report.md", "index.html"):
+    for name in ("report.md", "paper.html"):
         text = (paper / name).read_text()
         assert "finetune.precision: fp32 [fp16]" in text
         assert "with a pathway: pathway.auxiliary_decay: false [true]" in text

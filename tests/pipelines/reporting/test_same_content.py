@@ -55,7 +55,7 @@ def _words(text: str) -> str:
 
 
 def _html(content: bytes) -> str:
-    return html.unescape(re.sub(r"<style.*?</style>|<svg.*?</svg>|<[^>]+>", "", content.decode(), flags=re.DOTALL))
+    return html.unescape(re.sub(r"<(style|script).*?</\1>|<svg.*?</svg>|<[^>]+>", "", content.decode(), flags=re.DOTALL))
 
 
 def _markdown(content: bytes) -> str:
@@ -93,7 +93,8 @@ def test_every_form_has_every_sentence_and_number(page: Page, form: str) -> None
 
 
 def test_caveats_are_in_every_form(page: Page) -> None:
-    caveats = [string(block.text) for block in page.sections[0].blocks if isinstance(block, Paragraph) and block.look == "caveat"]
+    (findings,) = (section for section in page.sections if section.anchor == "findings")
+    caveats = [string(block.text) for block in findings.blocks if isinstance(block, Paragraph) and block.look == "caveat"]
     assert any("trained with labels" in text for text in caveats)
     for document in (_html(as_html.page(page)), _markdown(as_markdown.page(page)), _json(as_json.page(page))):
         assert all(_words(text).strip() in _words(document) for text in caveats)

@@ -112,7 +112,7 @@ def test_after_it_the_section_has_every_choice_and_every_trial(reports: Path) ->
     assert "| `pathway` from audio | 0.003 | 100 | – | failed: the loss of epoch 1 is not \\| finite." in after
     assert after.count("**chosen**") == 3
     assert (reports / "after/figures/tuning-image-scratch-full.svg").is_file()
-    assert 'id="tuning"' in (reports / "after/index.html").read_text()
+    assert 'id="tuning"' in (reports / "after/chosen.html").read_text()
 
 
 def test_claims_and_caveats_say_that_arms_were_not_tuned_equally_and_which_are_at_an_end(reports: Path) -> None:
