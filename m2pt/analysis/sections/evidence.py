@@ -185,8 +185,8 @@ def _together(item: Evidence, samples: SampleEvidence) -> folding.Blocks:
 
 
 def _average(samples: SampleEvidence, against: Against) -> Entry:
-    found = samples.averages.get(against)
-    return NONE if found is None else of_difference(found.further)
+    over = samples.averages.get(against)
+    return NONE if over is None else of_difference(over.further)
 
 
 def _limits(value: Together) -> list[str]:

@@ -110,6 +110,6 @@ def test_nothing_is_averaged_over_targets_of_several_measures_and_the_tables_say
     assert row.split("|")[2:6] == [" – "] * 4
     (row,) = [line for line in _section(text, "Ablations").splitlines() if line.startswith("| only attn.qkv")][:1]
     assert row.split("|")[5:9] == [" – "] * 4
-    metrics = json.loads((out / "metrics.json").read_text())
-    splits = [split for condition in metrics.values() for split in condition.values() if isinstance(split, dict)]
+    gains = json.loads((out / "gains.json").read_text())
+    splits = [split for condition in gains.values() for split in condition.values() if isinstance(split, dict)]
     assert splits and not any("average_over_pairs" in split for split in splits)
