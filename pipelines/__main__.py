@@ -29,13 +29,14 @@ from types import FrameType  # noqa: E402
 from pipelines.execution import process_environment as environment  # noqa: E402
 from pipelines.execution.display.view import FIRST  # noqa: E402
 from pipelines.execution.progress import Display  # noqa: E402
+from pipelines.housekeeping.garbage import Kind  # noqa: E402
 
 EPILOG = "Exit codes: 0 success, 1 some runs failed, 2 an error that you can correct (one sentence says how), 3 a bug in m2pt."
 
 COMMANDS = {
     "plan": ("plan", "show what would run, what is done, and what it will cost"),
     "register": ("register", "write down what a study asks, before it has results"),
-    "status": ("status", "show how many runs are in each state, and name every failed run"),
+    "status": ("status", "show how many runs are in each state, name every failed run, and show what takes space"),
     "data": ("execute", "make the embedded data of a study"),
     "study": ("execute", "run the complete study: data, encoders, runs, report"),
     "search": ("search", "run a search: trials, then the chosen values compared with the declared ones"),
@@ -47,6 +48,7 @@ COMMANDS = {
     "weights": ("weights", "describe a file of pretrained weights"),
     "serve": ("serve", "run a study on a schedule, on a Prefect server"),
     "ui": ("serve", "serve the web pages of MLflow, and of Prefect with --prefect"),
+    "gc": ("gc", "show what can be deleted to free space; with --delete, delete it"),
 }
 
 
@@ -86,6 +88,9 @@ def build_parser() -> argparse.ArgumentParser:
     each["report"].add_argument(
         "--out", type=Path, metavar="FOLDER", help="folder to render it in (reports, or build/STUDY/reports)"
     )
+    each["gc"].add_argument("--delete", action="store_true", help="delete what is listed")
+    kinds = [kind.value for kind in Kind]
+    each["gc"].add_argument("--only", action="append", choices=kinds, help="only this kind; may be given several times")
     schedule = each["serve"].add_mutually_exclusive_group(required=True)
     schedule.add_argument("--cron", metavar="EXPRESSION", help='for example "0 2 * * *": every night at two')
     schedule.add_argument("--every", type=float, metavar="SECONDS", help="start once in this many seconds")

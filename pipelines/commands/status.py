@@ -1,4 +1,4 @@
-"""`status`: how many runs of a study are in each state, and why runs failed."""
+"""`status`: how many runs of a study are in each state, why runs failed, and what takes space."""
 
 from argparse import Namespace
 
@@ -9,6 +9,8 @@ from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
 from m2pt.runs.table import read_results
 from pipelines.commands.plan_text import counted
+from pipelines.housekeeping.project import space
+from pipelines.housekeeping.sizes import in_words
 from pipelines.planning import environments, study_file
 from pipelines.planning.folders import runs_folder
 from pipelines.planning.plan import Plan, resolve
@@ -16,7 +18,7 @@ from pipelines.planning.task_samples import task_samples
 
 
 def status(options: Namespace) -> int:
-    """Print how many runs are in each state, and every failed run with its reason; returns 1 if a run failed."""
+    """Print how many runs are in each state, failed ones with their reasons, and what takes space; returns 1 if a run failed."""
     plan = resolve(study_file.load(options.study))
     print(f"{plan.study.study}: {counted(plan, plan.specs)}")
     for warning in environments.warnings(plan):
@@ -28,7 +30,16 @@ def status(options: Namespace) -> int:
     failed = [spec for spec in plan.specs if plan.state(spec) == RunState.FAILED]
     for spec in failed:
         print(f"  {run_id(spec)}: {_reason(plan, spec)}")
+    _print_space(plan)
     return 1 if failed else 0
+
+
+def _print_space(plan: Plan) -> None:
+    places = space(plan.study)
+    if places:
+        print(f"  space: {in_words(sum(size for _, size in places))}; `m2pt gc` lists what can be deleted")
+    for words, size in places:
+        print(f"  {in_words(size):>10}  {words}")
 
 
 def _reason(plan: Plan, spec: Spec) -> str:

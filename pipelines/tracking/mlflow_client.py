@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from alembic.config import Config
@@ -263,6 +263,19 @@ def open_database(store: Store) -> None:
     if engine is not None:
         engine.dispose()
     ensure_database(store, make_tables)
+
+
+def remove_for_good(store: Store, run_ids: Sequence[str], model_ids: Sequence[str]) -> None:
+    """Remove the rows of runs that are still deleted, and of models, as `mlflow gc` does; none comes back. Raises `FAULTS`."""
+    open_database(store)
+    opened: Callable[[str, str], Any] = SqlAlchemyStore
+    tables = opened(store.uri, store.artifacts.as_uri() if store.artifacts else "")
+    deleted = set(tables._get_deleted_runs())
+    for run_id in run_ids:
+        if run_id in deleted:
+            tables._hard_delete_run(run_id)
+    for model_id in model_ids:
+        tables._hard_delete_logged_model(model_id)
 
 
 def installation() -> Path:

@@ -1,0 +1,34 @@
+"""What can be removed of the caches: decoded data. Fingerprints and lists of samples are small but slow to make: they stay."""
+
+import re
+from functools import partial
+from pathlib import Path
+
+from m2pt.config import MODALITIES, UserError
+from m2pt.data.fingerprints import CACHE
+from m2pt.files.locks import LockHeldError, is_locked, locked
+from pipelines.housekeeping.garbage import Kind, Listing, children, folders
+
+_FOLDER = re.compile(rf"({'|'.join(MODALITIES)})-[0-9a-f]{{16}}")
+_FILE = re.compile(r"(?P<whole>(?P<split>[a-z]+)\.safetensors)|\.(?P<cut>[a-z]+)\.safetensors\.[a-z0-9_]{8}")
+
+
+def decoded_data(cache: Path = CACHE) -> Listing:
+    """The decoded samples of every split, by the names that `m2pt.data.decoded` gives them; not those that are being made."""
+    listing = Listing()
+    for home in folders(children(cache)):
+        for path in children(home) if _FOLDER.fullmatch(home.name) else []:
+            if match := _FILE.fullmatch(path.name):
+                lock = home / f".{match['split'] or match['cut']}.lock"
+                if not is_locked(lock):
+                    listing.add_file(Kind.CACHE, path, "", partial(_remove, path, lock))
+    return listing
+
+
+def _remove(path: Path, lock: Path) -> None:
+    """Remove a file with the lock of its split held, as whoever writes it does. The lock stays, like every lock."""
+    try:
+        with locked(lock, wait_s=0):
+            path.unlink(missing_ok=True)
+    except LockHeldError as error:
+        raise UserError(f"{path}: is being made by another process (pid {error.holder}); wait for it to end.") from None
