@@ -25,15 +25,15 @@ _DELETED = f"""
     SELECT runs.run_uuid, coalesce(runs.name, '') FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid AND tags.key = '{_STUDY}'
     WHERE runs.lifecycle_stage = 'deleted' ORDER BY runs.deleted_time, runs.run_uuid
 """
-_MODELS = "SELECT model_id, source_run_id, lifecycle_stage FROM logged_models"
+_MODELS = "SELECT model_id, source_run_id FROM logged_models"
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What the database has: deleted runs of m2pt by id with their names, models of these, and the names of studies."""
+    """What the database has: deleted runs of m2pt with their names, the models of these with their run, names of studies."""
 
     deleted: dict[str, str]
-    models: tuple[str, ...]
+    models: dict[str, str]
     studies: tuple[str, ...]
 
 
@@ -103,14 +103,14 @@ def _unknown(name: str, folder: Path) -> Callable[[], None]:
 def _known(database: Path) -> _Known:
     with reading(database) as connection:
         deleted = dict(connection.execute(_DELETED).fetchall())
-        models = [model for model, run, _ in _models(connection) if run in deleted]
+        models = {model: run for model, run in _models(connection) if run in deleted}
         studies = connection.execute(
             f"SELECT name FROM experiments JOIN experiment_tags USING (experiment_id) WHERE key = '{_STUDY}'"
         )
-        return _Known(deleted, tuple(models), tuple(name for (name,) in studies))
+        return _Known(deleted, models, tuple(name for (name,) in studies))
 
 
-def _models(connection: sqlite3.Connection) -> list[tuple[str, str | None, str]]:
+def _models(connection: sqlite3.Connection) -> list[tuple[str, str]]:
     is_there = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'logged_models'").fetchone()
     return connection.execute(_MODELS).fetchall() if is_there else []
 
@@ -123,7 +123,7 @@ def _ids(folder: Path) -> set[str]:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if {"runs", "experiments", "alembic_version"} <= tables:
                 ids |= {run for (run,) in connection.execute("SELECT run_uuid FROM runs")}
-                ids |= {model for model, _, _ in _models(connection)}
+                ids |= {model for model, _ in _models(connection)}
     return ids
 
 
@@ -140,14 +140,25 @@ def _remove_rows(store: Store, known: _Known) -> None:
     try:
         with store_lock(store):
             if known.deleted or known.models:
-                from pipelines.tracking.mlflow_client import FAULTS, remove_for_good  # takes seconds
-
-                try:
-                    remove_for_good(store, list(known.deleted), known.models)
-                except FAULTS as error:
-                    raise outage(store, error) from error
+                _remove_for_good(store, known)
             rewrite(store.database)
     except sqlite3.Error as error:
+        raise outage(store, error) from error
+
+
+def _remove_for_good(store: Store, known: _Known) -> None:
+    """Remove runs that are still deleted, and models of such, as `mlflow gc` does."""
+    from pipelines.tracking.mlflow_client import FAULTS, tables_of  # takes seconds
+
+    try:
+        tables = tables_of(store)
+        gone = set(tables._get_deleted_runs()) & set(known.deleted)
+        for run in gone:
+            tables._hard_delete_run(run)
+        for model, run in known.models.items():
+            if run in gone:
+                tables._hard_delete_logged_model(model)
+    except FAULTS as error:
         raise outage(store, error) from error
 
 
