@@ -45,7 +45,16 @@ class _Phase:
     ok: bool = True
     pace: Pace | None = None
     waiting: dict[str, None] = field(default_factory=dict)
+    queued: dict[str, None] = field(default_factory=dict)  # of these, the next ones, which wait for a slot
     running: dict[str, float] = field(default_factory=dict)  # since when, in the order in which they started
+
+    def take_up(self) -> None:
+        """Let the next runs take the slots that are free."""
+        free = len(self.queued) if self.pace is None else self.pace.slots - len(self.running)
+        for name in list(islice(self.queued, max(0, free))):
+            del self.queued[name]
+            self.waiting.pop(name, None)
+            self.running[name] = time.monotonic()
 
     def left(self, now: float) -> float | None:
         """Estimated seconds until it has ended."""
@@ -87,7 +96,7 @@ class Bars:
         with self._lock:
             current = self._enter(phase)
             current.total, current.done, current.failed, current.pace = total, done, 0, pace
-            current.words, current.running = "", {}
+            current.words, current.running, current.queued = "", {}, {}
             current.waiting = {} if pace is None else dict.fromkeys(pace.kinds)
             self._failures = Failures()
         self._draw()
@@ -96,18 +105,21 @@ class Bars:
         """Draw the run below the phases."""
         with self._lock:
             if self._now is not None:
-                self._now.waiting.pop(name, None)
-                self._now.running[name] = time.monotonic()
+                self._now.queued[name] = None
+                self._now.take_up()
 
     def ended(self, name: str, result: str, seconds: float, failed: bool) -> None:
         """Write how the run ended above the phases."""
         with self._lock:
             current = self._now or _Phase("")
             current.running.pop(name, None)
+            current.queued.pop(name, None)
+            current.waiting.pop(name, None)
             current.done += 1
             current.failed += failed
             if current.pace is not None and not failed:
                 current.pace.ended(name, seconds)
+            current.take_up()
             count = f"{current.done}/{current.total}"
             words = self._failures.words(count, result) if failed else result
         self._write(self._failed(count, name, words) if failed else self._ended(count, name, words, seconds))
@@ -117,7 +129,7 @@ class Bars:
         with self._lock:
             current = self._enter(phase)
             current.took, current.ok = time.monotonic() - (current.began or 0.0), ok
-            current.words, current.running = "", {}
+            current.words, current.running, current.queued = "", {}, {}
             if ok and current.total is not None:
                 current.done = current.total
             self._now = None
@@ -184,12 +196,12 @@ class Bars:
             )
         passed = phase.took if phase.took is not None else now - phase.began if phase.began is not None else None
         left, note = phase.left(now), ""
-        if phase.failed:
-            note = f"{phase.failed} failed"
-        elif self._stopped and phase.took is None:
+        if self._stopped and phase.took is None:
             note = "stopped"
         elif left is not None and phase.began is not None:
-            note = f"about {about(left)} left"
+            note = f"{phase.failed} failed, {about(left)}" if phase.failed else f"about {about(left)} left"
+        elif phase.failed:
+            note = f"{phase.failed} failed"
         dim = "dim" if phase.began is None else ""
         return (
             Text(mark, style),
@@ -204,10 +216,10 @@ class Bars:
         """The sign before a phase, and its colour."""
         if phase.began is None:
             return " ", ""
+        if phase.took is None:
+            return "-" if self._stopped else ">", "yellow" if self._stopped else "red" if phase.failed else "cyan"
         if phase.failed or not phase.ok:
             return "x" if self._plain else "✗", "red"
-        if phase.took is None:
-            return "-" if self._stopped else ">", "yellow" if self._stopped else "cyan"
         return "+" if self._plain else "✓", "green"
 
     def _below(self, width: int, room: int, now: float) -> Iterator[Text]:

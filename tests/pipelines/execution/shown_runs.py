@@ -24,9 +24,11 @@ def runs(display: Display, seconds: float = 0.05) -> None:
     display.finish("encoders", "study: 4 of 4 pretraining runs are complete.", True)
     pace = Pace({name: ("full",) for name in todo}, {"full": Mean(3, 60.0)}, slots=2)
     display.begin("runs", 12, 0, "study: fine-tuning runs", pace)
-    for first, second in zip(todo[::2], todo[1::2], strict=True):
-        display.started(first)
-        display.started(second)
+    display.started(todo[0])
+    for first, second, third in zip(todo[::2], todo[1::2], [*todo[2::2], None], strict=True):
+        for name in (second, third):  # the third waits for a slot
+            if name is not None:
+                display.started(name)
         time.sleep(seconds)
         for name in (first, second):
             failed = name in todo[4:6]

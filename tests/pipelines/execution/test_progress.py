@@ -53,6 +53,15 @@ def test_a_terminal_shows_phases_runs_and_scores_at_every_width(columns: int) ->
     assert not terminal.screen.hidden
 
 
+def test_failures_are_counted_while_others_go_on() -> None:
+    terminal = shown("slowly")
+    screen = terminal.until(lambda screen: "6/12" in screen.shown)
+    (bar,) = [line for line in screen.shown.splitlines() if line.startswith("> runs")]
+    assert bar.endswith(" 2 failed, 3 min")  # six runs of 60 s, two at a time
+    terminal.press(b"\x03")
+    assert terminal.end() == 130
+
+
 def test_a_reason_is_told_once() -> None:
     terminal = shown("runs", 120)
     assert terminal.end() == 0
