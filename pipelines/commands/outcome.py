@@ -36,8 +36,8 @@ def headline(folder: Path) -> list[str]:
         document = read_json(folder / "report.json")
     except UserError:
         return []
-    found = [section for section in document["sections"] if section["anchor"] == "findings"]
+    says = [section for section in document["sections"] if section["anchor"] == "findings"]
     claims = [
-        item["text"] for section in found for block in section["blocks"] if block["kind"] == "items" for item in block["items"]
+        item["text"] for section in says for block in section["blocks"] if block["kind"] == "items" for item in block["items"]
     ]
     return claims[:_MOST]
