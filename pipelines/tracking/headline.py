@@ -25,20 +25,17 @@ def _shortly(name: str) -> str:
     )
 
 
-def sentences(report: Path) -> str:
-    """The beginning of a complete report as Markdown: its title, what it is about, and its first list of claims with numbers."""
+def sentences(report: Path) -> tuple[str, ...]:
+    """What a complete report says first, as Markdown: its first claim with the numbers, the question, the other claims."""
     page = read_json(report / "report.json")
-    said = [f"**Study {page['title']}.** {page['lead']}"]
-    said += [page["notice"]] if page.get("notice") else []
-    for block in _open(page["sections"][0]["blocks"] if page["sections"] else []):
-        if block["kind"] == "paragraph":
-            said.append(block["text"])
-        if block["kind"] == "items":
-            said.append(
-                "\n".join(f"{place}. **{item['text']}** {item['detail']}" for place, item in enumerate(block["items"], 1))
-            )
-            break
-    return "\n\n".join(said)
+    blocks = {section["anchor"]: list(_open(section["blocks"])) for section in page["sections"]}
+    claims: list[dict[str, str]] = next((block["items"] for block in blocks.get("findings", []) if block["kind"] == "items"), [])
+    said = [f"**{item['text']}** {item['detail']}".strip() for item in claims]
+    question = next((block["text"] for block in blocks.get("short", []) if block["kind"] == "paragraph"), "")
+    facts = [item for block in blocks.get("short", []) if block["kind"] == "definitions" for item in block["items"]]
+    listed = "\n".join([f"- {words}" for words in said[1:]] + [f"- {item['term']}: {item['text']}" for item in facts])
+    about = f"Study {page['title']}: {page['lead']}"
+    return tuple(filter(None, (*said[:1], page.get("notice"), question, listed, about)))
 
 
 def _open(blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

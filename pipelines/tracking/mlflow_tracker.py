@@ -187,8 +187,9 @@ class MlflowSweep:
         """
         if not end.sentences:
             return
+        answer, *others = end.sentences
         page = f"[The report]({self._client.page_of(self._parent.id)}/artifacts/report/index.html{PAGES})"
-        words = f"{end.sentences}\n\n{page} of {self._title}"[:_TAG_LIMIT]
+        words = "\n\n".join((f"{answer} {page}", *others, self._title))[:_TAG_LIMIT]
         self._client.set_tag(self._parent.id, NOTE, words)
         if not self._sweep.changes or not self._client.description():
             self._client.describe(words)

@@ -61,8 +61,8 @@ def changes_of(study: Study, before: Study | None) -> tuple[str, ...]:
 def committed(name: str) -> Study | None:
     """The study of this name as the last commit of git has it; None where there is none that this version can read."""
     quoted = f"^study: *[\"']?{re.escape(name)}[\"']? *(#.*)?$"
-    found = _git("grep", "-l", "-E", quoted, "HEAD", "--", "*.yaml").splitlines()
-    for place in found:
+    places = _git("grep", "-l", "-E", quoted, "HEAD", "--", "*.yaml").splitlines()
+    for place in places:
         with suppress(UserError):
             study = parse_study(_git("show", place), place)
             if study.study == name:

@@ -25,13 +25,14 @@ class SweepEnd:
     """How a sweep ended.
 
     `state` is complete, failed or interrupted. `values` are its counts and mean scores, by name; empty if they were not
-    computed. `report` are the files of its report by their place in it, `sentences` what it says first, as Markdown.
+    computed. `report` are the files of its report by their place in it, `sentences` what it says first, as Markdown, the
+    answer before everything else.
     """
 
     state: RunState = RunState.COMPLETE
     values: Mapping[str, float] = field(default_factory=dict)
     report: Mapping[str, Path] = field(default_factory=dict)
-    sentences: str = ""
+    sentences: tuple[str, ...] = ()
 
 
 class OpenSweep(Protocol):

@@ -47,8 +47,8 @@ def _validation(curves: ByCell, cell: Cell, several: bool) -> pd.DataFrame:
         return pd.DataFrame()
     rows = curves[cell.key]
     rows = rows[rows["metric"] == f"val/{cell.metric}"]
-    found = {"epoch": rows["epoch"], "score": rows["mean"]}
-    return pd.DataFrame({"panel": _panel(cell.target, cell.condition, several), "line": line(cell), **found})
+    columns = {"epoch": rows["epoch"], "score": rows["mean"]}
+    return pd.DataFrame({"panel": _panel(cell.target, cell.condition, several), "line": line(cell), **columns})
 
 
 def _scales(scales: ByCell, condition: Condition, target: str, cells: Sequence[Cell], several: bool) -> pd.DataFrame:

@@ -76,9 +76,11 @@ def test_a_sweep_has_its_settings_and_the_numbers_and_sentences_of_its_report(pr
         "0_gain/over_baseline": known["test"]["gain_over_baseline"],
     }
     assert run.data.metrics["1_val/gain_over_random"] == known["val"]["gain_over_random"]
-    first = next(iter(json.loads((rendered / "report.json").read_text())["sections"]))
+    sections = json.loads((rendered / "report.json").read_text())["sections"]
+    first = next(section for section in sections if section["anchor"] == "findings")
     claims = next(block["items"] for block in first["blocks"] if block["kind"] == "items")
     for words in (run.data.tags["mlflow.note.content"], experiment.tags["mlflow.note.content"]):
+        assert words.startswith(f"**{claims[0]['text']}** {claims[0]['detail']} [The report](")
         assert all(item["text"] in words and item["detail"] in words for item in claims)
         assert f"#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}/artifacts/report/index.html" in words
     assert [item.path for item in client.list_artifacts(run.info.run_id, "report")] == ["report/index.html"]

@@ -1,6 +1,8 @@
 """The pages of MLflow, and a server instead of a file."""
 
 import os
+import re
+import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -11,10 +13,16 @@ import pytest
 from m2pt.config import UserError
 from m2pt.runs.identity import run_id
 from pipelines.scheduling.server import free_port
+from pipelines.tracking.mlflow_tracker import MlflowTracker
 from pipelines.tracking.mlflow_ui import study_page, ui_command, ui_environment
+from pipelines.tracking.publisher import Publisher
+from pipelines.tracking.sweep import Sweep
+from pipelines.tracking.tracker import SweepEnd
 from tests.pipelines import synthetic
-from tests.pipelines.tracking.mlflow_view import STUDY, new_client, publish, run_of, runs_of_study
+from tests.pipelines.tracking.mlflow_view import STUDY, SWEEP, new_client, publish, run_of, runs_of_study
 from tests.waiting import comes_true
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture
@@ -58,6 +66,40 @@ def test_a_server_shows_the_same_as_the_file(project: Path, server: str, monkeyp
     assert len(runs_of_study(client)) == 4
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert run_of(new_client(), runs[1][0]).data.to_dictionary() == by_server[0].data.to_dictionary()
+
+
+def test_a_browser_shows_what_a_sweep_is_and_what_it_answers(project: Path, server: str, tmp_path: Path) -> None:
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip(f"no browser is installed; looked for {', '.join(BROWSERS)}")
+    sweep = Sweep(STUDY, SWEEP, "embedded: learning_rate=0.002 · 2026-03-04 05:06")
+    (tmp_path / "index.html").write_text("<h1>A report of ours</h1>")
+    said = ("**Nothing is shown.** +0.25 ± 0.75 points.", "Further words.")
+    values = {"0_gain/over_random": 0.25, "0_gain/over_random_half_width": 0.75, "0_gain/own_lineage": 4.5}
+    spec = synthetic.pathway_spec()
+    with Publisher(MlflowTracker(sweep)) as publisher:
+        publisher.publish(spec, synthetic.whole(project / "runs", spec))
+        publisher.close(SweepEnd(values=values, report={"index.html": tmp_path / "index.html"}, sentences=said))
+    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'browser'}"]
+    command += ["--window-size=2000,1000", "--virtual-time-budget=20000", "--dump-dom"]
+
+    def drawn(address: str) -> str:
+        return subprocess.run([*command, address], capture_output=True, text=True, timeout=200, check=True).stdout
+
+    page = study_page(STUDY, server)
+    assert comes_true(lambda: sweep.title in drawn(page))
+    table = drawn(page)
+    assert "Answers first" in table and "<strong>Nothing is shown.</strong> +0.25 ± 0.75 points." in table
+    heads = [table.index(f">{name}<") for name in ("0_gain/over_random", "0_gain/over_random_half_width", "0_gain/own_lineage")]
+    assert heads == sorted(heads)
+    assert all(re.search(rf">{value}<", table) for value in ("0.25", "0.75", "4.5"))
+    (link,) = {address.replace("&amp;", "&") for address in re.findall(r'href="([^"]*report/index\.html[^"]*)"', table)}
+    assert comes_true(
+        lambda: '<iframe src="blob:' in (shown := drawn(f"{server}/{link[link.index('#') :]}")) and sweep.title in shown
+    )
+    run_id_of_sweep = re.search(r"/runs/([0-9a-f]+)/", link)[1]
+    address = f"{server}/get-artifact?path=report/index.html&run_uuid={run_id_of_sweep}"
+    assert urllib.request.urlopen(address, timeout=20).read() == (tmp_path / "index.html").read_bytes()
 
 
 def test_the_ui_of_somebody_elses_server_is_left_to_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
