@@ -11,7 +11,7 @@ from pathlib import Path
 
 from m2pt.config import UserError
 from m2pt.files.access import unreadable
-from m2pt.files.documents import write_json
+from m2pt.files.documents import remember_json
 from m2pt.files.state import FileState, file_sha256, state_of, wait_for_clock
 from m2pt.modalities.shared.samples import require_folder
 
@@ -62,7 +62,7 @@ def fingerprint(folder: Path, cache: Path = CACHE) -> str:
             total.update(os.fsencode(entry.name) + b"\0" + content)
     except OSError as error:
         raise unreadable(error.filename or folder, error) from error
-    write_json(memory, {"state": state, "sha256": total.hexdigest()})
+    remember_json(memory, {"state": state, "sha256": total.hexdigest()})
     return total.hexdigest()
 
 

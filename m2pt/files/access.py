@@ -1,12 +1,19 @@
 """Files that cannot be read or written: what to do, by the reason that the system gives."""
 
 import errno
+import os
 from pathlib import Path
 
 from m2pt.config import UserError
 
 _NO_FOLDER = (errno.ENOTDIR, errno.EEXIST)
 """A file is where a folder has to be: above the path, or, when a folder is made, at the path itself."""
+
+
+def can_write(path: Path) -> bool:
+    """Whether a file at `path` could be written or made, judged by the folder that it would be in, or by the nearest above it."""
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 
 def unreadable(path: Path | str, error: OSError) -> UserError:

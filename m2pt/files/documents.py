@@ -47,6 +47,12 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
 
 
+def remember_json(path: Path, value: Any) -> None:
+    """As `write_json`, for what only saves time later: a folder that cannot be written to is no fault."""
+    with suppress(UserError):
+        write_json(path, value)
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 

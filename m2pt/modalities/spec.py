@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from m2pt.config import EmbeddedData, InputSection, Modality
 from m2pt.modalities.dataset import DatasetFolder
 from m2pt.modalities.recipe import Recipe
-from m2pt.modalities.shared.samples import Samples
+from m2pt.modalities.shared.samples import Listed, Samples
 from m2pt.modalities.shared.tokenizer import PatchTokenizer, Tokenizer
 
 
@@ -56,6 +56,8 @@ class ModalitySpec:
     """The published recipes by name."""
     small: Callable[[Path, str, Any], Samples]
     """Reads one complete split of small data, given folder, split and input section."""
+    small_lists: Callable[[Path, str, Any], Listed]
+    """What the lists of one split of small data say, without reading a sample; arguments as of `small`."""
     datasets: DatasetFolder
     """The published data sets by name."""
     embedded: Callable[[], Embedded]

@@ -6,6 +6,7 @@ the content of the data: a file that this process has no permission to read, or 
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from m2pt.config import UserError, refuses_unknown
 from m2pt.data.cache_keys import reading_key
-from m2pt.files.documents import read_json, write_json
+from m2pt.files.documents import read_json, remember_json
 from m2pt.files.locks import locked
 from m2pt.files.state import file_sha256
 from m2pt.modalities.registry import SPECS
@@ -69,7 +70,9 @@ def available(spec: RunSpec, folder: Path, split: Split, cache: Path, *, decode:
 
     """
     memory = cache / "available" / f"{memory_name(spec, folder, [split])}.json"
-    with locked(memory.with_suffix(".lock")):
+    with ExitStack() as stack:
+        with suppress(UserError):  # where nothing can be written, nothing is remembered, and two processes look for themselves
+            stack.enter_context(locked(memory.with_suffix(".lock")))
         known = Availability.read(read_json(memory)) if memory.is_file() else None
         if known is not None and (known.unreadable is not None or not decode):
             return known
@@ -79,7 +82,7 @@ def available(spec: RunSpec, folder: Path, split: Split, cache: Path, *, decode:
             return None
         absent = known.absent if known is not None else dict(_absent(items))
         availability = Availability(len(items), absent, dict(_unreadable(items, absent, workers)) if decode else None)
-        write_json(memory, availability.document())
+        remember_json(memory, availability.document())
         return availability
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from m2pt.config import UserError
-from m2pt.files.documents import read_json, write_json
+from m2pt.files.documents import read_json, remember_json
 from m2pt.modalities.shared.items import Items, Split
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.record import Counts
@@ -79,7 +79,7 @@ def file_feed(spec: RunSpec, folder: Path, cache: Path, share: Share, workers: i
     feed.skipped = [sentence for name in SPLITS for sentence in left_out.get(name, ())]
     feed.samples_sha256 = samples_sha256(spec, {split: list(state.left_out) for split, state in states.items()})
     if _skips(spec) and share.leads:
-        write_json(memory, documents(feed.counts))
+        remember_json(memory, documents(feed.counts))
     return feed
 
 
@@ -134,7 +134,9 @@ def look(spec: RunSpec, folder: Path, cache: Path) -> dict[str, Counts]:
         splits = dict.fromkeys(part.listed_as for part in parts.values())
         states = {split: _require(available(spec, folder, split, cache, decode=False)) for split in splits}
         _require_taught(spec, parts, {name: part.kept(states[part.listed_as]) for name, part in parts.items()})
-        write_json(memory, documents(_counts(parts, states)))
+        counts = _counts(parts, states)
+        remember_json(memory, documents(counts))
+        return {name: counts[name] for name in SPLITS if name in counts}
     known = read_json(memory)
     return {name: Counts.model_validate(known[name]) for name in SPLITS if name in known}
 

@@ -121,6 +121,8 @@ def _of_goal(spec: RunSpec) -> Iterator[str]:
     binary = recipe.loss == "binary_cross_entropy"
     if binary and segmentation:
         yield f"finetune.loss: binary_cross_entropy is not for {goal}; choose cross_entropy."
+    if recipe.weighted and goal == "semantic_segmentation":
+        yield f"finetune.weighted: the data set of {spec.target} does not list its labels; set it to false."
     if goal == "tagging" and not binary:
         yield "finetune.loss: tagging needs binary_cross_entropy."
     if recipe.mixes and goal != "classification":
@@ -160,6 +162,8 @@ def _of_counts(spec: RunSpec, known: Known) -> Iterator[str]:
             f"finetune.samples: {recipe.samples} requested, but the train split of {spec.target} has {known.train}; "
             "lower it or add data."
         )
+    if spec.goal in ("classification", "tagging") and 1 in (known.train, recipe.samples):
+        yield f"finetune.samples: a single training sample has a single answer, so {spec.target} has nothing to learn; raise it."
     held = known.train if recipe.samples == "all" else recipe.samples
     drawn = (recipe.epoch_samples if recipe.weighted else None) or held
     steps = -(-drawn // recipe.batch_size) * recipe.epochs

@@ -11,13 +11,14 @@ from pipelines.commands import reproduce
 from pipelines.commands.outcome import tell
 from pipelines.execution.display.view import DATA, ENCODERS, FIRST, REPORT, RUNS, SETTING_UP
 from pipelines.execution.interrupts import obeyed_at_once
-from pipelines.execution.process_environment import LOGS
+from pipelines.execution.process_environment import LOGS, can_keep
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Outcome, Session, shown_making
 from pipelines.planning import study_file
 from pipelines.planning.embedded_data import make_data
+from pipelines.planning.looks import cannot_note
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
-from pipelines.reporting.rendering import is_default, is_done, report_folder
+from pipelines.reporting.rendering import is_default, is_done, render_report, report_folder
 from pipelines.scheduling import server
 from pipelines.tracking.study import try_to_publish
 
@@ -71,8 +72,15 @@ def report(options: Namespace) -> int:
         declared, options.display
     )  # not entered, so that its lock stays free: a report may be made while runs go on
     session.require_data()
-    _in_flow("report", session, lambda flows: partial(flows.report, out=out), warm=False)
-    _publish(session.plan, out, session.display)
+    if (sentence := cannot_note(session.plan)) is not None:
+        options.display.say(f"{declared.study}: {sentence}.")
+    if can_keep():
+        _in_flow("report", session, lambda flows: partial(flows.report, out=out), warm=False)
+        _publish(session.plan, out, session.display)
+    else:
+        options.display.say(f"{declared.study}: this folder cannot be written to, so the report is in {out} alone.")
+        with options.display.during(REPORT, "reading the runs, drawing the figures"):
+            render_report(session.plan, out)
     tell(options.display, declared, options.study, out)
     return 0
 

@@ -77,7 +77,7 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
 def _refused(plan: Plan, refused: Mapping[str, str]) -> dict[str, list[str]]:
     """The names of the runs that cannot start, by reason."""
     listed: dict[str, list[str]] = {}
-    for spec in plan.runs:
+    for spec in plan.specs:
         if (reason := refused.get(without_seed(spec))) is not None:
             listed.setdefault(reason, []).append(plan.label(spec))
     return listed

@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from m2pt.analysis.tables.left_out import mixtures
-from m2pt.runs.failure import read_failure
+from m2pt.runs.failure import by_reason, read_failure
 from m2pt.runs.folder import RunState
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
@@ -18,7 +18,7 @@ from pipelines.planning.task_samples import task_samples
 
 
 def status(options: Namespace) -> int:
-    """Print how many runs are in each state, failed ones with their reasons, and what takes space; returns 1 if a run failed."""
+    """Print how many runs are in each state, failed ones with each reason once, and what takes space; returns 1 if a run failed."""
     plan = resolve(study_file.load(options.study))
     print(f"{plan.study.study}: {counted(plan, plan.specs)}")
     for warning in environments.warnings(plan):
@@ -28,8 +28,11 @@ def status(options: Namespace) -> int:
     for sentence in mixtures(*read_results(plan.compared, runs_folder(plan.study))):
         print(f"  {sentence}")
     failed = [spec for spec in plan.specs if plan.state(spec) == RunState.FAILED]
-    for spec in failed:
-        print(f"  {run_id(spec)}: {_reason(plan, spec)}")
+    for reason, runs in by_reason(((run_id(spec), spec.name), _reason(plan, spec)) for spec in failed).items():
+        lines = (
+            [f"{runs[0]}: {reason}"] if len(runs) == 1 else [f"{len(runs)} runs failed: {reason}", *(f"  {run}" for run in runs)]
+        )
+        print("\n".join(f"  {line}" for line in lines))
     _print_space(plan)
     return 1 if failed else 0
 

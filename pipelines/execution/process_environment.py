@@ -29,6 +29,13 @@ def prepare(root: Path | None = None) -> None:
         os.environ.setdefault("PREFECT_SERVER_DATABASE_CONNECTION_URL", address)
 
 
+def can_keep() -> bool:
+    """Whether this process can write where logs and the database of Prefect are kept."""
+    folders = (LOGS, Path(os.environ["PREFECT_HOME"]))
+    nearest = (next(place for place in (folder, *folder.absolute().parents) if place.exists()) for folder in folders)
+    return all(place.is_dir() and os.access(place, os.W_OK | os.X_OK) for place in nearest)
+
+
 def _defaults(root: Path) -> dict[str, str]:
     return {
         "DO_NOT_TRACK": "true",

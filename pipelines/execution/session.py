@@ -12,7 +12,7 @@ from typing import Self
 
 from m2pt.config import Study, UserError
 from m2pt.runs.environment import WAY_OUT, Compared
-from m2pt.runs.failure import read_failure
+from m2pt.runs.failure import by_reason, read_failure
 from m2pt.runs.folder import FAILURE, RunState, create_run
 from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, Spec
@@ -27,6 +27,7 @@ from pipelines.planning.embedded_data import make_data
 from pipelines.planning.folders import aside_of, data_folder, encoders_folder, runs_folder, study_lock
 from pipelines.planning.job_inputs import job_inputs
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
+from pipelines.planning.refused_runs import require_startable
 from pipelines.tracking.live import LiveTracking
 from pipelines.tracking.sweep import sweep_of
 from pipelines.tracking.trackers import chosen_tracker
@@ -69,6 +70,11 @@ class Outcome:
         parts += [f"{len(self.waiting)} wait for encoders that do not exist yet"] if self.waiting else []
         return ", ".join(parts)
 
+    def failures(self) -> list[str]:
+        """A sentence for each reason for which several runs failed, with their number."""
+        reasons = by_reason(((name,), reason) for name, reason in self.failed.items())
+        return [f"{len(runs)} runs failed: {reason}" for reason, runs in reasons.items() if len(runs) > 1]
+
 
 class Session:
     """Holds the lock of a study and does its runs. Only one session of a study can be open; its display is the caller's.
@@ -89,6 +95,7 @@ class Session:
         self._plan: Plan | None = None
         self._ended: dict[str, Ended] = {}
         self._stopped = False
+        self._looked_through = False
         self._compared_with: dict[str, set[Compared]] = {}
 
     def __enter__(self) -> Self:
@@ -188,7 +195,15 @@ class Session:
             self.display.say(f"{_runs(count)} put aside before came back to {folder}.")
 
     def prepare(self, *kinds: str) -> None:
-        """Bring the folders in line with the study (`tidy`), and check the environments of their runs (`agree`)."""
+        """Bring the folders in line with the study (`tidy`), and check the environments of their runs (`agree`).
+
+        Raises:
+            UserError: runs cannot start, or the environments of runs differ.
+
+        """
+        if not self._looked_through:
+            require_startable(self.plan)
+            self._looked_through = True
         self.tidy()
         self.agree(*kinds)
 

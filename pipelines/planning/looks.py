@@ -1,5 +1,6 @@
 """Looks at a study's results: what a report or a command shows of its questions, and writing that down."""
 
+import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from m2pt.analysis.numbers.cells import ROLES
 from m2pt.analysis.numbers.questions import asked
 from m2pt.config import MethodName, Study
+from m2pt.files.access import can_write
 from m2pt.methods import METHODS
 from m2pt.runs.folder import RunState
 from m2pt.runs.looks import LOOKS, Look, Reach, add_look, look, read_looks, renamed
@@ -43,6 +45,14 @@ def needed(study: Study) -> frozenset[MethodName]:
 def journal(plan: Plan) -> Path:
     """The journal of looks, next to the folders of all studies' runs: another name of a study does not make it unseen."""
     return runs_folder(plan.study).parent / LOOKS
+
+
+def cannot_note(plan: Plan) -> str | None:
+    """That a look at the results cannot be written down; None if it can."""
+    path = journal(plan)
+    if can_write(path) and (not path.exists() or os.access(path, os.W_OK)):
+        return None
+    return f"{path}: cannot be written, so it is not noted that these results were looked at"
 
 
 def present_look(plan: Plan, shown: Collection[MethodName] | None = None) -> Seen:

@@ -1,27 +1,32 @@
 """Which runs of a plan cannot start, and why; their cost is not estimated."""
 
 import functools
+from collections import Counter
 from pathlib import Path
 
 from m2pt.config import FileSource, InputConfig, ModelConfig, UserError
+from m2pt.config.lines import Fault, told
 from m2pt.modalities.registry import dataset, dataset_facts
-from m2pt.runs.spec import RunSpec, WeightsRef, without_draw
+from m2pt.runs.spec import RunSpec, Spec, WeightsRef, without_draw
+from m2pt.runs.trials import is_trial
 from m2pt.training.startable import Known, Means, refusal
 from m2pt.weights import read_encoder
 from pipelines.planning.plan import Plan
 from pipelines.planning.slots import slots
+from pipelines.planning.small_data import SmallData
 from pipelines.planning.task_samples import count_samples, without_model
 
 
 def refusals(plan: Plan) -> dict[str, str]:
     """Why runs cannot start, by what runs of several seeds share (`without_seed`). Their jobs would fail with the same sentences.
 
-    This reads how many samples the lists of a data set name, and whether files of weights fit.
+    This reads which samples the lists of the data name, and whether files of weights fit.
     """
+    small = SmallData(plan)
     execution = plan.study.execution
     means = Means(slots(execution)[0].device, execution.devices_per_job, execution.micro_batch)
     fit = functools.lru_cache(maxsize=None)(_misfit)  # each file is read once
-    count = functools.lru_cache(maxsize=None)(functools.partial(_known, plan))
+    count = functools.lru_cache(maxsize=None)(functools.partial(_known, plan, small))
     reasons: dict[str, str] = {}
     for key, spec in {without_seed(spec): spec for spec in plan.runs}.items():
         reason = refusal(spec, means)
@@ -32,22 +37,48 @@ def refusals(plan: Plan) -> dict[str, str]:
             reason = reason or fit(*arguments)
         if reason is not None:
             reasons[key] = reason
+    reasons |= {spec.model_dump_json(): reason for spec in plan.pretrain if (reason := small.of_pretraining(spec)) is not None}
     return reasons
 
 
-def without_seed(spec: RunSpec) -> str:
-    """The spec as JSON with seed 0, and without its replicate and trained weights: equal for runs that differ only by those."""
-    return without_draw(spec).model_dump_json()
+def require_startable(plan: Plan) -> None:
+    """Refuse a study some of whose runs cannot start, before any of them is done; runs of trials may fail.
+
+    Raises:
+        UserError: such runs are left; each reason is told once with the number of its runs.
+
+    """
+    reasons = refusals(plan)
+    left = [spec for spec in plan.unfinished(plan.specs) if not is_trial(plan.study, spec)]
+    refused = [reason for spec in left if (reason := reasons.get(without_seed(spec))) is not None]
+    if not refused:
+        return
+    counts = [f"{one_of(count, len(left))} cannot start: {reason}" for reason, count in Counter(refused).items()]
+    raise UserError(told(plan.study.study, [Fault(None, sentence) for sentence in counts]))
 
 
-def _known(plan: Plan, spec: RunSpec) -> Known | str:
+def one_of(count: int, total: int) -> str:
+    """`3 of 8 runs`, or `the only run`."""
+    return f"{count} of {total} runs" if total > 1 else "the only run"
+
+
+def without_seed(spec: Spec) -> str:
+    """The spec as JSON with seed 0, and without its replicate and trained weights: equal for runs that differ only by those.
+
+    A pretraining has no others like it.
+    """
+    return without_draw(spec).model_dump_json() if isinstance(spec, RunSpec) else spec.model_dump_json()
+
+
+def _known(plan: Plan, small: SmallData, spec: RunSpec) -> Known | str:
     """How many samples a run will have, as far as is known, or what is wrong with the lists of samples."""
-    study, task = plan.study, spec.task
+    task = spec.task
     if task is None:
-        sizes = study.data.embedded
-        return Known() if sizes is None else Known(sizes.train, sizes.val)
+        return small.of_run(spec)
     if spec.target not in plan.missing_data:
         counts, fault = count_samples(plan, spec)
+        if fault is None and counts["test"].kept == 0:
+            return f"{spec.target}: no sample is left in the test split; check its files and what is skipped."
         return f"{fault}." if fault else Known(counts["train"].kept, counts["val"].kept if "val" in counts else 0)
     facts = dataset_facts(task.dataset, task.variant)
     if facts is None:

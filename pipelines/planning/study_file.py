@@ -8,10 +8,12 @@ from m2pt.config import RANDOM, FileSource, Study, UserError
 from m2pt.config.base import FaultyKeysError
 from m2pt.config.lines import Fault, told
 from m2pt.config.study_file import read_study
+from m2pt.modalities.embedded.synthesis import split_sizes
 from m2pt.modalities.recipes import resolve
 from m2pt.modalities.registry import dataset
 from pipelines.planning.grid import encoders_used, input_forms
 from pipelines.planning.search_ranges import impossible_values
+from pipelines.planning.slots import slots
 from pipelines.planning.unused_keys.check import unused_keys
 
 
@@ -37,7 +39,8 @@ def check(study: Study, source: str) -> None:
 def faults(study: Study) -> list[str]:
     """What keeps the runs of a study from being made, each in a sentence that begins with a key of its file."""
     parts = study.expanded().items()
-    wrong = [_of_part(name, fault) for name, part in parts for fault in _recipes(part)]
+    wrong = [*_sizes(study), *_sentences(partial(slots, study.execution) if isinstance(study.execution.devices, tuple) else list)]
+    wrong += [_of_part(name, fault) for name, part in parts for fault in _recipes(part)]
     if wrong:
         return _once(wrong)  # without its recipes, a study has no runs that could be looked at
     for name, part in parts:
@@ -68,6 +71,11 @@ def _sentences(check: Callable[[], object]) -> list[str]:
     except UserError as error:
         return [str(error)]
     return []
+
+
+def _sizes(study: Study) -> list[str]:
+    """Splits of the embedded data that are too small."""
+    return [] if study.data.embedded is None else _sentences(partial(split_sizes, study.data.embedded))
 
 
 def _recipes(study: Study) -> list[str]:

@@ -68,12 +68,14 @@ def require_choice(plan: Plan) -> None:
 def render_report(plan: Plan, out: Path) -> Path:
     """Render the report of a study in its present state, and note that it was looked at; returns the path of its page.
 
+    The look is not noted in a folder that cannot be written to (`cannot_note`).
+
     Raises:
         UserError: as `report.render`; or the journal of looks or the registration cannot be read.
 
     """
     from m2pt.analysis.sections.facts import Source
-    from pipelines.planning.looks import note_look
+    from pipelines.planning.looks import cannot_note, note_look
     from pipelines.reporting.report import render
     from pipelines.reporting.validity import validity
 
@@ -91,5 +93,6 @@ def render_report(plan: Plan, out: Path) -> Path:
         validity=validity(plan),
     )
     page = render(source, out)
-    note_look(plan)
+    if cannot_note(plan) is None:
+        note_look(plan)
     return page

@@ -19,7 +19,8 @@ _IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 def show_outcome(declared: Study, outcome: Outcome) -> None:
     """The outcome as artifacts: a sentence, and a table of what is not complete."""
     key = _key(f"{outcome.kind}-{declared.study}")
-    create_markdown_artifact(f"**{declared.study}**: {outcome.sentence()}.", key=key)
+    told = "; ".join([outcome.sentence(), *outcome.failures()]).rstrip(".")
+    create_markdown_artifact(f"**{declared.study}**: {told}.", key=key)
     problems = [{"run": name, "why": why} for name, why in (outcome.failed | outcome.waiting).items()]
     if problems:
         create_table_artifact(problems[:_MOST_ROWS], key=f"{key}-problems")

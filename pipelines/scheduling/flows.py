@@ -259,7 +259,9 @@ def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Callable[[
     do_runs(session, kind, phase, f"{session.study.study}: {kind} runs", len(among(session.plan)), todo)
     outcome = session.outcome(kind, among(session.look_again()))
     session.display.finish(phase, f"{session.study.study}: {outcome.sentence()}.", outcome.ok)
-    get_run_logger().info("%s", outcome.sentence())
+    for sentence in outcome.failures():
+        session.display.say(f"{session.study.study}: {sentence}")
+    get_run_logger().info("%s", "; ".join([outcome.sentence(), *outcome.failures()]))
     show_outcome(session.study, outcome)
     return outcome
 

@@ -7,7 +7,7 @@ from m2pt.modalities.audio.decoding.manifest import CLASSES, read_classes, read_
 from m2pt.modalities.audio.decoding.sounds import read_waveform
 from m2pt.modalities.audio.transforms.filterbank import filterbank
 from m2pt.modalities.shared.listings import require_unique
-from m2pt.modalities.shared.samples import Samples, collect, member, require_folder
+from m2pt.modalities.shared.samples import Listed, Samples, collect, listed, member, require_folder
 
 
 def read(folder: Path, split: str, config: AudioInput) -> Samples:
@@ -16,20 +16,33 @@ def read(folder: Path, split: str, config: AudioInput) -> Samples:
     Filterbanks as in AST and AudioMAE, resampled where the rate differs.
 
     Raises:
-        UserError: a list or file is missing, empty or damaged, or an entry has no single known label.
+        UserError: as `read_lists`; or a file is damaged.
 
     """
+    split_lists = read_lists(folder, split, config)
+    waveforms = (read_waveform(path, config.sample_rate, config.stereo) for path in split_lists.paths)
+    sounds = [filterbank(sound_S, config)[None] for sound_S in waveforms]
+    return collect(sounds, split_lists.labels, split_lists.classes, folder / f"{split}.json")
+
+
+def read_lists(folder: Path, split: str, config: AudioInput) -> Listed:
+    """The files and labels of one split, in the order of its manifest.
+
+    Raises:
+        UserError: a list or file is missing or empty, or an entry has no single known label.
+
+    """
+    del config
     require_folder(folder)
     labels_by_mid, classes = read_classes(folder / CLASSES)
     manifest = folder / f"{split}.json"
-    sounds, labels = [], []
+    paths, labels = [], []
     entries = [read_entry(entry, number, manifest) for number, entry in enumerate(read_entries(manifest))]
     require_unique([name for name, _ in entries], manifest)
     for number, (name, mid) in enumerate(entries):
         if mid not in labels_by_mid:
             many = " (one label for each sound is supported)" if "," in mid else ""
             raise UserError(f"{manifest}: data[{number}] has the label {mid!r}, which {CLASSES} does not name{many}.")
-        sound_S = read_waveform(member(folder, name, manifest), config.sample_rate, config.stereo)
-        sounds.append(filterbank(sound_S, config)[None])
+        paths.append(member(folder, name, manifest))
         labels.append(labels_by_mid[mid])
-    return collect(sounds, labels, classes, manifest)
+    return listed(paths, labels, classes, manifest)

@@ -10,7 +10,7 @@ from m2pt.modalities.audio.recipes import RECIPES
 from m2pt.modalities.audio.reconstruct import draw, loss, restore
 from m2pt.modalities.audio.tokenizer import AudioTokenizer
 from m2pt.modalities.dataset import DatasetFolder
-from m2pt.modalities.shared.samples import Samples
+from m2pt.modalities.shared.samples import Listed, Samples
 from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
 
 
@@ -18,6 +18,12 @@ def _small(folder: Path, split: str, config: AudioInput) -> Samples:
     from m2pt.modalities.audio.small import read
 
     return read(folder, split, config)
+
+
+def _lists(folder: Path, split: str, config: AudioInput) -> Listed:
+    from m2pt.modalities.audio.small import read_lists
+
+    return read_lists(folder, split, config)
 
 
 def _embedded() -> Embedded:
@@ -35,6 +41,7 @@ AUDIO = ModalitySpec(
     reconstruction=Reconstruction(loss, restore, draw),
     recipes=RECIPES,
     small=_small,
+    small_lists=_lists,
     datasets=DatasetFolder(datasets),
     embedded=_embedded,
     rights="spoken by eSpeak NG (GPL-3.0-or-later); its library and voices are not part of the data",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import EmbeddedData, Modality, UserError, refuses_unknown
+from m2pt.config.base import FaultyKeysError
 from m2pt.modalities.shared.samples import SPLITS
 from m2pt.runs.identity import derived_seed
 
@@ -32,9 +33,10 @@ def split_sizes(sizes: EmbeddedData) -> dict[str, int]:
 
     """
     counts: dict[str, int] = {split: getattr(sizes, split) for split in SPLITS}
-    for split, count in counts.items():
-        if count < NUM_CLASSES:
-            raise UserError(f"data.embedded.{split}: {count} is too few for {NUM_CLASSES} classes; give {NUM_CLASSES} or more.")
+    few = {split: count for split, count in counts.items() if count < NUM_CLASSES}
+    if few:
+        advice = f"too few for {NUM_CLASSES} classes; give {NUM_CLASSES} or more"
+        raise FaultyKeysError([f"data.embedded.{split}: {count} is {advice}" for split, count in few.items()])
     return counts
 
 

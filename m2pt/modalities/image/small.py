@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from m2pt.config import ImageInput, UserError
 from m2pt.modalities.image.decoding.pictures import SUFFIXES, read_picture
 from m2pt.modalities.shared.pixels import fit
-from m2pt.modalities.shared.samples import SPLITS, Samples, collect, require_folder
+from m2pt.modalities.shared.samples import SPLITS, Listed, Samples, collect, listed, require_folder
 
 
 def read(folder: Path, split: str, config: ImageInput) -> Samples:
@@ -17,21 +17,34 @@ def read(folder: Path, split: str, config: ImageInput) -> Samples:
     The classes are the class folders of all splits together, by name, so that a label means the same in each.
 
     Raises:
-        UserError: the folder, the split or a class is missing or empty, or a file is not a complete image.
+        UserError: as `read_lists`; or a file is not a complete image.
 
     """
+    split_lists = read_lists(folder, split, config)
+    pictures = [_picture(path, config).astype(np.float32) / np.float32(255) for path in split_lists.paths]
+    return collect(pictures, split_lists.labels, split_lists.classes, folder / split)
+
+
+def read_lists(folder: Path, split: str, config: ImageInput) -> Listed:
+    """The files and labels of one split, in the order of `read`.
+
+    Raises:
+        UserError: the folder, the split or a class is missing or empty.
+
+    """
+    del config
     require_folder(folder)
     if not (folder / split).is_dir():
         raise UserError(f"{folder / split}: the split is missing; images belong into {folder / split}/<class>/.")
     classes = sorted({path.name for name in SPLITS if (folder / name).is_dir() for path in _class_folders(folder / name)})
-    pictures, labels = [], []
+    paths, labels = [], []
     for label, name in enumerate(classes):
         members = folder / split / name
         for path in sorted(members.iterdir()) if members.is_dir() else []:
             if not path.name.startswith("."):
-                pictures.append(_picture(path, config))
+                paths.append(path)
                 labels.append(label)
-    return collect([picture.astype(np.float32) / np.float32(255) for picture in pictures], labels, classes, folder / split)
+    return listed(paths, labels, classes, folder / split)
 
 
 def _class_folders(split: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from m2pt.modalities.image.published import PublishedImageTokenizer
 from m2pt.modalities.image.recipes import RECIPES
 from m2pt.modalities.image.reconstruct import draw, loss, restore
 from m2pt.modalities.image.tokenizer import ImageTokenizer
-from m2pt.modalities.shared.samples import Samples
+from m2pt.modalities.shared.samples import Listed, Samples
 from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
 
 
@@ -19,6 +19,12 @@ def _small(folder: Path, split: str, config: ImageInput) -> Samples:
     from m2pt.modalities.image.small import read
 
     return read(folder, split, config)
+
+
+def _lists(folder: Path, split: str, config: ImageInput) -> Listed:
+    from m2pt.modalities.image.small import read_lists
+
+    return read_lists(folder, split, config)
 
 
 def _embedded() -> Embedded:
@@ -36,6 +42,7 @@ IMAGE = ModalitySpec(
     reconstruction=Reconstruction(loss, restore, draw),
     recipes=RECIPES,
     small=_small,
+    small_lists=_lists,
     datasets=DatasetFolder(datasets),
     embedded=_embedded,
     rights="made from the handwritten digits of UCI (E. Alpaydin, C. Kaynak, 1998), which their authors license under CC BY 4.0",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from m2pt.config import PointInput, UserError
 from m2pt.modalities.point.decoding.hdf5 import listed_files, read_labels, read_points, require_labels
 from m2pt.modalities.shared.listings import read_list
-from m2pt.modalities.shared.samples import Samples, collect
+from m2pt.modalities.shared.samples import Listed, Samples, collect, listed
 
 CLASSES = "shape_names.txt"
 
@@ -23,25 +23,39 @@ def read(folder: Path, split: str, config: PointInput) -> Samples:
     the input section says so.
 
     Raises:
-        UserError: a list or file is missing, empty or damaged, a dataset has the wrong shape or type, a label is unknown, a
-            cloud has too few points, has a value that is no number, or is one single point; or clouds are to be thinned.
+        UserError: as `read_lists`; or a cloud has a value that is no number, or is one single point.
+
+    """
+    split_lists = read_lists(folder, split, config)
+    clouds: list[NDArray[np.float32]] = []
+    for path in dict.fromkeys(split_lists.paths):
+        points_NP3 = read_points(path)
+        _require_finite(path, points_NP3)
+        first_NP3 = points_NP3[:, : config.points]
+        clouds.append(_normalise(path, first_NP3) if config.centred else first_NP3.astype(np.float32))
+    return collect(np.concatenate(clouds), split_lists.labels, split_lists.classes, folder / f"{split}_files.txt")
+
+
+def read_lists(folder: Path, split: str, config: PointInput) -> Listed:
+    """The files and labels of the clouds of one split, in the order of its list.
+
+    Raises:
+        UserError: a list or file is missing, empty or damaged, a dataset has the wrong shape or type, a label is unknown, or a
+            cloud has too few points; or clouds are to be thinned.
 
     """
     if config.thinned is not None:
         raise UserError("inputs.point.thinned: is for the published data sets of tasks; leave it out.")
     classes = read_list(folder / CLASSES)
     listing = folder / f"{split}_files.txt"
-    clouds: list[NDArray[np.float32]] = []
+    paths: list[Path] = []
     labels: list[int] = []
     for path in listed_files(folder, listing):
         label_N = read_labels(path, "label", each_point=False, at_least=config.points)
         require_labels(path, "label", label_N, len(classes))
-        points_NP3 = read_points(path)
-        _require_finite(path, points_NP3)
-        first_NP3 = points_NP3[:, : config.points]
-        clouds.append(_normalise(path, first_NP3) if config.centred else first_NP3.astype(np.float32))
+        paths += [path] * len(label_N)
         labels += label_N.tolist()
-    return collect(np.concatenate(clouds), labels, classes, listing)
+    return listed(paths, labels, classes, listing)
 
 
 def _require_finite(path: Path, points_NP3: NDArray[Any]) -> None:

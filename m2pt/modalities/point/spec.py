@@ -10,7 +10,7 @@ from m2pt.modalities.point.published import PublishedPointTokenizer
 from m2pt.modalities.point.recipes import RECIPES
 from m2pt.modalities.point.reconstruct import draw, loss, restore
 from m2pt.modalities.point.tokenizer import PointTokenizer
-from m2pt.modalities.shared.samples import Samples
+from m2pt.modalities.shared.samples import Listed, Samples
 from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
 
 
@@ -18,6 +18,12 @@ def _small(folder: Path, split: str, config: PointInput) -> Samples:
     from m2pt.modalities.point.small import read
 
     return read(folder, split, config)
+
+
+def _lists(folder: Path, split: str, config: PointInput) -> Listed:
+    from m2pt.modalities.point.small import read_lists
+
+    return read_lists(folder, split, config)
 
 
 def _embedded() -> Embedded:
@@ -35,6 +41,7 @@ POINT = ModalitySpec(
     reconstruction=Reconstruction(loss, restore, draw),
     recipes=RECIPES,
     small=_small,
+    small_lists=_lists,
     datasets=DatasetFolder(datasets),
     embedded=_embedded,
     rights="made from solids of trimesh (MIT licence); free of any third party's rights",

@@ -32,6 +32,24 @@ class Samples:
     classes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Listed:
+    """What the lists of one split of small data say, before a sample is read: the file and the label of each, and the classes.
+
+    A file that holds several samples stands once for each of them.
+    """
+
+    paths: tuple[Path, ...]
+    labels: tuple[int, ...]
+    classes: tuple[str, ...]
+
+
+def listed(paths: Sequence[Path], labels: Sequence[int], classes: Sequence[str], source: Path) -> Listed:
+    """The samples that one split lists. Raises `UserError` as `collect`."""
+    _require_all_classes(labels, classes, source)
+    return Listed(tuple(paths), tuple(labels), tuple(classes))
+
+
 def collect(x: Sequence[NDArray[Any]] | NDArray[Any], labels: Sequence[int], classes: Sequence[str], source: Path) -> Samples:
     """The samples of one split; `source` names the split in errors.
 
@@ -39,14 +57,18 @@ def collect(x: Sequence[NDArray[Any]] | NDArray[Any], labels: Sequence[int], cla
         UserError: there is no sample at all, or a class has none.
 
     """
+    _require_all_classes(labels, classes, source)
+    array = np.ascontiguousarray(np.stack(x) if not isinstance(x, np.ndarray) else x, dtype=np.float32)
+    return Samples(torch.from_numpy(array), torch.tensor(labels, dtype=torch.int64), tuple(classes))
+
+
+def _require_all_classes(labels: Sequence[int], classes: Sequence[str], source: Path) -> None:
     if len(labels) == 0:
         raise UserError(f"{source}: holds no samples; a split needs at least one of each class.")
     counts = np.bincount(np.asarray(labels), minlength=len(classes))
     absent = [name for name, count in zip(classes, counts, strict=True) if count == 0]
     if absent:
         raise UserError(f"{source}: has no sample of {_listing(absent)}; every class of the data set needs one in every split.")
-    array = np.ascontiguousarray(np.stack(x) if not isinstance(x, np.ndarray) else x, dtype=np.float32)
-    return Samples(torch.from_numpy(array), torch.tensor(labels, dtype=torch.int64), tuple(classes))
 
 
 def _listing(names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 from m2pt.config import UserError, VideoInput
 from m2pt.modalities.shared.listings import read_list, require_unique
 from m2pt.modalities.shared.pixels import fit
-from m2pt.modalities.shared.samples import Samples, collect, member
+from m2pt.modalities.shared.samples import Listed, Samples, collect, listed, member
 from m2pt.modalities.video.decoding.lists import CLASSES, read_entries
 from m2pt.modalities.video.decoding.videos import opened
 
@@ -22,22 +22,34 @@ def read(folder: Path, split: str, config: VideoInput) -> Samples:
     """Read one split in the order of its list: `frames` frames of each video, evenly over its length.
 
     Raises:
-        UserError: a list or file is missing, empty or damaged, or a label is unknown.
+        UserError: as `read_lists`; or a file is damaged.
 
     """
+    split_lists = read_lists(folder, split, config)
+    reformatter = VideoReformatter()  # one for all: setting up a conversion costs more than converting a small frame
+    clips = [_clip(path, config, reformatter).astype(np.float32) / np.float32(255) for path in split_lists.paths]
+    return collect(clips, split_lists.labels, split_lists.classes, folder / f"{split}.csv")
+
+
+def read_lists(folder: Path, split: str, config: VideoInput) -> Listed:
+    """The files and labels of one split, in the order of its list.
+
+    Raises:
+        UserError: a list or file is missing or empty, or a label is unknown.
+
+    """
+    del config
     classes = read_list(folder / CLASSES)
     listing = folder / f"{split}.csv"
-    clips, labels = [], []
-    reformatter = VideoReformatter()  # one for all: setting up a conversion costs more than converting a small frame
+    paths, labels = [], []
     entries = read_entries(listing)
     require_unique([name for _, name, _ in entries], listing)
     for number, name, label in entries:
         if label >= len(classes):
             raise UserError(f"{listing}: line {number} has label {label}, but {CLASSES} names only {len(classes)} classes.")
-        clip_CTHW = _clip(member(folder, name, listing), config, reformatter)
-        clips.append(clip_CTHW.astype(np.float32) / np.float32(255))
+        paths.append(member(folder, name, listing))
         labels.append(label)
-    return collect(clips, labels, classes, listing)
+    return listed(paths, labels, classes, listing)
 
 
 def _clip(path: Path, config: VideoInput, reformatter: VideoReformatter) -> NDArray[np.uint8]:

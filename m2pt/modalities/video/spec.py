@@ -4,7 +4,7 @@ from pathlib import Path
 
 from m2pt.config import VideoInput
 from m2pt.modalities.dataset import DatasetFolder
-from m2pt.modalities.shared.samples import Samples
+from m2pt.modalities.shared.samples import Listed, Samples
 from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
 from m2pt.modalities.video import datasets
 from m2pt.modalities.video.augment import augment
@@ -18,6 +18,12 @@ def _small(folder: Path, split: str, config: VideoInput) -> Samples:
     from m2pt.modalities.video.small import read
 
     return read(folder, split, config)
+
+
+def _lists(folder: Path, split: str, config: VideoInput) -> Listed:
+    from m2pt.modalities.video.small import read_lists
+
+    return read_lists(folder, split, config)
 
 
 def _embedded() -> Embedded:
@@ -35,6 +41,7 @@ VIDEO = ModalitySpec(
     reconstruction=Reconstruction(loss, restore, draw),
     recipes=RECIPES,
     small=_small,
+    small_lists=_lists,
     datasets=DatasetFolder(datasets),
     embedded=_embedded,
     rights="made from the handwritten digits of UCI (E. Alpaydin, C. Kaynak, 1998), which their authors license under CC BY 4.0",

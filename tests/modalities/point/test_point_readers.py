@@ -219,5 +219,5 @@ def test_clouds_of_modelnet40_can_be_thinned_before_they_are_centred(text):
     for index in range(2):
         expected = farthest(unit(farthest(cloud(5 + index), 12)), 8)
         np.testing.assert_allclose(items.test(index)["x"][0], expected, atol=1e-5)
-    with pytest.raises(ValueError, match=r"points \(8\) must not exceed thinned \(7\)"):
+    with pytest.raises(ValueError, match=r"points: 8 must not exceed thinned \(7\)"):
         PointInput(points=8, groups=2, neighbours=2, thinned=7)
