@@ -1,5 +1,6 @@
 """`data`, `pretrain`, `sweep`, `report` and `study`: do a study, or a part of it."""
 
+import logging
 from argparse import Namespace
 from collections.abc import Callable
 from functools import partial
@@ -79,6 +80,7 @@ def report(options: Namespace) -> int:
         _publish(session.plan, out, session.display)
     else:
         options.display.say(f"{declared.study}: this folder cannot be written to, so the report is in {out} alone.")
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its cache goes to a temporary folder, of which it warns
         with options.display.during(REPORT, "reading the runs, drawing the figures"):
             render_report(session.plan, out)
     tell(options.display, declared, options.study, out)

@@ -23,7 +23,7 @@ from pipelines.__main__ import COMMANDS, WITHOUT_STUDY, build_parser, main
 from pipelines.commands.compare import welch
 from pipelines.execution import process_environment as environment
 from pipelines.execution.progress import Display
-from pipelines.execution.session import Session
+from pipelines.execution.session import Outcome, Session
 from pipelines.planning.folders import runs_folder, study_lock
 from pipelines.planning.plan import resolve
 from pipelines.tracking.publisher import Publisher
@@ -175,6 +175,23 @@ def test_status_names_failed_runs_with_their_sentence(project: Path, capsys: pyt
     out = capsys.readouterr().out
     assert f"{run_dir.name}: the moon was in the way." in out
     assert "3 missing, 1 failed" in out
+
+
+def test_equal_failures_are_told_once_with_their_number(project: Path, capsys: pytest.CaptureFixture[str]):
+    runs = with_data(project)
+    run_dirs = [create_run(Path("runs/small"), spec) for spec in runs]
+    for spec, run_dir, error in zip(
+        runs, run_dirs, ("the moon was in the way.", "{}: no space.", "{}: no space.", "{}: no space."), strict=True
+    ):
+        own = run_dir.name if spec.seed else spec.name
+        documents.write_json(run_dir / FAILURE, {"error": error.format(own), "details": "", "kind": "error"})
+    assert main(["status"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert f"  {run_dirs[0].name}: the moon was in the way." in lines
+    at = lines.index("  3 runs failed: no space.")
+    assert lines[at + 1 : at + 4] == [f"    {run_dir.name}" for run_dir in run_dirs[1:]]
+    failed = {spec.name: error for spec, error in zip(runs, ("a.", "b.", "b.", "b."), strict=True)}
+    assert Outcome("fine-tuning", 4, 0, failed=failed).failures() == ["3 runs failed: b."]
 
 
 def test_sweep_with_nothing_to_run_says_so_at_once(project: Path, capsys: pytest.CaptureFixture[str]):

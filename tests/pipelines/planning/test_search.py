@@ -503,7 +503,8 @@ for _ in range(2):
 
 
 def test_with_workers_every_run_is_done_once_and_a_trial_shows_no_test_score(tmp_path: Path) -> None:
-    (tmp_path / "seek.yaml").write_text(BASE + SEARCH % (3, "tpe", WIDE))
+    embedded = BASE.replace("{root: data}", "{root: data, embedded: {}}")  # which are not looked into
+    (tmp_path / "seek.yaml").write_text(embedded + SEARCH % (3, "tpe", WIDE))
     names = [run_id(spec) for spec in resolve(declared(3)).compared]
     arguments = [sys.executable, "-c", WITHOUT_SERVERS, str(FAKE), "nothing-dies", "nothing-fails"]
     done = subprocess.run(arguments, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True)

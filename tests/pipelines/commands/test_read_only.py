@@ -1,0 +1,103 @@
+"""A study in folders that cannot be written to can still be planned, looked at and reported elsewhere."""
+
+import ctypes
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from m2pt.files import documents
+from m2pt.files.access import can_write
+from m2pt.runs.folder import RECORD, create_run
+from pipelines.planning.plan import resolve
+from pipelines.planning.study_file import load
+from tests.pipelines.commands.test_cli import STUDY
+from tests.run_records import finetune_document
+
+ROOT = Path(__file__).parents[3]
+_CAPBSET_DROP = 24
+_RIGHTS_OF_ROOT = (1, 2)
+"""CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, by which root writes and reads in spite of a file's mode."""
+
+
+def _as_anybody() -> None:
+    """Give up root's exemption from modes, for the program that is started next."""
+    libc = ctypes.CDLL(None)
+    for right in _RIGHTS_OF_ROOT:
+        if libc.prctl(_CAPBSET_DROP, right, 0, 0, 0) != 0:
+            os._exit(77)
+
+
+def run(folder: Path, *arguments: str, code: str = "") -> "subprocess.CompletedProcess[str]":
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW", "DVC", "MPL"))}
+    program = ["-c", code] if code else ["-m", "pipelines", *arguments]
+    return subprocess.run(
+        [sys.executable, *program],
+        cwd=folder,
+        env=variables | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=_as_anybody if os.geteuid() == 0 else None,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A study with data and complete runs, in which nothing can be written; only `elsewhere` can."""
+    folder = tmp_path / "study"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    Path("params.yaml").write_text(STUDY)
+    Path("build/small/image").mkdir(parents=True)
+    Path("build/small/image/one.txt").write_text("1")
+    for spec in resolve(load("params.yaml")).runs:
+        documents.write_json((run_dir := create_run(Path("runs/small"), spec)) / RECORD, finetune_document(run_dir.name))
+    for path in Path(".m2pt").rglob("*.json"):
+        path.unlink()  # what was remembered, so that it would be written again
+    modes = {path: path.stat().st_mode for path in [folder, *folder.rglob("*")]}
+    for path, mode in modes.items():
+        path.chmod(mode & ~0o222)
+    try:
+        if run(folder, code="open('new.txt', 'w')").returncode == 0:
+            pytest.skip("this process can write in spite of modes, and cannot give that right up")
+        yield folder
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+def contents(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
+
+
+def test_plan_status_and_report_work_where_nothing_can_be_written(project: Path, tmp_path: Path):
+    before = contents(project)
+    plan = run(project, "plan")
+    assert (plan.returncode, plan.stderr) == (0, "")
+    assert "runs      4 (4 complete)" in plan.stdout
+    status = run(project, "status")
+    assert (status.returncode, status.stderr) == (0, "")
+    assert "small: 4 (4 complete)" in status.stdout
+    out = tmp_path / "elsewhere"
+    report = run(project, "report", "--out", str(out))
+    assert (report.returncode, report.stderr) == (0, "")
+    assert (out / "index.html").is_file()
+    assert "so it is not noted that these results were looked at" in report.stdout
+    assert contents(project) == before
+
+
+def test_what_must_be_written_is_refused_in_one_sentence(project: Path):
+    report = run(project, "report")
+    assert report.returncode == 2
+    assert report.stderr.startswith("m2pt: reports/")
+    assert "cannot be written (Permission denied)" in report.stderr
+    assert len(report.stderr.splitlines()) == 1
+
+
+def test_a_place_can_be_written_if_its_nearest_folder_can(tmp_path: Path):
+    assert can_write(tmp_path / "a/b/c.txt")
+    (tmp_path / "file").write_text("")
+    assert not can_write(tmp_path / "file/b/c.txt")
