@@ -21,7 +21,7 @@ from tests.run_records import finetune_document, pretrain_document
 
 STUDY = """
 study: small
-data: {root: data}
+data: {root: data, embedded: {}}
 encoders: {}
 sweep: {seeds: [0, 1], targets: [image], auxiliaries: [], methods: [baseline, random_auxiliary], settings: [scratch],
         target_encoder: random, auxiliary_encoder: random}

@@ -31,7 +31,7 @@ from tests.run_records import finetune_document
 
 BASE = """
 study: tuned
-data: {root: data}
+data: {root: data, embedded: {}}
 model: {width: 16, depth: 2, heads: 2}
 encoders: {}
 finetune: {epochs: 2}

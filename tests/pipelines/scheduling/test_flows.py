@@ -45,7 +45,7 @@ with Session(study, Display(), engine) as session, server.used(Path("server.log"
 
 STUDY = """
 study: fake
-data: {root: data}
+data: {root: data, embedded: {}}
 encoders: {}
 sweep: {seeds: [0, 1, 2], targets: [image], auxiliaries: [], methods: [baseline, random_auxiliary], settings: [scratch],
         target_encoder: random, auxiliary_encoder: random}

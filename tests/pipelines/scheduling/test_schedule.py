@@ -21,7 +21,7 @@ from tests.waiting import PATIENCE_S, comes_true
 ROOT = Path(__file__).parents[3]
 STUDY = """
 study: tiny
-data: {root: data}
+data: {root: data, embedded: {}}
 model: {width: 16, depth: 1, heads: 2}
 encoders: {}
 finetune: {batch_size: 8, samples: 40, epochs: 2, warmup_steps: 1, augment: false}
