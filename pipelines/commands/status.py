@@ -18,7 +18,7 @@ from pipelines.planning.task_samples import task_samples
 
 
 def status(options: Namespace) -> int:
-    """Print how many runs are in each state, failed ones with each reason once, and what takes space; returns 1 if a run failed."""
+    """Print how many runs are in each state, each reason of a failure once, and what takes space; returns 1 if a run failed."""
     plan = resolve(study_file.load(options.study))
     print(f"{plan.study.study}: {counted(plan, plan.specs)}")
     for warning in environments.warnings(plan):
