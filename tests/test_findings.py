@@ -15,6 +15,14 @@ LINEAGE = {
     "other modalities, aligned − aligned random weights": ("aligned_pathway", "aligned_random"),
 }
 
+STRUCTURE = [
+    ("attention_start", "spectrum_matched_attention_start"),
+    ("attention_start", "no_modality_attention_start"),
+    ("attention_start", "mimetic_start"),
+    ("joint_training", "joint_noise"),
+    ("joint_training", "baseline"),
+]
+
 
 def differences(runs: pd.DataFrame, method: str, over: str) -> pd.DataFrame:
     """By seed and target, averaged over auxiliaries."""
@@ -40,3 +48,16 @@ def test_the_numbers_of_finding_2_are_those_of_its_runs(row: str):
     expected.append(told(by_target.mean(axis=1)))
     (line,) = (line for line in (DOCS / "findings.md").read_text().splitlines() if line.startswith(f"| {row} |"))
     assert [entry.strip(" *") for entry in line.split("|")[2:7]] == expected
+
+
+@pytest.mark.parametrize(("method", "over"), STRUCTURE)
+def test_the_numbers_of_finding_3_are_those_of_its_runs(method: str, over: str):
+    """Over eight pretraining seeds, each the mean of its three fine-tuning seeds."""
+    runs = pd.read_csv(DOCS / "findings" / "structure.csv")
+    assert (len(runs), set(runs["status"])) == (264, {"complete"})
+    declared = (
+        runs[runs["parts"].str.contains("declared")].groupby(["replicate", "method"])["test_score"].mean().unstack("method")
+    )
+    assert len(declared) == 8
+    (line,) = (line for line in (DOCS / "findings.md").read_text().splitlines() if line.startswith(f"| {method} − {over} |"))
+    assert line.split("|")[2].strip(" *") == told(declared[method] - declared[over])
