@@ -28,7 +28,7 @@ data: {{root: data}}
 model: {{width: 16, depth: 1, heads: 2}}
 encoders: {{}}
 finetune: {{batch_size: 8, samples: 40, epochs: {epochs}, warmup_steps: 1, augment: false}}
-sweep: {{seeds: [0, 1], targets: [image], auxiliaries: [], methods: [baseline, random_auxiliary], settings: [scratch],
+sweep: {{seeds: [{seeds}], targets: [image], auxiliaries: [], methods: [{methods}], settings: [scratch],
         target_encoder: random, auxiliary_encoder: random}}
 execution: {{devices: cpu, slots: 1}}
 """
@@ -87,10 +87,10 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
         yield server
 
 
-def make_project(folder: Path, name: str, epochs: int) -> Path:
+def make_project(folder: Path, name: str, epochs: int, seeds: str = "0", methods: str = "baseline") -> Path:
     """A folder with a tiny study, `<name>.yaml`, and its data: forty small pictures of two classes."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.yaml").write_text(STUDY.format(name=name, epochs=epochs))
+    (folder / f"{name}.yaml").write_text(STUDY.format(name=name, epochs=epochs, seeds=seeds, methods=methods))
     for split, shade in (("train", 0), ("val", 50), ("test", 100)):
         for index in range(40):
             path = folder / f"data/image/{split}/{index % 2}/{index}.png"

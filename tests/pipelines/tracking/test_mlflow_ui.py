@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,3 +115,26 @@ def test_the_page_of_a_study_is_found(project: Path) -> None:
     publish([(spec, synthetic.whole(project / "runs", spec))])
     experiment = run_of(new_client(), spec).info.experiment_id
     assert f"/#/experiments/{experiment}/runs" in study_page(STUDY, "http://127.0.0.1:5000")
+
+
+def status(address: str, method: str = "GET", **headers: str) -> int:
+    """The status of an answer to a request with some headers."""
+    request = urllib.request.Request(address, method=method, headers=headers, data=b"{}" if method == "POST" else None)
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_the_server_answers_to_its_own_names_and_changes_nothing_for_other_origins(project: Path, server: str) -> None:
+    """A name that was made to point to this machine, also one of a private network, is refused (DNS rebinding)."""
+    search = f"{server}/api/2.0/mlflow/experiments/search?max_results=1"
+    assert status(search) == 200
+    assert status(search, Host=server.replace("http://127.0.0.1", "localhost")) == 200
+    for name in ("elsewhere.example", "192.168.0.7:5000", "127.0.0.1:1"):
+        assert status(search, Host=name) == 403
+    create = f"{server}/api/2.0/mlflow/experiments/create"
+    json = {"Content-Type": "application/json"}
+    assert status(create, "POST", Origin="https://elsewhere.example", **json) == 403
+    assert status(create, "POST", Origin=server, **json) == 400  # it lacks a name, and may ask
