@@ -135,7 +135,7 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None) -> lis
         except Exception as error:  # raised again below, because Prefect would not raise it
             faults.append(error)
             state = Failed(message=f"{type(error).__name__}: {error}")
-        if out is not None and (session.has_run or faults):
+        if out is not None and (session.has_run or not state.is_completed()):
             tell_end(study, state, out, session.display.say)
         return state
 
@@ -222,7 +222,7 @@ def _scheduled(file: object, chosen: tuple[object, object, object, object]) -> S
         if ending.reason is Reason.BUDGET:
             report(session, out)
     try_to_publish(resolve(declared), out, warn)
-    if session.has_run or not state.is_completed():
+    if session.has_run or ending.reason is not None or not state.is_completed():
         tell_end(declared.study, state, out, warn)
     return state
 

@@ -56,6 +56,8 @@ class Watch:
         with get_client(sync_client=True) as client:
             while not self._over.wait(LOOK_EVERY_S):
                 self.reason = self._reason(client)
+                if self.reason is Reason.LEFT:
+                    _print_to_nobody()
                 if self.reason is not None:
                     self._stop()
                     return
@@ -67,6 +69,13 @@ class Watch:
             return Reason.BUDGET
         self.state = state_of(client, self._flow_run)
         return None if self.state is None else reason_in(self.state)
+
+
+def _print_to_nobody() -> None:
+    """Let what is printed go nowhere: its reader has ended with what started this process, and a line would raise an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
 
 
 def reason_in(state: State[Any]) -> Reason | None:

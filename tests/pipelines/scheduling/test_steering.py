@@ -16,6 +16,7 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelling, Paused, Suspended
 
@@ -160,6 +161,7 @@ def test_a_neighbours_server_gets_no_deployment(prefect: Prefect, project: Path)
     """`prefect deploy` in another project, with the address of this one's server."""
     shutil.copy(ROOT / "prefect.yaml", project)
     with prefect.client() as client:
+        client.create_work_pool(WorkPoolCreate(name="local", type="process"))  # a neighbour has one of that name too
         before = {each.name for each in client.read_deployments()}
         variables = prefect.variables | {"PREFECT_HOME": str(project / ".prefect")}
         command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
