@@ -1,10 +1,12 @@
 """All that can be removed from a project's folder, what takes space in it, and the locks that keep studies from running."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from m2pt.config import Study, UserError
+from m2pt.runs.looks import LOOKS
 from pipelines.execution.process_environment import STATE
 from pipelines.housekeeping import decoded, mlflow_runs, prefect_history, runs
 from pipelines.housekeeping.garbage import REMOVED, Garbage, Kind, Listing, children
@@ -14,6 +16,9 @@ from pipelines.planning.plan import Plan
 
 _LOCKED = (Path("runs"), Path("build"))
 """Where the locks of studies are (`study_lock`)."""
+
+_LOCK = re.compile(rf"\.(?!{re.escape(LOOKS)}).+\.lock")
+"""The names of these locks; the journal of looks has one too, next to those of the runs."""
 
 
 def garbage(plan: Plan, kinds: Sequence[Kind]) -> Listing:
@@ -41,8 +46,8 @@ def no_study_runs(study: Study) -> Iterator[None]:
     """
     places = [runs_folder(study)]
     for home in _LOCKED:
-        locks = [path for path in children(home) if path.name.startswith(".") and path.name.endswith(".lock")]
-        places += [home / path.name[1 : -len(".lock")] for path in locks if path.is_file() and not path.is_symlink()]
+        locks = [path for path in children(home) if _LOCK.fullmatch(path.name) and path.is_file() and not path.is_symlink()]
+        places += [home / path.name[1 : -len(".lock")] for path in locks]
     with ExitStack() as stack:
         for place in dict.fromkeys(places):
             stack.enter_context(study_lock(place))

@@ -137,6 +137,13 @@ def test_nothing_is_deleted_while_a_study_runs(project: Path, capsys: pytest.Cap
     assert {name for name in tree() if not name.endswith(".lock")} == {name for name in before if not name.endswith(".lock")}
 
 
+def test_a_look_at_results_is_no_study_that_runs(project: Path):
+    _, aside = narrowed()
+    with locked(Path("runs/.looks.jsonl.lock")):
+        assert main(["gc", "--delete"]) == 0
+    assert not aside[0].exists()
+
+
 def test_what_a_job_works_on_stays(project: Path, capsys: pytest.CaptureFixture[str]):
     kept, aside = narrowed()
     (kept[0] / CHECKPOINT).write_bytes(bytes(10))
