@@ -10,7 +10,7 @@ SHELL := bash
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help setup study test test-hard full-size paper-rehearsal lint docs format ui lock clean
+.PHONY: help setup study test test-hard test-browser pictures full-size paper-rehearsal lint docs format ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -26,6 +26,13 @@ test: setup ## run the tests, e.g. make test ARGS='-k pathway'
 
 test-hard: setup ## run the tests five times in random orders on a busy machine, without a home folder, with a read-only /proc
 	@$(PY) benchmarks/hard_tests.py $(ARGS)
+
+test-browser: setup ## test the report's pages in a browser, also by the rules of axe-core, which npm gets from its registry
+	@mkdir -p build/axe && cd build/axe && npm pack --silent axe-core@4.14.1 > /dev/null && tar xzf axe-core-4.14.1.tgz package/axe.min.js
+	@M2PT_AXE="$$PWD/build/axe/package/axe.min.js" $(PY) -m pytest tests/pipelines/reporting/test_in_browser.py $(ARGS)
+
+pictures: setup ## take the pictures of the report in docs/ from the real page in reports/, in a browser
+	@$(PY) -m tests.pictures
 
 full-size: setup ## take one step of every published recipe at ViT-B size on the CPU, in about ten minutes
 	@$(PY) benchmarks/full_size_step.py $(ARGS)

@@ -49,7 +49,9 @@ def _block(block: Block) -> dict[str, Any]:
     kind = {"kind": type(block).__name__.lower()}
     if isinstance(block, Table):
         return kind | _table(block)
-    if isinstance(block, Paragraph | Heading):
+    if isinstance(block, Paragraph):
+        return kind | {"text": string(block.text)} | ({"look": block.look} if block.look != "body" else {})
+    if isinstance(block, Heading):
         return kind | {"text": string(block.text)}
     if isinstance(block, Items):
         return kind | {"items": [{"text": string(item.text), "detail": string(item.detail)} for item in block.items]}

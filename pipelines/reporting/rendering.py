@@ -66,9 +66,11 @@ def require_choice(plan: Plan) -> None:
 
 
 def render_report(plan: Plan, out: Path) -> Path:
-    """Render the report of a study in its present state, and note that it was looked at; returns the path of its page.
+    """Render the report of a study in its present state, note that it was looked at, and list it among the folder's studies.
 
-    The look is not noted in a folder that cannot be written to (`cannot_note`).
+    Returns the path of its page.
+
+    In a folder that cannot be written to, neither the look is noted (`cannot_note`) nor the list written.
 
     Raises:
         UserError: as `report.render`; or the journal of looks or the registration cannot be read.
@@ -77,6 +79,7 @@ def render_report(plan: Plan, out: Path) -> Path:
     from m2pt.analysis.sections.facts import Source
     from pipelines.planning.looks import cannot_note, note_look
     from pipelines.reporting.report import render
+    from pipelines.reporting.studies import refresh
     from pipelines.reporting.validity import validity
 
     study = plan.study
@@ -95,4 +98,5 @@ def render_report(plan: Plan, out: Path) -> Path:
     page = render(source, out)
     if cannot_note(plan) is None:
         note_look(plan)
+        refresh(out)
     return page

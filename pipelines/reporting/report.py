@@ -15,7 +15,7 @@ from m2pt.analysis.sections.places import CELLS, COST_SCRIPT, COSTS, LOCAL, TIMI
 from m2pt.analysis.tables import plots, search, tuning
 from m2pt.analysis.tables.metrics import gains, metrics
 from m2pt.files import documents
-from pipelines.reporting import as_html, as_json, as_latex, as_markdown, cell_pages
+from pipelines.reporting import as_html, as_json, as_latex, as_markdown, cell_pages, studies
 
 _FOLDERS = {
     "figures": ("*.png", "*.svg"),
@@ -86,9 +86,7 @@ def _numbers(facts: Facts) -> dict[str, bytes]:
 def _cost_script(facts: Facts) -> dict[str, bytes]:
     """What writes the cost of this execution into the first page."""
     words = ledger.in_short(facts)
-    links = f"""document.querySelectorAll('#short a[href="{COSTS}"]')"""
-    line = f"for (const link of {links}) link.textContent = {json.dumps(words)};\n"
-    return {COST_SCRIPT: line.encode()} if words else {}
+    return {COST_SCRIPT: studies.cost_script(words)} if words else {}
 
 
 def _pictures(facts: Facts) -> dict[str, bytes]:

@@ -66,6 +66,9 @@ def test_on_a_phone_the_headline_comes_first_and_nothing_is_cut_off_without_a_hi
         silent = """[...document.querySelectorAll('.scroll')].filter(region => region.scrollWidth > region.clientWidth + 1
             && !region.nextElementSibling.querySelector('.sideways').offsetHeight).map(region => region.ariaLabel)"""
         assert tab.run(silent) == [], name
+        wide = """[...document.querySelectorAll('figure.wide')].filter(figure => figure.scrollWidth > figure.clientWidth + 1
+            && !figure.parentElement.querySelector('.sideways-narrow').offsetHeight).length"""
+        assert tab.run(wide) == 0, name
     tab.open((out / "index.html").as_uri(), 390, 844)
     answer, picture, sure = (_edges(tab, f"#short {name}") for name in (".answer", ".beside svg", ".facts"))
     assert answer["bottom"] < 844 and answer["bottom"] <= picture["top"] and picture["bottom"] <= sure["top"]

@@ -1,0 +1,113 @@
+"""One page that lists the studies of a folder: what each says, when it was told, its runs, what it cost, where its report is."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from m2pt.analysis.content import Column, Entry, Group, Page, Paragraph, Section, Span, Table, plain
+from m2pt.analysis.sections.places import COST_SCRIPT, COSTS
+from m2pt.config import UserError
+from m2pt.files import documents
+from pipelines.reporting import as_html
+
+PAGE = Path("build/studies.html")
+"""Where the page is, below the folder of the project."""
+
+_DEFAULT = Path("reports")
+_LINKS = f"""document.querySelectorAll('#short a[href="{COSTS}"]')"""
+_LEAD = (
+    "Every study of this folder that has a report, in the state of that report: the answer is in its words. The page is written "
+    "anew with each report."
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the report in `folder` says of its study."""
+
+    folder: Path
+    study: str
+    answer: str
+    date: str
+    complete: int
+    planned: int
+    cost: str
+
+
+def cost_script(words: str) -> bytes:
+    """The script beside a first page that writes the cost of this execution into it."""
+    return f"for (const link of {_LINKS}) link.textContent = {json.dumps(words)};\n".encode()
+
+
+def refresh(out: Path) -> None:
+    """Write the page anew after the report in `out`; nothing for a report that is not in its study's own folder.
+
+    Raises:
+        UserError: the page cannot be written.
+
+    """
+    folders = [_DEFAULT, *sorted(PAGE.parent.glob("*/reports"))]
+    if out.resolve() not in {folder.resolve() for folder in folders}:
+        return
+    documents.write_atomic(PAGE, as_html.page(page([told for folder in folders for told in _told(folder)])), durable=False)
+
+
+def page(known: list[Told]) -> Page:
+    """The page of some studies."""
+    columns = (
+        Column(plain("study"), head=True),
+        Column(plain("answer")),
+        Column(plain("date")),
+        Column(plain("runs"), number=True),
+        Column(plain("cost")),
+    )
+    caption = plain("Studies of this folder; runs: complete of planned; dates are in UTC")
+    table = Table("Studies", caption, columns, (Group(tuple(map(_row, known))),), "flow")
+    where = Paragraph((*plain("A study gets its row when "), Span("m2pt report", "code"), *plain(" has rendered it.")), "caption")
+    return Page("Studies", "Studies of this folder", plain(_LEAD), (Section("All studies", "studies", (table, where)),))
+
+
+def _row(told: Told) -> tuple[Entry, ...]:
+    # The default study's report is beside the folder of this page, those of the others are in it.
+    address = f"../{told.folder}" if told.folder == _DEFAULT else str(told.folder.relative_to(PAGE.parent))
+    return (
+        Entry(plain(told.study), told.study, address=f"{address}/index.html"),
+        Entry(plain(told.answer), told.answer),
+        Entry(plain(told.date), told.date),
+        Entry(plain(f"{told.complete} of {told.planned}"), told.complete),
+        Entry(plain(told.cost or "not recorded here"), told.cost),
+    )
+
+
+def _told(folder: Path) -> Iterator[Told]:
+    """What a report says; nothing where there is none, and that it cannot be read where a file of it is damaged."""
+    index = folder / "index.html"
+    if not index.is_file():
+        return
+    date = f"{datetime.fromtimestamp(index.stat().st_mtime, UTC):%Y-%m-%d %H:%M}"
+    try:
+        report, runs = (documents.read_json(folder / name) for name in ("report.json", "metrics.json"))
+        counts = runs["runs"]
+        yield Told(folder, report["title"], _answer(report), date, counts["complete"], counts["planned"], _cost(folder))
+    except (UserError, KeyError, TypeError):
+        name = folder.parent.name or "default"
+        yield Told(
+            folder, name, "Its report is of another version, or damaged: render it again with `m2pt report`.", date, 0, 0, ""
+        )
+
+
+def _answer(report: Any) -> str:
+    """The answer in the first lines of a report."""
+    blocks = next(section["blocks"] for section in report["sections"] if section["anchor"] == "short")
+    inner = [item for block in blocks for item in block.get("blocks", [block])]
+    return " ".join(block["text"] for block in inner if block.get("look") == "answer")
+
+
+def _cost(folder: Path) -> str:
+    script = folder / COST_SCRIPT
+    match = re.search(r"textContent = (.+);$", script.read_text(encoding="utf-8").strip()) if script.is_file() else None
+    return str(json.loads(match[1])) if match else ""
