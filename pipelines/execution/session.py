@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,7 @@ from typing import Self
 
 from m2pt.config import Study, UserError
 from m2pt.runs.environment import WAY_OUT, Compared
-from m2pt.runs.failure import by_reason, read_failure
+from m2pt.runs.failure import read_failure
 from m2pt.runs.folder import FAILURE, RunState, create_run
 from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, Spec
@@ -20,6 +20,7 @@ from m2pt.runs.trials import is_trial
 from pipelines.execution import aside
 from pipelines.execution.display.view import DATA
 from pipelines.execution.engine import Engine
+from pipelines.execution.outcome import Outcome as Outcome
 from pipelines.execution.progress import Display
 from pipelines.execution.slot_pool import local_engine
 from pipelines.planning import environments
@@ -46,34 +47,6 @@ class Ended:
     result: str
     died: bool = False
     seconds: float = 0.0
-
-
-@dataclass
-class Outcome:
-    """How the runs of one kind ended; `failed` and `waiting` say why, by name."""
-
-    kind: str
-    total: int
-    complete: int
-    failed: dict[str, str] = field(default_factory=dict)
-    waiting: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def ok(self) -> bool:
-        """Whether every run is complete."""
-        return self.complete == self.total
-
-    def sentence(self) -> str:
-        """The outcome in one sentence."""
-        parts = [f"{self.complete} of {self.total} {self.kind} runs are complete"]
-        parts += [f"{len(self.failed)} failed"] if self.failed else []
-        parts += [f"{len(self.waiting)} wait for encoders that do not exist yet"] if self.waiting else []
-        return ", ".join(parts)
-
-    def failures(self) -> list[str]:
-        """A sentence for each reason for which several runs failed, with their number."""
-        reasons = by_reason(((name,), reason) for name, reason in self.failed.items())
-        return [f"{len(runs)} runs failed: {reason}" for reason, runs in reasons.items() if len(runs) > 1]
 
 
 class Session:
