@@ -29,7 +29,7 @@ test-hard: setup ## run the tests five times in random orders on a busy machine,
 
 test-browser: setup ## test the report's pages in a browser, also by the rules of axe-core, which npm gets from its registry
 	@mkdir -p build/axe && cd build/axe && npm pack --silent axe-core@4.14.1 > /dev/null && tar xzf axe-core-4.14.1.tgz package/axe.min.js
-	@M2PT_AXE="$$PWD/build/axe/package/axe.min.js" $(PY) -m pytest tests/pipelines/reporting/test_in_browser.py $(ARGS)
+	@AXE_CORE="$$PWD/build/axe/package/axe.min.js" $(PY) -m pytest tests/pipelines/reporting/test_in_browser.py $(ARGS)
 
 pictures: setup ## take the pictures of the report in docs/ from the real page in reports/, in a browser
 	@$(PY) -m tests.pictures

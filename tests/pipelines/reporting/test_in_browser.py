@@ -19,7 +19,7 @@ PAGES = (
     "index.html", "reading.html", "sure.html", "views.html", "training.html", "origin.html", "local/costs.html",
     "cells/index.html", "cells/image-from-audio-pathway-pretrained-full.html",
 )  # fmt: skip
-AXE = os.environ.get("M2PT_AXE", "")
+AXE = os.environ.get("AXE_CORE", "")
 """The file of axe-core, which `make test-browser` gets from the npm registry."""
 
 
@@ -141,7 +141,7 @@ def test_every_word_can_be_read(tab: Tab, out: Path, kind: str, features: dict[s
     assert tab.run("getComputedStyle(document.body).backgroundColor") == papers[features.get("prefers_color_scheme", "")]
 
 
-@pytest.mark.skipif(not AXE, reason="M2PT_AXE does not name the file of axe-core; `make test-browser` gets it")
+@pytest.mark.skipif(not AXE, reason="AXE_CORE does not name the file of axe-core; `make test-browser` gets it")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_axe_finds_no_serious_fault(tab: Tab, out: Path, width: int, scheme: str) -> None:
