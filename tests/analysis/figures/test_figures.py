@@ -31,6 +31,7 @@ def test_figures_are_the_same_bytes_each_time_whatever_the_users_settings(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
     again = _draw(planned)
     assert [picture.name for picture in first] == [
+        "answer-pretrained-full",
         "matrix-pretrained-full",
         *(f"{kind}-image-pretrained-full" for kind in ("accuracy", "gains", "scales", "curves")),
     ]
