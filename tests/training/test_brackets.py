@@ -139,7 +139,7 @@ def test_a_resumed_training_on_brackets_equals_one_that_was_not_interrupted(tmp_
 
 
 def test_brackets_that_cannot_be_closed_are_refused():
-    with pytest.raises(ValidationError, match=r"max_depth \(9\) must be at most half of length \(16\)"):
+    with pytest.raises(ValidationError, match=r"max_depth: 9 must be at most half of length \(16\)"):
         ProceduralPretrain(max_depth=9)
     with pytest.raises(ValidationError, match="multiple of 2"):
         ProceduralPretrain(length=15)

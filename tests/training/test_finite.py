@@ -225,7 +225,7 @@ def test_one_answer_left_is_said_before_the_training(tmp_path):
     same = Samples(data()["train"].x, torch.full((16,), 2), ("a", "b", "c"))
     with pytest.raises(UserError, match=r"all 16 training samples are of one class, 'c'"):
         train(tmp_path, splits=data(train=same))
-    with pytest.raises(UserError, match=r"all 1 training samples are of one class"):
+    with pytest.raises(UserError, match=r"a single training sample has a single answer, so image has nothing to learn"):
         train(tmp_path, spec_of(recipe=RECIPE.model_copy(update={"samples": 1})))
     with pytest.raises(UserError, match=r"image: no sample is left in the test split"):
         train(tmp_path, splits=data(test=NO_VALIDATION))

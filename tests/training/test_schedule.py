@@ -86,7 +86,7 @@ def test_pretraining_warms_up_and_decays_to_nothing():
     ("values", "sentence"),
     [
         ({"schedule_by": "epoch"}, "schedule_by: epoch needs warmup_epochs"),
-        ({"schedule_tail": 3}, "schedule_tail is for schedule_by: epoch"),
+        ({"schedule_tail": 3}, "schedule_tail: is for schedule_by: epoch"),
     ],
 )
 def test_what_cannot_be_scheduled_is_refused(values, sentence):
