@@ -128,11 +128,10 @@ def test_a_file_beside_the_methods_must_declare_one(monkeypatch):
         _declared()
 
 
-def test_an_unknown_method_is_refused_with_the_known_ones_when_a_study_is_read():
+def test_an_unknown_method_is_refused_with_the_nearest_one_when_a_study_is_read():
     text = "study: a\nencoders: {mae: {kind: mae}}\nsweep: {seeds: [0], methods: [baseline, pathwy]}\n"
-    with pytest.raises(UserError, match=r"^a\.yaml: sweep\.methods\.1: .*\(got \"pathwy\"\)\.$") as caught:
+    with pytest.raises(UserError, match=r"^a\.yaml:3: sweep\.methods\[1\]: \"pathwy\" is unknown; did you mean pathway\?$"):
         parse_study(text, "a.yaml")
-    assert all(f"'{name}'" in str(caught.value) for name in METHODS)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -36,7 +36,7 @@ def test_it_is_torchs_batch_norm_given_groups_of_rows(rows, parts):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"norm_rows": 8}, "norm_rows is for the head class_token, not for mean"),
+        ({"norm_rows": 8}, "norm_rows: is for the head class_token, not for mean"),
         ({"norm_rows": 8, "head": "class_token", "mixup": 0.8}, "must be a multiple of mixing_rows"),
         ({"norm_rows": 8, "head": "class_token", "mixup": 0.8, "mixing_rows": 6}, "must be a multiple of mixing_rows"),
         ({"mixing_rows": 3}, "multiple of 2"),

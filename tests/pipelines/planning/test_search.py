@@ -494,7 +494,7 @@ def do(session, kind, phase, title, total, todo):
 
 nothing = lambda *_: None
 sessions.LiveTracking = lambda *_: nullcontext(SimpleNamespace(run_started=nothing, run_ended=nothing))
-flows._do, flows.show_outcome = do, nothing
+flows.do_runs, flows.show_outcome = do, nothing
 engine = partial(local_engine, worker_command=[sys.executable, *sys.argv[1:]])
 for _ in range(2):
     with sessions.Session(load_study("seek.yaml"), Display(), engine) as session, disable_run_logger():
