@@ -10,7 +10,7 @@ SHELL := bash
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help setup study test test-hard test-browser pictures full-size paper-rehearsal lint docs format ui lock clean
+.PHONY: help setup study test test-hard test-browser pictures full-size paper-rehearsal test-patient lint docs format ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -39,6 +39,9 @@ full-size: setup ## take one step of every published recipe at ViT-B size on the
 
 paper-rehearsal: setup ## run a small version of studies/paper.yaml: every part, on generated files and weights, in about 2.5 minutes
 	@$(PY) -m pytest -m rehearsal tests/pipelines/test_paper_rehearsal.py $(ARGS)
+
+test-patient: setup ## run the tests that wait minutes for interrupts and servers
+	@$(PY) -m pytest -m patient $(ARGS)
 
 lint: setup ## check style, types, import rules and the documentation
 	@$(PY) -m ruff check .

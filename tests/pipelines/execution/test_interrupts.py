@@ -8,6 +8,8 @@ import pytest
 
 from tests.pipelines.terminal import Screen, Terminal
 
+pytestmark = pytest.mark.patient
+
 ROOT = Path(__file__).parents[3]
 SMOKE = ROOT / "studies/smoke.yaml"
 

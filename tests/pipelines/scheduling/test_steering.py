@@ -35,6 +35,7 @@ from tests.pipelines.scheduling.conftest import (
 from tests.waiting import comes_true
 
 pytestmark = [
+    pytest.mark.patient,
     pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc"),
     pytest.mark.timeout(1500),
 ]
