@@ -69,9 +69,8 @@ def report(options: Namespace) -> int:
     """Render the report of a study as it is now."""
     declared = study_file.load(options.study)
     out = options.out or report_folder(options.study, declared)
-    session = Session(
-        declared, options.display
-    )  # not entered, so that its lock stays free: a report may be made while runs go on
+    # Not entered, so that its lock stays free: a report may be made while runs go on.
+    session = Session(declared, options.display)
     session.require_data()
     if (sentence := cannot_note(session.plan)) is not None:
         options.display.say(f"{declared.study}: {sentence}.")

@@ -3,12 +3,12 @@
 The study stays what its file declares, so that no run changes its identity and none is put aside: a choice leaves runs for later.
 """
 
-import difflib
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from m2pt.config import Study, UserError
+from m2pt.config.spelling import suggestion
 from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec
 from pipelines.planning.grid import made_by
 from pipelines.planning.plan import Plan
@@ -99,10 +99,9 @@ def _names(study: Study, key: str, given: object, declared: Collection[str]) -> 
     values = [str(value) for value in _listed(key, given)]
     for value in values:
         if value not in declared:
-            close = difflib.get_close_matches(value, declared, n=1)
-            hint = f" (did you mean {close[0]}?)" if close else ""
             known = ", ".join(sorted(declared))
-            raise UserError(f"{key}: the study {study.study} has no {key[:-1]} {value!r}{hint}; it declares {known}.")
+            hint = suggestion(value, declared) or "."
+            raise UserError(f"{key}: the study {study.study} has no {key[:-1]} {value!r}{hint} It declares {known}.")
     return values
 
 

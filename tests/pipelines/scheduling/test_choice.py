@@ -64,14 +64,14 @@ def test_a_choice_has_its_runs_and_the_encoders_that_they_load(study: Study):
         (("0, 1", (), (), 0), "seeds: '0, 1' is no list; give a list of them, or none for all."),
         (
             ((), ["patway"], (), 0),
-            "methods: the study chosen has no method 'patway' (did you mean pathway?); it declares baseline, pathway, "
+            "methods: the study chosen has no method 'patway'; did you mean pathway? It declares baseline, pathway, "
             "random_auxiliary.",
         ),
         (
             ((), ["lora"], (), 0),
-            "methods: the study chosen has no method 'lora'; it declares baseline, pathway, random_auxiliary.",
+            "methods: the study chosen has no method 'lora'. It declares baseline, pathway, random_auxiliary.",
         ),
-        (((), (), ["point"], 0), "targets: the study chosen has no target 'point'; it declares audio, image."),
+        (((), (), ["point"], 0), "targets: the study chosen has no target 'point'. It declares audio, image."),
         (((), (), {"image": 1}, 0), "targets: {'image': 1} is no list; give a list of them, or none for all."),
         (((), (), (), -1), "budget_minutes: -1 is no number of minutes; give one above 0, or 0 for no limit."),
         (((), (), (), "long"), "budget_minutes: 'long' is no number of minutes; give one above 0, or 0 for no limit."),
