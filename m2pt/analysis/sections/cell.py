@@ -30,19 +30,10 @@ from m2pt.analysis.sections import cell_classes, cell_scales
 from m2pt.analysis.sections.encoders import sha256
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.places import COSTS
-from m2pt.analysis.sections.wording import (
-    AGAINST,
-    NONE,
-    capital,
-    counted,
-    numeric,
-    of_difference,
-    of_score,
-    score,
-    word,
-)
+from m2pt.analysis.sections.wording import AGAINST, NONE, capital, numeric, of_difference, of_score, score, word
 from m2pt.analysis.tables import gaps
 from m2pt.analysis.tables.headline import signed
+from m2pt.analysis.tables.phrases import counted
 from m2pt.config import refuses_unknown
 from m2pt.methods import METHODS
 

@@ -4,7 +4,8 @@ from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Sectio
 from m2pt.analysis.numbers import classes
 from m2pt.analysis.numbers.classes import ClassChange, Confusion, Records
 from m2pt.analysis.numbers.comparisons import Compared
-from m2pt.analysis.sections.wording import AGAINST, Rates, counted, of_difference, of_family, of_p, of_score
+from m2pt.analysis.sections.wording import AGAINST, Rates, of_difference, of_family, of_p, of_score
+from m2pt.analysis.tables.phrases import counted
 from m2pt.analysis.tables.shading import intensity
 from m2pt.config import refuses_unknown
 

@@ -6,7 +6,8 @@ from m2pt.analysis.content import Column, Entry, Group, Page, Section, Table, pl
 from m2pt.analysis.numbers.cells import Condition
 from m2pt.analysis.numbers.comparisons import Compared
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.wording import capital, counted, of_difference, of_score
+from m2pt.analysis.sections.wording import capital, of_difference, of_score
+from m2pt.analysis.tables.phrases import counted
 
 _LEAD = (
     "The runs that differ by seed alone, each cell with a page of its own. Means with 95 % t intervals over seeds; "

@@ -12,8 +12,9 @@ from m2pt.analysis.content import Definitions, Paragraph, Section, Text, plain, 
 from m2pt.analysis.numbers.draws import layout
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.places import COSTS
-from m2pt.analysis.sections.wording import capital, counted, duration, energy, memory
+from m2pt.analysis.sections.wording import capital, duration, energy, memory
 from m2pt.analysis.tables import as_run, left_out, materials
+from m2pt.analysis.tables.phrases import counted
 from m2pt.modalities.registry import SPECS
 from m2pt.runs.folder import FILE_STATES
 from m2pt.runs.identity import RECIPE_VERSION

@@ -5,7 +5,8 @@ from typing import Any
 
 from m2pt.analysis.content import Column, Details, Entry, Group, Paragraph, Section, Table, code, plain, prose
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.wording import counted, duration, memory
+from m2pt.analysis.sections.wording import duration, memory
+from m2pt.analysis.tables.phrases import counted
 
 _NAMES = ("attempts", "total", "training", "peak memory")
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, code, plain
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.wording import counted, duration, word
+from m2pt.analysis.sections.wording import duration, word
 from m2pt.analysis.tables import provenance
 from m2pt.analysis.tables.environments import Environment
+from m2pt.analysis.tables.phrases import counted
 
 _PACKAGES = ("Python", "torch", "timm", "numpy")
 _KINDS = {"finetune": "fine-tuning", "pretrain": "pretraining"}

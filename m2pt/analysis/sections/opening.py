@@ -10,9 +10,8 @@ from m2pt.analysis.numbers.questions import asked
 from m2pt.analysis.sections import findings, folding
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.places import COSTS
-from m2pt.analysis.sections.wording import counted
 from m2pt.analysis.tables.headline import Statement, short
-from m2pt.analysis.tables.phrases import listed
+from m2pt.analysis.tables.phrases import counted, listed
 from m2pt.analysis.tables.resolution import resolution
 
 COST_WORDS = "time, machine and energy"

@@ -31,9 +31,8 @@ from m2pt.analysis.sections import (
 )
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.places import CELLS_INDEX
-from m2pt.analysis.sections.wording import counted
 from m2pt.analysis.tables import as_run
-from m2pt.analysis.tables.phrases import listed
+from m2pt.analysis.tables.phrases import counted, listed
 
 _STATES = ("failed", "interrupted", "missing")
 

@@ -6,7 +6,8 @@ from m2pt.analysis.numbers.pooling import BOOTSTRAP_SEEDS
 from m2pt.analysis.numbers.profiles import MethodProfiles, Profile, Share
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.wording import NONE, counted
+from m2pt.analysis.sections.wording import NONE
+from m2pt.analysis.tables.phrases import counted
 from m2pt.config import MethodName
 
 _INTRODUCTION = (

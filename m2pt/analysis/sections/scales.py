@@ -7,8 +7,9 @@ from m2pt.analysis.numbers.cells import Cell
 from m2pt.analysis.numbers.trajectories import FinalScales, final_scales
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.wording import capital, counted, numeric, word
+from m2pt.analysis.sections.wording import capital, numeric, word
 from m2pt.analysis.tables import as_run, materials
+from m2pt.analysis.tables.phrases import counted
 from m2pt.config import LAYERS
 
 _FIGURES = (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from m2pt.analysis.content import Block, Paragraph, codes, prose
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.wording import counted
+from m2pt.analysis.tables.phrases import counted
 from m2pt.runs.registration import Registered
 
 _MOST_NAMED = 6

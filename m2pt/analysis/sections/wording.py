@@ -99,11 +99,6 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def counted(count: int, noun: str) -> str:
-    """A number with its noun, in the plural unless it is one."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def of_planned(value: Estimate) -> str:
     """The number of seeds of an estimate, and the number planned where some are missing: `4 of 5`."""
     return f"{value.n} of {value.n + value.dropped}" if value.dropped else str(value.n)
