@@ -5,6 +5,7 @@ from pathlib import Path
 from m2pt.config import Study, UserError
 from m2pt.files.documents import read_json
 from pipelines.execution.progress import Display
+from pipelines.reporting.as_json import open_blocks
 from pipelines.reporting.rendering import is_default
 
 _MOST = 2
@@ -36,8 +37,6 @@ def headline(folder: Path) -> list[str]:
         document = read_json(folder / "report.json")
     except UserError:
         return []
-    says = [section for section in document["sections"] if section["anchor"] == "findings"]
-    claims = [
-        item["text"] for section in says for block in section["blocks"] if block["kind"] == "items" for item in block["items"]
-    ]
+    findings = open_blocks(document, "findings")
+    claims = [item["text"] for block in findings if block["kind"] == "items" for item in block["items"]]
     return claims[:_MOST]

@@ -12,7 +12,7 @@ from m2pt.analysis.content import Column, Entry, Group, Page, Paragraph, Section
 from m2pt.analysis.sections.places import COST_SCRIPT, COSTS
 from m2pt.config import UserError
 from m2pt.files import documents
-from pipelines.reporting import as_html
+from pipelines.reporting import as_html, as_json
 
 PAGE = Path("build/studies.html")
 """Where the page is, below the folder of the project."""
@@ -101,10 +101,11 @@ def _told(folder: Path) -> Iterator[Told]:
 
 
 def _answer(report: Any) -> str:
-    """The answer in the first lines of a report."""
-    blocks = next(section["blocks"] for section in report["sections"] if section["anchor"] == "short")
-    inner = [item for block in blocks for item in block.get("blocks", [block])]
-    return " ".join(block["text"] for block in inner if block.get("look") == "answer")
+    """The answer in the first lines of a report; raises `KeyError` where it has none, as one of an older version."""
+    answer = " ".join(block["text"] for block in as_json.open_blocks(report, "short") if block.get("look") == "answer")
+    if not answer:
+        raise KeyError("answer")
+    return answer
 
 
 def _cost(folder: Path) -> str:

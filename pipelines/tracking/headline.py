@@ -1,12 +1,11 @@
 """What a tracker shows of a report: the numbers that it answers with, and its first sentences."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from m2pt.analysis.tables.metrics import TEST
 from m2pt.analysis.tables.metrics import VALIDATION as CHOOSING
 from m2pt.files.documents import read_json
+from pipelines.reporting.as_json import open_blocks
 from pipelines.tracking.metrics import GAIN, VALIDATION
 
 
@@ -28,20 +27,11 @@ def _shortly(name: str) -> str:
 def sentences(report: Path) -> tuple[str, ...]:
     """What a complete report says first, as Markdown: its first claim with the numbers, the question, the other claims."""
     page = read_json(report / "report.json")
-    blocks = {section["anchor"]: list(_open(section["blocks"])) for section in page["sections"]}
-    claims: list[dict[str, str]] = next((block["items"] for block in blocks.get("findings", []) if block["kind"] == "items"), [])
+    findings, short = open_blocks(page, "findings"), open_blocks(page, "short")
+    claims: list[dict[str, str]] = next((block["items"] for block in findings if block["kind"] == "items"), [])
     said = [f"**{item['text']}** {item['detail']}".strip() for item in claims]
-    question = next((block["text"] for block in blocks.get("short", []) if block["kind"] == "paragraph"), "")
-    facts = [item for block in blocks.get("short", []) if block["kind"] == "definitions" for item in block["items"]]
+    question = next((block["text"] for block in short if block["kind"] == "paragraph"), "")
+    facts = [item for block in short if block["kind"] == "definitions" for item in block["items"]]
     listed = "\n".join([f"- {words}" for words in said[1:]] + [f"- {item['term']}: {item['text']}" for item in facts])
     about = f"Study {page['title']}: {page['lead']}"
     return tuple(filter(None, (*said[:1], page.get("notice"), question, listed, about)))
-
-
-def _open(blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Blocks in their order, with those that stand side by side, without those that are folded."""
-    for block in blocks:
-        if block["kind"] == "sidebyside":
-            yield from _open(block["blocks"])
-        elif block["kind"] != "details":
-            yield block

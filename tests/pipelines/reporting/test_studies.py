@@ -47,3 +47,18 @@ def test_a_report_in_another_folder_changes_nothing(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     studies.refresh(tmp_path / "elsewhere")
     assert not studies.PAGE.exists()
+
+
+def test_a_report_of_an_older_version_is_named_and_keeps_no_other_from_being_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    old = report.render(synthetic.plan(tmp_path / "a", targets=("point",)).source, Path("build/old/reports")).parent
+    document = json.loads((old / "report.json").read_text())
+    document["sections"] = [section for section in document["sections"] if section["anchor"] != "short"]
+    (old / "report.json").write_text(json.dumps(document))
+    report.render(synthetic.plan(tmp_path / "b", targets=("point",)).source, Path("reports"))
+    studies.refresh(Path("reports"))
+    page = studies.PAGE.read_text()
+    assert page.count("render it again") == 1
+    assert page.count("<tr") == 3, "the head, the old report and the new one"
