@@ -9,7 +9,7 @@ from m2pt.analysis.numbers.claims import Claim, Kind, claims
 from m2pt.analysis.numbers.comparisons import Summary, summaries
 from m2pt.analysis.numbers.questions import Answer, Question, answers, asked
 from m2pt.analysis.numbers.rules import Rule
-from m2pt.analysis.sections.wording import counted
+from m2pt.analysis.tables.phrases import counted
 from m2pt.config import UserError
 from m2pt.runs.attempts import now
 from m2pt.runs.folder import RunState
