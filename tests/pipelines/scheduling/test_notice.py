@@ -1,6 +1,7 @@
 """A webhook and a command are told how a sweep ended; both are real here, on this machine."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ import pytest
 
 from m2pt.config import UserError
 from pipelines.scheduling.notice import COMMAND, URL, Notice, require_usable, tell
+
+PYTHON = shlex.quote(sys.executable)  # its path may have a space
 
 NOTICE = Notice("tiny", "failed", "1 of 2 fine-tuning runs are complete, 1 failed", "file:///reports/index.html", "http://page")
 SENT = {
@@ -67,7 +70,7 @@ def test_a_webhook_is_told(monkeypatch: pytest.MonkeyPatch):
 def test_a_command_is_told_without_a_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     script = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.stdin.read())"
     told, warned = tmp_path / "$HOME; told", list[str]()
-    monkeypatch.setenv(COMMAND, f"{sys.executable} -c '{script}' '{told}'")
+    monkeypatch.setenv(COMMAND, f"{PYTHON} -c '{script}' '{told}'")
     tell(NOTICE, warned.append)
     assert json.loads(told.read_text()) == SENT
     assert warned == []
@@ -81,7 +84,7 @@ def test_nobody_is_told_without_an_address():
     ("command", "sentence"),
     [
         ("no-such-program --token SECRET", "M2PT_NOTIFY_COMMAND: no-such-program cannot be started (No such file or directory)"),
-        (f"{sys.executable} -c 'exit(3)' SECRET", f"M2PT_NOTIFY_COMMAND: {sys.executable} ended with exit code 3."),
+        (f"{PYTHON} -c 'exit(3)' SECRET", f"M2PT_NOTIFY_COMMAND: {sys.executable} ended with exit code 3."),
         ("tell 'SECRET", "M2PT_NOTIFY_COMMAND: has a quotation mark without its partner; correct the command."),
     ],
 )

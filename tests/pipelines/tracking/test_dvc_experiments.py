@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ def test_an_experiment_in_a_copy_publishes_to_the_projects_own_mlflow(tmp_path: 
     project.mkdir()
     (project / "publish.py").write_text(_PUBLISH.format(root=str(ROOT)))
     (project / "params.json").write_text('{"seed": 0}')
-    stage = {"cmd": f"{sys.executable} publish.py", "params": [{"params.json": ["seed"]}], "outs": ["done.txt"]}
+    stage = {"cmd": f"{shlex.quote(sys.executable)} publish.py", "params": [{"params.json": ["seed"]}], "outs": ["done.txt"]}
     (project / "dvc.yaml").write_text(json.dumps({"stages": {"publish": stage}}))
     (project / ".gitignore").write_text("/mlflow.db*\n/mlartifacts/\n/runs/\n/site/\n/done.txt\n")
     quiet = os.environ | {"DVC_NO_ANALYTICS": "true", "DVC_SITE_CACHE_DIR": str(project / "site")}
