@@ -139,6 +139,7 @@ def _run(options: argparse.Namespace) -> tuple[int, str]:
         module = importlib.import_module(f"pipelines.commands.{COMMANDS[options.command][0]}")
         if IS_PROGRAM:
             signal.signal(signal.SIGINT, interrupts.interrupt)
+            interrupts.heard()
         code = int(getattr(module, options.command)(options))
         sys.stdout.flush()
     except UserError as error:

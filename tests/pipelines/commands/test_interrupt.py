@@ -45,3 +45,27 @@ def test_an_interrupt_during_the_imports_ends_quietly(tmp_path: Path, library: s
     assert process.returncode == 130
     assert "Traceback" not in out + err
     assert "interrupted" in err
+
+
+ANOTHER_THREAD = """
+import signal, subprocess, sys, threading, time
+from pipelines.execution import interrupts
+if sys.argv[1] == "heard":
+    interrupts.heard()
+def interrupt():
+    time.sleep(0.5)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+    time.sleep(20)
+threading.Thread(target=interrupt, daemon=True).start()
+start = time.monotonic()
+try:
+    subprocess.run(["sleep", "15"])
+except KeyboardInterrupt:
+    print("interrupted", time.monotonic() - start < 10)
+"""
+
+
+@pytest.mark.parametrize(("start", "told"), [("heard", "True"), ("plain Python", "False")])
+def test_an_interrupt_that_another_thread_receives_is_heard(tmp_path: Path, start: str, told: str):
+    process = started(tmp_path, "-c", ANOTHER_THREAD, start)
+    assert process.communicate(timeout=60)[0].split() == ["interrupted", told]

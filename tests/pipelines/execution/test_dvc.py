@@ -80,8 +80,9 @@ def test_stages_that_are_done_are_up_to_date(project: Path, capfd: pytest.Captur
 
 def test_an_interrupt_ends_dvc_and_its_stage(project: Path) -> None:
     (project / "stage.py").write_text(f"{STAGE}import pathlib, time\npathlib.Path('slow').touch()\ntime.sleep(60)\n")
-    program = "from pipelines.execution import dvc\nfrom pipelines.execution.progress import Display\nimport sys\n"
-    program += "try:\n    with Display() as display: dvc.repro(display)\nexcept KeyboardInterrupt: sys.exit(130)\n"
+    program = "from pipelines.execution import dvc, interrupts\nfrom pipelines.execution.progress import Display\nimport sys\n"
+    program += "interrupts.heard()\ntry:\n    with Display() as display: dvc.repro(display)\n"
+    program += "except KeyboardInterrupt: sys.exit(130)\n"
     terminal = Terminal([sys.executable, "-c", program], cwd=project, env=dict(os.environ))
     terminal.until(lambda _: (project / "slow").exists())
     terminal.press(b"\x03")
