@@ -7,6 +7,7 @@ targets are never one sample.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from m2pt.analysis.numbers import pooling
 from m2pt.analysis.numbers.averages import balanced, measured
@@ -24,7 +25,7 @@ ONE_POINT = 1.0
 
 @dataclass(frozen=True)
 class Sureness:
-    """One comparison with the random control, and what its seeds can show; differences in percentage points.
+    """One comparison with the random control, and what its seeds can show; differences in points, computed when asked for.
 
     `bootstrap` is its interval by resampling (None with too few seeds), `margin` what the difference is shown to be smaller than
     (two one-sided tests at 5 %). The others are bounds that hold with a probability of 90 %, because the spread is estimated too
@@ -36,11 +37,43 @@ class Sureness:
 
     comparison: Comparison
     level: float = SIGNIFICANT
-    bootstrap: tuple[float, float] | None = None
-    detectable: float | None = None
-    margin: float | None = None
-    seeds_for_point: int | None = None
-    seeds_for_measured: int | None = None
+
+    @cached_property
+    def bootstrap(self) -> tuple[float, float] | None:
+        """The interval by resampling."""
+        return pooling.bootstrap(units(self.comparison.differences)) if self._spread is not None else None
+
+    @cached_property
+    def detectable(self) -> float | None:
+        """The true difference that is detected with 80 % power."""
+        return None if self._bound is None else detectable(self._bound, self.comparison.estimate.units, level=self.level)
+
+    @property
+    def margin(self) -> float | None:
+        """What the difference is shown to be smaller than."""
+        return smallest_margin(self.comparison.estimate) if self._spread is not None else None
+
+    @cached_property
+    def seeds_for_point(self) -> int | None:
+        """The seeds that detect one point."""
+        return None if self._bound is None else seeds_needed(ONE_POINT, self._bound, level=self.level)
+
+    @cached_property
+    def seeds_for_measured(self) -> int | None:
+        """The seeds that detect the measured difference."""
+        mean, spread = self.comparison.estimate.mean, self._spread
+        if mean is None or spread is None:
+            return None
+        return seeds_needed(effect_bound(mean, spread, self.comparison.estimate.units), 1.0, level=self.level)
+
+    @property
+    def _spread(self) -> float | None:
+        item = self.comparison.estimate
+        return None if item.mean is None or item.half_width is None else spread_of(item.half_width, item.units)
+
+    @property
+    def _bound(self) -> float | None:
+        return None if self._spread is None else spread_bound(self._spread, self.comparison.estimate.units)
 
 
 @dataclass(frozen=True)
@@ -109,27 +142,9 @@ def weigh(summary: Summary, family: int | None = None) -> Evidence:
     count = max(1, tested_over_random([summary]) if family is None else family)
     comparisons = [item for role in ("pair", *CONTROLS) for item in summary.select("random", role)]
     ordered = sorted(comparisons, key=lambda item: summary.targets.index(item.target))
-    rows = [sureness(item, SIGNIFICANT / count) for item in ordered]
+    rows = [Sureness(item, SIGNIFICANT / count) for item in ordered]
     over: tuple[Against, ...] = ("random", "baseline")
     return Evidence(summary.condition, tuple(rows), {against: item for against in over if (item := together(summary, against))})
-
-
-def sureness(comparison: Comparison, level: float = SIGNIFICANT) -> Sureness:
-    """What the seeds of one comparison can show, for a claim at `level`."""
-    item = comparison.estimate
-    if item.mean is None or item.half_width is None:
-        return Sureness(comparison, level)
-    n, spread = item.units, spread_of(item.half_width, item.units)
-    bound, effect = spread_bound(spread, n), effect_bound(item.mean, spread, n)
-    return Sureness(
-        comparison=comparison,
-        level=level,
-        bootstrap=pooling.bootstrap(units(comparison.differences)),
-        detectable=detectable(bound, n, level=level),
-        margin=smallest_margin(item),
-        seeds_for_point=seeds_needed(ONE_POINT, bound, level=level),
-        seeds_for_measured=seeds_needed(effect, 1.0, level=level),
-    )
 
 
 @refuses_unknown

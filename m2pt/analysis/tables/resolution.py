@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from m2pt.analysis.numbers.comparisons import Comparison, by_measure
-from m2pt.analysis.numbers.evidence import sureness
+from m2pt.analysis.numbers.evidence import Sureness
 from m2pt.analysis.numbers.families import SIGNIFICANT
 from m2pt.analysis.numbers.power import spread_bound
 from m2pt.analysis.tables.phrases import counted, of_metric, seeds_of, upwards
@@ -34,7 +34,7 @@ def resolution(pairs: Sequence[Comparison], family: int) -> list[tuple[str, str]
 
 
 def _of_metric(pairs: Sequence[Comparison], family: int, *, several: bool) -> tuple[str, str] | None:
-    rows = [sureness(item, SIGNIFICANT / family) for item in pairs if item.estimate.half_width is not None]
+    rows = [Sureness(item, SIGNIFICANT / family) for item in pairs if item.estimate.half_width is not None]
     known = [(row.comparison.estimate, row.detectable) for row in rows if row.detectable is not None]
     if not known:
         return None
