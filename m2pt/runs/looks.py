@@ -25,6 +25,9 @@ ENOUGH = 2
 Reach = tuple[tuple[str, ...], ...]
 """For each cell of a comparison, the names of the encoders that its runs reach."""
 
+Pairs = tuple[tuple[int, int], ...]
+"""The fine-tuning seed of each run of a question, with the place of its pretraining seeds among those of the encoders."""
+
 
 class Look(Frozen):
     """One look at the results of a study."""
@@ -45,6 +48,8 @@ class Look(Frozen):
     """How fine-tuning and pretraining seeds were combined, where encoders have several; lines of older versions do not say."""
     reached: Annotated[dict[str, Reach], Field(exclude_if=lambda reached: not reached)] = Field(default_factory=dict)
     """The encoders that each question reaches, cell by cell; lines of older versions do not say."""
+    drawn: Annotated[dict[str, Pairs], Field(exclude_if=lambda drawn: not drawn)] = Field(default_factory=dict)
+    """The seeds of the questions whose runs have others than the study as a whole, which a part may set."""
 
     def is_same(self, other: "Look") -> bool:
         """Whether both showed the same, on whatever date and under whatever name.
@@ -53,7 +58,7 @@ class Look(Frozen):
         """
         known = self.encoder_seeds.keys() & other.encoder_seeds.keys()
         return (
-            (self.design, self.seeds, self.complete) == (other.design, other.seeds, other.complete)
+            (self.design, self.seeds, self.complete, self.drawn) == (other.design, other.seeds, other.complete, other.drawn)
             and all(self.encoder_seeds[name] == other.encoder_seeds[name] for name in known)
             and bool(self._ways & other._ways)
         )
@@ -63,7 +68,7 @@ class Look(Frozen):
 
         What is all fresh is a study of its own. A cell that reaches no encoder is fresh only with fresh seeds.
         """
-        if not set(self.seeds) & set(other.seeds):
+        if not self._seeds(question) & other._seeds(question):
             return False
         return any(self._shares(other, names) for names in self._cells(other, question))
 
@@ -76,7 +81,7 @@ class Look(Frozen):
         """Whether the runs of the question have the very same seeds in both, combined in the same way."""
         reached = {name for cell in self._cells(other, question) for name in cell}
         names = sorted(reached & self.encoder_seeds.keys() & other.encoder_seeds.keys())
-        return any(self._draws(names, way) == other._draws(names, way) for way in self._ways & other._ways)
+        return any(self._draws(question, names, way) == other._draws(question, names, way) for way in self._ways & other._ways)
 
     def _cells(self, other: "Look", question: str) -> Reach:
         """What the cells of a question reach. Only what it is compared with may differ between two looks."""
@@ -88,15 +93,29 @@ class Look(Frozen):
         """How the seeds may have been combined."""
         return {"paired", "crossed"} if self.combined is None else {self.combined}
 
-    def _draws(self, names: Sequence[str], way: Literal["paired", "crossed"]) -> set[tuple[int, tuple[int, ...]]]:
+    def _seeds(self, question: str) -> set[int]:
+        return {seed for seed, _ in self.drawn[question]} if question in self.drawn else set(self.seeds)
+
+    def _draws(self, question: str, names: Sequence[str], way: Literal["paired", "crossed"]) -> set[tuple[int, tuple[int, ...]]]:
         """The fine-tuning seed of each run, with the pretraining seeds of these encoders."""
         each = [self.encoder_seeds[name] for name in names]
         count = max([1, *map(len, each)])
-        replicates = [tuple(seeds[place % len(seeds)] for seeds in each if seeds) for place in range(count)]
-        return set(product(self.seeds, replicates) if way == "crossed" else zip(self.seeds, cycle(replicates), strict=False))
+        pairs = self.drawn.get(question) or _pairs(self.seeds, count, way)
+        return {(seed, tuple(seeds[place % len(seeds)] for seeds in each if seeds)) for seed, place in pairs}
 
 
-def look(study: Study, cells: Mapping[str, int], date: str, reached: Mapping[str, Reach] | None = None) -> Look:
+def _pairs(seeds: Sequence[int], replicates: int, way: Literal["paired", "crossed"]) -> Pairs:
+    places = range(replicates)
+    return tuple(product(seeds, places) if way == "crossed" else zip(seeds, cycle(places), strict=False))
+
+
+def look(
+    study: Study,
+    cells: Mapping[str, int],
+    date: str,
+    reached: Mapping[str, Reach] | None = None,
+    drawn: Mapping[str, Collection[tuple[int, int]]] | None = None,
+) -> Look:
     """A look at a study.
 
     Args:
@@ -104,10 +123,12 @@ def look(study: Study, cells: Mapping[str, int], date: str, reached: Mapping[str
         cells: how many runs of each question (`m2pt.runs.question.question`) are complete.
         date: the day of the look.
         reached: which encoders each question reaches (`m2pt.runs.question.reached`); without it, all of the study.
+        drawn: the seed and the replicate of each planned run of each question; without it, those of the study as a whole.
 
     """
     design, named = study.design, {name for cells_of in (reached or {}).values() for cell in cells_of for name in cell}
     seeds = encoder_seeds(study)
+    whole = set(_pairs(study.sweep.seeds, study.replicates or 1, study.sweep.encoder_seeds))
     return Look(
         date=date,
         study=study.study,
@@ -117,6 +138,7 @@ def look(study: Study, cells: Mapping[str, int], date: str, reached: Mapping[str
         complete=dict(sorted(cells.items())),
         combined=study.sweep.encoder_seeds if study.replicates else None,
         reached=dict(sorted((reached or {}).items())),
+        drawn={name: tuple(sorted(pairs)) for name, pairs in sorted((drawn or {}).items()) if set(pairs) != whole},
     )
 
 

@@ -1,7 +1,7 @@
 """Looks at a study's results: what a report or a command shows of its questions, and writing that down."""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,15 +60,17 @@ def present_look(plan: Plan, shown: Collection[MethodName] | None = None) -> See
     shown = asking(plan.study) if shown is None else shown
     complete, former, known = Counter[str](), dict[str, str](), recipes(plan.study, plan.pretrain)
     reach: dict[str, set[tuple[str, ...]]] = {}
+    drawn = defaultdict[str, set[tuple[int, int]]](set)
     for spec in plan.compared:
         if spec.method in shown:
             name = question(plan.study, spec, known)
             complete[name] += plan.state(spec) == RunState.COMPLETE
+            drawn[name].add((spec.seed, spec.replicate or 0))
             if name not in reach:
                 former[name] = former_question(plan.study, spec)
                 reach[name] = {reached(plan.study, item) for item in (spec, *_references(plan, spec))}
     cells: dict[str, Reach] = {name: tuple(sorted(each)) for name, each in reach.items()}
-    return Seen(look(plan.study, complete, datetime.now(UTC).date().isoformat(), cells), former)
+    return Seen(look(plan.study, complete, datetime.now(UTC).date().isoformat(), cells, drawn), former)
 
 
 def earlier(plan: Plan, now: Seen) -> list[Look]:

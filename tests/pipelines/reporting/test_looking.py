@@ -106,6 +106,20 @@ def test_seeds_added_after_a_look_take_the_claims_away(name: str):
     assert CLAIM in report(declared([0, 1, 2, 3]))
 
 
+@pytest.mark.parametrize("seeds", [[0, 1, 2, 3], [2, 3]])
+def test_seeds_that_a_part_adds_take_the_claims_away_and_seeds_that_were_there_do_not(seeds: list[int]):
+    more = f"parts: [{{name: whole, set: {{sweep.seeds: {[*range(4)]}}}}}, {{name: again, set: {{sweep.seeds: {seeds}}}}}]"
+    plan = declared([0, 1, 2, 3], more=more)
+    run(plan)
+    assert CLAIM in report(plan)
+    added = declared([0, 1, 2, 3], more=more.replace(str(seeds), "[4, 5]", 1))
+    run(added)
+    assert CLAIM in report(plan)
+    text = report(added)
+    assert "No claim is made: the same question was looked at on" in text
+    assert CLAIM not in text
+
+
 def test_an_encoder_that_no_run_reaches_makes_no_other_question_and_nothing_old():
     run(declared([0, 1, 2, 3]))
     report(declared([0, 1, 2, 3]))
