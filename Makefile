@@ -76,10 +76,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@case "$$PWD" in *:*) echo "m2pt cannot be installed below a folder with ':' in its name, which PATH takes for two." >&2; exit 1;; esac
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "m2pt needs Python 3.11 or newer as '$(PYTHON)'; name another with: make PYTHON=python3.13 setup" >&2; exit 1; }
-	@$(PY) -c 'import pip' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv \
+	@$(PY) -c 'import pip' 2>/dev/null || { echo "Making .venv"; "$(PYTHON)" -m venv --clear .venv; } \
 	  || { echo "m2pt needs Python's venv module (Debian and Ubuntu: the package python3-venv)" >&2; exit 1; }
-	@echo "Installing $$(grep -c == requirements.lock) packages into .venv; this takes some minutes once."
-	@$(PY) -m pip install -qq --disable-pip-version-check -r requirements.lock
+	@$(PY) -m pipelines.install requirements.lock .venv/install.log
 	@echo ../../../.. > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib", vars={"base": ".venv"}))')/m2pt.pth"
 	@printf '#!/bin/sh\nexec "$$(dirname -- "$$0")/python" -m pipelines "$$@"\n' > .venv/bin/m2pt
 	@chmod +x .venv/bin/m2pt

@@ -9,6 +9,7 @@ import signal
 import sys
 
 from pipelines.execution import interrupts
+from pipelines.execution.quick_end import QuickEnd
 
 IS_PROGRAM = __name__ == "__main__" or os.path.basename(sys.argv[0]) == "m2pt"  # noqa: PTH119 (pathlib is imported below)
 """Whether this process is the command line itself; in another program, its signals are not ours."""
@@ -16,6 +17,7 @@ IS_PROGRAM = __name__ == "__main__" or os.path.basename(sys.argv[0]) == "m2pt"  
 
 if IS_PROGRAM:  # before the imports, which take seconds and would end with a traceback
     signal.signal(signal.SIGINT, interrupts.leave)
+END = QuickEnd() if IS_PROGRAM else None
 
 import argparse  # noqa: E402
 import importlib  # noqa: E402
@@ -115,6 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signal.signal(signal.SIGINT, interrupts.leave)
     if sentence:
         print(f"m2pt: {sentence}", file=sys.stderr)
+    if END is not None:
+        END.code = code
     return code
 
 
@@ -167,6 +171,8 @@ def _keep_traceback() -> str:
 
 
 def _terminated(_: int, __: FrameType | None) -> None:
+    if END is not None:
+        END.code = 143
     raise SystemExit(143)
 
 

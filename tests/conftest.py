@@ -14,6 +14,8 @@ _OTHERS = (
 )  # fmt: skip
 for _name in [name for name in os.environ if name.startswith(_OTHERS)]:
     del os.environ[_name]
+# A test that forgets to name a server must fail, where Prefect would start one in the process of the tests.
+os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
 os.umask(0o022)
 
 import hypothesis  # noqa: E402

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from m2pt.config import UserError
 from m2pt.files.locks import LockHeldError, locked
-from pipelines.execution.groups import end_group
+from pipelines.execution.groups import group
 from pipelines.execution.process_environment import LOGS, STATE, WATCHED
 from pipelines.planning import study_file
 from pipelines.scheduling import credentials, server
@@ -77,18 +77,17 @@ def _shown(path: Path) -> str:
 
 
 def _start_runs(options: Namespace) -> int:
-    """Let another process start the runs, so that an interrupt reaches it from here, in order, and not from the terminal."""
+    """Let another process start the runs, until interrupted."""
     schedule = ["--cron", options.cron] if options.cron else ["--every", str(options.every)]
     command = [sys.executable, "-m", "pipelines", "serve", "--starter", "--study", str(options.study), *schedule]
     path = LOGS / "serve.log"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as log:
-        variables = os.environ | {WATCHED: str(os.getpid())}
-        starter = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stderr=log, process_group=0)
-        try:
-            starter.wait()
-        finally:
-            end_group(starter, signal.SIGTERM)
+    variables = os.environ | {WATCHED: str(os.getpid())}
+    with (
+        path.open("ab") as log,
+        group(command, signal.SIGTERM, env=variables, stdin=subprocess.DEVNULL, stderr=log) as starter,
+    ):
+        starter.wait()
     raise UserError(f"the schedule ended by itself; {path} says why.")
 
 
@@ -102,8 +101,8 @@ def ui(options: Namespace) -> int:
         log = stack.enter_context((LOGS / "mlflow-server.log").open("ab"))
         variables = os.environ | mlflow_ui.ui_environment()
         command = mlflow_ui.ui_command(server.HOST, port)
-        mlflow = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
-        stack.callback(end_group, mlflow, signal.SIGTERM)
+        started = group(command, signal.SIGTERM, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        mlflow = stack.enter_context(started)
         page = mlflow_ui.study_page(study_file.load(options.study).study, f"http://{server.HOST}:{port}")
         print(f"MLflow:  {page}", flush=True)
         if options.prefect:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from pipelines.execution.display.events import SEPARATOR, relay
-from pipelines.execution.groups import end_group
+from pipelines.execution.groups import group
 from pipelines.execution.process_environment import LOGS, WATCHED
 from pipelines.execution.progress import EVENTS, Display
 
@@ -79,14 +79,9 @@ def _reader(stream: IO[bytes] | None, take: Callable[[str], None]) -> threading.
 
 @contextmanager
 def _started(arguments: list[str], output: int, more: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """DVC with this Python first on the path; an interrupt of this process reaches DVC and its stage."""
+    """DVC with this Python first on the path; an interrupt of this process reaches DVC and its stage, once."""
     binaries = str(Path(sys.executable).parent)
     variables = os.environ | {"PATH": os.pathsep.join([binaries, os.environ.get("PATH", "")]), WATCHED: str(os.getpid())} | more
     command = [sys.executable, "-m", "dvc", *arguments]
-    # A group of its own, so that an interrupt reaches DVC and its stage once, from here, and not also from the terminal.
-    process = subprocess.Popen(command, env=variables, stdout=output, stderr=output, process_group=0)
-    try:
+    with group(command, signal.SIGINT, env=variables, stdout=output, stderr=output) as process:
         yield process
-    except BaseException:
-        end_group(process, signal.SIGINT)
-        raise

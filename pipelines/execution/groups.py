@@ -1,16 +1,34 @@
-"""Ending a process together with everything that it started."""
+"""Processes that lead a group of their own, and end together with everything that they started."""
 
 import os
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from pipelines.execution import interrupts
 
 _PATIENCE_S = 10.0
 
 
-def end_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a signal to the group that `process` leads; whatever is left after some seconds is killed."""
+@contextmanager
+def group(command: Sequence[str], number: signal.Signals, **how: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command in a group of its own, so that an interrupt reaches it from here, in order, and not from the terminal.
+
+    Leaving the context sends `number` to the group; whatever is left after some seconds is killed. `how` is that of `Popen`.
+    """
+    process = subprocess.Popen(command, process_group=0, **how)
+    interrupts.led.add(process.pid)
+    try:
+        yield process
+    finally:
+        _end(process, number)
+        interrupts.led.discard(process.pid)
+
+
+def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)

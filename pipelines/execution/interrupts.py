@@ -1,4 +1,4 @@
-"""What an interrupt (Ctrl-C) does: it ends the command in order, but never in the middle of an import.
+"""What an interrupt (Ctrl-C) does: it ends the command in order, but never in the middle of an import; a second one at once.
 
 An import that is interrupted leaves modules behind that are half there, and Python loses an interrupt that comes while it frees
 the lock of a module. It also loses one while its main thread waits in a system call, if the operating system hands the signal to
@@ -12,16 +12,25 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _AGAIN_S = 0.1
 _WAKE_AFTER_S = (0.05, 0.5, 2.0)
 """The main thread may be about to wait, where a single call would come too early."""
 
+led: set[int] = set()
+"""The process groups that this process has started and that do not notice when it has ended."""
+
 
 def leave(_: int, __: FrameType | None) -> None:
-    """End at once: nothing is under way yet, or any more, that would have to be ended in order."""
+    """End at once, with the groups that this process leads: the user does not wait for an end in order, or there is none.
+
+    Workers and servers end with their standard input, and every file of a run is written so that it may be cut off at any point.
+    """
+    for group in led:
+        with suppress(OSError):
+            os.killpg(group, signal.SIGKILL)
     if os.isatty(1):
         os.write(1, b"\x1b[?25h\n")  # a progress display hides the cursor
     os.write(2, b"m2pt: interrupted.\n")
@@ -29,8 +38,9 @@ def leave(_: int, __: FrameType | None) -> None:
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise `KeyboardInterrupt`, as soon as no import goes on in the main thread."""
+    """Raise `KeyboardInterrupt`, as soon as no import goes on in the main thread; the next interrupt ends the process at once."""
     if not _imports(frame):
+        signal.signal(signal.SIGINT, leave)
         raise KeyboardInterrupt
     again = threading.Timer(_AGAIN_S, os.kill, [os.getpid(), number])
     again.daemon = True

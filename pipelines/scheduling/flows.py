@@ -3,6 +3,8 @@
 Prefect schedules, retries and shows. The records on the disk decide what is complete, never Prefect.
 """
 
+import atexit
+import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -189,6 +191,8 @@ def study(
     """
     prepare()
     follow_parent()
+    # The page says `Cancelled` when this process has ended. Looking once more for what could be freed takes seconds of that.
+    atexit.register(gc.freeze)
     try:
         return _scheduled(study, (seeds, methods, targets, budget_minutes))
     except Exception as error:
@@ -221,7 +225,8 @@ def _scheduled(file: object, chosen: tuple[object, object, object, object]) -> S
         state = _state(session, ending)
         if ending.reason is Reason.BUDGET:
             report(session, out)
-    try_to_publish(resolve(declared), out, warn)
+    if ending.reason is not Reason.CANCELLED:  # nothing has ended that was not published; the page waits for this process
+        try_to_publish(resolve(declared), out, warn)
     if session.has_run or ending.reason is not None or not state.is_completed():
         tell_end(declared.study, state, out, warn)
     return state

@@ -19,6 +19,7 @@ from pipelines.tracking.tracker import OutageError, SweepEnd, Tracker
 
 _LATER = "The runs go on without tracking; `m2pt publish` adds them later."
 
+_INTERRUPTED_LIMIT_S = 1.0
 
 Seen = tuple[tuple[int, int], ...]
 """The size and time of the files that grow with each epoch. An epoch is published when both have it."""
@@ -66,7 +67,8 @@ class LiveTracking:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._queue.put(SweepEnd(RunState.COMPLETE if error is None else RunState.INTERRUPTED))
-        self._thread.join()
+        # On an interrupt nobody waits for a slow tracker: the next start publishes what is missing.
+        self._thread.join(None if error is None or isinstance(error, Exception) else _INTERRUPTED_LIMIT_S)
 
     def run_started(self, spec: Spec, run_dir: Path, trial: bool = False) -> None:
         """A job starts on this run, which may be one of a trial: publish its epochs as they come."""

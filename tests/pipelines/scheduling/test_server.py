@@ -64,6 +64,22 @@ def test_a_page_of_another_origin_gets_nothing(prefect: Prefect):
     assert asked(f"{prefect.api_url}/flows/count", prefect.auth, "POST")[0] == 403
 
 
+def test_a_page_without_credentials_changes_nothing(prefect: Prefect):
+    """What a browser sends by itself, without asking first, and the question that it asks before anything else."""
+    create = f"{prefect.api_url}/flows/"
+    for origin in ("https://elsewhere.example", "http://127.0.0.1:1", "null"):
+        assert asked(create, "", "POST", Origin=origin, **{"Content-Type": "text/plain"})[0] in (401, 403)
+        wish = {"Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": "authorization,prefect-csrf-token"}
+        status, headers = asked(create, "", "OPTIONS", Origin=origin, **wish)
+        assert status >= 400
+        assert "access-control-allow-origin" not in headers
+    with prefect.client() as client:
+        before = len(client.read_flows())
+    assert asked(create, "m2pt:guessed", "POST", Origin=prefect.page)[0] in (401, 403)
+    with prefect.client() as client:
+        assert len(client.read_flows()) == before
+
+
 def test_a_name_that_was_made_to_point_here_is_refused(prefect: Prefect):
     for path in ("/", "/api/health", "/api/admin/version"):
         assert asked(prefect.page + path, prefect.auth, Host="elsewhere.example")[0] == 400

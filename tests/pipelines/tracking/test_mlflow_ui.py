@@ -117,6 +117,17 @@ def test_the_page_of_a_study_is_found(project: Path) -> None:
     assert f"/#/experiments/{experiment}/runs" in study_page(STUDY, "http://127.0.0.1:5000")
 
 
+def preflight(address: str, origin: str) -> dict[str, str]:
+    """The headers of the answer to a browser's question whether a page of an origin may send JSON."""
+    wish = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    request = urllib.request.Request(address, method="OPTIONS", headers=wish)
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+            return {name.lower(): value for name, value in answer.headers.items()}
+    except urllib.error.HTTPError as error:
+        return {name.lower(): value for name, value in error.headers.items()}
+
+
 def status(address: str, method: str = "GET", **headers: str) -> int:
     """The status of an answer to a request with some headers."""
     request = urllib.request.Request(address, method=method, headers=headers, data=b"{}" if method == "POST" else None)
@@ -138,3 +149,8 @@ def test_the_server_answers_to_its_own_names_and_changes_nothing_for_other_origi
     json = {"Content-Type": "application/json"}
     assert status(create, "POST", Origin="https://elsewhere.example", **json) == 403
     assert status(create, "POST", Origin=server, **json) == 400  # it lacks a name, and may ask
+    # What a browser sends without asking first, and the question that it asks before anything else.
+    for origin in ("https://elsewhere.example", "null"):
+        assert status(create, "POST", Origin=origin, **{"Content-Type": "text/plain"}) == 403
+        assert status(create, "DELETE", Origin=origin) == 403
+        assert "access-control-allow-origin" not in preflight(create, origin)
