@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipelines.terminal import Terminal
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,8 +40,8 @@ def test_without_a_terminal_each_step_is_a_line_with_the_time(tmp_path: Path, va
     assert (done.returncode, done.stderr) == (0, "")
     first, second, *_, last = done.stdout.splitlines()
     assert first == "Installing 2 packages; this takes some minutes once."
-    assert second == "Getting packages 0/2  0:00"
-    assert last.startswith("2 packages are installed (0:")
+    assert second.startswith("Getting packages 0/2  0:0")
+    assert last.startswith("2 packages are installed (")
     assert not any(word in done.stdout for word in ("Collecting", "Looking in", "Processing"))  # pip's own words
     assert "Collecting tiny_a" in (tmp_path / "install.log").read_text()
     assert (tmp_path / "there/tiny_b.py").is_file()
@@ -48,8 +49,8 @@ def test_without_a_terminal_each_step_is_a_line_with_the_time(tmp_path: Path, va
 
 def test_in_a_terminal_one_line_is_written_over(tmp_path: Path, variables: dict[str, str]):
     terminal = Terminal(command(tmp_path, "tiny_a", "tiny_b"), cwd=tmp_path, env=variables)
-    terminal.until(lambda screen: "Getting packages" in screen.shown)
-    assert terminal.end() == 0
+    terminal.until(lambda screen: "Getting packages" in screen.shown, PATIENCE_S)
+    assert terminal.end(PATIENCE_S) == 0
     first, last = (line for line in terminal.screen.text.splitlines() if line)
     assert first.startswith("Installing 2 packages")
     assert last.startswith("2 packages are installed (")
