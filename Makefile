@@ -78,7 +78,7 @@ $(STAMP): requirements.lock pyproject.toml
 	  || { echo "m2pt needs Python 3.11 or newer as '$(PYTHON)'; name another with: make PYTHON=python3.13 setup" >&2; exit 1; }
 	@$(PY) -c 'import pip' 2>/dev/null || { echo "Making .venv"; "$(PYTHON)" -m venv --clear .venv; } \
 	  || { echo "m2pt needs Python's venv module (Debian and Ubuntu: the package python3-venv)" >&2; exit 1; }
-	@$(PY) -m pipelines.install requirements.lock .venv/install.log
+	@$(PY) -m pipelines.execution.install requirements.lock .venv/install.log
 	@echo ../../../.. > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib", vars={"base": ".venv"}))')/m2pt.pth"
 	@printf '#!/bin/sh\nexec "$$(dirname -- "$$0")/python" -m pipelines "$$@"\n' > .venv/bin/m2pt
 	@chmod +x .venv/bin/m2pt

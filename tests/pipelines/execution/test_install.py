@@ -11,7 +11,7 @@ import pytest
 from tests.pipelines.terminal import Terminal
 from tests.waiting import PATIENCE_S
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def variables(tmp_path: Path) -> dict[str, str]:
 
 def command(folder: Path, *packages: str) -> list[str]:
     (folder / "some.lock").write_text("# of the test, not pkg==1\n" + "".join(f"{name}==1.0\n" for name in packages))
-    return [sys.executable, "-m", "pipelines.install", "some.lock", "install.log"]
+    return [sys.executable, "-m", "pipelines.execution.install", "some.lock", "install.log"]
 
 
 def test_without_a_terminal_each_step_is_a_line_with_the_time(tmp_path: Path, variables: dict[str, str]):

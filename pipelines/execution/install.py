@@ -1,4 +1,4 @@
-"""Installs what a lock file names into this Python, and shows how far it is: `python -m pipelines.install FILE LOG`.
+"""Installs what a lock file names into this Python, and shows how far it is: `python -m pipelines.execution.install FILE LOG`.
 
 It imports the standard library alone, for nothing else is installed yet.
 """
