@@ -18,7 +18,10 @@ _TICK_S = 0.5
 _NOT_SHOWN = re.compile(r"WARNING|DEPRECATION|\[notice\]|\s*$")
 """What of pip's second stream is no error."""
 
-_FOUND = re.compile(r"(?:Collecting|Requirement already satisfied:) ([A-Za-z0-9._-]+)")
+_FOUND = re.compile(
+    r"(?:Collecting|Requirement already satisfied:|Processing (?:\S*/)?) ?([A-Za-z0-9._]+(?:-[A-Za-z][A-Za-z0-9._]*)*)"
+)
+"""A package of an index, one that is there, or a file of one: its name."""
 
 
 @dataclass
