@@ -31,8 +31,8 @@ test-browser: setup ## test the report's pages in a browser, also by the rules o
 	@mkdir -p build/axe && cd build/axe && npm pack --silent axe-core@4.14.1 > /dev/null && tar xzf axe-core-4.14.1.tgz package/axe.min.js
 	@AXE_CORE="$$PWD/build/axe/package/axe.min.js" $(PY) -m pytest tests/pipelines/reporting/test_in_browser.py $(ARGS)
 
-pictures: setup ## take the pictures of the report in docs/ from the real page in reports/, in a browser
-	@$(PY) -m tests.pictures
+pictures: setup ## take the pictures in docs/, in a browser and a terminal, after `make study`; some: ARGS='report terminal'
+	@$(PY) -m tests.pictures $(ARGS)
 
 full-size: setup ## take one step of every published recipe at ViT-B size on the CPU, in about ten minutes
 	@$(PY) benchmarks/full_size_step.py $(ARGS)

@@ -1,6 +1,7 @@
 """One page that lists the studies of a folder: what each says, when it was told, its runs, what it cost, where its report is."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ def cost_script(words: str) -> bytes:
 
 
 def refresh(out: Path) -> None:
-    """Write the page anew after the report in `out`; nothing for a report that is not in its study's own folder.
+    """Write the page anew after the report in `out`, which then links to it; nothing for one that is not in its study's folder.
 
     Raises:
         UserError: the page cannot be written.
@@ -54,6 +55,17 @@ def refresh(out: Path) -> None:
     if out.resolve() not in {folder.resolve() for folder in folders}:
         return
     documents.write_atomic(PAGE, as_html.page(page([told for folder in folders for told in _told(folder)])), durable=False)
+    _link(out)
+
+
+def _link(out: Path) -> None:
+    """Have the first page of a report link to the list, by the script beside it: the page itself is the same in every folder."""
+    script = out / COST_SCRIPT
+    known = script.read_bytes() if script.is_file() else b""
+    address = Path(os.path.relpath(PAGE, out)).as_posix()
+    link = f'<nav aria-label="Where this is"><a href="{address}">All studies of this folder</a></nav>'
+    line = f"document.querySelector('header').insertAdjacentHTML('afterbegin', {json.dumps(link)});\n"
+    documents.write_atomic(script, known + line.encode(), durable=False)
 
 
 def page(known: list[Told]) -> Page:
@@ -110,5 +122,5 @@ def _answer(report: Any) -> str:
 
 def _cost(folder: Path) -> str:
     script = folder / COST_SCRIPT
-    match = re.search(r"textContent = (.+);$", script.read_text(encoding="utf-8").strip()) if script.is_file() else None
+    match = re.search(r"textContent = (.+);$", script.read_text(encoding="utf-8"), re.MULTILINE) if script.is_file() else None
     return str(json.loads(match[1])) if match else ""

@@ -2,12 +2,16 @@
 
 import base64
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from prefect.artifacts import create_image_artifact, create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from m2pt.config import Study
+from m2pt.files.documents import read_json
 from pipelines.execution.session import Outcome
+from pipelines.reporting.as_json import open_blocks
 
 _MOST_ROWS = 500
 _MOST_CHARACTERS = 400_000
@@ -20,26 +24,41 @@ def show_outcome(declared: Study, outcome: Outcome) -> None:
     """The outcome as artifacts: a sentence, and a table of what is not complete."""
     key = _key(f"{outcome.kind}-{declared.study}")
     told = "; ".join([outcome.sentence(), *outcome.failures()]).rstrip(".")
-    create_markdown_artifact(f"**{declared.study}**: {told}.", key=key)
+    create_markdown_artifact(f"**{declared.study}**: {told}.", key=key, description=outcome.sentence())
     problems = [{"run": name, "why": why} for name, why in (outcome.failed | outcome.waiting).items()]
     if problems:
-        create_table_artifact(problems[:_MOST_ROWS], key=f"{key}-problems")
+        create_table_artifact(problems[:_MOST_ROWS], key=f"{key}-problems", description="Runs that are not complete, and why")
 
 
 def show_report(study: str, page: Path) -> None:
-    """A report as artifacts: the matrix as a picture, the text, and where its page is. `page` is its `index.html`."""
-    for picture in sorted((page.parent / "figures").glob("matrix*.png")):
-        # Prefect keeps only an address; the picture itself is in it, as a page may not show a file of the machine.
-        content = base64.b64encode(picture.read_bytes()).decode()
-        create_image_artifact(f"data:image/png;base64,{content}", key=_key(f"{picture.stem}-{study}"), description=picture.stem)
-    text = _IMAGE.sub(lambda image: f"*{image[1]}*", (page.parent / "report.md").read_text(encoding="utf-8"))
-    create_markdown_artifact(_cut(text), key=_key(f"report-{study}"), description=f"The report of {study}")
+    """A report as artifacts: its answer with the matrix, its text, and where its page is. `page` is its `index.html`."""
+    text = (page.parent / "report.md").read_text(encoding="utf-8")
+    create_markdown_artifact(_answer(page.parent), key=_key(f"answer-{study}"), description="What the study says, and the gains")
+    without = _IMAGE.sub(lambda image: f"*{image[1]}*", text)
+    create_markdown_artifact(_cut(without), key=_key(f"report-{study}"), description="The text of the report")
     create_link_artifact(
         page.resolve().as_uri(),
         link_text=str(page.resolve()),
         key=_key(f"report-page-{study}"),
-        description="The report with all figures, on the machine that made it. A browser may want the address pasted.",
+        description="Where the report with its figures is",
     )
+
+
+def _answer(report: Path) -> str:
+    """The first words of a report, and the matrix of gains as a picture."""
+    blocks = open_blocks(read_json(report / "report.json"), "short")
+    words = [_strong(block) for block in blocks if block["kind"] == "paragraph"]
+    captions = [str(block["caption"]) for block in blocks if block["kind"] == "gallery"]
+    answers = sorted((report / "figures").glob("answer*.png")) or sorted((report / "figures").glob("matrix*.png"))
+    # In the text itself: a page may not show a file of the machine, and below a picture alone Prefect writes out its address.
+    pictures = [
+        f"![{picture.stem}](data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()})" for picture in answers
+    ]
+    return "\n\n".join([*words, *pictures, *captions]) + "\n"
+
+
+def _strong(block: Mapping[str, Any]) -> str:
+    return f"**{block['text']}**" if block.get("look") == "answer" else str(block["text"])
 
 
 def _cut(text: str) -> str:

@@ -112,6 +112,7 @@ class LocalServer:
             "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
             "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(schedules).lower(),
             "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": str(schedules).lower(),
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "PREFECT__SERVER_FINAL": "1",
         }
         command = [sys.executable, "-m", "pipelines.scheduling.server_process", str(listener)]

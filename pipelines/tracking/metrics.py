@@ -5,11 +5,12 @@ each name, and what a reader looks for first comes first: validation scores, the
 effective sizes of single layers, which are many, come after everything that there is once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from m2pt.analysis.numbers.cells import MEASURES
 from m2pt.files.documents import read_lines
 from m2pt.runs.attempts import Attempt
 from m2pt.runs.folder import TIMES
@@ -70,23 +71,24 @@ def epoch_points(history: Sequence[Mapping[str, Any]], times: dict[int, int], ru
         if running and epoch not in times:
             break
         previous = times.setdefault(epoch, previous + 1000)
-        epochs[epoch] = list(_points(line, previous))
+        epochs[epoch] = _points(line, previous)
     return epochs
 
 
-def _points(line: Mapping[str, Any], time_ms: int) -> Iterator[Point]:
+def _points(line: Mapping[str, Any], time_ms: int) -> list[Point]:
+    """The points of an epoch in the order of their names, because a tracker may list them as they came; last the epoch itself."""
     values = {
         key: float(value)
         for key, value in line.items()
         if key not in _NOT_METRICS and isinstance(value, int | float) and not isinstance(value, bool)
     }
+    points: list[Point] = []
     for group, name in ((SCALE, "abs_mean"), (EFFECTIVE_SIZE, "effective_size_mean")):
         sizes = [abs(value) for key, value in values.items() if _EPOCH_GROUPS.get(key.split("/")[0]) == group]
         if sizes:
-            yield Point(f"{SCALES}/{name}", sum(sizes) / len(sizes), line["epoch"], time_ms)
-    for key, value in values.items():
-        yield Point(_name(key), value, line["epoch"], time_ms)
-    yield Point(EPOCH, float(line["epoch"]), line["epoch"], time_ms)
+            points.append(Point(f"{SCALES}/{name}", sum(sizes) / len(sizes), line["epoch"], time_ms))
+    points += [Point(_name(key), value, line["epoch"], time_ms) for key, value in values.items()]
+    return [*sorted(points, key=lambda point: point.key), Point(EPOCH, float(line["epoch"]), line["epoch"], time_ms)]
 
 
 def _name(key: str) -> str:
@@ -118,6 +120,17 @@ def summary_points(record: Record, attempts: Sequence[Attempt], time_ms: int, tr
     if trial:
         values.pop(f"{RESULT}/test_{record.metric}", None)
     return [Point(key, float(value), 0, time_ms) for key, value in values.items() if value is not None]
+
+
+def told(record: Record, trial: bool = False) -> str:
+    """The scores of a complete run in one sentence, in Markdown; none of a trial's test."""
+    measure = MEASURES.get(record.metric, record.metric.replace("_", " "))
+    scores = [] if trial or isinstance(record, PretrainRecord) else [f"test {measure} **{record.test_score:.1f} %**"]
+    if record.val_score is not None:
+        shown = f"{record.val_score:.3g}" if record.metric.endswith("loss") else f"{record.val_score:.1f} %"
+        scores.append(f"validation {measure} {shown}")
+    sentence = "; ".join(scores)
+    return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
 
 
 def _scores(record: Record) -> Values:

@@ -16,15 +16,15 @@ _TITLE = "Answers first"
 _OF_SWEEPS = ("over_random", "over_random_half_width", "own_lineage", "own_apart")
 _OF_RUNS = (f"{VALIDATION}/accuracy", f"{RESULT}/test_accuracy", f"{SCALES}/abs_mean")
 _ABOUT_RUNS = ("target", "auxiliary", "method", "seed")
-_WIDTHS = {"attributes.`Run Name`": 330}
-_WIDTH = 140
+_WIDTHS = {"attributes.`Run Name`": 460, f"metrics.`{GAIN}/over_random_half_width`": 215}
+_WIDTH = 145
 
 
 def saved_view() -> str:
     """The value of the tag: first the numbers of a sweep, then the scores of a run, and what the run is."""
     metrics = [f"metrics.`{name}`" for name in (*(f"{GAIN}/{name}" for name in _OF_SWEEPS), *_OF_RUNS)]
     chosen = [*metrics, *(f"tags.`{name}`" for name in _ABOUT_RUNS)]
-    order = [*_WIDTHS, *chosen]
+    order = ["attributes.`Run Name`", *chosen]
     state = {
         "selectedColumns": chosen,
         "columnOrder": order,

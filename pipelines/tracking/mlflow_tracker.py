@@ -148,6 +148,9 @@ class MlflowSweep:
         if run.model is not None:
             self._client.log_model(stored.id, run.model)
         self._set_status(stored, run)
+        if run.told and NOTE not in stored.tags:  # a note of the user's stays
+            self._client.set_tag(stored.id, NOTE, run.told)
+            stored.tags[NOTE] = run.told
         self._client.set_tag(stored.id, PUBLISHED, run.signature)
         stored.tags[PUBLISHED] = run.signature
 
@@ -165,7 +168,10 @@ class MlflowSweep:
         self._emptied.clear()
 
     def _summarise(self, values: Mapping[str, float]) -> None:
-        """Put values on the parent run. One that has others gives way to a new one, because a point cannot be changed."""
+        """Put values on the parent run, which MLflow lists in the order in which they came.
+
+        A parent run that has others gives way to a new one, because a point cannot be changed.
+        """
         known = self._client.run(self._parent.id).metrics
         if known == values:
             return
@@ -177,7 +183,7 @@ class MlflowSweep:
                 if stored.tags.get(PARENT) == old.id:
                     self._client.set_tag(stored.id, PARENT, self._parent.id)
                     stored.tags[PARENT] = self._parent.id
-        points = [Point(key, value, 0, NO_TIME_MS) for key, value in values.items()]
+        points = [Point(key, value, 0, NO_TIME_MS) for key, value in sorted(values.items())]
         self._client.log(self._parent.id, groups=[points])
 
     def _describe(self, end: SweepEnd) -> None:

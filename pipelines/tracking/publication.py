@@ -57,8 +57,9 @@ class DataInput:
 class Publication:
     """All that a tracker shows of one run.
 
-    `epochs` maps each finished epoch to its points, in order; `summary` are the points of a complete run. `resumed` says that
-    an attempt went on from a checkpoint. The times are in milliseconds since 1970, None where they are not known.
+    `epochs` maps each finished epoch to its points, in order; `summary` are the points of a complete run, `told` its scores in
+    words. `resumed` says that an attempt went on from a checkpoint. The times are in milliseconds since 1970, None where they are
+    not known.
     """
 
     run_id: str
@@ -69,6 +70,7 @@ class Publication:
     tags: dict[str, str]
     epochs: dict[int, list[Point]]
     summary: list[Point]
+    told: str
     data: list[DataInput]
     files: list[Path]
     model: ServedModel | None
@@ -150,6 +152,7 @@ def _read(spec: Spec, run_dir: Path, state: RunState, trial: bool, weights_limit
         | tags.lineage_tags(run_dir, record),
         epochs=epochs,
         summary=metrics.summary_points(record, attempts, last_ms, trial) if record is not None else [],
+        told=metrics.told(record, trial) if record is not None else "",
         data=_data(spec, run_dir),
         files=[path for path in _files(run_dir, state, trial, weights_limit_bytes) if model is None or path.name != MERGED],
         model=model,

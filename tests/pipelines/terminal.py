@@ -24,7 +24,7 @@ _PART_OF_ESCAPE = re.compile(r"\x1b(\[\??[\d;]*)?$")
 
 
 class Screen:
-    """What a terminal shows: `history` has left it at the top, `rows` are on it."""
+    """What a terminal shows: `history` has left it at the top, `rows` are on it; `looks` has the codes of each letter of both."""
 
     def __init__(self, columns: int, lines: int) -> None:
         self.columns, self.lines = columns, lines
@@ -33,6 +33,8 @@ class Screen:
         self.row = self.column = 0
         self.hidden = False  # the cursor
         self.colours: set[str] = set()
+        self.looks: list[list[str]] = [[]]
+        self._look = ""
         self.widest = 0
         self._left = ""
 
@@ -84,6 +86,9 @@ class Screen:
                     self._down()
                 line = self.rows[self.row].ljust(self.column)
                 self.rows[self.row] = line[: self.column] + letter + line[self.column + 1 :]
+                looks = self.looks[len(self.history) + self.row]
+                looks.extend([""] * (self.column + 1 - len(looks)))
+                looks[self.column] = self._look
                 self.column += width
                 self.widest = max(self.widest, self.column)
 
@@ -91,6 +96,7 @@ class Screen:
         self.row += 1
         if self.row == len(self.rows):
             self.rows.append("")
+            self.looks.append([])
         self._scroll()
 
     def _scroll(self) -> None:
@@ -106,10 +112,12 @@ class Screen:
                 self.row = max(0, self.row - count)
             case "K":
                 self.rows[self.row] = {"2": "", "1": line[self.column :].rjust(len(line))}.get(numbers, line[: self.column])
+                del self.looks[len(self.history) + self.row][0 if numbers == "2" else self.column :]
             case "?l" | "?h":
                 assert numbers == "25", f"an unknown mode: {numbers}"
                 self.hidden = kind == "?l"
             case "m":
+                self._look = "" if numbers in ("", "0") else f"{self._look};{numbers}".strip(";")
                 self.colours |= {number for number in numbers.split(";") if re.fullmatch(r"[34]\d|9\d|10\d", number)}
             case _:
                 raise AssertionError(f"an unknown code: {kind}{numbers}")

@@ -11,7 +11,7 @@ LOCAL = "local"
 CELLS_INDEX = f"{CELLS}/index.html"
 COSTS, TIMINGS = f"{LOCAL}/costs.html", f"{LOCAL}/timings.csv"
 COST_SCRIPT = f"{LOCAL}/cost.js"
-"""Writes what the study cost here into its first page, which is the same for all executions."""
+"""Writes into the first page, which is the same for all executions, what the study cost here and where the list of studies is."""
 
 
 def page_of(cell: CellKey) -> str:

@@ -22,8 +22,13 @@ def test_every_study_of_the_folder_is_listed_with_its_answer_date_runs_and_cost(
     documents.write_atomic(Path("build/broken/reports/index.html"), b"")
     for file in (Path("reports"), Path("build/synthetic/reports"), Path("build/broken/reports")):
         os.utime(file / "index.html", (1_763_700_000, 1_763_700_000))
+    studies.refresh(Path("build/synthetic/reports"))
     studies.refresh(Path("reports"))
     with browser(tmp_path / "profile") as tab:
+        for report_page in (Path("reports/index.html"), Path("build/synthetic/reports/index.html")):
+            tab.open(report_page.resolve().as_uri())
+            link = "[...document.querySelectorAll('header nav a')].map(link => [link.innerText, link.href])"
+            assert tab.run(link) == [["All studies of this folder", studies.PAGE.resolve().as_uri()]]
         tab.open(studies.PAGE.resolve().as_uri())
         rows = tab.run("[...document.querySelectorAll('tbody tr')].map(row => [...row.cells].map(cell => cell.innerText.trim()))")
         links = tab.run("[...document.querySelectorAll('tbody a')].map(link => link.href)")

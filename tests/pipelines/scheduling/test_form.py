@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,7 +100,7 @@ shows()
 """
 
 
-def test_the_matrix_and_the_report_are_on_the_page(prefect: Prefect, tmp_path: Path):
+def test_the_answer_with_its_matrix_and_the_report_are_on_the_page(prefect: Prefect, tmp_path: Path):
     page = ROOT / "reports/index.html"
     command = [sys.executable, "-c", SHOW, str(page)]
     variables = prefect.variables | {"PYTHONPATH": str(ROOT), "PREFECT_LOGGING_LEVEL": "ERROR"}
@@ -108,9 +109,12 @@ def test_the_matrix_and_the_report_are_on_the_page(prefect: Prefect, tmp_path: P
     flow_run = UUID(done.stdout.split()[-1])
     assert comes_true(lambda: len(artifacts(prefect, flow_run)) == 3)
     shown = artifacts(prefect, flow_run)
-    kind, _, content = str(shown["matrix-pretrained-full-embedded"].data).partition(",")
-    assert (shown["matrix-pretrained-full-embedded"].type, kind) == ("image", "data:image/png;base64")
-    assert base64.b64decode(content) == (ROOT / "reports/figures/matrix-pretrained-full.png").read_bytes()
+    assert all(artifact.description for artifact in shown.values())
+    answer = str(shown["answer-embedded"].data)
+    assert shown["answer-embedded"].type == "markdown"
+    assert answer.startswith("Does a pathway") and re.search(r"^\*\*This study .*\.\*\*$", answer, re.MULTILINE)
+    (content,) = re.findall(r"!\[[^\]]+\]\(data:image/png;base64,([^)]+)\)", answer)
+    assert base64.b64decode(content) == (ROOT / "reports/figures/answer-pretrained-full.png").read_bytes()
     text = str(shown["report-embedded"].data)
     assert shown["report-embedded"].type == "markdown"
     assert text.splitlines()[0] == (ROOT / "reports/report.md").read_text().splitlines()[0]

@@ -17,6 +17,7 @@ from pipelines.tracking import metrics
 from pipelines.tracking.mlflow_tracker import MlflowTracker
 from pipelines.tracking.publisher import Publisher
 from pipelines.tracking.sweep import Sweep
+from pipelines.tracking.tracker import SweepEnd
 from tests.pipelines import synthetic
 from tests.pipelines.tracking.conftest import new_project
 from tests.pipelines.tracking.mlflow_view import (
@@ -28,6 +29,7 @@ from tests.pipelines.tracking.mlflow_view import (
     new_publisher,
     outcome,
     publish,
+    run_of,
     runs_of_study,
     view_of_study,
 )
@@ -60,6 +62,7 @@ def test_a_run_stands_below_its_sweep_with_all_that_it_left_behind(project: Path
     assert shown["metrics"]["4_result/merge_max_logit_difference"] == [(0, times[-1], 1e-6)]
     assert shown["metrics"]["8_cost/seconds_train"] == [(0, times[-1], 5.0)]
     assert shown["metrics"]["8_cost/peak_memory_mib"] == [(0, times[-1], 3.0)]
+    assert shown["tags"]["mlflow.note.content"] == "Test accuracy **61.5 %**; validation accuracy 69.0 %."
     digest = "d" * 36
     assert shown["data"] == [
         ("image/test", digest, "test"),
@@ -78,6 +81,31 @@ def test_a_pretraining_run_stands_beside_the_others_with_its_pictures(project: P
     assert shown["tags"]["m2pt.kind"] == "pretrain"
     assert shown["metrics"]["4_result/val_reconstruction_loss"][0][2] == pytest.approx(2.5 / 6)
     assert {"reconstructions.png", "encoder.safetensors"} <= set(shown["files"])
+
+
+def test_a_note_of_the_users_stays(project: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(project / "runs", spec)
+    publish([(spec, run_dir)])
+    client = new_client()
+    client.set_tag(run_of(client, spec).info.run_id, "mlflow.note.content", "seen by me")
+    synthetic.advance(run_dir, spec, 6, 6)
+    publish([(spec, run_dir)])
+    assert view_of_study()[run_id(spec)]["tags"]["mlflow.note.content"] == "seen by me"
+
+
+def test_a_page_lists_metrics_in_the_order_of_their_names(project: Path) -> None:
+    spec = synthetic.pathway_spec()
+    with new_publisher() as publisher:
+        publisher.publish(spec, synthetic.whole(project / "runs", spec))
+        publisher.close(SweepEnd(values={"9_runs/complete": 1.0, "1_val/mean_accuracy/pathway": 2.0, "0_gain/over_random": 3.0}))
+    client = new_client()
+    listed = [list(run.data.metrics) for run in runs_of_study(client)]
+    (of_sweep,) = [names for names in listed if "0_gain/over_random" in names]
+    assert of_sweep == ["0_gain/over_random", "1_val/mean_accuracy/pathway", "9_runs/complete"]
+    (of_run,) = [names for names in listed if "epoch" in names]
+    by_epoch = of_run[: of_run.index("epoch")]
+    assert by_epoch[0].startswith("1_val/") and by_epoch == sorted(by_epoch)
 
 
 def test_publishing_again_changes_nothing(project: Path) -> None:

@@ -1,0 +1,1 @@
+"""The pictures in docs/pictures, taken by a real browser and a real terminal: `make pictures`."""
