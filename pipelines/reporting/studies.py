@@ -63,7 +63,7 @@ def _link(out: Path) -> None:
     script = out / COST_SCRIPT
     known = script.read_bytes() if script.is_file() else b""
     address = Path(os.path.relpath(PAGE, out)).as_posix()
-    link = f'<nav aria-label="Where this is"><a href="{address}">All studies of this folder</a></nav>'
+    link = f'<nav aria-label="Where this is" style="float: right"><a href="{address}">All studies</a></nav>'
     line = f"document.querySelector('header').insertAdjacentHTML('afterbegin', {json.dumps(link)});\n"
     documents.write_atomic(script, known + line.encode(), durable=False)
 

@@ -58,7 +58,9 @@ def go(tab: Tab, address: str, height: int = 900) -> None:
 def draw(tab: Tab, screen: Screen, folder: Path, name: str, prompt: str) -> None:
     """Keep a terminal's screen, in its colours, below the command that was typed."""
     page = folder / f"{name}.html"
-    page.write_text(f"<!DOCTYPE html><meta charset=utf-8><style>{_STYLE}</style><pre>{_lines(screen, prompt)}</pre>", "utf-8")
+    page.write_text(
+        f"<!DOCTYPE html><meta charset=utf-8><style>{_STYLE}</style><pre>{terminal_lines(screen, prompt)}</pre>", "utf-8"
+    )
     tab.media("screen")
     tab.open(page.as_uri(), 2400, 1600)
     size = tab.run("(box => [box.width, box.height].map(Math.ceil))(document.querySelector('pre').getBoundingClientRect())")
@@ -66,7 +68,8 @@ def draw(tab: Tab, screen: Screen, folder: Path, name: str, prompt: str) -> None
     take(tab, name)
 
 
-def _lines(screen: Screen, prompt: str) -> str:
+def terminal_lines(screen: Screen, prompt: str) -> str:
+    """What is on a screen, below the command that was typed, as HTML."""
     shown = [f"<b>$ {html.escape(prompt)}</b>".ljust(screen.columns)]
     first = len(screen.history)
     for number, row in enumerate(screen.rows, first):
@@ -82,8 +85,8 @@ def _css(look: str) -> str:
     codes, rules = [int(code) for code in look.split(";") if code], []
     while codes:
         match codes:
-            case [38, 5, index, *rest]:
-                rules.append(f"color: {_indexed(index)}")
+            case [(38 | 48) as kind, 5, index, *rest]:
+                rules.append(f"{'color' if kind == 38 else 'background'}: {_indexed(index)}")
                 codes = rest
             case [code, *rest]:
                 rules.append(_simple(code))
@@ -96,7 +99,7 @@ def _simple(code: int) -> str:
         return {1: "font-weight: bold", 2: "opacity: .6", 3: "font-style: italic"}[code]
     if 30 <= code <= 37 or 90 <= code <= 97:
         return f"color: {_COLOURS[code % 10]}"
-    return f"background: {_COLOURS[code % 10]}" if 40 <= code <= 47 else ""
+    return f"background: {_COLOURS[code % 10]}" if 40 <= code <= 47 or 100 <= code <= 107 else ""
 
 
 def _indexed(index: int) -> str:

@@ -1,6 +1,7 @@
 """DVC's table of experiments, what differs between two, and its page of plots, in a copy of a project with a finished study."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ _LIMIT_S = 1800.0
 EXPERIMENT = ("exp", "run", "--name", "two-targets", "--set-param", "sweep.targets=[image,audio]")
 """Narrows the study, so that nothing is trained."""
 
-_TABLE = ("exp", "show", "--no-pager", "--only-changed")
+_TABLE = ("exp", "show", "--no-pager", "--only-changed", "--drop", "^test|^runs|^data|.*/|.*baseline|Created")
 
 
 def take_all(tab: Tab, project: Path, folder: Path) -> None:
@@ -22,11 +23,11 @@ def take_all(tab: Tab, project: Path, folder: Path) -> None:
     if "two-targets" not in listed:
         _run(project, *EXPERIMENT)
         _run(project, "exp", "apply", "two-targets")
-    for name, columns, command in (("dvc-table", 170, _TABLE), ("dvc-metrics-diff", 100, ("metrics", "diff"))):
+    for name, columns, command in (("dvc-table", 190, _TABLE), ("dvc-metrics-diff", 100, ("metrics", "diff"))):
         terminal = Terminal(_command(*command), columns, 60, cwd=project, env=_variables(project))
         if terminal.end(_LIMIT_S):
             raise SystemExit(f"dvc {' '.join(command)}: failed; the terminal shows:\n{terminal.screen.text}")
-        draw(tab, terminal.screen, folder, name, " ".join(["dvc", *command]))
+        draw(tab, terminal.screen, folder, name, shlex.join(["dvc", *command]))
     _run(project, "plots", "show", "--out", str(folder / "plots"))
     tab.open((folder / "plots/index.html").as_uri(), 1440, 900)
     wait_for(tab, "document.querySelectorAll('svg path').length > 10", "plots")

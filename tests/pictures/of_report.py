@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.browser import Tab
-from tests.pictures.canvas import FOLDER, take
+from tests.pictures.canvas import take
 
 _SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 _SHEET, _MARGIN = (794, 1123), 38
@@ -11,7 +11,7 @@ _SHEET, _MARGIN = (794, 1123), 38
 
 
 def take_all(tab: Tab, report: Path) -> None:
-    """One picture for each size and look; the desktop's in light colours is also the one of the README."""
+    """One picture for each size and look."""
     address = (report / "index.html").resolve().as_uri()
     for size, (width, height) in _SIZES.items():
         for scheme in ("light", "dark"):
@@ -22,4 +22,3 @@ def take_all(tab: Tab, report: Path) -> None:
     tab.open(address, _SHEET[0] - 2 * _MARGIN, _SHEET[1] - 2 * _MARGIN)
     take(tab, "report-printed", (_MARGIN, _MARGIN))
     tab.media("screen", prefers_color_scheme="light")
-    (FOLDER.parent / "report.png").write_bytes((FOLDER / "report-desktop-light.png").read_bytes())

@@ -28,7 +28,7 @@ def test_every_study_of_the_folder_is_listed_with_its_answer_date_runs_and_cost(
         for report_page in (Path("reports/index.html"), Path("build/synthetic/reports/index.html")):
             tab.open(report_page.resolve().as_uri())
             link = "[...document.querySelectorAll('header nav a')].map(link => [link.innerText, link.href])"
-            assert tab.run(link) == [["All studies of this folder", studies.PAGE.resolve().as_uri()]]
+            assert tab.run(link) == [["All studies", studies.PAGE.resolve().as_uri()]]
         tab.open(studies.PAGE.resolve().as_uri())
         rows = tab.run("[...document.querySelectorAll('tbody tr')].map(row => [...row.cells].map(cell => cell.innerText.trim()))")
         links = tab.run("[...document.querySelectorAll('tbody a')].map(link => link.href)")
