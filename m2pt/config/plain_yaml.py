@@ -12,15 +12,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
-from m2pt.config import UserError
+from m2pt.config import UserError, yaml_syntax
 from m2pt.config.lines import Fault, told
 
 _ODD = re.compile("(?!\\A\ufeff)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|^ *\t", re.MULTILINE)
 """Control characters, characters that are line breaks to some readers, and tabs at the beginning of a line."""
+
+_YAML = "tag:yaml.org,2002:"
+_TAB = "is indented by a tab; use spaces"
+_ESCAPED = "\\0"
+"""`UNREAD` in double quotes."""
+
+_MOST_DIGITS = 100
+"""Of a number; of some thousands, Python makes none."""
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -31,92 +37,117 @@ _SHORT_TRUTH = ("y", "Y", "n", "N")
 
 
 class _FaultError(Exception):
-    """What is wrong on which line (counted from 0)."""
+    """What is wrong on which line (counted from 0), where in it, and whether nothing else of the file can then be judged."""
 
-    def __init__(self, line: int, problem: str) -> None:
+    def __init__(self, line: int, problem: str, column: int = 0, hides: bool = False) -> None:
         super().__init__(problem)
+        self.line, self.column, self.hides = line, column, hides
         self.fault = Fault(line + 1, problem)
+
+
+UNREAD = "\0"
+"""Stands in a document where a value could not be read."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """The content of one YAML document, and the line of each of its keys and list entries (counted from 1) by its path."""
+    """The content of one YAML document, and the line of each of its keys and list entries (counted from 1) by its path.
+
+    `faults` are those of the text itself; the values that they leave unknown are `UNREAD`, at the paths of `unread`.
+    """
 
     value: Any
     lines: Mapping[tuple[str | int, ...], int]
+    faults: tuple[Fault, ...] = ()
+    unread: frozenset[tuple[str | int, ...]] = frozenset()
 
 
 def read_yaml(text: str, source: str) -> Any:
     """The content of one YAML document: dictionaries with string keys, lists, strings, numbers, booleans and None.
 
     Raises:
-        UserError: as `read_document`.
+        UserError: it is not YAML, or readers of YAML 1.1 and 1.2 could read it differently; `source` and the line are named. All
+            of its faults are told at once.
 
     """
-    return read_document(text, source).value
+    document = examine(text)
+    if document.faults:
+        raise UserError(told(source, document.faults))
+    return document.value
 
 
-def read_document(text: str, source: str) -> Document:
-    """The content of one YAML document, as `read_yaml`, with its lines.
+def examine(text: str) -> Document:
+    """The content of one YAML document with its faults, as far as it can be read: an error ends the reading of its section."""
+    odd = list(_odd_characters(text))
+    if any(fault.sentence == _TAB for fault in odd):
+        return Document(None, {}, tuple(odd))  # what stands in which section is unknown
+    if (deep := yaml_syntax.too_deep(text)) is not None:
+        return Document(None, {}, (*odd, deep))
+    text = _ODD.sub("", text)
+    error = yaml_syntax.error_of(text)
+    broken = [] if error is None else [section for section in yaml_syntax.sections(text) if section.error is not None]
+    faults = [*odd, *(section.error for section in broken if section.error is not None)]
+    if error is not None:
+        text = yaml_syntax.without(text, broken, f'"{_ESCAPED}"')
+        if not broken or yaml_syntax.error_of(text) is not None:
+            return Document(None, {}, tuple(faults if broken else [*odd, error]))
+    return _examined(text, faults, {(section.key,) for section in broken})
 
-    Raises:
-        UserError: it is not YAML, or readers of YAML 1.1 and 1.2 could read it differently; `source` and the line are named. The
-            values that could be read differently are told all at once.
 
-    """
+def _examined(text: str, faults: list[Fault], unread: set[tuple[str | int, ...]]) -> Document:
+    """The document of a text that is YAML."""
+    changed = list(_what_changes_meanings(text))
+    if any(fault.hides for fault in changed):
+        return Document(None, {}, (*faults, *(each.fault for each in changed)))
     try:
-        _refuse_characters(text)
-        _refuse_what_changes_meanings(text)
-        first, second = YAML(typ="safe", pure=True).compose(text), yaml.compose(text, Loader=yaml.SafeLoader)
-        if first is None or second is None:  # an empty file
-            return Document(None, {})
-        reader = _Reader()
-        value = reader.value(first, second, (), ())
-    except _FaultError as fault:
-        raise UserError(told(source, [fault.fault])) from fault
-    except (YAMLError, yaml.YAMLError) as error:
-        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-        sentence = f"is not valid YAML{f' ({problem})' if problem else ''}"
-        raise UserError(told(source, [Fault(mark.line + 1 if mark else None, sentence)])) from error
-    if reader.faults:
-        raise UserError(told(source, reader.faults))
-    return Document(value, reader.lines)
+        first, second = yaml_syntax.composed(text)
+    except yaml_syntax.ERRORS as error:
+        return Document(None, {}, (*faults, *(each.fault for each in changed), yaml_syntax.fault_of(error)))
+    if first is None or second is None:  # an empty file
+        return Document(None, {}, tuple(faults))
+    reader = _Reader({(fault.line, fault.column): fault for fault in changed})
+    value = reader.value(first, second, (), ())
+    return Document(value, reader.lines, tuple(dict.fromkeys([*faults, *reader.faults])), frozenset(unread | reader.unread))
 
 
-def _refuse_characters(text: str) -> None:
-    odd = _ODD.search(text)
-    if odd:
-        line = text.count("\n", 0, odd.start())
+def _odd_characters(text: str) -> Iterator[Fault]:
+    """Characters that no reader takes, or not each; of each kind, the first in a line."""
+    for odd in _ODD.finditer(text):
+        line = text.count("\n", 0, odd.start()) + 1
         if odd.group().endswith("\t"):
-            raise _FaultError(line, "is indented by a tab; use spaces")
+            yield Fault(line, _TAB)
+            continue
         code = f"U+{ord(odd.group()):04X}"
-        raise _FaultError(line, f"contains the character {code}, which some readers refuse or read as a line break; remove it")
+        yield Fault(line, f"contains the character {code}, which some readers refuse or read as a line break; remove it")
 
 
-def _refuse_what_changes_meanings(text: str) -> None:
+def _what_changes_meanings(text: str) -> Iterator[_FaultError]:
+    """Tags, anchors that are defined twice, and what is about the document as a whole."""
     documents, anchors = 0, set()
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line if event.start_mark else 0
+        line, column = (event.start_mark.line, event.start_mark.column) if event.start_mark else (0, 0)
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise _FaultError(line, "a second document begins here; write only one")
+                yield _FaultError(line, "a second document begins here; write only one", hides=True)
             if event.version or event.tags:
-                raise _FaultError(line, "directives (%YAML, %TAG) change what the file means; remove them")
+                yield _FaultError(line, "directives (%YAML, %TAG) change what the file means; remove them", hides=True)
         anchor = None if isinstance(event, yaml.AliasEvent) else getattr(event, "anchor", None)
         if anchor in anchors:
-            raise _FaultError(line, f"the anchor &{anchor} is defined twice; rename one")
+            yield _FaultError(line, f"the anchor &{anchor} is defined twice; rename one", hides=True)
         anchors |= {anchor} - {None}
         if (tag := getattr(event, "tag", None)) is not None:
-            raise _FaultError(line, f"the tag {tag} changes what its value means; remove it")
+            yield _FaultError(line, f"the tag {tag.replace(_YAML, '!!')} changes what its value means; remove it", column)
 
 
 class _Reader:
     """Reads the nodes of a document, as YAML 1.2 and as YAML 1.1, and goes on after a value that is refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, refused: Mapping[tuple[int, int], _FaultError]) -> None:
+        self.refused = refused
         self.faults: list[Fault] = []
         self.lines: dict[tuple[str | int, ...], int] = {}
+        self.unread: set[tuple[str | int, ...]] = set()
 
     def value(self, node: Node, other: yaml.Node, inside: tuple[Node, ...], path: tuple[str | int, ...]) -> Any:
         """What a node means in YAML 1.2; `other` is the same node read as YAML 1.1, `inside` are the nodes around it."""
@@ -124,11 +155,14 @@ class _Reader:
             return self._value(node, other, inside, path)
         except _FaultError as fault:
             self.faults.append(fault.fault)
-            return None
+            self.unread.add(path)
+            return UNREAD
 
     def _value(self, node: Node, other: yaml.Node, inside: tuple[Node, ...], path: tuple[str | int, ...]) -> Any:
         line = node.start_mark.line
         self.lines.setdefault(path, line + 1)
+        if (refused := self.refused.get((line, other.start_mark.column))) is not None:
+            raise refused
         if node in inside:
             raise _FaultError(line, "an alias is inside the node that it refers to; write the value out")
         inside = (*inside, node)
@@ -143,7 +177,8 @@ class _Reader:
                 pairs = enumerate(zip(node.value, other.value, strict=True))
                 return [self.value(one, two, inside, (*path, number)) for number, (one, two) in pairs]
             case MappingNode(), yaml.MappingNode() if len(node.value) == len(other.value):
-                return dict(self._items(node, other, inside, path))
+                items = list(self._items(node, other, inside, path))
+                return {key: UNREAD if (*path, key) in self.unread else value for key, value in items}
         raise _FaultError(line, "readers of YAML 1.1 and 1.2 read this differently; write it in a simpler way")
 
     def _items(
@@ -154,6 +189,7 @@ class _Reader:
             try:
                 key = self._key(key_node, other_key, inside)
                 if key in seen:
+                    self.unread.add((*path, key))  # which of its values is meant is unknown
                     raise _FaultError(key_node.start_mark.line, f"the key {key!r} is set twice; remove one")
             except _FaultError as fault:
                 self.faults.append(fault.fault)
@@ -185,6 +221,8 @@ def _scalar(node: ScalarNode, other: yaml.ScalarNode) -> Any:
             return None
         case "bool" if older == "bool":
             return _TRUTH[text]
+        case "int" | "float" if len(text) > _MOST_DIGITS:
+            raise _FaultError(line, f"{text[:20]}… has {len(text)} digits; no number here needs more than {_MOST_DIGITS}")
         case "int" if older == "int" and _INT.fullmatch(text):
             return int(text, 0)
         case "float" if _FLOAT.fullmatch(text) and (older == "float" or "e" in text.lower()):

@@ -208,7 +208,7 @@ class Study(Frozen):
             )
 
     def _replicates_out_of_balance(self, parts: "Mapping[str, Study]") -> Iterator[str]:
-        if (count := self.replicates) is None:
+        if not (count := self.replicates):
             return
         for name, part in parts.items():
             seeds = len(part.sweep.seeds)
@@ -249,7 +249,7 @@ class Study(Frozen):
         if search.method not in self.sweep.methods:
             yield f"search.method: {search.method} is not in sweep.methods; add it there"
         for key, values in search.ranges.items():
-            for value in values.samples:
+            for value in [] if any(values.contradictions(None)) else values.samples:
                 try:
                     self.changed({key: value}, "search.ranges")
                 except FaultsError as error:

@@ -1,34 +1,64 @@
 """Reads a study file, strictly: YAML into the schema of `m2pt.config`.
 
-All faults of a file are told at once, each in one sentence with its line and its key.
+All faults of a file are told at once, each in one sentence with its line and its key. Where a value is faulty, others are tried
+in its place, and what else is wrong with the file is told if it is wrong with each of them.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from m2pt.config import Study, UserError
-from m2pt.config.correction import corrected
+from m2pt.config.base import UNCHECKED
+from m2pt.config.correction import Guess, corrected
+from m2pt.config.examples import TURNS
 from m2pt.config.faults import faults_of
 from m2pt.config.lines import Fault, located, told
-from m2pt.config.plain_yaml import Document, read_document
+from m2pt.config.plain_yaml import Document, examine
+from m2pt.config.together import within
 
-_CROSSING = ("parts", "search")
-"""Sections that are checked together with the values of all others."""
+_GRID = ("study", "encoders", "tasks", "sweep", "parts", "search", "design")
+"""Sections that say which runs there are, and that are checked together with those of all others."""
+
+_REPEATED = re.compile(r"parts\.[^:]*\.set: |search\.ranges: ")
+"""Before the fault of a variation of the file that may be one of the file itself."""
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """What a file may mean: a study whose values are possible one by one; None if there is none.
+
+    Beside the faults of single values, there are those of values together: `inner` within a section, `crossing` of several.
+    """
+
+    study: Study | None
+    faults: tuple[str, ...]
+    inner: tuple[str, ...] = ()
+    crossing: tuple[str, ...] = ()
+    guesses: tuple[Guess, ...] = ()
+    renamed: Mapping[tuple[str | int, ...], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class StudyFile:
-    """A study file as it was read: `study` is what it declares, or seems to mean, None if that is unknown; with its faults."""
+    """A study file as it was read: its faults, and the studies that it may mean, one if it has no fault.
+
+    None of them is known if it is unclear which runs the file declares. What is wrong with all of them is wrong with the file,
+    unless it is about a value that was guessed, below one of the keys of `unsure`.
+    """
 
     source: str
     document: Document
-    study: Study | None
+    studies: tuple[Study, ...]
     faults: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
+    renamed: Mapping[tuple[str | int, ...], str] = field(default_factory=dict)
+    """The names that misspelt keys have in the file, by their paths as they were meant."""
 
     def require(self, *more: str) -> Study:
         """The study.
@@ -37,14 +67,22 @@ class StudyFile:
             UserError: the file has faults, or there are `more`; each is told with its line.
 
         """
-        if self.study is None or self.faults or more:
+        if not self.studies or self.document.faults or self.faults or more:
             lines = [self.at_line(fault) for fault in (*self.faults, *more)]
-            raise UserError(told(self.source, lines))
-        return self.study
+            raise UserError(told(self.source, [*self.document.faults, *lines]))
+        return self.studies[0]
+
+    def common(self, faults: Iterable[Sequence[str]]) -> list[str]:
+        """What is wrong with all of the studies, of what is wrong with each."""
+        return _common(faults, self.unsure)
 
     def at_line(self, fault: str) -> Fault:
         """A sentence that begins with a key of the file, with the line of that key."""
-        return located(fault.rstrip("."), self.document.value, self.document.lines)
+        as_written = fault.rstrip(".")
+        for path, name in self.renamed.items():
+            if _is_about(as_written, [_dotted(path)]):
+                as_written = f"{_dotted((*path[:-1], name))}{as_written.removeprefix(_dotted(path))}"
+        return Fault(located(as_written, self.document.value, self.document.lines).line, fault.rstrip("."))
 
 
 def load_study(path: str | Path) -> Study:
@@ -76,44 +114,84 @@ def parse_study(text: str, source: str) -> Study:
 
 
 def _read(text: str, source: str) -> StudyFile:
-    document = read_document(text, source)
+    document = examine(text)
     raw = document.value
     if not isinstance(raw, dict):
+        if document.faults:
+            raise UserError(told(source, document.faults))
         raise UserError(f"{source}: a study file is a mapping of sections, but this one is {_kind(raw)}.")
-    try:
-        return StudyFile(source, document, _validated(raw))
-    except ValidationError as error:
-        return _with_faults(source, document, raw, error)
-
-
-def _validated(raw: Mapping[str, Any]) -> Study:
-    return Study.model_validate_json(json.dumps(raw))
-
-
-def _with_faults(source: str, document: Document, raw: Mapping[str, Any], error: ValidationError) -> StudyFile:
-    """The faults of a file, and those that only show when the first ones are corrected."""
-    faults, guessed = dict.fromkeys(faults_of(error, Study)), frozenset[str]()
-    while (better := corrected(raw, error, Study)).document != raw:
-        raw, guessed = better.document, guessed | better.guessed
+    if not document.unread:
         try:
-            study = _validated(raw)
-        except ValidationError as further:
-            error = further
-            faults |= dict.fromkeys(fault for fault in faults_of(error, Study) if _is_sure(fault, guessed))
+            return StudyFile(source, document, (Study.model_validate_json(json.dumps(raw)),))
+        except ValidationError:
+            pass  # its faults, and those that hide behind them, are looked for below
+    return _with_faults(source, document, raw)
+
+
+def _with_faults(source: str, document: Document, raw: dict[str, Any]) -> StudyFile:
+    first = _meaning(raw, 0)
+    turns = TURNS if first.guesses or document.unread else 1
+    meanings = [first, *(_meaning(raw, turn) for turn in range(1, turns))]
+    unread = [_dotted(path) for path in document.unread]
+    unsure = (*unread, *(guess.key if guess.is_tried else str(guess.path[0]) for guess in first.guesses))
+    values = _common([each.faults for each in meanings], unread)
+    together = _common([_told_of(each, document) for each in meanings], unsure)
+    studies = tuple(each.study for each in meanings if each.study is not None and _says_which_runs(each, document))
+    if any(len(path) == 1 for path in document.unread):  # a section that is lacking may be in the lines that could not be read
+        values = [fault for fault in values if not re.fullmatch(r"\w+: is missing", fault)]
+    faults = tuple(dict.fromkeys([*values, *together]))
+    return StudyFile(source, document, studies if len(studies) == len(meanings) else (), faults, unsure, first.renamed)
+
+
+def _meaning(raw: dict[str, Any], turn: int) -> _Meaning:
+    """What a document may mean, with the examples of this turn in place of its faulty values."""
+    document, faults, guesses = raw, dict[str, None](), dict[Guess, None]()
+    renamed = dict[tuple[str | int, ...], str]()
+    while True:
+        try:
+            study = Study.model_validate_json(json.dumps(document), context=UNCHECKED)
+        except ValidationError as error:
+            known = [guess.key for guess in guesses]
+            faults |= dict.fromkeys(fault for fault in faults_of(error, Study) if not _is_about(fault, known))
+            better = corrected(document, error, Study, turn)
+            guesses |= dict.fromkeys(better.guesses)
+            renamed |= better.renamed
+            if better.document == document:
+                return _Meaning(None, tuple(faults), guesses=tuple(guesses))
+            document = better.document
         else:
-            return StudyFile(source, document, None if guessed else study, tuple(faults))
-    return StudyFile(source, document, None, tuple(faults))
+            return _Meaning(study, tuple(faults), (*within(study),), (*study.contradictions(None),), tuple(guesses), renamed)
 
 
-def _is_sure(fault: str, guessed: frozenset[str]) -> bool:
-    """Whether a fault of the corrected file is one of the file: it must not be about what was guessed."""
-    section = fault.partition(":")[0].partition(".")[0].partition("[")[0]
-    names_and_grid = {"sweep", "encoders", "tasks", "parts", "search", "design", "study"}
-    if not guessed:
-        return True
-    if section in guessed or section in _CROSSING:
+def _told_of(meaning: _Meaning, document: Document) -> list[str]:
+    """What is wrong with the values of a study together, as far as it does not depend on what is unknown."""
+    guessed = any(guess.path[0] in _GRID and not guess.is_tried for guess in meaning.guesses)
+    if guessed or any(path[0] in ("parts", "search") for path in document.unread):
+        return list(meaning.inner)
+    known = {*meaning.inner, *meaning.crossing}
+    return [*meaning.inner, *(each for each in meaning.crossing if _REPEATED.sub("", each, count=1) not in known - {each})]
+
+
+def _says_which_runs(meaning: _Meaning, document: Document) -> bool:
+    """Whether the runs of the file are those of this study, so that they can be looked at."""
+    study, together = meaning.study, [*meaning.inner, *meaning.crossing]
+    if study is None or any(path[0] in _GRID for path in [*(guess.path for guess in meaning.guesses), *document.unread]):
         return False
-    return section not in names_and_grid or not guessed & names_and_grid
+    return not together or not (study.parts or study.search or any(_is_about(fault, _GRID) for fault in together))
+
+
+def _common(faults: Iterable[Sequence[str]], unsure: Collection[str]) -> list[str]:
+    """What is in all lists of faults, unless it is about one of the keys or about something below one."""
+    first, *others = faults
+    return [fault for fault in first if all(fault in other for other in others) and not _is_about(fault, unsure)]
+
+
+def _is_about(fault: str, keys: Collection[str]) -> bool:
+    return any(fault.startswith((f"{key}:", f"{key}.", f"{key}[")) for key in keys)
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def _kind(value: object) -> str:

@@ -39,4 +39,6 @@ def way_to_write(error: Exception) -> str:
         return "a folder is where a file has to be: move it away, or choose another place"
     if number in _NO_FOLDER:
         return "a file is where a folder has to be: move it away, or choose another place"
+    if number == errno.EROFS:
+        return "its file system is read-only: choose another place, or make it writable"
     return "free space or fix permissions and rerun"

@@ -1,8 +1,11 @@
 """The default study through DVC: `dvc repro`, whose stages call the other commands."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from m2pt.config import Study, UserError
+from m2pt.config.plain_yaml import read_yaml
 from m2pt.runs.folder import RunState
 from pipelines.commands.outcome import tell
 from pipelines.execution import dvc
@@ -32,6 +35,7 @@ def reproduce(study: Study, file: Path, out: Path, display: Display) -> int:
         raise UserError(f"{PIPELINE}: is not in this folder; run from the project's folder, or name a study with --study.")
     if set("{}") & set(str(Path.cwd())):
         raise UserError(f"{Path.cwd()}: DVC takes no braces in a path; rename the folder, or name a study with --study.")
+    _require_keys(study, file)
     with study_lock(Path("build") / study.study):
         display.prepare(SETTING_UP, "looking at the data and the runs")
         with Session(study, display) as session:
@@ -51,6 +55,29 @@ def reproduce(study: Study, file: Path, out: Path, display: Display) -> int:
                 render_report(plan, out)
     tell(display, study, file, out, done=code == 0)
     return code
+
+
+def _require_keys(study: Study, file: Path) -> None:
+    """Raise `UserError` if the file leaves out a key that a stage of the pipeline names: DVC knows no defaults."""
+    stages = read_yaml(PIPELINE.read_text(encoding="utf-8"), str(PIPELINE)).get("stages", {}).values()
+    followed = dict.fromkeys(key for stage in stages for key in stage.get("params", []) if isinstance(key, str))
+    written = read_yaml(file.read_text(encoding="utf-8"), str(file))
+    missing = [f"{key}: {_as_written(study, key)}" for key in followed if not _has(written, key)]
+    if missing:
+        raise UserError(f"{file}: DVC compares keys as they are written, but some are left out; add {'; '.join(missing)}.")
+
+
+def _as_written(study: Study, key: str) -> str:
+    value = study.value_of(key)
+    return "{}" if isinstance(value, dict) else json.dumps(value).replace('"', "")
+
+
+def _has(document: object, key: str) -> bool:
+    for step in key.split("."):
+        if not isinstance(document, Mapping) or step not in document:
+            return False
+        document = document[step]
+    return True
 
 
 def _repro(study: Study, display: Display) -> int:

@@ -27,7 +27,7 @@ def load(file: str | Path) -> Study:
 
     """
     read = read_study(file)
-    return read.require(*(faults(read.study) if read.study is not None else ()))
+    return read.require(*(read.common([faults(study) for study in read.studies]) if read.studies else ()))
 
 
 def check(study: Study, source: str) -> None:

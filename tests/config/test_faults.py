@@ -7,10 +7,9 @@ from typing import get_args
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from m2pt.config import Study, UserError
+from m2pt.config import Study
 from m2pt.config.faults import faults_of
 from m2pt.config.spelling import meant
-from m2pt.config.study_file import parse_study
 from m2pt.config.wanted import fields_of, form_of, words
 
 BASE = {
@@ -211,57 +210,3 @@ def test_words_follow_the_declared_type():
 )
 def test_what_a_word_was_meant_to_be(word, known, expected):
     assert meant(word, known) == expected
-
-
-def lines_of(text):
-    with pytest.raises(UserError) as caught:
-        parse_study(text, "a.yaml")
-    return str(caught.value).splitlines()
-
-
-def test_all_faults_of_a_file_are_told_at_once_by_line():
-    """Those of single values, of values together, of sections together, and of parts: no second start is needed."""
-    text = """study: tiny
-encoders: {mae: {kind: mae}}
-finetune:
-  epoch: 3
-  schedule_by: epoch
-model: {width: 10, heads: 4}
-sweep:
-  target: [image]
-  seeds: [0, 0]
-  auxiliary_encoder: mea
-  methods: [baseline, pathwy]
-parts:
-  - {name: a, set: {finetune.lr: 2}}
-  - {name: b, set: {pathway.x.y: 1}}
-"""
-    first, *rest = lines_of(text)
-    assert first == f"a.yaml: {len(rest)} faults:"
-    assert [line.partition("; ")[0] for line in rest] == [
-        "  a.yaml:4: finetune.epoch: unknown key",
-        "  a.yaml:5: finetune.schedule_by: epoch needs warmup_epochs",
-        "  a.yaml:6: model.width: 10 must be a multiple of heads (4).",
-        "  a.yaml:8: sweep.target: unknown key",
-        "  a.yaml:9: sweep.seeds: must not repeat a value (0 is there twice).",
-        '  a.yaml:11: sweep.methods[1]: "pathwy" is unknown',
-    ]
-    whole = text.replace("schedule_by: epoch", "epochs: 4").replace("width: 10", "width: 12").replace("[0, 0]", "[0]")
-    assert [line.partition("; ")[0] for line in lines_of(whole)[1:]] == [
-        "  a.yaml:4: finetune.epoch: unknown key",
-        "  a.yaml:8: sweep.target: unknown key",
-        "  a.yaml:10: sweep.auxiliary_encoder: there is no encoder named 'mea'",
-        '  a.yaml:11: sweep.methods[1]: "pathwy" is unknown',
-        "  a.yaml:13: parts.a.set.finetune.lr: unknown key",
-        "  a.yaml:14: parts.b.set.pathway.x.y: there is no section 'pathway.x'.",
-    ]
-
-
-def test_a_correction_makes_no_fault_that_the_file_does_not_have():
-    """Without the faulty value, the section would have its default, which does not go with the rest."""
-    sweep = "sweep: {seeds: [0], target_encoder: random, auxiliary_encoder: 3}"
-    text = f"study: t\nencoders: {{}}\nmodel: {{width: many, heads: 12}}\n{sweep}\n"
-    assert [line.partition(": must")[0].strip() for line in lines_of(text)[1:]] == [
-        "a.yaml:3: model.width",
-        "a.yaml:4: sweep.auxiliary_encoder",
-    ]

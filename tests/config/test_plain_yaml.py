@@ -75,7 +75,7 @@ def test_a_scalar_is_what_dvc_reads_or_is_refused_with_its_line(scalar, form):
     try:
         found = read_yaml(text, "params.yaml")
     except UserError as error:
-        assert re.fullmatch(r"params\.yaml:\d+: .*\.", str(error))
+        assert re.match(r"params\.yaml:\d+: .*\.$|params\.yaml: \d+ faults:\n  params\.yaml:\d+: ", str(error))
         return
     assert same(found, by_dvc(text) or found)
     if "e" not in scalar.lower():  # exponents without point or sign are numbers in YAML 1.2 alone
@@ -126,7 +126,7 @@ REFUSED = [
     ("yes", "yes means different things"),
     ("n", "n means different things"),
     ("2026-11-25", '2026-11-25 means different things to readers of YAML 1.1 and 1.2; write .* "2026-11-25" in quotes'),
-    ("!!int '3'", "the tag tag:yaml.org,2002:int changes what its value means"),
+    ("!!int '3'", "the tag !!int changes what its value means"),
     ("!x 3", "the tag !x changes"),
     ("{<<: {a: 1}}", "merge keys"),
     ("{a: 1, a: 2}", "the key 'a' is set twice"),
@@ -141,6 +141,8 @@ REFUSED = [
     ("[&x 1, &x 2]", "the anchor &x is defined twice"),
     ("[a:b]", "a:b has a colon inside brackets"),
     ("-.5", "-.5 means different things"),
+    pytest.param("9" * 5000, "9{20}… has 5000 digits", id="a long number"),
+    pytest.param("0x" + "f" * 5000, "0xf{18}… has 5002 digits", id="a long hexadecimal number"),
     ("2\n---\nc: 2", "a second document begins here"),
 ]
 

@@ -2,9 +2,11 @@
 
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -31,23 +33,44 @@ def _as_anybody() -> None:
             os._exit(77)
 
 
-def run(folder: Path, *arguments: str, code: str = "") -> "subprocess.CompletedProcess[str]":
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW", "DVC", "MPL"))}
-    program = ["-c", code] if code else ["-m", "pipelines", *arguments]
-    return subprocess.run(
-        [sys.executable, *program],
-        cwd=folder,
-        env=variables | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        preexec_fn=_as_anybody if os.geteuid() == 0 else None,
-        capture_output=True,
-        text=True,
-    )
+MOUNTED = (
+    "unshare", "-rm", "sh", "-c",
+    'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && cd "$0" && exec "$@"',
+)  # fmt: skip
+"""Does a command in a folder that is a read-only file system to it; the folder comes first."""
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+@dataclass(frozen=True)
+class Project:
+    """A study in a folder that its commands cannot write to, by the folder's modes or because its file system is read-only."""
+
+    folder: Path
+    is_mounted: bool
+
+    def run(self, *arguments: str, code: str = "") -> "subprocess.CompletedProcess[str]":
+        """A command of m2pt, or a program."""
+        variables = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW", "DVC", "MPL"))
+        }
+        program = ["-c", code] if code else ["-m", "pipelines", *arguments]
+        before = [*MOUNTED, str(self.folder)] if self.is_mounted else []
+        return subprocess.run(
+            [*before, sys.executable, *program],
+            cwd=self.folder,
+            env=variables | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            preexec_fn=_as_anybody if os.geteuid() == 0 and not self.is_mounted else None,
+            capture_output=True,
+            text=True,
+        )
+
+
+@pytest.fixture(params=["modes", "mount"])
+def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """A study with data and complete runs, in which nothing can be written; only `elsewhere` can."""
-    folder = tmp_path / "study"
+    project = Project(tmp_path / "study", request.param == "mount")
+    if project.is_mounted and (shutil.which("unshare") is None or subprocess.run([*MOUNTED, str(tmp_path), "true"]).returncode):
+        pytest.skip("this process can mount nothing")
+    folder = project.folder
     folder.mkdir()
     monkeypatch.chdir(folder)
     Path("params.yaml").write_text(STUDY)
@@ -59,11 +82,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         path.unlink()  # what was remembered, so that it would be written again
     modes = {path: path.stat().st_mode for path in [folder, *folder.rglob("*")]}
     for path, mode in modes.items():
-        path.chmod(mode & ~0o222)
+        path.chmod(mode if project.is_mounted else mode & ~0o222)
     try:
-        if run(folder, code="open('new.txt', 'w')").returncode == 0:
+        if project.run(code="open('new.txt', 'w')").returncode == 0:
             pytest.skip("this process can write in spite of modes, and cannot give that right up")
-        yield folder
+        yield project
     finally:
         for path, mode in modes.items():
             path.chmod(mode)
@@ -73,27 +96,28 @@ def contents(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
 
 
-def test_plan_status_and_report_work_where_nothing_can_be_written(project: Path, tmp_path: Path):
-    before = contents(project)
-    plan = run(project, "plan")
+def test_plan_status_and_report_work_where_nothing_can_be_written(project: Project, tmp_path: Path):
+    before = contents(project.folder)
+    plan = project.run("plan")
     assert (plan.returncode, plan.stderr) == (0, "")
     assert "runs      4 (4 complete)" in plan.stdout
-    status = run(project, "status")
+    status = project.run("status")
     assert (status.returncode, status.stderr) == (0, "")
     assert "small: 4 (4 complete)" in status.stdout
     out = tmp_path / "elsewhere"
-    report = run(project, "report", "--out", str(out))
+    report = project.run("report", "--out", str(out))
     assert (report.returncode, report.stderr) == (0, "")
     assert (out / "index.html").is_file()
     assert "so it is not noted that these results were looked at" in report.stdout
-    assert contents(project) == before
+    assert contents(project.folder) == before
 
 
-def test_what_must_be_written_is_refused_in_one_sentence(project: Path):
-    report = run(project, "report")
+def test_what_must_be_written_is_refused_in_one_sentence(project: Project):
+    report = project.run("report")
     assert report.returncode == 2
     assert report.stderr.startswith("m2pt: reports/")
-    assert "cannot be written (Permission denied)" in report.stderr
+    reason = "Read-only file system" if project.is_mounted else "Permission denied"
+    assert f"cannot be written ({reason})" in report.stderr
     assert len(report.stderr.splitlines()) == 1
 
 

@@ -1,28 +1,16 @@
-"""What MLflow shows of a study's answer, and the models that it loads, read with its own client."""
+"""What MLflow shows of a study's answer, read with its own client."""
 
 import json
 from dataclasses import replace
 from pathlib import Path
 
-import mlflow.pyfunc
-import numpy as np
 import pytest
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
-from m2pt import job
-from m2pt.config import EmbeddedData, FinetuneConfig, PathwayConfig
-from m2pt.data.fingerprints import fingerprint
-from m2pt.modalities.image import embedded
-from m2pt.runs.folder import MERGED, create_run, read_spec
-from m2pt.runs.inputs import JobInputs, read_inputs, write_inputs
-from m2pt.runs.record import FinetuneRecord, read_record
-from m2pt.runs.sample_scores import read_sample_scores
-from m2pt.training.sources import read_split
+from m2pt.runs.folder import MERGED
 from pipelines.reporting import report
 from pipelines.tracking import headline
 from pipelines.tracking.mlflow_columns import VIEW_TAG
-from pipelines.tracking.mlflow_store import tracking_uri
 from pipelines.tracking.mlflow_tracker import MlflowTracker
 from pipelines.tracking.publisher import Publisher
 from pipelines.tracking.sweep import Sweep
@@ -30,7 +18,6 @@ from pipelines.tracking.tracker import SweepEnd
 from tests.analysis import synthetic as studies
 from tests.pipelines import synthetic
 from tests.pipelines.tracking.mlflow_view import STUDY, new_client, new_publisher, run_of
-from tests.specs import run_spec
 
 DECLARED = Sweep(
     STUDY,
@@ -117,51 +104,6 @@ def test_the_columns_of_the_saved_view_are_metrics_that_there_are(project: Path,
     columns = json.loads(view["state"])["selectedColumns"]
     assert set(columns) - known == {"metrics.`0_gain/own_apart`"}  # this study has no such control
     assert columns[0] == "metrics.`0_gain/over_random`"
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real small data."""
-    folder = tmp_path_factory.mktemp("data") / "image"
-    embedded.write(folder, EmbeddedData(pretrain=20, train=40, val=20, test=20))
-    return folder
-
-
-@pytest.mark.parametrize("method", ["random_auxiliary", "baseline"])
-def test_mlflow_loads_the_merged_model_and_predicts_what_the_run_was_scored_by(project: Path, images: Path, method: str) -> None:
-    joins = method != "baseline"
-    spec = run_spec(
-        method=method,
-        auxiliary="random" if joins else "",
-        setting="scratch",
-        finetune=FinetuneConfig(samples=20, epochs=2, batch_size=10, warmup_steps=1),
-        pathway=PathwayConfig() if joins else None,
-        target_weights=None,
-        auxiliary_weights=None,
-        data_sha256=fingerprint(images, images.parent / "cache"),
-    )
-    run_dir = create_run(project / "runs", spec)
-    write_inputs(run_dir, JobInputs(data=str(images), cache=str(images.parent / "cache")))
-    assert job.run(run_dir) is None
-    with new_publisher() as publisher:
-        publisher.publish(spec, run_dir)
-    client = new_client()
-    run = run_of(client, spec)
-    mlflow.set_tracking_uri(tracking_uri())
-    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
-    assert MERGED not in [item.path for item in client.list_artifacts(run.info.run_id)]  # it is in the model, once
-    test = read_split(spec.modality, read_spec(run_dir), "test", read_inputs(run_dir))
-    logits = model.predict(test.x.numpy())
-    assert logits.shape == (20, 10) and logits.dtype == np.float32
-    record = read_record(run_dir, FinetuneRecord)
-    right = logits.argmax(axis=1) == test.y.numpy()
-    assert 100 * right.mean() == pytest.approx(record.test_score)
-    each = read_sample_scores(run_dir, record)
-    assert each is not None and np.array_equal(right, np.asarray(each, dtype=bool))
-    (inputs,), (outputs,) = model.metadata.signature.inputs.inputs, model.metadata.signature.outputs.inputs
-    assert (inputs.shape, outputs.shape) == ((-1, *test.x.shape[1:]), (-1, 10))
-    with pytest.raises(MlflowException, match="shape"):
-        model.predict(test.x.numpy()[:, :, :8])
 
 
 def test_weights_above_the_limit_and_encoders_are_no_models(project: Path) -> None:
