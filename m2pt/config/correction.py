@@ -92,7 +92,9 @@ def _replace(document: dict[str, Any], path: Path, form: Form | None, turn: int)
     around, last = value_at(document, path[:-1]), path[-1]
     if form is None and isinstance(around, dict):
         around.pop(last, None)
-    elif form is not None and (isinstance(around, dict) or (isinstance(around, list) and last in range(len(around)))):
+    elif form is not None and isinstance(around, dict):
+        around[last] = example(form, turn)
+    elif form is not None and isinstance(around, list) and isinstance(last, int) and last < len(around):
         around[last] = example(form, turn)
 
 

@@ -7,14 +7,6 @@ import annotated_types
 from m2pt.config.wanted import Form, fields_of, form_of
 
 _NUMBERS = (1, 3, 4, 64, 0, 2, 97, 0.5)
-_LIMITS = {
-    annotated_types.Gt: lambda value, limit: value > limit.gt,
-    annotated_types.Ge: lambda value, limit: value >= limit.ge,
-    annotated_types.Lt: lambda value, limit: value < limit.lt,
-    annotated_types.Le: lambda value, limit: value <= limit.le,
-    annotated_types.MultipleOf: lambda value, limit: value % limit.multiple_of == 0,
-}
-
 TURNS = len(_NUMBERS)
 """How many turns are needed to see all examples of a number; further ones are the first again."""
 
@@ -74,6 +66,19 @@ def _least(form: Form) -> int:
 
 
 def _is_within(value: float, form: Form) -> bool:
-    is_right_kind = form.kind is float or isinstance(value, int)
-    bounds = (holds(value, limit) for limit in form.limits for kind, holds in _LIMITS.items() if isinstance(limit, kind))
-    return is_right_kind and all(bounds)
+    return (form.kind is float or isinstance(value, int)) and all(_keeps(value, limit) for limit in form.limits)
+
+
+def _keeps(value: Any, limit: object) -> bool:
+    match limit:
+        case annotated_types.Gt(gt=bound):
+            return bool(value > bound)
+        case annotated_types.Ge(ge=bound):
+            return bool(value >= bound)
+        case annotated_types.Lt(lt=bound):
+            return bool(value < bound)
+        case annotated_types.Le(le=bound):
+            return bool(value <= bound)
+        case annotated_types.MultipleOf(multiple_of=unit):
+            return bool(value % unit == 0)
+    return True

@@ -7,7 +7,7 @@ result follows the core schema of YAML 1.2, and whatever the two could read diff
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,30 +84,28 @@ def examine(text: str) -> Document:
     if (deep := yaml_syntax.too_deep(text)) is not None:
         return Document(None, {}, (*odd, deep))
     text = _ODD.sub("", text)
-    error = yaml_syntax.error_of(text)
-    broken = [] if error is None else [section for section in yaml_syntax.sections(text) if section.error is not None]
-    faults = [*odd, *(section.error for section in broken if section.error is not None)]
-    if error is not None:
-        text = yaml_syntax.without(text, broken, f'"{_ESCAPED}"')
-        if not broken or yaml_syntax.error_of(text) is not None:
-            return Document(None, {}, tuple(faults if broken else [*odd, error]))
-    return _examined(text, faults, {(section.key,) for section in broken})
+    try:
+        return _examined(text, odd)
+    except yaml_syntax.ERRORS as error:
+        broken = {section: fault for section in yaml_syntax.sections(text) if (fault := section.error) is not None}
+        faults = [*odd, *(broken.values() or [yaml_syntax.fault_of(error)])]
+    try:
+        return _examined(yaml_syntax.without(text, broken, f'"{_ESCAPED}"'), faults, {(section.key,) for section in broken})
+    except yaml_syntax.ERRORS:
+        return Document(None, {}, tuple(faults))
 
 
-def _examined(text: str, faults: list[Fault], unread: set[tuple[str | int, ...]]) -> Document:
-    """The document of a text that is YAML."""
+def _examined(text: str, faults: list[Fault], unread: Collection[tuple[str | int, ...]] = ()) -> Document:
+    """The document of a text that is YAML; raises `yaml_syntax.ERRORS` if it is not."""
     changed = list(_what_changes_meanings(text))
     if any(fault.hides for fault in changed):
         return Document(None, {}, (*faults, *(each.fault for each in changed)))
-    try:
-        first, second = yaml_syntax.composed(text)
-    except yaml_syntax.ERRORS as error:
-        return Document(None, {}, (*faults, *(each.fault for each in changed), yaml_syntax.fault_of(error)))
+    first, second = yaml_syntax.composed(text)
     if first is None or second is None:  # an empty file
         return Document(None, {}, tuple(faults))
     reader = _Reader({(fault.line, fault.column): fault for fault in changed})
     value = reader.value(first, second, (), ())
-    return Document(value, reader.lines, tuple(dict.fromkeys([*faults, *reader.faults])), frozenset(unread | reader.unread))
+    return Document(value, reader.lines, tuple(dict.fromkeys([*faults, *reader.faults])), frozenset({*unread, *reader.unread}))
 
 
 def _odd_characters(text: str) -> Iterator[Fault]:

@@ -174,10 +174,8 @@ def _told_of(meaning: _Meaning, document: Document) -> list[str]:
 
 def _says_which_runs(meaning: _Meaning, document: Document) -> bool:
     """Whether the runs of the file are those of this study, so that they can be looked at."""
-    study, together = meaning.study, [*meaning.inner, *meaning.crossing]
-    if study is None or any(path[0] in _GRID for path in [*(guess.path for guess in meaning.guesses), *document.unread]):
-        return False
-    return not together or not (study.parts or study.search or any(_is_about(fault, _GRID) for fault in together))
+    unknown = [*(guess.path for guess in meaning.guesses), *document.unread]
+    return not meaning.inner and not meaning.crossing and not any(path[0] in _GRID for path in unknown)
 
 
 def _common(faults: Iterable[Sequence[str]], unsure: Collection[str]) -> list[str]:

@@ -4,7 +4,7 @@ A reader of YAML stops at its first error. An error in one section says nothing 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ _WORDS = (
     (r"expected ',' or '\]'", "the list that [ opens here is not closed, or a comma is missing in it; close it with ]"),
     (r"expected ',' or '\}'", "the section that {{ opens here is not closed, or a comma is missing in it; close it with }}"),
     (r"expected <block end>|<document start>", f"this does not go with the lines before it; {_COLUMNS}"),
+    (r"node content, but found '<stream end>'", "a bracket is opened and never closed; close it"),
     (r"expected the node content", "a value is missing before this, or a bracket or a comma is too many"),
     (r"found undefined alias '?(?P<what>[^']+)'?", "no anchor &{what} comes before *{what}; write the value out, or in quotes"),
     (r"(anchor|alias)", "& and * begin names of values that are used twice; put a text that begins so in quotes"),
@@ -61,7 +62,7 @@ class Section:
     @property
     def error(self) -> Fault | None:
         """What keeps it from being YAML by itself."""
-        return error_of("\n" * self.line + "\n".join(self.lines) + "\n")
+        return error_of("\n" * self.line + "\n".join(self.lines))
 
 
 def error_of(text: str) -> Fault | None:
@@ -115,7 +116,7 @@ def sections(text: str) -> Iterator[Section]:
         yield Section(key, first, tuple(held))
 
 
-def without(text: str, broken: list[Section], placeholder: str) -> str:
+def without(text: str, broken: Iterable[Section], placeholder: str) -> str:
     """The text with a placeholder as the value of each broken section, and all other lines where they were."""
     lines = text.splitlines()
     for section in broken:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from m2pt.config import Study, UserError
-from m2pt.config.plain_yaml import read_yaml
+from m2pt.config.plain_yaml import examine
 from m2pt.runs.folder import RunState
 from pipelines.commands.outcome import tell
 from pipelines.execution import dvc
@@ -59,9 +59,10 @@ def reproduce(study: Study, file: Path, out: Path, display: Display) -> int:
 
 def _require_keys(study: Study, file: Path) -> None:
     """Raise `UserError` if the file leaves out a key that a stage of the pipeline names: DVC knows no defaults."""
-    stages = read_yaml(PIPELINE.read_text(encoding="utf-8"), str(PIPELINE)).get("stages", {}).values()
-    followed = dict.fromkeys(key for stage in stages for key in stage.get("params", []) if isinstance(key, str))
-    written = read_yaml(file.read_text(encoding="utf-8"), str(file))
+    pipeline = examine(PIPELINE.read_text(encoding="utf-8")).value  # what is wrong with it, DVC says
+    stages = pipeline["stages"].values() if isinstance(pipeline, dict) and isinstance(pipeline.get("stages"), dict) else ()
+    followed = dict.fromkeys(key for stage in stages for key in stage.get("params", ()) if isinstance(key, str))
+    written = examine(file.read_text(encoding="utf-8")).value
     missing = [f"{key}: {_as_written(study, key)}" for key in followed if not _has(written, key)]
     if missing:
         raise UserError(f"{file}: DVC compares keys as they are written, but some are left out; add {'; '.join(missing)}.")

@@ -34,7 +34,7 @@ def _as_anybody() -> None:
 
 
 MOUNTED = (
-    "unshare", "-rm", "sh", "-c",
+    "unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-c",
     'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && cd "$0" && exec "$@"',
 )  # fmt: skip
 """Does a command in a folder that is a read-only file system to it; the folder comes first."""

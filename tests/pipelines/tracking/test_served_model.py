@@ -110,7 +110,7 @@ def test_a_loaded_model_gives_the_logits_of_the_trained_one(
 
     (inputs,), (outputs,) = loaded.metadata.signature.inputs.inputs, loaded.metadata.signature.outputs.inputs
     assert (inputs.shape, outputs.shape) == ((-1, *test.x.shape[1:]), (-1, 10))
-    wrong = test.x.numpy()[:, :, :8]
+    wrong = test.x.numpy()[..., :2]
     with pytest.raises(MlflowException) as caught:
         loaded.predict(wrong)
     assert f"Shape of input {wrong.shape} does not match expected shape {inputs.shape}" in str(caught.value)
