@@ -26,8 +26,8 @@ _DEEPEST = 50
 _COLUMNS = "begin the keys of a section in one column, and put a text with colons, quotes or brackets in quotes as a whole"
 
 _WORDS = (
-    (r"found character '\\t'", "a tab stands where only spaces may; use spaces"),
-    (r"found character (?P<what>.+) that cannot start", "no value begins with {what}; put it in quotes"),
+    (r"character '\\t'", "a tab stands where only spaces may; use spaces"),
+    (r"character (?P<what>.+) that cannot start", "no value begins with {what}; put it in quotes"),
     (r"could not find expected ':'", "a line has no colon after its key; write KEY: VALUE"),
     (r"sequence entries are not allowed", "no list begins here; begin each entry (- VALUE) on a line of its own below the key"),
     (r"mapping keys are not allowed", "no key begins with a question mark; write KEY: VALUE"),
@@ -39,7 +39,7 @@ _WORDS = (
     (r"expected <block end>|<document start>", f"this does not go with the lines before it; {_COLUMNS}"),
     (r"node content, but found '<stream end>'", "a bracket is opened and never closed; close it"),
     (r"expected the node content", "a value is missing before this, or a bracket or a comma is too many"),
-    (r"found undefined alias '?(?P<what>[^']+)'?", "no anchor &{what} comes before *{what}; write the value out, or in quotes"),
+    (r"undefined alias '?(?P<what>[^']+)'?", "no anchor &{what} comes before *{what}; write the value out, or in quotes"),
     (r"(anchor|alias)", "& and * begin names of values that are used twice; put a text that begins so in quotes"),
     (r"block scalar|indentation indicator|follow up line", "| and > begin a text of several lines; put other values in quotes"),
     (r"tag|URI", "! begins the name of a type; put a text that begins so in quotes"),
@@ -95,9 +95,9 @@ def fault_of(error: Exception) -> Fault:
     context = str(getattr(error, "context", None) or "") if isinstance(error, MarkedYAMLError | yaml.MarkedYAMLError) else ""
     mark = opened if opened is not None and any(words in problem for words in _OPENED) else place
     for pattern, words in _WORDS:
-        found = re.search(pattern, problem) or re.search(pattern, context)
-        if found:
-            sentence = words.format(**{name: value.strip("'\"") for name, value in found.groupdict().items()})
+        match = re.search(pattern, problem) or re.search(pattern, context)
+        if match:
+            sentence = words.format(**{name: value.strip("'\"") for name, value in match.groupdict().items()})
             return Fault(None if mark is None else mark.line + 1, f"is not valid YAML: {sentence}")
     return Fault(None if mark is None else mark.line + 1, "is not valid YAML from here on; compare it with a file that is")
 
