@@ -224,12 +224,12 @@ def _starred(table: Table) -> Iterator[Difference]:
 
 
 def _lacking(summary: Summary) -> set[tuple[str, Place]]:
-    """The numbers whose two sides lack different shares of their planned runs."""
+    """The numbers whose two sides lack different shares of their planned runs; with no pair of runs left there is no number."""
     titles = {"random": "Gain over random weights", "baseline": "Gain over no auxiliary"}
     lacking = set()
     for item in summary.comparisons:
         shares = [len(cell.complete) / len(cell.runs) for cell in (item.cell, item.reference)]
-        if shares[0] != shares[1]:
+        if shares[0] != shares[1] and item.estimate.mean is not None:
             lacking.add((titles[item.against], Place(item.target, item.cell.method, item.auxiliary)))
     return lacking
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.analysis.numbers import families
-from m2pt.analysis.numbers.averages import balanced, measured
+from m2pt.analysis.numbers.averages import mean_over, measured
 from m2pt.analysis.numbers.cells import Cell, Condition
 from m2pt.analysis.numbers.comparisons import Against, Compared
 from m2pt.analysis.numbers.draws import Draw
@@ -198,9 +198,8 @@ def _of_target(condition: Condition, target: str, members: Sequence[Compared], r
     made, kept = [], set[int]()
     for name, of_random in random.items():
         gains = [differences(pair.get(name, {}), of_random) for pair in pairs]
-        change = balanced(gains)
         kept |= set(measured(gains))
-        made.append(TargetChange(name, over_seeds(of_random), over_seeds(change, steps[name])))
+        made.append(TargetChange(name, over_seeds(of_random), mean_over(gains, steps[name])))
     known = [item for item in made if item.change.mean is not None]
     dropped = tuple(item.name for item in made if item.change.mean is None) if kept else ()
     lacking = tuple(member.cell.auxiliary for place, member in enumerate(members) if place not in kept)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from m2pt.analysis.numbers import families, unequal
-from m2pt.analysis.numbers.averages import balanced
+from m2pt.analysis.numbers.averages import mean_over
 from m2pt.analysis.numbers.cells import CONTROLS, MEASURES, Cell, CellKey, Condition, Role, by_condition, in_order, rank, step_of
-from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, over_seeds
+from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences
 from m2pt.analysis.numbers.unequal import ALL_THERE, Missing
 from m2pt.config import RANDOM, MethodName, refuses_unknown
 from m2pt.methods import METHODS
@@ -213,7 +213,7 @@ def average(comparisons: Sequence[Comparison]) -> Estimate:
     if len({item.cell.metric for item in comparisons}) > 1:
         return Estimate(0)
     step = step_of([cell for item in comparisons for cell in (item.cell, item.reference)])
-    return over_seeds(balanced([item.differences for item in comparisons]), step)
+    return mean_over([item.differences for item in comparisons], step)
 
 
 def _summary(condition: Condition, members: Sequence[Cell]) -> Summary:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from m2pt.analysis.numbers.averages import balanced, measured
+from m2pt.analysis.numbers.averages import balanced, freedom, mean_over, measured
 from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, by_target, step_of
 from m2pt.analysis.numbers.changes import ENCODER, Change
 from m2pt.analysis.numbers.draws import Draw
@@ -29,10 +29,14 @@ def paired(cells: Iterable[Cell], partner: Partner) -> list[tuple[Cell, Cell]]:
 
 def gains(pairs: Pairs, of: Callable[[Cell], BySeed] = lambda cell: cell.test) -> dict[str, dict[Draw, float | None]]:
     """By target and seed: how far cells are above their partners (by default in test score), averaged over auxiliaries."""
+    return {target: balanced(values) for target, values in _differences(pairs, of).items()}
+
+
+def _differences(pairs: Pairs, of: Callable[[Cell], BySeed] = lambda cell: cell.test) -> dict[str, list[BySeed]]:
     targets: dict[str, list[BySeed]] = {}
     for cell, other in pairs:
         targets.setdefault(cell.target, []).append(differences(of(cell), of(other)))
-    return {target: balanced(values) for target, values in targets.items()}
+    return targets
 
 
 def mean_gain(pairs: Pairs) -> Estimate:
@@ -41,17 +45,18 @@ def mean_gain(pairs: Pairs) -> Estimate:
     No result where the targets have several metrics (points of accuracy and points of mAP have no mean), or where a target has
     too few seeds to count (`m2pt.analysis.numbers.averages.measured`).
     """
-    values = list(gains(pairs).values())
+    groups = list(_differences(pairs).values())
+    values = [balanced(members) for members in groups]
     if len({cell.metric for cell, _ in pairs}) > 1:
         return NOTHING
     if values and len(measured(values)) < len(values):
         return Estimate(0, len(set[Draw]().union(*values)))
-    return over_seeds(balanced(values), step_of([cell for pair in pairs for cell in pair]))
+    return over_seeds(balanced(values), step_of([cell for pair in pairs for cell in pair]), freedom(groups))
 
 
 def scores(cells: Iterable[Cell]) -> dict[str, Estimate]:
     """The mean test score by target, averaged over auxiliaries, with its interval over seeds."""
-    return {target: over_seeds(balanced([cell.test for cell in mine])) for target, mine in by_target(cells).items()}
+    return {target: mean_over([cell.test for cell in mine]) for target, mine in by_target(cells).items()}
 
 
 def joined(cells: Sequence[Cell]) -> Cell:

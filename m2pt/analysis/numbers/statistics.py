@@ -15,6 +15,7 @@ seeds that differ by one sample would show a difference of half a sample. So the
 A missing score is never replaced by a number: a draw without both scores is dropped from a paired difference, and counted.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -41,7 +42,7 @@ class Component(NamedTuple):
     """One part of the variance of a mean, as estimated from a sum of squares, and the degrees of freedom of that."""
 
     variance: float
-    freedom: int
+    freedom: float
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Estimate:
     @property
     def units(self) -> int:
         """How many independent numbers the interval counts: draws, replicates, or in a crossed layout the fewer of the two."""
-        return min((component.freedom for component in self.components), default=self.n - 1) + 1
+        return math.floor(min((component.freedom for component in self.components), default=self.n - 1) + 1)
 
     def half_width_at(self, confidence: float) -> float | None:
         """The half-width of the interval at another confidence, such as 0.9; None without an interval."""
@@ -117,10 +118,13 @@ def estimate(values: Sequence[float], planned: int | None = None) -> Estimate:
     return _of_units(values, len(values), len(values) if planned is None else planned)
 
 
-def _of_units(units: Sequence[float], n: int, planned: int, replicates: int = 1, step: float = 0.0) -> Estimate:
+def _of_units(
+    units: Sequence[float], n: int, planned: int, replicates: int = 1, step: float = 0.0, freedom: float | None = None
+) -> Estimate:
     """The mean of independent numbers, which were made from `n` draws, with its t interval.
 
-    `step` is what the numbers move in; where each is the mean of several draws, they move in less.
+    `step` is what the numbers move in; where each is the mean of several draws, they move in less. `freedom` is that of their
+    variance, if it is not one less than their number.
     """
     if len(units) == 0:
         return Estimate(0, planned)
@@ -129,7 +133,7 @@ def _of_units(units: Sequence[float], n: int, planned: int, replicates: int = 1,
     if spread <= _NO_SPREAD:
         return Estimate(n, planned - n, mean, replicates=replicates, lack="" if len(units) > 1 else ONE_REPLICATE)
     spread = max(spread, step * float(np.sqrt(len(units) / n)))
-    return _with_interval(n, planned, mean, replicates, (Component(spread**2 / len(units), len(units) - 1),))
+    return _with_interval(n, planned, mean, replicates, (Component(spread**2 / len(units), freedom or len(units) - 1),))
 
 
 def _with_interval(n: int, planned: int, mean: float, replicates: int, components: tuple[Component, ...]) -> Estimate:
@@ -180,7 +184,7 @@ def _p_value(mean: float, components: Sequence[Component]) -> float:
     return float(optimize.brentq(lambda p: _reach(components, p / 2) - abs(mean), low, high, xtol=1e-12 * high))
 
 
-def t_quantile(freedom: int, confidence: float = (1 + CONFIDENCE) / 2) -> float:
+def t_quantile(freedom: float, confidence: float = (1 + CONFIDENCE) / 2) -> float:
     """The quantile of Student's t distribution; by default what a two-sided 95 % interval reaches, in standard errors."""
     return float(special.stdtrit(freedom, confidence))
 
@@ -199,19 +203,21 @@ def averaged(values: Collection[BySeed], add: Callable[[Iterable[float]], float]
     return {draw: _mean([item.get(draw) for item in values], add) for draw in in_order(set[Draw]().union(*values))}
 
 
-def over_seeds(values: BySeed, step: float = 0.0) -> Estimate:
+def over_seeds(values: BySeed, step: float = 0.0, freedom: float | None = None) -> Estimate:
     """The mean over draws with its interval, by the layout of the draws; one without a value counts as dropped.
 
     Args:
         values: a number of each draw.
         step: what the numbers move in, such as the points of one test sample; a spread below it counts as this much.
+        freedom: the degrees of freedom of the variance between draws, where they are fewer than draws less one because draws do
+            not count alike (`m2pt.analysis.numbers.averages.freedom`); a crossed layout has its own.
 
     """
     known = {draw: value for draw, value in values.items() if value is not None}
     if layout(values) == "crossed":
         return _crossed(known, len(values), step)
     replicates = {draw.encoders for draw in known} - {None}
-    return _of_units(units(values), len(known), len(values), max(1, len(replicates)), step)
+    return _of_units(units(values), len(known), len(values), max(1, len(replicates)), step, freedom)
 
 
 def units(values: BySeed) -> list[float]:

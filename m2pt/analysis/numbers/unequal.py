@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from m2pt.analysis.numbers.averages import balanced
+from m2pt.analysis.numbers.averages import mean_over
 from m2pt.analysis.numbers.cells import Cell
 from m2pt.analysis.numbers.rules import FIXED, Rule
-from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences, over_seeds
+from m2pt.analysis.numbers.statistics import BySeed, Estimate, differences
 
 PLAUSIBLE = 0.2
 """Shares differ by more than chance where Fisher's exact test is below this: lenient, as few runs show little."""
@@ -76,7 +76,7 @@ def ranges(cells: Sequence[Cell]) -> dict[str, tuple[float, float]]:
 
 def worst_case(pairs: Sequence[tuple[Cell, Cell]], sign: int, within: Ranges) -> Estimate:
     """The mean difference of some comparisons if every run that one side alone lacks had scored against `sign`."""
-    return over_seeds(balanced([_worst(cell, other, sign, within[cell.target]) for cell, other in pairs]))
+    return mean_over([_worst(cell, other, sign, within[cell.target]) for cell, other in pairs])
 
 
 def guarded(

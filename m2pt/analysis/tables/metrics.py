@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from m2pt.analysis.numbers.averages import balanced
+from m2pt.analysis.numbers.averages import mean_over
 from m2pt.analysis.numbers.cells import Cell, Condition, Role, step_of
 from m2pt.analysis.numbers.claims import Claims
 from m2pt.analysis.numbers.comparisons import REFERENCES, Against, Comparison, Summary
@@ -72,13 +72,13 @@ def _averages(summary: Summary, scores: Scores, rule: Rule) -> dict[str, float]:
             if name == GAIN:
                 values[f"{HALF_WIDTH}{ending}"] = value.half_width
         baselines = [cell for cell in summary.cells if (cell.role, cell.metric) == ("baseline", metric)]
-        values[f"baseline{ending}"] = over_seeds(balanced([scores(cell) for cell in baselines])).mean
+        values[f"baseline{ending}"] = mean_over([scores(cell) for cell in baselines]).mean
     return {name: round(value, _DIGITS) for name, value in values.items() if value is not None}
 
 
 def _average(comparisons: Sequence[Comparison], scores: Scores) -> Estimate:
     step = step_of([cell for item in comparisons for cell in (item.cell, item.reference)])
-    return over_seeds(balanced([_gain(item, scores) for item in comparisons]), step)
+    return mean_over([_gain(item, scores) for item in comparisons], step)
 
 
 def gains(summaries: Iterable[Summary]) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _over_pairs(summary: Summary, against: Against, scores: Scores) -> Estimate:
     pairs = summary.select(against, "pair")
     if len({item.cell.metric for item in pairs}) > 1:
         return Estimate(0)
-    return over_seeds(balanced([_gain(item, scores) for item in pairs]))
+    return mean_over([_gain(item, scores) for item in pairs])
 
 
 def _gain(item: Comparison, scores: Scores) -> BySeed:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from m2pt.analysis.numbers.averages import mean_over
 from m2pt.analysis.numbers.cells import cells
 from m2pt.analysis.numbers.claims import Claim, Claims, claims
 from m2pt.analysis.numbers.comparisons import summaries
@@ -29,6 +30,16 @@ def test_draws_that_share_encoders_have_no_sequential_interval():
     assert "draws share encoders, no interval" in judged.note
     own = over_seeds({Draw(seed, seed): float(seed) for seed in range(4)})
     assert Rule(planned=4).judged(own).half_width > own.half_width
+
+
+def test_a_sequential_design_counts_no_more_draws_than_degrees_of_freedom_allow():
+    rng = np.random.default_rng(0)
+    pairs = [{Draw(seed): float(rng.normal()) if seed < count else None for seed in range(12)} for count in (12, 8, 8)]
+    item = mean_over(pairs)
+    (component,) = item.components
+    judged = Rule(planned=12).judged(item)
+    assert judged.n == int(component.freedom) + 1 < 12
+    assert judged.half_width == pytest.approx(critical(judged.n, 0.05, 12) * component.variance**0.5)
 
 
 def every(known: Claims) -> list[Claim]:
