@@ -27,19 +27,20 @@ class Rule:
         """A mean with the interval and the p-value of the design, from those of a fixed one.
 
         A sequential design has no interval for so few draws that none of their t statistics could show anything, nor for draws
-        that share replicates: a seed that is added to a replicate changes a number that was seen before. Where runs are missing, it
-        counts no more draws than the mean has degrees of freedom for.
+        that share replicates: a seed that is added to a replicate changes a number that was seen before. Where runs are missing,
+        it counts no more draws than the mean has degrees of freedom for.
         """
         if self.planned is None or item.mean is None or item.half_width is None:
             return item
         if len(item.components) != 1 or 1 < item.replicates < item.n:
             return replace(item, half_width=None, p_value=None, components=(), lack=SHARED)
-        item = replace(item, n=item.units, dropped=item.dropped + item.n - item.units)
-        error, reach = math.sqrt(item.components[0].variance), sequential.critical(item.n, 1 - CONFIDENCE, self.planned)
+        error, n = math.sqrt(item.components[0].variance), item.units
+        reach = sequential.critical(n, 1 - CONFIDENCE, self.planned)
         if math.isinf(reach):
             return replace(item, half_width=None, p_value=None, components=(), lack=TOO_FEW)
-        p = sequential.p_value(item.mean / error, item.n, self.planned)
-        return replace(item, half_width=reach * error, p_value=p, components=())
+        p = sequential.p_value(item.mean / error, n, self.planned)
+        dropped = item.dropped + item.n - n
+        return replace(item, n=n, dropped=dropped, half_width=reach * error, p_value=p, components=())
 
     def half_width(self, judged: Estimate, level: float) -> float | None:
         """The half-width of the interval of a mean that was `judged`, at another level; None where there is none."""
