@@ -182,8 +182,8 @@ class Study(Frozen):
     def _replicates_that_do_not_fit(self) -> Iterator[str]:
         first = None
         for name, source in self.encoders.items():
-            if not isinstance(source, TrainedSource):
-                continue
+            if not isinstance(source, TrainedSource) or (source.seeds is not None and len(source.seeds) < 2):
+                continue  # fewer seeds are a fault by themselves, and no number that others would need
             start = self.encoders.get(source.start) if isinstance(source, LabelsSource) else None
             if source.seeds is None and isinstance(start, MaeSource) and start.seeds is not None:
                 yield (

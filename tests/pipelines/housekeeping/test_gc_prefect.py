@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipelines.__main__ import main
 
 ROOT = Path(__file__).parents[3]
@@ -69,6 +71,7 @@ def in_process(code: str) -> str:
     return done.stdout
 
 
+@pytest.mark.patient
 def test_the_history_of_flows_goes_and_what_a_person_made_stays(project: Path, monkeypatch, capsys):
     printed = in_process(FILL)
     assert ".prefect: stays: a Prefect server uses it" in printed

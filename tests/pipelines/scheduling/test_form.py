@@ -37,6 +37,7 @@ def artifacts(prefect: Prefect, flow_run: UUID) -> dict[str, Artifact]:
     return {str(artifact.key): artifact for artifact in found}
 
 
+@pytest.mark.patient
 def test_a_form_chooses_and_is_refused_in_our_words(prefect: Prefect, project: Path):
     with receiver() as (address, received), prefect.client() as client:
         serve = ("pipelines", "serve", "--every", "86400", "--study", "formed.yaml")

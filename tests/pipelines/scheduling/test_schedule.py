@@ -92,6 +92,7 @@ def processes_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
+@pytest.mark.patient
 @pytest.mark.timeout(1500)
 def test_a_schedule_fires_leaves_records_and_never_runs_twice_at_once(project: Path, variables: dict[str, str]):
     home = Path(variables["PREFECT_HOME"])
