@@ -15,7 +15,6 @@ from m2pt.analysis.numbers.power import (
     effect_bound,
     seeds_needed,
     spread_bound,
-    spread_of,
     t_critical,
 )
 from m2pt.analysis.numbers.questions import answers, asked
@@ -89,10 +88,10 @@ def _sequential(planned: int) -> Critical:
 
 def _need(shown: Estimate, value: Estimate, interest: float, level: float, critical: Critical = t_critical) -> str:
     """What is said of a mean difference that is tested at this level; `value` has the t interval of the one that is `shown`."""
-    if value.mean is None or value.half_width is None:
+    spread = value.spread
+    if value.mean is None or spread is None:
         return f"{difference(shown)}; more needs at least two complete seeds"
-    n, spread = value.units, spread_of(value.half_width, value.units)
-    bound = spread_bound(spread, n)
+    n, bound = value.units, spread_bound(spread, value.units)
     can, count = (
         detectable(bound, n, level=level, critical=critical),
         seeds_needed(interest, bound, level=level, critical=critical),

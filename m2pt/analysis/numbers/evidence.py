@@ -16,7 +16,7 @@ from m2pt.analysis.numbers.comparisons import Against, Comparison, Summary
 from m2pt.analysis.numbers.draws import Draw, in_order
 from m2pt.analysis.numbers.families import SIGNIFICANT
 from m2pt.analysis.numbers.pooling import Pooled
-from m2pt.analysis.numbers.power import detectable, effect_bound, seeds_needed, smallest_margin, spread_bound, spread_of
+from m2pt.analysis.numbers.power import detectable, effect_bound, seeds_needed, smallest_margin, spread_bound
 from m2pt.analysis.numbers.statistics import BySeed, Estimate, over_seeds, units
 from m2pt.config import refuses_unknown
 
@@ -68,8 +68,7 @@ class Sureness:
 
     @property
     def _spread(self) -> float | None:
-        item = self.comparison.estimate
-        return None if item.mean is None or item.half_width is None else spread_of(item.half_width, item.units)
+        return self.comparison.estimate.spread
 
     @property
     def _bound(self) -> float | None:

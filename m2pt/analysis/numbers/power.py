@@ -124,8 +124,3 @@ def smallest_margin(item: Estimate) -> float | None:
     """
     half_width = item.half_width_at(2 * CONFIDENCE - 1)
     return None if item.mean is None or half_width is None else abs(item.mean) + half_width
-
-
-def spread_of(half_width: float, n: int) -> float:
-    """The standard deviation of the differences whose t interval has this half-width."""
-    return half_width * math.sqrt(n) / t_quantile(n - 1)

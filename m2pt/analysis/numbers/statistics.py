@@ -87,9 +87,19 @@ class Estimate:
         return self.replicates > 1
 
     @property
+    def freedom(self) -> float:
+        """The degrees of freedom of the interval; in a crossed layout the fewer of the two."""
+        return min((component.freedom for component in self.components), default=self.n - 1)
+
+    @property
     def units(self) -> int:
         """How many independent numbers the interval counts: draws, replicates, or in a crossed layout the fewer of the two."""
-        return math.floor(min((component.freedom for component in self.components), default=self.n - 1) + 1)
+        return math.floor(self.freedom) + 1
+
+    @property
+    def spread(self) -> float | None:
+        """The standard deviation of the numbers whose t interval this is; None without an interval."""
+        return None if self.half_width is None else self.half_width * math.sqrt(self.freedom + 1) / t_quantile(self.freedom)
 
     def half_width_at(self, confidence: float) -> float | None:
         """The half-width of the interval at another confidence, such as 0.9; None without an interval."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.power import (
     detectable,
     effect_bound,
@@ -11,9 +12,8 @@ from m2pt.analysis.numbers.power import (
     seeds_needed,
     smallest_margin,
     spread_bound,
-    spread_of,
 )
-from m2pt.analysis.numbers.statistics import estimate
+from m2pt.analysis.numbers.statistics import estimate, over_seeds
 from tests.analysis.oracles import equivalence
 
 
@@ -122,4 +122,8 @@ def test_the_smallest_margin_is_where_equivalence_is_just_shown(values: list[flo
 
 def test_the_spread_comes_back_from_the_interval():
     values = [1.0, 2.5, 0.5, 3.0]
-    assert spread_of(estimate(values).half_width, 4) == pytest.approx(np.std(values, ddof=1))
+    assert estimate(values).spread == pytest.approx(np.std(values, ddof=1))
+    unequal = over_seeds({Draw(seed): value for seed, value in enumerate(values)}, freedom=2.5)
+    error = np.std(values, ddof=1) / 2
+    assert unequal.half_width == pytest.approx(stats.t.ppf(0.975, 2.5) * error)
+    assert unequal.spread == pytest.approx(error * np.sqrt(3.5))  # of as many numbers as the degrees of freedom stand for
