@@ -105,6 +105,9 @@ def _tag_fault(fault: ErrorDetails, spot: Spot, form: Form) -> str:
     if not isinstance(value, dict):
         return f"{spot.key}: must be {words(form)} (got {_shown(value)})"
     if tag not in value:
+        known_keys = {key for member in (form, *form.members) if member.is_model for key in fields_of(member)}
+        if misspelt := next((key for key in value if key not in known_keys and meant(key, [tag])), None):
+            return f"{spot.key}.{misspelt}: unknown key; did you mean {tag}?"
         return f"{spot.key}.{tag}: is missing; give one of {known}"
     return f"{spot.key}.{tag}: must be one of {known} (got {_shown(value[tag])}){suggestion(value[tag], tags)}"
 
@@ -112,5 +115,6 @@ def _tag_fault(fault: ErrorDetails, spot: Spot, form: Form) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
-    text = json.dumps(value, default=str)
+    written = json.dumps(value, default=str, ensure_ascii=False)
+    text = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in written)
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

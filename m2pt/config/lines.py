@@ -56,10 +56,11 @@ def _step(text: str, value: Any) -> tuple[str | int | None, str]:
         number = re.match(r"\[(\d+)\]", text)
         if number and int(number.group(1)) < len(value):
             return int(number.group(1)), text[number.end() :]
-        names = {item["name"]: index for index, item in enumerate(value) if isinstance(item, dict) and "name" in item}
-        for name, index in names.items():
+        named = [(item.get("name"), index) for index, item in enumerate(value) if isinstance(item, dict)]
+        names = [(name, index) for name, index in named if isinstance(name, str) and name]
+        for name, index in sorted(names, key=lambda each: (len(each[0]), each[1]), reverse=True):  # a name may have dots, too
             if text.startswith((f"{name}:", f"{name}.")):
-                return index, text[len(str(name)) :]
+                return index, text[len(name) :]
     return None, text
 
 

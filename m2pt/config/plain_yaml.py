@@ -203,6 +203,10 @@ class _Reader:
         key = self._value(node, other, inside, ("a key",))
         if not isinstance(key, str):
             raise _FaultError(line, f"the key {node.value} is not a string; write it in quotes")
+        if not key.strip(" ."):
+            raise _FaultError(line, f"the key {key!r} is not a name; give it one, or remove it")
+        if hidden := next((character for character in key if not character.isprintable()), ""):
+            raise _FaultError(line, f"the key {key!r} contains the character U+{ord(hidden):04X}, which is not seen; remove it")
         return key
 
 

@@ -25,8 +25,8 @@ from m2pt.analysis.tables.headline import difference, signed
 _INTRODUCTION = (
     "Each pair is a sample of fine-tuning seeds of its target; seeds of different targets are never pooled into one sample. "
     "For all targets together there are two questions: what further seeds of *these* targets would give, and what further "
-    "targets *like these* would give. The second needs many targets, so with few its interval is wide. All of this describes: "
-    "intervals are 95 % intervals and margins hold with 95 %, each by itself{}; [the terms](#reading) are explained below."
+    "targets *like these* would give. The second needs many targets, so with few its interval is wide. All of this "
+    "describes: intervals are 95 % intervals and margins hold with 95 %, each by itself{}. [What the terms mean](#reading)."
 )
 _CLAIMS = ", and the claims are [at the top](#findings)"
 _NO_RATES = ", for seeds that are chosen before results are seen, which these were not"

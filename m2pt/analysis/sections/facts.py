@@ -15,6 +15,7 @@ from m2pt.analysis.numbers.cells import MEASURES, Condition
 from m2pt.analysis.numbers.claims import Claims, claims
 from m2pt.analysis.numbers.comparisons import Compared, Summary, compared
 from m2pt.analysis.numbers.contrasts import Ablations
+from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.questions import asked
 from m2pt.analysis.numbers.rules import Rule
 from m2pt.analysis.paper.comparison import Paper, paper
@@ -25,8 +26,9 @@ from m2pt.analysis.study import Analysis, analyse
 from m2pt.analysis.tables import labels, left_out, materials, search, tuning
 from m2pt.analysis.tables.labels import LabelCurve
 from m2pt.analysis.tables.left_out import SplitCounts
+from m2pt.analysis.tables.phrases import listed, seeds_and_encoders
 from m2pt.analysis.tables.search import Story
-from m2pt.config import Study
+from m2pt.config import FileSource, Study
 from m2pt.runs.arms import ArmRates
 from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.trials import Trial
@@ -68,6 +70,30 @@ class Source:
     def by_part(self) -> Mapping[str, Sequence[RunSpec]]:
         """The runs of each part; all of them under "" where there are no parts."""
         return self.parts or {"": self.specs}
+
+    @property
+    def seeds(self) -> str:
+        """How many seeds there are, and how they go with the pretrainings of the encoders that have several."""
+        often, specs = self.pretrained_often, self.specs
+        if not often:
+            return seeds_and_encoders({Draw(spec.seed) for spec in specs})
+        draws = {Draw(spec.seed, spec.replicate) for spec in specs}
+        if len(often) == len(self.loaded):
+            return seeds_and_encoders(draws)
+        return seeds_and_encoders(draws, f"the encoder{'s' if len(often) > 1 else ''} {listed(often)}")
+
+    @property
+    def loaded(self) -> set[str]:
+        """The sources of the encoders that runs load."""
+        pairs = ((spec.target_weights, *spec.auxiliary_refs) for spec in self.specs)
+        return {reference.source for references in pairs for reference in references if reference is not None}
+
+    @property
+    def pretrained_often(self) -> list[str]:
+        """Those of them that have several pretraining seeds."""
+        known = self.study.encoders.items()
+        loaded = [(name, source) for name, source in known if name in self.loaded and not isinstance(source, FileSource)]
+        return [name for name, source in loaded if source.seeds is not None]
 
 
 @dataclass(frozen=True)

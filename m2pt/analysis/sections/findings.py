@@ -26,7 +26,7 @@ _RATES = (
     "rate 5 %{}), and each table names its family. Intervals are 95 % intervals, each by itself."
 )
 _IF_SEQUENTIAL = ", for a number of seeds that does not depend on what was seen"
-_EXPLORATORY = 'Exploratory, and what describes these runs. Averages are tested in the family "averages".'
+_EXPLORATORY = 'Exploratory statements, and what describes these runs. Averages are tested in the family "averages".'
 _NO_CLAIM = "No primary claim is made."
 
 

@@ -33,9 +33,10 @@ _FIGURES = (
 def section(facts: Facts) -> Section:
     """Both matrices of every condition, with their figures."""
     words = (
-        f"Each cell: the mean difference in test {facts.measure} over paired seeds, its 95 % t interval, and the number of "
-        "seeds. Dashed: controls. What counts as evidence of knowledge from another modality is the second table. Each table, "
-        f"with its controls and those of all parts, is one family. {of_family('gains over random weights', facts.rates)} "
+        f"Each cell: the mean difference in test {facts.measure} between runs with the same seed, its 95 % t interval, and the "
+        "number of seeds (n). Dashed: controls. What counts as evidence of knowledge from another modality is the second table. "
+        "Each table, with its controls and those of all parts, is one family. "
+        f"{of_family('gains over random weights', facts.rates)} "
         'For the first table the family is "gains over no auxiliary".'
     )
     blocks = folding.by_condition(facts, facts.ordered, lambda summary: _condition(facts, summary))

@@ -18,8 +18,8 @@ COST_WORDS = "time, machine and energy"
 """What the link to the costs says where they are not known: they differ between executions, and this page does not."""
 
 _QUESTION = (
-    "Does a **pathway**, which adds the weights of an **auxiliary** (a transformer that was pretrained on another modality) to "
-    "those of the target's own transformer, score higher than one that adds random weights, over {pairs} of a target and an "
+    "Does a **pathway**, which adds the weights of an **auxiliary** (a transformer encoder that was pretrained on another "
+    "modality) to those of the target's own encoder, score higher than one that adds random weights, {pairs} of a target and an "
     "auxiliary?"
 )
 _NAMES: dict[Role, str] = {
@@ -35,7 +35,10 @@ def section(facts: Facts) -> Section:
         words = "Nothing is compared yet." if facts.source.arms else "The study plans no runs."
         return Section("In short", "short", (Paragraph(plain(words), "answer"),))
     pictures = tuple(map(folding.figure, facts.pictures_of("answer", summary.condition.slug)))
-    caption = "Mean difference, below it half of its 95 % interval; dashed: positive controls; \\*: shown. [All gains](#gains)."
+    caption = (
+        "Mean difference, below it half the width of its 95 % interval; dashed: positive controls; \\*: shown to differ from 0. "
+        "[All gains](#gains)."
+    )
     beside = (Gallery(pictures, prose(caption), "beside"),) if pictures else ()
     sure = Definitions(tuple((plain(term), words) for term, words in _sure(facts, summary)), "facts")
     blocks = (Paragraph(prose(question(facts, summary)), "question"), *_answer(facts, summary), *beside, sure)
@@ -58,7 +61,7 @@ def question(facts: Facts, summary: Summary) -> str:
     pairs = {(cell.target, cell.auxiliary) for cell in summary.cells if cell.role == "pair"}
     if not pairs:
         return f"What do the methods of this study gain on {listed(summary.targets) if summary.targets else 'its targets'}?"
-    return _QUESTION.format(pairs="one **pair**" if len(pairs) == 1 else f"{len(pairs)} **pairs**")
+    return _QUESTION.format(pairs="for one **pair**" if len(pairs) == 1 else f"on average over {len(pairs)} **pairs**")
 
 
 def _answer(facts: Facts, summary: Summary) -> tuple[Block, ...]:
@@ -128,30 +131,35 @@ def _error_rate(facts: Facts, tested: Claims | None) -> str:
         return "none, because seeds were added after results were seen"
     if validity.refusal or tested is None or not tested.is_primary:
         return "no primary claim is made"
-    confirmed = validity.registered is not None and validity.registered.is_confirmatory
-    registered = "registered before its runs" if confirmed else "not registered before its runs, so exploratory"
-    return f"with at least 95 % probability [all primary claims](#findings) are true together; {registered}"
+    words = "the study was registered before its runs"
+    if validity.registered is None:
+        words = "exploratory, as the study was not registered before its runs"
+    elif not validity.registered.is_confirmatory:
+        words = "exploratory, as the study's registration does not cover these runs"
+    return f"with at least 95 % probability [all primary claims](#findings) are true together; {words}"
 
 
 def _seeds(facts: Facts) -> str:
     """The seeds on both levels, and what claims are about for that."""
-    seeds = len({spec.seed for spec in facts.source.specs})
-    count = facts.study.replicates
-    if count is None:
-        return f"{counted(seeds, 'paired seed')}; one pretraining of each encoder, so claims are about these encoders"
-    encoders = f"{count} pretrainings of each encoder, so claims are about encoders trained like these"
-    return f"{counted(seeds, 'paired seed')}; {encoders}"
+    seeds = f"{facts.source.seeds}, the same for every method"
+    if not facts.source.pretrained_often:
+        return f"{seeds}; each encoder was pretrained once, so claims are about these encoders"
+    if len(facts.source.pretrained_often) < len(facts.source.loaded):
+        return f"{seeds}; each claim says which encoders it is about"
+    return f"{seeds}; so claims are about encoders trained like these"
 
 
 def _controls(tested: Claims) -> str:
     known = [(role, claim) for role in CONTROLS for claim in tested.control(role)]
     if not known:
         return "none, so it is not known what the study can detect"
-    return "auxiliaries of the target's own modality: " + "; ".join(f"{_NAMES[role]} {_detected(claim)}" for role, claim in known)
+    words = "; ".join(f"{_NAMES[role]}: {_detected(claim)}" for role, claim in known)
+    return f"auxiliaries of the target's own modality, which should help; {words}"
 
 
 def _detected(claim: Claim) -> str:
     if claim.estimate.half_width is None:
-        return "has no interval yet"
-    words = {1: "detected", -1: "scored lower than random weights", 0: "not shown to be detected"}[claim.sign]
+        return "no interval yet"
+    unshown = "no gain is shown" if claim.estimate.sign == 0 else "no gain is shown after the correction"
+    words = {1: "a gain is shown", -1: "scored lower than random weights", 0: unshown}[claim.sign]
     return f"{words} ({short(claim).partition(' on average')[0]})"

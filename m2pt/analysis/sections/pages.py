@@ -113,12 +113,6 @@ def _notice(facts: Facts) -> Text:
     return prose(words + (" Not all samples of the data were used." if samples else ""))
 
 
-def _replicates(facts: Facts) -> str:
-    """The pretraining seeds, where there are several."""
-    count, ways = facts.source.study.replicates, {part.sweep.encoder_seeds for part in facts.source.study.expanded().values()}
-    return "" if count is None else f" {' and '.join(sorted(ways))} with {count} pretraining seeds of the encoders"
-
-
 def _lead(facts: Facts) -> str:
     table, specs = facts.analysis.table, facts.source.specs
     counts = {state: int((table["status"] == state).sum()) for state in ("complete", *_STATES)}
@@ -130,8 +124,7 @@ def _lead(facts: Facts) -> str:
     apart = f"; points of {' and of '.join(facts.measures)} are never averaged with each other"
     several = len(facts.measures) > 1
     return (
-        f"{len(table)} planned runs, {counted(len({spec.seed for spec in specs}), 'paired seed')}{_replicates(facts)}; "
-        f"{', '.join(states)}. "
+        f"{counted(len(table), 'planned run')} over {facts.source.seeds}: {', '.join(states)}. "
         f"Scores are test {scores}{kinds if facts.measure == 'score' else ''} in percent, higher is better, of "
         f"{as_run.scored_weights(specs)}; differences are in percentage points{apart if several else ''}."
     )

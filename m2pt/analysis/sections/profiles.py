@@ -12,8 +12,8 @@ from m2pt.config import MethodName
 
 _INTRODUCTION = (
     "How are the gains of each method distributed? A profile is the share of a method's runs that gain more than so many points "
-    "over no auxiliary (the run of the same draw without one), as the mean over targets of the share of each target's runs: a "
-    "line further to the right is better, a steep one says that runs agree. They are exploratory."
+    "over no auxiliary (the run with the same seed and encoders without one). It is the mean over targets of the share of each "
+    "target's runs. A line further to the right is better; a steep one says that runs agree. Profiles are exploratory."
 )
 _FIGURE = "Share of runs that gain more than so many points over no auxiliary; broken lines: controls."
 _BANDS = (

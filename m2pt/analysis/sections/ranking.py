@@ -28,8 +28,9 @@ def section(facts: Facts) -> Section | None:
 
 def _introduction(facts: Facts) -> str:
     return (
-        f"Methods ranked on each target by their mean test {facts.measure}, and the mean of these ranks over the targets. A case "
-        "is a target, never a seed: seeds of one target share its data, so more seeds make a case steadier but add no case. "
+        f"Methods ranked on each target by their mean test {facts.measure}, and the mean of these ranks over the targets. The "
+        "test counts targets, never seeds: seeds of one target share its data, so more of them make its ranks steadier, but only "
+        "more targets make the test stronger. "
         f"{of_family('rankings', facts.rates)}"
     )
 

@@ -15,9 +15,11 @@ _TERMS = (
      "intervals of a table, 5 % are expected to miss their true values."),
     ("Replicates",
      "The pretraining seeds of the study's encoders, where they have several. An interval then covers both levels, pretraining "
-     "and fine-tuning: with paired seeds it is the t interval over replicates, each with its own mean; with crossed seeds that "
-     "of the two-way random-effects model, on the safe side (Banerjee 1960). What it shows holds for encoders trained like "
-     "these; without replicates, for these encoders."),
+     "and fine-tuning: where each fine-tuning seed goes with one replicate, it is the t interval over replicates, each with its "
+     "own mean; where each goes with all of them (crossed), that of the two-way random-effects model, on the safe side "
+     "(Banerjee 1960). What it shows holds for encoders trained like these; without replicates, for these encoders."),
+    ("Draw",
+     "What chance gave to a run: its fine-tuning seed and, where the encoders have several pretraining seeds, its replicate."),
     ("Further test samples",
      "All runs on a target are scored on the same test samples, and methods that are right on different ones differ by chance of "
      "the samples too. Draws and samples are crossed and both random (two-way random effects without repetition); the interval "
@@ -32,7 +34,8 @@ _TERMS = (
      "Everything else. If there is no effect at all, at least one of twelve intervals excludes 0 in nearly every second study. "
      "So the comparisons of a family are corrected together (Benjamini and Hochberg 1995): of the differences that are shown, "
      "at most 5 % are expected to be false. They are where to look next with fresh seeds. Bold, stars (in tables and figures), "
-     "p-values and sentences follow from the same correction."),
+     "p-values and sentences follow from the same correction. Without a registration from before its runs, a study's primary "
+     "claims are called exploratory too, because nothing proves that they were chosen before results were seen."),
     ("Chosen once",
      "All of these rates, and the 95 % of an interval, are for a number of seeds that was chosen before results were seen. Where "
      "seeds were added after a look, the report says so at its top, and nothing has an error rate; only the primary claims of a "
@@ -44,8 +47,8 @@ _TERMS = (
      "shown if it stays so when each missing run of the better side takes the lowest score of its target, and of the other "
      "side the highest."),
     ("Random control",
-     "The same method with a freshly initialised auxiliary. What it gains comes from re-parameterization, not from another "
-     "modality's data. A study without this control reports that as transfer."),
+     "The same method with a freshly initialised auxiliary. What it gains comes from the extra weights and scales (from "
+     "re-parameterization), not from another modality's data. A study without this control would take that for transfer."),
     ("Own lineage and own apart",
      "The positive controls: auxiliaries of the target's own modality, which must help if the study can detect useful weights. "
      "One goes on from the target's own encoder, so that its weights correspond to the target's. The other was pretrained apart, "

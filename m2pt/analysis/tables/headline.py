@@ -174,7 +174,9 @@ def _smaller(claim: Claim, average: str) -> list[Statement]:
     margin = f"{upwards(claim.margin)} points{of_metric(claim.metric)}"
     words = f"{scope_of([claim.estimate])}{average} is shown to be smaller than {margin}."
     level = f"{100 * (1 - SIGNIFICANT * claim.weight):.3g} %"
-    detail = f"The end of its {level} interval, the level of the test above. It bounds the mean: pairs can differ by more."
+    detail = (
+        f"This is the end of its {level} interval (the level of the test above). It bounds the mean: pairs can differ by more."
+    )
     return [Statement(words, detail, "primary", is_size=True)]
 
 

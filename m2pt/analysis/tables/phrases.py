@@ -1,11 +1,12 @@
 """Parts of the sentences that say what a study shows."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from m2pt.analysis.numbers.cells import Role
 from m2pt.analysis.numbers.claims import Claim
 from m2pt.analysis.numbers.comparisons import Comparison
+from m2pt.analysis.numbers.draws import Draw, by_replicate, layout
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.numbers.unequal import Missing
 
@@ -67,7 +68,26 @@ def seeds_of(item: Estimate) -> str:
         return counted(item.n, "seed")
     if item.replicates == item.n:
         return f"{item.n} seeds, each with encoders of its own"
-    return f"{item.n} runs each, over {item.replicates} pretraining seeds"
+    return f"{item.n} runs each, on {item.replicates} pretrainings of the encoders"
+
+
+def seeds_and_encoders(draws: Collection[Draw], encoders: str = "the encoders") -> str:
+    """How the seeds of planned runs go with the pretrainings of some encoders, as they are for all of the runs together."""
+    seeds = {draw.seed for draw in draws}
+    groups = by_replicate({draw for draw in draws if draw.encoders is not None})
+    if not groups:
+        return counted(len(seeds), "seed")
+    known = [draw for group in groups.values() for draw in group]
+    if (together := layout(known)) == "one level":
+        return f"{counted(len(seeds), 'seed')}, each with its own pretraining of {encoders}"
+    count = counted(len(groups), "pretraining")
+    if together == "nested":
+        sizes = sorted({len(group) for group in groups.values()})
+        return f"{counted(len(seeds), 'seed')} on {count} of {encoders}, {' or '.join(map(str, sizes))} seeds on each"
+    if len(known) < len(groups) * len(seeds):
+        return f"{counted(len(seeds), 'seed')} and {count} of {encoders}, not in all combinations"
+    each = "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds, each"
+    return f"{each} on {'both pretrainings' if len(groups) == 2 else f'all {count}'} of {encoders}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -65,7 +65,7 @@ def test_with_replicates_the_claims_are_about_encoders_trained_like_these(tmp_pa
     planned = synthetic.plan(tmp_path, seeds=seeds, epochs=1)
     specs = [spec.model_copy(update={"replicate": spec.seed % replicates}) for spec in planned.specs]
     (summary,) = summaries(cells(read_table(specs, planned.runs)))
-    said = "4 seeds, each with encoders of its own" if seeds == replicates else "6 runs each, over 3 pretraining seeds"
+    said = "4 seeds, each with encoders of its own" if seeds == replicates else "6 runs each, on 3 pretrainings of the encoders"
     assert f"({said})" in headline(summary)[0].detail
     assert not any("these encoders" in claim for claim in claims)
 

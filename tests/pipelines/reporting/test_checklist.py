@@ -38,6 +38,13 @@ def test_the_report_answers_what_is_the_same_after_every_execution(out: Path) ->
         assert local not in " ".join(answers.values())
 
 
+def test_the_first_lines_say_how_many_runs_and_seeds_there_are(out: Path) -> None:
+    first = (out / "report.md").read_text(encoding="utf-8").split("\n\n")[1]
+    assert first.startswith("24 planned runs over 3 seeds: 23 complete, 1 failed. Scores are test accuracy in percent")
+    seeds = "3 seeds, the same for every method; each encoder was pretrained once, so claims are about these encoders"
+    assert _answers(out / "report.md", "In short")["Seeds"] == seeds
+
+
 def test_what_differs_between_executions_is_answered_on_the_local_page(out: Path) -> None:
     answers = _answers(out / "local" / "costs.md", "Checklist: compute")
     assert answers["Devices"].startswith("a processor (") and answers["Largest peak of memory"] == "117 MiB"
