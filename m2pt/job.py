@@ -3,20 +3,18 @@
 The folder holds `spec.json` (what to run) and `local/inputs.json` (where its inputs are). The run holds a lock, resumes from its
 last checkpoint, and writes `record.json`, or `local/failure.json` with one sentence.
 
-`python -m m2pt.job --worker` executes many runs in one process, so that imports are paid for once: it prints `{"ready": true}`,
-reads `{"run_dir": ...}` lines from standard input and answers each with `{"run_dir": ..., "status": ..., "error": ...}`. It exits
-at once when its standard input closes, which also happens when its parent dies.
+A signal (`m2pt.training.stopping`) lets it finish its step, save and end with code 75; the next start continues the run.
+
+`python -m m2pt.job --worker` executes many runs in one process, so that imports are paid for once (`m2pt.training.orders`).
 """
 
-import json
 import os
-import queue
 import subprocess
 import sys
-import threading
 import time
 import traceback
 from contextlib import nullcontext, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +26,8 @@ from m2pt.pathway import PathwayError
 from m2pt.runs import environment
 from m2pt.runs.attempts import Attempt, begin_attempt, end_attempt, now
 from m2pt.runs.energy import EnergyMeter, energy_meter
-from m2pt.runs.failure import Failure, read_failure, write_failure
-from m2pt.runs.folder import FAILURE, LOCK, LOG, SPEC, RunState, is_complete, read_spec
+from m2pt.runs.failure import Failure, FailureKind, read_failure, write_failure
+from m2pt.runs.folder import FAILURE, LOCK, LOG, SPEC, is_complete, read_spec
 from m2pt.runs.identity import run_id
 from m2pt.runs.inputs import JobInputs, read_inputs
 from m2pt.runs.memory import PeakMemory
@@ -38,67 +36,76 @@ from m2pt.runs.source import code_sha256, git_commit
 from m2pt.runs.spec import PretrainSpec
 from m2pt.training.checkpoint import epochs_of_checkpoint, remove_checkpoint
 from m2pt.training.finetune import finetune
+from m2pt.training.orders import serve
 from m2pt.training.places import Places
 from m2pt.training.pretrain import pretrain
+from m2pt.training.pretraining_steps import Course
 from m2pt.training.share import Share, joined
 from m2pt.training.sources import read_feed, read_split
 from m2pt.training.startable import require_startable
+from m2pt.training.stopping import STOPPED, Stop, StoppedError
 from m2pt.training.stopwatch import Stopwatch
 
 
-def run(run_dir: Path, share: Share | None = None, device_index: int = 0) -> str | None:
+def run(run_dir: Path, share: Share | None = None, device_index: int = 0, stop: Stop | None = None) -> str | None:
     """Execute one run; returns None if it is complete, otherwise the sentence that says why not. Never raises for a failing run.
 
     `share` is this process's share of the run if torchrun started several processes for it. A run that needs several devices and
-    was not started by torchrun starts those processes itself.
+    was not started by torchrun starts those processes itself. A run that `stop` ends leaves no failure.
     """
-    share = share or Share()
+    share, stop = share or Share(), stop or Stop()
     try:
-        if share.world == 1 and (devices := _devices_needed(run_dir)) > 1:
-            return _run_shared(run_dir, devices)
+        if share.world == 1 and (devices := _devices_needed(run_dir, stop)) > 1:
+            return _run_shared(run_dir, devices, stop)
         with locked(run_dir / LOCK) if share.leads else nullcontext():
             if is_complete(run_dir):
                 return None
             log_name = LOG if share.leads else f"{LOG}.{share.rank}"
             with (run_dir / log_name).open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
-                return _attempt(run_dir, share, device_index)
+                return _attempt(run_dir, share, device_index, stop)
     except UserError as error:
         return str(error)
     except OSError as error:
         return f"{run_dir}: cannot be used as a run's folder ({error.strerror})."
 
 
-def _devices_needed(run_dir: Path) -> int:
+def _devices_needed(run_dir: Path, stop: Stop) -> int:
     try:
-        return read_inputs(run_dir).devices
+        inputs = read_inputs(run_dir)
     except UserError:  # raised again by the attempt, which also records it
         return 1
+    stop.limit_s = inputs.stop_limit_s
+    return inputs.devices
 
 
-_under_way: list["subprocess.Popen[bytes]"] = []
-"""The torchrun process that this process has started for a run on several devices; it must not outlive this process."""
-
-
-def _run_shared(run_dir: Path, devices: int) -> str | None:
+def _run_shared(run_dir: Path, devices: int, stop: Stop) -> str | None:
     """Have torchrun start one process for each device of the run; returns as `run` does."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(devices)]
     with (run_dir / LOG).open("a", encoding="utf-8") as log:
         torchrun = subprocess.Popen([*command, "-m", "m2pt.job", str(run_dir)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        _under_way.append(torchrun)
-        torchrun.wait()
-        _under_way.remove(torchrun)
+        with stop.reaching(torchrun):
+            torchrun.wait()
     if is_complete(run_dir):
         return None
     if (run_dir / FAILURE).is_file():
         return read_failure(run_dir).error
-    return _fail(run_dir, f"{run_dir.name}: one of its {devices} processes died (see {run_dir / LOG}).", "")
+    if stop.asked:
+        return _stopped(run_dir)
+    return _fail(run_dir, f"{run_dir.name}: one of its {devices} processes died (see {run_dir / LOG}).", "", "worker_died")
 
 
-def _attempt(run_dir: Path, share: Share, device_index: int) -> str | None:
+def _stopped(run_dir: Path) -> str:
+    return f"{run_dir.name}: was stopped before its end; start again to continue it."
+
+
+def _attempt(run_dir: Path, share: Share, device_index: int, stop: Stop) -> str | None:
     if share.leads:
         (run_dir / FAILURE).unlink(missing_ok=True)
     try:
-        _execute(run_dir, share, device_index)
+        _execute(run_dir, share, device_index, stop)
+    except StoppedError:
+        stop.ask()  # another process of the run may have been asked
+        return _stopped(run_dir)
     except UserError as error:
         return _fail(run_dir, str(error), "")
     except PathwayError as error:
@@ -107,24 +114,28 @@ def _attempt(run_dir: Path, share: Share, device_index: int) -> str | None:
         return _fail(run_dir, f"{run_dir.name}: the device ran out of memory; lower execution.micro_batch.", str(error))
     except Exception as error:  # an error of any kind fails only this run
         traceback.print_exc()
+        if stop.asked:  # what the run needs is taken away while it saves; it goes on from its last checkpoint
+            return _stopped(run_dir)
         message = " ".join(str(error).split()) or "no message"
         sentence = f"{run_dir.name}: {type(error).__name__}: {message} (see {run_dir / LOG})."
         return _fail(run_dir, sentence, traceback.format_exc())
     return None
 
 
-def _fail(run_dir: Path, sentence: str, details: str) -> str:
+def _fail(run_dir: Path, sentence: str, details: str, kind: FailureKind = "error") -> str:
     try:
-        write_failure(run_dir, Failure(error=sentence, details=details))
+        write_failure(run_dir, Failure(error=sentence, details=details, kind=kind))
     except UserError as error:
         return f"{sentence} This could not be recorded either: {error}"
     return sentence
 
 
-def _execute(run_dir: Path, share: Share, device_index: int) -> None:
+def _execute(run_dir: Path, share: Share, device_index: int, stop: Stop) -> None:
     started, begin = now(), time.perf_counter()
     spec = read_spec(run_dir)
     inputs = read_inputs(run_dir)
+    # Torchrun, which waits for the processes of a run on several devices, has to end in time too.
+    stop.limit_s = inputs.stop_limit_s if share.world == 1 else max(inputs.stop_limit_s - 1, inputs.stop_limit_s / 2)
     device = _prepare_device(inputs, device_index)
     memory = PeakMemory(device)
     attempt = _attempt_begun(started, run_dir, device, share)
@@ -138,9 +149,10 @@ def _execute(run_dir: Path, share: Share, device_index: int) -> None:
                 with watch.measure("load"):
                     names = ("pretrain", "val") if spec.reads_data else ()
                     splits = {split: read_split(spec.modality, spec, split, inputs) for split in names}
-                record: Record = pretrain(spec, splits, _path(inputs.start_weights), device, run_dir, watch)
+                course = Course(run_dir, device, watch, stop, inputs.checkpoint_every_seconds)
+                record: Record = pretrain(spec, splits, _path(inputs.start_weights), course)
             else:
-                places = _places(inputs, device, share)
+                places = _places(inputs, device, share, stop)
                 require_startable(spec, places.means)
                 with watch.measure("load"):
                     feed = read_feed(spec, inputs, share)
@@ -200,7 +212,7 @@ def _prepare_device(inputs: JobInputs, index: int) -> torch.device:
     return device
 
 
-def _places(inputs: JobInputs, device: torch.device, share: Share) -> Places:
+def _places(inputs: JobInputs, device: torch.device, share: Share, stop: Stop) -> Places:
     return Places(
         target_weights=_path(inputs.target_weights),
         auxiliary_weights=tuple(Path(path) for path in inputs.auxiliary_weights),
@@ -208,6 +220,8 @@ def _places(inputs: JobInputs, device: torch.device, share: Share) -> Places:
         share=share,
         checkpoint_every_epochs=inputs.checkpoint_every_epochs,
         checkpoint_every_steps=inputs.checkpoint_every_steps,
+        checkpoint_every_seconds=inputs.checkpoint_every_seconds,
+        stop=stop,
         micro_batch=inputs.micro_batch,
         gradient_checkpointing=inputs.gradient_checkpointing,
     )
@@ -217,37 +231,15 @@ def _path(value: str | None) -> Path | None:
     return None if value is None else Path(value)
 
 
-def work() -> None:
-    """Serve runs from standard input until it closes."""
-    # Answers go to the real standard output; whatever a library prints must not mix with them.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    orders: queue.Queue[str] = queue.Queue()
-    threading.Thread(target=_read_orders, args=(orders,), daemon=True).start()
-    print(json.dumps({"ready": True}), file=answers, flush=True)
-    while True:
-        run_dir = orders.get()
-        error = run(Path(run_dir))
-        answer = {"run_dir": run_dir, "status": RunState.FAILED if error else RunState.COMPLETE, "error": error}
-        print(json.dumps(answer), file=answers, flush=True)
-
-
-def _read_orders(orders: queue.Queue[str]) -> None:
-    """Queue the requests; end the process, even in the middle of a run, when the parent is gone."""
-    for line in sys.stdin:
-        orders.put(json.loads(line)["run_dir"])
-    for started in _under_way:
-        started.kill()
-    os._exit(0)
-
-
 def main(arguments: list[str]) -> int:
-    """Entry point; exit code 0 complete, 1 failed, 2 wrong usage."""
+    """Entry point; exit code 0 complete, 1 failed, 2 wrong usage, 75 stopped before its end."""
     code_sha256()  # hashes (and remembers) the files that this process has just imported, even if they are edited later
     # cuBLAS is deterministic only with a fixed workspace; it reads this when CUDA starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    stop = Stop()
+    stop.obey_signals()
     if arguments == ["--worker"]:
-        work()
+        serve(partial(run, stop=stop), stop)
     if len(arguments) != 1 or arguments[0].startswith("-"):
         print("usage: python -m m2pt.job RUN_DIR | --worker", file=sys.stderr)
         return 2
@@ -256,11 +248,12 @@ def main(arguments: list[str]) -> int:
         print(f"{run_dir / SPEC}: is missing; run folders are made by `m2pt sweep`.", file=sys.stderr)
         return 2
     with joined(_device_type(run_dir)) as (share, index):
-        error = run(run_dir, share, index)
-        if error is not None and share.world > 1:
-            os._exit(1)  # the others wait for this process; torchrun ends them
+        error = run(run_dir, share, index, stop)
+        code = 0 if error is None else STOPPED if stop.asked and not (run_dir / FAILURE).is_file() else 1
+        if code and share.world > 1:
+            os._exit(code)  # the others wait for this process; torchrun ends them
     print(error or f"{run_dir}: complete", file=sys.stderr if error else sys.stdout)
-    return 1 if error else 0
+    return code
 
 
 def _device_type(run_dir: Path) -> str:

@@ -20,6 +20,10 @@ class ExecutionConfig(Frozen):
     """Epochs from one checkpoint to the next."""
     checkpoint_every_steps: Positive | None = None
     """Also write a checkpoint after this number of steps within an epoch."""
+    checkpoint_every_seconds: PositiveFloat | None = None
+    """Also write a checkpoint, after a step, when the last one is this old."""
+    stop_limit_s: PositiveFloat = 8.0
+    """Seconds that a run has to finish its step and save when it is told to stop; then it is cut off."""
     devices_per_job: Positive = 1
     """Devices that train one model; the result is the same up to the order of sums."""
     micro_batch: Positive | None = None

@@ -44,6 +44,10 @@ class JobInputs(Frozen):
 
     checkpoint_every_epochs: int = 1
     checkpoint_every_steps: int | None = None
+    checkpoint_every_seconds: float | None = None
+    stop_limit_s: float = 8.0
+    """Seconds that the job has to save and end when it is told to stop."""
+
     micro_batch: int | None = None
     """The most samples in one forward pass; None for complete batches."""
 

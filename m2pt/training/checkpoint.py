@@ -7,6 +7,7 @@ needs no generator state.
 import io
 import pickle
 import struct
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,23 @@ from m2pt.runs.folder import CHECKPOINT
 
 _DAMAGES = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError, struct.error)
 """What reading a damaged checkpoint can raise: a file cut short, pages of zeros, other content."""
+
+
+class Clock:
+    """Says when a checkpoint is due by time, of which every `every_s` seconds one is wanted (None: none)."""
+
+    def __init__(self, every_s: float | None) -> None:
+        self._every_s = every_s
+        self.reset()
+
+    def reset(self) -> None:
+        """Count from now on, because a checkpoint was written."""
+        self._from = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether the last checkpoint is that old."""
+        return self._every_s is not None and time.monotonic() - self._from >= self._every_s
 
 
 def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:

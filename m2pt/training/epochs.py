@@ -13,12 +13,13 @@ from m2pt.models.model import Model
 from m2pt.runs.folder import CHECKPOINT
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import RunSpec
-from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
+from m2pt.training.checkpoint import Clock, load_checkpoint, save_checkpoint
 from m2pt.training.evaluate import Evaluation, evaluate
 from m2pt.training.finite import diverged
 from m2pt.training.journal import Journal
 from m2pt.training.loop import Trainer
 from m2pt.training.places import Places
+from m2pt.training.stopping import StoppedError
 from m2pt.training.stopwatch import Stopwatch
 
 
@@ -45,24 +46,34 @@ def train(spec: RunSpec, trainer: Trainer, places: Places, run_dir: Path, watch:
 
     Raises:
         UserError: a number is not finite, a scale has not moved, the checkpoint does not match, or there is no space.
+        StoppedError: the job was asked to stop; a checkpoint is written.
 
     """
     recipe, share = spec.finetune, places.share
     journal, best = _resume(spec, trainer, places, run_dir)
+    clock = Clock(places.checkpoint_every_seconds)
 
     def save() -> None:
         state = {"trainer": trainer.state(), "history": journal.lines, "best": best and best.state()}
         if share.leads:
             save_checkpoint(run_dir, state | {"samples_sha256": trainer.feed.samples_sha256})
+        clock.reset()
 
     for epoch in range(trainer.progress.epoch, recipe.epochs + 1):
         with watch.measure("train"):
             for done in trainer.epoch():
-                if places.checkpoint_every_steps and done < trainer.steps and done % places.checkpoint_every_steps == 0:
+                stops, due = share.any(places.stop.asked, clock.due or _ends_a_part(done, trainer.steps, places))
+                if stops or due:
                     save()
+                if stops:
+                    raise StoppedError
             trained = trainer.line()
         with watch.measure("evaluate"):
-            scored = _validate(spec, trainer, places, epoch)
+            try:
+                scored = _validate(spec, trainer, places, epoch)
+            except StoppedError:
+                save()
+                raise
         journal.append({"epoch": epoch, "step": epoch * trainer.steps} | trained | _scored_line(scored, trainer.scored))
         if recipe.score == "best_val":
             best = _better(best, epoch, scored, trainer.scored)
@@ -77,6 +88,12 @@ def train(spec: RunSpec, trainer: Trainer, places: Places, run_dir: Path, watch:
         return recipe.epochs
     trainer.scored.load_state_dict(best.weights)
     return best.epoch
+
+
+def _ends_a_part(done: int, steps: int, places: Places) -> bool:
+    """Whether a checkpoint is due after so many steps within an epoch; at its end there is one anyway."""
+    every = places.checkpoint_every_steps
+    return every is not None and done < steps and done % every == 0
 
 
 def _resume(spec: RunSpec, trainer: Trainer, places: Places, run_dir: Path) -> tuple[Journal, Best | None]:
@@ -116,7 +133,7 @@ def _validate(spec: RunSpec, trainer: Trainer, places: Places, epoch: int) -> Ev
     """The scores of an epoch's weights on validation data; None without such data."""
     if trainer.feed.count("val") == 0:
         return None
-    return evaluate(trainer.scored, spec, trainer.feed, "val", places.device, places.share, f"after epoch {epoch}")
+    return evaluate(trainer.scored, spec, trainer.feed, "val", places, f"after epoch {epoch}")
 
 
 def _scored_line(val: Evaluation | None, model: Model) -> dict[str, float]:

@@ -14,8 +14,9 @@ from m2pt.training.feeds import Feed, TestSplit
 from m2pt.training.finite import NotFiniteError, diverged
 from m2pt.training.goals import Predictor, loss_of, new_meter
 from m2pt.training.metrics.accuracy import Accuracy
+from m2pt.training.places import Places
 from m2pt.training.precision import autocast
-from m2pt.training.share import Share
+from m2pt.training.stopping import StoppedError
 
 
 @dataclass(frozen=True)
@@ -35,21 +36,21 @@ class Evaluation:
 
 @refuses_unknown
 @torch.no_grad()
-def evaluate(
-    model: nn.Module, spec: RunSpec, feed: Feed, split: TestSplit, device: torch.device, share: Share, when: str
-) -> Evaluation:
+def evaluate(model: nn.Module, spec: RunSpec, feed: Feed, split: TestSplit, places: Places, when: str) -> Evaluation:
     """Evaluate a model in evaluation mode, then restore its mode. `when` names the point in the run, for messages.
 
     Raises:
         UserError: an output or the loss is not finite, or the split has nothing to score.
+        StoppedError: a process was asked to stop before its end.
 
     """
+    device, share = places.device, places.share
     training = model.training
     model.eval()
     meter = new_meter(spec, len(feed.classes), feed.parts)
     predict = Predictor(model, spec, len(feed.classes), device)
     recipe = spec.finetune.model_copy(update={"label_smoothing": 0.0})
-    total, count, has_loss = 0.0, 0, True
+    total, count, has_loss, stops = 0.0, 0, True, False
     for item in feed.test(split):
         try:
             with autocast(spec.finetune.precision, device):
@@ -61,7 +62,11 @@ def evaluate(
         if has_loss:
             total += float(loss_of(recipe, spec.goal, outputs, item["y"]).sum())
         count += len(outputs)
+        if stops := places.stop.asked:
+            break
     model.train(training)
+    if True in share.collect(stops):
+        raise StoppedError
     shares: list[Any] = share.collect((meter, total, count))
     parts = [part for other, _, _ in shares if (part := other.each()) is not None]  # before they are merged
     each = share.in_order(parts) if parts else None

@@ -22,6 +22,7 @@ from m2pt.runs.record import Counts
 from m2pt.runs.spec import RunSpec
 from m2pt.training.sampling import weighted_order
 from m2pt.training.share import Share
+from m2pt.training.stopping import leave_to_parent
 
 TestSplit = Literal["val", "test"]
 
@@ -173,6 +174,7 @@ class FileFeed(Feed):
             pin_memory=torch.cuda.is_available(),
             multiprocessing_context="forkserver" if workers else None,
             persistent_workers=workers > 0,
+            worker_init_fn=leave_to_parent if workers else None,
         )
         if self.steps_per_epoch == 0:
             raise UserError(

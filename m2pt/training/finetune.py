@@ -107,6 +107,7 @@ def finetune(spec: RunSpec, feed: Feed, places: Places, run_dir: Path, watch: St
 
     Raises:
         UserError: weights do not match, a file cannot be read, a loss is not finite, a scale has not moved, or there is no space.
+        StoppedError: the job was asked to stop; a checkpoint is written.
 
     """
     require_startable(spec, places.means, Known(feed.size, feed.count("val")))
@@ -147,8 +148,8 @@ def _finish(spec: RunSpec, model: Model, feed: Feed, places: Places, epoch: int)
     merged = merge(spec, model, fresh(spec, len(feed.classes), len(feed.parts or ())), feed, places.device)
     refuse_weights(model, f"{run_id(spec)}, after training")
     when = f"with the weights of epoch {epoch}"
-    val = evaluate(model, spec, feed, "val", places.device, places.share, when) if feed.count("val") else None
-    test = evaluate(model, spec, feed, "test", places.device, places.share, when)
+    val = evaluate(model, spec, feed, "val", places, when) if feed.count("val") else None
+    test = evaluate(model, spec, feed, "test", places, when)
     parameters = sum(p.numel() for p in model.parameters())
     return _Final(epoch, scales, largest, sizes, merged, parameters, val, test)
 

@@ -7,6 +7,7 @@ import torch
 
 from m2pt.training.share import Share
 from m2pt.training.startable import Means
+from m2pt.training.stopping import Stop
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Places:
     share: Share = field(default_factory=Share)
     checkpoint_every_epochs: int = 1
     checkpoint_every_steps: int | None = None
+    checkpoint_every_seconds: float | None = None
+    stop: Stop = field(default_factory=Stop)
     micro_batch: int | None = None
     gradient_checkpointing: bool = False
 

@@ -4,10 +4,7 @@ Sources: MAE (arXiv 2111.06377), AudioMAE (2207.06405), Point-MAE (2203.06604), 
 tokens only, decode with a mask token in the hidden positions, predict the content of the hidden patches.
 """
 
-import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,23 +21,12 @@ from m2pt.runs.identity import derived_seed, run_id
 from m2pt.runs.record import PretrainRecord
 from m2pt.runs.spec import PretrainSpec
 from m2pt.training.brackets import BracketReader, bracket_sequences, hidden_places
-from m2pt.training.checkpoint import load_checkpoint, save_checkpoint
 from m2pt.training.feeds import EVALUATION_BATCH
-from m2pt.training.finite import NotFiniteError, diverged, refuse_outputs, refuse_weights
-from m2pt.training.journal import Journal
-from m2pt.training.optim import build_optimizer, clip_gradients, rates
+from m2pt.training.finite import refuse_outputs
+from m2pt.training.pretraining_steps import Course, Draw, do_steps
 from m2pt.training.reconstructions import save_reconstructions
-from m2pt.training.stopwatch import Stopwatch
 from m2pt.training.without_signal import as_declared
 from m2pt.weights import load_into, read_weights, save_weights
-
-Recipe = MaePretrain | LabelPretrain | ProceduralPretrain
-
-Draw = Callable[[torch.Generator], tuple[Tensor, Tensor]]
-"""Draws a batch, samples and labels, with the generator of a step, which then also serves the loss."""
-
-STEPS_PER_LINE = 50
-"""Steps between two lines of a pretraining's history, which calls each such stretch an epoch."""
 
 
 class MaskedAutoencoder(nn.Module):
@@ -84,9 +70,7 @@ class PretrainedEncoder(nn.Module):
         self.norm = norm
 
 
-def pretrain(
-    spec: PretrainSpec, splits: dict[str, Samples], start: Path | None, device: torch.device, run_dir: Path, watch: Stopwatch
-) -> PretrainRecord:
+def pretrain(spec: PretrainSpec, splits: dict[str, Samples], start: Path | None, course: Course) -> PretrainRecord:
     """Pretrain one encoder for a fixed number of steps; returns the record (not yet written).
 
     `splits` holds `pretrain` and `val`, and nothing for a procedural source; `start` is the weights file that a `labels` source
@@ -94,22 +78,22 @@ def pretrain(
 
     Raises:
         UserError: weights do not match, a loss is not finite, or there is no space.
+        StoppedError: the job was asked to stop; a checkpoint is written.
 
     """
     torch.manual_seed(derived_seed(spec.seed, "pretraining", spec.modality, spec.source))
     if isinstance(spec.pretrain, ProceduralPretrain):
-        return _brackets(spec, spec.pretrain, device, run_dir, watch)
+        return _brackets(spec, spec.pretrain, course)
     splits = as_declared(spec, splits)
     if isinstance(spec.pretrain, MaePretrain):
-        return _masked(spec, spec.pretrain, splits, device, run_dir, watch)
+        return _masked(spec, spec.pretrain, splits, course)
     if start is None or spec.start is None:
         raise ValueError(f"{spec.name}: training with labels needs an encoder to start from")
-    return _labelled(spec, spec.pretrain, splits, read_weights(start, spec.start.sha256), device, run_dir, watch)
+    return _labelled(spec, spec.pretrain, splits, read_weights(start, spec.start.sha256), course)
 
 
-def _masked(
-    spec: PretrainSpec, recipe: MaePretrain, splits: dict[str, Samples], device: torch.device, run_dir: Path, watch: Stopwatch
-) -> PretrainRecord:
+def _masked(spec: PretrainSpec, recipe: MaePretrain, splits: dict[str, Samples], course: Course) -> PretrainRecord:
+    device = course.device
     model = MaskedAutoencoder(spec.modality, spec.input, spec.model, recipe.decoder_depth).to(device)
 
     def loss_of(x: Tensor, y: Tensor, noise: torch.Generator) -> Tensor:
@@ -127,11 +111,11 @@ def _masked(
         model.train()
         return {"val/loss": total / len(splits["val"].x)}
 
-    history = _steps(spec, model, recipe, _batches(spec, recipe, splits["pretrain"]), loss_of, validate, device, run_dir, watch)
-    with watch.measure("evaluate"):
-        save_reconstructions(run_dir, spec, model, model.tokenizer, splits["val"].x, recipe.mask_ratio, device)
+    history = do_steps(spec, model, recipe, _batches(spec, recipe, splits["pretrain"]), loss_of, validate, course)
+    with course.watch.measure("evaluate"):
+        save_reconstructions(course.run_dir, spec, model, model.tokenizer, splits["val"].x, recipe.mask_ratio, device)
     kept = PretrainedEncoder(model.tokenizer, model.encoder.blocks, model.encoder.norm)
-    return _record(spec, "reconstruction_loss", history[-1]["val/loss"], kept, run_dir)
+    return _record(spec, "reconstruction_loss", history[-1]["val/loss"], kept, course.run_dir)
 
 
 def _reconstruction_loss(model: MaskedAutoencoder, spec: PretrainSpec, ratio: float, x: Tensor, noise: torch.Generator) -> Tensor:
@@ -146,10 +130,9 @@ def _labelled(
     recipe: LabelPretrain,
     splits: dict[str, Samples],
     tensors: dict[str, Tensor],
-    device: torch.device,
-    run_dir: Path,
-    watch: Stopwatch,
+    course: Course,
 ) -> PretrainRecord:
+    device = course.device
     model = Model(spec.modality, spec.input, spec.model, len(splits["pretrain"].classes))
     load_into(model.tokenizer, tensors, "tokenizer.", f"encoder {spec.source}")
     load_into(model.blocks, tensors, "blocks.", f"encoder {spec.source}")
@@ -171,14 +154,13 @@ def _labelled(
         loss = nn.functional.cross_entropy(outputs, splits["val"].y)
         return {"val/loss": float(loss), "val/accuracy": 100.0 * hits / len(outputs)}
 
-    history = _steps(spec, model, recipe, _batches(spec, recipe, splits["pretrain"]), loss_of, validate, device, run_dir, watch)
+    history = do_steps(spec, model, recipe, _batches(spec, recipe, splits["pretrain"]), loss_of, validate, course)
     kept = PretrainedEncoder(model.tokenizer, model.blocks, model.fc_norm)
-    return _record(spec, "accuracy", history[-1]["val/accuracy"], kept, run_dir)
+    return _record(spec, "accuracy", history[-1]["val/accuracy"], kept, course.run_dir)
 
 
-def _brackets(
-    spec: PretrainSpec, recipe: ProceduralPretrain, device: torch.device, run_dir: Path, watch: Stopwatch
-) -> PretrainRecord:
+def _brackets(spec: PretrainSpec, recipe: ProceduralPretrain, course: Course) -> PretrainRecord:
+    device = course.device
     model = BracketReader(spec.model, recipe).to(device)
 
     def draw(noise: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -200,8 +182,8 @@ def _brackets(
         hits = int((scores.argmax(dim=1) == names).sum())
         return {"val/loss": float(nn.functional.cross_entropy(scores, names)), "val/accuracy": 100.0 * hits / len(names)}
 
-    history = _steps(spec, model, recipe, draw, loss_of, validate, device, run_dir, watch)
-    return _record(spec, "accuracy", history[-1]["val/accuracy"], model.encoder, run_dir)
+    history = do_steps(spec, model, recipe, draw, loss_of, validate, course)
+    return _record(spec, "accuracy", history[-1]["val/accuracy"], model.encoder, course.run_dir)
 
 
 def _batches(spec: PretrainSpec, recipe: MaePretrain | LabelPretrain, pool: Samples) -> Draw:
@@ -212,75 +194,6 @@ def _batches(spec: PretrainSpec, recipe: MaePretrain | LabelPretrain, pool: Samp
         return SPECS[spec.modality].augment(pool.x[chosen], noise), pool.y[chosen]
 
     return draw
-
-
-def _steps(
-    spec: PretrainSpec,
-    model: nn.Module,
-    recipe: Recipe,
-    draw: Draw,
-    loss_of: Any,
-    validate: Callable[[], dict[str, float]],
-    device: torch.device,
-    run_dir: Path,
-    watch: Stopwatch,
-) -> list[dict[str, Any]]:
-    """Train for the fixed number of steps, one history line and one checkpoint per stretch; returns the history."""
-    optimizer, schedule = build_optimizer(model, recipe, recipe.steps)
-    state = load_checkpoint(run_dir, device)
-    if state is not None:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-    journal = Journal(run_dir, state["history"] if state else [])
-    first = journal.lines[-1]["step"] if journal.lines else 0
-    for stretch_start in range(first, recipe.steps, STEPS_PER_LINE):
-        stretch = range(stretch_start, min(stretch_start + STEPS_PER_LINE, recipe.steps))
-        with watch.measure("train"):
-            total = sum(_step(spec, model, recipe, draw, loss_of, optimizer, schedule, step) for step in stretch)
-        with watch.measure("evaluate"):
-            scores = _validated(spec, model, validate, stretch.stop)
-        line = {"epoch": len(journal.lines) + 1, "step": stretch.stop} | rates(optimizer, model)
-        journal.append(line | {"train/loss": total / len(stretch)} | scores)
-        save_checkpoint(run_dir, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": journal.lines})
-    return journal.lines
-
-
-def _validated(spec: PretrainSpec, model: nn.Module, validate: Callable[[], dict[str, float]], step: int) -> dict[str, float]:
-    """The validation scores after a step. Raises `UserError` if they, or the weights, are not finite."""
-    where = f"{run_id(spec)}, after step {step}"
-    refuse_weights(model, where)
-    try:
-        scores = validate()
-    except NotFiniteError as error:
-        raise diverged(f"{where}: {error}") from error
-    for name, score in scores.items():
-        if not math.isfinite(score):
-            raise diverged(f"{where}: {name} is {score}")
-    return scores
-
-
-def _step(
-    spec: PretrainSpec,
-    model: nn.Module,
-    recipe: Recipe,
-    draw: Draw,
-    loss_of: Any,
-    optimizer: torch.optim.Optimizer,
-    schedule: Any,
-    step: int,
-) -> float:
-    schedule.apply(optimizer, step)
-    noise = torch.Generator().manual_seed(derived_seed(spec.seed, "batch", spec.modality, step))
-    x, y = draw(noise)
-    loss = loss_of(x, y, noise)
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise diverged(f"{run_id(spec)}, step {step + 1}: the training loss is {value}", x)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    clip_gradients(model.parameters(), recipe.clip_norm)
-    optimizer.step()
-    return value
 
 
 def _record(spec: PretrainSpec, metric: str, score: float, kept: nn.Module, run_dir: Path) -> PretrainRecord:

@@ -69,6 +69,15 @@ class Share:
             dist.all_reduce(values)
         return values
 
+    def any(self, *flags: bool) -> list[bool]:
+        """Whether each of the flags is set in one process or another, so that all of them do the same."""
+        if self.world == 1:
+            return list(flags)
+        # On the CPU, where it waits for nothing that a device still computes.
+        counts = torch.tensor(flags, dtype=torch.int64)
+        dist.all_reduce(counts)
+        return [count > 0 for count in counts.tolist()]
+
     def collect(self, value: T) -> list[T]:
         """The values of all processes, by rank, on each of them."""
         if self.world == 1:
@@ -101,7 +110,7 @@ def joined(device_type: str) -> Iterator[tuple[Share, int]]:
     local = int(os.environ["LOCAL_RANK"])
     if device_type == "cuda":
         torch.cuda.set_device(local)
-    dist.init_process_group("nccl" if device_type == "cuda" else "gloo", timeout=_PATIENCE)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device_type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
         yield Share(dist.get_rank(), world), local
     finally:

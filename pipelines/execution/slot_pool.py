@@ -18,13 +18,16 @@ from m2pt.config import Study, UserError
 from m2pt.runs.failure import Failure, FailureKind, write_failure
 from m2pt.runs.folder import LOG, RunState
 from m2pt.runs.inputs import JobInputs, write_inputs
+from m2pt.training.stopping import STOP_LIMIT_S
 from pipelines.execution.engine import JobResult, result_of
 from pipelines.execution.process_environment import LOGS
 from pipelines.execution.worker import Worker, WorkerEndedError
 from pipelines.planning.slots import Slot, slots
 
 WORKER_COMMAND = (sys.executable, "-m", "m2pt.job", "--worker")
-_CLOSE_LIMIT_S = 3.0
+_MARGIN_S = 1.0
+"""What a process may need to end, beyond the limit that it has itself."""
+
 _CUT_OFF = "was stopped before its end; start again to continue it"
 
 
@@ -35,22 +38,30 @@ def local_engine(study: Study, worker_command: Sequence[str] = WORKER_COMMAND) -
         UserError: this machine does not have the declared devices.
 
     """
-    return SlotPool(slots(study.execution), worker_command, LOGS)
+    return SlotPool(slots(study.execution), worker_command, LOGS, study.execution.stop_limit_s)
 
 
 class SlotPool:
     """Does jobs on slots, each slot one job at a time; leaving the context ends every worker, even in the middle of a job.
 
-    `logs` is the folder for what the workers write outside of runs (default: this process's standard error).
+    `logs` is the folder for what the workers write outside of runs (default: this process's standard error). A job has
+    `stop_limit_s` to finish its step and save.
     """
 
-    def __init__(self, slots: Sequence[Slot], worker_command: Sequence[str] = WORKER_COMMAND, logs: Path | None = None) -> None:
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        worker_command: Sequence[str] = WORKER_COMMAND,
+        logs: Path | None = None,
+        stop_limit_s: float = STOP_LIMIT_S,
+    ) -> None:
         if not slots:
             raise ValueError("a pool needs at least one slot")
         self._workers = [Worker(slot, worker_command, logs) for slot in slots]
         self._idle = self._workers[::-1]  # a stack: the worker used last is warm
         self._changed = threading.Condition()
         self._closed = False
+        self._patience_s = stop_limit_s + _MARGIN_S
 
     def __enter__(self) -> Self:
         return self
@@ -88,17 +99,17 @@ class SlotPool:
             self._give_back(worker)
 
     def close(self) -> None:
-        """End all workers and cut off their jobs; a second call does nothing."""
+        """End all workers; their jobs save and stop, or are cut off at the limit. A second call does nothing."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         for worker in self._workers:
             worker.hang_up()
-        deadline = time.monotonic() + _CLOSE_LIMIT_S
+        deadline = time.monotonic() + self._patience_s
         for worker in self._workers:
-            worker.kill(patience_s=max(0.0, deadline - time.monotonic()))
+            worker.kill(patience_s=max(0.0, deadline - time.monotonic()) if worker.busy else 0.0)
         with self._changed:
-            self._changed.wait_for(lambda: len(self._idle) == len(self._workers), _CLOSE_LIMIT_S)
+            self._changed.wait_for(lambda: len(self._idle) == len(self._workers), self._patience_s)
             for worker in self._idle:
                 worker.close()
 
@@ -126,11 +137,15 @@ class SlotPool:
             self._start(worker)
             worker.wait_ready()
             started = time.monotonic()
-            error = worker.do(run_dir, limit_s).get("error")
+            answer = worker.do(run_dir, limit_s)
+            error = answer.get("error")
+            if answer.get("status") == RunState.INTERRUPTED:
+                raise WorkerEndedError("was told to stop")
         except TimeoutError:
             worker.close()
             kind, error = "time_limit", f"the run took longer than its time limit of {limit_s:g} s (execution.time_limit_s)"
         except WorkerEndedError as end:
+            worker.close()
             kind, error = "worker_died", f"the worker process on slot {slot} {end}; {run_dir / LOG} may say more"
         except UserError as fault:  # the run's folder cannot be written, which leaves no place for a failure.json either
             error = str(fault)

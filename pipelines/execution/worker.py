@@ -36,6 +36,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._received = b""
         self._ready = False
+        self.busy = False
 
     def start(self) -> None:
         """Start the process unless it is alive, without waiting until it is ready. Raises `UserError` if the system refuses."""
@@ -77,12 +78,16 @@ class Worker:
     def do(self, run_dir: Path, limit_s: float) -> dict[str, Any]:
         """Let the process do one run and return its answer. Raises `WorkerEndedError`, `TimeoutError`."""
         deadline = time.monotonic() + limit_s
-        with suppress(BrokenPipeError, ValueError):  # the process has ended, or was hung up on: reading reports it
-            self._pipe("stdin").write(json.dumps({"run_dir": str(run_dir)}).encode() + b"\n")
-        return self._receive("run_dir", str(run_dir), deadline)
+        self.busy = True
+        try:
+            with suppress(BrokenPipeError, ValueError):  # the process has ended, or was hung up on: reading reports it
+                self._pipe("stdin").write(json.dumps({"run_dir": str(run_dir)}).encode() + b"\n")
+            return self._receive("run_dir", str(run_dir), deadline)
+        finally:
+            self.busy = False
 
     def hang_up(self) -> None:
-        """Close the process's standard input, at which it ends."""
+        """Close the process's standard input, at which it saves its run and ends."""
         process = self._process
         if process is not None and process.stdin is not None:
             process.stdin.close()

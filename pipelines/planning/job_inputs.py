@@ -32,6 +32,8 @@ def job_inputs(plan: Plan, spec: Spec) -> JobInputs:
         devices=execution.devices_per_job if isinstance(spec, RunSpec) else 1,
         checkpoint_every_epochs=execution.checkpoint_every_epochs,
         checkpoint_every_steps=execution.checkpoint_every_steps,
+        checkpoint_every_seconds=execution.checkpoint_every_seconds,
+        stop_limit_s=execution.stop_limit_s,
         micro_batch=execution.micro_batch,
         gradient_checkpointing=execution.gradient_checkpointing,
         loader_workers=execution.loader_workers,

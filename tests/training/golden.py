@@ -18,6 +18,7 @@ from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.training.finetune import finetune, memory_feed
 from m2pt.training.places import Places
 from m2pt.training.pretrain import pretrain
+from m2pt.training.pretraining_steps import Course
 from m2pt.training.share import Share
 from m2pt.training.stopwatch import Stopwatch
 from tests.specs import pretrain_spec, run_spec
@@ -52,7 +53,7 @@ def history(spec: RunSpec | PretrainSpec, folder: Path) -> list[dict[str, Any]]:
         name: samples(spec.modality, count, seed) for name, count, seed in (("train", 80, 1), ("val", 40, 2), ("test", 40, 3))
     }
     if isinstance(spec, PretrainSpec):
-        pretrain(spec, splits | {"pretrain": splits["train"]}, None, torch.device("cpu"), run_dir, Stopwatch())
+        pretrain(spec, splits | {"pretrain": splits["train"]}, None, Course(run_dir))
     else:
         finetune(spec, memory_feed(spec, splits, Share()), Places(), run_dir, Stopwatch())
     return read_history(run_dir)

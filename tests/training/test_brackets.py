@@ -17,7 +17,7 @@ from m2pt.runs.record import PretrainRecord, read_record
 from m2pt.training import pretrain as module
 from m2pt.training.brackets import BracketReader, bracket_sequences, hidden_places
 from m2pt.training.pretrain import pretrain
-from m2pt.training.stopwatch import Stopwatch
+from m2pt.training.pretraining_steps import Course
 from m2pt.weights import load_into, read_weights
 from tests.specs import MODEL, pretrain_spec
 
@@ -31,7 +31,7 @@ def spec_of(**changes):
 
 def run(spec, folder):
     run_dir = create_run(folder, spec)
-    return pretrain(spec, {}, None, CPU, run_dir, Stopwatch()), run_dir
+    return pretrain(spec, {}, None, Course(run_dir)), run_dir
 
 
 def deepest(tokens, kinds):

@@ -12,7 +12,7 @@ from m2pt.modalities.shared.samples import Samples
 from m2pt.models.encoder import Encoder
 from m2pt.runs.folder import HISTORY, create_run, read_history
 from m2pt.runs.spec import TaskSpec
-from m2pt.training import loop
+from m2pt.training import loop, pretraining_steps
 from m2pt.training import pretrain as pretraining
 from m2pt.training.evaluate import Evaluation
 from m2pt.training.finetune import finetune, memory_feed
@@ -25,6 +25,7 @@ from m2pt.training.metrics.average_precision import AveragePrecision
 from m2pt.training.metrics.parts import PartIoU, PartNetIoU
 from m2pt.training.metrics.segmentation import SegmentationIoU
 from m2pt.training.places import Places
+from m2pt.training.pretraining_steps import Course
 from m2pt.training.stopwatch import Stopwatch
 from tests.specs import pretrain_spec, run_spec
 
@@ -196,7 +197,7 @@ def test_pretraining_names_the_step(tmp_path, monkeypatch):
 
     def pretrain(folder, splits):
         spec = pretrain_spec()
-        return pretraining.pretrain(spec, splits, None, torch.device("cpu"), create_run(folder, spec), Stopwatch())
+        return pretraining.pretrain(spec, splits, None, Course(create_run(folder, spec)))
 
     bad = make_samples(32, 2, ("a", "b"))
     bad.x[:] = float("nan")
@@ -204,7 +205,7 @@ def test_pretraining_names_the_step(tmp_path, monkeypatch):
         pretrain(tmp_path / "data", {"pretrain": bad, "val": samples})
     with pytest.raises(UserError, match=r"after step 50: val/loss is nan"):
         pretrain(tmp_path / "validation", {"pretrain": samples, "val": bad})
-    clip, taken = pretraining.clip_gradients, []
+    clip, taken = pretraining_steps.clip_gradients, []
 
     def spoil(parameters, norm):
         parameters = list(parameters)
@@ -213,7 +214,7 @@ def test_pretraining_names_the_step(tmp_path, monkeypatch):
         if len(taken) == 7:
             parameters[0].grad.fill_(float("nan"))
 
-    monkeypatch.setattr(pretraining, "clip_gradients", spoil)
+    monkeypatch.setattr(pretraining_steps, "clip_gradients", spoil)
     with pytest.raises(UserError, match=r"step 8: the training loss is nan; the training has diverged"):
         pretrain(tmp_path / "steps", {"pretrain": samples, "val": samples})
 

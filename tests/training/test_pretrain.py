@@ -12,9 +12,9 @@ from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.patches import Patches
 from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.folder import ENCODER, HISTORY, RECONSTRUCTIONS, create_run, read_history
-from m2pt.training import pretrain as module
+from m2pt.training import pretraining_steps as module
 from m2pt.training.pretrain import MaskedAutoencoder, pretrain
-from m2pt.training.stopwatch import Stopwatch
+from m2pt.training.pretraining_steps import Course
 from m2pt.weights import read_weights
 from tests.specs import MODEL, labels_spec, pretrain_spec
 
@@ -38,7 +38,7 @@ def splits_of(modality):
 
 def run(spec, folder, start=None):
     run_dir = create_run(folder, spec)
-    return pretrain(spec, splits_of(spec.modality), start, CPU, run_dir, Stopwatch()), run_dir
+    return pretrain(spec, splits_of(spec.modality), start, Course(run_dir)), run_dir
 
 
 @pytest.mark.parametrize("modality", MODALITIES)

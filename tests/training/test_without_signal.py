@@ -10,10 +10,10 @@ from m2pt.runs.folder import ENCODER, HISTORY, RECONSTRUCTIONS, create_run, read
 from m2pt.runs.identity import run_id
 from m2pt.training import pretrain as module
 from m2pt.training.pretrain import pretrain
-from m2pt.training.stopwatch import Stopwatch
+from m2pt.training.pretraining_steps import Course
 from m2pt.training.without_signal import as_declared, noise_like, with_permuted_labels
 from tests.specs import pretrain_spec
-from tests.training.test_pretrain import CPU, make_samples, run, splits_of
+from tests.training.test_pretrain import make_samples, run, splits_of
 
 
 def labels_spec(**changes):
@@ -105,6 +105,6 @@ def test_a_resumed_pretraining_on_noise_equals_one_that_was_not_interrupted(tmp_
         run(spec, tmp_path / "parts")
     monkeypatch.setattr(module, "_step", step_of)
     run_dir = create_run(tmp_path / "parts", spec)
-    assert pretrain(spec, splits_of("image"), None, CPU, run_dir, Stopwatch()) == whole
+    assert pretrain(spec, splits_of("image"), None, Course(run_dir)) == whole
     for name in (HISTORY, RECONSTRUCTIONS, ENCODER):
         assert (run_dir / name).read_bytes() == (whole_dir / name).read_bytes()

@@ -48,6 +48,9 @@ while True:
         (run_dir / "record.json").write_text("{}")
         os._exit(1)
     (run_dir / "trace.json").write_text(json.dumps(trace | {"end": time.monotonic()}))
+    if asked.get("told"):  # as a worker that receives a signal
+        print(json.dumps({"run_dir": str(run_dir), "status": "interrupted", "error": "was stopped"}), flush=True)
+        time.sleep(600)
     error = asked.get("error")
     if not error and not asked.get("forget"):
         (run_dir / "record.json").write_text("{}")

@@ -132,6 +132,18 @@ def test_a_dead_job_frees_its_slot(
     assert trace(tmp_path / "dead")["pid"] != trace(tmp_path / "after")["pid"]
 
 
+def test_a_job_that_was_told_to_stop_by_others_may_be_tried_again_on_its_slot(
+    make_pool: Callable[..., SlotPool], tmp_path: Path
+) -> None:
+    with make_pool("0") as pool:
+        told = pool.run(tmp_path / "told", orders(told=True), LIMIT_S)
+        after = pool.run(tmp_path / "after", orders(), LIMIT_S)
+    assert (told.status, after.status) == ("failed", "complete")
+    assert failure(tmp_path / "told")["kind"] == "worker_died"
+    assert "was told to stop" in failure(tmp_path / "told")["error"]
+    assert is_gone(trace(tmp_path / "told")["pid"])
+
+
 def test_a_death_is_noticed_while_a_child_holds_the_pipe_open(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
     with make_pool("0") as pool:
         dead = pool.run(tmp_path / "dead", orders(child=True, signal=signal.SIGKILL), LIMIT_S)
