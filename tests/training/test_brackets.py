@@ -14,7 +14,7 @@ from m2pt.models.encoder import Encoder
 from m2pt.runs.folder import ENCODER, HISTORY, RECONSTRUCTIONS, create_run, read_history
 from m2pt.runs.inputs import JobInputs, write_inputs
 from m2pt.runs.record import PretrainRecord, read_record
-from m2pt.training import pretrain as module
+from m2pt.training import pretraining_steps as module
 from m2pt.training.brackets import BracketReader, bracket_sequences, hidden_places
 from m2pt.training.pretrain import pretrain
 from m2pt.training.pretraining_steps import Course

@@ -8,7 +8,7 @@ from m2pt.config import MODALITIES, InputsConfig, LabelPretrain
 from m2pt.files.state import file_sha256
 from m2pt.runs.folder import ENCODER, HISTORY, RECONSTRUCTIONS, create_run, read_history
 from m2pt.runs.identity import run_id
-from m2pt.training import pretrain as module
+from m2pt.training import pretraining_steps as module
 from m2pt.training.pretrain import pretrain
 from m2pt.training.pretraining_steps import Course
 from m2pt.training.without_signal import as_declared, noise_like, with_permuted_labels
