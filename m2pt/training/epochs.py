@@ -80,8 +80,7 @@ def train(spec: RunSpec, trainer: Trainer, places: Places, run_dir: Path, watch:
         trainer.next_epoch()
         if epoch % places.checkpoint_every_epochs == 0 or epoch == recipe.epochs:
             save()
-    if sum(line.get("train/skipped_steps", 0) for line in journal.lines) == recipe.epochs * trainer.steps:
-        raise diverged(f"{run_id(spec)}: gradients overflowed in fp16 in every step, so no weight was changed")
+    _refuse_skipped_steps(spec, journal, recipe.epochs * trainer.steps)
     # Checks the last weights, whichever epoch is best: after the first step of a warm-up nothing has moved yet.
     _refuse_still_scales(spec, trainer.scored)
     if best is None:
@@ -153,6 +152,12 @@ def scale_values(model: Model) -> dict[str, float]:
         f"{name}/abs_mean" if scale.ndim else name: float(scale.abs().mean() if scale.ndim else scale)
         for name, scale in scales.items()
     }
+
+
+def _refuse_skipped_steps(spec: RunSpec, journal: Journal, steps: int) -> None:
+    """Refuse a training of which fp16 skipped every step."""
+    if sum(line.get("train/skipped_steps", 0) for line in journal.lines) == steps:
+        raise diverged(f"{run_id(spec)}: gradients overflowed in fp16 in every step, so no weight was changed")
 
 
 def _refuse_still_scales(spec: RunSpec, model: Model) -> None:
