@@ -83,10 +83,9 @@ def train(spec: RunSpec, trainer: Trainer, places: Places, run_dir: Path, watch:
     _refuse_skipped_steps(spec, journal, recipe.epochs * trainer.steps)
     # Checks the last weights, whichever epoch is best: after the first step of a warm-up nothing has moved yet.
     _refuse_still_scales(spec, trainer.scored)
-    if best is None:
-        return recipe.epochs
-    trainer.scored.load_state_dict(best.weights)
-    return best.epoch
+    if best is not None:
+        trainer.scored.load_state_dict(best.weights)
+    return best.epoch if best is not None else recipe.epochs
 
 
 def _ends_a_part(done: int, steps: int, places: Places) -> bool:
