@@ -50,6 +50,11 @@ class Tab:
             assert time.monotonic() < end, f"{address} was not loaded in {_SECONDS} s"
             time.sleep(0.05)
 
+    def enter(self, address: str, auth: str) -> None:
+        """Give a site its NAME:PASSWORD, as one does when it asks; the browser then gives them to all of its pages."""
+        scheme, _, place = address.partition("://")
+        assert "errorText" not in (answer := self.ask("Page.navigate", url=f"{scheme}://{auth}@{place}")), answer
+
     def media(self, kind: str = "", **features: str) -> None:
         """Look at the page as paper does (`print`), or with features such as `prefers_color_scheme`."""
         wanted = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]

@@ -28,6 +28,7 @@ def take_all(tab: Tab, project: Path, asked: set[str]) -> None:
         words = until(said, "Ctrl-C ends")
         mlflow, prefect = re.findall(r"http://\S+", words)[:2]
         if "mlflow" in asked:
+            tab.enter(mlflow.partition("/#")[0], (project / ".prefect/password").read_text().strip())
             of_mlflow(tab, mlflow)
         if "prefect" in asked:
             of_prefect(tab, prefect, project)
@@ -85,8 +86,8 @@ def of_prefect(tab: Tab, page: str, project: Path) -> None:
                 if time.monotonic() > end:
                     raise SystemExit(f"m2pt serve: has made no deployment after {_LIMIT_S:.0f} s.")
                 time.sleep(1)
-            go(tab, f"{page}/v2/deployments/deployment/{known[0].id}/run", 1060)
-            wait_for_text(tab, "budget_minutes")
+            go(tab, f"{page}/v2/deployments/deployment/{known[0].id}/run", 1180)
+            wait_for_text(tab, "Submit")
             take(tab, "prefect-form")
 
 
