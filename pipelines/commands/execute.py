@@ -21,6 +21,7 @@ from pipelines.planning.looks import cannot_note
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_default, is_done, render_report, report_folder
 from pipelines.scheduling import server
+from pipelines.scheduling.killed import killed
 from pipelines.tracking.study import try_to_publish
 
 Body = Callable[[Session], list[Outcome]]
@@ -130,5 +131,10 @@ def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], wa
         with obeyed_at_once():
             from pipelines.scheduling import flows
         ready()
+        if killed():
+            from pipelines.scheduling import settling
+
+            if sentence := settling.settle():
+                session.display.say(f"{session.study.study}: {sentence}")
         outcomes = flows.run(kind, session, body(flows), out)
     return 0 if all(outcome.ok for outcome in outcomes) else 1

@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from m2pt.config import UserError
 from m2pt.files.locks import LockHeldError, locked
@@ -16,6 +17,8 @@ from pipelines.execution.groups import group
 from pipelines.execution.process_environment import LOGS, STATE, WATCHED
 from pipelines.planning import study_file
 from pipelines.scheduling import credentials, server
+from pipelines.scheduling.killed import killed
+from pipelines.tracking.loopback import HOST
 
 PREFECT_PORT = 4200
 MLFLOW_PORT = 5000
@@ -27,8 +30,10 @@ def serve(options: Namespace) -> int:
     if options.every is not None and options.every < 1:
         raise UserError(f"--every: {options.every:g} is too short; give at least 1 second.")
     if options.starter:
-        from pipelines.scheduling import deployment
+        from pipelines.scheduling import deployment, settling
 
+        if sentence := settling.settle(study.study):
+            print(f"{study.study}: {sentence}", flush=True)
         deployment.serve(options.study, study, options.cron, options.every)
         return 0
     from pipelines.scheduling import cron, notice
@@ -67,9 +72,17 @@ def _only_one(file: Path, study: str) -> Iterator[None]:
 def _say_how_to_enter(api_url: str) -> None:
     """Say where the password of this project's own server is; a server that the user has named has none of ours."""
     if server.is_ours(api_url):
-        given = os.environ.get(credentials.SERVER_AUTH)
-        print(f"The pages ask for {credentials.SERVER_AUTH if given else 'the line in ' + _shown(credentials.password_file())}.")
+        print(f"Prefect's pages ask for {_where_password()}.")
         print(f"For Prefect's own commands, in another shell: . {_shown(credentials.write_environment(api_url))}", flush=True)
+
+
+def _where_password() -> str:
+    given = os.environ.get(credentials.SERVER_AUTH)
+    return credentials.SERVER_AUTH if given else f"the line in {_shown(credentials.password_file())}"
+
+
+def _moved(port: int, preferred: int) -> str:
+    return "" if port == preferred else f" (port {preferred} is taken)"
 
 
 def _shown(path: Path) -> str:
@@ -95,20 +108,27 @@ def ui(options: Namespace) -> int:
     """Show the pages of MLflow, and of Prefect with `--prefect`, until interrupted."""
     from pipelines.tracking import mlflow_ui
 
+    declared = study_file.load(options.study)
     with ExitStack() as stack:
-        port = server.free_port(options.port or MLFLOW_PORT)
+        listener = stack.enter_context(server.listen(options.port or MLFLOW_PORT))
+        address = f"http://{HOST}:{(port := listener.getsockname()[1])}"
         LOGS.mkdir(parents=True, exist_ok=True)
         log = stack.enter_context((LOGS / "mlflow-server.log").open("ab"))
-        variables = os.environ | mlflow_ui.ui_environment()
-        command = mlflow_ui.ui_command(server.HOST, port)
-        started = group(command, signal.SIGTERM, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        mlflow = stack.enter_context(started)
-        page = mlflow_ui.study_page(study_file.load(options.study).study, f"http://{server.HOST}:{port}")
-        print(f"MLflow:  {page}", flush=True)
+        command, variables = mlflow_ui.ui_command(listener.fileno(), credentials.auth_string())
+        how: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": log, "stderr": log, "pass_fds": (listener.fileno(),)}
+        mlflow = stack.enter_context(group(command, signal.SIGTERM, env=os.environ | variables, **how))
+        listener.close()  # the server has it; with a second copy an ended server would seem to be busy
+        print(f"MLflow:  {mlflow_ui.study_page(declared.study, address)}{_moved(port, options.port or MLFLOW_PORT)}", flush=True)
+        print(f"The pages ask for a name and a password: {_where_password()}, NAME:PASSWORD.", flush=True)
         if options.prefect:
             prefect = stack.enter_context(server.used(LOGS / "prefect-server.log", PREFECT_PORT, schedules=True))
             print(f"Prefect: {(api_url := prefect()).removesuffix('/api')}", flush=True)
             _say_how_to_enter(api_url)
+            if killed():
+                from pipelines.scheduling import settling
+
+                if sentence := settling.settle():
+                    print(sentence, flush=True)
         print("Ctrl-C ends.", flush=True)
         while mlflow.poll() is None:
             time.sleep(0.2)

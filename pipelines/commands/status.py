@@ -15,6 +15,7 @@ from pipelines.planning import environments, study_file
 from pipelines.planning.folders import runs_folder
 from pipelines.planning.plan import Plan, resolve
 from pipelines.planning.task_samples import task_samples
+from pipelines.scheduling.killed import killed
 
 
 def status(options: Namespace) -> int:
@@ -33,6 +34,10 @@ def status(options: Namespace) -> int:
             [f"{runs[0]}: {reason}"] if len(runs) == 1 else [f"{len(runs)} runs failed: {reason}", *(f"  {run}" for run in runs)]
         )
         print("\n".join(f"  {line}" for line in lines))
+    if left := killed():
+        words = "1 flow run was killed; Prefect shows it"
+        words = words if len(left) == 1 else f"{len(left)} flow runs were killed; Prefect shows them"
+        print(f"  {words} as going on until the next `m2pt serve`, `m2pt ui --prefect` or `m2pt study`")
     _print_space(plan)
     return 1 if failed else 0
 

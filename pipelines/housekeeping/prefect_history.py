@@ -14,6 +14,7 @@ from m2pt.files.locks import LockHeldError, locked
 from pipelines.housekeeping.databases import Statements, is_database, is_open_elsewhere, reading, rewrite, would_free
 from pipelines.housekeeping.garbage import Garbage, Kind, Listing
 from pipelines.housekeeping.sizes import Size, why_left
+from pipelines.scheduling.killed import forget, killed
 
 _WAITING = "('SCHEDULED', 'PAUSED')"
 _STATEMENTS: Statements = [
@@ -70,6 +71,8 @@ def _remove(home: Path, database: Path) -> None:
     try:
         with locked(home / "server.lock", wait_s=0):
             rewrite(database, _STATEMENTS, alone=True)
+        for flow_run in killed():
+            forget(flow_run)
     except LockHeldError as error:
         raise UserError(f"{database}: a Prefect server is starting (pid {error.holder}); end it, then try again.") from None
     except sqlite3.Error as error:

@@ -4,6 +4,7 @@ Without credentials a server on the loopback interface takes requests of every u
 """
 
 import base64
+import http.client
 import json
 import os
 import secrets
@@ -83,7 +84,7 @@ def require_own(api_url: str) -> None:
             f"{API_URL}: the Prefect server at {api_url} refuses this project's credentials, so it may be another project's; "
             f"set {AUTH} to its NAME:PASSWORD, or {way_out}."
         )
-    if status != 200:
+    if status != 200 or home is None:
         raise UserError(f"{API_URL}: no Prefect server answers at {api_url}; start it, or unset it to have a local one.")
     if os.environ.get(SHARED) == "1" or not _is_here(api_url) or home == _home():
         return
@@ -126,7 +127,7 @@ def _ask(address: str, timeout_s: float = _TIMEOUT_S) -> tuple[int, dict[str, ob
             return response.status, document if isinstance(document, dict) else {}
     except urllib.error.HTTPError as error:
         return error.code, {}
-    except (urllib.error.URLError, OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return 0, {}
 
 

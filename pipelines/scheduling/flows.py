@@ -38,6 +38,7 @@ from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_done, render_report, report_folder, require_choice
 from pipelines.scheduling.artifacts import show_outcome, show_report
 from pipelines.scheduling.choice import EVERYTHING, Choice, choose, require_runs
+from pipelines.scheduling.killed import noted
 from pipelines.scheduling.notice import tell_end
 from pipelines.scheduling.run_tasks import do_runs
 from pipelines.scheduling.turns import Body, Ending, in_turns
@@ -128,9 +129,12 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None) -> lis
     faults: list[Exception] = []
     flow_runs: list[str] = []
 
+    goes_on = ExitStack()
+
     @flow(name=kind, flow_run_name=f"{kind} {session.study.study}", persist_result=False)
     def shown(study: str) -> State[None]:
         flow_runs.append(str(flow_run.get_id()))
+        goes_on.enter_context(noted(flow_runs[0]))
         try:
             endings.append(in_turns(session, body))
             state = _state(session, endings[0])
@@ -142,10 +146,11 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None) -> lis
         return state
 
     _quiet()
-    try:
-        shown(session.study.study, return_state=True)
-    finally:  # also on an interrupt: later there is no server, and Prefect would retry for a minute
-        flush()
+    with goes_on:
+        try:
+            shown(session.study.study, return_state=True)
+        finally:  # also on an interrupt: later there is no server, and Prefect would retry for a minute
+            flush()
     _settle(flow_runs)
     if faults:
         raise faults[0]
@@ -191,6 +196,9 @@ def study(
     """
     prepare()
     follow_parent()
+    goes_on = ExitStack()
+    goes_on.enter_context(noted(str(flow_run.get_id())))
+    atexit.register(goes_on.close)
     # The page says `Cancelled` when this process has ended. Looking once more for what could be freed takes seconds of that.
     atexit.register(gc.freeze)
     try:

@@ -3,14 +3,16 @@
 The environment says where to, not the study file: the address of a webhook is often a secret, and study files are shared.
 """
 
+import http.client
 import json
 import os
 import shlex
 import subprocess
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -97,17 +99,39 @@ def tell(notice: Notice, warn: Callable[[str], object]) -> None:
 
 def _post(address: str, document: str, warn: Callable[[str], object]) -> None:
     where = f"{URL}: the webhook at {urllib.parse.urlsplit(address).hostname}"
+    faults: list[str] = []
+    # In a thread, as the limit of a connection is one for each of its bytes.
+    sender = threading.Thread(target=lambda: faults.extend(_faults(address, document)), name="notice", daemon=True)
+    sender.start()
+    sender.join(_LIMIT_S)
+    if sender.is_alive():
+        warn(f"{where} did not answer within {_LIMIT_S:g} s; check the address.")
+    for fault in faults:
+        warn(f"{where} {fault}")
+
+
+class _NoOther(urllib.request.HTTPRedirectHandler):
+    """A webhook that points elsewhere has not taken the notice: the request there would be one without it."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Follow nowhere, so that the answer is an error."""
+
+
+def _faults(address: str, document: str) -> Iterator[str]:
+    """Send a document to a webhook; what was wrong, if anything was."""
     try:
         headers = {"Content-Type": "application/json", "User-Agent": "m2pt"}
         request = urllib.request.Request(address, document.encode(), headers)
-        with urllib.request.urlopen(request, timeout=_LIMIT_S):
+        with urllib.request.build_opener(_NoOther).open(request, timeout=2 * _LIMIT_S):
             return
     except urllib.error.HTTPError as error:
-        warn(f"{where} refused the notice (HTTP {error.code}); check the address.")
+        yield f"refused the notice (HTTP {error.code}); check the address."
+    except http.client.HTTPException:
+        yield "did not answer as a web server does; check the address."
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         detail = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
-        warn(f"{where} could not be told ({detail}); check the address and the network.")
+        yield f"could not be told ({detail}); check the address and the network."
 
 
 def _run(words: list[str], document: str, warn: Callable[[str], object]) -> None:

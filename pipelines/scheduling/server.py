@@ -1,6 +1,6 @@
 """A local Prefect server on the loopback interface that lives exactly as long as the process that started it.
 
-The server's process (`pipelines.scheduling.server_process`) ends when its standard input closes, however its parent ends.
+The server's process ends when its standard input closes, however its parent ends (`pipelines.tracking.loopback`).
 Prefect's own temporary server would survive a SIGKILL of its parent, and it has no pages to look at.
 """
 
@@ -19,8 +19,8 @@ from typing import Self
 from m2pt.config import UserError
 from m2pt.files.locks import locked
 from pipelines.scheduling.credentials import API_URL, AUTH, SERVER_AUTH, answers, auth_string, require_own
+from pipelines.tracking.loopback import HOST
 
-HOST = "127.0.0.1"
 OWN = "M2PT_PREFECT"
 """Holds the address of the server that this command, or the one that started it, has started."""
 
@@ -43,12 +43,6 @@ def listen(preferred: int) -> socket.socket:
         else:
             return listener
     raise UserError(f"there is no free port on {HOST}; stop a process that uses one.")
-
-
-def free_port(preferred: int) -> int:
-    """`preferred`, or another port if that is taken."""
-    with listen(preferred) as listener:
-        return int(listener.getsockname()[1])
 
 
 class LocalServer:

@@ -1,4 +1,4 @@
-"""The calls to MLflow, with plain data in and out. The only file that imports MLflow."""
+"""The calls to MLflow, with plain data in and out. Only this file and that of MLflow's server import MLflow."""
 
 import json
 import logging

@@ -1,5 +1,6 @@
 """Where MLflow keeps runs: the SQLite file of this project or a server; made once, locked, and checked before it is used."""
 
+import http.client
 import os
 import sqlite3
 import time
@@ -224,23 +225,43 @@ def check_server(store: Store) -> None:
     if not store.uri.startswith(("http://", "https://")):
         return
     try:
-        urllib.request.urlopen(f"{store.uri.rstrip('/')}/health", timeout=_PROBE_LIMIT_S).close()
+        # Without name and password, which urllib would take for a part of the host's name; here none are asked for.
+        urllib.request.urlopen(f"{without_password(store.uri).rstrip('/')}/health", timeout=_PROBE_LIMIT_S).close()
     except urllib.error.HTTPError:
         return  # something answers; the first real request reports what it refuses
-    except (OSError, ValueError) as error:
-        server = urlsplit(store.uri).netloc.rpartition("@")[2]  # without a password
-        reason = getattr(error, "reason", error)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        server = urlsplit(without_password(store.uri)).netloc
+        reason = " ".join(str(getattr(error, "reason", error)).split())
         raise OutageError(f"MLFLOW_TRACKING_URI: {server} does not answer ({reason}); start it, then publish again.") from error
+
+
+def without_password(uri: str) -> str:
+    """The address of a server as it may be shown."""
+    scheme, separator, rest = uri.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
 
 
 def outage(store: Store, error: Exception) -> OutageError:
     """One sentence for a fault of MLflow, the database or the system."""
-    said = " ".join(str(error).split())
+    said = " ".join(str(error).replace(store.uri, without_password(store.uri)).split())
     reason = next((reason for reason in _SQLITE_REASONS if reason in said), said[:300])
     if store.database is None:
-        return OutageError(f"MLFLOW_TRACKING_URI: the tracking store refused a run ({reason}); repair it, then publish again.")
+        return _server_outage(store, said)
     if reason in _DAMAGED:
         return damaged(store.database)
     if "out-of-date database schema" in said:
         return OutageError(f"{store.database}: is from another version of MLflow; delete it and publish again.")
     return OutageError(f"{store.database}: runs cannot be published ({reason}); repair that, then publish again.")
+
+
+def _server_outage(store: Store, said: str) -> OutageError:
+    server = urlsplit(without_password(store.uri)).netloc
+    if "error code 401" in said or "error code 403" in said:
+        return OutageError(
+            f"MLFLOW_TRACKING_URI: {server} refuses the name or the password; set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, then publish again."
+        )
+    if "not in a valid JSON format" in said or "error code 404" in said:
+        return OutageError(f"MLFLOW_TRACKING_URI: {server} is no server of MLflow; correct the address, then publish again.")
+    return OutageError(f"MLFLOW_TRACKING_URI: the tracking store refused a run ({said[:300]}); repair it, then publish again.")

@@ -5,11 +5,15 @@ import sys
 from m2pt.config import UserError
 from pipelines.tracking.mlflow_client import FAULTS, PAGES, experiment_id, installation, open_database
 from pipelines.tracking.mlflow_columns import VIEW
-from pipelines.tracking.mlflow_store import locate, outage, store_lock
+from pipelines.tracking.mlflow_process import ARTIFACTS, AUTH, DATABASE
+from pipelines.tracking.mlflow_store import locate, outage, store_lock, without_password
 
 
-def ui_command(host: str, port: int) -> list[str]:
-    """The command of the MLflow server with its pages over the project's own store; run it with `ui_environment()`.
+def ui_command(listener: int, auth: str) -> tuple[list[str], dict[str, str]]:
+    """The command that serves MLflow's pages over the project's own store, and what to add to its environment.
+
+    Run it with the inherited socket `listener`, and with a pipe as its standard input: it ends when that closes. The pages ask
+    for `auth` (NAME:PASSWORD).
 
     Raises:
         UserError: the store is a server, which has pages of its own, or the database cannot be used.
@@ -17,23 +21,18 @@ def ui_command(host: str, port: int) -> list[str]:
     """
     store = locate()
     if store.artifacts is None:
-        raise UserError(f"MLFLOW_TRACKING_URI: runs are tracked on the server {store.uri}, which shows them itself; open it.")
+        place = without_password(store.uri)
+        raise UserError(f"MLFLOW_TRACKING_URI: runs are tracked on the server {place}, which shows them itself; open it.")
     if "%" in (folder := str(installation())):
         raise UserError(
             f"{folder}: MLflow cannot serve pages from a folder with a percent sign in its name; move the project to show them."
         )
     with store_lock(store):
         open_database(store)
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri]
-    command += ["--default-artifact-root", store.artifacts.as_uri(), "--host", host, "--port", str(port), "--workers", "1"]
-    # Without this MLflow also answers under any private address, and to a name that points to one (DNS rebinding). Of other
-    # origins it always takes those of this machine; more it takes only if told so.
-    return [*command, "--allowed-hosts", f"{host}:{port},localhost:{port}", "--x-frame-options", "SAMEORIGIN"]
-
-
-def ui_environment() -> dict[str, str]:
-    """What to add to the environment of `ui_command`: no background jobs (eight processes), no telemetry."""
-    return {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    variables = {AUTH: auth, DATABASE: store.uri, ARTIFACTS: store.artifacts.as_uri()}
+    # No background jobs (eight processes), and no telemetry.
+    variables |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    return [sys.executable, "-m", "pipelines.tracking.mlflow_process", str(listener)], variables
 
 
 def study_page(study: str, address: str) -> str:

@@ -9,6 +9,7 @@ from typing import Literal, Union, get_args, get_origin, get_type_hints
 import pytest
 import torch
 from matplotlib.axes import Axes
+from starlette.types import ASGIApp
 
 import m2pt
 import pipelines
@@ -20,7 +21,7 @@ from m2pt.training.precision import gradient_scaler
 PROGRAMS = ("pipelines.__main__", "pipelines.scheduling.server_process")
 """Modules that are started, not imported."""
 
-IMPORTED_FOR_HINTS_ALONE = {"Axes": Axes}
+IMPORTED_FOR_HINTS_ALONE = {"ASGIApp": ASGIApp, "Axes": Axes}
 """What modules import under `TYPE_CHECKING`, so that a plan does not wait for it."""
 
 

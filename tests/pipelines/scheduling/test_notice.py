@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,6 +14,7 @@ import pytest
 
 from m2pt.config import UserError
 from pipelines.scheduling.notice import COMMAND, URL, Notice, require_usable, tell
+from tests.answering import answering
 
 PYTHON = shlex.quote(sys.executable)  # its path may have a space
 
@@ -107,6 +109,36 @@ def test_a_webhook_that_fails_is_a_warning_that_names_its_host_alone(monkeypatch
         "M2PT_NOTIFY_URL: the webhook at 127.0.0.1 refused the notice (HTTP 404); check the address.",
         "M2PT_NOTIFY_URL: the webhook at 127.0.0.1 could not be told (Connection refused); check the address and the network.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "did not answer as a web server does; check the address."),
+        (b"", "did not answer as a web server does; check the address."),
+        (b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "refused the notice (HTTP 500); check the address."),
+        # Followed, it would be a request without the notice to another page, which looks like a success.
+        (b"HTTP/1.1 302 Go\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "refused the notice (HTTP 302); check the address."),
+    ],
+)
+def test_what_is_no_webhook_is_a_warning(monkeypatch: pytest.MonkeyPatch, answer: bytes, sentence: str):
+    warned: list[str] = []
+    with answering(answer) as address:
+        monkeypatch.setenv(URL, f"{address}/hook/SECRET")
+        tell(NOTICE, warned.append)
+    assert warned == [f"M2PT_NOTIFY_URL: the webhook at 127.0.0.1 {sentence}"]
+
+
+def test_a_webhook_that_never_ends_is_left(monkeypatch: pytest.MonkeyPatch):
+    """Each of its letters comes in time."""
+    warned: list[str] = []
+    monkeypatch.setattr("pipelines.scheduling.notice._LIMIT_S", 1.0)
+    with answering(b"HTTP/1.1 200 OK\r\nX: " + 100 * b"x", 0.1) as address:
+        monkeypatch.setenv(URL, f"{address}/hook/SECRET")
+        begun = time.monotonic()
+        tell(NOTICE, warned.append)
+    assert time.monotonic() - begun < 5
+    assert warned == ["M2PT_NOTIFY_URL: the webhook at 127.0.0.1 did not answer within 1 s; check the address."]
 
 
 @pytest.mark.parametrize("address", ["hooks.example.org/SECRET", "file:///etc/passwd", "https:///SECRET", "http://[SECRET"])

@@ -12,6 +12,7 @@ import pytest
 from m2pt.config import UserError
 from pipelines.scheduling import credentials, server
 from pipelines.scheduling.server import listen
+from tests.answering import answering
 from tests.pipelines.scheduling.conftest import Prefect, prefect_server
 
 
@@ -109,6 +110,24 @@ def test_a_server_that_does_not_answer_is_said(tmp_path: Path, monkeypatch: pyte
         pytest.raises(UserError, match=r"no Prefect server answers at http://127\.0\.0\.1:9"),
     ):
         ready()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n",
+        b"",
+    ],
+)
+def test_what_is_no_prefect_server_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes):
+    """Also to who would share one on purpose."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.setenv("M2PT_SHARED_PREFECT", "1")
+    with answering(answer) as address, pytest.raises(UserError, match=f"no Prefect server answers at {address}/api; start it"):
+        credentials.require_own(f"{address}/api")
 
 
 @pytest.mark.timeout(600)

@@ -23,6 +23,7 @@ from pipelines.tracking.live import LiveTracking
 from pipelines.tracking.mlflow_tracker import MlflowTracker
 from pipelines.tracking.mlflow_ui import ui_command
 from pipelines.tracking.sweep import Sweep
+from tests.answering import answering
 from tests.pipelines import synthetic
 from tests.pipelines.tracking.mlflow_view import (
     STUDY,
@@ -84,7 +85,7 @@ def test_mlflow_may_be_installed_in_a_folder_of_any_name(project: Path, monkeypa
     publish([(spec, run_dir)])
     assert run_of(new_client(), spec).info.status == "FINISHED"
     with pytest.raises(UserError, match="percent sign in its name; move the project"):
-        ui_command("127.0.0.1", 1)
+        ui_command(0, "name:password")
 
 
 @pytest.fixture
@@ -93,6 +94,31 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         yield int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ("SSH-2.0-OpenSSH_9.2\r\n", "does not answer (SSH-2.0-OpenSSH_9.2); start it, then publish again."),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "is no server of MLflow; correct the address, then publish again."),
+        ("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "is no server of MLflow; correct the address, then publish again."),
+        (
+            "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n",
+            "refuses the name or the password; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, then publish again.",
+        ),
+    ],
+)
+def test_what_is_no_tracking_server_or_keeps_one_out_is_said(
+    project: Path, monkeypatch: pytest.MonkeyPatch, answer: str, sentence: str
+) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(project / "runs", spec)
+    with answering(answer.encode()) as address:
+        place = address.removeprefix("http://")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://someone:secret@{place}")
+        with pytest.raises(UserError) as told:
+            publish([(spec, run_dir)])
+    assert str(told.value) == f"MLFLOW_TRACKING_URI: {place} {sentence}"
 
 
 @pytest.mark.parametrize("trouble", ["server", "damaged", "no database", "folder", "moved", "artifacts"])

@@ -1,8 +1,8 @@
 """The pages of MLflow, and a server instead of a file."""
 
+import base64
 import os
 import re
-import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -13,45 +13,54 @@ import pytest
 
 from m2pt.config import UserError
 from m2pt.runs.identity import run_id
-from pipelines.scheduling.server import free_port
+from pipelines.scheduling.server import listen
 from pipelines.tracking.mlflow_tracker import MlflowTracker
-from pipelines.tracking.mlflow_ui import study_page, ui_command, ui_environment
+from pipelines.tracking.mlflow_ui import study_page, ui_command
 from pipelines.tracking.publisher import Publisher
 from pipelines.tracking.sweep import Sweep
 from pipelines.tracking.tracker import SweepEnd
+from tests.browser import browser
 from tests.pipelines import synthetic
 from tests.pipelines.tracking.mlflow_view import STUDY, SWEEP, new_client, publish, run_of, runs_of_study
 from tests.waiting import comes_true
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+AUTH = "m2pt:of-this-test"
 
 
 @pytest.fixture
-def server(project: Path) -> Iterator[str]:
-    """A real MLflow server, started by the command of the UI."""
-    port = free_port(5000)
-    address = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(
-        ui_command("127.0.0.1", port), env=os.environ | ui_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+def server(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A real MLflow server, started by the command of the UI, by a user with an empty home."""
+    name, _, password = AUTH.partition(":")
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", name)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+    with listen(0) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        command, variables = ui_command(listener.fileno(), AUTH)
+        process = subprocess.Popen(
+            command,
+            env=os.environ | variables | {"HOME": str(tmp_path / "home")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(listener.fileno(),),
+        )
     try:
         assert comes_true(lambda: answers(f"{address}/health"))
         yield address
     finally:
-        process.terminate()
+        process.stdin.close()
         process.wait(20)
 
 
 def answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(address, timeout=1) as answer:
-            return bool(answer.status == 200)
+        return status(address, auth="") == 200
     except OSError:
         return False
 
 
 def test_a_server_shows_the_same_as_the_file(project: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert answers(f"{server}/")
+    assert status(f"{server}/") == 200
     runs = [(spec := synthetic.pathway_spec(seed), synthetic.whole(project / "runs", spec)) for seed in range(2)]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     # Another machine has made the run as well, in the moment before ours looked.
@@ -70,9 +79,7 @@ def test_a_server_shows_the_same_as_the_file(project: Path, server: str, monkeyp
 
 
 def test_a_browser_shows_what_a_sweep_is_and_what_it_answers(project: Path, server: str, tmp_path: Path) -> None:
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip(f"no browser is installed; looked for {', '.join(BROWSERS)}")
+    """A browser that was given the password once gives it to all pages."""
     sweep = Sweep(STUDY, SWEEP, "embedded: learning_rate=0.002 · 2026-03-04 05:06")
     (tmp_path / "index.html").write_text("<h1>A report of ours</h1>")
     said = ("**Nothing is shown.** +0.25 ± 0.75 points.", "Further words.")
@@ -81,32 +88,37 @@ def test_a_browser_shows_what_a_sweep_is_and_what_it_answers(project: Path, serv
     with Publisher(MlflowTracker(sweep)) as publisher:
         publisher.publish(spec, synthetic.whole(project / "runs", spec))
         publisher.close(SweepEnd(values=values, report={"index.html": tmp_path / "index.html"}, sentences=said))
-    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'browser'}"]
-    command += ["--window-size=2000,1000", "--virtual-time-budget=20000", "--dump-dom"]
+    with browser(tmp_path / "browser") as tab:
+        tab.enter(server, AUTH)
+        tab.ask("Emulation.setDeviceMetricsOverride", width=2000, height=1000, deviceScaleFactor=1, mobile=False)
 
-    def drawn(address: str) -> str:
-        return subprocess.run([*command, address], capture_output=True, text=True, timeout=200, check=True).stdout
+        def shows(address: str, words: str) -> str:
+            for place in ("about:blank", address):
+                tab.ask("Page.navigate", url=place)
+            assert comes_true(lambda: words in tab.run("document.documentElement?.outerHTML ?? ''"), 100)
+            return str(tab.run("document.documentElement.outerHTML"))
 
-    page = study_page(STUDY, server)
-    assert comes_true(lambda: sweep.title in drawn(page))
-    table = drawn(page)
-    assert "Answers first" in table and "<strong>Nothing is shown.</strong> +0.25 ± 0.75 points." in table
-    heads = [table.index(f">{name}<") for name in ("0_gain/over_random", "0_gain/over_random_half_width", "0_gain/own_lineage")]
-    assert heads == sorted(heads)
-    assert all(re.search(rf">{value}<", table) for value in ("0.25", "0.75", "4.5"))
-    (link,) = {address.replace("&amp;", "&") for address in re.findall(r'href="([^"]*report/index\.html[^"]*)"', table)}
-    assert comes_true(
-        lambda: '<iframe src="blob:' in (shown := drawn(f"{server}/{link[link.index('#') :]}")) and sweep.title in shown
-    )
+        page = study_page(STUDY, server)
+        table = shows(page, "0.75<")
+        assert sweep.title in table
+        assert "Answers first" in table and "<strong>Nothing is shown.</strong> +0.25 ± 0.75 points." in table
+        names = ("0_gain/over_random", "0_gain/over_random_half_width", "0_gain/own_lineage")
+        heads = [table.index(f">{name}<") for name in names]
+        assert heads == sorted(heads)
+        assert all(re.search(rf">{value}<", table) for value in ("0.25", "0.75", "4.5"))
+        (link,) = {address.replace("&amp;", "&") for address in re.findall(r'href="([^"]*report/index\.html[^"]*)"', table)}
+        assert sweep.title in shows(f"{server}/{link[link.index('#') :]}", '<iframe src="blob:')
     run_id_of_sweep = re.search(r"/runs/([0-9a-f]+)/", link)[1]
-    address = f"{server}/get-artifact?path=report/index.html&run_uuid={run_id_of_sweep}"
-    assert urllib.request.urlopen(address, timeout=20).read() == (tmp_path / "index.html").read_bytes()
+    kept = asked(f"{server}/get-artifact?path=report/index.html&run_uuid={run_id_of_sweep}")
+    assert kept[0] == 200
+    assert kept[2] == (tmp_path / "index.html").read_bytes()
 
 
 def test_the_ui_of_somebody_elses_server_is_left_to_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://tracking.example")
-    with pytest.raises(UserError, match=r"https://tracking\.example"):
-        ui_command("127.0.0.1", 5000)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://name:secret@tracking.example")
+    with pytest.raises(UserError, match=r"https://tracking\.example, which shows them itself") as refused:
+        ui_command(0, AUTH)
+    assert "secret" not in str(refused.value)
 
 
 def test_the_page_of_a_study_is_found(project: Path) -> None:
@@ -117,40 +129,71 @@ def test_the_page_of_a_study_is_found(project: Path) -> None:
     assert f"/#/experiments/{experiment}/runs" in study_page(STUDY, "http://127.0.0.1:5000")
 
 
-def preflight(address: str, origin: str) -> dict[str, str]:
-    """The headers of the answer to a browser's question whether a page of an origin may send JSON."""
-    wish = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
-    request = urllib.request.Request(address, method="OPTIONS", headers=wish)
+def asked(address: str, method: str = "GET", auth: str = AUTH, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """The status, the headers and the body of an answer to a request with a password and some headers."""
+    request = urllib.request.Request(address, method=method, headers=headers, data=b"{}" if method in ("POST", "PUT") else None)
+    if auth:
+        request.add_header("Authorization", f"Basic {base64.b64encode(auth.encode()).decode()}")
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
-            return {name.lower(): value for name, value in answer.headers.items()}
+            return int(answer.status), {name.lower(): value for name, value in answer.headers.items()}, answer.read()
     except urllib.error.HTTPError as error:
-        return {name.lower(): value for name, value in error.headers.items()}
+        return error.code, {name.lower(): value for name, value in error.headers.items()}, error.read()
 
 
-def status(address: str, method: str = "GET", **headers: str) -> int:
-    """The status of an answer to a request with some headers."""
-    request = urllib.request.Request(address, method=method, headers=headers, data=b"{}" if method == "POST" else None)
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+def status(address: str, method: str = "GET", auth: str = AUTH, **headers: str) -> int:
+    return asked(address, method, auth, **headers)[0]
 
 
-def test_the_server_answers_to_its_own_names_and_changes_nothing_for_other_origins(project: Path, server: str) -> None:
-    """A name that was made to point to this machine, also one of a private network, is refused (DNS rebinding)."""
+JSON = {"Content-Type": "application/json"}
+OTHERS = ("https://elsewhere.example", "null", "http://127.0.0.1:1", "http://localhost:1", "http://localhost")
+"""Origins of other pages, also of other users' servers on this machine."""
+
+
+def test_nobody_sees_or_changes_anything_without_the_password(server: str) -> None:
     search = f"{server}/api/2.0/mlflow/experiments/search?max_results=1"
+    create = f"{server}/api/2.0/mlflow/experiments/create"
+    for auth in ("", "m2pt:guessed", "m2pt", f"{AUTH}x"):
+        assert status(f"{server}/", auth=auth) == status(search, auth=auth) == status(create, "POST", auth, **JSON) == 401
+        assert status(f"{server}/ajax-api/2.0/mlflow/upload-artifact?run_uuid=0&path=x", "POST", auth) == 401
+    assert asked(f"{server}/", auth="")[1]["www-authenticate"].startswith("Basic ")
     assert status(search) == 200
+    assert status(create, "POST", **JSON) == 400  # it lacks a name, and may ask
+
+
+def test_the_server_answers_to_its_own_names_and_pages(server: str) -> None:
+    """A name that was made to point to this machine, also one of a private network, is refused (DNS rebinding).
+
+    So is a page of another origin, whose requests a browser would give the password that it remembers.
+    """
+    search = f"{server}/api/2.0/mlflow/experiments/search?max_results=1"
+    create = f"{server}/api/2.0/mlflow/experiments/create"
     assert status(search, Host=server.replace("http://127.0.0.1", "localhost")) == 200
     for name in ("elsewhere.example", "192.168.0.7:5000", "127.0.0.1:1"):
         assert status(search, Host=name) == 403
-    create = f"{server}/api/2.0/mlflow/experiments/create"
-    json = {"Content-Type": "application/json"}
-    assert status(create, "POST", Origin="https://elsewhere.example", **json) == 403
-    assert status(create, "POST", Origin=server, **json) == 400  # it lacks a name, and may ask
+    for own in (server, server.replace("127.0.0.1", "localhost")):
+        assert status(create, "POST", Origin=own, **JSON) == 400
+        assert status(search, Origin=own) == 200
     # What a browser sends without asking first, and the question that it asks before anything else.
-    for origin in ("https://elsewhere.example", "null"):
+    wish = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    for origin in OTHERS:
         assert status(create, "POST", Origin=origin, **{"Content-Type": "text/plain"}) == 403
-        assert status(create, "DELETE", Origin=origin) == 403
-        assert "access-control-allow-origin" not in preflight(create, origin)
+        assert status(create, "POST", Origin=origin, **JSON) == status(create, "DELETE", Origin=origin) == 403
+        for answer in (asked(search, Origin=origin), asked(create, "OPTIONS", "", Origin=origin, **wish)):
+            assert answer[0] == 403
+            assert "access-control-allow-origin" not in answer[1]
+
+
+def test_the_assistant_that_runs_commands_is_not_there(server: str, tmp_path: Path) -> None:
+    """Also for who knows the password: its settings would name a language model, and let that run commands without asking."""
+    from mlflow.server.assistant.api import assistant_router
+
+    routes = [(route.path, method) for route in assistant_router.routes for method in route.methods]
+    assert ("/ajax-api/3.0/mlflow/assistant/config", "PUT") in routes
+    assert ("/ajax-api/3.0/mlflow/assistant/sessions/{session_id}/stream", "GET") in routes
+    for path, method in routes:
+        place = f"{server}{path.replace('{session_id}', '0' * 8).replace('{provider}', 'ollama')}"
+        for address in (place, place.replace("assistant", "%61ssistant"), place.replace("/ajax-api", "//ajax-api")):
+            assert status(address, method, **JSON) in (404, 405), (method, address)
+        assert status(place, method, auth="", **JSON) == 401
+    assert not (tmp_path / "home").exists()
