@@ -23,28 +23,32 @@ import argparse  # noqa: E402
 import importlib  # noqa: E402
 import time  # noqa: E402
 import traceback  # noqa: E402
-from collections.abc import Iterator, Sequence  # noqa: E402
+from collections.abc import Iterator, Mapping, Sequence  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from pathlib import Path  # noqa: E402
 from types import FrameType  # noqa: E402
 
+from pipelines.commands.parser import Parser  # noqa: E402
 from pipelines.execution import process_environment as environment  # noqa: E402
 from pipelines.execution.display.view import FIRST  # noqa: E402
 from pipelines.execution.progress import Display  # noqa: E402
 from pipelines.housekeeping.garbage import Kind  # noqa: E402
 
-EPILOG = "Exit codes: 0 success, 1 some runs failed, 2 an error that you can correct (one sentence says how), 3 a bug in m2pt."
+EPILOG = (
+    "Exit codes: 0 success, 1 some runs failed, 2 an error that you can correct (one sentence says how), 3 a bug in m2pt, 130 "
+    "and 143 interrupted."
+)
 
 COMMANDS = {
-    "plan": ("plan", "show what would run, what is done, and what it will cost"),
-    "register": ("register", "write down what a study asks, before it has results"),
+    "plan": ("plan", "show what a study would run, what is done, what cannot start and why, and what the rest will cost"),
+    "register": ("register", "write down what a study asks before it has results, so that its claims are confirmatory"),
     "status": ("status", "show how many runs are in each state, name every failed run, and show what takes space"),
     "data": ("execute", "make the embedded data of a study"),
-    "study": ("execute", "run the complete study: data, encoders, runs, report"),
-    "search": ("search", "run a search: trials, then the chosen values compared with the declared ones"),
+    "study": ("execute", "run a complete study: make its data, pretrain its encoders, fine-tune, write the report"),
+    "search": ("search", "run the search of a study: its trials, then a comparison of the chosen values with the declared ones"),
     "pretrain": ("execute", "pretrain the encoders of a study"),
-    "sweep": ("execute", "run the fine-tuning runs of a study"),
-    "report": ("execute", "render the report of a study from the runs so far"),
+    "sweep": ("execute", "do the fine-tuning runs of a study"),
+    "report": ("execute", "write the report of a study from the runs that are complete so far"),
     "publish": ("publish", "publish the results of runs to the tracker (MLflow by default); safe to repeat"),
     "compare": ("compare", "show the gains of two studies side by side"),
     "weights": ("weights", "describe a file of pretrained weights"),
@@ -60,47 +64,67 @@ WITHOUT_STUDY = ("compare", "weights")
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the command line; it does not import the commands."""
-    parser = argparse.ArgumentParser(prog="m2pt", description="Studies of cross-modal transfer, end to end.", epilog=EPILOG)
+    words = "Studies of transfer between transformers of different modalities, from the data to the report."
+    parser = Parser(prog="m2pt", description=words, epilog=EPILOG)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    each = {name: commands.add_parser(name, help=line, description=line, epilog=EPILOG) for name, (_, line) in COMMANDS.items()}
+    each = {
+        name: commands.add_parser(name, help=line, description=f"{line[:1].upper()}{line[1:]}.", epilog=EPILOG)
+        for name, (_, line) in COMMANDS.items()
+    }
     for name, command in each.items():
         if name not in WITHOUT_STUDY:
             command.add_argument(
-                "--study", type=Path, default=Path("params.yaml"), metavar="FILE", help="study file (params.yaml)"
+                "--study", type=Path, default=Path("params.yaml"), metavar="FILE", help="the study file (default: params.yaml)"
             )
+    _add_options(each)
+    return parser
+
+
+def _add_options(each: Mapping[str, argparse.ArgumentParser]) -> None:
+    """The options that only some commands have."""
     each["compare"].add_argument("first", type=Path, metavar="FIRST", help="a study file")
     each["compare"].add_argument("second", type=Path, metavar="SECOND", help="another study file")
     each["plan"].add_argument(
         "--seeds-needed",
         action="store_true",
-        help="show how many seeds each comparison needs, from a look at the runs so far",
+        help="show how many seeds each comparison needs, judged by the runs so far; it counts as a look at results",
     )
     each["register"].add_argument(
-        "--despite-runs", action="store_true", help="register a study that has runs; they are named, and its claims exploratory"
+        "--despite-runs",
+        action="store_true",
+        help="register a study that has runs already; they are named, and its claims stay exploratory",
     )
     each["weights"].add_argument("action", choices=["inspect"], help="what to do")
     each["weights"].add_argument("file", type=Path, metavar="FILE", help="a file or folder of weights")
-    each["weights"].add_argument("--layout", help="the layout, if several fit")
-    each["weights"].add_argument("--weights", help="raw: the trained weights; ema: their moving average")
-    each["weights"].add_argument("--grid", help="grid of the stored positions, such as 14x14, if the layout defines none")
+    each["weights"].add_argument("--layout", help="the name of the layout, if several fit the file")
+    each["weights"].add_argument("--weights", help="which of two sets of weights: raw (as trained) or ema (their moving average)")
+    each["weights"].add_argument("--grid", help="the grid of the stored positions, such as 14x14, if the layout defines none")
     each["weights"].add_argument("--places", help="show what happens to the positions for an input of this grid, such as 32x8")
     each["weights"].add_argument("--json", action="store_true", help="print JSON")
     each["plan"].add_argument("--json", action="store_true", help="print JSON")
-    each["data"].add_argument("--out", type=Path, metavar="FOLDER", help="folder to make them in (the study's data.root)")
+    each["data"].add_argument(
+        "--out", type=Path, metavar="FOLDER", help="the folder to make them in (default: the study's data.root)"
+    )
     each["report"].add_argument(
-        "--out", type=Path, metavar="FOLDER", help="folder to render it in (reports, or build/STUDY/reports)"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="the folder to write it to (default: reports for params.yaml, build/STUDY/reports for others)",
     )
     each["gc"].add_argument("--delete", action="store_true", help="delete what is listed")
     kinds = [kind.value for kind in Kind]
-    each["gc"].add_argument("--only", action="append", choices=kinds, help="only this kind; may be given several times")
+    each["gc"].add_argument("--only", action="append", choices=kinds, help="only this kind of thing; may be given several times")
     schedule = each["serve"].add_mutually_exclusive_group(required=True)
-    schedule.add_argument("--cron", metavar="EXPRESSION", help='for example "0 2 * * *": every night at two')
-    schedule.add_argument("--every", type=float, metavar="SECONDS", help="start once in this many seconds")
+    schedule.add_argument(
+        "--cron", metavar="EXPRESSION", help='start the study at these times, such as "0 2 * * *" (every night at two)'
+    )
+    schedule.add_argument("--every", type=float, metavar="SECONDS", help="start the study every so many seconds")
     each["serve"].add_argument("--starter", action="store_true", help=argparse.SUPPRESS)
     for name in ("serve", "ui"):
-        each[name].add_argument("--port", type=int, metavar="PORT", help="the preferred port of the pages")
+        each[name].add_argument(
+            "--port", type=int, metavar="PORT", help="the port of the pages; another one is used if it is taken"
+        )
     each["ui"].add_argument("--prefect", action="store_true", help="serve the pages of Prefect too")
-    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,11 @@ from m2pt.runs.folder import RunState
 from m2pt.runs.spec import Spec
 from pipelines.commands.plan_tuning import sentences
 from pipelines.planning.plan import Plan
+from pipelines.planning.refused_runs import one_of
 from pipelines.planning.task_samples import task_samples
+
+_MOST_NAMED = 8
+"""Runs that are named below the reason why they cannot start."""
 
 
 def text(plan: Plan, document: dict[str, Any]) -> str:
@@ -31,7 +35,12 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
     lines += [f"unplanned {sentence}" for sentence in document["unplanned"]]
     lines += [f"differs   {sentence}" for sentence in document["environments"]]
     for reason, names in document["refused"].items():
-        lines += [f"cannot start: {reason}", *(f"          {name}" for name in names)]
+        more = len(names) - _MOST_NAMED
+        lines += [
+            f"{one_of(len(names), len(plan.specs))} cannot start: {reason}",
+            *(f"          {name}" for name in names[:_MOST_NAMED]),
+            *([f"          and {more} more; --json names them"] if more > 0 else []),
+        ]
     if document["cells"]:
         table = [*_table(document["cells"]), "", document["assumption"]]
         return "\n".join([*lines, "", *table, "", *_departures(document["recipes"])])

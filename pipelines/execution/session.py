@@ -67,6 +67,7 @@ class Session:
         self._tracking: LiveTracking | None = None
         self._plan: Plan | None = None
         self._ended: dict[str, Ended] = {}
+        self._going = 0
         self._stopped = False
         self._looked_through = False
         self._compared_with: dict[str, set[Compared]] = {}
@@ -98,10 +99,11 @@ class Session:
         """Make the study's embedded data unless they are there as declared; returns whether any were made.
 
         Raises:
-            UserError: data are missing and the study does not say how to make them.
+            UserError: data are missing and the study does not say how to make them; or files of weights are missing.
 
         """
         made = False
+        self._require_weights()
         if self.study.data.embedded is not None and self.plan.missing_data:
             making = partial(shown_making, self.display)
             made = make_data(Path(self.study.data.root), self.study.data.embedded, making)
@@ -119,6 +121,9 @@ class Session:
                 else "put the data there, or correct data.root"
             )
             raise UserError(f"data.root: the declared data are not in {folders}; {way_out}.")
+        self._require_weights()
+
+    def _require_weights(self) -> None:
         if absent := self.plan.missing_weights:
             listed = ", ".join(f"{key} ({path})" for key, path in absent.items())
             raise UserError(f"these files of weights do not exist: {listed}; fetch them, or correct the paths.")
@@ -130,7 +135,7 @@ class Session:
 
     def stop(self) -> None:
         """Cancel the runs that are going on; the next start continues them from their last checkpoint."""
-        if not self._stopped:
+        if self._going and not self._stopped:
             self.display.say(f"{self.study.study}: ending the runs that go on; the next start continues them.")
         self._stopped = True
         self.engine.close()
@@ -215,10 +220,15 @@ class Session:
         """
         name = self.plan.label(spec)
         self.display.started(name)
+        with self._guard:
+            self._going += 1
         try:
             ended = self._do(spec)
         except UserError as error:
             ended = Ended(False, str(error))
+        finally:
+            with self._guard:
+                self._going -= 1
         if (self._stopped and not ended.ok) or (ended.died and again):
             return ended
         with self._guard:

@@ -2,6 +2,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -265,6 +266,14 @@ def test_missing_weights_file_is_named(project: Path, capsys: pytest.CaptureFixt
     assert "missing   encoders.mine.paths.image: no.safetensors" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"encoders\.mine\.paths\.image \(no\.safetensors\); fetch them, or correct the paths"):
         Session(load_study("params.yaml"), Display()).require_data()
+    shutil.rmtree("build/small")
+    session = Session(load_study("params.yaml"), Display())
+    with pytest.raises(UserError, match="these files of weights do not exist"):
+        session.make_data()
+    session.stop()
+    said = capsys.readouterr()
+    assert said.out + said.err == "", "there are no runs that could be ended"
+    assert not Path("build/small").exists(), "no data were made for a study that cannot go on"
 
 
 def test_weights_inspect_says_what_a_file_is(project: Path, capsys: pytest.CaptureFixture[str]):
@@ -455,3 +464,36 @@ def test_seeds_needed_are_said_with_the_warning_that_belongs_to_them(project: Pa
     assert main(["plan", "--seeds-needed"]) == 0
     output = capsys.readouterr().out
     assert "Choose the number once" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("pln", "m2pt: COMMAND: there is no 'pln'; did you mean plan?"),
+        ("", "m2pt: something is missing: COMMAND; see m2pt --help."),
+        ("plan --jsn", "m2pt plan: --jsn: is not known here; did you mean --json?"),
+        ("plan extra", "m2pt plan: extra: is not known here; see m2pt plan --help."),
+        ("plan --study", "m2pt plan: --study: needs a value; see m2pt plan --help."),
+        ("gc --only rns", "m2pt gc: --only: there is no 'rns'; did you mean runs?"),
+        ("gc --only §", "m2pt gc: --only: there is no '§'; use one of runs, checkpoints, cache, mlflow, prefect."),
+        ("serve", "m2pt serve: one of these options is missing: --cron --every; see m2pt serve --help."),
+        ("serve --every x", "m2pt serve: --every: 'x' is not a number; see m2pt serve --help."),
+        ("serve --cron x --every 3", "m2pt serve: --every: cannot be given together with --cron; see m2pt serve --help."),
+        ("ui --port x", "m2pt ui: --port: 'x' is not a whole number; see m2pt ui --help."),
+        ("compare a", "m2pt compare: something is missing: SECOND; see m2pt compare --help."),
+    ],
+)
+def test_words_that_no_command_knows_are_one_sentence(capsys: pytest.CaptureFixture[str], words: str, sentence: str):
+    with pytest.raises(SystemExit) as ended:
+        main(words.split())
+    captured = capsys.readouterr()
+    assert (ended.value.code, captured.out, captured.err) == (2, "", f"{sentence}\n")
+
+
+def test_the_help_of_every_command_is_whole_sentences(capsys: pytest.CaptureFixture[str]):
+    for name in COMMANDS:
+        with pytest.raises(SystemExit) as ended:
+            main([name, "--help"])
+        assert ended.value.code == 0
+        description = capsys.readouterr().out.split("\n\n")[1]
+        assert description[0].isupper() and description.endswith("."), description

@@ -113,7 +113,11 @@ def test_what_cannot_start_is_told_as_the_job_tells_it_and_costs_nothing(
     reason, names = next(iter(refused.items()))
     assert told_by_the_job(names[0]) == reason
     assert main(["plan", "--study", "toy.yaml"]) == 0
-    assert f"cannot start: {reason}" in capsys.readouterr().out
+    lines, total = capsys.readouterr().out.splitlines(), len(document["pretrain"]) + len(document["runs"])
+    place = lines.index(f"{len(names)} of {total} runs cannot start: {reason}")
+    named = [line.strip() for line in lines[place + 1 : place + 10]]
+    assert named[: min(len(names), 8)] == names[:8]
+    assert len(names) <= 8 or named[8] == f"and {len(names) - 8} more; --json names them"
 
 
 def test_without_its_data_a_study_is_measured_by_the_published_sizes(project: Path, capsys: pytest.CaptureFixture[str]):
