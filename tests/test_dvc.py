@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from m2pt.analysis.figures.style import MODALITY
 from pipelines.reporting import report
 from tests.analysis import synthetic
+from tests.browser import browser
 
 ROOT = Path(__file__).parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -72,7 +75,7 @@ def test_the_page_of_plots_opens_without_network(project: Path) -> None:
     drawn = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     headings = re.findall("<h[23]>([^<]+)</h[23]>", drawn)
     assert headings == [
-        "Gains in points, with 95 % intervals over paired seeds", "gain over baseline", "gain over random",
+        "Gains in points on test data, with 95 % intervals over paired seeds", "gain over baseline", "gain over random",
         "Validation scores, mean over seeds", "image", "audio",
         "Mean size of the scales, per layer type", "image", "audio",
     ]  # fmt: skip
@@ -82,3 +85,40 @@ def test_the_page_of_plots_opens_without_network(project: Path) -> None:
     assert any(words.startswith("from audio: ") and words.endswith(" at epoch 3") for words in said)
     assert any(words.startswith("random, mlp.fc1: ") for words in said)
     assert "<path" in drawn and "This page draws" not in re.sub("<script.*?</script>", "", drawn, flags=re.DOTALL)
+
+
+def test_plots_have_one_scale_for_gains_cut_no_name_and_have_the_reports_colours(project: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(project, tmp_path / "project", ignore=shutil.ignore_patterns("browser"))
+    gains = copy / "reports/plots/gains.csv"
+    table = pd.read_csv(gains)
+    table["comparison"] = table["comparison"].str.replace("image from", "image, pretrained-full-depth-lora from")
+    table.loc[table.index[0], ["gain", "low", "high"]] = 0.0, -40.0, 40.0
+    assert table["against"][0] == "baseline"
+    table.to_csv(gains, index=False)
+    dvc(copy, "plots", "show", "--out", "drawn")
+    with browser(tmp_path / "browser") as tab:
+        tab.open((copy / "drawn/index.html").as_uri())
+        cut = (
+            "[...document.querySelectorAll('svg text')].filter((text) => text.getBBox().x < 0 && !text.hasAttribute('transform'))"
+        )
+        assert tab.run(f"{cut}.map((text) => text.textContent)") == []
+        panels = "[...document.querySelectorAll('.panels')][0].querySelectorAll('svg')"
+        scale = "[...panel.querySelectorAll('text')].map((text) => text.textContent).filter((text) => /^-?[0-9.]+$/.test(text))"
+        over_baseline, over_random = tab.run(f"[...{panels}].map((panel) => {scale})")
+        assert over_baseline == over_random and "-40" in over_random
+        legend = "[...document.querySelectorAll('.legend span')].map((item) => [item.textContent, item.innerHTML])"
+        looks = dict(tab.run(legend))
+        for auxiliary in ("image", "audio"):
+            assert MODALITY[auxiliary] in looks[f"from {auxiliary}"]
+        # The random control of a layer type has its colour, and is faint.
+        assert _colour(looks["random, attn.qkv"]) == _colour(looks["attn.qkv"]) != _colour(looks["attn.proj"])
+        assert "stroke-opacity: 0.4" in looks["random, attn.qkv"] and "stroke-opacity: 1" in looks["attn.qkv"]
+    page = (copy / ".dvc/offline.html").read_text()
+    for modality, colour in MODALITY.items():
+        assert f'"from {modality}": "{colour}"' in page
+
+
+def _colour(sample: str) -> str:
+    found = re.search("stroke: ([^;]+);", sample)
+    assert found is not None
+    return found[1]

@@ -142,6 +142,8 @@ class MlflowSweep:
     def run_ended(self, run: Publication) -> None:
         """Add the summary, the files and the state; last the signature, which says that all of it is there."""
         stored = self._runs[run.run_id]
+        if _knows_more(stored, run):
+            return
         self._client.log(stored.id, groups=[run.summary])
         for path in run.files:
             self._client.log_file(stored.id, path)
@@ -245,6 +247,8 @@ class MlflowSweep:
         This happens when the run was done again from the start, when epochs after its last checkpoint were done twice, or when
         another version of m2pt named its metrics otherwise.
         """
+        if _knows_more(stored, run):
+            return False
         before = stored.tags.get(PUBLISHED, "")
         if before.startswith("complete:") and before != run.signature:
             return True
@@ -259,6 +263,11 @@ class MlflowSweep:
         if status != "RUNNING" or stored.status != status:
             self._client.set_status(stored.id, status, run.ended_ms)
         stored.status = status
+
+
+def _knows_more(stored: StoredRun, run: Publication) -> bool:
+    """Whether the store has all of a run, with times that its folder lacks, as in the copies that DVC makes for experiments."""
+    return not run.is_dated and stored.tags.get(PUBLISHED) == run.signature
 
 
 def points_up_to(run: Publication, epoch: int) -> dict[str, set[tuple[int, int, float]]]:

@@ -59,7 +59,8 @@ class Publication:
 
     `epochs` maps each finished epoch to its points, in order; `summary` are the points of a complete run, `told` its scores in
     words. `resumed` says that an attempt went on from a checkpoint. The times are in milliseconds since 1970, None where they are
-    not known.
+    not known. Without `is_dated` the folder does not say when the run was done: it is a copy by DVC or from an archive, which
+    leaves out what varies between executions.
     """
 
     run_id: str
@@ -77,6 +78,7 @@ class Publication:
     resumed: bool
     started_ms: int | None
     ended_ms: int | None
+    is_dated: bool
 
 
 def state_of(run_dir: Path, active: bool = False) -> RunState:
@@ -131,6 +133,7 @@ def _read(spec: Spec, run_dir: Path, state: RunState, trial: bool, weights_limit
     mark = signature(run_dir, state)  # before anything else is read: what is added meanwhile is published the next time
     model = served.served_model(spec, run_dir, weights_limit_bytes) if _is_result(spec, state, trial) else None
     times = metrics.read_times(run_dir)
+    is_dated = bool(times)
     epochs = metrics.epoch_points(read_history(run_dir), times, state == RunState.RUNNING)
     attempts = read_attempts(run_dir)
     started = [round(datetime.fromisoformat(attempt.started).timestamp() * 1000) for attempt in attempts]
@@ -159,6 +162,7 @@ def _read(spec: Spec, run_dir: Path, state: RunState, trial: bool, weights_limit
         resumed=any(attempt.resumed_from_epoch for attempt in attempts),
         started_ms=started[0] if started else (None if state == RunState.RUNNING else min(times.values(), default=NO_TIME_MS)),
         ended_ms=started[-1] + round(seconds * 1000) if started else last_ms,
+        is_dated=is_dated or bool(attempts),
     )
 
 

@@ -257,6 +257,21 @@ def test_a_run_belongs_to_the_last_sweep_that_holds_it(project: Path) -> None:
     assert f"sweep {SWEEP}" not in shown
 
 
+def test_a_copy_of_a_run_without_its_times_takes_none_away(project: Path) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.whole(project / "runs", spec)
+    publish([(spec, run_dir)])
+    known, stored = view_of_study()[run_id(spec)], run_of(new_client(), spec)
+    shutil.rmtree(run_dir / "local")  # as in a copy that DVC makes of a project for an experiment
+    with new_publisher("a1a1a1a1") as publisher:
+        publisher.publish(spec, run_dir)
+    shown, again = view_of_study()[run_id(spec)], run_of(new_client(), spec)
+    assert shown["tags"].pop("m2pt.sweep_id") == "a1a1a1a1"
+    del known["tags"]["m2pt.sweep_id"]
+    assert shown == known | {"parent": "sweep a1a1a1a1"}
+    assert again.info == stored.info
+
+
 def test_a_sweep_that_another_version_named_otherwise_gets_its_title(project: Path) -> None:
     spec = synthetic.pathway_spec()
     run_dir = synthetic.whole(project / "runs", spec)
