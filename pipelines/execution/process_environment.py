@@ -49,6 +49,8 @@ def _defaults(root: Path) -> dict[str, str]:
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # With a server MLflow would print two addresses for each run, and the password in them.
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "DVC_NO_ANALYTICS": "true",
         # DVC would expand `$HOME` in a path; it runs in the project's folder, so that a relative path does.

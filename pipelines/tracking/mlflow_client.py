@@ -86,8 +86,6 @@ class Client:
     """
 
     def __init__(self, store: Store, study: str) -> None:
-        for name in _NOISY:  # one sentence of ours says what they would say
-            logging.getLogger(name).setLevel(logging.CRITICAL)
         # MLflow would try for minutes before it gives up a server that went away.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
@@ -259,6 +257,8 @@ def experiment_id(store: Store, study: str) -> str | None:
 
 def open_database(store: Store) -> None:
     """Make the store's own database if it is missing, after closing what this process may still hold of a deleted one."""
+    for name in _NOISY:  # one sentence of ours says what they would say
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     engine = SqlAlchemyStore._engine_map.get(store.uri)
     if engine is not None:
         engine.dispose()

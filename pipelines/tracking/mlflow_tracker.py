@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from m2pt.runs.folder import RunState
 from pipelines.tracking.metrics import EPOCH, NO_TIME_MS, Point
 from pipelines.tracking.mlflow_client import FAULTS, NOTE, PAGES, STUDY, Client, StoredRun
-from pipelines.tracking.mlflow_store import Store, locate, outage, store_lock, tracking_uri
+from pipelines.tracking.mlflow_store import Store, locate, outage, store_lock, tracking_uri, without_password
 from pipelines.tracking.publication import Publication
 from pipelines.tracking.sweep import Sweep
 from pipelines.tracking.tags import ERROR, ERROR_KIND, GIT_COMMIT, KIND, RUN_ID
@@ -46,8 +46,8 @@ class MlflowTracker:
 
     @property
     def place(self) -> str:
-        """The address of the store."""
-        return self._uri or tracking_uri()
+        """The address of the store, without a password."""
+        return without_password(self._uri or tracking_uri())
 
     @contextmanager
     def open(self) -> Iterator["MlflowSweep"]:

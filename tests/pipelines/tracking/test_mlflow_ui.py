@@ -8,11 +8,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from m2pt.config import UserError
 from m2pt.runs.identity import run_id
+from pipelines.execution.process_environment import prepare
 from pipelines.scheduling.server import listen
 from pipelines.tracking.mlflow_tracker import MlflowTracker
 from pipelines.tracking.mlflow_ui import study_page, ui_command
@@ -197,3 +199,22 @@ def test_the_assistant_that_runs_commands_is_not_there(server: str, tmp_path: Pa
             assert status(address, method, **JSON) in (404, 405), (method, address)
         assert status(place, method, auth="", **JSON) == 401
     assert not (tmp_path / "home").exists()
+
+
+def test_a_password_in_the_address_is_used_and_shown_nowhere(
+    project: Path, server: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also not by MLflow itself, which prints the addresses of runs."""
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.replace("http://", f"http://{AUTH}@"))
+    spec = synthetic.pathway_spec()
+    with patch.dict(os.environ):
+        prepare()
+        with Publisher(MlflowTracker(Sweep(STUDY, SWEEP, "a sweep"))) as publisher:
+            publisher.publish(spec, synthetic.whole(project / "runs", spec))
+            publisher.close(SweepEnd())
+    assert run_of(new_client(), spec).info.status == "FINISHED"
+    assert MlflowTracker(Sweep(STUDY, SWEEP, "a sweep")).place == server
+    said = capfd.readouterr()
+    assert AUTH.partition(":")[2] not in said.out + said.err
