@@ -112,7 +112,7 @@ def test_plots_have_one_scale_for_gains_cut_no_name_and_have_the_reports_colours
             assert MODALITY[auxiliary] in looks[f"from {auxiliary}"]
         # The random control of a layer type has its colour, and is faint.
         assert _colour(looks["random, attn.qkv"]) == _colour(looks["attn.qkv"]) != _colour(looks["attn.proj"])
-        assert "stroke-opacity: 0.4" in looks["random, attn.qkv"] and "stroke-opacity: 1" in looks["attn.qkv"]
+        assert "stroke-opacity: 0.55" in looks["random, attn.qkv"] and "stroke-opacity: 1" in looks["attn.qkv"]
     page = (copy / ".dvc/offline.html").read_text()
     for modality, colour in MODALITY.items():
         assert f'"from {modality}": "{colour}"' in page

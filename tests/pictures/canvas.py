@@ -29,7 +29,8 @@ def take(tab: Tab, name: str, margins: tuple[int, int] = (0, 0)) -> None:
     across, down = margins
     sheet = Image.new("RGB", (seen.width + 2 * across, seen.height + 2 * down), "white")
     sheet.paste(seen, (across, down))
-    sheet.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    # Rare colours, such as those of thin lines, stay what they are.
+    sheet.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1024:.0f} KiB", flush=True)
 
 
