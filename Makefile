@@ -40,7 +40,7 @@ full-size: setup ## take one step of every published recipe at ViT-B size on the
 paper-rehearsal: setup ## run a small version of studies/paper.yaml: every part, on generated files and weights, in about 2.5 minutes
 	@$(PY) -m pytest -m rehearsal tests/pipelines/test_paper_rehearsal.py $(ARGS)
 
-test-patient: setup ## run the tests that wait minutes for interrupts and servers
+test-patient: setup ## run the tests that take minutes, of interrupts, servers and changed study files
 	@$(PY) -m pytest -m patient $(ARGS)
 
 lint: setup ## check style, types, import rules and the documentation

@@ -137,7 +137,7 @@ def test_changed_values_and_keys_are_told_in_sentences(tmp_path):
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_so_are_those_of_every_study_file(tmp_path, file):
-    assert change_and_read(file, tmp_path / "a.yaml", seed=2, tries=100) >= 60
+    assert change_and_read(file, tmp_path / "a.yaml", seed=2, tries=20) >= 12
 
 
 def test_every_key_of_a_study_that_is_misspelt_is_told_with_the_one_that_was_meant(tmp_path):
