@@ -7,7 +7,7 @@ used, so that `import m2pt` stays fast.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from m2pt.torchvision_operators import declare_missing_operators
+from m2pt.torchvision_operators import declare_before_torchvision
 
 if TYPE_CHECKING:
     from m2pt.config import Study as Study
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 # Must run before anything imports timm (which imports torchvision), hence here and nowhere else.
-declare_missing_operators()
+declare_before_torchvision()
 
 _MODULES = {
     "m2pt.config": ("Study", "UserError"),

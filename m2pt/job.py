@@ -18,6 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from m2pt.training.stopping import STOPPED, Stop, StoppedError
+
+_STOP = Stop()
+"""What asks this process to stop, if it is the process of a job."""
+
+if __name__ == "__main__":
+    _STOP.obey_signals()  # before the imports that follow, which take seconds
+
 import torch
 
 from m2pt.config import UserError
@@ -43,7 +51,6 @@ from m2pt.training.pretraining_steps import Course
 from m2pt.training.share import Share, joined
 from m2pt.training.sources import read_feed, read_split
 from m2pt.training.startable import require_startable
-from m2pt.training.stopping import STOPPED, Stop, StoppedError
 from m2pt.training.stopwatch import Stopwatch
 
 
@@ -236,8 +243,7 @@ def main(arguments: list[str]) -> int:
     code_sha256()  # hashes (and remembers) the files that this process has just imported, even if they are edited later
     # cuBLAS is deterministic only with a fixed workspace; it reads this when CUDA starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    stop = Stop()
-    stop.obey_signals()
+    stop = _STOP
     if arguments == ["--worker"]:
         serve(partial(run, stop=stop), stop)
     if len(arguments) != 1 or arguments[0].startswith("-"):
@@ -247,12 +253,15 @@ def main(arguments: list[str]) -> int:
     if not (run_dir / SPEC).is_file():
         print(f"{run_dir / SPEC}: is missing; run folders are made by `m2pt sweep`.", file=sys.stderr)
         return 2
+    if stop.asked:  # while this process began
+        print(_stopped(run_dir), file=sys.stderr)
+        return STOPPED
     with joined(_device_type(run_dir)) as (share, index):
         error = run(run_dir, share, index, stop)
         code = 0 if error is None else STOPPED if stop.asked and not (run_dir / FAILURE).is_file() else 1
         if code and share.world > 1:
             os._exit(code)  # the others wait for this process; torchrun ends them
-    print(error or f"{run_dir}: complete", file=sys.stderr if error else sys.stdout)
+    print(error or f"{run_dir}: complete", file=sys.stderr if error else sys.stdout, flush=True)
     return code
 
 
@@ -264,4 +273,4 @@ def _device_type(run_dir: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    os._exit(main(sys.argv[1:]))  # Python would end slowly, and no longer hear signals while it does

@@ -3,14 +3,17 @@
 torchvision registers shape functions for its compiled operators `nms` and `qnms` at import. Where its binary part does not
 load, as with the registry's CUDA build of torchvision beside a CPU build of torch, the operators do not exist and the import
 stops with "operator torchvision::nms does not exist". m2pt uses neither operator; declaring their signatures is enough.
+It is done when torchvision is about to be imported, because importing torch for it takes seconds that a command may not need.
 """
 
 import ctypes
 import importlib.machinery
 import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
 from pathlib import Path
-
-import torch
+from types import ModuleType
 
 _SIGNATURES = {
     "nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -37,10 +40,29 @@ def _compiled_operators_load() -> bool:
     return True
 
 
+class _Before(MetaPathFinder):
+    """Finds nothing, but is asked before torchvision is imported."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        """Declare the operators, once, if torchvision is what is looked for."""
+        del path, target
+        if name == "torchvision":
+            sys.meta_path.remove(self)
+            declare_missing_operators()
+
+
+def declare_before_torchvision() -> None:
+    """Declare missing operators as soon as torchvision is imported; nothing is needed if it has been."""
+    if "torchvision" not in sys.modules:
+        sys.meta_path.insert(0, _Before())
+
+
 def declare_missing_operators() -> None:
     """Declare `torchvision::nms` and `torchvision::qnms` where torchvision's own compiled operators cannot be loaded."""
     if _compiled_operators_load():
         return
+    import torch
+
     for name, signature in _SIGNATURES.items():
         if not hasattr(torch.ops.torchvision, name):
             torch.library.define(f"torchvision::{name}", signature)

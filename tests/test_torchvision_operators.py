@@ -14,6 +14,11 @@ def test_timm_can_be_imported_after_m2pt():
     assert done.stdout.strip() == "1000"
 
 
+def test_m2pt_does_not_wait_for_torch():
+    done = run("import sys, m2pt; print(sorted({'torch', 'torchvision', 'timm'} & set(sys.modules)))")
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
 def test_operators_that_torchvision_brings_are_left_alone():
     """The stand-in for a torchvision whose own operators load: declared once by it, they must not be declared again."""
     done = run(

@@ -55,9 +55,11 @@ class Stop:
                 tell()
 
     def tells(self, tell: Callable[[], None]) -> None:
-        """Call `tell` as soon as somebody asks."""
+        """Call `tell` as soon as somebody asks, or at once if somebody has."""
         with self._guard:
             self._told.append(tell)
+            if self.asked:
+                tell()
 
     @contextmanager
     def reaching(self, process: "subprocess.Popen[bytes]") -> Iterator[None]:

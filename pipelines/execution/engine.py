@@ -16,7 +16,8 @@ from m2pt.runs.inputs import JobInputs
 class JobResult:
     """How a job left its run: `error` says why the run is not complete, in a sentence.
 
-    `slot` names where the job was done. `seconds` is the time spent on it, without the wait for a slot.
+    `slot` names where the job was done. `seconds` is the time spent on it, without the wait for a slot. `died` says that
+    its process ended, or was told to, for a reason that was not the run's: another attempt may succeed.
     """
 
     run_dir: Path
@@ -24,6 +25,7 @@ class JobResult:
     error: str | None
     slot: str
     seconds: float
+    died: bool = False
 
 
 def result_of(run_dir: Path, error: str | None, slot: str, seconds: float) -> JobResult:

@@ -89,7 +89,7 @@ def _reason(session: Session, specs: Sequence[RunSpec]) -> str:
     failed = [spec for spec in specs if plan.state(spec) == RunState.FAILED]
     if not failed:
         outcome = session.outcome(FINE_TUNING, specs)
-        (name, why), *_ = (outcome.failed | outcome.waiting).items()
+        (name, why), *_ = outcome.unfinished.items()
         raise UserError(
             f"the search stops because {name} could not be run ({why.rstrip('.')}); start again and it continues from there."
         )

@@ -13,7 +13,7 @@ from typing import Self
 from m2pt.config import Study, UserError
 from m2pt.runs.environment import WAY_OUT, Compared
 from m2pt.runs.failure import read_failure
-from m2pt.runs.folder import FAILURE, RunState, create_run
+from m2pt.runs.folder import RunState, create_run
 from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, Spec
 from m2pt.runs.trials import is_trial
@@ -34,6 +34,7 @@ from pipelines.tracking.sweep import sweep_of
 from pipelines.tracking.trackers import chosen_tracker
 
 _WAITS = "waits for an encoder that does not exist yet"
+_LEFT = "was stopped before its end, or was not begun; the next start does it"
 
 
 @dataclass(frozen=True)
@@ -257,8 +258,7 @@ class Session:
                 self._compared_with[kind] |= set(environments.of_run(run_dir))
             splits = ("val",) if trial else ("val", "test")  # a trial shows no test score
             return Ended(True, scores(run_dir, splits), seconds=result.seconds)
-        died = (run_dir / FAILURE).is_file() and read_failure(run_dir).kind == "worker_died"
-        return Ended(False, result.error or "failed without a reason", died, result.seconds)
+        return Ended(False, result.error or "failed without a reason", result.died, result.seconds)
 
     def outcome(self, kind: str, among: Sequence[Spec] | None = None) -> Outcome:
         """How the runs of a kind (`pretraining` or `fine-tuning`), or those `among`, ended, as the disk shows it."""
@@ -267,13 +267,17 @@ class Session:
         outcome = Outcome(kind, len(specs), 0)
         for spec in specs:
             ended = self._ended.get(plan.label(spec))
-            match plan.state(spec):
+            match state := plan.state(spec):
                 case RunState.COMPLETE:
                     outcome.complete += 1
                 case RunState.WAITING:
                     outcome.waiting[plan.label(spec)] = _WAITS
+                case RunState.FAILED if ended is None and (run_dir := plan.run_dir(spec)) is not None:
+                    outcome.failed[plan.label(spec)] = read_failure(run_dir).error
+                case _ if ended is not None and (state == RunState.FAILED or not ended.died):
+                    outcome.failed[plan.label(spec)] = ended.result
                 case _:
-                    outcome.failed[plan.label(spec)] = ended.result if ended is not None else "was not started"
+                    outcome.left[plan.label(spec)] = _LEFT
         return outcome
 
 

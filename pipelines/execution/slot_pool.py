@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -132,6 +133,7 @@ class SlotPool:
     def _run_on(self, worker: Worker, run_dir: Path, inputs: JobInputs, limit_s: float) -> JobResult:
         slot, started = worker.slot.name, time.monotonic()
         kind: FailureKind | None = None
+        told = False
         try:
             write_inputs(run_dir, inputs.model_copy(update={"device": worker.slot.device}))
             self._start(worker)
@@ -140,12 +142,13 @@ class SlotPool:
             answer = worker.do(run_dir, limit_s)
             error = answer.get("error")
             if answer.get("status") == RunState.INTERRUPTED:
-                raise WorkerEndedError("was told to stop")
+                raise WorkerEndedError("was told to stop", told=True)
         except TimeoutError:
             worker.close()
             kind, error = "time_limit", f"the run took longer than its time limit of {limit_s:g} s (execution.time_limit_s)"
         except WorkerEndedError as end:
             worker.close()
+            told = end.told
             kind, error = "worker_died", f"the worker process on slot {slot} {end}; {run_dir / LOG} may say more"
         except UserError as fault:  # the run's folder cannot be written, which leaves no place for a failure.json either
             error = str(fault)
@@ -154,6 +157,7 @@ class SlotPool:
             return result
         if self._closed:
             return result_of(run_dir, _CUT_OFF, slot, result.seconds)
-        with suppress(UserError):
-            write_failure(run_dir, Failure(error=error or "", details=worker.last_words(), kind=kind))
-        return result
+        if not told:  # otherwise it is no failure: the next start continues it
+            with suppress(UserError):
+                write_failure(run_dir, Failure(error=error or "", details=worker.last_words(), kind=kind))
+        return replace(result, died=kind == "worker_died")

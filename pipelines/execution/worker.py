@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from m2pt.config import UserError
+from m2pt.training.stopping import STOPPED
 from pipelines.planning.slots import Slot
 
 START_LIMIT_S = 300.0
@@ -23,7 +24,11 @@ _NOT_FOR_WORKERS = ("PREFECT_", "MLFLOW_", "DVC_")
 
 
 class WorkerEndedError(Exception):
-    """The worker's process is gone; the text says how it ended."""
+    """The worker's process is gone; the text says how it ended. `told` says that somebody had told it to stop."""
+
+    def __init__(self, how: str, told: bool = False) -> None:
+        super().__init__(how)
+        self.told = told
 
 
 class Worker:
@@ -144,11 +149,14 @@ class Worker:
                 return
         elif self._process is not None and self._process.poll() is None:
             return
-        raise WorkerEndedError(self._how_it_ended())
+        how = self._how_it_ended()
+        raise WorkerEndedError(how, told=self._process is not None and self._process.returncode == STOPPED)
 
     def _how_it_ended(self) -> str:
         self.kill(patience_s=1.0)
         code = self._process.returncode if self._process else 0
+        if code == STOPPED:
+            return "was told to stop"
         if code >= 0:
             return f"exited with code {code}"
         hint = " (often: out of memory)" if code == -signal.SIGKILL else ""

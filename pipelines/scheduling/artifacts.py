@@ -25,7 +25,7 @@ def show_outcome(declared: Study, outcome: Outcome) -> None:
     key = _key(f"{outcome.kind}-{declared.study}")
     told = "; ".join([outcome.sentence(), *outcome.failures()]).rstrip(".")
     create_markdown_artifact(f"**{declared.study}**: {told}.", key=key, description=outcome.sentence())
-    problems = [{"run": name, "why": why} for name, why in (outcome.failed | outcome.waiting).items()]
+    problems = [{"run": name, "why": why} for name, why in outcome.unfinished.items()]
     if problems:
         create_table_artifact(problems[:_MOST_ROWS], key=f"{key}-problems", description="Runs that are not complete, and why")
 

@@ -230,7 +230,7 @@ def _scheduled(file: object, chosen: tuple[object, object, object, object]) -> S
             warn("%s", error)
             return Completed(name="Skipped", message=str(error))
         ending = in_turns(session, partial(complete_study, out=out, choice=choice), choice.budget_s)
-        state = _state(session, ending)
+        state = _state(session, ending, choice)
         if ending.reason is Reason.BUDGET:
             report(session, out)
     if ending.reason is not Reason.CANCELLED:  # nothing has ended that was not published; the page waits for this process
@@ -279,7 +279,7 @@ def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Callable[[
     return outcome
 
 
-def _state(session: Session, ending: Ending) -> State[None]:
+def _state(session: Session, ending: Ending, choice: Choice = EVERYTHING) -> State[None]:
     """The state in which a flow run ends. Raises Prefect's `Pause` for one that was suspended: it ends without one."""
     go_on = "the next start goes on from the last checkpoints"
     match ending.reason:
@@ -291,7 +291,8 @@ def _state(session: Session, ending: Ending) -> State[None]:
         case Reason.LEFT:
             return Crashed(message=f"the runner or worker that started it has ended; {go_on}")
         case Reason.BUDGET:
-            done = session.outcome(FINE_TUNING, session.plan.compared).sentence()
+            plan = session.look_again()
+            done = session.outcome(FINE_TUNING, choice.runs(plan) if choice.is_part else plan.compared).sentence()
             return Completed(name="BudgetSpent", message=f"the budget is spent: {done}; {go_on}")
     message = "; ".join(outcome.sentence() for outcome in ending.outcomes) or "done"
     return (Completed if all(outcome.ok for outcome in ending.outcomes) else Failed)(message=message)

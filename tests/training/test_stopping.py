@@ -46,6 +46,10 @@ def hears(pid):
     return int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1
 
 
+def waits_for_a_lock(pid):
+    return any("->" in line and str(pid) in line.split() for line in Path("/proc/locks").read_text().splitlines())
+
+
 def begun(run_dir):
     """Wait until the attempt is under way: its signals are heard, its training begins within moments."""
     assert comes_true(lambda: (run_dir / "local/attempt.json").exists())
@@ -160,12 +164,33 @@ def test_several_processes_stop_after_the_same_step(tmp_path, images):
         assert (stopped / name).read_bytes() == (whole / name).read_bytes()
 
 
+def test_a_job_that_is_told_to_stop_while_it_begins_ends_with_the_same_code(tmp_path, images):
+    """Its libraries take seconds to load."""
+    run_dir = prepare(tmp_path, images)
+    process = started(run_dir)
+    assert comes_true(lambda: hears(process.pid))
+    process.terminate()
+    assert process.wait(PATIENCE_S) == STOPPED
+    assert "Traceback" not in process.stderr.read()
+    assert run_state(run_dir) == "missing"
+
+
+def test_signals_that_keep_coming_change_no_code(tmp_path, images):
+    run_dir = prepare(tmp_path, images, slow(scratch_baseline(LONG)))
+    process = started(run_dir)
+    begun(run_dir)
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.02)
+    assert process.returncode == (0 if run_state(run_dir) == "complete" else STOPPED)
+
+
 def test_what_does_not_stop_in_time_is_cut_off_with_the_same_code(tmp_path, images):
     run_dir = prepare(tmp_path, images, stop_limit_s=0.5)
     with (run_dir / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = started(run_dir)
-        assert comes_true(lambda: hears(process.pid))
+        assert comes_true(lambda: waits_for_a_lock(process.pid))
         process.terminate()
         assert process.wait(PATIENCE_S) == STOPPED
     assert "did not end within 0.5 s and was cut off" in process.stderr.read()

@@ -73,7 +73,10 @@ def test_a_form_chooses_and_is_refused_in_our_words(prefect: Prefect, project: P
             late = start(study="slow.yaml", budget_minutes=0.2)
             comes_to(client, late, "BudgetSpent")
             assert not jobs(project)
-            assert str(state_of(client, late).message).startswith("the budget is spent: 0 of 1 fine-tuning runs are complete")
+            assert state_of(client, late).message == (
+                "the budget is spent: 0 of 1 fine-tuning runs are complete, 1 left for the next start; "
+                "the next start goes on from the last checkpoints"
+            )
 
         told = [(notice["study"], notice["state"], notice["message"], notice["report"]) for notice in received]
         slow = (project / "build/slow/reports/index.html").as_uri()
