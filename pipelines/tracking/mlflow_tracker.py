@@ -16,7 +16,7 @@ from pipelines.tracking.mlflow_client import FAULTS, NOTE, PAGES, STUDY, Client,
 from pipelines.tracking.mlflow_store import Store, locate, outage, store_lock, tracking_uri, without_password
 from pipelines.tracking.publication import Publication
 from pipelines.tracking.sweep import Sweep
-from pipelines.tracking.tags import ERROR, ERROR_KIND, GIT_COMMIT, KIND, RUN_ID
+from pipelines.tracking.tags import ERROR, ERROR_KIND, GIT_COMMIT, KIND, RUN_ID, STATUS
 from pipelines.tracking.tracker import OutageError, SweepEnd
 
 PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
@@ -155,6 +155,14 @@ class MlflowSweep:
             stored.tags[NOTE] = run.told
         self._client.set_tag(stored.id, PUBLISHED, run.signature)
         stored.tags[PUBLISHED] = run.signature
+
+    def left(self, run_id: str) -> None:
+        """End a run that the store has as running."""
+        stored = self._runs.get(run_id)
+        if stored is not None and stored.active and stored.status == "RUNNING":
+            self._client.set_tag(stored.id, STATUS, RunState.INTERRUPTED)
+            self._client.set_status(stored.id, _STATUS[RunState.INTERRUPTED])
+            stored.tags[STATUS], stored.status = RunState.INTERRUPTED, _STATUS[RunState.INTERRUPTED]
 
     def close(self, end: SweepEnd) -> None:
         """Put the outcome on the parent run, and delete sweeps that lost all their runs to it."""

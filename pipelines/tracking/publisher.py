@@ -26,6 +26,7 @@ class Publisher:
         self.tracker = tracker
         self._weights_limit_bytes = weights_limit_bytes
         self._is_open = False
+        self._left: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -46,8 +47,10 @@ class Publisher:
 
         """
         state = state_of(run_dir, active)
-        if state == RunState.MISSING:
+        if state == RunState.MISSING:  # also one that was stopped before its first epoch had ended
+            self._left.add(run_id(spec))
             return
+        self._left.discard(run_id(spec))
         with self._sweep() as sweep:
             if sweep.shown(run_id(spec)) == signature(run_dir, state):
                 return
@@ -78,5 +81,8 @@ class Publisher:
         """
         if self._is_open or end.values or end.report:
             with self._sweep() as sweep:
+                for left in sorted(self._left):
+                    sweep.left(left)
                 sweep.close(end)
+            self._left.clear()
             self._is_open = False

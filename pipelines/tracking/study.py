@@ -46,10 +46,10 @@ def publish_study(plan: Plan, report: Path, tracker: Tracker) -> int:
     with study_lock(runs_folder(plan.study)), Publisher(tracker) as publisher:
         for spec in plan.specs:
             run_dir = plan.run_dir(spec)
-            if run_dir is not None and run_dir.is_dir():
+            if run_dir is not None:
                 trial = isinstance(spec, RunSpec) and spec.seed in apart
                 publisher.publish(spec, run_dir, active=plan.state(spec) == RunState.RUNNING, trial=trial)
-                published += 1
+                published += run_dir.is_dir()
         publisher.close(_outcome(plan, report))
     return published
 

@@ -56,6 +56,9 @@ class OpenSweep(Protocol):
     def run_ended(self, run: Publication) -> None:
         """Add what only a run that has ended has: its summary, its files, its state."""
 
+    def left(self, run_id: str) -> None:
+        """Nothing of a run is there and no job is at work on it: if it is shown as going on, it is shown as interrupted."""
+
     def close(self, end: SweepEnd) -> None:
         """The sweep has ended."""
 

@@ -50,6 +50,10 @@ class LinesTracker:
     def run_ended(self, run: Publication) -> None:
         self._write("ended", run=run.run_id, state=run.state, signature=run.signature)
 
+    def left(self, run_id: str) -> None:
+        if lines("started", run_id) and not lines("ended", run_id):
+            self._write("ended", run=run_id, state="interrupted", signature="")
+
     def close(self, end: SweepEnd) -> None:
         self._write("closed", state=end.state, values=dict(end.values))
 

@@ -119,6 +119,18 @@ def test_a_run_is_shown_while_it_goes_on_and_as_it_ended(name: str) -> None:
     assert finished_run(name).params["finetune.epochs"] == "6"
 
 
+def test_a_run_that_was_stopped_before_its_first_epoch_had_ended_is_not_shown_as_going_on(name: str) -> None:
+    spec, other = synthetic.pathway_spec(0), synthetic.pathway_spec(1)
+    run_dir, whole = synthetic.begin(Path("runs"), spec), synthetic.whole(Path("runs"), other)
+    with Publisher(tracker()) as publisher:
+        publisher.publish(spec, run_dir, active=True)
+    assert shown(name)[run_id(spec)].state == "running"
+    with Publisher(tracker()) as publisher:
+        publisher.publish(spec, run_dir)
+        publisher.publish(other, whole)
+    assert {run: view.state for run, view in shown(name).items()} == {run_id(spec): "interrupted", run_id(other): "complete"}
+
+
 def finished_run(name: str) -> Any:
     return shown(name).get(run_id(synthetic.pathway_spec(0)))
 
