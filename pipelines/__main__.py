@@ -8,14 +8,16 @@ import os
 import signal
 import sys
 
-from pipelines.execution import interrupts
-from pipelines.execution.quick_end import QuickEnd
-
 IS_PROGRAM = __name__ == "__main__" or os.path.basename(sys.argv[0]) == "m2pt"  # noqa: PTH119 (pathlib is imported below)
 """Whether this process is the command line itself; in another program, its signals are not ours."""
 
+if IS_PROGRAM:  # before any import of ours, which would end with a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-if IS_PROGRAM:  # before the imports, which take seconds and would end with a traceback
+from pipelines.execution import interrupts  # noqa: E402
+from pipelines.execution.quick_end import QuickEnd  # noqa: E402
+
+if IS_PROGRAM:  # before the other imports, which take seconds
     signal.signal(signal.SIGINT, interrupts.leave)
 END = QuickEnd() if IS_PROGRAM else None
 

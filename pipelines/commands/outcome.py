@@ -26,7 +26,8 @@ def tell(display: Display, study: Study, file: Path, out: Path, done: bool = Tru
     display.say(f"{study.study}: the report is {out / 'index.html'}")
     if done:
         display.say(f"Next: open it in a browser. `m2pt ui{option}` shows the runs.")
-        display.say(f"`m2pt plan{option} --seeds-needed` says how many more seeds an answer takes.")
+        if len(study.sweep.seeds) > 1:  # one tells nothing of their spread
+            display.say(f"`m2pt plan{option} --seeds-needed` says how many seeds a new study needs for an answer.")
     else:
         display.say(f"Next: `m2pt status{option}` names the runs that failed; the same command again repeats only those.")
 
