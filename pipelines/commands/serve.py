@@ -22,13 +22,14 @@ from pipelines.tracking.loopback import HOST
 
 PREFECT_PORT = 4200
 MLFLOW_PORT = 5000
+YEAR_S = 366 * 24 * 3600
 
 
 def serve(options: Namespace) -> int:
     """Put a study on a schedule and do its runs until interrupted."""
     study = study_file.load(options.study)
-    if options.every is not None and options.every < 1:
-        raise UserError(f"--every: {options.every:g} is too short; give at least 1 second.")
+    if options.every is not None and not 1 <= options.every <= YEAR_S:  # also NaN
+        raise UserError(f"--every: {options.every:g} is no time between starts; give 1 to {YEAR_S} seconds (a year).")
     if options.starter:
         from pipelines.scheduling import deployment, settling
 

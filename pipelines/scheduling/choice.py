@@ -3,7 +3,6 @@
 The study stays what its file declares, so that no run changes its identity and none is put aside: a choice leaves runs for later.
 """
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from pipelines.planning.grid import made_by
 from pipelines.planning.plan import Plan
 
 MINUTE_S = 60.0
+YEAR_MINUTES = 366 * 24 * 60
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,9 @@ def _listed(key: str, given: object) -> list[object]:
 def _budget(minutes: object) -> float | None:
     if minutes is None or minutes == 0:
         return None
-    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not math.isfinite(minutes) or minutes < 0:
-        raise UserError(f"budget_minutes: {minutes!r} is no number of minutes; give one above 0, or 0 for no limit.")
+    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 < minutes <= YEAR_MINUTES:  # also NaN
+        raise UserError(
+            f"budget_minutes: {minutes!r} is no number of minutes; give one above 0 and up to {YEAR_MINUTES} (a year), or 0 for "
+            "no limit."
+        )
     return minutes * MINUTE_S

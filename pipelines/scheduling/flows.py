@@ -5,7 +5,6 @@ Prefect schedules, retries and shows. The records on the disk decide what is com
 
 import atexit
 import gc
-import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,9 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import State
-from prefect.events.worker import EventsWorker
 from prefect.exceptions import Pause
-from prefect.logging.handlers import APILogWorker
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Crashed, Failed
 
@@ -38,7 +35,9 @@ from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_done, render_report, report_folder, require_choice
 from pipelines.scheduling.artifacts import show_outcome, show_report
 from pipelines.scheduling.choice import EVERYTHING, Choice, choose, require_runs
+from pipelines.scheduling.form import study_path, tell_unknown_fields
 from pipelines.scheduling.killed import noted
+from pipelines.scheduling.logs import flush, quiet
 from pipelines.scheduling.notice import tell_end
 from pipelines.scheduling.run_tasks import do_runs
 from pipelines.scheduling.turns import Body, Ending, in_turns
@@ -145,7 +144,7 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None) -> lis
             tell_end(study, state, out, session.display.say)
         return state
 
-    _quiet()
+    quiet()
     with goes_on:
         try:
             shown(session.study.study, return_state=True)
@@ -174,7 +173,13 @@ def _scheduled_name() -> str:
     return f"study {Path(str(flow_run.parameters['study'])).stem}"
 
 
-@flow(name="study", flow_run_name=_scheduled_name, persist_result=False, validate_parameters=False)
+@flow(
+    name="study",
+    flow_run_name=_scheduled_name,
+    persist_result=False,
+    validate_parameters=False,
+    on_crashed=[tell_unknown_fields],
+)
 def study(
     study: str = "params.yaml",
     seeds: tuple[int, ...] = (),
@@ -215,10 +220,8 @@ def study(
 def _scheduled(file: object, chosen: tuple[object, object, object, object]) -> State[None]:
     """Do a study, or what a form has chosen of it; raises `UserError` for a fault of the form, the study or its data."""
     warn = get_run_logger().warning
-    if not isinstance(file, str):
-        raise UserError(f"study: {file!r} is no path of a study file; give one, such as params.yaml.")
-    declared = study_file.load(file)
-    out = report_folder(Path(file), declared)
+    declared = study_file.load(path := study_path(file))
+    out = report_folder(path, declared)
     choice = choose(declared, *chosen)
     session = Session(declared, Display())
     require_runs(choice, session.plan)
@@ -238,22 +241,6 @@ def _scheduled(file: object, chosen: tuple[object, object, object, object]) -> S
     if session.has_run or ending.reason is not None or not state.is_completed():
         tell_end(declared.study, state, out, warn)
     return state
-
-
-def flush() -> None:
-    """Send what Prefect has not sent yet, because its server may end before this process does."""
-    APILogWorker.drain_all(timeout=10, at_exit=False)
-    EventsWorker.drain_all(timeout=10, at_exit=False)
-
-
-def _quiet() -> None:
-    """Keep Prefect's messages about single runs out of the terminal: our own display shows the runs."""
-
-    def from_elsewhere(record: logging.LogRecord) -> bool:
-        return not record.name.startswith(("prefect.task_runs", "prefect.flow_runs", "prefect.task_runner"))
-
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(from_elsewhere)
 
 
 def _ready(session: Session, specs: Sequence[RunSpec]) -> list[Spec]:

@@ -3,9 +3,11 @@
 The environment says where to, not the study file: the address of a webhook is often a secret, and study files are shared.
 """
 
+import base64
 import http.client
 import json
 import os
+import re
 import shlex
 import subprocess
 import threading
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
@@ -30,6 +33,10 @@ COMMAND = "M2PT_NOTIFY_COMMAND"
 """A command; it is given the notice as JSON on its standard input."""
 
 _LIMIT_S = 20.0
+_HOST = re.compile(r"[\w.:%-]+", re.ASCII)
+_PRINTED = re.compile(r"[^\s\x00-\x1f\x7f]+")
+_KEPT = "/%:@!$&'()*+,;=?~"
+"""Characters that mean something in a path or a query; every other one that is no ASCII letter or digit is percent-encoded."""
 
 Ended = Literal["complete", "failed", "cancelled", "budget spent"]
 
@@ -56,8 +63,14 @@ class Notice:
 
 def require_usable() -> None:
     """Raise `UserError` if the address or the command cannot be one; neither is shown, as it may hold a secret."""
-    if (given := os.environ.get(URL)) and not _is_web_address(given):
-        raise UserError(f"{URL}: is no address of a webhook; it begins with https:// or http:// and a host.")
+    if given := os.environ.get(URL):
+        try:
+            _request(given, "")
+        except ValueError:
+            raise UserError(
+                f"{URL}: is no address of a webhook; it begins with https:// or http:// and a host, has no port or one from 1 to "
+                "65535, and holds no space or line break."
+            ) from None
     try:
         words = shlex.split(os.environ.get(COMMAND, ""))
     except ValueError:
@@ -66,18 +79,34 @@ def require_usable() -> None:
         raise UserError(f"{COMMAND}: holds no command; name one, or unset it.")
 
 
-def _is_web_address(given: str) -> bool:
-    try:
-        address = urllib.parse.urlsplit(given)
-    except ValueError:  # a bracket without its partner
-        return False
-    return address.scheme in ("http", "https") and bool(address.hostname)
+def _request(given: str, document: str) -> urllib.request.Request:
+    """What is sent to a webhook. A name and a password in its address (NAME:PASSWORD@HOST) are credentials, not part of the host.
+
+    Raises:
+        ValueError: the address can be none. Python would take credentials for a part of the host, and look its name up.
+
+    """
+    address = urllib.parse.urlsplit(given)
+    host = (address.hostname or "").encode("idna").decode()  # the name of a host in other letters, as the network has it
+    if address.scheme not in ("http", "https") or not _HOST.fullmatch(host) or address.port == 0 or not _PRINTED.fullmatch(given):
+        raise ValueError
+    place = (f"[{host}]" if ":" in host else host) + ("" if address.port is None else f":{address.port}")
+    path, query = (urllib.parse.quote(part, safe=_KEPT) for part in (address.path, address.query))
+    request = urllib.request.Request(urllib.parse.urlunsplit((address.scheme, place, path, query, "")), document.encode())
+    request.add_header("Content-Type", "application/json")
+    request.add_header("User-Agent", "m2pt")
+    if address.username is not None:
+        pair = f"{urllib.parse.unquote(address.username)}:{urllib.parse.unquote(address.password or '')}"
+        request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
+    return request
 
 
-def tell_end(study: str, state: State[Any], out: Path | None, warn: Callable[[str], object]) -> None:
-    """Send the notice of how the present flow run ends; `out` is the folder of the study's report."""
+def tell_end(
+    study: str, state: State[Any], out: Path | None, warn: Callable[[str], object], ended_run: UUID | None = None
+) -> None:
+    """Send the notice of how a flow run ends (none: the present one); `out` is the folder of the study's report."""
     ended: Ended = "complete" if state.is_completed() else "cancelled" if state.is_cancelled() else "failed"
-    page = f"{os.environ.get(API_URL, '').removesuffix('/api')}/runs/flow-run/{flow_run.get_id()}"
+    page = f"{os.environ.get(API_URL, '').removesuffix('/api')}/runs/flow-run/{ended_run or flow_run.get_id()}"
     index = None if out is None else (out / "index.html").resolve()
     report = index.as_uri() if index is not None and index.is_file() else ""
     tell(Notice(study, "budget spent" if state.name == "BudgetSpent" else ended, state.message or "", report, page), warn)
@@ -120,9 +149,7 @@ class _NoOther(urllib.request.HTTPRedirectHandler):
 def _faults(address: str, document: str) -> Iterator[str]:
     """Send a document to a webhook; what was wrong, if anything was."""
     try:
-        headers = {"Content-Type": "application/json", "User-Agent": "m2pt"}
-        request = urllib.request.Request(address, document.encode(), headers)
-        with urllib.request.build_opener(_NoOther).open(request, timeout=2 * _LIMIT_S):
+        with urllib.request.build_opener(_NoOther).open(_request(address, document), timeout=2 * _LIMIT_S):
             return
     except urllib.error.HTTPError as error:
         yield f"refused the notice (HTTP {error.code}); check the address."
@@ -137,7 +164,9 @@ def _faults(address: str, document: str) -> Iterator[str]:
 def _run(words: list[str], document: str, warn: Callable[[str], object]) -> None:
     where = f"{COMMAND}: {words[0]}"
     try:
-        done = subprocess.run(words, input=document.encode(), capture_output=True, timeout=_LIMIT_S)
+        # Its output goes nowhere: a pipe would be open, and waited for, until everything that it leaves behind has ended.
+        nowhere = subprocess.DEVNULL
+        done = subprocess.run(words, input=document.encode(), stdout=nowhere, stderr=nowhere, timeout=_LIMIT_S)
     except subprocess.TimeoutExpired:
         warn(f"{where} did not end within {_LIMIT_S:g} s and was stopped.")
     except OSError as error:

@@ -24,7 +24,7 @@ with server.used(Path("server.log")) as ready:
     from prefect.states import Paused
     from prefect.variables import Variable
     from pipelines.__main__ import main
-    from pipelines.scheduling.flows import flush
+    from pipelines.scheduling.logs import flush
 
     @task
     def job():

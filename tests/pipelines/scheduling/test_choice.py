@@ -73,9 +73,14 @@ def test_a_choice_has_its_runs_and_the_encoders_that_they_load(study: Study):
         ),
         (((), (), ["point"], 0), "targets: the study chosen has no target 'point'. It declares audio, image."),
         (((), (), {"image": 1}, 0), "targets: {'image': 1} is no list; give a list of them, or none for all."),
-        (((), (), (), -1), "budget_minutes: -1 is no number of minutes; give one above 0, or 0 for no limit."),
-        (((), (), (), "long"), "budget_minutes: 'long' is no number of minutes; give one above 0, or 0 for no limit."),
-        (((), (), (), float("nan")), "budget_minutes: nan is no number of minutes; give one above 0, or 0 for no limit."),
+        *(
+            (
+                ((), (), (), minutes),
+                f"budget_minutes: {minutes!r} is no number of minutes; give one above 0 and up to 527040 (a year), or 0 for no "
+                "limit.",
+            )
+            for minutes in (-1, "long", float("nan"), float("inf"), 1e300, 10**400)
+        ),
     ],
 )
 def test_what_the_study_does_not_have_is_said(study: Study, form: tuple[object, object, object, object], sentence: str):

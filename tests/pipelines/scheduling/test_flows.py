@@ -116,10 +116,10 @@ from pipelines.execution import process_environment
 from pipelines.scheduling import server
 process_environment.prepare()
 with server.used(Path("server.log")) as ready:
-    from pipelines.scheduling import flows
+    from pipelines.scheduling import flows, logs
     ready()
     state = flows.study("study.yaml", return_state=True)
-    flows.flush()
+    logs.flush()
     print(state.type.value, state.message)
 """
 

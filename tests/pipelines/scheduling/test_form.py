@@ -5,18 +5,19 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
 from prefect.client.schemas.objects import Artifact
 
 from tests.pipelines.scheduling.conftest import ROOT, Prefect, comes_to, end_all, jobs, make_project, started, state_of
 from tests.pipelines.scheduling.test_notice import receiver
-from tests.pipelines.scheduling.test_steering import deployed
+from tests.pipelines.scheduling.test_steering import deploy, deployed
 from tests.waiting import comes_true
 
 pytestmark = pytest.mark.timeout(1500)
@@ -88,6 +89,42 @@ def test_a_form_chooses_and_is_refused_in_our_words(prefect: Prefect, project: P
         logged += json.dumps([log.message for log in client.read_logs()])
         assert "SECRET" not in logged
         assert prefect.auth not in logged
+
+
+def says(client: SyncPrefectClient, flow_run: UUID, sentence: str) -> Callable[[], bool]:
+    return lambda: state_of(client, flow_run).message == sentence
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize("by_worker", [False, True], ids=["served", "worker"])
+def test_what_no_form_has_is_refused_in_our_words(prefect: Prefect, project: Path, by_worker: bool):
+    """Through Prefect's API, which takes any JSON; the page of the form offers its fields alone."""
+    fields = "It has study, seeds, methods, targets, budget_minutes."
+    forms: list[tuple[dict[str, Any], str]] = [
+        ({"foo": 1}, f"foo: is no field of the form. {fields}"),
+        ({"": 1, "budget-minute": 2}, "'': is no field of the form. 'budget-minute': is no field of the form; did you mean "
+         f"budget_minutes? {fields}"),
+        ({"study": "slow.yaml\0x"}, "study: 'slow.yaml\\x00x' is no path of a study file; give one, such as params.yaml."),
+        ({"budget_minutes": 1e300}, "budget_minutes: 1e+300 is no number of minutes; give one above 0 and up to 527040 (a year), "
+         "or 0 for no limit."),
+    ]  # fmt: skip
+    with receiver() as (address, received), prefect.client() as client:
+        command = ("pipelines", "serve", "--every", "31622400", "--study", "formed.yaml")
+        if by_worker:
+            deployment = deploy(prefect, project, client, "forms")
+            command = ("prefect", "worker", "start", "--pool", "forms")
+        with started(project, prefect.variables | {"M2PT_NOTIFY_URL": address}, *command) as process:
+            if not by_worker:
+                deployment = deployed(client, "formed", process)
+            for form, sentence in forms:
+                wrong = client.create_flow_run_from_deployment(deployment, parameters={"study": "formed.yaml"} | form).id
+                assert comes_true(says(client, wrong, sentence)), state_of(client, wrong)
+                assert state_of(client, wrong).name == "Failed"
+                assert comes_true(lambda: bool(received))
+                notice = received.pop()
+                assert (notice["state"], notice["message"]) == ("failed", sentence)
+                assert notice["page"] == f"{prefect.page}/runs/flow-run/{wrong}"
+        assert not (project / "runs").exists()
 
 
 SHOW = """

@@ -1,7 +1,10 @@
 """A webhook and a command are told how a sweep ended; both are real here, on this machine."""
 
+import base64
 import json
+import os
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -38,6 +41,8 @@ def receiver(status: int = 200) -> Iterator[tuple[str, list[dict[str, str]]]]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             received.append(json.loads(body) | {"path": self.path, "type": self.headers["Content-Type"]})
+            if "Authorization" in self.headers:
+                received[-1]["credentials"] = self.headers["Authorization"]
             self.send_response(status)
             self.end_headers()
 
@@ -69,11 +74,45 @@ def test_a_webhook_is_told(monkeypatch: pytest.MonkeyPatch):
     assert warned == []
 
 
+@pytest.mark.parametrize("name", ["hook:SECR%3AET@", "hook@"])
+def test_a_name_and_a_password_in_the_address_of_a_webhook_are_its_credentials(monkeypatch: pytest.MonkeyPatch, name: str):
+    """As of an address for curl: RFC 7617, the base64 of NAME:PASSWORD."""
+    warned: list[str] = []
+    with receiver() as (address, received):
+        monkeypatch.setenv(URL, address.replace("http://", f"http://{name}"))
+        require_usable()
+        tell(NOTICE, warned.append)
+    given = {"hook:SECR%3AET@": b"hook:SECR:ET", "hook@": b"hook:"}[name]
+    assert [notice["credentials"] for notice in received] == [f"Basic {base64.b64encode(given).decode()}"]
+    assert warned == []
+
+
+def test_the_path_of_a_webhook_may_have_any_letter(monkeypatch: pytest.MonkeyPatch):
+    warned: list[str] = []
+    with receiver() as (address, received):
+        monkeypatch.setenv(URL, f"{address}/caf\u00e9%20x?to=\u03bb&a=1")
+        require_usable()
+        tell(NOTICE, warned.append)
+    assert [notice["path"] for notice in received] == ["/hook/SECRET/caf%C3%A9%20x?to=%CE%BB&a=1"]
+    assert warned == []
+
+
 def test_a_command_is_told_without_a_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     script = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.stdin.read())"
     told, warned = tmp_path / "$HOME; told", list[str]()
     monkeypatch.setenv(COMMAND, f"{PYTHON} -c '{script}' '{told}'")
     tell(NOTICE, warned.append)
+    assert json.loads(told.read_text()) == SENT
+    assert warned == []
+
+
+def test_what_a_command_leaves_behind_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    told, left, warned = tmp_path / "told", tmp_path / "left", list[str]()
+    monkeypatch.setenv(COMMAND, f"sh -c 'cat > {told}; sleep 100 & echo $! > {left}'")
+    begun = time.monotonic()
+    tell(NOTICE, warned.append)
+    assert time.monotonic() - begun < 10
+    os.kill(int(left.read_text()), signal.SIGKILL)  # it was not stopped either
     assert json.loads(told.read_text()) == SENT
     assert warned == []
 
@@ -141,7 +180,14 @@ def test_a_webhook_that_never_ends_is_left(monkeypatch: pytest.MonkeyPatch):
     assert warned == ["M2PT_NOTIFY_URL: the webhook at 127.0.0.1 did not answer within 1 s; check the address."]
 
 
-@pytest.mark.parametrize("address", ["hooks.example.org/SECRET", "file:///etc/passwd", "https:///SECRET", "http://[SECRET"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "hooks.example.org/SECRET", "file:///etc/passwd", "https:///SECRET", "http://[SECRET", "http://hook:SECRET@", "http://@/SECRET",
+        "http://h:99999/SECRET", "http://h:0/SECRET", "http://h:abc/SECRET", "http://hook:SECRET@h:abc/", "http://a..b/SECRET",
+        "http://h h/SECRET", "http://h/SEC RET", "http://h/SECRET\n", "http://h\n/SECRET", "http://h/\x01SECRET", "http://h/SECRET\udcff",
+    ],
+)  # fmt: skip
 def test_an_address_that_is_none_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, address: str):
     monkeypatch.setenv(URL, address)
     with pytest.raises(UserError, match=f"{URL}: is no address of a webhook") as refused:

@@ -119,7 +119,12 @@ def test_suspend_pause_resume_and_cancel(prefect: Prefect, project: Path):
 
 
 def work(prefect: Prefect, project: Path, client: SyncPrefectClient, pool: str) -> UUID:
-    """Deploy by hand, as `prefect.yaml` says, and start a flow run."""
+    """Deploy by hand, and start a flow run."""
+    return client.create_flow_run_from_deployment(deploy(prefect, project, client, pool)).id
+
+
+def deploy(prefect: Prefect, project: Path, client: SyncPrefectClient, pool: str) -> UUID:
+    """Deploy `slow.yaml` by hand, as `prefect.yaml` says, to a work pool."""
     lines = (ROOT / "prefect.yaml").read_text().partition("deployments:")[0]
     (project / "prefect.yaml").write_text(
         f"{lines}deployments:\n- name: {pool}\n  entrypoint: pipelines/scheduling/flows.py:study\n"
@@ -129,8 +134,7 @@ def work(prefect: Prefect, project: Path, client: SyncPrefectClient, pool: str) 
         command = [sys.executable, "-m", "prefect", *arguments]
         done = subprocess.run(command, cwd=project, env=prefect.variables, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    deployment = next(each for each in client.read_deployments() if each.name == pool)
-    return client.create_flow_run_from_deployment(deployment.id).id
+    return next(each.id for each in client.read_deployments() if each.name == pool)
 
 
 def test_a_worker_that_is_told_to_end_ends_the_training(prefect: Prefect, project: Path):
@@ -194,7 +198,10 @@ def test_a_shared_server_keeps_the_study_of_another_project(prefect: Prefect, tm
     ("options", "sentence"),
     [
         (["--cron", "at noon"], "m2pt: --cron: 'at noon' is no schedule; give minute, hour, day of the month, month and day of"),
-        (["--every", "0.5"], "m2pt: --every: 0.5 is too short; give at least 1 second."),
+        *(
+            (["--every", given], f"m2pt: --every: {given} is no time between starts; give 1 to 31622400 seconds (a year).")
+            for given in ("0.5", "nan", "inf", "1e+12")
+        ),
         (["--every", "9", "--port", "99999"], "m2pt: --port: 99999 is no port; give a number from 1 to 65535."),
     ],
 )
