@@ -125,12 +125,12 @@ def _nothing_to_run(session: Session, phase: str, outcome: Outcome) -> None:
 def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], warm: bool = True, out: Path | None = None) -> int:
     """Do a flow on a Prefect server; the workers start at the same time as the server. `out` has its report."""
     session.display.prepare(FIRST[kind], "starting Prefect's server and loading the libraries")
-    with server.used(LOGS / "prefect-server.log") as ready:
+    with server.used(LOGS / "prefect-server.log") as prefect:
         if warm:
             session.warm()
         with obeyed_at_once():
             from pipelines.scheduling import flows
-        ready()
+        prefect.ready()
         if killed():
             from pipelines.scheduling import settling
 

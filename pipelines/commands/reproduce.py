@@ -83,8 +83,8 @@ def _has(document: object, key: str) -> bool:
 
 def _repro(study: Study, display: Display) -> int:
     display.prepare(SETTING_UP, "starting Prefect's server")
-    with server.used(LOGS / "prefect-server.log") as ready:
-        ready()
+    with server.used(LOGS / "prefect-server.log") as prefect:
+        prefect.ready()
         display.prepare(SETTING_UP, "starting DVC")
         code = dvc.repro(display)
     if code == 0:

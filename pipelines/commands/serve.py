@@ -7,7 +7,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -35,25 +35,29 @@ def serve(options: Namespace) -> int:
 
         if sentence := settling.settle(study.study):
             print(f"{study.study}: {sentence}", flush=True)
-        deployment.serve(options.study, study, options.cron, options.every)
+        with redirect_stdout(sys.stderr):  # what Prefect prints, tracebacks too; its flow runs print where this process does
+            deployment.serve(options.study, study, options.cron, options.every)
         return 0
     from pipelines.scheduling import cron, notice
 
     notice.require_usable()
+    port = options.port or PREFECT_PORT
     if options.cron is not None:
         cron.require_cron(options.cron)
     with (
         _only_one(options.study, study.study),
-        server.used(LOGS / "prefect-server.log", options.port or PREFECT_PORT, schedules=True) as ready,
+        server.used(LOGS / "prefect-server.log", port, schedules=True) as prefect,
     ):
-        api_url = ready()
+        api_url = prefect.ready()
         from pipelines.scheduling import deployment
 
         deployment.require_free(study.study)
         when = f"by the cron schedule {options.cron}" if options.cron else f"every {options.every:g} s"
-        print(f"{study.study}: runs {when}; Prefect shows it at {api_url.removesuffix('/api')} (Ctrl-C ends it).", flush=True)
+        page = api_url.removesuffix("/api")
+        moved = _moved(page, port) if server.is_ours(api_url) else []
+        print(f"{study.study}: runs {when}; Prefect shows it at {_noted(page, *moved, 'Ctrl-C ends it')}.", flush=True)
         _say_how_to_enter(api_url)
-        return _start_runs(options)
+        return _start_runs(options, prefect)
 
 
 @contextmanager
@@ -82,15 +86,20 @@ def _where_password() -> str:
     return credentials.SERVER_AUTH if given else f"the line in {_shown(credentials.password_file())}"
 
 
-def _moved(port: int, preferred: int) -> str:
-    return "" if port == preferred else f" (port {preferred} is taken)"
+def _moved(page: str, preferred: int) -> list[str]:
+    return [] if page.endswith(f":{preferred}") else [f"port {preferred} is taken"]
+
+
+def _noted(page: str, *notes: str) -> str:
+    """A page, and in brackets what there is to say about it."""
+    return f"{page} ({'; '.join(notes)})" if notes else page
 
 
 def _shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def _start_runs(options: Namespace) -> int:
+def _start_runs(options: Namespace, prefect: server.Used) -> int:
     """Let another process start the runs, until interrupted."""
     schedule = ["--cron", options.cron] if options.cron else ["--every", str(options.every)]
     command = [sys.executable, "-m", "pipelines", "serve", "--starter", "--study", str(options.study), *schedule]
@@ -101,7 +110,9 @@ def _start_runs(options: Namespace) -> int:
         path.open("ab") as log,
         group(command, signal.SIGTERM, env=variables, stdin=subprocess.DEVNULL, stderr=log) as starter,
     ):
-        starter.wait()
+        while starter.poll() is None:
+            prefect.require_running()
+            time.sleep(0.2)
     raise UserError(f"the schedule ended by itself; {path} says why.")
 
 
@@ -112,18 +123,20 @@ def ui(options: Namespace) -> int:
     declared = study_file.load(options.study)
     with ExitStack() as stack:
         listener = stack.enter_context(server.listen(options.port or MLFLOW_PORT))
-        address = f"http://{HOST}:{(port := listener.getsockname()[1])}"
+        address = f"http://{HOST}:{listener.getsockname()[1]}"
         LOGS.mkdir(parents=True, exist_ok=True)
         log = stack.enter_context((LOGS / "mlflow-server.log").open("ab"))
         command, variables = mlflow_ui.ui_command(listener.fileno(), credentials.auth_string())
         how: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": log, "stderr": log, "pass_fds": (listener.fileno(),)}
         mlflow = stack.enter_context(group(command, signal.SIGTERM, env=os.environ | variables, **how))
         listener.close()  # the server has it; with a second copy an ended server would seem to be busy
-        print(f"MLflow:  {mlflow_ui.study_page(declared.study, address)}{_moved(port, options.port or MLFLOW_PORT)}", flush=True)
+        moved = _moved(address, options.port or MLFLOW_PORT)
+        print(f"MLflow:  {_noted(mlflow_ui.study_page(declared.study, address), *moved)}", flush=True)
         print(f"The pages ask for a name and a password: {_where_password()}, NAME:PASSWORD.", flush=True)
         if options.prefect:
             prefect = stack.enter_context(server.used(LOGS / "prefect-server.log", PREFECT_PORT, schedules=True))
-            print(f"Prefect: {(api_url := prefect()).removesuffix('/api')}", flush=True)
+            page = (api_url := prefect.ready()).removesuffix("/api")
+            print(f"Prefect: {_noted(page, *(_moved(page, PREFECT_PORT) if server.is_ours(api_url) else []))}", flush=True)
             _say_how_to_enter(api_url)
             if killed():
                 from pipelines.scheduling import settling
@@ -132,5 +145,7 @@ def ui(options: Namespace) -> int:
                     print(sentence, flush=True)
         print("Ctrl-C ends.", flush=True)
         while mlflow.poll() is None:
+            if options.prefect:
+                prefect.require_running()
             time.sleep(0.2)
     raise UserError(f"the MLflow server ended by itself; {LOGS / 'mlflow-server.log'} says why.")

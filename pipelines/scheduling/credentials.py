@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 from m2pt.config import UserError
+from pipelines.tracking.address import without_password
 
 API_URL = "PREFECT_API_URL"
 AUTH = "PREFECT_API_AUTH_STRING"
@@ -74,9 +75,15 @@ def require_own(api_url: str) -> None:
     A server is a project's own if its home is (`PREFECT_HOME`). A server on another machine is shared by whoever names it.
 
     Raises:
-        UserError: no Prefect server answers, it refuses our credentials, or it is another project's.
+        UserError: the address holds a password, no Prefect server answers, it refuses our credentials, or it is another
+            project's.
 
     """
+    if (shown := without_password(api_url)) != api_url:
+        # urllib would ask for a host of that name, and Prefect would write it into its pages and logs.
+        raise UserError(
+            f"{API_URL}: holds a name or a password; set it to {shown} alone, and {AUTH} to NAME:PASSWORD, which nothing prints."
+        )
     status, home = _home_of(api_url)
     way_out = f"unset {API_URL} to have a server of this project's own"
     if status in (401, 403):

@@ -25,6 +25,7 @@ from prefect.runtime import flow_run
 
 from m2pt.config import UserError
 from pipelines.scheduling.credentials import API_URL
+from pipelines.tracking.address import without_password
 
 URL = "M2PT_NOTIFY_URL"
 """The address of a webhook; it is sent the notice as JSON."""
@@ -106,7 +107,8 @@ def tell_end(
 ) -> None:
     """Send the notice of how a flow run ends (none: the present one); `out` is the folder of the study's report."""
     ended: Ended = "complete" if state.is_completed() else "cancelled" if state.is_cancelled() else "failed"
-    page = f"{os.environ.get(API_URL, '').removesuffix('/api')}/runs/flow-run/{ended_run or flow_run.get_id()}"
+    pages = without_password(os.environ.get(API_URL, "")).removesuffix("/api")
+    page = f"{pages}/runs/flow-run/{ended_run or flow_run.get_id()}"
     index = None if out is None else (out / "index.html").resolve()
     report = index.as_uri() if index is not None and index.is_file() else ""
     tell(Notice(study, "budget spent" if state.name == "BudgetSpent" else ended, state.message or "", report, page), warn)

@@ -10,11 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from m2pt.config import UserError
 from m2pt.files.locks import locked
@@ -43,6 +43,16 @@ def listen(preferred: int) -> socket.socket:
         else:
             return listener
     raise UserError(f"there is no free port on {HOST}; stop a process that uses one.")
+
+
+class Used(Protocol):
+    """The server that a command uses."""
+
+    def ready(self) -> str:
+        """Wait until the server answers; returns the address of its API. Raises `UserError`, also if it is another project's."""
+
+    def require_running(self) -> None:
+        """Raise `UserError` if it is the command's own server, and has ended."""
 
 
 class LocalServer:
@@ -85,6 +95,11 @@ class LocalServer:
             time.sleep(0.05)
         self._turn.close()
         return self.api_url
+
+    def require_running(self) -> None:
+        """Raise `UserError` if the server has ended by itself."""
+        if self._process.poll() is not None:
+            raise UserError(f"the local Prefect server ended by itself; {self.log} may say why.")
 
     def close(self) -> None:
         """End the server; a second call does nothing."""
@@ -131,23 +146,19 @@ class LocalServer:
 
 
 @contextlib.contextmanager
-def used(log: Path, port: int = 4200, schedules: bool = False) -> Iterator[Callable[[], str]]:
+def used(log: Path, port: int = 4200, schedules: bool = False) -> Iterator[Used]:
     """Let this process and its children use the server at `PREFECT_API_URL`, or a local one if that is not set.
 
-    Yields a function that waits until the server answers and returns the address of its API. Import Prefect inside the context.
-
-    Raises:
-        UserError: (the function) the server does not answer, or it is another project's.
-
+    Import Prefect inside the context, once the server is ready.
     """
     if os.environ.get(API_URL):
-        yield _require
+        yield _Named()
         return
     with LocalServer(log, port, schedules) as server:
         kept = os.environ.get(AUTH)
         os.environ |= {API_URL: server.api_url, AUTH: server.auth, OWN: server.api_url}
         try:
-            yield server.ready
+            yield server
         finally:
             del os.environ[API_URL], os.environ[AUTH], os.environ[OWN]
             if kept is not None:
@@ -159,7 +170,13 @@ def is_ours(api_url: str) -> bool:
     return os.environ.get(OWN) == api_url
 
 
-def _require() -> str:
-    api_url = os.environ[API_URL].rstrip("/")
-    require_own(api_url)
-    return api_url
+class _Named:
+    """The server at `PREFECT_API_URL`, which others start and end."""
+
+    def ready(self) -> str:
+        api_url = os.environ[API_URL].rstrip("/")
+        require_own(api_url)
+        return api_url
+
+    def require_running(self) -> None:
+        pass

@@ -1,4 +1,4 @@
-"""A process that serves an application on this machine's loopback interface for exactly as long as its parent lives.
+"""A process that serves an application on this machine's loopback interface, to its own pages, for as long as its parent lives.
 
 The process inherits a socket that listens already, so that no other process can take the address in the meantime. It ends when
 its standard input closes, however its parent ends: also by a SIGKILL, after which nobody would end it.
@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,8 +25,21 @@ def serve(make_application: "Callable[[], ASGIApp]", listener: int) -> None:
     import uvicorn
 
     threading.Thread(target=_end_with_input, daemon=True).start()
-    config = uvicorn.Config(make_application, factory=True, log_level="warning", lifespan="on")
+    own = partial(_own_pages, make_application, port_of(listener))
+    config = uvicorn.Config(own, factory=True, log_level="warning", lifespan="on")
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=listener)])
+
+
+def port_of(listener: int) -> int:
+    """The port of a socket, given its file descriptor."""
+    with socket.socket(fileno=os.dup(listener)) as copy:
+        return int(copy.getsockname()[1])
+
+
+def _own_pages(make_application: "Callable[[], ASGIApp]", port: int) -> "ASGIApp":
+    from pipelines.tracking.own_pages import OwnPages
+
+    return OwnPages(make_application(), [f"http://{host}:{port}" for host in HOSTS])
 
 
 def _end_with_input() -> None:

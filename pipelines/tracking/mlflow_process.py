@@ -7,12 +7,12 @@ offers an assistant that runs commands for whoever asks. So its application is s
 import base64
 import os
 import secrets
-import socket
 import sys
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipelines.tracking import loopback
+from pipelines.tracking.own_pages import refuse
 
 AUTH = "M2PT_PAGES_AUTH"
 """Holds the name and the password that the pages ask for, as NAME:PASSWORD."""
@@ -21,19 +21,15 @@ DATABASE, ARTIFACTS = "M2PT_PAGES_DATABASE", "M2PT_PAGES_ARTIFACTS"
 """Hold the addresses of the database and of the folder for files. The arguments of a process can be read by every user."""
 
 _OPEN = ("/health", "/version")
-"""What is answered to everybody: whether the server is there."""
+"""What is answered without a password: whether the server is there."""
 
 
 class Guard:
-    """Lets only those use an application who know the password, and of web pages only its own; `port` is where it listens.
+    """Lets only those use an application who know the password."""
 
-    A browser sends a password that it knows along with the requests of any page, so that the password alone would not do.
-    """
-
-    def __init__(self, application: ASGIApp, auth: str, port: int) -> None:
+    def __init__(self, application: ASGIApp, auth: str) -> None:
         self._application = application
         self._expected = b"Basic " + base64.b64encode(auth.encode())
-        self._origins = {f"http://{host}:{port}".encode() for host in loopback.HOSTS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -43,20 +39,11 @@ class Guard:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
-        elif (origin := headers.get(b"origin")) is not None and origin not in self._origins:
-            await _refuse(send, 403, "This server answers to its own pages alone.")
         elif not secrets.compare_digest(headers.get(b"authorization", b""), self._expected):
-            await _refuse(send, 401, "Name and password are the line NAME:PASSWORD in the file that m2pt ui has named.")
+            sentence = "Name and password are the line NAME:PASSWORD in the file that m2pt ui has named."
+            await refuse(send, 401, sentence, (b"www-authenticate", b'Basic realm="m2pt", charset="UTF-8"'))
         else:
             await self._application(scope, receive, send)
-
-
-async def _refuse(send: Send, status: int, sentence: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
-    if status == 401:
-        headers.append((b"www-authenticate", b'Basic realm="m2pt", charset="UTF-8"'))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": f"{sentence}\n".encode()})
 
 
 def application(database: str, artifacts: str) -> ASGIApp:
@@ -85,12 +72,11 @@ def application(database: str, artifacts: str) -> ASGIApp:
 def serve(listener: int) -> None:
     """Serve MLflow's pages on a socket (its inherited file descriptor) until standard input closes."""
     auth, database, artifacts = (os.environ.pop(name) for name in (AUTH, DATABASE, ARTIFACTS))
-    with socket.socket(fileno=os.dup(listener)) as copy:
-        port = int(copy.getsockname()[1])
+    port = loopback.port_of(listener)
     # Without these names MLflow also answers under any private address, and to a name that points to one (DNS rebinding).
     os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"] = ",".join(f"{host}:{port}" for host in loopback.HOSTS)
     os.environ["MLFLOW_SERVER_X_FRAME_OPTIONS"] = "SAMEORIGIN"
-    loopback.serve(lambda: Guard(application(database, artifacts), auth, port), listener)
+    loopback.serve(lambda: Guard(application(database, artifacts), auth), listener)
 
 
 if __name__ == "__main__":

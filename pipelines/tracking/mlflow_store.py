@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import sqlite3
 import time
 import urllib.error
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from m2pt.config import UserError
 from m2pt.files.access import way_to_write
 from m2pt.files.locks import LockHeldError, locked
+from pipelines.tracking.address import without_password
 from pipelines.tracking.tracker import OutageError
 
 DATABASE = "mlflow.db"
@@ -95,7 +97,9 @@ def locate(uri: str | None = None) -> Store:
     uri = uri or tracking_uri()
     scheme, separator, rest = uri.partition("://")
     if scheme == "file" or not (separator or scheme == "databricks"):
-        raise OutageError(f"MLFLOW_TRACKING_URI: {uri!r} is a plain folder; give sqlite:///FILE or the address of a server.")
+        raise OutageError(
+            f"MLFLOW_TRACKING_URI: {without_password(uri)!r} is a plain folder; give sqlite:///FILE or the address of a server."
+        )
     if scheme != "sqlite":
         local = None if scheme.startswith(("http", "databricks")) else project_folder() / ARTIFACTS
         return Store(uri, None, local, project_folder() / f"{DATABASE}.lock")
@@ -235,13 +239,6 @@ def check_server(store: Store) -> None:
         raise OutageError(f"MLFLOW_TRACKING_URI: {server} does not answer ({reason}); start it, then publish again.") from error
 
 
-def without_password(uri: str) -> str:
-    """The address of a server as it may be shown."""
-    scheme, separator, rest = uri.partition("://")
-    place, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
-
-
 def outage(store: Store, error: Exception) -> OutageError:
     """One sentence for a fault of MLflow, the database or the system."""
     said = " ".join(str(error).replace(store.uri, without_password(store.uri)).split())
@@ -264,4 +261,10 @@ def _server_outage(store: Store, said: str) -> OutageError:
         )
     if "not in a valid JSON format" in said or "error code 404" in said:
         return OutageError(f"MLFLOW_TRACKING_URI: {server} is no server of MLflow; correct the address, then publish again.")
+    # What MLflow itself refuses comes with its own words; only the answer of something else has a body.
+    if status := re.search(r"(?:error code|too many) (\d+) (?:!= \d+\. Response body|error responses)", said):
+        return OutageError(
+            f"MLFLOW_TRACKING_URI: {server} answered with an error ({status[1]}); correct the address, or repair the "
+            "server, then publish again."
+        )
     return OutageError(f"MLFLOW_TRACKING_URI: the tracking store refused a run ({said[:300]}); repair it, then publish again.")

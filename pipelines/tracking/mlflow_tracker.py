@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 
 from m2pt.runs.folder import RunState
+from pipelines.tracking.address import without_password
 from pipelines.tracking.metrics import EPOCH, NO_TIME_MS, Point
 from pipelines.tracking.mlflow_client import FAULTS, NOTE, PAGES, STUDY, Client, StoredRun
-from pipelines.tracking.mlflow_store import Store, locate, outage, store_lock, tracking_uri, without_password
+from pipelines.tracking.mlflow_store import Store, locate, outage, store_lock, tracking_uri
 from pipelines.tracking.publication import Publication
 from pipelines.tracking.sweep import Sweep
 from pipelines.tracking.tags import ERROR, ERROR_KIND, GIT_COMMIT, KIND, RUN_ID, STATUS

@@ -3,10 +3,11 @@
 import sys
 
 from m2pt.config import UserError
+from pipelines.tracking.address import without_password
 from pipelines.tracking.mlflow_client import FAULTS, PAGES, experiment_id, installation, open_database
 from pipelines.tracking.mlflow_columns import VIEW
 from pipelines.tracking.mlflow_process import ARTIFACTS, AUTH, DATABASE
-from pipelines.tracking.mlflow_store import locate, outage, store_lock, without_password
+from pipelines.tracking.mlflow_store import locate, outage, store_lock
 
 
 def ui_command(listener: int, auth: str) -> tuple[list[str], dict[str, str]]:

@@ -16,8 +16,8 @@ from pipelines.execution import process_environment
 process_environment.prepare()
 from pathlib import Path
 from pipelines.scheduling import server
-with server.used(Path("server.log")) as ready:
-    ready()
+with server.used(Path("server.log")) as used:
+    used.ready()
     from prefect import flow, get_run_logger, task
     from prefect.artifacts import create_markdown_artifact
     from prefect.client.orchestration import get_client
@@ -51,8 +51,8 @@ from pipelines.execution import process_environment
 process_environment.prepare()
 from pathlib import Path
 from pipelines.scheduling import server
-with server.used(Path("server.log")) as ready:
-    ready()
+with server.used(Path("server.log")) as used:
+    used.ready()
     from prefect.client.orchestration import get_client
     from prefect.variables import Variable
     with get_client(sync_client=True) as client:

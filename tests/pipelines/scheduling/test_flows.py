@@ -36,10 +36,10 @@ from pipelines.execution.session import Session
 from pipelines.execution.slot_pool import local_engine
 study = load_study("study.yaml")
 engine = partial(local_engine, worker_command=[sys.executable, *sys.argv[1:]])
-with Session(study, Display(), engine) as session, server.used(Path("server.log")) as ready:
+with Session(study, Display(), engine) as session, server.used(Path("server.log")) as used:
     session.warm()
     from pipelines.scheduling import flows
-    ready()
+    used.ready()
     print(flows.run("sweep", session, flows.sweep)[0].sentence())
 """
 
@@ -115,9 +115,9 @@ from pathlib import Path
 from pipelines.execution import process_environment
 from pipelines.scheduling import server
 process_environment.prepare()
-with server.used(Path("server.log")) as ready:
+with server.used(Path("server.log")) as used:
     from pipelines.scheduling import flows, logs
-    ready()
+    used.ready()
     state = flows.study("study.yaml", return_state=True)
     logs.flush()
     print(state.type.value, state.message)

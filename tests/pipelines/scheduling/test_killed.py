@@ -121,6 +121,43 @@ def test_a_study_that_was_killed_ends_in_prefect_when_it_is_started_again(projec
     assert not list((project / ".m2pt/flow-runs").iterdir()), "what has ended by itself leaves nothing"
 
 
+def servers_in(folder: Path) -> list[int]:
+    """The Prefect servers of a folder."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and (process / "cwd").readlink() == folder:
+                command = (process / "cmdline").read_bytes().split(b"\0")
+                found += [int(process.name)] if b"pipelines.scheduling.server_process" in command else []
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("command", [("serve", "--every", "20"), ("ui", "--prefect")])
+def test_a_command_whose_prefect_server_was_killed_ends_with_one_sentence(
+    project: Path, variables: dict[str, str], command: tuple[str, ...]
+):
+    """Also `serve` while it trains, which says first that the port that it was given is taken."""
+    serves = command[0] == "serve"
+    with (
+        listen(0) as taken,
+        started(
+            project, variables, "pipelines", *command, "--port", f"{(port := taken.getsockname()[1])}", "--study", "tiny.yaml"
+        ) as process,
+    ):
+        assert comes_true(lambda: (trains(project) if serves else "Ctrl-C ends" in said(project)) or process.poll() is not None)
+        assert process.poll() is None, said(project)
+        assert re.search(rf"http://127\.0\.0\.1:\d+\S* \(port {port} is taken[;)]", said(project)), said(project)
+        (killed,) = servers_in(project)
+        os.kill(killed, signal.SIGKILL)
+        assert process.wait(PATIENCE_S) == 2, said(project)
+    sentence = "m2pt: the local Prefect server ended by itself; .m2pt/logs/prefect-server.log may say why."
+    assert said(project).splitlines()[-1] == sentence
+    assert "Traceback" not in said(project)
+    assert comes_true(lambda: not processes_in(project)), processes_in(project)
+
+
 def test_pages_that_were_killed_leave_no_server(project: Path, variables: dict[str, str]):
     with listen(0) as listener:
         port = str(listener.getsockname()[1])

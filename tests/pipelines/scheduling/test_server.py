@@ -1,6 +1,7 @@
 """Who may use the Prefect server that the commands start, and which server a command uses. All through real requests."""
 
 import base64
+import json
 import os
 import stat
 import urllib.error
@@ -8,9 +9,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from prefect.states import Completed
 
 from m2pt.config import UserError
 from pipelines.scheduling import credentials, server
+from pipelines.scheduling.notice import tell_end
 from pipelines.scheduling.server import listen
 from tests.answering import answering
 from tests.pipelines.scheduling.conftest import Prefect, prefect_server
@@ -81,6 +84,26 @@ def test_a_page_without_credentials_changes_nothing(prefect: Prefect):
         assert len(client.read_flows()) == before
 
 
+def test_what_a_page_of_another_origin_loads_is_refused(prefect: Prefect):
+    """Pictures, scripts and frames come without `Origin`; the pages' own name may be the other one of this machine."""
+    version = f"{prefect.api_url}/admin/version"
+    for site in ("cross-site", "same-site"):
+        for kind in ("image", "script", "iframe", "empty"):
+            told = {
+                "Sec-Fetch-Site": site,
+                "Sec-Fetch-Mode": "navigate" if kind == "iframe" else "no-cors",
+                "Sec-Fetch-Dest": kind,
+            }
+            assert asked(f"{prefect.page}/", **told)[0] == asked(version, prefect.auth, **told)[0] == 403
+        link = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+        assert asked(f"{prefect.page}/", **link)[0] == 200
+    by_name = prefect.page.replace("127.0.0.1", "localhost")
+    assert asked(version, prefect.auth, Origin=by_name, **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"})[0] == 200
+    assert asked(version, prefect.auth, **{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"})[0] == 200
+    assert asked(f"{prefect.page}/", Origin="http://127.0.0.1:1")[0] == 403
+    assert asked(f"{prefect.page}/")[1]["cross-origin-resource-policy"] == "same-origin"
+
+
 def test_a_name_that_was_made_to_point_here_is_refused(prefect: Prefect):
     for path in ("/", "/api/health", "/api/admin/version"):
         assert asked(prefect.page + path, prefect.auth, Host="elsewhere.example")[0] == 400
@@ -90,26 +113,46 @@ def test_a_name_that_was_made_to_point_here_is_refused(prefect: Prefect):
 def test_another_projects_server_is_never_used(client_of: Prefect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     credentials.require_own(client_of.api_url)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / ".prefect"))
-    with server.used(tmp_path / "log") as ready, pytest.raises(UserError, match="is another project's") as refused:
-        ready()
+    with server.used(tmp_path / "log") as used, pytest.raises(UserError, match="is another project's") as refused:
+        used.ready()
     assert str(client_of.home) in str(refused.value)
     assert "unset PREFECT_API_URL" in str(refused.value)
     monkeypatch.setenv("M2PT_SHARED_PREFECT", "1")
-    with server.used(tmp_path / "log") as ready:
-        assert ready() == client_of.api_url
+    with server.used(tmp_path / "log") as used:
+        assert used.ready() == client_of.api_url
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "m2pt:of-another-project")
     with pytest.raises(UserError, match="refuses this project's credentials"):
         credentials.require_own(client_of.api_url)
+
+
+@pytest.mark.parametrize("place", ["ours", "nobody's", "without a scheme"])
+def test_a_password_in_the_address_is_refused_and_not_shown(
+    client_of: Prefect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+):
+    """Also not where a notice names the page of a flow run, which a worker with such an address has started."""
+    plain = {"ours": client_of.api_url, "nobody's": "http://127.0.0.1:9/api", "without a scheme": "127.0.0.1:4711/api"}[place]
+    scheme, separator, rest = plain.rpartition("://")
+    monkeypatch.setenv("PREFECT_API_URL", f"{scheme}{separator}m2pt:SECRET@{rest}")
+    with server.used(tmp_path / "log") as used, pytest.raises(UserError) as refused:
+        used.ready()
+    assert str(refused.value).startswith(f"PREFECT_API_URL: holds a name or a password; set it to {plain} alone, and ")
+    assert "SECRET" not in str(refused.value)
+    monkeypatch.setenv("M2PT_NOTIFY_COMMAND", f"tee '{tmp_path}/notice'")
+    faults: list[str] = []
+    tell_end("tiny", Completed(message="done"), None, faults.append)
+    assert not faults
+    assert json.loads((tmp_path / "notice").read_text())["page"].startswith(plain.removesuffix("/api"))
+    assert "SECRET" not in (tmp_path / "notice").read_text()
 
 
 def test_a_server_that_does_not_answer_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     with (
-        server.used(tmp_path / "log") as ready,
+        server.used(tmp_path / "log") as used,
         pytest.raises(UserError, match=r"no Prefect server answers at http://127\.0\.0\.1:9"),
     ):
-        ready()
+        used.ready()
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,14 @@ def closed_port() -> Iterator[int]:
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "is no server of MLflow; correct the address, then publish again."),
         ("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "is no server of MLflow; correct the address, then publish again."),
         (
+            "HTTP/1.1 501 No\r\nContent-Type: text/html\r\nContent-Length: 22\r\n\r\n<html>A printer</html>",
+            "answered with an error (501); correct the address, or repair the server, then publish again.",
+        ),
+        (
+            "HTTP/1.1 503 No\r\nContent-Type: text/html\r\nContent-Length: 22\r\n\r\n<html>A printer</html>",
+            "answered with an error (503); correct the address, or repair the server, then publish again.",
+        ),
+        (
             "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n",
             "refuses the name or the password; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, then publish again.",
         ),

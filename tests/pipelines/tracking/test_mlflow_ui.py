@@ -1,6 +1,7 @@
 """The pages of MLflow, and a server instead of a file."""
 
 import base64
+import json
 import os
 import re
 import subprocess
@@ -21,6 +22,7 @@ from pipelines.tracking.mlflow_ui import study_page, ui_command
 from pipelines.tracking.publisher import Publisher
 from pipelines.tracking.sweep import Sweep
 from pipelines.tracking.tracker import SweepEnd
+from tests.answering import answering
 from tests.browser import browser
 from tests.pipelines import synthetic
 from tests.pipelines.tracking.mlflow_view import STUDY, SWEEP, new_client, publish, run_of, runs_of_study
@@ -184,6 +186,46 @@ def test_the_server_answers_to_its_own_names_and_pages(server: str) -> None:
         for answer in (asked(search, Origin=origin), asked(create, "OPTIONS", "", Origin=origin, **wish)):
             assert answer[0] == 403
             assert "access-control-allow-origin" not in answer[1]
+
+
+def shown(picture: str) -> str:
+    """The script that tells whether a page shows a picture."""
+    ends = "it.onload = () => end(true); it.onerror = () => end(false)"
+    return f"new Promise(end => {{ const it = new Image(); {ends}; it.src = {json.dumps(picture)} }})"
+
+
+def test_a_page_of_another_port_shows_nothing_of_the_server(server: str, tmp_path: Path) -> None:
+    """In a browser that was given the password, also not what the browser has in its cache. A link still leads to the server."""
+    page = b"<title>elsewhere</title><p>A page of another program.</p>"
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page)
+    picture = f"{server}/static-files/favicon.ico"
+    with answering(head + page) as elsewhere, browser(tmp_path / "browser") as tab:
+        tab.enter(server, AUTH)
+        tab.open(f"{server}/")
+        assert tab.run(shown(picture)) is True
+        tab.open(f"{elsewhere}/")
+        assert tab.run("document.title") == "elsewhere"
+        assert tab.run(shown(picture)) is False
+        assert tab.run(shown(f"{picture}?not-in-the-cache")) is False
+        tab.run(f"location.href = {json.dumps(server)}; 0")
+        assert comes_true(lambda: tab.run("document.title") == "MLflow", 100)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_what_a_page_of_another_origin_loads_is_refused(server: str, site: str) -> None:
+    """Pictures, scripts and frames come without `Origin`."""
+    search = f"{server}/api/2.0/mlflow/experiments/search?max_results=1"
+    for kind in ("image", "script", "empty", "iframe", "object"):
+        mode = "navigate" if kind in ("iframe", "object") else "no-cors"
+        told = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": kind}
+        for address in (search, f"{server}/", f"{server}/get-artifact?path=x&run_uuid=0"):
+            assert status(address, **told) == 403
+    link = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert status(f"{server}/", **link) == 200
+    assert status(f"{server}/", auth="", **link) == 401
+    for own in ("same-origin", "none"):
+        assert status(search, **(link | {"Sec-Fetch-Site": own, "Sec-Fetch-Mode": "cors"})) == 200
+    assert asked(search)[1]["cross-origin-resource-policy"] == "same-origin"
 
 
 def test_the_assistant_that_runs_commands_is_not_there(server: str, tmp_path: Path) -> None:
