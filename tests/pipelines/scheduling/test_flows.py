@@ -149,8 +149,9 @@ def test_the_smoke_study_end_to_end(tmp_path: Path, home: Path):
     shutil.copy(SMOKE, tmp_path / "smoke.yaml")
     first = command(tmp_path, home, "study", "--study", "smoke.yaml")
     assert first.returncode == 0, first.stderr
-    *_, report, _, _ = first.stdout.splitlines()
+    *_, report, next_step = first.stdout.splitlines()
     assert report == "smoke: the report is build/smoke/reports/index.html"
+    assert next_step.startswith("Next: open it in a browser."), "one seed says nothing of how many an answer takes"
     results = pd.read_csv(tmp_path / "build/smoke/reports/results.csv")
     assert list(results["status"]) == ["complete"] * 8
     assert set(zip(results["target"], results["auxiliary"].fillna(""), results["method"], strict=True)) == {
