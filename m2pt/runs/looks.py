@@ -19,9 +19,6 @@ from m2pt.files.locks import locked
 
 LOOKS = "looks.jsonl"
 
-ENOUGH = 2
-"""So many complete seeds of a cell show whether it differs; fewer show nothing that more seeds could be added for."""
-
 Reach = tuple[tuple[str, ...], ...]
 """For each cell of a comparison, the names of the encoders that its runs reach."""
 
@@ -217,6 +214,6 @@ def _first(now: Look, looks: Sequence[Look], name: str) -> int | None:
         if same and now.design == other.design:
             return None
         allowed = same if now.design == "fixed" else now.design == other.design
-        if not allowed and other.complete[name] >= ENOUGH and now.shares_draws(other, name):
+        if not allowed and other.complete[name] and now.shares_draws(other, name):
             return index
     return None

@@ -1,6 +1,8 @@
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks.simulation import rows
@@ -85,3 +87,63 @@ def test_runs_vary_as_a_world_says() -> None:
     others = scores["image", "pathway", "point"] - scores["image", "random_auxiliary", "random"]
     assert differences.std() == pytest.approx(2**0.5, rel=0.1)
     assert differences.corr(others) == pytest.approx(0.5, abs=0.1)  # the pairs of a target share their reference
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+POWER = {
+    "one pair gains 4 points (its": ("the default study, one pair gains 4 points", "other modalities"),
+    "one pair gains 6 points": ("the default study, one pair gains 6 points", "other modalities"),
+    "the target's lineage gains 3 points": ("the default study, one pair gains 4 points", "the target's lineage"),
+    "the target's lineage gains 5 points": ("the default study, the target's lineage gains 5 points", "the target's lineage"),
+    "the same, 8 points": ("the default study, the target's lineage gains 8 points", "the target's lineage"),
+}
+
+
+def shares() -> dict[tuple[str, str], list[float]]:
+    """By row and measure, the percentages at 3, 4, 5 and 10 seeds."""
+    table = pd.read_csv(DOCS / "benchmarks" / "coverage.csv")
+    assert set(table["studies"]) == {2000}
+    wide = table.pivot(index=["row", "measure"], columns="seeds", values="percent")[[3, 4, 5, 10]]
+    return {(str(row), str(measure)): list(numbers) for (row, measure), numbers in zip(wide.index, wide.to_numpy(), strict=True)}
+
+
+def told() -> list[list[str]]:
+    """The cells of every line of a table of the page."""
+    lines = (DOCS / "statistics.md").read_text().splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+
+
+def printed(numbers: list[float]) -> list[str]:
+    return [f"{number:.1f}" for number in numbers]
+
+
+def test_the_shares_of_false_claims_in_the_docs_are_those_of_the_simulation_that_is_kept() -> None:
+    known = shares()
+    assert {row for row, _ in known} == {row.name for row in rows.rows()}
+    lines = [line for line in told() if (line[0], "any false primary claim") in known and len(line) == 8]
+    assert len(lines) == 18
+    for row, _, *cells in lines:
+        worst = [
+            max(max(numbers) for (name, measure), numbers in known.items() if name == row and measure.startswith(start))
+            for start in ("false share of stars", "false share of exploratory")
+        ]
+        assert cells == printed(known[row, "any false primary claim"]) + printed(worst), row
+
+
+def test_the_other_bounds_in_the_docs_are_those_of_the_simulation_that_is_kept() -> None:
+    known = {f"{row}: {measure}": numbers for (row, measure), numbers in shares().items()}
+    lines = [line for line in told() if line[0] in known]
+    assert len(lines) == 12
+    for name, _, *cells in lines:
+        assert cells[:4] == printed(known[name]), name
+
+
+def test_the_power_in_the_docs_is_that_of_the_simulation_that_is_kept() -> None:
+    known = shares()
+    for words, (row, about) in POWER.items():
+        (cells,) = (line[1:] for line in told() if line[0].startswith(words))
+        assert cells == printed(known[row, f"a true claim about {about}"][1:3])
+    for place, seeds in enumerate(("3", "4", "5", "10")):
+        (cells,) = ([line[2], line[4]] for line in told() if line[0] == seeds)
+        rows_now = ("twelve pairs gain 1 point", "one pair gains 4 points")
+        assert cells == printed([known[row, "a true claim about other modalities"][place] for row in rows_now])

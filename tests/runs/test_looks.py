@@ -64,10 +64,15 @@ def test_what_was_chosen_first_may_be_reproduced_after_other_looks():
     assert objection(seen(cells=CELLS | other_cells.complete), [other_cells, seen("[0, 1]"), seen()]) == seen("[0, 1]")
 
 
-def test_all_fresh_seeds_another_question_and_too_few_seeds_forbid_nothing():
+def test_one_seed_is_enough_to_choose_how_many_more():
+    before = seen("[0]", cells=dict.fromkeys(CELLS, 1))
+    assert objection(seen(), [before]) == before
+
+
+def test_all_fresh_seeds_another_question_and_cells_without_a_run_forbid_nothing():
     assert objection(seen("[4, 5, 6, 7]"), [seen()]) is None
     assert objection(seen("[0, 1]", cells={"image-from-point": 2}), [seen()]) is None
-    assert objection(seen(), [seen("[0, 1]", cells=dict.fromkeys(CELLS, 1))]) is None
+    assert objection(seen(), [seen("[0, 1]", cells=dict.fromkeys(CELLS, 0))]) is None
 
 
 def test_encoders_that_are_all_trained_anew_are_fresh():
