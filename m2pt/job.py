@@ -48,7 +48,7 @@ from m2pt.training.orders import serve
 from m2pt.training.places import Places
 from m2pt.training.pretrain import pretrain
 from m2pt.training.pretraining_steps import Course
-from m2pt.training.share import Share, joined
+from m2pt.training.share import Share, is_of_another, joined
 from m2pt.training.sources import read_feed, read_split
 from m2pt.training.startable import require_startable
 from m2pt.training.stopwatch import Stopwatch
@@ -123,6 +123,8 @@ def _attempt(run_dir: Path, share: Share, device_index: int, stop: Stop) -> str 
         traceback.print_exc()
         if stop.asked:  # what the run needs is taken away while it saves; it goes on from its last checkpoint
             return _stopped(run_dir)
+        if share.world > 1 and is_of_another(error):  # that one has said why, or was killed: `_run_shared` says so
+            return f"{run_dir.name}: another of its processes has ended (see {run_dir / LOG})."
         message = " ".join(str(error).split()) or "no message"
         sentence = f"{run_dir.name}: {type(error).__name__}: {message} (see {run_dir / LOG})."
         return _fail(run_dir, sentence, traceback.format_exc())

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from m2pt.config.base import Frozen, NonNegative, Positive, PositiveFloat
+from m2pt.stop_limit import STOP_LIMIT_S
 
 
 class ExecutionConfig(Frozen):
@@ -22,7 +23,7 @@ class ExecutionConfig(Frozen):
     """Also write a checkpoint after this number of steps within an epoch."""
     checkpoint_every_seconds: PositiveFloat | None = None
     """Also write a checkpoint, after a step, when the last one is this old."""
-    stop_limit_s: PositiveFloat = 8.0
+    stop_limit_s: PositiveFloat = STOP_LIMIT_S
     """Seconds that a run has to finish its step and save when it is told to stop; then it is cut off."""
     devices_per_job: Positive = 1
     """Devices that train one model; the result is the same up to the order of sums."""

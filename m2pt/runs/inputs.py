@@ -7,6 +7,7 @@ from m2pt.files.documents import read_model, write_json
 from m2pt.runs.environment import Compared
 from m2pt.runs.folder import INPUTS
 from m2pt.runs.lineage import Lineage
+from m2pt.stop_limit import STOP_LIMIT_S
 
 
 class JobInputs(Frozen):
@@ -45,7 +46,7 @@ class JobInputs(Frozen):
     checkpoint_every_epochs: int = 1
     checkpoint_every_steps: int | None = None
     checkpoint_every_seconds: float | None = None
-    stop_limit_s: float = 8.0
+    stop_limit_s: float = STOP_LIMIT_S
     """Seconds that the job has to save and end when it is told to stop."""
 
     micro_batch: int | None = None

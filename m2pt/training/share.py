@@ -92,6 +92,15 @@ class Share:
             dist.barrier()
 
 
+def is_of_another(error: Exception) -> bool:
+    """Whether an error says that another process of the job does not answer; what ended that one is the reason to tell.
+
+    Gloo and NCCL raise it wherever processes exchange values, also within a backward pass. Gloo has no type for it, but names the
+    place in its own source.
+    """
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo/" in str(error))
+
+
 def _follow(parent: int) -> None:
     """Exit when torchrun is gone: it starts its processes in separate sessions, which no signal to its group reaches."""
     while os.getppid() == parent:

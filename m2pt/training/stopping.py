@@ -12,11 +12,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from m2pt.stop_limit import STOP_LIMIT_S
+
 STOPPED = 75
 """The exit code of a job that was stopped before its end: `EX_TEMPFAIL` of sysexits.h, to be tried again."""
-
-STOP_LIMIT_S = 8.0
-"""How long a job may take to stop where nothing else is said."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 

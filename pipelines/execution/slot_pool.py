@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import Self
 
 from m2pt.config import Study, UserError
-from m2pt.runs.failure import Failure, FailureKind, write_failure
+from m2pt.runs.failure import Failure, FailureKind, read_failure, write_failure
 from m2pt.runs.folder import LOG, RunState
 from m2pt.runs.inputs import JobInputs, write_inputs
-from m2pt.training.stopping import STOP_LIMIT_S
+from m2pt.stop_limit import STOP_LIMIT_S
 from pipelines.execution.engine import JobResult, result_of
 from pipelines.execution.process_environment import LOGS
 from pipelines.execution.worker import Worker, WorkerEndedError
@@ -153,11 +153,22 @@ class SlotPool:
         except UserError as fault:  # the run's folder cannot be written, which leaves no place for a failure.json either
             error = str(fault)
         result = result_of(run_dir, error, slot, time.monotonic() - started)
-        if kind is None or result.status == RunState.COMPLETE:
+        if result.status == RunState.COMPLETE:
             return result
+        if kind is None:  # the job itself says why, also of the processes that share it
+            return replace(result, died=_kind(run_dir, result.error) == "worker_died")
         if self._closed:
             return result_of(run_dir, _CUT_OFF, slot, result.seconds)
         if not told:  # otherwise it is no failure: the next start continues it
             with suppress(UserError):
                 write_failure(run_dir, Failure(error=error or "", details=worker.last_words(), kind=kind))
         return replace(result, died=kind == "worker_died")
+
+
+def _kind(run_dir: Path, error: str | None) -> FailureKind | None:
+    """The kind of the failure that a job recorded with this error; None if it recorded none, or an earlier attempt's is there."""
+    try:
+        failure = read_failure(run_dir)
+    except UserError:
+        return None
+    return failure.kind if failure.error == error else None
