@@ -77,7 +77,8 @@ def report(options: Namespace) -> int:
         options.display.say(f"{declared.study}: {sentence}.")
     if can_keep():
         _in_flow("report", session, lambda flows: partial(flows.report, out=out), warm=False)
-        _publish(session.plan, out, session.display)
+        if out.resolve() == report_folder(options.study, declared).resolve():  # what is elsewhere is the user's alone
+            _publish(session.plan, out, session.display)
     else:
         options.display.say(f"{declared.study}: this folder cannot be written to, so the report is in {out} alone.")
         logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its cache goes to a temporary folder, of which it warns

@@ -1,8 +1,11 @@
-"""How the runs of one kind ended, in sentences."""
+"""How the runs of one kind ended, in sentences; and what a run scored, in a few words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from m2pt.runs.failure import by_reason
+from m2pt.runs.record import read_record
 
 
 @dataclass
@@ -38,3 +41,12 @@ class Outcome:
         """A sentence for each reason for which several runs failed, with their number."""
         reasons = by_reason(((name,), reason) for name, reason in self.failed.items())
         return [f"{len(runs)} runs failed: {reason}" for reason, runs in reasons.items() if len(runs) > 1]
+
+
+def scores(run_dir: Path, splits: Sequence[str] = ("val", "test")) -> str:
+    """The result of a complete run on some splits in a few words."""
+    record = read_record(run_dir)
+    named = {split: getattr(record, f"{split}_score", None) for split in splits}
+    is_loss = record.metric.endswith("loss")
+    words = {split: f"loss {value:.3g}" if is_loss else f"{value:.1f} %" for split, value in named.items() if value is not None}
+    return ", ".join(f"{split} {value}" for split, value in words.items())

@@ -14,13 +14,13 @@ from m2pt.config import Study, UserError
 from m2pt.runs.environment import WAY_OUT, Compared
 from m2pt.runs.failure import read_failure
 from m2pt.runs.folder import RunState, create_run
-from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, Spec
 from m2pt.runs.trials import is_trial
 from pipelines.execution import aside
 from pipelines.execution.display.view import DATA
 from pipelines.execution.engine import Engine
 from pipelines.execution.outcome import Outcome as Outcome
+from pipelines.execution.outcome import scores
 from pipelines.execution.progress import Display
 from pipelines.execution.slot_pool import local_engine
 from pipelines.planning import environments
@@ -163,6 +163,13 @@ class Session:
                 self._tracking = self._open.enter_context(LiveTracking(make_tracker, self.display.say))
             return self._tracking
 
+    def end_tracking(self) -> None:
+        """All runs have ended: end the sweep in the tracker, so that nothing which happens to a report leaves it open there."""
+        with self._guard:
+            if self._tracking is not None:
+                self._tracking.end(RunState.COMPLETE if all(ended.ok for ended in self._ended.values()) else RunState.FAILED)
+                self._tracking = None
+
     def tidy(self) -> None:
         """Let the folders of the study hold exactly the runs that it declares, as far as those have their ids."""
         back: Counter[Path] = Counter()
@@ -288,12 +295,3 @@ def _runs(count: int) -> str:
 def shown_making(display: Display, modality: str, done: int, total: int) -> None:
     """Show that the embedded data of a modality are being made."""
     display.prepare(DATA, f"making {modality}", done, total)
-
-
-def scores(run_dir: Path, splits: Sequence[str] = ("val", "test")) -> str:
-    """The result of a complete run on some splits in a few words."""
-    record = read_record(run_dir)
-    named = {split: getattr(record, f"{split}_score", None) for split in splits}
-    is_loss = record.metric.endswith("loss")
-    words = {split: f"loss {value:.3g}" if is_loss else f"{value:.1f} %" for split, value in named.items() if value is not None}
-    return ", ".join(f"{split} {value}" for split, value in words.items())

@@ -89,6 +89,7 @@ def report(session: Session, out: Path) -> list[Outcome]:
         show_report(study, page)
         get_run_logger().info("%s: the report is %s", study, page)
 
+    session.end_tracking()
     with session.display.during(REPORT, "reading the runs, drawing the figures"):
         render(session.study.study)
     return []

@@ -66,9 +66,14 @@ class LiveTracking:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._queue.put(SweepEnd(RunState.COMPLETE if error is None else RunState.INTERRUPTED))
         # On an interrupt nobody waits for a slow tracker: the next start publishes what is missing.
-        self._thread.join(None if error is None or isinstance(error, Exception) else _INTERRUPTED_LIMIT_S)
+        limit_s = None if error is None or isinstance(error, Exception) else _INTERRUPTED_LIMIT_S
+        self.end(RunState.COMPLETE if error is None else RunState.INTERRUPTED, limit_s)
+
+    def end(self, state: RunState, limit_s: float | None = None) -> None:
+        """End the sweep, and wait until all is published, for `limit_s` at most; nothing comes after it."""
+        self._queue.put(SweepEnd(state))
+        self._thread.join(limit_s)
 
     def run_started(self, spec: Spec, run_dir: Path, trial: bool = False) -> None:
         """A job starts on this run, which may be one of a trial: publish its epochs as they come."""

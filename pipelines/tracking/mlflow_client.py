@@ -24,6 +24,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.tracking import served_model
+from pipelines.tracking.batches import in_batches
 from pipelines.tracking.metrics import EPOCH, Point
 from pipelines.tracking.mlflow_columns import VIEW_TAG, saved_view
 from pipelines.tracking.mlflow_store import Store, check_server, ensure_database
@@ -44,7 +45,6 @@ MODEL = "model"
 """The folder of a run's model among its artifacts."""
 
 _PARAMS_PER_CALL = 100
-_POINTS_PER_CALL = 1000
 _DIGEST_LIMIT = 36
 _NOISY = ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool")
 
@@ -55,6 +55,8 @@ class StoredRun:
 
     id: str
     status: str
+    started_ms: int
+    ended_ms: int | None
     active: bool
     params: set[str]
     tags: dict[str, str]
@@ -68,6 +70,8 @@ class StoredRun:
         return cls(
             id=run.info.run_id,
             status=run.info.status,
+            started_ms=run.info.start_time,
+            ended_ms=run.info.end_time,
             active=run.info.lifecycle_stage == "active",
             params=set(run.data.params),
             tags=dict(run.data.tags),
@@ -230,21 +234,6 @@ class Client:
     def delete(self, mlflow_id: str) -> None:
         """Delete a run, as MLflow does: it is hidden, and can be restored."""
         self._client.delete_run(mlflow_id)
-
-
-def in_batches(groups: Sequence[Sequence[Point]], limit: int = _POINTS_PER_CALL) -> Iterator[list[Point]]:
-    """Groups of points joined up to the size of one call; only a group above that size is cut."""
-    batch: list[Point] = []
-    for group in groups:
-        if len(batch) + len(group) > limit and batch:
-            yield batch
-            batch = []
-        batch = [*batch, *group]
-        while len(batch) > limit:
-            yield batch[:limit]
-            batch = batch[limit:]
-    if batch:
-        yield batch
 
 
 def experiment_id(store: Store, study: str) -> str | None:

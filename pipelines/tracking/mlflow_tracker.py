@@ -90,6 +90,7 @@ class MlflowSweep:
         if sweep.changes:
             self._sweep_tags[CHANGES] = "; ".join(sweep.changes)
         self._emptied: set[str] = set()
+        self._grew = False
         stored = self._client.runs()
         self._runs = {run.tags[RUN_ID]: run for run in reversed(stored) if RUN_ID in run.tags}
         sweeps = [run for run in stored if run.tags.get(SWEEP_ID) == sweep.id and RUN_ID not in run.tags]
@@ -110,6 +111,7 @@ class MlflowSweep:
 
     def run_started(self, run: Publication) -> int:
         """Make the run or find it, with its parameters, tags and data sets; returns its last epoch."""
+        self._grew = True
         stored = self._find(run)
         if stored and self._contradicts(stored, run):
             self._client.delete(stored.id)
@@ -166,13 +168,18 @@ class MlflowSweep:
             stored.tags[STATUS], stored.status = RunState.INTERRUPTED, _STATUS[RunState.INTERRUPTED]
 
     def close(self, end: SweepEnd) -> None:
-        """Put the outcome on the parent run, and delete sweeps that lost all their runs to it."""
+        """Put the outcome on the parent run, and delete sweeps that lost all their runs to it.
+
+        A sweep that had ended, and to whose runs nothing was added, keeps its time: another report of it is no part of it.
+        """
+        ended_ms = None if self._grew else self._parent.ended_ms
         if end.values:
             self._summarise(end.values)
+        self._client.set_status(self._parent.id, _STATUS[end.state], ended_ms)  # what follows may take seconds
+        self._grew = False
         for place, path in end.report.items():
             self._client.log_file(self._parent.id, path, str(PurePosixPath("report", place).parent))
         self._describe(end)
-        self._client.set_status(self._parent.id, _STATUS[end.state])
         for emptied in self._emptied - {self._parent.id}:
             if not self._client.runs(f"tags.`{PARENT}` = '{emptied}'"):
                 self._client.delete(emptied)
@@ -187,7 +194,7 @@ class MlflowSweep:
         if known == values:
             return
         if known:
-            old, self._parent = self._parent, self._create_parent()
+            old, self._parent = self._parent, self._create_parent(self._parent.started_ms)
             self._tell_settings()
             self._emptied.add(old.id)
             for stored in self._runs.values():
@@ -218,8 +225,8 @@ class MlflowSweep:
         self._client.log(self._parent.id, params)
         self._parent.params |= set(params)
 
-    def _create_parent(self) -> StoredRun:
-        return self._client.create(self._title, self._sweep_tags | {KIND: "sweep"})
+    def _create_parent(self, started_ms: int | None = None) -> StoredRun:
+        return self._client.create(self._title, self._sweep_tags | {KIND: "sweep"}, started_ms)
 
     def _tags(self, run: Publication) -> dict[str, str]:
         tags = run.tags | self._sweep_tags | {PARENT: self._parent.id}

@@ -1,4 +1,4 @@
-"""A run on several devices, with its processes for real: one that dies takes the others with it, and another attempt may succeed."""
+"""A run on several devices, with real processes: one that dies takes the others with it; another attempt may succeed."""
 
 import os
 import signal

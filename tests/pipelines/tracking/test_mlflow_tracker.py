@@ -1,6 +1,7 @@
 """What MLflow shows of runs and sweeps, read with its own client."""
 
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -307,3 +308,23 @@ def test_an_interrupted_sweep_and_an_inherited_run_id(project: Path, monkeypatch
         raise KeyboardInterrupt
     assert view_of_study()[f"sweep {SWEEP}"]["status"] == "KILLED"
     assert view_of_study()[run_id(spec)]["status"] == "FINISHED"
+
+
+def test_a_sweep_keeps_its_time_until_something_is_added_to_its_runs(project: Path) -> None:
+    runs = [(spec := synthetic.pathway_spec(seed), synthetic.whole(project / "runs", spec)) for seed in range(2)]
+
+    def times(runs: list[tuple[Spec, Path]], values: SweepEnd) -> tuple[int, int]:
+        time.sleep(0.01)
+        with new_publisher() as publisher:
+            for spec, run_dir in runs:
+                publisher.publish(spec, run_dir)
+            publisher.close(values)
+        (sweep,) = runs_of_study(new_client(), "tags.`m2pt.kind` = 'sweep'")
+        assert sweep.info.status == "FINISHED"
+        return sweep.info.start_time, sweep.info.end_time
+
+    start, end = times(runs[:1], SweepEnd())
+    assert times(runs[:1], outcome(1, 0)) == (start, end), "its report came later"
+    assert times(runs[:1], replace(outcome(1, 0), values={"9_runs/complete": 2.0})) == (start, end), "it stands anew"
+    again = times(runs, outcome(2, 0))
+    assert again[0] == start and again[1] > end

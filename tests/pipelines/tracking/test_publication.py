@@ -9,8 +9,8 @@ from m2pt.config import UserError
 from m2pt.files.documents import read_json, write_json
 from m2pt.runs.folder import EXECUTION, HISTORY, LOCK, RECORD, TEST_SAMPLES
 from m2pt.runs.spec import TaskSpec
+from pipelines.tracking.batches import in_batches
 from pipelines.tracking.metrics import EPOCH, Point
-from pipelines.tracking.mlflow_client import in_batches
 from pipelines.tracking.publication import parameters, read_publication, signature, state_of
 from tests.pipelines import synthetic
 
