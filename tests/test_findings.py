@@ -15,6 +15,15 @@ LINEAGE = {
     "other modalities − random weights": ("pathway", "random_auxiliary"),
     "other modalities, aligned − aligned random weights": ("aligned_pathway", "aligned_random"),
 }
+WIDE = {
+    "own modality, target's lineage − random weights": ("own_lineage", "random_auxiliary"),
+    "own modality, pretrained apart − random weights": ("own_apart", "random_auxiliary"),
+    "own modality, apart and aligned − aligned random weights": ("aligned_apart", "aligned_random"),
+    "random weights − no auxiliary": ("random_auxiliary", "baseline"),
+    "aligned random weights − no auxiliary": ("aligned_random", "baseline"),
+    "own modality, apart and aligned − random weights": ("aligned_apart", "random_auxiliary"),
+}
+"""What finding 2 has at width 192."""
 
 STRUCTURE = [
     ("attention_start", "spectrum_matched_attention_start"),
@@ -40,15 +49,23 @@ def told(values: "pd.Series[float]") -> str:
     return f"{'+' if mean > 0 else '−'}{abs(mean):.2f} ± {half:.2f}"
 
 
-@pytest.mark.parametrize("row", LINEAGE)
-def test_the_numbers_of_finding_2_are_those_of_its_runs(row: str):
-    runs = pd.read_csv(DOCS / "findings" / "lineage.csv")
-    assert (len(runs), set(runs["status"])) == (384, {"complete"})
-    by_target = differences(runs, *LINEAGE[row])
-    expected = [told(by_target[target]) for target in ("image", "audio", "point", "video")]
-    expected.append(told(by_target.mean(axis=1)))
-    (line,) = (line for line in (DOCS / "findings.md").read_text().splitlines() if line.startswith(f"| {row} |"))
-    assert [entry.strip(" *") for entry in line.split("|")[2:7]] == expected
+LINEAGE_ROWS = [
+    *(("lineage", row, compared, ("image", "audio", "point", "video")) for row, compared in LINEAGE.items()),
+    *(("lineage-wide", row, compared, ("image", "audio")) for row, compared in WIDE.items()),
+]
+
+
+@pytest.mark.parametrize(("study", "row", "compared", "targets"), LINEAGE_ROWS)
+def test_the_numbers_of_finding_2_are_those_of_its_runs(
+    study: str, row: str, compared: tuple[str, str], targets: tuple[str, ...]
+):
+    runs = pd.read_csv(DOCS / "findings" / f"{study}.csv")
+    assert (len(runs), set(runs["status"])) == (96 if study == "lineage-wide" else 384, {"complete"})
+    by_target = differences(runs, *compared)
+    expected = [*(told(by_target[target]) for target in targets), told(by_target.mean(axis=1))]
+    lines = [line for line in (DOCS / "findings.md").read_text().splitlines() if line.startswith(f"| {row} |")]
+    (line,) = (line for line in lines if line.count("|") == len(targets) + 4)
+    assert [entry.strip(" *") for entry in line.split("|")[2 : len(targets) + 3]] == expected
 
 
 @pytest.mark.parametrize("study", ["structure", "structure-point"])
