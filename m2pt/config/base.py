@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import UnionType
 from typing import Annotated, Literal, ParamSpec, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 Modality = Literal["image", "audio", "point", "video"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
@@ -112,8 +112,16 @@ class Frozen(BaseModel):
         return self
 
 
+def _small_enough(seed: int) -> int:
+    """A seed that fits the whole numbers of tables, which have 64 bits with the sign."""
+    if seed >= 2**63:
+        raise ValueError(f"must be below 2**63 (got {seed}); choose a smaller seed")
+    return seed
+
+
 Positive = Annotated[int, Field(gt=0)]
 NonNegative = Annotated[int, Field(ge=0)]
+Seed = Annotated[NonNegative, AfterValidator(_small_enough)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -127,12 +135,16 @@ def not_divisible(config: Frozen, *pairs: tuple[str, str]) -> Iterator[str]:
             yield f"{whole}: {getattr(config, whole)} must be a multiple of {part} ({getattr(config, part)})"
 
 
+REPEATED = "must not repeat a value"
+"""In each sentence of `repeated`."""
+
+
 def repeated(config: Frozen, *keys: str) -> Iterator[str]:
     """A sentence for each list that has a value twice."""
     for key in keys:
         values = getattr(config, key)
         if twice := [value for value in dict.fromkeys(values) if values.count(value) > 1]:
-            yield f"{key}: must not repeat a value ({twice[0]} is there {_times(values.count(twice[0]))})"
+            yield f"{key}: {REPEATED} ({twice[0]} is there {_times(values.count(twice[0]))})"
 
 
 def _times(count: int) -> str:

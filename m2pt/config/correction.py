@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from m2pt.config.examples import example, is_exhausted, is_varied
+from m2pt.config.examples import TURNS, example, is_exhausted, is_varied
 from m2pt.config.faults import located
 from m2pt.config.spelling import meant
 from m2pt.config.spots import Spot
@@ -34,27 +34,33 @@ class Guess:
 class Corrected:
     """The document with misspelt keys and values as they were meant, and with examples in place of other faulty values.
 
-    `renamed` has, for the path of each key as it was meant, the name that it has in the file.
+    `renamed` has, for the path of each key as it was meant, the name that it has in the file; `respelt` are the paths of the values
+    that are now as they were meant.
     """
 
     document: dict[str, Any]
     guesses: tuple[Guess, ...]
     renamed: dict[Path, str]
+    respelt: tuple[Path, ...]
 
 
 def corrected(document: Mapping[str, Any], error: ValidationError, model: type[BaseModel], turn: int) -> Corrected:
     """The document after the faults of its validation as `model`; each `turn` has other examples."""
     better, guesses, renamed = copy.deepcopy(dict(document)), list[Guess](), dict[Path, str]()
+    respelt: list[Path] = []
     for fault, spot in located(error, model):
         name = _renamed(better, spot) if fault["type"] == "extra_forbidden" else None
         if name is not None:
             renamed[*spot.path[:-1], name] = str(spot.path[-1])
-        if name is not None or not spot.path or _respelt(better, spot, fault):
+        if name is not None or not spot.path:
+            continue
+        if _respelt(better, spot, fault):
+            respelt.append(spot.path)
             continue
         form = None if spot.is_name or fault["type"] == "extra_forbidden" else spot.form
         _replace(better, spot.path, form, turn)
         guesses.append(Guess(spot.path, spot.key, form is not None and (is_exhausted(form) or is_varied(form))))
-    return Corrected(better, tuple(guesses), renamed)
+    return Corrected(better, tuple(guesses), renamed, tuple(respelt))
 
 
 def _renamed(document: dict[str, Any], spot: Spot) -> str | None:
@@ -95,7 +101,8 @@ def _replace(document: dict[str, Any], path: Path, form: Form | None, turn: int)
     elif form is not None and isinstance(around, dict):
         around[last] = example(form, turn)
     elif form is not None and isinstance(around, list) and isinstance(last, int) and last < len(around):
-        around[last] = example(form, turn)
+        examples = [example(form, each) for each in range(turn, turn + TURNS)]
+        around[last] = next((each for each in examples if each not in around), examples[0])
 
 
 def value_at(value: Any, path: Path) -> Any:

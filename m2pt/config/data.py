@@ -1,12 +1,12 @@
 """Where the data are."""
 
-from m2pt.config.base import Frozen, NonNegative, Positive
+from m2pt.config.base import Frozen, Positive, Seed
 
 
 class EmbeddedData(Frozen):
     """Sizes of the embedded data sets, the same for each modality."""
 
-    seed: NonNegative = 0
+    seed: Seed = 0
     """Seed of the generated samples."""
     pretrain: Positive = 3000
     """Samples of the pretraining split."""

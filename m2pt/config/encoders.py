@@ -5,15 +5,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from m2pt.config.base import Frozen, Modality, Name, NonNegative, Positive, repeated
+from m2pt.config.base import Frozen, Modality, Name, Positive, Seed, repeated
 
-Seeds = tuple[NonNegative, ...]
+Seeds = tuple[Seed, ...]
 
 
 class TrainedSource(Frozen):
     """An encoder that is trained here: once, from one `seed`, or several times, once from each of its `seeds` (replicates)."""
 
-    seed: NonNegative = 0
+    seed: Seed = 0
     """Seed of all random draws of the training."""
     seeds: Annotated[Seeds | None, Field(exclude_if=lambda seeds: seeds is None)] = None
     """Several seeds instead of one: each makes an encoder of its own, a replicate, and `sweep.encoder_seeds` says which runs use

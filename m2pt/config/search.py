@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from m2pt.config.base import Frozen, NonNegative, Positive, repeated
+from m2pt.config.base import Frozen, Positive, Seed, repeated
 from m2pt.config.methods import MethodName
 
 SECTIONS = ("finetune", "pathway", "rivals")
@@ -97,9 +97,9 @@ class SearchConfig(Frozen):
     """Number of trials."""
     sampler: Literal["tpe", "random"] = "tpe"
     """`tpe` learns from earlier trials (J. Bergstra et al., NeurIPS 2011), `random` does not."""
-    seed: NonNegative = 0
+    seed: Seed = 0
     """Seed of the proposals."""
-    seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     """Seeds of a trial's runs; none of them may be in `sweep.seeds`."""
     method: MethodName = "pathway"
     """The method that trials are run with, one of `sweep.methods`."""

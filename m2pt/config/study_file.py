@@ -4,6 +4,7 @@ All faults of a file are told at once, each in one sentence with its line and it
 in its place, and what else is wrong with the file is told if it is wrong with each of them.
 """
 
+import copy
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,11 +15,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from m2pt.config import Study, UserError
-from m2pt.config.base import UNCHECKED
-from m2pt.config.correction import Guess, corrected
+from m2pt.config.base import REPEATED, UNCHECKED
+from m2pt.config.correction import Guess, corrected, value_at
 from m2pt.config.examples import TURNS
 from m2pt.config.faults import faults_of
-from m2pt.config.lines import Fault, located, told
+from m2pt.config.lines import Fault, located, path_of, told
 from m2pt.config.plain_yaml import Document, examine
 from m2pt.config.together import within
 
@@ -42,6 +43,8 @@ class _Meaning:
     crossing: tuple[str, ...] = ()
     guesses: tuple[Guess, ...] = ()
     renamed: Mapping[tuple[str | int, ...], str] = field(default_factory=dict)
+    once: Study | None = None
+    """The study without what its lists repeat; it says which runs are meant, if it has no faults of values together."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ def _with_faults(source: str, document: Document, raw: dict[str, Any]) -> StudyF
     unsure = (*unread, *(guess.key if guess.is_tried else str(guess.path[0]) for guess in first.guesses))
     values = _common([each.faults for each in meanings], unread)
     together = _common([_told_of(each, document) for each in meanings], unsure)
-    studies = tuple(each.study for each in meanings if each.study is not None and _says_which_runs(each, document))
+    studies = tuple(each.once for each in meanings if each.once is not None and _says_which_runs(each, document))
     if any(len(path) == 1 for path in document.unread):  # a section that is lacking may be in the lines that could not be read
         values = [fault for fault in values if not re.fullmatch(r"\w+: is missing", fault)]
     faults = tuple(dict.fromkeys([*values, *together]))
@@ -146,7 +149,7 @@ def _with_faults(source: str, document: Document, raw: dict[str, Any]) -> StudyF
 def _meaning(raw: dict[str, Any], turn: int) -> _Meaning:
     """What a document may mean, with the examples of this turn in place of its faulty values."""
     document, faults, guesses = raw, dict[str, None](), dict[Guess, None]()
-    renamed = dict[tuple[str | int, ...], str]()
+    renamed, around = dict[tuple[str | int, ...], str](), set[str]()
     while True:
         try:
             study = Study.model_validate_json(json.dumps(document), context=UNCHECKED)
@@ -156,11 +159,29 @@ def _meaning(raw: dict[str, Any], turn: int) -> _Meaning:
             better = corrected(document, error, Study, turn)
             guesses |= dict.fromkeys(better.guesses)
             renamed |= better.renamed
+            around |= {_dotted(path[:end]) for path in better.respelt for end in range(1, len(path))}
             if better.document == document:
                 return _Meaning(None, tuple(faults), guesses=tuple(guesses))
             document = better.document
         else:
-            return _Meaning(study, tuple(faults), (*within(study),), (*study.contradictions(None),), tuple(guesses), renamed)
+            # Whether a value that was respelt is one too many where it stands is not known before its author has seen it.
+            found = [(*within(study),), (*study.contradictions(None),)]
+            inner, crossing = (tuple(fault for fault in each if fault.partition(":")[0] not in around) for each in found)
+            once = _without_repeats(document, found[0])
+            return _Meaning(study, tuple(faults), inner, crossing, tuple(guesses), renamed, once)
+
+
+def _without_repeats(document: dict[str, Any], faults: Iterable[str]) -> Study | None:
+    """The study of a document whose lists name each value once; None if values do not go together even then."""
+    once = copy.deepcopy(document)
+    for fault in faults:
+        value = value_at(once, path_of(fault, once)) if REPEATED in fault else None
+        if isinstance(value, list):
+            value[:] = dict.fromkeys(value)
+    try:
+        return Study.model_validate_json(json.dumps(once))
+    except ValidationError:
+        return None
 
 
 def _told_of(meaning: _Meaning, document: Document) -> list[str]:
@@ -175,13 +196,17 @@ def _told_of(meaning: _Meaning, document: Document) -> list[str]:
 def _says_which_runs(meaning: _Meaning, document: Document) -> bool:
     """Whether the runs of the file are those of this study, so that they can be looked at."""
     unknown = [*(guess.path for guess in meaning.guesses), *document.unread]
-    return not meaning.inner and not meaning.crossing and not any(path[0] in _GRID for path in unknown)
+    return meaning.once is not None and not any(path[0] in _GRID for path in unknown)
 
 
 def _common(faults: Iterable[Sequence[str]], unsure: Collection[str]) -> list[str]:
-    """What is in all lists of faults, unless it is about one of the keys or about something below one."""
+    """What is in all lists of faults, unless it is about one of the keys or about something below one.
+
+    That a list repeats a value hangs on nothing outside of it.
+    """
     first, *others = faults
-    return [fault for fault in first if all(fault in other for other in others) and not _is_about(fault, unsure)]
+    common = [fault for fault in first if all(fault in other for other in others)]
+    return [fault for fault in common if REPEATED in fault or not _is_about(fault, unsure)]
 
 
 def _is_about(fault: str, keys: Collection[str]) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from m2pt.config.base import MODALITIES, Frozen, Modality, Name, NonNegative, Setting, Tuning, repeated
+from m2pt.config.base import MODALITIES, Frozen, Modality, Name, Seed, Setting, Tuning, repeated
 from m2pt.config.methods import CORE_METHODS, MethodName
 from m2pt.config.tune import TuneConfig
 
@@ -16,7 +16,7 @@ class SweepConfig(Frozen):
     `pathway` runs every pair of different modalities of `targets` × `auxiliaries`; the list of methods says what the others take.
     """
 
-    seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     """Seeds of the runs; each method is run with all of them, so that differences can be paired."""
     targets: Annotated[tuple[Name, ...], Field(min_length=1)] = MODALITIES
     """Modalities, for their small data in `<data.root>/<modality>`, or names of tasks."""

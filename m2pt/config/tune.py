@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from m2pt.config.base import Frozen, NonNegative, PositiveFloat, repeated
+from m2pt.config.base import Frozen, PositiveFloat, Seed, repeated
 
 Rates = tuple[float, float | None]
 """A learning rate, and the factor on the learning rate of the scales (None: that of the study file)."""
@@ -26,7 +26,7 @@ class TuneConfig(Frozen):
     """Factors to try for the scales, each with every learning rate; the chosen one takes the place of
     `pathway.scale_lr_multiple`. An arm without trained scales tries as many values in all: further learning rates between those
     above."""
-    seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     """Seeds of the tuning runs; none of them may be in `sweep.seeds`."""
 
     def contradictions(self, context: object) -> Iterator[str]:

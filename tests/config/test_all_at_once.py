@@ -163,3 +163,44 @@ def test_errors_of_yaml_are_told_in_words_of_the_author(line, sentence):
     told = lines_of(line + "\n")
     assert sentence is None or told[0].startswith(sentence), told
     assert not any(FOREIGN.search(each) for each in told), told
+
+
+@pytest.mark.parametrize("seeds", ["[0, 0]", "[0, 0, x]", "[0, 0, -1]"])
+@pytest.mark.parametrize(
+    ("other", "key"),
+    [
+        ("rivals: {lora_rank: 3}", "rivals.lora_rank"),  # a fault of what the runs read
+        ("rivals: {mix: 3}", "rivals.mix"),
+        ("model: {width: 10}", "model.width"),
+        ("design: {questions: [{method: §}]}", "design.questions[0].method"),
+    ],
+)
+def test_a_repeated_seed_is_told_with_all_other_faults(tmp_path, seeds, other, key):
+    path = tmp_path / "a.yaml"
+    path.write_text(WHOLE.replace("[0]", seeds) + other + "\n")
+    with pytest.raises(UserError) as caught:
+        load(path)
+    told = str(caught.value)
+    assert f"{path}:5: sweep.seeds: must not repeat a value (0 is there twice)." in told
+    if seeds == "[0, 0]" or key != "rivals.lora_rank":  # which runs there are is unknown
+        assert f"{path}:6: {key}: " in told
+
+
+@pytest.mark.parametrize("others", ["methods: [baseline, §]", "targets: 3", "tune: {seeds: [1]}", "no_such_key: 1"])
+def test_a_repeated_seed_is_told_beside_what_is_wrong_in_its_section(others):
+    text = re.sub(r"(?m)^sweep: .*$", f"sweep: {{seeds: [0, 0], {others}}}", WHOLE)
+    assert "5: sweep.seeds: must not repeat a value (0 is there twice)." in lines_of(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ("design: {questions: [{method: pathway, over: pathwai}]}", "6: design.questions[0].over"),
+        ("design: {questions: [{method: pathway, over: baseline}, {method: pathway, over: baselin}]}",
+         "6: design.questions[1].over"),
+        ("pathway: {layers: [attn.qkv, attn.qvk]}", "6: pathway.layers[1]"),
+    ],
+)  # fmt: skip
+def test_what_a_misspelt_value_would_be_beside_others_is_not_told_before_it_is_spelt_right(change, fault):
+    (told,) = lines_of(WHOLE + change + "\n")
+    assert told.startswith(f"{fault}: ") and "did you mean" in told

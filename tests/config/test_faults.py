@@ -4,6 +4,7 @@ import json
 import re
 from typing import get_args
 
+import pandas as pd
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -210,3 +211,23 @@ def test_words_follow_the_declared_type():
 )
 def test_what_a_word_was_meant_to_be(word, known, expected):
     assert meant(word, known) == expected
+
+
+SEEDS = [path for path in PATHS if path[-1] in ("seed", "seeds")]
+
+
+def test_seeds_are_found_everywhere():
+    assert {path[0] for path in SEEDS} >= {"data", "encoders", "sweep", "search"} and ("sweep", "tune", "seeds") in SEEDS
+
+
+@pytest.mark.parametrize("path", [path for path in SEEDS if path != ("design", "seeds")], ids=lambda path: ".".join(map(str, path)))
+def test_every_seed_fits_the_tables_of_results(path):
+    many = path[-1] == "seeds"
+    key = ".".join(map(str, path)) + ("[0]" if many else "")
+    largest = 2**63 - 1
+    for seed in (largest + 1, 10**20):
+        value = [seed, 3, 4, 5] if many else seed
+        assert sentences(document_with(path, value))[0] == f"{key}: must be below 2**63 (got {seed}); choose a smaller seed"
+    told = sentences(document_with(path, [largest, 3, 4, 5] if many else largest))
+    assert not any(sentence.startswith(f"{key}: ") for sentence in told)
+    assert pd.DataFrame({"seed": [largest]})["seed"].dtype == "int64"
