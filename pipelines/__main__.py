@@ -33,6 +33,7 @@ from types import FrameType  # noqa: E402
 from pipelines.commands.parser import Parser  # noqa: E402
 from pipelines.execution import process_environment as environment  # noqa: E402
 from pipelines.execution.display.view import FIRST  # noqa: E402
+from pipelines.execution.program import as_called  # noqa: E402
 from pipelines.execution.progress import Display  # noqa: E402
 from pipelines.housekeeping.garbage import Kind  # noqa: E402
 
@@ -142,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if IS_PROGRAM:  # what is left is Python's own end, which an interrupt would turn into a traceback
             signal.signal(signal.SIGINT, interrupts.leave)
     if sentence:
-        print(f"m2pt: {sentence}", file=sys.stderr)
+        print(f"m2pt: {as_called(sentence)}", file=sys.stderr)
     if END is not None:
         END.code = code
     return code

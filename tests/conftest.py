@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,8 @@ for _name in [name for name in os.environ if name.startswith(_OTHERS)]:
     del os.environ[_name]
 # A test that forgets to name a server must fail, where Prefect would start one in the process of the tests.
 os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
+# What is said of the command is the same wherever the tests are: a shell finds it by its name.
+os.environ["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ.get('PATH', '')}"  # noqa: PTH120
 os.umask(0o022)
 
 import hypothesis  # noqa: E402

@@ -1,5 +1,6 @@
 """The documentation is built from the code, says everything it has to, and its examples work."""
 
+import ast
 import re
 import shlex
 import subprocess
@@ -143,3 +144,65 @@ def test_the_citation_and_the_changelog_are_of_this_version():
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == m2pt.__version__
     newest = re.search(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert newest and newest[1] == m2pt.__version__
+
+
+OWN_VARIABLES = {
+    "CUBLAS_WORKSPACE_CONFIG": "a job sets it, for sums in one order",
+    "M2PT_EVENTS": "a command sets it for the commands that it starts",
+    "M2PT_PAGES_AUTH": "the same",
+    "M2PT_PARENT": "the same",
+    "M2PT_PREFECT": "the same",
+    "MLFLOW_SERVER_ALLOWED_HOSTS": "`m2pt ui` sets it for its server",
+    "MLFLOW_SERVER_X_FRAME_OPTIONS": "the same",
+    "PATH": "every shell has it",
+}
+"""Environment variables that the code reads and nobody needs to know, and why."""
+
+
+def variables_read(folders: list[Path]) -> set[str]:
+    """The names of the environment variables that Python files read, as far as they are written down there."""
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for folder in folders for path in folder.rglob("*.py")}
+    constants: dict[str, set[str]] = {}
+    for tree in trees.values():
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+                for target in node.targets:
+                    constants.setdefault(ast.unparse(target), set()).add(node.value.value)
+    names: set[str] = set()
+    for node in (node for tree in trees.values() for node in ast.walk(tree)):
+        match node:
+            case ast.Call(func=ast.Attribute(value=place, attr="get" | "pop" | "setdefault"), args=[name, *_]):
+                pass
+            case ast.Call(func=ast.Attribute(attr="getenv") as place, args=[name, *_]) | ast.Subscript(value=place, slice=name):
+                pass
+            case _:
+                continue
+        if ast.unparse(place) in ("os.environ", "environ", "os.getenv"):
+            known = constants.get(ast.unparse(name).rpartition(".")[2], set())
+            names |= {name.value} if isinstance(name, ast.Constant) else {one for one in known if re.fullmatch("[A-Z0-9_]+", one)}
+    return names
+
+
+def test_every_environment_variable_that_is_read_is_in_the_reference():
+    page = (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8").partition("## Environment variables")[2]
+    shown = {
+        name for row in page.splitlines() if row.startswith("|") for name in re.findall(r"`([A-Z0-9_]+)`", row.split("|")[1])
+    }
+    read = variables_read([ROOT / "m2pt", ROOT / "pipelines"])
+    assert {"M2PT_TRACKER", "M2PT_NOTIFY_URL", "PREFECT_API_URL", "CUDA_VISIBLE_DEVICES"} <= read
+    assert OWN_VARIABLES.keys() <= read, "one is not read any more"
+    assert read - OWN_VARIABLES.keys() - shown == set()
+    assert {"NO_COLOR", "M2PT_SHARED_PREFECT", "M2PT_NOTIFY_COMMAND"} <= shown
+
+
+def test_commands_are_written_as_a_shell_finds_them():
+    """A page's blocks work from the folder of the project; README.md has the command activated before it is used by its name."""
+    for page in PAGES:
+        lines = [
+            line for language in ("", "bash", "console", "sh") for block in blocks(page, language) for line in block.splitlines()
+        ]
+        assert [line for line in lines if re.match(rf"m2pt ({'|'.join(COMMANDS)})\b", line)] == [], page
+    before, activated, after = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n. .venv/bin/activate ")
+    assert activated and "\nm2pt plan " in after
+    assert re.findall(rf"\bm2pt (?:{'|'.join(COMMANDS)})\b", before) == []
+    assert ".venv/bin/m2pt" not in after.partition("\n```\n")[2], "it is m2pt from there on"

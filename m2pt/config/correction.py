@@ -34,8 +34,8 @@ class Guess:
 class Corrected:
     """The document with misspelt keys and values as they were meant, and with examples in place of other faulty values.
 
-    `renamed` has, for the path of each key as it was meant, the name that it has in the file; `respelt` are the paths of the values
-    that are now as they were meant.
+    `renamed` has, for the path of each key as it was meant, the name that it has in the file; `respelt` are the paths of the
+    values that are now as they were meant.
     """
 
     document: dict[str, Any]

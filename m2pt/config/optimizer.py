@@ -13,6 +13,6 @@ class OptimizerConfig(Frozen):
     weight_decay: NonNegativeFloat = 0.05
     """Weight decay of the matrices; biases and norms have none."""
     warmup_steps: NonNegative = 20
-    """Steps of the linear warm-up."""
+    """Steps of the linear warm-up; of a training with fewer steps in all, the default is all of them but one."""
     clip_norm: PositiveFloat | None = None
     """Largest norm of the gradient; without the key it is not clipped."""

@@ -165,9 +165,9 @@ def _meaning(raw: dict[str, Any], turn: int) -> _Meaning:
             document = better.document
         else:
             # Whether a value that was respelt is one too many where it stands is not known before its author has seen it.
-            found = [(*within(study),), (*study.contradictions(None),)]
-            inner, crossing = (tuple(fault for fault in each if fault.partition(":")[0] not in around) for each in found)
-            once = _without_repeats(document, found[0])
+            each = [(*within(study),), (*study.contradictions(None),)]
+            inner, crossing = (tuple(fault for fault in faulty if fault.partition(":")[0] not in around) for faulty in each)
+            once = _without_repeats(document, each[0])
             return _Meaning(study, tuple(faults), inner, crossing, tuple(guesses), renamed, once)
 
 

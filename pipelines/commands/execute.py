@@ -92,10 +92,6 @@ def study(options: Namespace) -> int:
     """Do the complete study, with its search if it has one: the default study through DVC, any other in one flow."""
     declared = study_file.load(options.study)
     out = report_folder(options.study, declared)
-    if is_default(options.study) and declared.search is not None:
-        raise UserError(
-            f"{options.study}: search: the default study runs stage by stage and has no search; declare it in another file."
-        )
     if is_default(options.study):
         return reproduce.reproduce(declared, options.study, out, options.display)
     with Session(declared, options.display) as session:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from m2pt.config import UserError
+from pipelines.execution.program import as_called
 from pipelines.housekeeping.garbage import MEANING, Garbage, Kind, Listing
 from pipelines.housekeeping.project import garbage, no_study_runs, remove
 from pipelines.housekeeping.sizes import in_words
@@ -33,7 +34,7 @@ def gc(options: Namespace) -> int:
         if not listing.garbage:
             print("There is nothing to delete.")
         elif not options.delete:
-            print(f"{total} can be freed. Nothing was deleted: `m2pt gc --delete` deletes what is listed above.")
+            print(as_called(f"{total} can be freed. Nothing was deleted: `m2pt gc --delete` deletes what is listed above."))
         elif faults := remove(listing.garbage):
             more = f" ({len(faults) - 1} more could not be deleted either.)" if len(faults) > 1 else ""
             raise UserError(f"{faults[0]}{more}")

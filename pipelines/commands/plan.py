@@ -15,6 +15,7 @@ from pipelines.commands import seeds_needed
 from pipelines.commands.plan_text import text
 from pipelines.commands.plan_tuning import tuning
 from pipelines.planning import environments, replicates, study_file
+from pipelines.planning.default_study import require_reproducible
 from pipelines.planning.estimates import cells
 from pipelines.planning.folders import data_folder
 from pipelines.planning.looks import note_look
@@ -23,6 +24,7 @@ from pipelines.planning.refused_runs import refusals, without_seed
 from pipelines.planning.remaining_time import remaining_seconds
 from pipelines.planning.slots import slots
 from pipelines.planning.task_samples import task_samples
+from pipelines.reporting.rendering import is_default
 
 
 def plan(options: Namespace) -> int:
@@ -30,7 +32,10 @@ def plan(options: Namespace) -> int:
 
     Nothing is changed, but `--seeds-needed` shows differences in test scores, which is a look at results and is noted as one.
     """
-    resolved = resolve(study_file.load(options.study))
+    declared = study_file.load(options.study)
+    if is_default(options.study):
+        require_reproducible(declared, options.study)
+    resolved = resolve(declared)
     if options.seeds_needed:
         note_look(resolved)
         print("\n".join(seeds_needed.lines(resolved)))

@@ -9,6 +9,7 @@ from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
 from m2pt.runs.table import read_results
 from pipelines.commands.plan_text import counted
+from pipelines.execution.program import as_called
 from pipelines.housekeeping.project import space
 from pipelines.housekeeping.sizes import in_words
 from pipelines.planning import environments, study_file
@@ -37,7 +38,7 @@ def status(options: Namespace) -> int:
     if left := killed():
         words = "1 flow run was killed; Prefect shows it"
         words = words if len(left) == 1 else f"{len(left)} flow runs were killed; Prefect shows them"
-        print(f"  {words} as going on until the next `m2pt serve`, `m2pt ui --prefect` or `m2pt study`")
+        print(as_called(f"  {words} as going on until the next `m2pt serve`, `m2pt ui --prefect` or `m2pt study`"))
     _print_space(plan)
     return 1 if failed else 0
 
@@ -45,7 +46,7 @@ def status(options: Namespace) -> int:
 def _print_space(plan: Plan) -> None:
     places = space(plan.study)
     if places:
-        print(f"  space: {in_words(sum(size for _, size in places))}; `m2pt gc` lists what can be deleted")
+        print(as_called(f"  space: {in_words(sum(size for _, size in places))}; `m2pt gc` lists what can be deleted"))
     for words, size in places:
         print(f"  {in_words(size):>10}  {words}")
 

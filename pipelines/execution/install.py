@@ -78,7 +78,7 @@ def install(lock: Path, path: Path) -> int:
     """Install what a lock file names; returns pip's exit code. Its errors are shown, all that it says is kept at `path`."""
     total = sum("==" in line for line in lock.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
     progress, shown, before = Progress(total), Shown(), _installed()
-    print(f"Installing {total} packages; this takes some minutes once.", flush=True)
+    print(f"Installing {total} packages, once: about a minute, several on a slow network.", flush=True)
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
     with path.open("w", encoding="utf-8") as log:
         pip = subprocess.Popen([*command, "-r", str(lock)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

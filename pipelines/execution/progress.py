@@ -14,6 +14,7 @@ from pipelines.execution.display.events import Events
 from pipelines.execution.display.lines import Lines
 from pipelines.execution.display.pace import Pace
 from pipelines.execution.display.view import View
+from pipelines.execution.program import as_called
 
 EVENTS = "M2PT_EVENTS"
 """The environment variable with which a command tells those that it starts to report to it what they would show."""
@@ -71,8 +72,8 @@ class Display:
         self.view.finish(phase, sentence, ok)
 
     def say(self, line: str) -> None:
-        """Show one line."""
-        self.view.say(line)
+        """Show one line; commands in it are those that a shell finds."""
+        self.view.say(as_called(line))
 
     def stop(self) -> None:
         """Leave the terminal as it was; what is said from now on is plain lines."""

@@ -1,5 +1,6 @@
 """The embedded data of a study: whether they match the declared sizes, and making them."""
 
+import tempfile
 from pathlib import Path
 
 from m2pt.config import EmbeddedData, Study, UserError
@@ -16,6 +17,20 @@ def is_stale(study: Study, key: str) -> bool:
     return made is not None and made.get("sizes") != study.data.embedded.model_dump(mode="json")
 
 
+def unmade(root: Path) -> str | None:
+    """Why the embedded data cannot be made in a folder: others are there, or it cannot be made; None if they can."""
+    if root.exists():
+        if (root / MANIFEST).is_file():
+            return None
+        return f"{root}: was not made by m2pt; delete it, or choose another folder for the embedded data (data.root)."
+    above = next(folder for folder in root.absolute().parents if folder.exists())
+    try:
+        Path(tempfile.mkdtemp(dir=above)).rmdir()  # in some folders even their owner can make none
+    except OSError as error:
+        return f"data.root: {root} cannot be made ({error.strerror}); choose a folder that you can write to."
+    return None
+
+
 def make_data(root: Path, sizes: EmbeddedData, making: Making | None = None) -> bool:
     """Make the embedded data in `root` that are not there as declared; returns whether any were made.
 
@@ -25,6 +40,6 @@ def make_data(root: Path, sizes: EmbeddedData, making: Making | None = None) -> 
         UserError: `root` has data that m2pt did not make, or cannot be written.
 
     """
-    if root.exists() and not (root / MANIFEST).is_file():
-        raise UserError(f"{root}: was not made by m2pt; delete it, or choose another folder for the embedded data (data.root).")
+    if sentence := unmade(root):
+        raise UserError(sentence)
     return write_embedded(root, sizes, making=making)

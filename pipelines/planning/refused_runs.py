@@ -7,11 +7,13 @@ from pathlib import Path
 from m2pt.config import FileSource, InputConfig, ModelConfig, UserError
 from m2pt.config.lines import Fault, told
 from m2pt.modalities.registry import dataset, dataset_facts
-from m2pt.runs.spec import RunSpec, Spec, WeightsRef, without_draw
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef, without_draw
 from m2pt.runs.trials import is_trial
 from m2pt.training.startable import Known, Means, refusal
 from m2pt.weights import read_encoder
-from pipelines.planning.plan import Plan
+from pipelines.planning.embedded_data import unmade
+from pipelines.planning.memory import too_large
+from pipelines.planning.plan import Plan, data_keys
 from pipelines.planning.slots import slots
 from pipelines.planning.small_data import SmallData
 from pipelines.planning.task_samples import count_samples, without_model
@@ -28,8 +30,13 @@ def refusals(plan: Plan) -> dict[str, str]:
     fit = functools.lru_cache(maxsize=None)(_misfit)  # each file is read once
     count = functools.lru_cache(maxsize=None)(functools.partial(_known, plan, small))
     reasons: dict[str, str] = {}
+    not_made = unmade(Path(plan.study.data.root)) if plan.study.data.embedded is not None and plan.missing_data else None
+
+    def no_data(spec: Spec) -> str | None:
+        return not_made if set(data_keys(spec)) & set(plan.missing_data) else None
+
     for key, spec in {without_seed(spec): spec for spec in plan.runs}.items():
-        reason = refusal(spec, means)
+        reason = no_data(spec) or too_large(spec, means.device) or refusal(spec, means)
         if reason is None:
             known = count(without_model(spec))
             reason = known if isinstance(known, str) else refusal(spec, means, known)
@@ -37,7 +44,9 @@ def refusals(plan: Plan) -> dict[str, str]:
             reason = reason or fit(*arguments)
         if reason is not None:
             reasons[key] = reason
-    reasons |= {spec.model_dump_json(): reason for spec in plan.pretrain if (reason := small.of_pretraining(spec)) is not None}
+    for spec in plan.pretrain:
+        reason = no_data(spec) or too_large(spec, means.device) or _of_steps(plan, spec) or small.of_pretraining(spec)
+        reasons |= {spec.model_dump_json(): reason} if reason is not None else {}
     return reasons
 
 
@@ -68,6 +77,14 @@ def without_seed(spec: Spec) -> str:
     A pretraining has no others like it.
     """
     return without_draw(spec).model_dump_json() if isinstance(spec, RunSpec) else spec.model_dump_json()
+
+
+def _of_steps(plan: Plan, spec: PretrainSpec) -> str | None:
+    recipe, kind = spec.pretrain, plan.study.encoders[spec.source].kind
+    if recipe.steps < recipe.warmup_steps != type(recipe).model_fields["warmup_steps"].default:
+        steps = f"{recipe.steps} steps of the encoder {spec.source}"
+        return f"pretrain.{kind}.warmup_steps: {recipe.warmup_steps} are more than the {steps}; lower it."
+    return None
 
 
 def _known(plan: Plan, small: SmallData, spec: RunSpec) -> Known | str:

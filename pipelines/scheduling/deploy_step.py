@@ -6,6 +6,7 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
 from m2pt.config import UserError
 from pipelines.execution.process_environment import prepare
+from pipelines.execution.program import as_called
 from pipelines.scheduling.credentials import API_URL, AUTH, require_own
 
 
@@ -14,7 +15,8 @@ def own_server() -> dict[str, str]:
     prepare()
     api_url = PREFECT_API_URL.value()
     if api_url is None:
-        raise SystemExit(f"m2pt: {API_URL}: is not set; start a server with `m2pt ui --prefect`, then `. .prefect/server.env`.")
+        sentence = f"{API_URL}: is not set; start a server with `m2pt ui --prefect`, then `. .prefect/server.env`."
+        raise SystemExit(f"m2pt: {as_called(sentence)}")
     if password := PREFECT_API_AUTH_STRING.value():
         os.environ[AUTH] = password if isinstance(password, str) else password.get_secret_value()
     try:

@@ -357,10 +357,11 @@ def test_a_folder_that_dvc_cannot_work_in_is_named(project: Path, monkeypatch: p
     assert "{a}: DVC takes no braces in a path; rename the folder" in capsys.readouterr().err
 
 
-def test_keys_that_dvc_compares_must_be_written(project: Path, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("command", ["plan", "study"])
+def test_keys_that_dvc_compares_must_be_written(project: Path, capsys: pytest.CaptureFixture[str], command: str):
     Path("dvc.yaml").write_text((Path(__file__).parents[3] / "dvc.yaml").read_text())
     Path("params.yaml").write_text(f"{STUDY}\nparts: []\n")
-    assert main(["study"]) == 2
+    assert main([command]) == 2
     said = capsys.readouterr().err
     assert said.startswith("m2pt: params.yaml: DVC compares keys as they are written, but some are left out; add inputs: {}; ")
     assert "; tasks: {}; " in said and "; sweep.encoder_seeds: paired" in said

@@ -39,7 +39,7 @@ def test_without_a_terminal_each_step_is_a_line_with_the_time(tmp_path: Path, va
     done = subprocess.run(words, cwd=tmp_path, env=variables, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     first, second, *_, last = done.stdout.splitlines()
-    assert first == "Installing 2 packages; this takes some minutes once."
+    assert first == "Installing 2 packages, once: about a minute, several on a slow network."
     assert second.startswith("Getting packages 0/2  0:0")
     assert last.startswith("2 packages are installed (")
     assert not any(word in done.stdout for word in ("Collecting", "Looking in", "Processing"))  # pip's own words

@@ -384,7 +384,7 @@ def test_plan_counts_the_trials_and_what_is_still_to_come(capsys: pytest.Capture
     assert not resolve(declared(5)).to_come
 
 
-@pytest.mark.parametrize("command", ["search", "study"])
+@pytest.mark.parametrize("command", ["plan", "search", "study"])
 def test_the_command_refuses_what_it_cannot_do_in_one_sentence(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
 ) -> None:

@@ -139,3 +139,51 @@ def test_a_file_of_weights_without_a_path_is_told_with_its_line(project: Path, c
     Path("own.yaml").write_text(text)
     assert main(["plan", "--study", "own.yaml"]) == 2
     assert "own.yaml:5: encoders.mae.paths.image: is missing, but the sweep uses this encoder" in capsys.readouterr().err
+
+
+def embedded(text: str) -> str:
+    """The study on embedded data in a folder that is not there."""
+    return text.replace("{root: data}", "{root: made, embedded: {pretrain: 20, train: 20, val: 20, test: 20}}")
+
+
+UNTRAINABLE = {
+    "a warm-up of pretraining": (
+        "steps: 1}", "steps: 30}}\npretrain: {mae: {warmup_steps: 31}",
+        "pretrain.mae.warmup_steps: 31 are more than the 30 steps of the encoder mae; lower it.", 1,
+    ),
+    "a warm-up of fine-tuning": (
+        "epochs: 1", "epochs: 2, warmup_steps: 5",
+        "finetune.warmup_steps: 5 are more than the 4 steps of the run; lower it.", 4,
+    ),
+    "width": (
+        "width: 16", "width: 1000000",
+        "model: 2 blocks of width 1000000 have 2.4e+13 parameters, which need at least 357,628 GiB of memory", 5,
+    ),
+    "depth": ("depth: 2", "depth: 2000000000", "model: 2000000000 blocks of width 16 have", 5),
+    "a folder that cannot be made": (
+        "root: made", "root: /proc/nope", "data.root: /proc/nope cannot be made (No such file or directory)", 5,
+    ),
+    "a folder below a file": ("root: made", "root: own.yaml/data", "own.yaml/data cannot be made (Not a directory)", 5),
+    "a folder of something else": ("root: made", "root: data/image", "data/image: was not made by m2pt; delete it, or", 5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNTRAINABLE)
+def test_what_would_fail_or_be_cut_short_is_planned_and_refused(project: Path, capsys: pytest.CaptureFixture[str], case: str):
+    old, new, sentence, count = UNTRAINABLE[case]
+    text = embedded(STUDY)
+    assert old in text
+    Path("own.yaml").write_text(text.replace(old, new))
+    before = sorted(Path().rglob("*"))
+    ((reason, names),) = refused(capsys).items()
+    assert sentence in reason and len(names) == count
+    assert sorted(Path().rglob("*")) == before, "planning leaves nothing behind"
+    assert main(["study", "--study", "own.yaml"]) == 2
+    assert f"{count} of 5 runs cannot start: {reason}" in capsys.readouterr().err
+    assert not Path("encoders").exists() and not Path("runs/own").exists()
+
+
+def test_what_fits_is_not_refused(project: Path, capsys: pytest.CaptureFixture[str]):
+    text = embedded(STUDY).replace("steps: 1}", "steps: 30}}\npretrain: {mae: {warmup_steps: 30, batch_size: 500}")
+    Path("own.yaml").write_text(text.replace("epochs: 1", "epochs: 2, warmup_steps: 4"))
+    assert refused(capsys) == {}, "batches of pretraining are drawn with replacement"
