@@ -12,6 +12,7 @@ from scipy import stats
 from m2pt.analysis.numbers import families
 from m2pt.analysis.numbers.cells import cells
 from m2pt.analysis.numbers.comparisons import Comparison, Summary, summaries
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.numbers.statistics import Estimate, differences, over_seeds
 from m2pt.analysis.numbers.unequal import Missing
 from m2pt.analysis.tables.environments import Environment, environments, mixtures
@@ -126,13 +127,13 @@ def _words(apart: Apart, adjusted_p: float | None, mixed: bool) -> str:
     if apart.mean is None:
         return "–"
     star = "*" if families.holds(adjusted_p) else ""
-    width = "" if apart.half_width is None else f" ± {apart.half_width:.2f}"
+    width = "" if apart.half_width is None else f" ± {rounded(apart.half_width, 2)}"
     notes = [*(["different samples"] if mixed else []), *([apart.lost] if apart.lost else [])]
     return f"{signed(apart.mean)}{width}{star}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _p(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else rounded(value, 3)
 
 
 def _gains(table: pd.DataFrame) -> dict[Key, Comparison]:

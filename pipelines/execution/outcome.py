@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.runs.failure import by_reason
 from m2pt.runs.record import read_record
 
@@ -48,5 +49,7 @@ def scores(run_dir: Path, splits: Sequence[str] = ("val", "test")) -> str:
     record = read_record(run_dir)
     named = {split: getattr(record, f"{split}_score", None) for split in splits}
     is_loss = record.metric.endswith("loss")
-    words = {split: f"loss {value:.3g}" if is_loss else f"{value:.1f} %" for split, value in named.items() if value is not None}
+    words = {
+        split: f"loss {value:.3g}" if is_loss else f"{rounded(value, 1)} %" for split, value in named.items() if value is not None
+    }
     return ", ".join(f"{split} {value}" for split, value in words.items())

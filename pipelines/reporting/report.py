@@ -84,9 +84,8 @@ def _numbers(facts: Facts) -> dict[str, bytes]:
 
 
 def _cost_script(facts: Facts) -> dict[str, bytes]:
-    """What writes the cost of this execution into the first page."""
-    words = ledger.in_short(facts)
-    return {COST_SCRIPT: studies.cost_script(words)} if words else {}
+    """What writes the cost of this execution into the first page, and links to the files of this machine."""
+    return {COST_SCRIPT: studies.cost_script(ledger.in_short(facts))}
 
 
 def _pictures(facts: Facts) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from m2pt.analysis.content import Column, Entry, Group, Page, Paragraph, Section, Span, Table, plain
-from m2pt.analysis.sections.places import COST_SCRIPT, COSTS
+from m2pt.analysis.sections.places import ABOUT_COSTS, COST_SCRIPT, COSTS, LOCAL, ORIGIN
 from m2pt.config import UserError
 from m2pt.files import documents
 from pipelines.reporting import as_html, as_json
@@ -19,7 +19,7 @@ PAGE = Path("build/studies.html")
 """Where the page is, below the folder of the project."""
 
 _DEFAULT = Path("reports")
-_LINKS = f"""document.querySelectorAll('#short a[href="{COSTS}"]')"""
+_LINKS = f"""a[href="{ORIGIN}{ABOUT_COSTS}"]"""
 _LEAD = (
     "Every study of this folder that has a report, in the state of that report: the answer is in its words. The page is written "
     "anew with each report."
@@ -40,8 +40,20 @@ class Told:
 
 
 def cost_script(words: str) -> bytes:
-    """The script beside a first page that writes the cost of this execution into it."""
-    return f"for (const link of {_LINKS}) link.textContent = {json.dumps(words)};\n".encode()
+    """The script that writes the cost of this execution into the first page, if it is known, and links to the files beside it."""
+    lines = [f"for (const link of document.querySelectorAll('#short {_LINKS}')) link.textContent = {json.dumps(words)};"]
+    lines = [
+        *(lines if words else []),
+        f"for (const link of document.querySelectorAll('{_LINKS}')) link.href = {json.dumps(COSTS)};",
+        f"for (const name of document.querySelectorAll('{ABOUT_COSTS} code')) {{",
+        f"  if (!name.textContent.startsWith({json.dumps(f'{LOCAL}/')})) continue;",
+        "  const link = document.createElement('a');",
+        "  link.href = name.textContent;",
+        "  name.replaceWith(link);",
+        "  link.append(name);",
+        "}",
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def refresh(out: Path) -> None:

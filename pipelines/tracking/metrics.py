@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from m2pt.analysis.numbers.cells import MEASURES
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.files.documents import read_lines
 from m2pt.runs.attempts import Attempt
 from m2pt.runs.folder import TIMES
@@ -125,9 +126,9 @@ def summary_points(record: Record, attempts: Sequence[Attempt], time_ms: int, tr
 def told(record: Record, trial: bool = False) -> str:
     """The scores of a complete run in one sentence, in Markdown; none of a trial's test."""
     measure = MEASURES.get(record.metric, record.metric.replace("_", " "))
-    scores = [] if trial or isinstance(record, PretrainRecord) else [f"test {measure} **{record.test_score:.1f} %**"]
+    scores = [] if trial or isinstance(record, PretrainRecord) else [f"test {measure} **{rounded(record.test_score, 1)} %**"]
     if record.val_score is not None:
-        shown = f"{record.val_score:.3g}" if record.metric.endswith("loss") else f"{record.val_score:.1f} %"
+        shown = f"{record.val_score:.3g}" if record.metric.endswith("loss") else f"{rounded(record.val_score, 1)} %"
         scores.append(f"validation {measure} {shown}")
     sentence = "; ".join(scores)
     return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from m2pt.analysis.figures import scores, style, training
 from m2pt.analysis.numbers.cells import Cell, by_target
 from m2pt.analysis.numbers.comparisons import Comparison, Summary
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.numbers.trajectories import ByCell
 from m2pt.analysis.tables.headline import difference
 
@@ -95,13 +96,13 @@ def _gain_words(target: str, items: Sequence[Comparison]) -> str:
 
 
 def _accuracy_words(target: str, cells: Sequence[Cell]) -> str:
-    means = [f"{cell.label} {cell.mean_test.mean:.1f} %" for cell in cells if cell.mean_test.mean is not None]
+    means = [f"{cell.label} {rounded(cell.mean_test.mean, 1)} %" for cell in cells if cell.mean_test.mean is not None]
     return f"Test {cells[0].measure} on {target}, mean over seeds: " + ", ".join(means) + "."
 
 
 def _scale_words(target: str, rows: pd.DataFrame) -> str:
     shown = "pathway" if (rows["method"] == "pathway").any() else "random_auxiliary"
     last = rows[(rows["epoch"] == rows["epoch"].max()) & (rows["method"] == shown)]
-    ends = [f"{layer} {values.mean():.3f}" for layer, values in last.groupby("layer", sort=False)["scale"]]
+    ends = [f"{layer} {rounded(values.mean(), 3)}" for layer, values in last.groupby("layer", sort=False)["scale"]]
     of = "" if shown == "pathway" else " of random weights"
     return f"Scales{of} on {target} over the epochs, per layer type and depth; mean size at the end: " + ", ".join(ends) + "."

@@ -9,6 +9,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from m2pt.analysis.figures import style
 from m2pt.analysis.figures.gallery import Picture, picture
 from m2pt.analysis.figures.style import INK, MODALITY, MUTED, figure
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.tables.labels import ALL, LabelCurve, Line
 from m2pt.methods import METHODS
 
@@ -69,7 +70,9 @@ def _words(target: str, lines: Sequence[Line]) -> str:
     where = "the mean over targets" if target == ALL else target
     said = [
         f"{line.method} "
-        + ", ".join(f"{score.mean:.1f} % with {number}" for number, score in line.scores.items() if score.mean is not None)
+        + ", ".join(
+            f"{rounded(score.mean, 1)} % with {number}" for number, score in line.scores.items() if score.mean is not None
+        )
         for line in lines
     ]
     return f"Test score on {where} by number of labels: {'; '.join(said)}."

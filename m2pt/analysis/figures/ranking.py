@@ -10,6 +10,7 @@ from m2pt.analysis.figures import style
 from m2pt.analysis.figures.gallery import Picture
 from m2pt.analysis.figures.style import INK, MUTED, PAPER, POSITIVE
 from m2pt.analysis.numbers.ranking import MethodRanking, Ranking
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.methods import METHODS
 
 
@@ -36,7 +37,7 @@ def diagram(ranking: Ranking, groups: Sequence[Sequence[str]]) -> Figure:
     style.label_rows(axes, [name.replace("_", " ") for name in names])
     reach = min(ranking.critical_difference, len(names) - 1)
     axes.hlines(-1.0, 1, 1 + reach, color=INK, linewidth=1.6)
-    words = f"critical difference {ranking.critical_difference:.2f}"
+    words = f"critical difference {rounded(ranking.critical_difference, 2)}"
     words += "" if ranking.can_separate else f": more than all {len(names)} ranks are apart"
     axes.text(1, -1.3, words, ha="left", va="bottom", fontsize=8)
     axes.set_ylim(len(names) - 0.4, -2.3)
@@ -71,9 +72,9 @@ def _picture(item: MethodRanking) -> Picture:
 
 def _words(item: MethodRanking) -> str:
     ranking = item.ranking
-    ranks = ", ".join(f"{name} {value:.2f}" for name, value in ranking.ranks.items())
+    ranks = ", ".join(f"{name} {rounded(value, 2)}" for name, value in ranking.ranks.items())
     groups = "; ".join(f"{group[0]} to {group[-1]}" for group in item.groups) or "none"
     return (
         f"Critical-difference diagram over {ranking.cases} targets. Mean ranks, best first: {ranks}. "
-        f"Critical difference {ranking.critical_difference:.2f}. Not shown to differ: {groups}."
+        f"Critical difference {rounded(ranking.critical_difference, 2)}. Not shown to differ: {groups}."
     )

@@ -9,6 +9,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from m2pt.analysis.figures import style
 from m2pt.analysis.figures.gallery import Picture, picture
 from m2pt.analysis.figures.style import INK, MODALITY, MUTED, figure
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.tables.tuning import Group, Sensitivity
 from m2pt.config import RANDOM
 from m2pt.runs.arms import LEARNING_RATE, value_at
@@ -77,7 +78,7 @@ def _colour(auxiliary: str) -> str:
 
 def _words(target: str, arms: Sequence[Sensitivity]) -> str:
     best = [
-        f"{label(arm)} {value_at(arm.arm.chosen, LEARNING_RATE):g} ({arm.arm.chosen.score:.1f} %)"
+        f"{label(arm)} {value_at(arm.arm.chosen, LEARNING_RATE):g} ({rounded(arm.arm.chosen.score, 1)} %)"
         for arm in arms
         if arm.arm.chosen is not None and arm.arm.chosen.score is not None
     ]

@@ -11,11 +11,17 @@ from matplotlib.patches import Rectangle
 from m2pt.analysis.figures.style import GRID, INK, MUTED, NEGATIVE, PAPER, POSITIVE, cell_colour, figure, label_rows, star
 from m2pt.analysis.numbers.cells import Cell
 from m2pt.analysis.numbers.comparisons import Against, Comparison, Summary
+from m2pt.analysis.numbers.rounding import rounded
+from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.tables.headline import signed
 from m2pt.analysis.tables.shading import colour_limit, intensity
 from m2pt.config import RANDOM
 
 _LONGEST = 3.0  # times the median half-width
+
+
+_READABLE_PX, _PHONE_PX = 9.3, 345.0
+"""The smallest letters that can be read on a phone, and how wide a picture is there, in pixels of the page."""
 
 
 def matrix(summary: Summary) -> Figure:
@@ -36,23 +42,27 @@ def matrix(summary: Summary) -> Figure:
 def answer(summary: Summary) -> Figure:
     """Gains over the random control alone, which the main question is about: small enough to stand beside its answer."""
     rows, columns = len(summary.targets), len(summary.auxiliaries)
-    drawn = figure(0.55 * rows + 0.85, width=0.72 * columns + 0.85)
+    width = 0.72 * columns + 0.85
+    drawn = figure(0.55 * rows + 0.85, width=width)
     axes = drawn.subplots()
-    _heat(axes, summary, "random", list(summary.auxiliaries), colour_limit(summary), counts=False)
+    letters = max(8.0, _READABLE_PX * 72 * width / _PHONE_PX)
+    _heat(axes, summary, "random", list(summary.auxiliaries), colour_limit(summary), small=letters)
+    axes.tick_params(labelsize=letters)
     axes.set_xticks(axes.get_xticks(), [name.replace(" ", "\n") for name in summary.auxiliaries])
     axes.xaxis.tick_top()
-    axes.set_title("Gain over random weights, points", fontsize=9)
-    axes.set_ylabel("target")
+    axes.set_title("Gain over random weights, points", fontsize=max(9.0, letters))
+    axes.set_ylabel("target", fontsize=max(9.0, letters))
     return drawn
 
 
 def _heat(
-    axes: Axes, summary: Summary, against: Against, auxiliaries: Sequence[str], limit: float, *, counts: bool = True
+    axes: Axes, summary: Summary, against: Against, auxiliaries: Sequence[str], limit: float, *, small: float | None = None
 ) -> None:
+    """Draw the gains; `small` is the size of the letters in a picture with room for the numbers and their intervals alone."""
     offsets = [column + (0.15 if name == RANDOM else 0) for column, name in enumerate(auxiliaries)]
     for row, target in enumerate(summary.targets):
         for offset, auxiliary in zip(offsets, auxiliaries, strict=True):
-            _square(axes, offset, row, summary.comparison(target, auxiliary, against), limit, counts)
+            _square(axes, offset, row, summary.comparison(target, auxiliary, against), limit, small)
     axes.set_xlim(-0.03, offsets[-1] + 1.03 if offsets else 1)
     axes.set_ylim(len(summary.targets) + 0.03, -0.03)
     axes.set_xticks([offset + 0.5 for offset in offsets], list(auxiliaries))
@@ -63,21 +73,28 @@ def _heat(
         spine.set_visible(False)
 
 
-def _square(axes: Axes, x: float, y: float, item: Comparison | None, limit: float, counts: bool) -> None:
+def _square(axes: Axes, x: float, y: float, item: Comparison | None, limit: float, small: float | None) -> None:
     value = item.estimate.mean if item else None
     colour = to_rgba(POSITIVE if (value or 0) > 0 else NEGATIVE, intensity(value or 0, limit))
     control = item is not None and item.role != "pair"
     edge, line = (MUTED, (0, (3.0, 2.0))) if control else (GRID, "solid")
     axes.add_patch(Rectangle((x + 0.02, y + 0.02), 0.96, 0.96, facecolor=colour, edgecolor=edge, linestyle=line, linewidth=0.9))
     if item is None or value is None:
-        axes.text(x + 0.5, y + 0.5, item.estimate.note if item else "–", ha="center", va="center", color=MUTED, fontsize=8)
+        axes.text(
+            x + 0.5, y + 0.5, item.estimate.note if item else "–", ha="center", va="center", color=MUTED, fontsize=small or 8
+        )
         return
     weight, star = ("bold", "*") if item.holds else ("normal", "")
-    axes.text(x + 0.5, y + 0.36, signed(value) + star, ha="center", va="center", fontsize=10, fontweight=weight)
-    half_width = item.estimate.half_width
-    number = f", n={item.estimate.n}" if counts else ""
-    spread = f"± {half_width:.2f}{number}" if half_width is not None else item.estimate.note.replace(", no", "\nno")
-    axes.text(x + 0.5, y + 0.72, spread, ha="center", va="center", fontsize=7, linespacing=0.9)
+    size = 10.0 if small is None else max(10.0, small)
+    axes.text(x + 0.5, y + 0.36, signed(value) + star, ha="center", va="center", fontsize=size, fontweight=weight)
+    axes.text(x + 0.5, y + 0.72, _width(item.estimate, small), ha="center", va="center", fontsize=small or 7, linespacing=0.9)
+
+
+def _width(estimate: Estimate, small: float | None) -> str:
+    """The interval below a number, or that there is none; in a large picture also why, or the number of seeds."""
+    if estimate.half_width is None:
+        return estimate.note.replace(", no", "\nno") if small is None else "± ?"
+    return f"± {rounded(estimate.half_width, 2)}" + (f", n={estimate.n}" if small is None else "")
 
 
 def accuracy(cells: Sequence[Cell]) -> Figure:

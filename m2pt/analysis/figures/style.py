@@ -115,9 +115,8 @@ def inline(document: bytes, prefix: str, alternative: str) -> str:
     for stand_in, colour in _PAGE.items():
         text = text.replace(stand_in, colour)
     label = alternative.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    return re.sub(
-        r'<svg ([^>]*?)width="([\d.]+)pt" height="[\d.]+pt"', rf'<svg role="img" aria-label="{label}" \1', text, count=1
-    )
+    own = rf'<svg role="img" aria-label="{label}" style="--points: \2" \1'
+    return re.sub(r'<svg ([^>]*?)width="([\d.]+)pt" height="[\d.]+pt"', own, text, count=1)
 
 
 def label_rows(axes: Axes, labels: Sequence[str]) -> None:

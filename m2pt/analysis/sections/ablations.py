@@ -17,6 +17,7 @@ from m2pt.analysis.content import (
     prose,
 )
 from m2pt.analysis.numbers.contrasts import Contrast, Family
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
@@ -104,6 +105,6 @@ def _cell(row: Contrast, target: str) -> Entry:
         return NONE
     under: list[Text] = [plain("different samples")] if target in row.unlike else []
     mean = row.scores[target].mean
-    under += [plain(f"{mean:.1f} %")] if mean is not None else []
+    under += [plain(f"{rounded(mean, 1)} %")] if mean is not None else []
     under += [plain(f"paper {signed(row.published[target])}")] if target in row.published else []
     return change(row.targets[target], under=tuple(under))

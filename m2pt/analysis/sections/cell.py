@@ -29,7 +29,7 @@ from m2pt.analysis.numbers.unequal import missing
 from m2pt.analysis.sections import cell_classes, cell_scales
 from m2pt.analysis.sections.encoders import sha256
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.places import COSTS
+from m2pt.analysis.sections.places import ABOUT_COSTS, ORIGIN
 from m2pt.analysis.sections.wording import AGAINST, NONE, capital, numeric, of_difference, of_score, score, word
 from m2pt.analysis.tables import gaps
 from m2pt.analysis.tables.headline import signed
@@ -158,7 +158,7 @@ def _runs(item: Compared, facts: Facts) -> Section:
     known = tuple((plain(f"SHA-256 of the {name}"), _digests(cell, name, digests or "")) for name, digests in prints.items())
     if cell.lineage is not None:
         known += ((plain("Lineage of target and auxiliary"), plain(LINEAGES[cell.lineage])),)
-    where = Paragraph(prose(f"Times and devices of the runs are on [a page of their own](../{COSTS}#runs)."), "caption")
+    where = Paragraph(prose(f"Times and devices of the runs are [kept apart](../{ORIGIN}{ABOUT_COSTS})."), "caption")
     return Section("Runs", "runs", (table, where, Definitions(known, "facts")))
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from m2pt.analysis.content import Block, Column, Entry, Figure, Gallery, Group, Heading, Section, Span, Table, Text, plain, prose
 from m2pt.analysis.figures.cells import Line, chart, depth_colour
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.sections.wording import capital, number
 from m2pt.analysis.tables.shading import intensity
 from m2pt.config import LAYERS
@@ -62,7 +63,7 @@ def _size(row: Mapping[Any, Any] | None, largest: float) -> Entry:
         return Entry(empty=True)
     effective = None if pd.isna(row["effective_size"]) else float(row["effective_size"])
     shade = intensity(row["scale"], largest)
-    return Entry(plain(f"{row['scale']:.3f}"), float(row["scale"]), lines=(plain(number(effective)),), shade=shade)
+    return Entry(plain(rounded(row["scale"], 3)), float(row["scale"]), lines=(plain(number(effective)),), shade=shade)
 
 
 def _charts(rows: pd.DataFrame, depths: Sequence[int]) -> list[tuple[str, list[Figure]]]:
@@ -80,7 +81,7 @@ def _charts(rows: pd.DataFrame, depths: Sequence[int]) -> list[tuple[str, list[F
 
 
 def _chart(words: str, layer: str, lines: Sequence[Line]) -> Figure:
-    ends = ", ".join(f"{line.label} {line.ys[-1]:.3f}" for line in lines if line.ys)
+    ends = ", ".join(f"{line.label} {rounded(line.ys[-1], 3)}" for line in lines if line.ys)
     said = f"{words} of {layer} over the epochs; at the end: {ends}"
     return Figure(said, svg=chart(layer, lines, said, from_zero=True))
 

@@ -11,7 +11,7 @@ import pandas as pd
 from m2pt.analysis.content import Definitions, Paragraph, Section, Text, plain, prose
 from m2pt.analysis.numbers.draws import layout
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.places import COSTS
+from m2pt.analysis.sections.places import ABOUT_COSTS
 from m2pt.analysis.sections.wording import capital, duration, energy, memory
 from m2pt.analysis.tables import as_run, left_out, materials
 from m2pt.analysis.tables.phrases import counted
@@ -22,7 +22,7 @@ from m2pt.runs.spec import Spec
 
 _INTRODUCTION = (
     "What reviewers ask of every study (*Machine Learning Reproducibility Checklist*, arXiv 2003.12206), answered from the "
-    f"study's declaration and its records. What differs between executions is on [a page of its own]({COSTS})."
+    f"study's declaration and its records. What differs between executions is [kept apart]({ABOUT_COSTS})."
 )
 _UNKNOWN_LICENCE = "licence to be stated by whoever publishes this: the files do not say"
 _LAYOUTS = {
@@ -46,7 +46,7 @@ def section(facts: Facts) -> Section | None:
         ("Data and licences", plain(" ".join(_data(facts)))),
         ("Models", plain(_models(facts))),
         ("Code", prose(_CODE)),
-        ("Compute", prose(f"Devices, times, energy, memory, versions and commits: on [the page of costs]({COSTS}).")),
+        ("Compute", prose(f"Devices, times, energy, memory, versions and commits: [kept apart]({ABOUT_COSTS}).")),
     )
     items = tuple((plain(name), text) for name, text in answers)
     return Section("Checklist", "checklist", (Paragraph(prose(_INTRODUCTION)), Definitions(items)))

@@ -7,6 +7,7 @@ from m2pt.analysis.numbers.comparisons import Against
 from m2pt.analysis.numbers.evidence import Evidence, Sureness, Together
 from m2pt.analysis.numbers.pooling import BOOTSTRAP_SEEDS, Pooled
 from m2pt.analysis.numbers.power import MOST_SEEDS
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.numbers.samples import SampleEvidence
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.sections import folding
@@ -110,7 +111,7 @@ def _of_samples(row: Sureness, samples: SampleEvidence) -> tuple[Entry, Entry]:
     if found is None:
         return NONE, NONE
     width = found.further.half_width
-    shown = NONE if width is None else Entry(plain(f"± {width:.2f}"), width, found.further)
+    shown = NONE if width is None else Entry(plain(f"± {rounded(width, 2)}"), width, found.further)
     return shown, of_p(found.runs.p_value)
 
 
@@ -212,4 +213,4 @@ def _spread(item: Pooled | None) -> Entry:
 
 def _improvement(value: Together) -> Entry:
     share = value.improvement
-    return NONE if share is None else Entry(plain(f"{100 * share:.0f} %"), 100 * share)
+    return NONE if share is None else Entry(plain(f"{rounded(100 * share, 0)} %"), 100 * share)

@@ -124,6 +124,12 @@ class Facts:
         return "none" if self.source.validity.seen is not None else self.study.design.seeds
 
     @property
+    def compares(self) -> bool:
+        """Whether anything is compared with anything: not where each target has one cell alone."""
+        several = any(len(summary.cells) > len(summary.targets) for summary in self.ordered)
+        return several or len(self.ordered) > 1
+
+    @property
     def many(self) -> bool:
         """Whether there are several conditions, so that each needs a heading."""
         return len(self.analysis.summaries) > 1

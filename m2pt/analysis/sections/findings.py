@@ -82,8 +82,8 @@ def said_of(facts: Facts, summary: Summary) -> list[Statement]:
 
 
 def _rates(facts: Facts) -> folding.Blocks:
-    """The error rates of what the report says; nothing where seeds were added after a look, so that there are none."""
-    if facts.rates == "none":
+    """The error rates of what the report says; nothing where nothing is compared, or seeds were added after a look."""
+    if facts.rates == "none" or not facts.compares:
         return ()
     claimed = any(item.is_primary for item in facts.claims.values()) and not facts.source.validity.refusal
     unless = _IF_SEQUENTIAL if facts.rates == "sequential" else ""

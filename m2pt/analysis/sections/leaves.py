@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from m2pt.analysis.content import Item, Items, Page, Section, Span, plain, prose
-from m2pt.analysis.sections.places import CELLS_INDEX, COST_SCRIPT, COSTS
+from m2pt.analysis.sections.places import ABOUT_COSTS, CELLS_INDEX, COST_SCRIPT, ORIGIN
 
 FIRST = "index.html"
 
@@ -29,7 +29,7 @@ LEAVES = (
     Leaf("views.html", "Ranking, profiles and classes", "methods by rank, how gains are distributed, which classes change",
          ("ranking", "profiles", "classes")),
     Leaf("training.html", "Training", "curves, and how large the scales became", ("curves", "scales")),
-    Leaf("origin.html", "Where it comes from", "encoders, data, settings, a reviewer's checklist",
+    Leaf(ORIGIN, "Where it comes from", "encoders, data, settings, a reviewer's checklist",
          ("encoders", "provenance", "checklist", "costs")),
 )  # fmt: skip
 """The pages beside the first one, in the order of its links. A section that none of them has is on the first page."""
@@ -53,6 +53,7 @@ def pages(whole: Page, study: str) -> dict[str, Page]:
             sections=sections,
             trail=((f"Study {study}", FIRST),),
             contents=len(sections) > 1,
+            scripts=(COST_SCRIPT,) if leaf.file == places[ABOUT_COSTS[1:]] else (),
         )
         for leaf, sections in kept.items()
         if sections
@@ -72,7 +73,7 @@ def _further(leaves: Sequence[Leaf]) -> Section:
     """The links to the other pages, with a line on what is there."""
     known = [(leaf.title, leaf.file, leaf.words) for leaf in leaves]
     known.insert(1, ("All cells", CELLS_INDEX, "every target and auxiliary: scores by seed, curves, scales, classes, runs"))
-    known.append(("Costs, devices and versions", COSTS, "time, energy and memory of this execution"))
+    known.append(("Costs, devices and versions", ABOUT_COSTS, "time, energy and memory of this execution, kept apart"))
     points = tuple(Item(prose(f"[{title}]({address}): {words}.")) for title, address, words in known)
     files = (
         "Beside this page: [results.csv](results.csv), a row for each run; [metrics.json](metrics.json); "

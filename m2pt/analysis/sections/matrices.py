@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from m2pt.analysis.content import Column, Entry, Group, Table, plain
 from m2pt.analysis.numbers.cells import Cell
 from m2pt.analysis.numbers.comparisons import Against, Comparison, Summary
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.sections.places import page_of
 from m2pt.analysis.sections.wording import NOT_PLANNED, of_planned
 from m2pt.analysis.tables.headline import signed
@@ -43,7 +44,7 @@ def gain(item: Comparison | None, limit: float) -> Entry:
     if value.mean is None:
         missing = (plain(f"n=0 of {value.dropped}"),)
         return Entry(plain("no result"), None, value, missing, control=control, empty=True, address=address, spoken=spoken)
-    lines = [f"± {value.half_width:.2f}" if value.half_width is not None else "no interval", f"n={of_planned(value)}"]
+    lines = [f"± {rounded(value.half_width, 2)}" if value.half_width is not None else "no interval", f"n={of_planned(value)}"]
     lines += ["different samples"] if item.unlike else []
     lines += [item.missing.words] if item.missing.differs else []
     return Entry(
@@ -80,12 +81,12 @@ def _score(cell: Cell | None) -> Entry:
         return Entry(plain("no result"), None, value, missing, empty=True, address=address, spoken=spoken)
     validation = cell.mean_val.mean
     lines = (
-        f"± {value.half_width:.1f}" if value.half_width is not None else "no interval",
-        f"({validation:.1f})" if validation is not None else "(–)",
+        f"± {rounded(value.half_width, 1)}" if value.half_width is not None else "no interval",
+        f"({rounded(validation, 1)})" if validation is not None else "(–)",
         f"n={of_planned(value)}",
     )
     return Entry(
-        text=plain(f"{value.mean:.1f}"),
+        text=plain(rounded(value.mean, 1)),
         value=value.mean,
         estimate=value,
         lines=tuple(map(plain, lines)),

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from m2pt.analysis.content import Block, Column, Details, Entry, Group, Paragraph, Section, Table, Text, code, plain, prose
 from m2pt.analysis.numbers.cells import ROLES, Condition
 from m2pt.analysis.numbers.contrasts import OwnControl
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.sections import folding, matrices
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.places import COSTS
+from m2pt.analysis.sections.places import ABOUT_COSTS
 from m2pt.analysis.sections.published import cost_sentence
 from m2pt.analysis.sections.wording import NONE, capital, of_family, of_gain, of_p
 from m2pt.analysis.tables.headline import signed
@@ -26,8 +27,8 @@ def section(facts: Facts) -> Section | None:
         "points, one number per seed, with its 95 % t interval; p after the correction over both gains of all methods. The "
         "random pathway (`random_auxiliary`) is what any use of an auxiliary has to beat"
         f"{_other_controls([row for _, rows in conditions for row in rows])}; the comparison of a rival with itself "
-        f"with random weights shows what it owes to the auxiliary's weights{lacking}. Times, and gains against costs, are on "
-        f"[a page of their own]({COSTS}). {of_family('methods', facts.rates)} "
+        f"with random weights shows what it owes to the auxiliary's weights{lacking}. Times, and gains against costs, are "
+        f"[kept apart]({ABOUT_COSTS}). {of_family('methods', facts.rates)} "
         "A method over itself with random weights, on average and by pair, is tested in the "
         'family "methods over themselves". Gains on single targets are not tested.'
         f"{facts.unmixed}"
@@ -98,7 +99,7 @@ def _own_control(item: OwnControl, where: str) -> Table:
     rows = []
     for target, value in item.targets.items():
         pairs = (matrices.gain(item.pair(target, name), item.largest or 1) for name in item.auxiliaries)
-        line = f"± {value.half_width:.2f}" if value.half_width is not None else value.note
+        line = f"± {rounded(value.half_width, 2)}" if value.half_width is not None else value.note
         mean = Entry(plain(signed(value.mean) if value.mean is not None else "–"), value.mean, value, (plain(line),))
         rows.append((Entry(plain(target), target), *pairs, mean))
     columns = (*matrices.by_auxiliary(item.auxiliaries), Column(plain("all")))

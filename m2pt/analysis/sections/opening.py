@@ -9,7 +9,7 @@ from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.numbers.questions import asked
 from m2pt.analysis.sections import findings, folding
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.places import COSTS
+from m2pt.analysis.sections.places import ABOUT_COSTS
 from m2pt.analysis.tables.headline import Statement, short
 from m2pt.analysis.tables.phrases import counted, listed
 from m2pt.analysis.tables.resolution import resolution
@@ -116,9 +116,11 @@ def _sure(facts: Facts, summary: Summary) -> list[tuple[str, Text]]:
     tested = facts.claims.get(summary.condition)
     table = facts.analysis.table
     complete = int((table["status"] == "complete").sum())
-    runs = f"{counted(len(table), 'run')}, {'all' if complete == len(table) else complete} complete; [{COST_WORDS}]({COSTS})"
+    runs = (
+        f"{counted(len(table), 'run')}, {'all' if complete == len(table) else complete} complete; [{COST_WORDS}]({ABOUT_COSTS})"
+    )
     return [
-        ("Error rate", prose(_error_rate(facts, tested))),
+        *([("Error rate", prose(_error_rate(facts, tested)))] if facts.compares else []),
         ("Seeds", plain(_seeds(facts))),
         *([("Positive controls", plain(_controls(tested)))] if tested is not None else []),
         ("Cost", prose(runs)),

@@ -11,7 +11,11 @@ LOCAL = "local"
 CELLS_INDEX = f"{CELLS}/index.html"
 COSTS, TIMINGS = f"{LOCAL}/costs.html", f"{LOCAL}/timings.csv"
 COST_SCRIPT = f"{LOCAL}/cost.js"
-"""Writes into the first page, which is the same for all executions, what the study cost here and where the list of studies is."""
+"""Writes into pages that are the same for all executions what the study cost here, where the list of studies is, and links to the
+files of this machine."""
+
+ORIGIN, ABOUT_COSTS = "origin.html", "#costs"
+"""The page and the section that say where the costs are; in a copy without `local`, links to it would lead nowhere."""
 
 
 def page_of(cell: CellKey) -> str:

@@ -4,6 +4,7 @@ from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Sectio
 from m2pt.analysis.figures.profiles import MOST_LINES, shown
 from m2pt.analysis.numbers.pooling import BOOTSTRAP_SEEDS
 from m2pt.analysis.numbers.profiles import MethodProfiles, Profile, Share
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import NONE
@@ -75,5 +76,9 @@ def _row(profile: Profile, others: list[MethodName]) -> tuple[Entry, ...]:
 
 def _share(share: Share) -> Entry:
     """A share in percent, with its interval where there is one."""
-    ends = () if share.low is None or share.high is None else (plain(f"({100 * share.low:.0f} to {100 * share.high:.0f})"),)
-    return Entry(plain(f"{100 * share.value:.0f} %"), 100 * share.value, lines=ends)
+    ends = (
+        ()
+        if share.low is None or share.high is None
+        else (plain(f"({rounded(100 * share.low, 0)} to {rounded(100 * share.high, 0)})"),)
+    )
+    return Entry(plain(f"{rounded(100 * share.value, 0)} %"), 100 * share.value, lines=ends)

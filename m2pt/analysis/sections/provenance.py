@@ -11,10 +11,10 @@ from m2pt.analysis.tables import as_run, left_out, materials
 from m2pt.runs.spec import Spec
 
 _LOCAL = (
-    "Device time, energy, memory, devices, versions and commits differ from one execution to the next. They are kept apart, on "
-    f"[a page of their own]({COSTS}) and in [timings.csv]({TIMINGS}), so that every other file of this report is the same after "
-    "each identical execution on the same kind of hardware. A copy of the report that comes with the source code lacks these two "
-    "until `m2pt report` has run where the runs are."
+    "Device time, energy, memory, devices, versions and commits differ from one execution to the next. They are kept apart, in "
+    f"`{COSTS}` and `{TIMINGS}` beside this page, so that every other file of this report is the same after each identical "
+    "execution on the same kind of hardware. Both are of the machine that did the runs: a copy of the report that comes with the "
+    "source code lacks them until `make study`, or `m2pt report`, has drawn it on a machine that has the runs."
 )
 
 

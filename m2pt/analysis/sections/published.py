@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, Text, plain, prose
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.paper.entries import Row
 from m2pt.analysis.paper.gains import CostRatio
 from m2pt.analysis.paper.tables import PaperTable
 from m2pt.analysis.sections.facts import Facts
-from m2pt.analysis.sections.places import COSTS
+from m2pt.analysis.sections.places import ABOUT_COSTS
 from m2pt.analysis.sections.wording import of_planned, times
 from m2pt.analysis.tables.headline import signed
 
@@ -46,9 +47,9 @@ def _cell(row: Row | None) -> Entry:
         return Entry(empty=True)
     ours, lines, under = row.ours, list[Text](), list[Text]()
     if ours.mean is not None:
-        width = f"± {ours.half_width:.1f}, " if ours.half_width is not None else ""
+        width = f"± {rounded(ours.half_width, 1)}, " if ours.half_width is not None else ""
         lines.append(plain(f"{width}n={of_planned(ours)}"))
-        text = f"{ours.mean:.1f}"
+        text = rounded(ours.mean, 1)
     else:
         text = "no result" if ours.dropped else "not run"
     (under if row.same.differs or row.same.departs else lines).append(plain(row.theirs))
@@ -70,7 +71,7 @@ def costs(ratios: Sequence[CostRatio], *, measured: bool) -> Table:
 
 def _ours(row: CostRatio, measured: bool) -> Entry:
     if row.label in _TIMED and not measured:
-        return Entry(prose(f"[measured]({COSTS})"))
+        return Entry(prose(f"[measured]({ABOUT_COSTS})"))
     return Entry(plain(times(row.ours) if row.ours is not None else "not measured"), row.ours)
 
 

@@ -2,6 +2,7 @@
 
 from m2pt.analysis.content import Block, Column, Details, Entry, Group, Paragraph, Section, Table, code, plain, prose
 from m2pt.analysis.numbers.ranking import MethodRanking
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import number, numeric, of_family
@@ -41,7 +42,7 @@ def verdict(item: MethodRanking) -> Paragraph:
     claim = "The methods do not all score alike" if item.holds else "The methods are not shown to differ"
     p = "< 0.001" if item.adjusted_p is not None and item.adjusted_p < 0.001 else f"= {number(item.adjusted_p)}"
     words = f"**{claim}** (Friedman, p {p} after the correction, {ranking.cases} targets). "
-    apart = f"{ranking.critical_difference:.2f}"
+    apart = rounded(ranking.critical_difference, 2)
     if not ranking.can_separate:
         words += (
             f"Two methods would need to be {apart} mean ranks apart, more than {len(ranking.ranks)} methods can be: so few "

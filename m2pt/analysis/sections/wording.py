@@ -5,6 +5,7 @@ from typing import Literal
 
 from m2pt.analysis.content import Entry, Text, plain
 from m2pt.analysis.numbers.comparisons import Against
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.numbers.unequal import ALL_THERE, Missing
 from m2pt.analysis.tables.headline import difference, signed
@@ -42,19 +43,19 @@ def score(value: Estimate) -> str:
     """A mean score with its interval."""
     if value.mean is None:
         return value.note
-    return f"{value.mean:.1f}" + (f" ± {value.half_width:.1f}" if value.half_width is not None else f" ({value.note})")
+    return rounded(value.mean, 1) + (f" ± {rounded(value.half_width, 1)}" if value.half_width is not None else f" ({value.note})")
 
 
 def p_value(value: float | None) -> str:
     """A p-value to three digits."""
     if value is None:
         return "–"
-    return f"{value:.3f}" if value >= 0.0005 else "< 0.001"
+    return rounded(value, 3) if value >= 0.0005 else "< 0.001"
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number, or a dash for none."""
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None else rounded(value, digits)
 
 
 def duration(seconds: float | None) -> str:
@@ -165,6 +166,6 @@ def change(value: Estimate | None, *, holds: bool = False, under: tuple[Text, ..
     """A difference in points, followed by its interval; bold and with a star where it is shown."""
     if value is None or not value.n or value.mean is None:
         return Entry(under=under)
-    lines = [plain(f"± {value.half_width:.2f}" if value.half_width is not None else "(no interval)")]
+    lines = [plain(f"± {rounded(value.half_width, 2)}" if value.half_width is not None else "(no interval)")]
     lines += [plain(f"(n={of_planned(value)})")] if value.dropped else []
     return Entry(plain(signed(value.mean)), value.mean, value, tuple(lines), under, strong=holds, holds=holds)

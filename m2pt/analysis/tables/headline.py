@@ -13,6 +13,7 @@ from m2pt.analysis.numbers.claims import Claim, Claims, claims
 from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.numbers.contrasts import OwnControl
 from m2pt.analysis.numbers.families import SIGNIFICANT
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.numbers.unequal import missing
 from m2pt.analysis.tables.phrases import (
@@ -66,7 +67,7 @@ class Statement:
 
 def signed(value: float, digits: int = 2) -> str:
     """A difference as text: always with a sign, a true minus, and no negative zero."""
-    text = f"{abs(value):.{digits}f}"
+    text = rounded(abs(value), digits)
     if float(text) == 0:
         return text
     return ("+" if value > 0 else MINUS) + text
@@ -76,7 +77,11 @@ def difference(item: Estimate) -> str:
     """A difference in percentage points with its interval, or why there is none."""
     if item.mean is None:
         return item.note
-    return f"{signed(item.mean)} ± {item.half_width:.2f}" if item.half_width is not None else f"{signed(item.mean)} ({item.note})"
+    return (
+        f"{signed(item.mean)} ± {rounded(item.half_width, 2)}"
+        if item.half_width is not None
+        else f"{signed(item.mean)} ({item.note})"
+    )
 
 
 def headline(summary: Summary, controls: Sequence[OwnControl] = (), tested: Claims | None = None) -> list[Statement]:
@@ -279,7 +284,7 @@ def numbers_of(claim: Claim) -> str:
 def _further(claim: Claim) -> str:
     """The interval for further test samples, where it is known."""
     width = None if claim.further is None else claim.further.further.half_width
-    return "" if width is None else f"; ± {width:.2f} with further test samples"
+    return "" if width is None else f"; ± {rounded(width, 2)} with further test samples"
 
 
 def no_interval(claim: Claim) -> str:

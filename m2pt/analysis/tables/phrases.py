@@ -7,6 +7,7 @@ from m2pt.analysis.numbers.cells import Role
 from m2pt.analysis.numbers.claims import Claim
 from m2pt.analysis.numbers.comparisons import Comparison
 from m2pt.analysis.numbers.draws import Draw, by_replicate, layout
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.numbers.statistics import Estimate
 from m2pt.analysis.numbers.unequal import Missing
 
@@ -112,4 +113,4 @@ def upwards(value: float) -> str:
 
 def p_of(value: float) -> str:
     """A p-value as text: no p-value is 0."""
-    return f"p = {value:.3f}" if value >= 0.0005 else "p < 0.001"
+    return f"p = {rounded(value, 3)}" if value >= 0.0005 else "p < 0.001"

@@ -7,6 +7,7 @@ from m2pt.analysis.numbers.comparisons import Comparison, by_measure
 from m2pt.analysis.numbers.evidence import Sureness
 from m2pt.analysis.numbers.families import SIGNIFICANT
 from m2pt.analysis.numbers.power import spread_bound
+from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.tables.phrases import counted, of_metric, seeds_of, upwards
 
 LARGEST = 10.0
@@ -41,7 +42,7 @@ def _of_metric(pairs: Sequence[Comparison], family: int, *, several: bool) -> tu
     metric = pairs[0].measure
     sizes, widths = [size for _, size in known], [value.half_width or 0.0 for value, _ in known]
     size, unit, where = median(sizes), of_metric(metric), f" on a target measured by {metric}" if several else ""
-    interval = f"The median interval of a pair against random weights is ± {median(widths):.2f} points{unit}."
+    interval = f"The median interval of a pair against random weights is ± {rounded(median(widths), 2)} points{unit}."
     least = f"{upwards(size)} points{unit}"
     if size > LARGEST:
         seeds = seeds_of(max((value for value, _ in known), key=lambda value: value.n))

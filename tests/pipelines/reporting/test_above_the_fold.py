@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_the_answer_is_in_the_words_of_the_claims_and_the_picture_of_the_gains_b
 
 def test_the_page_is_the_same_for_all_executions_and_a_file_beside_it_writes_the_cost_into_it(out: Path) -> None:
     page = (out / "index.html").read_text()
-    assert '<a href="local/costs.html">time, machine and energy</a>' in page
+    assert '<a href="origin.html#costs">time, machine and energy</a>' in page
     places = [page.index(words) for words in ('id="short"', 'class="lead"', 'aria-label="Contents"', 'id="findings"')]
     assert places == sorted(places)
     assert '<script src="local/cost.js"></script>' in page
@@ -64,3 +65,13 @@ def test_pages_that_a_study_no_longer_has_are_removed(out: Path) -> None:
     (out / "chosen.html").write_text("of an earlier study")
     report.render(planned.source, out)
     assert not (out / "chosen.html").exists()
+
+
+def test_a_study_in_which_nothing_is_compared_speaks_of_no_error_rate(tmp_path: Path) -> None:
+    planned = synthetic.plan(tmp_path, 2, targets=("image", "audio"), epochs=1)
+    alone = replace(planned, specs=[spec for spec in planned.specs if spec.method == "baseline"])
+    page = report.render(synthetic.complete(alone).source, tmp_path / "alone")
+    for file in (page, page.parent / "report.md"):
+        assert "rror rate" not in file.read_text(encoding="utf-8").split('id="further"')[0].split("## How to read it")[0]
+    several = report.render(synthetic.complete(planned).source, tmp_path / "several")
+    assert "<dt>Error rate</dt>" in several.read_text(encoding="utf-8")

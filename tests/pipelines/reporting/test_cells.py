@@ -130,7 +130,7 @@ def test_pages_show_runs_and_fingerprints_and_lead_to_times_and_devices(whole: t
     text = _page(whole).path.read_text(encoding="utf-8")
     spec = next(s for s in planned.specs if s.name.startswith("image-from-audio-pathway"))
     assert spec.auxiliary_weights is not None
-    for fact in (run_id(spec), spec.data_sha256, str(spec.auxiliary_weights.sha256), "../local/costs.html#runs"):
+    for fact in (run_id(spec), spec.data_sha256, str(spec.auxiliary_weights.sha256), "../origin.html#costs"):
         assert fact in text
     (row,) = [row for row in _Page(whole[1] / "local/costs.html").rows if row[0] == run_id(spec)]
     assert row[1:] == ["1", "3.4 s", "2.5 s", "117 MiB", "cpu (a processor)"]

@@ -33,7 +33,7 @@ def test_the_report_answers_what_is_the_same_after_every_execution(out: Path) ->
     for name in ("image", "audio"):
         assert SPECS[name].rights in answers["Data and licences"]
     assert answers["Models"].startswith("Final models have 205,000 parameters; in training, 205,000 to 400,000 had gradients")
-    assert "local/costs.html" in answers["Compute"]
+    assert "[kept apart](#costs)" in answers["Compute"]
     for local in ("a processor", "abc1234", "2.13.0", " min", "MiB"):
         assert local not in " ".join(answers.values())
 

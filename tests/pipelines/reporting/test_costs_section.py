@@ -38,7 +38,7 @@ def test_the_report_tells_costs_by_method_and_by_device(tmp_path: Path) -> None:
     for cell in ("× 3.00 (3.00 to 3.00)", "5.0 Wh", "117 MiB", "40.8 s"):
         assert cell in section
     assert "other comparison" not in section
-    assert '<a href="local/costs.html">' in page.read_text(encoding="utf-8")
+    assert '<a href="origin.html#costs">' in page.read_text(encoding="utf-8")
 
 
 def test_a_report_without_executions_or_measurements_says_so(tmp_path: Path) -> None:

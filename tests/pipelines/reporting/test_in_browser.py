@@ -74,6 +74,33 @@ def test_on_a_phone_the_headline_comes_first_and_nothing_is_cut_off_without_a_hi
     assert answer["bottom"] < 844 and answer["bottom"] <= picture["top"] and picture["bottom"] <= sure["top"]
 
 
+LETTERS = """(selector => [...document.querySelectorAll(selector)].flatMap(svg => [...svg.querySelectorAll('text')]
+  .map(text => parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)))"""
+
+
+@pytest.mark.parametrize("columns", [5, 6])
+def test_on_a_phone_every_number_of_the_matrix_can_be_read(tab: Tab, tmp_path: Path, columns: int) -> None:
+    planned = synthetic.plan(tmp_path, 2, epochs=1)
+    if columns == 6:
+        others = [spec for spec in planned.specs if spec.method == "own_lineage"]
+        planned.specs.extend(spec.model_copy(update={"method": "own_apart"}) for spec in others)
+    page = report.render(synthetic.complete(planned, lambda spec: 60.0 + 0.37 * spec.seed).source, tmp_path / "reports")
+    tab.open(page.as_uri(), 390, 844)
+    tab.run("document.querySelectorAll('details').forEach(item => { item.open = true })")
+    for selector in (".beside svg", "figure.wide svg"):
+        sizes = tab.run(f"{LETTERS}('{selector}')")
+        assert len(sizes) > 20 and min(sizes) >= 9, selector
+    inside = """[...document.querySelectorAll('.beside svg text')].every(text => {
+      const box = text.getBoundingClientRect(); return box.left >= 0 && box.right <= innerWidth })"""
+    assert tab.run(inside)
+
+
+def test_where_the_files_of_this_machine_are_the_pages_link_to_them(tab: Tab, out: Path) -> None:
+    tab.open((out / "origin.html").as_uri())
+    links = tab.run("[...document.querySelectorAll('#costs a')].map(link => link.getAttribute('href'))")
+    assert [link for link in links if link.startswith("local/")] == ["local/costs.html", "local/timings.csv"]
+
+
 FIRST = "[...document.querySelectorAll('.cells tbody tr:not([hidden])')].map(row => row.cells[0].textContent.trim())"
 
 

@@ -2,6 +2,8 @@ import csv
 import io
 import json
 import re
+import shutil
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -283,3 +285,24 @@ def test_a_tracker_shows_the_costs_too_and_nothing_of_an_incomplete_report(
     assert all(path == whole[1] / place for place, path in shown.items())
     documents.write_atomic(tmp_path / "index.html", b"")
     assert rendering.shown_files(tmp_path) == {}
+
+
+def test_in_a_copy_without_the_files_of_this_machine_every_link_leads_somewhere(
+    whole: tuple[synthetic.Planned, Path], tmp_path: Path
+) -> None:
+    """As in a fresh clone: Git does not track `local`."""
+    copy = tmp_path / "copy"
+    shutil.copytree(whole[1], copy, ignore=shutil.ignore_patterns("local"))
+    pages = {path: path.read_text(encoding="utf-8") for path in (*copy.rglob("*.html"), copy / "report.md")}
+    assert len(pages) > 12
+    for path, text in pages.items():
+        links = re.findall(r'<a [^>]*href="([^"]+)"', text) if path.suffix == ".html" else re.findall(r"\]\(([^)\s]+)\)", text)
+        for link in links:
+            address, _, anchor = unescape(link).partition("#")
+            if ":" in address.split("/")[0]:
+                continue
+            target = (path.parent / address).resolve() if address else path
+            assert target.is_file(), f"{path.name}: {link}"
+            if anchor and target.suffix == ".html":
+                assert f'id="{anchor}"' in target.read_text(encoding="utf-8"), f"{path.name}: {link}"
+    assert "local/costs.html" in pages[copy / "origin.html"] and "make study" in pages[copy / "origin.html"]
