@@ -44,9 +44,9 @@ def refusals(plan: Plan) -> dict[str, str]:
             reason = reason or fit(*arguments)
         if reason is not None:
             reasons[key] = reason
-    for spec in plan.pretrain:
-        reason = no_data(spec) or too_large(spec, means.device) or _of_steps(plan, spec) or small.of_pretraining(spec)
-        reasons |= {spec.model_dump_json(): reason} if reason is not None else {}
+    for made in plan.pretrain:
+        reason = no_data(made) or too_large(made, means.device) or _of_steps(plan, made) or small.of_pretraining(made)
+        reasons |= {made.model_dump_json(): reason} if reason is not None else {}
     return reasons
 
 
