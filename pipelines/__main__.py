@@ -125,7 +125,7 @@ def _add_options(each: Mapping[str, argparse.ArgumentParser]) -> None:
     each["serve"].add_argument("--starter", action="store_true", help=argparse.SUPPRESS)
     for name in ("serve", "ui"):
         each[name].add_argument(
-            "--port", type=int, metavar="PORT", help="the port of the pages; another one is used if it is taken"
+            "--port", type=int, metavar="PORT", help="the port of the pages; another one is used if it is taken, any one for 0"
         )
     each["ui"].add_argument("--prefect", action="store_true", help="serve the pages of Prefect too")
 

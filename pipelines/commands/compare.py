@@ -20,9 +20,10 @@ from m2pt.analysis.tables.headline import difference, signed
 from m2pt.analysis.tables.phrases import lost_runs
 from m2pt.config import Study
 from m2pt.runs.table import read_table
+from pipelines.commands.looking import note_before
 from pipelines.planning import study_file
 from pipelines.planning.folders import runs_folder
-from pipelines.planning.looks import BUILT_IN, note_look
+from pipelines.planning.looks import BUILT_IN
 from pipelines.planning.plan import Plan, resolve
 
 Key = tuple[str, str, str, str]
@@ -74,7 +75,7 @@ def compare(options: Namespace) -> int:
     rows = [(_words(apart[key], adjusted[key], key[1] in mixed), _p(adjusted[key])) for key in keys]
     lines = [head, *((*key, *(_shown(side.get(key)) for side in sides), *row) for key, row in zip(keys, rows, strict=True))]
     for plan in plans:
-        note_look(plan, BUILT_IN)
+        note_before(plan, BUILT_IN)
     print(f"Settings that differ: {'; '.join(changed(plans[0].study, plans[1].study)) or 'none'}.\n")
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:

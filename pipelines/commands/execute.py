@@ -8,7 +8,10 @@ from pathlib import Path
 from types import ModuleType
 
 from m2pt.config import UserError
+from m2pt.files.access import can_write
+from m2pt.runs.folder import RunState
 from pipelines.commands import reproduce
+from pipelines.commands.outage import ended_with
 from pipelines.commands.outcome import tell
 from pipelines.execution.display.view import DATA, ENCODERS, FIRST, REPORT, RUNS, SETTING_UP
 from pipelines.execution.interrupts import obeyed_at_once
@@ -23,6 +26,8 @@ from pipelines.reporting.rendering import is_default, is_done, render_report, re
 from pipelines.scheduling import server
 from pipelines.scheduling.killed import killed
 from pipelines.tracking.study import try_to_publish
+
+_TRACKING_LIMIT_S = 5.0
 
 Body = Callable[[Session], list[Outcome]]
 
@@ -70,6 +75,8 @@ def report(options: Namespace) -> int:
     """Render the report of a study as it is now."""
     declared = study_file.load(options.study)
     out = options.out or report_folder(options.study, declared)
+    if not can_write(out / "index.html"):
+        raise UserError(f"{out}: cannot be written; name a folder that can: `m2pt report --out FOLDER`.")
     # Not entered, so that its lock stays free: a report may be made while runs go on.
     session = Session(declared, options.display)
     session.require_data()
@@ -119,6 +126,12 @@ def _nothing_to_run(session: Session, phase: str, outcome: Outcome) -> None:
     session.display.say(f"{session.study.study}: {outcome.sentence()}; nothing to run.")
 
 
+def _save(session: Session) -> None:
+    session.stop()
+    session.end_tracking(RunState.INTERRUPTED, _TRACKING_LIMIT_S)
+    session.display.stop()
+
+
 def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], warm: bool = True, out: Path | None = None) -> int:
     """Do a flow on a Prefect server; the workers start at the same time as the server. `out` has its report."""
     session.display.prepare(FIRST[kind], "starting Prefect's server and loading the libraries")
@@ -133,5 +146,6 @@ def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], wa
 
             if sentence := settling.settle():
                 session.display.say(f"{session.study.study}: {sentence}")
-        outcomes = flows.run(kind, session, body(flows), out)
+        with ended_with(prefect, partial(_save, session)):
+            outcomes = flows.run(kind, session, body(flows), out)
     return 0 if all(outcome.ok for outcome in outcomes) else 1

@@ -12,13 +12,13 @@ from m2pt.models.costs import assumption
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
 from pipelines.commands import seeds_needed
+from pipelines.commands.looking import note_before
 from pipelines.commands.plan_text import text
 from pipelines.commands.plan_tuning import tuning
 from pipelines.planning import environments, replicates, study_file
 from pipelines.planning.default_study import require_reproducible
 from pipelines.planning.estimates import cells
 from pipelines.planning.folders import data_folder
-from pipelines.planning.looks import note_look
 from pipelines.planning.plan import Plan, resolve
 from pipelines.planning.refused_runs import refusals, without_seed
 from pipelines.planning.remaining_time import remaining_seconds
@@ -37,7 +37,7 @@ def plan(options: Namespace) -> int:
         require_reproducible(declared, options.study)
     resolved = resolve(declared)
     if options.seeds_needed:
-        note_look(resolved)
+        note_before(resolved)
         print("\n".join(seeds_needed.lines(resolved)))
         return 0
     document = _document(resolved, str(options.study))

@@ -58,7 +58,7 @@ def _repro(study: Study, display: Display) -> int:
     with server.used(LOGS / "prefect-server.log") as prefect:
         prefect.ready()
         display.prepare(SETTING_UP, "starting DVC")
-        code = dvc.repro(display)
+        code = dvc.repro(display, prefect.require_running)
     if code == 0:
         return 0
     plan = resolve(study)

@@ -14,7 +14,8 @@ from typing import Any
 from m2pt.config import UserError
 from m2pt.files.locks import LockHeldError, locked
 from pipelines.execution.groups import group
-from pipelines.execution.process_environment import LOGS, STATE, WATCHED
+from pipelines.execution.log_files import log_file
+from pipelines.execution.process_environment import LOGS, STATE, WATCHED, can_keep
 from pipelines.planning import study_file
 from pipelines.scheduling import credentials, server
 from pipelines.scheduling.killed import killed
@@ -38,10 +39,11 @@ def serve(options: Namespace) -> int:
         with redirect_stdout(sys.stderr):  # what Prefect prints, tracebacks too; its flow runs print where this process does
             deployment.serve(options.study, study, options.cron, options.every)
         return 0
+    _require_writable("serve")
     from pipelines.scheduling import cron, notice
 
     notice.require_usable()
-    port = options.port or PREFECT_PORT
+    port = PREFECT_PORT if options.port is None else options.port
     if options.cron is not None:
         cron.require_cron(options.cron)
     with (
@@ -87,7 +89,7 @@ def _where_password() -> str:
 
 
 def _moved(page: str, preferred: int) -> list[str]:
-    return [] if page.endswith(f":{preferred}") else [f"port {preferred} is taken"]
+    return [] if not preferred or page.endswith(f":{preferred}") else [f"port {preferred} is taken"]
 
 
 def _noted(page: str, *notes: str) -> str:
@@ -99,15 +101,21 @@ def _shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
+def _require_writable(command: str) -> None:
+    if not can_keep():
+        raise UserError(
+            f"{Path.cwd()}: this folder cannot be written to, as `m2pt {command}` has to; copy the folder, and run it there."
+        )
+
+
 def _start_runs(options: Namespace, prefect: server.Used) -> int:
     """Let another process start the runs, until interrupted."""
     schedule = ["--cron", options.cron] if options.cron else ["--every", str(options.every)]
     command = [sys.executable, "-m", "pipelines", "serve", "--starter", "--study", str(options.study), *schedule]
     path = LOGS / "serve.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
     variables = os.environ | {WATCHED: str(os.getpid())}
     with (
-        path.open("ab") as log,
+        log_file(path) as log,
         group(command, signal.SIGTERM, env=variables, stdin=subprocess.DEVNULL, stderr=log) as starter,
     ):
         while starter.poll() is None:
@@ -121,16 +129,17 @@ def ui(options: Namespace) -> int:
     from pipelines.tracking import mlflow_ui
 
     declared = study_file.load(options.study)
+    _require_writable("ui")
+    port = MLFLOW_PORT if options.port is None else options.port
     with ExitStack() as stack:
-        listener = stack.enter_context(server.listen(options.port or MLFLOW_PORT))
+        listener = stack.enter_context(server.listen(port))
         address = f"http://{HOST}:{listener.getsockname()[1]}"
-        LOGS.mkdir(parents=True, exist_ok=True)
-        log = stack.enter_context((LOGS / "mlflow-server.log").open("ab"))
+        log = stack.enter_context(log_file(LOGS / "mlflow-server.log"))
         command, variables = mlflow_ui.ui_command(listener.fileno(), credentials.auth_string())
         how: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": log, "stderr": log, "pass_fds": (listener.fileno(),)}
         mlflow = stack.enter_context(group(command, signal.SIGTERM, env=os.environ | variables, **how))
         listener.close()  # the server has it; with a second copy an ended server would seem to be busy
-        moved = _moved(address, options.port or MLFLOW_PORT)
+        moved = _moved(address, port)
         print(f"MLflow:  {_noted(mlflow_ui.study_page(declared.study, address), *moved)}", flush=True)
         print(f"The pages ask for a name and a password: {_where_password()}, NAME:PASSWORD.", flush=True)
         if options.prefect:

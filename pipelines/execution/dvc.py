@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import IO
 
 from pipelines.execution.display.events import SEPARATOR, relay
 from pipelines.execution.groups import group
+from pipelines.execution.log_files import log_file
 from pipelines.execution.process_environment import LOGS, WATCHED
 from pipelines.execution.progress import EVENTS, Display
 
 LOG = LOGS / "dvc.log"
 """Everything that the last `dvc repro` and its stages printed."""
 
+_LOOK_EVERY_S = 0.05
 _NOT_SHOWN = ("WARNING:", "INFO:", "DEBUG:")
 """What DVC puts before messages that report no error. What it prints without one is advice to its users, or its own progress."""
 
@@ -28,19 +31,21 @@ def is_up_to_date() -> bool:
         return process.wait() == 0
 
 
-def repro(display: Display) -> int:
-    """Run the stages whose inputs have changed, and show their progress; returns DVC's exit code."""
-    LOG.parent.mkdir(parents=True, exist_ok=True)
+def repro(display: Display, check: Callable[[], None]) -> int:
+    """Run the stages whose inputs have changed, and show their progress; returns DVC's exit code.
+
+    `check` is called again and again meanwhile; if it raises, DVC and its stages end as by an interrupt.
+    """
     lock, over = threading.Lock(), threading.Event()
     with (
-        LOG.open("w", encoding="utf-8") as log,
+        log_file(LOG, anew=True) as log,
         ExitStack() as readers,
         _started(["repro"], subprocess.PIPE, {EVENTS: "1"}) as process,
     ):
 
         def keep(line: str) -> None:
             with lock:
-                log.write(f"{line}\n")
+                log.write(f"{line}\n".encode())
                 log.flush()
 
         def told(line: str) -> None:
@@ -56,7 +61,10 @@ def repro(display: Display) -> int:
         readers.callback(_reader(process.stdout, told).join)
         readers.callback(_reader(process.stderr, complaint).join)
         try:
-            return process.wait()
+            while (code := process.poll()) is None:
+                check()
+                time.sleep(_LOOK_EVERY_S)
+            return code
         except BaseException:
             over.set()  # what DVC and its stage say about being interrupted is no news
             display.say("Ending what DVC has started; the next start continues from there.")

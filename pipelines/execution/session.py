@@ -163,11 +163,12 @@ class Session:
                 self._tracking = self._open.enter_context(LiveTracking(make_tracker, self.display.say))
             return self._tracking
 
-    def end_tracking(self) -> None:
-        """All runs have ended: end the sweep in the tracker, so that nothing which happens to a report leaves it open there."""
+    def end_tracking(self, state: RunState | None = None, limit_s: float | None = None) -> None:
+        """End the sweep in the tracker, in this state or that of its runs, so that nothing which comes after leaves it open."""
         with self._guard:
             if self._tracking is not None:
-                self._tracking.end(RunState.COMPLETE if all(ended.ok for ended in self._ended.values()) else RunState.FAILED)
+                ended = RunState.COMPLETE if all(item.ok for item in self._ended.values()) else RunState.FAILED
+                self._tracking.end(state or ended, limit_s)
                 self._tracking = None
 
     def tidy(self) -> None:

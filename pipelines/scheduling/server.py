@@ -18,6 +18,7 @@ from typing import Protocol, Self
 
 from m2pt.config import UserError
 from m2pt.files.locks import locked
+from pipelines.execution.log_files import log_file
 from pipelines.scheduling.credentials import API_URL, AUTH, SERVER_AUTH, answers, auth_string, require_own
 from pipelines.tracking.loopback import HOST
 
@@ -29,9 +30,9 @@ _START_LIMIT_S = 180.0
 
 
 def listen(preferred: int) -> socket.socket:
-    """A socket that listens on port `preferred`, or on a port that the system chooses if that one is taken."""
+    """A socket that listens on port `preferred`, or on one that the system chooses if that is taken or 0."""
     if not 0 <= preferred <= _HIGHEST_PORT:
-        raise UserError(f"--port: {preferred} is no port; give a number from 1 to {_HIGHEST_PORT}.")
+        raise UserError(f"--port: {preferred} is no port; give a number from 1 to {_HIGHEST_PORT}, or 0 for any free one.")
     for port in (preferred, 0):
         listener = socket.socket()
         try:
@@ -113,7 +114,6 @@ class LocalServer:
             self._process.wait()
 
     def _start(self, listener: int, schedules: bool) -> subprocess.Popen[bytes]:
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         variables = self._safeguards() | {name: value for name, value in os.environ.items() if name not in (API_URL, AUTH)}
         variables |= {
             SERVER_AUTH: self.auth,
@@ -125,7 +125,7 @@ class LocalServer:
             "PREFECT__SERVER_FINAL": "1",
         }
         command = [sys.executable, "-m", "pipelines.scheduling.server_process", str(listener)]
-        with self.log.open("ab") as log:
+        with log_file(self.log) as log:
             # Its own session: Ctrl-C in the terminal ends the server last, through its standard input.
             return subprocess.Popen(
                 command,

@@ -74,6 +74,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     folder.mkdir()
     monkeypatch.chdir(folder)
     Path("params.yaml").write_text(STUDY)
+    Path("asks.yaml").write_text(f"{STUDY}design: {{questions: [{{method: random_auxiliary, over: baseline}}]}}\n")
     Path("build/small/image").mkdir(parents=True)
     Path("build/small/image/one.txt").write_text("1")
     for spec in resolve(load("params.yaml")).runs:
@@ -90,6 +91,12 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     finally:
         for path, mode in modes.items():
             path.chmod(mode)
+
+
+LOOKS = (
+    "runs/looks.jsonl: cannot be written, so that it could not be noted that these results were looked at; copy the project's "
+    "folder, and run the command in the copy."
+)
 
 
 def contents(folder: Path) -> dict[str, int]:
@@ -112,13 +119,20 @@ def test_plan_status_and_report_work_where_nothing_can_be_written(project: Proje
     assert contents(project.folder) == before
 
 
-def test_what_must_be_written_is_refused_in_one_sentence(project: Project):
-    report = project.run("report")
-    assert report.returncode == 2
-    assert report.stderr.startswith("m2pt: reports/")
-    reason = "Read-only file system" if project.is_mounted else "Permission denied"
-    assert f"cannot be written ({reason})" in report.stderr
-    assert len(report.stderr.splitlines()) == 1
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (["report"], "reports: cannot be written; name a folder that can: `m2pt report --out FOLDER`."),
+        (["ui"], "{folder}: this folder cannot be written to, as `m2pt ui` has to; copy the folder, and run it there."),
+        (["serve", "--every", "9"],
+         "{folder}: this folder cannot be written to, as `m2pt serve` has to; copy the folder, and run it there."),
+        (["plan", "--seeds-needed", "--study", "asks.yaml"], LOOKS),
+    ],
+)  # fmt: skip
+def test_what_must_be_written_is_refused_in_one_sentence(project: Project, command: list[str], sentence: str):
+    done = project.run(*command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"m2pt: {sentence.format(folder=project.folder)}\n"
 
 
 def test_a_place_can_be_written_if_its_nearest_folder_can(tmp_path: Path):

@@ -202,7 +202,10 @@ def test_a_shared_server_keeps_the_study_of_another_project(prefect: Prefect, tm
             (["--every", given], f"m2pt: --every: {given} is no time between starts; give 1 to 31622400 seconds (a year).")
             for given in ("0.5", "nan", "inf", "1e+12")
         ),
-        (["--every", "9", "--port", "99999"], "m2pt: --port: 99999 is no port; give a number from 1 to 65535."),
+        (
+            ["--every", "9", "--port", "99999"],
+            "m2pt: --port: 99999 is no port; give a number from 1 to 65535, or 0 for any free one.",
+        ),
     ],
 )
 def test_what_cannot_be_served_is_said(tmp_path: Path, options: list[str], sentence: str):
