@@ -17,6 +17,7 @@ from m2pt.config import UserError
 from m2pt.files.access import way_to_write
 from m2pt.files.locks import LockHeldError, locked
 from pipelines.tracking.address import without_password
+from pipelines.tracking.experiment import project_folder
 from pipelines.tracking.tracker import OutageError
 
 DATABASE = "mlflow.db"
@@ -30,9 +31,6 @@ _SQLITE_REASONS = (
     "readonly database",
     "unable to open database file",
 )
-
-_COPIES = (".dvc", "tmp", "exps")
-"""Where DVC keeps the copies of a project in which it does queued experiments and those with `--temp`."""
 
 _ADDRESSES = (
     ("experiments", "artifact_location"),
@@ -56,16 +54,6 @@ class Store:
     database: Path | None
     artifacts: Path | None
     lock_file: Path
-
-
-def project_folder() -> Path:
-    """The folder of the project: the current one, or that of which DVC made the current one to do an experiment in a copy.
-
-    What is tracked there would be lost with the copy.
-    """
-    here = Path.cwd()
-    copies = next((folder for folder in here.parents if folder.parts[-len(_COPIES) :] == _COPIES), None)
-    return here if copies is None else copies.parents[len(_COPIES) - 1]
 
 
 def tracking_uri() -> str:

@@ -21,7 +21,7 @@ from pipelines.tracking.tags import ERROR, ERROR_KIND, GIT_COMMIT, KIND, RUN_ID,
 from pipelines.tracking.tracker import OutageError, SweepEnd
 
 PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
-SWEEP_ID, CHANGES, PUBLISHED = "m2pt.sweep_id", "m2pt.changes", "m2pt.published"
+SWEEP_ID, CHANGES, PUBLISHED, EXPERIMENT = "m2pt.sweep_id", "m2pt.changes", "m2pt.published", "m2pt.dvc_experiment"
 
 _STATUS = {
     RunState.RUNNING: "RUNNING",
@@ -80,7 +80,6 @@ class MlflowSweep:
         self._client = Client(store, sweep.study)
         self._shared = store.database is None
         self._sweep = sweep
-        self._title = sweep.title[:_NAME_LIMIT]
         self._sweep_tags = {
             STUDY: sweep.study,
             SWEEP_ID: sweep.id,
@@ -94,6 +93,12 @@ class MlflowSweep:
         stored = self._client.runs()
         self._runs = {run.tags[RUN_ID]: run for run in reversed(stored) if RUN_ID in run.tags}
         sweeps = [run for run in stored if run.tags.get(SWEEP_ID) == sweep.id and RUN_ID not in run.tags]
+        # Published again from the project, a sweep stays that of the experiment that did it.
+        experiment = sweep.experiment or (sweeps[0].tags.get(EXPERIMENT, "") if sweeps else "")
+        self._title = sweep.title[:_NAME_LIMIT]
+        if experiment:
+            self._sweep_tags[EXPERIMENT] = experiment
+            self._title = f"{experiment}: {sweep.title}"[:_NAME_LIMIT]
         self._parent = sweeps[0] if sweeps else self._create_parent()
         if self._parent.tags.get(NAME) != self._title:  # another version of m2pt named it
             self._client.set_tag(self._parent.id, NAME, self._title)

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from m2pt.analysis.tables.phrases import counted
 from m2pt.config import Study, UserError
 from m2pt.config.study_file import parse_study
 from pipelines.planning.plan import sweep_id
+from pipelines.reporting.rendering import DEFAULT_STUDY
+from pipelines.tracking.experiment import experiment_name, project_folder
 from pipelines.tracking.flat import flat
 
 _MOST_NAMES = 3
@@ -25,7 +28,8 @@ class Sweep:
 
     `id` is the same for every start of it, and is what a tracker finds it by; `title` says what it is, and may be worded
     otherwise by another version of m2pt. `changes` are the settings in which it differs from the study as git has it, shortly;
-    `params` are all of its settings that can change a number, as flat names and texts.
+    `params` are all of its settings that can change a number, as flat names and texts. `experiment` is the name of the experiment
+    of DVC's that does it, if one does.
     """
 
     study: str
@@ -33,14 +37,20 @@ class Sweep:
     title: str
     changes: tuple[str, ...] = ()
     params: Mapping[str, str] = field(default_factory=dict)
+    experiment: str = ""
 
 
 def sweep_of(study: Study, when: datetime | None = None) -> Sweep:
-    """The sweep of a study as it is declared now; `when` is the time of its last run, by default this moment."""
+    """The sweep of a study as it is declared now; `when` is the time of its last run, by default this moment.
+
+    In a copy that DVC made of the project for an experiment, the changes come first by which it differs from the project itself.
+    """
     changes = changes_of(study, committed(study.study))
+    own = set(changes_of(study, _of_project(study.study)))
+    changes = tuple(sorted(changes, key=lambda change: change not in own))
     what = _few(changes) if changes else _content(study)
     at = (when or datetime.now()).astimezone().strftime("%Y-%m-%d %H:%M")
-    return Sweep(study.study, sweep_id(study), f"{study.study}: {what} · {at}", changes, settings(study))
+    return Sweep(study.study, sweep_id(study), f"{study.study}: {what} · {at}", changes, settings(study), experiment_name())
 
 
 def settings(study: Study) -> dict[str, str]:
@@ -67,6 +77,17 @@ def committed(name: str) -> Study | None:
             study = parse_study(_git("show", place), place)
             if study.study == name:
                 return study
+    return None
+
+
+def _of_project(name: str) -> Study | None:
+    """The study of the project of which the current folder is a copy; None if it is none, or has another study."""
+    path = project_folder() / DEFAULT_STUDY
+    if path.parent == Path.cwd():
+        return None
+    with suppress(UserError, OSError, UnicodeDecodeError):
+        study = parse_study(path.read_text(encoding="utf-8"), str(path))
+        return study if study.study == name else None
     return None
 
 

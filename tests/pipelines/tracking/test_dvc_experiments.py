@@ -9,6 +9,11 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
+from pipelines.tracking.mlflow_tracker import MlflowTracker
+from pipelines.tracking.publisher import Publisher
+from pipelines.tracking.sweep import Sweep
+from tests.pipelines import synthetic
+
 ROOT = Path(__file__).parents[3]
 
 _PUBLISH = """
@@ -16,13 +21,14 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from m2pt.files.documents import read_json
+from pipelines.tracking.experiment import experiment_name
 from pipelines.tracking.mlflow_tracker import MlflowTracker
 from pipelines.tracking.publisher import Publisher
 from pipelines.tracking.sweep import Sweep
 from tests.pipelines import synthetic
 seed = read_json(Path("params.json"))["seed"]
 spec = synthetic.pathway_spec(seed)
-with Publisher(MlflowTracker(Sweep("embedded", f"5eed000{{seed}}", f"seed {{seed}}"))) as publisher:
+with Publisher(MlflowTracker(Sweep("embedded", f"5eed000{{seed}}", f"seed {{seed}}", experiment=experiment_name()))) as publisher:
     publisher.publish(spec, synthetic.whole(Path("runs"), spec))
 Path("done.txt").write_text(str(seed))
 """
@@ -44,7 +50,7 @@ def test_an_experiment_in_a_copy_publishes_to_the_projects_own_mlflow(tmp_path: 
         [*dvc, "init", "-q"],
         ["git", "add", "."],
         ["git", *identity, "commit", "-qm", "A project"],
-        [*dvc, "exp", "run", "-q", "--temp", "-S", "params.json:seed=1"],
+        [*dvc, "exp", "run", "-q", "--temp", "-n", "brisk-fox", "-S", "params.json:seed=1"],
     ):
         subprocess.run(command, cwd=project, env=quiet, check=True)
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
@@ -52,5 +58,12 @@ def test_an_experiment_in_a_copy_publishes_to_the_projects_own_mlflow(tmp_path: 
     assert experiment is not None
     (run,) = client.search_runs([experiment.experiment_id], "tags.`m2pt.kind` = 'finetune'")
     assert (run.data.tags["seed"], run.info.status) == ("1", "FINISHED")
+    (sweep,) = client.search_runs([experiment.experiment_id], "tags.`m2pt.kind` = 'sweep'")
+    assert sweep.info.run_name == "brisk-fox: seed 1"
+    assert sweep.data.tags["m2pt.dvc_experiment"] == "brisk-fox"
+    with Publisher(MlflowTracker(Sweep("embedded", "5eed0001", "seed 1"), f"sqlite:///{project}/mlflow.db")) as publisher:
+        publisher.publish(synthetic.pathway_spec(2), synthetic.whole(tmp_path / "runs", synthetic.pathway_spec(2)))
+    again = client.get_run(sweep.info.run_id)
+    assert again.info.run_name == "brisk-fox: seed 1", "what is published from the project later is the same sweep"
     assert "record.json" in [item.path for item in client.list_artifacts(run.info.run_id)]
     assert not (project / "runs").exists()  # the run itself was done in the copy, which is gone

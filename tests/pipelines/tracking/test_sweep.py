@@ -106,3 +106,21 @@ def test_the_settings_of_a_sweep_are_all_that_can_change_a_number() -> None:
     assert one.id == sweep_id(study(grid)) != other.id
     assert sweep_of(study(grid, "execution: {jobs_per_device: 2}")).params == one.params
     assert one.study == "embedded"
+
+
+def test_of_an_experiment_in_a_copy_what_differs_from_the_project_comes_first(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The project itself has been changed since its last commit, and all of its experiments with it."""
+    grid = "seeds: [0], methods: [baseline, pathway]"
+    changed = "finetune: {samples: 100, epochs: 2, batch_size: 8, warmup_steps: 1}"
+    copy = repository / ".dvc/tmp/exps/copy"
+    subprocess.run(["git", "clone", "-q", ".", copy], check=True)
+    Path("params.yaml").write_text(_STUDY.format(sweep=grid, rest=changed))
+    monkeypatch.setenv("DVC_EXP_NAME", "brisk-fox")
+    monkeypatch.chdir(copy)
+    made = sweep_of(study(grid, f"{changed}\npathway: {{scale_lr_multiple: 3}}"))
+    assert made.title.rpartition(" · ")[0] == (
+        "embedded: scale_lr_multiple=3.0, finetune.batch_size=8, finetune.warmup_steps=1, 2 more"
+    )
+    assert made.experiment == "brisk-fox"
