@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from m2pt.analysis.numbers.averages import mean_over
-from m2pt.analysis.numbers.cells import Cell, Condition, Role, step_of
+from m2pt.analysis.numbers.cells import Cell, Condition, Role, by_condition, cells, step_of
 from m2pt.analysis.numbers.claims import Claims
 from m2pt.analysis.numbers.comparisons import REFERENCES, Against, Comparison, Summary
 from m2pt.analysis.numbers.rules import FIXED, Rule
@@ -40,7 +40,8 @@ _SPLITS: dict[str, Scores] = {VALIDATION: lambda cell: cell.val, TEST: lambda ce
 def metrics(table: pd.DataFrame, summaries: Sequence[Summary], claims: Mapping[Condition, Claims]) -> dict[str, Any]:
     """About a dozen numbers: the averages of the condition that the primary claims are about, and how many runs there are.
 
-    The averages on test data are those of the claims. Points of several metrics have no mean: then each metric has its own.
+    The averages on test data are those of the claims. Points of several metrics have no mean: then each metric has its own. Where
+    there is no gain, each method has its mean score on validation data.
 
     Args:
         table: the planned runs.
@@ -56,6 +57,8 @@ def metrics(table: pd.DataFrame, summaries: Sequence[Summary], claims: Mapping[C
         rule = next((claim.rule for claim in (*tested.others, *tested.controls)), FIXED)
     counts = {state.value: int((table["status"] == state).sum()) for state in (RunState.COMPLETE, RunState.FAILED)}
     values = {name: _averages(shown, scores, rule) for name, scores in _SPLITS.items()} if shown is not None else {}
+    if shown is not None and not any("_over_" in name for name in values[VALIDATION]):
+        values[VALIDATION] |= _scores(by_condition(cells(table))[shown.condition])
     return {name: section for name, section in values.items() if section} | {"runs": {"planned": len(table), **counts}}
 
 
@@ -73,6 +76,18 @@ def _averages(summary: Summary, scores: Scores, rule: Rule) -> dict[str, float]:
                 values[f"{HALF_WIDTH}{ending}"] = value.half_width
         baselines = [cell for cell in summary.cells if (cell.role, cell.metric) == ("baseline", metric)]
         values[f"baseline{ending}"] = mean_over([scores(cell) for cell in baselines]).mean
+    return {name: round(value, _DIGITS) for name, value in values.items() if value is not None}
+
+
+def _scores(members: Sequence[Cell]) -> dict[str, float]:
+    """Each method's mean score on validation data, for a study that compares nothing with random weights or a baseline."""
+    names = list(dict.fromkeys(cell.metric for cell in members if cell.metric))
+    values: dict[str, float | None] = {}
+    for metric in names:
+        ending = f"_{metric}" if len(names) > 1 else ""
+        for method in dict.fromkeys(cell.method for cell in members):
+            of_both = [cell.val for cell in members if (cell.method, cell.metric) == (method, metric)]
+            values[f"{method}{ending}"] = mean_over(of_both).mean
     return {name: round(value, _DIGITS) for name, value in values.items() if value is not None}
 
 

@@ -124,6 +124,15 @@ def test_gains_and_metrics_hold_no_number_for_what_is_not_known(tmp_path: Path) 
     assert few["runs"] == {"planned": 8, "complete": 8, "failed": 0}
 
 
+def test_a_study_without_a_gain_has_the_mean_validation_score_of_each_method() -> None:
+    table = study(np.random.default_rng(0))
+    table = table[table["method"].isin(["baseline", "own_lineage"])]
+    made = summaries(cells(table))
+    few = metrics(table, made, claims(made))
+    assert few["val"] == {method: pytest.approx(rows["val_score"].mean(), abs=1e-4) for method, rows in table.groupby("method")}
+    assert "own_lineage" in few["val"] and "own_lineage" not in few["test"], "settings are chosen by validation data alone"
+
+
 def test_settings_are_chosen_by_gains_on_validation_data() -> None:
     table = study(np.random.default_rng(0))
     table["val_score"] = table["test_score"] + np.where(table["method"] == "pathway", 2.0, 0.0)
