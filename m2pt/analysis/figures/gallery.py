@@ -85,7 +85,7 @@ def _matrix_words(summary: Summary) -> str:
         f"{item.target} from {item.auxiliary} {difference(item.estimate)}{' (shown)' if item.holds else ''}"
         for item in summary.select("random", "pair")
     ]
-    return "Matrix of gains in points; over random weights: " + "; ".join(over) + "."
+    return "Matrix of gains in points" + (f"; over random weights: {'; '.join(over)}." if over else ".")
 
 
 def _gain_words(target: str, items: Sequence[Comparison]) -> str:

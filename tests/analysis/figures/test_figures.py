@@ -61,6 +61,13 @@ def test_the_matrix_shows_the_numbers_of_every_cell(tmp_path: Path) -> None:
         assert f"{abs(item.estimate.mean or 0):.2f}" in text
 
 
+def test_the_words_of_a_matrix_without_pairs_name_none(tmp_path: Path) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image",), epochs=1))
+    controls = replace(planned, specs=[spec for spec in planned.specs if spec.method != "pathway"])
+    words = [picture.alternative for picture in _draw(controls) if picture.section == "matrix"]
+    assert words == ["Matrix of gains in points."]
+
+
 def test_an_embedded_figure_follows_the_page_and_has_its_own_ids(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, seeds=1, targets=("image",), epochs=1))
     pictures = _draw(planned)
