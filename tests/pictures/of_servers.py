@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
 
 from tests.browser import Tab
 from tests.pictures.canvas import go, take, wait_for, wait_for_text
@@ -68,7 +68,8 @@ def of_prefect(tab: Tab, page: str, project: Path) -> None:
         runs = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC)
         last = {kind: next((run.id for run in runs if run.name.startswith(kind)), None) for kind in ("sweep", "report")}
         # Only a flow run with artifacts of this version has an answer among them.
-        (answer,) = [item for item in client.read_artifacts() if str(item.key).startswith("answer-")][-1:]
+        latest_first = client.read_artifacts(sort=ArtifactSort.CREATED_DESC)
+        answer = next(item for item in latest_first if str(item.key).startswith("answer-"))
         go(tab, f"{page}/v2/runs/flow-run/{last['sweep']}")
         wait_for_text(tab, "Task runs")
         wait_for_text(tab, "running")

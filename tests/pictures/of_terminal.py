@@ -1,5 +1,6 @@
 """The smallest study in terminals of 80 and 120 columns: in the middle of its runs, and at its end."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -19,7 +20,8 @@ def take_all(tab: Tab, project: Path, folder: Path) -> None:
     for columns in (80, 120):
         place = copy_tracked(project, folder / f"project-{columns}")
         command = [sys.executable, "-m", "pipelines", "study", "--study", STUDY]
-        terminal = Terminal(command, columns, 30, cwd=place)
+        activated = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        terminal = Terminal(command, columns, 30, cwd=place, env=activated)
         middle = terminal.until(lambda screen: re.search(r"> runs .* [3-6]/8 ", screen.shown) is not None, _LIMIT_S)
         draw(tab, middle, folder, f"terminal-{columns}-middle", f"m2pt study --study {STUDY}")
         if code := terminal.end(_LIMIT_S):
