@@ -1,6 +1,7 @@
 """Advice names the program as a shell finds it."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -56,8 +57,9 @@ def test_the_command_line_gives_advice_that_can_be_copied(tmp_path: Path):
         "  settings: [scratch], target_encoder: random, auxiliary_encoder: random}\n"
     )
     command = Path(sys.executable).with_name("m2pt")
+    called = shlex.quote(str(command)) if command.is_file() else "m2pt"
     variables = os.environ | {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
     words = [sys.executable, "-m", "pipelines", "search", "--study", "own.yaml"]
     done = subprocess.run(words, cwd=tmp_path, env=variables, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.endswith(f"declare it, or run `{command if command.is_file() else 'm2pt'} study`.\n")
+    assert done.stderr.endswith(f"declare it, or run `{called} study`.\n")
