@@ -124,7 +124,7 @@ def test_queued_experiments_and_those_in_copies_are_in_the_mlflow_of_the_project
     assert all(f"learning_rate={rate}" in " ".join(run.info.run_name for run in sweeps) for rate in ("0.002", "0.004"))
     names = {run.data.tags.get("m2pt.dvc_experiment"): run.info.run_name for run in sweeps}
     for name, rate in (("queued", "0.002"), ("copied", "0.004")):
-        assert names[name].startswith(f"{name}: embedded: learning_rate={rate} · ")
+        assert names[name].startswith(f"{name}: embedded: finetune.learning_rate={rate} · ")
     assert all("1_val/mean_accuracy/baseline" in run.data.metrics for run in sweeps)
     # Encoders that the change does not touch were not trained again, and the project itself is as it was.
     encoders = [run for run in runs if run.data.tags["m2pt.kind"] == "pretrain"]
