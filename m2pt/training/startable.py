@@ -172,7 +172,7 @@ def _of_counts(spec: RunSpec, known: Known) -> Iterator[str]:
             f"rivals.alignment_steps: {spec.rivals.alignment_steps} must be less than the {steps} steps of the run, of which "
             "they are the first; lower it."
         )
-    if recipe.warmup_epochs is None and steps < recipe.warmup_steps != type(recipe).model_fields["warmup_steps"].default:
+    if recipe.warmup_epochs is None and 0 < steps < recipe.warmup_steps != type(recipe).model_fields["warmup_steps"].default:
         yield f"finetune.warmup_steps: {recipe.warmup_steps} are more than the {steps} steps of the run; lower it."
     if drawn > held and not recipe.replacement:
         yield f"finetune.epoch_samples: {drawn} are more than the {held} samples of {spec.target}; lower it."
