@@ -1,9 +1,10 @@
 """One run from start to finish: `python -m m2pt.job RUN_DIR`.
 
-The folder holds `spec.json` (what to run) and `local/inputs.json` (where its inputs are). The run holds a lock, resumes from its
+The folder holds `spec.json` (what to run) and `local/inputs.json` (where its inputs are). The run holds a lease, resumes from its
 last checkpoint, and writes `record.json`, or `local/failure.json` with one sentence.
 
-A signal (`m2pt.training.stopping`) lets it finish its step, save and end with code 75; the next start continues the run.
+A signal (`m2pt.training.stopping`) lets it finish its step, save and end with code 75; the next start continues the run. A job
+that was frozen until another one took its lease (`m2pt.files.leases`) ends with the same code, and writes nothing any more.
 
 `python -m m2pt.job --worker` executes many runs in one process, so that imports are paid for once (`m2pt.training.orders`).
 """
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 import traceback
-from contextlib import nullcontext, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ if __name__ == "__main__":
 import torch
 
 from m2pt.config import UserError
-from m2pt.files.locks import locked
+from m2pt.files.leases import LeaseHeldError, LeaseLostError, require_leases
+from m2pt.files.markers import is_leased
 from m2pt.pathway import PathwayError
 from m2pt.runs import environment
 from m2pt.runs.attempts import Attempt, begin_attempt, end_attempt, now
@@ -44,6 +46,7 @@ from m2pt.runs.source import code_sha256, git_commit
 from m2pt.runs.spec import PretrainSpec
 from m2pt.training.checkpoint import epochs_of_checkpoint, remove_checkpoint
 from m2pt.training.finetune import finetune
+from m2pt.training.holding import held
 from m2pt.training.orders import serve
 from m2pt.training.places import Places
 from m2pt.training.pretrain import pretrain
@@ -64,12 +67,15 @@ def run(run_dir: Path, share: Share | None = None, device_index: int = 0, stop: 
     try:
         if share.world == 1 and (devices := _devices_needed(run_dir, stop)) > 1:
             return _run_shared(run_dir, devices, stop)
-        with locked(run_dir / LOCK) if share.leads else nullcontext():
+        with held(run_dir, share, stop):
             if is_complete(run_dir):
                 return None
             log_name = LOG if share.leads else f"{LOG}.{share.rank}"
             with (run_dir / log_name).open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
                 return _attempt(run_dir, share, device_index, stop)
+    except (LeaseHeldError, LeaseLostError):
+        stop.ask()
+        return _stopped(run_dir)
     except UserError as error:
         return str(error)
     except OSError as error:
@@ -96,6 +102,8 @@ def _run_shared(run_dir: Path, devices: int, stop: Stop) -> str | None:
         return None
     if (run_dir / FAILURE).is_file():
         return read_failure(run_dir).error
+    if is_leased(run_dir / LOCK):  # by a job elsewhere, which has taken it over
+        stop.ask()
     if stop.asked:
         return _stopped(run_dir)
     return _fail(run_dir, f"{run_dir.name}: one of its {devices} processes died (see {run_dir / LOG}).", "", "worker_died")
@@ -107,12 +115,15 @@ def _stopped(run_dir: Path) -> str:
 
 def _attempt(run_dir: Path, share: Share, device_index: int, stop: Stop) -> str | None:
     if share.leads:
+        require_leases()
         (run_dir / FAILURE).unlink(missing_ok=True)
     try:
         _execute(run_dir, share, device_index, stop)
     except StoppedError:
         stop.ask()  # another process of the run may have been asked
         return _stopped(run_dir)
+    except LeaseLostError:
+        raise
     except UserError as error:
         return _fail(run_dir, str(error), "")
     except PathwayError as error:

@@ -1,6 +1,5 @@
 """One run from start to finish on real files, by the command and by the long-lived worker."""
 
-import fcntl
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from m2pt.data import decoded
 from m2pt.data.embedded import write_embedded
 from m2pt.data.fingerprints import fingerprint
 from m2pt.files import documents
+from m2pt.files.leases import leased
 from m2pt.modalities.image import embedded
 from m2pt.runs import environment
 from m2pt.runs.attempts import read_attempts
@@ -168,8 +168,7 @@ def test_an_unexpected_fault_is_one_sentence_with_the_traceback_in_the_log(tmp_p
 
 def test_a_run_waits_for_its_lock_and_then_sees_that_it_is_complete(tmp_path, images):
     run_dir = prepare(tmp_path, images)
-    with (run_dir / LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with leased(run_dir / LOCK):
         process = subprocess.Popen([sys.executable, "-m", "m2pt.job", str(run_dir)], stdout=subprocess.PIPE, text=True)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=6)

@@ -14,7 +14,7 @@ from m2pt.config import InputConfig, Modality, UserError, refuses_unknown
 from m2pt.data.cache_keys import reading_key
 from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.documents import write_atomic
-from m2pt.files.locks import locked
+from m2pt.files.leases import leased
 from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.identity import canonical
@@ -33,7 +33,7 @@ def load(modality: Modality, folder: Path, split: str, config: InputConfig, data
     samples = _cached(path)
     if samples is not None:
         return samples
-    with locked(home / f".{split}.lock"):
+    with leased(home / f".{split}.lease"):  # two would do the same work, and write the same bytes
         samples = _cached(path)
         if samples is not None:
             return samples

@@ -9,8 +9,8 @@ from typing import Any
 from m2pt.config import MODALITIES, EmbeddedData, Modality, UserError
 from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.access import unwritable
-from m2pt.files.documents import read_json, write_json
-from m2pt.files.locks import locked
+from m2pt.files.documents import read_json, write_json, written_under
+from m2pt.files.leases import LeaseLostError, leased, require_leases
 from m2pt.modalities.registry import SPECS
 
 MANIFEST = "embedded.json"
@@ -30,20 +30,28 @@ def write_embedded(root: Path, sizes: EmbeddedData, cache: Path = CACHE, making:
     another version of its generator is made again.
 
     Raises:
-        UserError: an optional package is missing, a size is too small, or the disk is full.
+        UserError: an optional package is missing, a size is too small, or the disk is full; or this process was frozen until
+            another one went on with it.
 
     """
-    with locked(cache / "embedded.lock"):
-        manifest = _manifest(root)
-        stale = [modality for modality in MODALITIES if not _is_there(root, modality, sizes, manifest, cache)]
-        for index, modality in enumerate(stale):
-            if making is not None:
-                making(modality, index, len(stale))
-            manifest.pop(modality, None)
-            _make(root, modality, sizes)
-            manifest[modality] = {**_origin(modality, sizes), "sha256": fingerprint(root / modality, cache)}
-            write_json(root / MANIFEST, manifest)
-        return bool(stale)
+    try:
+        with leased(cache / "embedded.lease") as lease, written_under(lease, [root / MANIFEST]):
+            return _write_stale(root, sizes, cache, making)
+    except LeaseLostError as error:
+        raise UserError(f"{root}: while this process did not respond, another one took over making it; start again.") from error
+
+
+def _write_stale(root: Path, sizes: EmbeddedData, cache: Path, making: Making | None) -> bool:
+    manifest = _manifest(root)
+    stale = [modality for modality in MODALITIES if not _is_there(root, modality, sizes, manifest, cache)]
+    for index, modality in enumerate(stale):
+        if making is not None:
+            making(modality, index, len(stale))
+        manifest.pop(modality, None)
+        _make(root, modality, sizes)
+        manifest[modality] = {**_origin(modality, sizes), "sha256": fingerprint(root / modality, cache)}
+        write_json(root / MANIFEST, manifest)
+    return bool(stale)
 
 
 def _origin(modality: Modality, sizes: EmbeddedData) -> dict[str, Any]:
@@ -75,6 +83,7 @@ def _make(root: Path, modality: Modality, sizes: EmbeddedData) -> None:
         with tempfile.TemporaryDirectory(dir=root, prefix=_ASIDE) as aside:
             fresh, old = Path(aside) / modality, Path(aside) / "old"
             SPECS[modality].embedded().write(fresh, sizes)
+            require_leases()  # whoever takes over begins with removing the folder aside, so nothing can be renamed too late
             if (root / modality).exists():
                 (root / modality).rename(old)
             fresh.rename(root / modality)

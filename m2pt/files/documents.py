@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import tempfile
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from m2pt.config import UserError
 from m2pt.config.faults import faults_of
 from m2pt.files.access import unwritable
+from m2pt.files.leases import Lease, fenced, require_leases
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -22,6 +25,7 @@ def write_atomic(path: Path, content: bytes, *, durable: bool = True) -> None:
     Without `durable`, a power loss soon afterwards may damage it: only for files whose reader notices that and can do without.
 
     Raises:
+        LeaseLostError: a lease that fences this context (`written_under`) was lost; the file is as it was.
         UserError: the file cannot be written (no space, no permission); the path and the system's reason are named.
 
     """
@@ -35,11 +39,34 @@ def write_atomic(path: Path, content: bytes, *, durable: bool = True) -> None:
                 if durable:
                     os.fsync(file.fileno())
             Path(temporary).chmod(0o644)
+            require_leases()
             Path(temporary).replace(path)
         finally:
             Path(temporary).unlink(missing_ok=True)
     except OSError as error:
+        require_leases()  # the next holder may have removed what was to be renamed
         raise unwritable(path, error) from error
+
+
+def half_written(files: Collection[Path]) -> Iterator[Path]:
+    """What `write_atomic` has left of these files where it was killed, or has not renamed yet."""
+    for folder in {path.parent for path in files}:
+        names = "|".join(re.escape(path.name) for path in files if path.parent == folder)
+        temporary = re.compile(rf"\.({names})\.[a-z0-9_]{{8}}")
+        with suppress(FileNotFoundError, NotADirectoryError):
+            yield from [path for path in folder.iterdir() if temporary.fullmatch(path.name)]
+
+
+@contextmanager
+def written_under(lease: Lease, files: Collection[Path]) -> Iterator[None]:
+    """Write these files only as long as a lease is held: what earlier holders had not renamed yet is removed first.
+
+    While the context is open, no file is written any more once the lease is lost (`m2pt.files.leases` says why that is enough).
+    """
+    for path in half_written(files):
+        path.unlink(missing_ok=True)
+    with fenced(lease):
+        yield
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from m2pt.config import Frozen, UserError
 from m2pt.files.documents import read_lines, read_model, write_json
+from m2pt.files.leases import require_leases
 from m2pt.runs.environment import EnvironmentFacts
 from m2pt.runs.folder import ATTEMPT, EXECUTION, TIMES
 
@@ -111,6 +112,7 @@ def begin_attempt(run_dir: Path, attempt: Attempt) -> None:
 def end_attempt(run_dir: Path, attempt: Attempt) -> None:
     """Add an attempt that has ended, in whatever way, to the ledger."""
     add_attempt(run_dir, attempt)
+    require_leases()
     (run_dir / ATTEMPT).unlink(missing_ok=True)
 
 

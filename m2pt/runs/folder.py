@@ -17,8 +17,8 @@ These files are kept, and are equal between identical executions on the same kin
 
 `local/` holds what differs from one execution to the next: `inputs.json` (where data and weights are on this machine),
 `times.jsonl` (when each epoch ended), `execution.json` (the attempts: seconds, device, energy, memory, versions, git commit),
-`attempt.json` (the attempt that is going on or was killed), `checkpoint.pt`, `log.txt`, `lock`, and `failure.json` if the last
-attempt failed.
+`attempt.json` (the attempt that is going on or was killed), `checkpoint.pt`, `log.txt`, `failure.json` if the last attempt
+failed, and `lease` while a process works on the run (`m2pt.files.leases`).
 """
 
 import json
@@ -45,7 +45,10 @@ ATTEMPT = "local/attempt.json"
 FAILURE = "local/failure.json"
 CHECKPOINT = "local/checkpoint.pt"
 LOG = "local/log.txt"
-LOCK = "local/lock"
+LOCK = "local/lease"
+
+WRITTEN = (HISTORY, RECORD, MERGED, ENCODER, TEST_SAMPLES, RECONSTRUCTIONS, TIMES, EXECUTION, ATTEMPT, FAILURE, CHECKPOINT)
+"""What only the process that holds a run's lease writes. Of these alone, `failure.json` is also written by its engine."""
 
 
 class RunState(StrEnum):

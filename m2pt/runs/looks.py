@@ -14,8 +14,8 @@ from pydantic import Field, ValidationError
 
 from m2pt.config import Frozen, Study, UserError
 from m2pt.files.access import unreadable
-from m2pt.files.documents import write_atomic
-from m2pt.files.locks import locked
+from m2pt.files.documents import write_atomic, written_under
+from m2pt.files.leases import LeaseLostError, leased
 
 LOOKS = "looks.jsonl"
 
@@ -189,10 +189,13 @@ def add_look(path: Path, new: Look, former: Mapping[str, str] | None = None) -> 
         UserError: the journal cannot be read or written.
 
     """
-    with locked(path.with_name(f".{path.name}.lock")):
-        known = read_looks(path)
-        if not any(new.is_same(other) for other in renamed(known, former or {})):
-            write_atomic(path, b"".join(item.model_dump_json().encode() + b"\n" for item in [*known, new]))
+    try:
+        with leased(path.with_name(f".{path.name}.lease")) as lease, written_under(lease, [path]):
+            known = read_looks(path)
+            if not any(new.is_same(other) for other in renamed(known, former or {})):
+                write_atomic(path, b"".join(item.model_dump_json().encode() + b"\n" for item in [*known, new]))
+    except LeaseLostError:  # this process was frozen; others may have looked meanwhile
+        add_look(path, new, former)
 
 
 def objection(now: Look, looks: Sequence[Look]) -> Look | None:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from m2pt.files.documents import write_atomic
+from m2pt.files.leases import require_leases
 from m2pt.runs.folder import CHECKPOINT
 
 _DAMAGES = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError, struct.error)
@@ -54,6 +55,7 @@ def load_checkpoint(run_dir: Path, device: torch.device) -> dict[str, Any] | Non
         state = torch.load(path, map_location=device, weights_only=True)
         if isinstance(state, dict):
             return state
+    require_leases()
     path.unlink()
     return None
 
@@ -68,4 +70,5 @@ def epochs_of_checkpoint(run_dir: Path) -> int | None:
 
 def remove_checkpoint(run_dir: Path) -> None:
     """Remove the checkpoint of a complete run."""
+    require_leases()
     (run_dir / CHECKPOINT).unlink(missing_ok=True)

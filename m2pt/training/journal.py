@@ -7,6 +7,7 @@ from typing import Any
 
 from m2pt.config import UserError
 from m2pt.files.documents import write_atomic
+from m2pt.files.leases import require_leases
 from m2pt.runs.folder import HISTORY, TIMES
 
 
@@ -21,14 +22,16 @@ class Journal:
             return
         self._history = run_dir / HISTORY
         self._times = run_dir / TIMES
+        # Both are new files, so that what an earlier process of this run appends too late does not appear in them.
         write_atomic(self._history, "".join(_line(line) for line in lines).encode())
-        if not lines:
-            self._times.unlink(missing_ok=True)
+        known = self._times.read_bytes() if lines and self._times.is_file() else b""
+        write_atomic(self._times, known[: known.rfind(b"\n") + 1], durable=False)
 
     def append(self, line: dict[str, Any]) -> None:
         """Add one epoch.
 
         Raises:
+            LeaseLostError: the run may be another process's by now; nothing was added.
             UserError: there is no space, or a loss is not finite.
 
         """
@@ -47,6 +50,7 @@ class Journal:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as file:
+                require_leases()  # once it is open: what the next holder makes is another file
                 file.write(text)
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror}); free some space, then run again.") from error

@@ -33,16 +33,28 @@ class Stop:
         self._guard = threading.Lock()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._told: list[Callable[[], None]] = []
+        self._reasons: list[Callable[[], bool]] = []
 
     @property
     def asked(self) -> bool:
-        """Whether somebody has asked."""
+        """Whether somebody has asked, or something that is watched (`watching`) is a reason to."""
+        if not self._asked.is_set() and any(is_reason() for is_reason in self._reasons):
+            self.ask()
         return self._asked.is_set()
+
+    @contextmanager
+    def watching(self, is_reason: Callable[[], bool]) -> Iterator[None]:
+        """While the context is open, whoever looks whether somebody has asked looks at this too; it has to be cheap."""
+        self._reasons.append(is_reason)
+        try:
+            yield
+        finally:
+            self._reasons.remove(is_reason)
 
     def ask(self, code: int = STOPPED) -> None:
         """Ask once; whatever has not ended after `limit_s` is cut off, with the exit code `code`."""
         with self._guard:
-            if self.asked:
+            if self._asked.is_set():
                 return
             self._asked.set()
             deadline = threading.Timer(self.limit_s, self._cut_off, (code,))
@@ -57,7 +69,7 @@ class Stop:
         """Call `tell` as soon as somebody asks, or at once if somebody has."""
         with self._guard:
             self._told.append(tell)
-            if self.asked:
+            if self._asked.is_set():
                 tell()
 
     @contextmanager
@@ -65,7 +77,7 @@ class Stop:
         """While the context is open, whoever asks this process asks `process` too, and what cuts this one off kills it."""
         with self._guard:
             self._processes.append(process)
-            if self.asked:
+            if self._asked.is_set():
                 process.terminate()
         try:
             yield

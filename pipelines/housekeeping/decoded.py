@@ -6,7 +6,8 @@ from pathlib import Path
 
 from m2pt.config import MODALITIES, UserError
 from m2pt.data.fingerprints import CACHE
-from m2pt.files.locks import LockHeldError, is_locked, locked
+from m2pt.files.leases import LeaseHeldError, leased
+from m2pt.files.markers import is_leased
 from pipelines.housekeeping.garbage import Kind, Listing, children, folders
 
 _FOLDER = re.compile(rf"({'|'.join(MODALITIES)})-[0-9a-f]{{16}}")
@@ -19,16 +20,16 @@ def decoded_data(cache: Path = CACHE) -> Listing:
     for home in folders(children(cache)):
         for path in children(home) if _FOLDER.fullmatch(home.name) else []:
             if match := _FILE.fullmatch(path.name):
-                lock = home / f".{match['split'] or match['cut']}.lock"
-                if not is_locked(lock):
-                    listing.add_file(Kind.CACHE, path, "", partial(_remove, path, lock))
+                marker = home / f".{match['split'] or match['cut']}.lease"
+                if not is_leased(marker):
+                    listing.add_file(Kind.CACHE, path, "", partial(_remove, path, marker))
     return listing
 
 
-def _remove(path: Path, lock: Path) -> None:
-    """Remove a file with the lock of its split held, as whoever writes it does. The lock stays, like every lock."""
+def _remove(path: Path, marker: Path) -> None:
+    """Remove a file with the lease of its split held, as whoever writes it does."""
     try:
-        with locked(lock, wait_s=0):
+        with leased(marker, wait_s=0):
             path.unlink(missing_ok=True)
-    except LockHeldError as error:
+    except LeaseHeldError as error:
         raise UserError(f"{path}: is being made by another process (pid {error.holder}); wait for it to end.") from None

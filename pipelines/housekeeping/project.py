@@ -9,16 +9,16 @@ from m2pt.config import Study, UserError
 from m2pt.runs.looks import LOOKS
 from pipelines.execution.process_environment import STATE
 from pipelines.housekeeping import decoded, mlflow_runs, prefect_history, runs
-from pipelines.housekeeping.garbage import REMOVED, Garbage, Kind, Listing, children
+from pipelines.housekeeping.garbage import REMOVED, Garbage, Kind, Listing, children, folders
 from pipelines.housekeeping.sizes import space_of
 from pipelines.planning.folders import aside_of, encoders_folder, replaced_of, runs_folder, study_lock
 from pipelines.planning.plan import Plan
 
 _LOCKED = (Path("runs"), Path("build"))
-"""Where the locks of studies are (`study_lock`)."""
+"""Where the markers of studies are (`study_lock`), next to the folders of those that have run."""
 
-_LOCK = re.compile(rf"\.(?!{re.escape(LOOKS)}).+\.lock")
-"""The names of these locks; the journal of looks has one too, next to those of the runs."""
+_MARKER = re.compile(rf"\.(?!{re.escape(LOOKS)})(.+)\.lease")
+"""The names of these markers; the journal of looks has one too, next to those of the runs."""
 
 
 def garbage(plan: Plan, kinds: Sequence[Kind]) -> Listing:
@@ -46,8 +46,9 @@ def no_study_runs(study: Study) -> Iterator[None]:
     """
     places = [runs_folder(study)]
     for home in _LOCKED:
-        locks = [path for path in children(home) if _LOCK.fullmatch(path.name) and path.is_file() and not path.is_symlink()]
-        places += [home / path.name[1 : -len(".lock")] for path in locks]
+        names = [match[1] for path in children(home) if (match := _MARKER.fullmatch(path.name))]
+        names += [path.name for path in folders(children(home)) if not path.name.startswith(".")]
+        places += [home / name for name in names]
     with ExitStack() as stack:
         for place in dict.fromkeys(places):
             stack.enter_context(study_lock(place))

@@ -1,23 +1,16 @@
 """What can be removed of runs: those put aside, and what a kill left in the folders of the others."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from m2pt.config import FileSource, UserError
-from m2pt.runs import folder as files
-from m2pt.runs.folder import CHECKPOINT, SPEC, is_complete, run_state
+from m2pt.files.documents import half_written
+from m2pt.runs.folder import CHECKPOINT, INPUTS, SPEC, WRITTEN, is_complete, run_state
 from m2pt.runs.identity import run_id
 from pipelines.housekeeping.garbage import REMOVED, Kind, Listing, children, folders
 from pipelines.housekeeping.sizes import in_words, size_of
 from pipelines.planning.folders import aside_of, encoders_folder, replaced_of, runs_folder
 from pipelines.planning.plan import Plan, is_being_done
-
-_KEPT = ("SPEC", "HISTORY", "RECORD", "MERGED", "ENCODER", "TEST_SAMPLES", "RECONSTRUCTIONS")
-_LOCAL = ("INPUTS", "TIMES", "EXECUTION", "ATTEMPT", "FAILURE", "CHECKPOINT")
-_WRITTEN = "|".join(re.escape(Path(getattr(files, name)).name) for name in (*_KEPT, *_LOCAL))
-_HALF_WRITTEN = re.compile(rf"\.({_WRITTEN})\.[a-z0-9_]{{8}}")
-"""The name of a file of a run while it is written (`m2pt.files.documents.write_atomic`)."""
 
 
 def put_aside(plan: Plan) -> Listing:
@@ -58,8 +51,8 @@ def interrupted_writes(plan: Plan) -> Listing:
                 continue
             if is_complete(run_dir) and (run_dir / CHECKPOINT).is_file():
                 listing.add_file(Kind.CHECKPOINTS, run_dir / CHECKPOINT, "of a complete run")
-            for path in (*children(run_dir), *children(run_dir / "local")):
-                if _HALF_WRITTEN.fullmatch(path.name) and path.is_file():
+            for path in sorted(half_written([run_dir / name for name in (SPEC, INPUTS, *WRITTEN)])):
+                if path.is_file() and not path.parent.is_symlink():
                     listing.add_file(Kind.CHECKPOINTS, path, "its writing was interrupted")
     return listing
 

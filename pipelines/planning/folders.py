@@ -1,11 +1,15 @@
 """The folders of a study: its data, encoders and runs, those put aside, and the lock that only one process holds."""
 
+import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from m2pt.config import Study, UserError
-from m2pt.files.locks import LockHeldError, locked
+from m2pt.files.leases import LeaseHeldError, leased
 from m2pt.runs.folder import is_complete
 
 
@@ -40,19 +44,32 @@ def place_of(run_dir: Path) -> Path:
     return kept if not is_complete(run_dir) and is_complete(kept) else run_dir
 
 
+def study_marker(folder: Path) -> Path:
+    """The marker of the lease of a study's runs, next to their folder."""
+    return folder.parent / f".{folder.name}.lease"
+
+
 @contextmanager
 def study_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of a study's runs, a file next to `folder`; the system frees it when this process ends in any way.
+    """Hold the lease of a study's runs; it is free as soon as this process ends in any way, or expires if its host does.
+
+    A process that was frozen until another one took the lease is interrupted, as by Ctrl-C: its runs have leases of their own.
 
     Raises:
-        UserError: another process holds it; the sentence names its process id.
+        UserError: another process holds it; the sentence names its process id, and its host if it is another one.
 
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(folder.parent / f".{folder.name}.lock", wait_s=0))
-        except LockHeldError as error:
+            stack.enter_context(leased(study_marker(folder), wait_s=0, lost=partial(_interrupt, folder)))
+        except LeaseHeldError as error:
             raise UserError(
                 f"the study in {folder} is already running (pid {error.holder}); wait for it to end, or stop it."
             ) from None
         yield
+
+
+def _interrupt(folder: Path) -> None:
+    why = f"while this process did not respond, another one took over the study in {folder}"
+    print(f"m2pt: {why}; this one ends.", file=sys.stderr)
+    os.kill(os.getpid(), signal.SIGINT)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from m2pt.config import FileSource, Study, UserError
 from m2pt.data.fingerprints import fingerprint
-from m2pt.files.locks import is_locked
+from m2pt.files.markers import is_leased
 from m2pt.runs.arms import ArmRates, abandoned
 from m2pt.runs.folder import ENCODER, LOCK, RunState, is_complete, run_state
 from m2pt.runs.identity import canonical, run_id
@@ -220,7 +220,7 @@ def _trained_encoders(
 
 def is_being_done(run_dir: Path) -> bool:
     """Whether a job is working on a run now."""
-    return is_locked(run_dir / LOCK)
+    return is_leased(run_dir / LOCK)
 
 
 def sweep_id(study: Study) -> str:

@@ -1,6 +1,5 @@
 """Several processes that train one model give what one process gives, up to the order of sums."""
 
-import fcntl
 import json
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import torch
 from m2pt import job
 from m2pt.config import EmbeddedData, FinetuneConfig, ImageInput
 from m2pt.files import documents
+from m2pt.files.markers import is_leased
 from m2pt.modalities.image import embedded
 from m2pt.runs.folder import EXECUTION, HISTORY, LOCK, MERGED, read_history, run_state
 from m2pt.runs.record import FinetuneRecord, read_record
@@ -143,13 +143,4 @@ def test_a_run_on_several_devices_ends_with_the_worker_that_started_it(tmp_path,
     assert comes_true(lambda: len(read_history(run_dir)) > 1), "it trains"
     worker.stdin.close()
     assert worker.wait(PATIENCE_S) == 0
-    with (run_dir / LOCK).open("rb") as lock:
-
-        def is_free():
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
-
-        assert comes_true(is_free), "nobody works on the run any more"
+    assert comes_true(lambda: not is_leased(run_dir / LOCK)), "nobody works on the run any more"

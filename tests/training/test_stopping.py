@@ -1,6 +1,5 @@
 """A job that is asked to stop finishes its step, saves and ends with code 75; what follows gives the same bytes."""
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -15,8 +14,9 @@ import torch
 from m2pt import job
 from m2pt.config import EmbeddedData, FinetuneConfig, MaePretrain
 from m2pt.files import documents
+from m2pt.files.markers import is_leased
 from m2pt.modalities.image import embedded
-from m2pt.runs.folder import CHECKPOINT, ENCODER, EXECUTION, HISTORY, LOCK, MERGED, RECORD, read_history, run_state
+from m2pt.runs.folder import CHECKPOINT, ENCODER, EXECUTION, HISTORY, LOCK, LOG, MERGED, RECORD, read_history, run_state
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import PretrainSpec
 from m2pt.training.checkpoint import Clock
@@ -44,10 +44,6 @@ def hears(pid):
     """Whether a process has a handler for SIGTERM."""
     caught = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt"))
     return int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1
-
-
-def waits_for_a_lock(pid):
-    return any("->" in line and str(pid) in line.split() for line in Path("/proc/locks").read_text().splitlines())
 
 
 def begun(run_dir):
@@ -187,12 +183,11 @@ def test_signals_that_keep_coming_change_no_code(tmp_path, images):
 
 def test_what_does_not_stop_in_time_is_cut_off_with_the_same_code(tmp_path, images):
     run_dir = prepare(tmp_path, images, stop_limit_s=0.5)
-    with (run_dir / LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        process = started(run_dir)
-        assert comes_true(lambda: waits_for_a_lock(process.pid))
-        process.terminate()
-        assert process.wait(PATIENCE_S) == STOPPED
+    os.mkfifo(run_dir / LOG)  # opening it does not end before somebody reads it
+    process = started(run_dir)
+    assert comes_true(lambda: is_leased(run_dir / LOCK))
+    process.terminate()
+    assert process.wait(PATIENCE_S) == STOPPED
     assert "did not end within 0.5 s and was cut off" in process.stderr.read()
     assert run_state(run_dir) == "missing"
 

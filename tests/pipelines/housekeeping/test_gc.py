@@ -16,7 +16,7 @@ from m2pt.config.study_file import load_study
 from m2pt.data.decoded import load
 from m2pt.data.embedded import write_embedded
 from m2pt.data.fingerprints import fingerprint
-from m2pt.files.locks import locked
+from m2pt.files.leases import leased
 from m2pt.runs.folder import CHECKPOINT, LOCK, RECORD, RunState
 from m2pt.runs.table import read_table
 from pipelines.__main__ import main
@@ -134,12 +134,12 @@ def test_nothing_is_deleted_while_a_study_runs(project: Path, capsys: pytest.Cap
         )
         assert captured.out == ""
         assert main(["gc"]) == 0  # a list may be had at any time
-    assert {name for name in tree() if not name.endswith(".lock")} == {name for name in before if not name.endswith(".lock")}
+    assert {name for name in tree() if not name.endswith(".lease")} == {name for name in before if not name.endswith(".lease")}
 
 
 def test_a_look_at_results_is_no_study_that_runs(project: Path):
     _, aside = narrowed()
-    with locked(Path("runs/.looks.jsonl.lock")):
+    with leased(Path("runs/.looks.jsonl.lease")):
         assert main(["gc", "--delete"]) == 0
     assert not aside[0].exists()
 
@@ -147,7 +147,7 @@ def test_a_look_at_results_is_no_study_that_runs(project: Path):
 def test_what_a_job_works_on_stays(project: Path, capsys: pytest.CaptureFixture[str]):
     kept, aside = narrowed()
     (kept[0] / CHECKPOINT).write_bytes(bytes(10))
-    with locked(aside[0] / LOCK), locked(kept[0] / LOCK):
+    with leased(aside[0] / LOCK), leased(kept[0] / LOCK):
         assert main(["gc", "--delete"]) == 0
     assert f"{aside[0]}: stays: a job is working on it." in capsys.readouterr().out
     assert list(ASIDE.iterdir()) == [aside[0]]
@@ -289,7 +289,7 @@ def test_decoded_data_are_freed_and_decoded_again(project: Path, capsys: pytest.
     (home,) = Path(".m2pt/cache").glob("image-*")
     memory = sorted(Path(".m2pt/cache/fingerprints").iterdir())
     bytes_of_val = (home / "val.safetensors").stat().st_size
-    with locked(home / ".test.lock"):  # somebody decodes it
+    with leased(home / ".test.lease"):  # somebody decodes it
         assert main(["gc", "--delete", "--only", "cache"]) == 0
     assert f"{bytes_of_val / 1000:.1f} kB freed." in capsys.readouterr().out
     assert [path.name for path in home.glob("*.safetensors")] == ["test.safetensors"]

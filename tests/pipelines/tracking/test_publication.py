@@ -7,6 +7,7 @@ import pytest
 
 from m2pt.config import UserError
 from m2pt.files.documents import read_json, write_json
+from m2pt.files.leases import leased
 from m2pt.runs.folder import EXECUTION, HISTORY, LOCK, RECORD, TEST_SAMPLES
 from m2pt.runs.spec import TaskSpec
 from pipelines.tracking.batches import in_batches
@@ -165,13 +166,10 @@ def test_of_an_active_run_an_epoch_waits_for_its_time(tmp_path: Path) -> None:
 
 
 def test_a_run_whose_lock_is_held_is_running(tmp_path: Path) -> None:
-    import fcntl
-
     run_dir = synthetic.begin(tmp_path, synthetic.pathway_spec())
     synthetic.advance(run_dir, synthetic.pathway_spec(), 1, 2)
     assert state_of(run_dir) == "interrupted"
-    with (run_dir / LOCK).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with leased(run_dir / LOCK):
         assert state_of(run_dir) == "running"
     assert state_of(run_dir) == "interrupted"
 
