@@ -52,16 +52,16 @@ def refuses_unknown(function: Callable[P, R]) -> Callable[P, R]:
     signature = inspect.signature(function)
 
     @functools.cache
-    def literals() -> dict[str, tuple[tuple[object, ...], bool]]:
-        """For each parameter, the listed values and whether values that are not strings are also allowed."""
+    def literals() -> tuple[tuple[int, str, tuple[object, ...], bool], ...]:
+        """Place, name and listed values of each such parameter, and whether values that are not strings are also allowed."""
         hints = get_type_hints(function)
-        return {name: known for name in signature.parameters if (known := _literal(hints.get(name)))[0]}
+        named = ((place, name, *_literal(hints.get(name))) for place, name in enumerate(signature.parameters))
+        return tuple(each for each in named if each[2])
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = signature.bind_partial(*args, **kwargs).arguments
-        for name, (known, open_) in literals().items():
-            value = given.get(name, known[0])
+        for place, name, known, open_ in literals():
+            value = args[place] if place < len(args) else kwargs.get(name, known[0])
             if value not in known and not (open_ and not isinstance(value, str)):
                 choices = ", ".join(map(str, known))
                 raise UserError(f"{function.__name__}: {name} {value!r} is unknown; use one of {choices}.")

@@ -9,7 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from m2pt.config import BlocksConfig, Head, InputConfig, Modality, ModelConfig, UserError
+from m2pt.config import (
+    BlocksConfig,
+    FinetuneConfig,
+    Head,
+    InputConfig,
+    Modality,
+    ModelConfig,
+    UserError,
+    refuses_unknown,
+)
 from m2pt.layers import LayerNorm
 from m2pt.modalities.registry import build_tokenizer
 from m2pt.modalities.shared.dense import Outputs
@@ -98,16 +107,29 @@ class Model(nn.Module):
 
 def fresh(spec: RunSpec, num_classes: int, num_categories: int = 0) -> Model:
     """The model of a run, initialised from torch's global generator, before any weights or method."""
+    return of_recipe(spec.modality, spec.input, spec.model, spec.finetune, num_classes, num_categories)
+
+
+@refuses_unknown
+def of_recipe(
+    modality: Modality,
+    input_config: InputConfig,
+    config: ModelConfig,
+    recipe: FinetuneConfig,
+    num_classes: int,
+    num_categories: int = 0,
+) -> Model:
+    """The model that a recipe trains, initialised from torch's global generator."""
     return Model(
-        spec.modality,
-        spec.input,
-        spec.model,
+        modality,
+        input_config,
+        config,
         num_classes,
-        head=spec.finetune.head,
-        head_init_std=spec.finetune.head_init_std,
-        drop_path=spec.finetune.drop_path,
+        head=recipe.head,
+        head_init_std=recipe.head_init_std,
+        drop_path=recipe.drop_path,
         num_categories=num_categories,
-        norm_rows=spec.finetune.norm_rows,
-        side_head=spec.finetune.side_loss > 0,
-        added=spec.finetune.blocks,
+        norm_rows=recipe.norm_rows,
+        side_head=recipe.side_loss > 0,
+        added=recipe.blocks,
     )

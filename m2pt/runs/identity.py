@@ -3,6 +3,7 @@
 Equal ids mean equal numbers on the same kind of hardware: the form covers the complete spec and `RECIPE_VERSION`.
 """
 
+import functools
 import hashlib
 import json
 from typing import Any
@@ -22,6 +23,10 @@ def canonical(value: Any) -> str:
 
     """
     _refuse_unknown(value)
+    return _text(value)
+
+
+def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
 
 
@@ -45,9 +50,31 @@ def run_id(spec: Spec) -> str:
         ValueError: weights that the spec names do not exist yet.
 
     """
+    return _id_of(_Same(spec))
+
+
+class _Same:
+    """A spec as the key of what is remembered about it: equal to itself alone, as specs with 0.0 and -0.0 have two ids."""
+
+    __slots__ = ("spec",)
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+
+    def __hash__(self) -> int:
+        return id(self.spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.spec is other.spec
+
+
+@functools.lru_cache(maxsize=2**15)
+def _id_of(same: _Same) -> str:
+    spec = same.spec
     if not spec.ready:
         raise ValueError(f"{spec.name}: the weights it needs do not exist yet, so it has no id")
-    form = canonical({"recipe_version": RECIPE_VERSION, "spec": spec.model_dump(mode="json")})
+    # What a model dumps as JSON has a canonical form, so that nothing in it need be looked for.
+    form = _text({"recipe_version": RECIPE_VERSION, "spec": spec.model_dump(mode="json")})
     return f"{spec.name}-{hashlib.sha256(form.encode()).hexdigest()[:8]}"
 
 

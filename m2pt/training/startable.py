@@ -4,6 +4,7 @@ A setting that the code would ignore prevents it too, because the score would be
 settings leave unread (`m2pt.runs.unread`) does not: a study file cannot set it, so it comes from a recipe or a default.
 """
 
+import functools
 import importlib.util
 import os
 import shutil
@@ -12,10 +13,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from m2pt.config import Goal, Head, TestConfig, UserError
+from m2pt.config import FinetuneConfig, Goal, Head, InputConfig, Modality, ModelConfig, TestConfig, UserError
 from m2pt.methods import METHODS
 from m2pt.modalities.registry import SPECS
-from m2pt.models.model import fresh
+from m2pt.models.model import of_recipe
 from m2pt.models.shapes import shapes_only
 from m2pt.runs.spec import RunSpec
 from m2pt.training.availability import wanted
@@ -198,7 +199,7 @@ def _of_rows(spec: RunSpec, means: Means, known: Known) -> Iterator[str]:
             )
         if any(size % recipe.norm_rows == 1 for size in sizes):
             yield f"finetune.norm_rows: {recipe.norm_rows} leaves one row alone, which has no statistics; choose another number."
-    if not _normalises_batches(spec):
+    if not _normalises_batches(spec.modality, spec.input, spec.model, spec.finetune):
         return
     rows = recipe.batch_size * recipe.repeats // means.devices
     if means.micro_batch is not None and means.micro_batch < rows:
@@ -225,10 +226,11 @@ def _batch_sizes(spec: RunSpec, known: Known) -> list[int]:
     return [size for size in (full if count >= full else 0, count % full) if size] or [full]
 
 
-def _normalises_batches(spec: RunSpec) -> bool:
-    """Whether a run's model has batch norm over all rows that it is given. Raises `UserError` if it cannot be built."""
+@functools.lru_cache(maxsize=256)
+def _normalises_batches(modality: Modality, form: InputConfig, config: ModelConfig, recipe: FinetuneConfig) -> bool:
+    """Whether such a model has batch norm over all rows that it is given. Raises `UserError` if it cannot be built."""
     with shapes_only():
-        model = fresh(spec, 2, 2)
+        model = of_recipe(modality, form, config, recipe, 2, 2)
     return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.modules())
 
 

@@ -62,7 +62,7 @@ def encoders_used(study: Study) -> list[EncoderKey]:
 
     An encoder that is declared but that no run loads is not among them.
     """
-    parts = study.expanded().values()
+    parts = _unlike(study)
     draws = [(part, replicate) for part in parts for replicate in dict.fromkeys(replicate for _, replicate in draws_of(part))]
     wanted = {key for part, replicate in draws for pair in _pairs(part) for key in _weights_of(part, *pair, replicate)}
     wanted |= {start for key in wanted if (start := start_of(study.encoders, key)) is not None}
@@ -70,6 +70,14 @@ def encoders_used(study: Study) -> list[EncoderKey]:
     seen = dict.fromkeys(modality for part in parts for modality in _modalities(part))
     known = [EncoderKey(name, modality, seed) for name, modality in product(names, seen) for seed in _seeds(study, name)]
     return [key for key in known if key in wanted]
+
+
+def _unlike(study: Study) -> list[Study]:
+    """The parts of a study that differ in what decides which data and encoders their runs read."""
+    unlike: dict[str, Study] = {}
+    for part in study.expanded().values():
+        unlike.setdefault(part.model_dump_json(include={"sweep", "tasks", "encoders"}), part)
+    return list(unlike.values())
 
 
 def _seeds(study: Study, name: str) -> tuple[int | None, ...]:
@@ -98,9 +106,10 @@ def _modalities(study: Study) -> list[Modality]:
 
 def data_used(study: Study) -> list[str]:
     """The data that a study reads: those of its targets, and of the modalities whose encoders it pretrains on samples."""
-    targets = [target for part in study.expanded().values() for target in part.sweep.targets]
+    parts = _unlike(study)
+    targets = [target for part in parts for target in part.sweep.targets]
     read = [key.modality for key in encoders_used(study) if isinstance(study.encoders[key.source], MaeSource | LabelsSource)]
-    beside = [pair[2] for part in study.expanded().values() for pair in _pairs(part) if _reads_samples(part, *pair)]
+    beside = [pair[2] for part in parts for pair in _pairs(part) if _reads_samples(part, *pair)]
     return list(dict.fromkeys([*targets, *read, *beside]))
 
 

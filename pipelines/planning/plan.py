@@ -88,7 +88,7 @@ class Plan:
     def _abandoned(self) -> set[str]:
         return abandoned(self.arms)
 
-    @property
+    @cached_property
     def parts(self) -> dict[str, list[RunSpec]]:
         """The fine-tuning runs of each part, by its name; a study that declares no parts is one part with an empty name."""
         if self.arms:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from m2pt.config import FileSource, Study
-from pipelines.planning.grid import Fingerprints, distinct, encoders_used, part_specs
+from m2pt.runs.spec import without_draw
+from pipelines.planning.grid import Fingerprints, draws_of, encoders_used, part_specs
 
 Way = Literal["paired", "crossed"]
 WAYS: tuple[Way, ...] = ("paired", "crossed")
@@ -28,17 +29,28 @@ def costs(study: Study, prints: Fingerprints) -> list[WayCosts]:
     if study.replicates is None:
         return []
     parts = list(study.expanded().values())
+    cells = [_cells(part, prints) for part in parts]
     made = []
     for way in WAYS:
         declared = all(part.sweep.encoder_seeds == way for part in parts)
         uneven = way == "paired" and any(len(part.sweep.seeds) % study.replicates for part in parts)
-        made.append(WayCosts(way, declared, None, None) if uneven else _costs(study, parts, prints, way, declared))
+        made.append(WayCosts(way, declared, None, None) if uneven else _costs(study, parts, cells, way, declared))
     return made
 
 
-def _costs(study: Study, parts: list[Study], prints: Fingerprints, way: Way, declared: bool) -> WayCosts:
+def _costs(study: Study, parts: list[Study], cells: list[list[str]], way: Way, declared: bool) -> WayCosts:
     combined = [part.model_copy(update={"sweep": part.sweep.model_copy(update={"encoder_seeds": way})}) for part in parts]
     encoders = {key for part in combined for key in encoders_used(part)}
     trained = [key for key in encoders if not isinstance(study.encoders[key.source], FileSource)]
-    runs = distinct([spec for part in combined for specs in part_specs(part, prints).values() for spec in specs])
-    return WayCosts(way, declared, len(trained), len(runs))
+    runs: dict[str, set[tuple[int, int | None]]] = {}  # the draws of each cell, which several parts may share
+    for part, members in zip(combined, cells, strict=True):
+        for cell in members:
+            runs.setdefault(cell, set()).update(draws_of(part))
+    return WayCosts(way, declared, len(trained), sum(map(len, runs.values())))
+
+
+def _cells(part: Study, prints: Fingerprints) -> list[str]:
+    """What the runs of a part are, apart from their draws: as many as it has runs for one seed and replicate."""
+    once = {"seeds": part.sweep.seeds[:1], "encoder_seeds": "paired"}
+    (specs,) = part_specs(part.model_copy(update={"sweep": part.sweep.model_copy(update=once)}), prints).values()
+    return [without_draw(spec).model_dump_json() for spec in specs]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from m2pt.config import AudioInput, FinetuneConfig, ImageInput, PointInput, VideoInput
+from m2pt.config import AudioInput, FinetuneConfig, ImageInput, PathwayConfig, PointInput, VideoInput
 from m2pt.files.state import file_sha256
 from m2pt.runs.identity import canonical, cell_key, derived_seed, drawn_seed, run_id
 from m2pt.runs.spec import RunSpec, WeightsRef
@@ -34,6 +34,18 @@ def test_everything_that_can_change_a_number_changes_the_id():
     ]
     ids = [run_id(variant)[-8:] for variant in variants]
     assert len({base[-8:], *ids}) == len(variants) + 1
+
+
+def test_specs_that_compare_equal_but_are_written_differently_have_ids_of_their_own():
+    plus, minus = (run_spec(pathway=PathwayConfig(scale_init=scale)) for scale in (0.0, -0.0))
+    assert plus == minus and hash(plus) == hash(minus)
+    assert run_id(plus) != run_id(minus)
+
+
+def test_a_changed_copy_of_a_spec_has_an_id_of_its_own():
+    spec = run_spec()
+    first = run_id(spec)
+    assert run_id(spec.model_copy(update={"seed": 1})) == run_id(run_spec(seed=1)) != first
 
 
 def test_defaults_written_out_give_the_same_id():

@@ -1,5 +1,6 @@
 """Encoders with several pretraining seeds: which run uses which, what the controls take, what is refused, and what it costs."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -264,3 +265,36 @@ def test_the_default_study_samples_encoders_and_has_both_controls() -> None:
     assert {run.replicate for run in runs} == {0, 1, 2, 3} == {run.seed for run in runs}
     relations = Counter(lineage(declared.encoders, run) for run in runs if run.method.startswith("own_"))
     assert relations == {"same": 16, "apart": 16}
+
+
+OVERLAPPING = """
+parts:
+  - {name: as-it-is, set: {}}
+  - {name: two-seeds, set: {sweep.seeds: [2, 5]}}
+  - {name: other-scale, set: {pathway.scale_init: 0.1, sweep.methods: [baseline, pathway]}}
+  - {name: crossed, set: {sweep.seeds: [0, 1], sweep.encoder_seeds: crossed}}
+"""
+
+
+@pytest.mark.parametrize("way", replicates.WAYS)
+def test_the_runs_of_a_way_are_counted_as_they_would_be_listed(way):
+    declared = study(TEXT + OVERLAPPING)
+    other = [part.model_dump() | {"set": {**part.changes, "sweep.encoder_seeds": way}} for part in declared.parts]
+    listed = runs_of(study(f"{TEXT}parts: {json.dumps([{'name': part['name'], 'set': part['set']} for part in other])}"))
+    (costs,) = (costs for costs in replicates.costs(declared, prints(declared)) if costs.way == way)
+    assert costs.runs == len(listed)
+
+
+PLAIN_FIRST = """
+parts:
+  - {name: plain, set: {sweep.auxiliary_encoder: mae, sweep.methods: [pathway]}}
+  - {name: as-it-is, set: {}}
+"""
+
+
+def test_a_part_that_loads_other_encoders_has_them_pretrained_too():
+    alone = TEXT.replace("own_lineage, own_apart]", "own_apart]").replace(
+        "auxiliary_encoder: mae+labels", "auxiliary_encoder: mae"
+    )
+    assert {key.source for key in encoders_used(study(alone))} == {"mae"}
+    assert {key.source for key in encoders_used(study(TEXT + PLAIN_FIRST))} == {"mae", "mae+labels"}
