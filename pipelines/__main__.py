@@ -61,6 +61,9 @@ COMMANDS = {
 }
 
 
+ENGINES = ("local", "ray", "slurm")
+"""What `execution.engine` may be."""
+
 WITHOUT_STUDY = ("compare", "weights")
 """Commands that take no --study option."""
 
@@ -114,9 +117,15 @@ def _add_options(each: Mapping[str, argparse.ArgumentParser]) -> None:
         metavar="FOLDER",
         help="the folder to write it to (default: reports for params.yaml, build/STUDY/reports for others)",
     )
+    for name in ("study", "pretrain", "sweep"):
+        each[name].add_argument("--engine", choices=ENGINES, help="what does the runs (default: execution.engine of the study)")
     each["gc"].add_argument("--delete", action="store_true", help="delete what is listed")
     kinds = [kind.value for kind in Kind]
     each["gc"].add_argument("--only", action="append", choices=kinds, help="only this kind of thing; may be given several times")
+    _add_serving(each)
+
+
+def _add_serving(each: Mapping[str, argparse.ArgumentParser]) -> None:
     schedule = each["serve"].add_mutually_exclusive_group(required=True)
     schedule.add_argument(
         "--cron", metavar="EXPRESSION", help='start the study at these times, such as "0 2 * * *" (every night at two)'
@@ -133,6 +142,8 @@ def _add_options(each: Mapping[str, argparse.ArgumentParser]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. An error is one sentence on standard error, never a traceback."""
     options = build_parser().parse_args(arguments)
+    if getattr(options, "engine", None):
+        os.environ[environment.ENGINE] = options.engine
     environment.prepare()
     environment.follow_parent()
     signal.signal(signal.SIGTERM, _terminated)

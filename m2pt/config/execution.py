@@ -1,14 +1,55 @@
 """How runs are executed; nothing here can change a number."""
 
+from collections.abc import Mapping
 from typing import Literal
+
+from pydantic import Field
 
 from m2pt.config.base import Frozen, NonNegative, Positive, PositiveFloat
 from m2pt.stop_limit import STOP_LIMIT_S
 
 
+class RayConfig(Frozen):
+    """The Ray cluster that does the runs with `execution.engine: ray`."""
+
+    address: str | None = None
+    """`auto`, or HOST:PORT of a cluster that runs; without one, a cluster is started on this machine and ended with the study."""
+    wait_s: PositiveFloat = 60.0
+    """Seconds that a slot which other programs of the cluster have taken is waited for, at the start."""
+
+
+class SlurmConfig(Frozen):
+    """What a job of `execution.engine: slurm` asks SLURM for, besides the devices of its run."""
+
+    partition: str | None = None
+    """The partition; without one, SLURM's default."""
+    account: str | None = None
+    """The account that pays."""
+    qos: str | None = None
+    """The quality of service."""
+    constraint: str | None = None
+    """Features that a node must have, such as a kind of GPU."""
+    minutes: Positive = 60
+    """The time limit of a job. A run that needs more goes on in the same job, which is queued again, from a checkpoint."""
+    memory_gb: PositiveFloat | None = None
+    """Memory of a job; without it, SLURM's default."""
+    cores: Positive = 1
+    """Cores for each device of a run, with the processes that read files (`loader_workers`)."""
+    setup: tuple[str, ...] = ()
+    """Lines of shell that a job runs first, such as `module load cuda`."""
+    options: Mapping[str, str] = Field(default_factory=dict)
+    """Further options of `sbatch`, by their long names."""
+
+
 class ExecutionConfig(Frozen):
     """How runs are executed; nothing here can change a number, so nothing here is part of a run's identity."""
 
+    engine: Literal["local", "ray", "slurm"] = "local"
+    """What does the runs: processes on this machine, on the nodes of a Ray cluster, or jobs of SLURM."""
+    ray: RayConfig = RayConfig()
+    """The Ray cluster of `engine: ray`."""
+    slurm: SlurmConfig = SlurmConfig()
+    """The jobs of `engine: slurm`."""
     devices: Literal["auto", "cpu"] | tuple[str, ...] = "auto"
     """Every CUDA device, or CPU slots where there is none (`auto`); `cpu`; or a list of CUDA devices by name."""
     jobs_per_device: Positive = 1

@@ -13,6 +13,7 @@ from m2pt.runs.folder import RunState
 from pipelines.commands import reproduce
 from pipelines.commands.outage import ended_with
 from pipelines.commands.outcome import tell
+from pipelines.commands.submit import is_submitted, submit, submit_study
 from pipelines.execution.display.view import DATA, ENCODERS, FIRST, REPORT, RUNS, SETTING_UP
 from pipelines.execution.interrupts import obeyed_at_once
 from pipelines.execution.process_environment import LOGS, can_keep
@@ -53,6 +54,8 @@ def pretrain(options: Namespace) -> int:
         if not session.look_again().unfinished(session.plan.pretrain):
             _nothing_to_run(session, ENCODERS, session.outcome(PRETRAINING))
             return 0
+        if is_submitted(session.study):
+            return submit(session, options.study, PRETRAINING)
         return _in_flow("pretrain", session, lambda flows: flows.pretrain)
 
 
@@ -65,6 +68,8 @@ def sweep(options: Namespace) -> int:
         if not left and not session.plan.to_come:
             _nothing_to_run(session, RUNS, session.outcome(FINE_TUNING))
             return 0
+        if is_submitted(session.study):
+            return submit(session, options.study, FINE_TUNING)
         if not any(session.plan.is_ready(spec) for spec in left):
             raise UserError(f"{options.study}: the runs wait for encoders that do not exist yet; run `m2pt pretrain` first.")
         out = report_folder(options.study, session.study)
@@ -99,6 +104,8 @@ def study(options: Namespace) -> int:
     """Do the complete study, with its search if it has one: the default study through DVC, any other in one flow."""
     declared = study_file.load(options.study)
     out = report_folder(options.study, declared)
+    if is_submitted(declared) and (code := submit_study(declared, options.study, out, options.display)) is not None:
+        return code
     if is_default(options.study):
         return reproduce.reproduce(declared, options.study, out, options.display)
     with Session(declared, options.display) as session:

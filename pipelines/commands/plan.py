@@ -47,7 +47,7 @@ def plan(options: Namespace) -> int:
 
 def _document(plan: Plan, file: str) -> dict[str, Any]:
     """The plan as it is printed with `--json`."""
-    places, refused = slots(plan.study.execution), refusals(plan)
+    places, refused = _slots(plan), refusals(plan)
     samples = task_samples(plan)
     tasks = cells(plan, refused)
     return (
@@ -63,7 +63,7 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
             "unplanned": unplanned(plan.study, plan.runs),
             "environments": environments.warnings(plan),
             "replicates": [asdict(way) for way in replicates.costs(plan.study, plan.prints)],
-            "slots": [slot.name for slot in places],
+            "slots": places,
             "estimated_seconds": remaining_seconds(
                 plan, len(places), [spec for spec in plan.runs if without_seed(spec) in refused]
             ),
@@ -77,6 +77,16 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
         | ({"search": _search(plan)} if plan.study.search is not None else {})
         | ({"tuning": tuning(plan)} if plan.arms else {})
     )
+
+
+def _slots(plan: Plan) -> list[str]:
+    """The slots of this machine; those of a Ray cluster that runs are known when it is joined."""
+    execution = plan.study.execution
+    if execution.engine == "slurm":
+        return ["jobs of SLURM; the cost is for one after another"]
+    if execution.engine == "ray" and execution.ray.address is not None:
+        return [f"those of the Ray cluster at {execution.ray.address}; the cost is for one"]
+    return [slot.name for slot in slots(execution)]
 
 
 def _refused(plan: Plan, refused: Mapping[str, str]) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from m2pt.runs.environment import Compared
 from m2pt.runs.folder import RunState, is_complete
 from m2pt.runs.inputs import JobInputs
 
@@ -41,6 +42,9 @@ class Engine(Protocol):
     @property
     def capacity(self) -> int:
         """How many jobs it does at once; a caller gains nothing from starting many more."""
+
+    def environment(self) -> Compared | None:
+        """The environment in which it computes runs, to compare that of others with; None if it is not known before."""
 
     def warm(self, jobs: int) -> None:
         """Prepare for this many jobs, without waiting."""

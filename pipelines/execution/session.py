@@ -11,19 +11,19 @@ from types import TracebackType
 from typing import Self
 
 from m2pt.config import Study, UserError
-from m2pt.runs.environment import WAY_OUT, Compared
 from m2pt.runs.failure import read_failure
 from m2pt.runs.folder import RunState, create_run
+from m2pt.runs.inputs import JobInputs
 from m2pt.runs.spec import PretrainSpec, Spec
 from m2pt.runs.trials import is_trial
 from pipelines.execution import aside
+from pipelines.execution.agreement import Agreement
 from pipelines.execution.display.view import DATA
 from pipelines.execution.engine import Engine
+from pipelines.execution.engines import chosen_engine
 from pipelines.execution.outcome import Outcome as Outcome
 from pipelines.execution.outcome import scores
 from pipelines.execution.progress import Display
-from pipelines.execution.slot_pool import local_engine
-from pipelines.planning import environments
 from pipelines.planning.embedded_data import make_data
 from pipelines.planning.folders import aside_of, data_folder, encoders_folder, runs_folder, study_lock
 from pipelines.planning.job_inputs import job_inputs
@@ -58,7 +58,7 @@ class Session:
 
     """
 
-    def __init__(self, study: Study, display: Display, make_engine: Callable[[Study], Engine] = local_engine) -> None:
+    def __init__(self, study: Study, display: Display, make_engine: Callable[[Study], Engine] = chosen_engine) -> None:
         self.study = study
         self.display = display
         self._make_engine = make_engine
@@ -71,7 +71,7 @@ class Session:
         self._going = 0
         self._stopped = False
         self._looked_through = False
-        self._compared_with: dict[str, set[Compared]] = {}
+        self._agreement = Agreement(study, display.say)
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
@@ -195,32 +195,14 @@ class Session:
         self.agree(*kinds)
 
     def agree(self, *kinds: str) -> None:
-        """Let no run start that would be compared with runs of another environment, unless the study file allows it.
+        """Let no run start that would be compared with runs of another environment (`Agreement.require`)."""
+        self._agreement.require(self.look_again(), self.engine.environment(), *kinds)
 
-        Raises:
-            UserError: it does not; the sentence says what differs.
-
-        """
-        plan = self.look_again()
-        ours, rule = environments.here(self.study), self.study.execution.other_environment
-        for kind in kinds:
-            specs: Sequence[Spec] = plan.pretrain if kind == PRETRAINING else plan.runs
-            recorded = environments.recorded(plan, specs)
-            differing = environments.differing(recorded, ours)
-            if differing and rule == "redo":
-                aside.replace(differing)
-                self.display.say(f"{self.study.study}: {environments.clause(differing, kind)}: put aside, to be run again.")
-            elif differing and (plan.unfinished(specs) or plan.to_come):
-                clash = f"{self.study.study}: new {kind} runs would be compared with {environments.clause(differing, kind)}"
-                if rule == "refuse":
-                    raise UserError(f"{clash}; {WAY_OUT}.")
-                self.display.say(f"{clash}; the report names them all.")
-            elif environments.is_mixed(recorded):
-                mixed = f"runs of several environments are compared: {environments.clause(differing, kind)}"
-                self.display.say(f"{self.study.study}: {mixed}; the report names them all.")
-            if rule != "mix":
-                kept = [theirs for run_dir, theirs in recorded.items() if run_dir not in differing]
-                self._compared_with[kind] = {environment for theirs in kept for environment in theirs}
+    def assigned(self, spec: Spec) -> tuple[Path, JobInputs]:
+        """The folder of a run that is ready, which is made if it is not there, and the inputs of its job."""
+        folder = encoders_folder(self.study) if isinstance(spec, PretrainSpec) else runs_folder(self.study)
+        inputs = job_inputs(self.plan, spec).model_copy(update={"beside": self._agreement.beside(_kind(spec))})
+        return create_run(folder, spec), inputs
 
     def do(self, spec: Spec, again: bool = False) -> Ended:
         """Do one run on the next free slot; blocks until it has ended. Many threads may call this at once.
@@ -253,17 +235,13 @@ class Session:
             spec = next(made for made in plan.pretrain if made.name == spec.name)
         if not plan.is_ready(spec):
             return Ended(False, _WAITS)
-        folder = encoders_folder(self.study) if isinstance(spec, PretrainSpec) else runs_folder(self.study)
-        run_dir = create_run(folder, spec)
+        run_dir, inputs = self.assigned(spec)
         trial = is_trial(self.study, spec)
         self._start_tracking().run_started(spec, run_dir, trial)
-        kind = PRETRAINING if isinstance(spec, PretrainSpec) else FINE_TUNING
-        inputs = job_inputs(plan, spec).model_copy(update={"beside": tuple(self._compared_with.get(kind, ()))})
         result = self.engine.run(run_dir, inputs, self.study.execution.time_limit_s)
         self._start_tracking().run_ended(spec, run_dir, trial)
         if result.status == RunState.COMPLETE:
-            if kind in self._compared_with:
-                self._compared_with[kind] |= set(environments.of_run(run_dir))
+            self._agreement.add(_kind(spec), run_dir)
             splits = ("val",) if trial else ("val", "test")  # a trial shows no test score
             return Ended(True, scores(run_dir, splits), seconds=result.seconds)
         return Ended(False, result.error or "failed without a reason", result.died, result.seconds)
@@ -287,6 +265,10 @@ class Session:
                 case _:
                     outcome.left[plan.label(spec)] = _LEFT
         return outcome
+
+
+def _kind(spec: Spec) -> str:
+    return PRETRAINING if isinstance(spec, PretrainSpec) else FINE_TUNING
 
 
 def _runs(count: int) -> str:

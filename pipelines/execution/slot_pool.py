@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from m2pt.config import Study, UserError
+from m2pt.runs.environment import Compared
 from m2pt.runs.failure import Failure, FailureKind, read_failure, write_failure
 from m2pt.runs.folder import LOG, RunState
 from m2pt.runs.inputs import JobInputs, write_inputs
@@ -23,13 +24,14 @@ from m2pt.stop_limit import STOP_LIMIT_S
 from pipelines.execution.engine import JobResult, result_of
 from pipelines.execution.process_environment import LOGS
 from pipelines.execution.worker import Worker, WorkerEndedError
+from pipelines.planning.environments import on_device
 from pipelines.planning.slots import Slot, slots
 
 WORKER_COMMAND = (sys.executable, "-m", "m2pt.job", "--worker")
-_MARGIN_S = 1.0
+MARGIN_S = 1.0
 """What a process may need to end, beyond the limit that it has itself."""
 
-_CUT_OFF = "was stopped before its end; start again to continue it"
+CUT_OFF = "was stopped before its end; start again to continue it"
 
 
 def local_engine(study: Study, worker_command: Sequence[str] = WORKER_COMMAND) -> "SlotPool":
@@ -62,7 +64,7 @@ class SlotPool:
         self._idle = self._workers[::-1]  # a stack: the worker used last is warm
         self._changed = threading.Condition()
         self._closed = False
-        self._patience_s = stop_limit_s + _MARGIN_S
+        self._patience_s = stop_limit_s + MARGIN_S
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +76,10 @@ class SlotPool:
     def capacity(self) -> int:
         """How many slots there are."""
         return len(self._workers)
+
+    def environment(self) -> Compared:
+        """The environment of the first slot, which is that of all."""
+        return on_device(self._workers[0].slot.device)
 
     def warm(self, jobs: int | None = None) -> None:
         """Start the workers of idle slots, for at most `jobs` jobs, without waiting until they are ready."""
@@ -90,7 +96,7 @@ class SlotPool:
         """
         worker = self._take_slot()
         if worker is None:
-            return result_of(run_dir, _CUT_OFF, "", 0.0)
+            return result_of(run_dir, CUT_OFF, "", 0.0)
         try:
             return self._run_on(worker, run_dir, inputs, time_limit_s)
         except BaseException:
@@ -158,7 +164,7 @@ class SlotPool:
         if kind is None:  # the job itself says why, also of the processes that share it
             return replace(result, died=_kind(run_dir, result.error) == "worker_died")
         if self._closed:
-            return result_of(run_dir, _CUT_OFF, slot, result.seconds)
+            return result_of(run_dir, CUT_OFF, slot, result.seconds)
         if not told:  # otherwise it is no failure: the next start continues it
             with suppress(UserError):
                 write_failure(run_dir, Failure(error=error or "", details=worker.last_words(), kind=kind))

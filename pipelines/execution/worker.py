@@ -19,7 +19,7 @@ START_LIMIT_S = 300.0
 """How long a worker may take to become ready: imports from a cold disk are slow."""
 
 _POLL_S = 0.2
-_NOT_FOR_WORKERS = ("PREFECT_", "MLFLOW_", "DVC_")
+_NOT_FOR_WORKERS = ("PREFECT_", "MLFLOW_", "DVC_", "RAY_")
 """A job does not depend on the orchestration; an inherited MLFLOW_RUN_ID or Prefect context would mislead it."""
 
 

@@ -6,8 +6,9 @@ Encoders are compared with encoders, and fine-tuning runs with fine-tuning runs.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
-from m2pt.config import Study
+from m2pt.config import Study, refuses_unknown
 from m2pt.runs.attempts import NOT_RECORDED, contributing, current_attempt, read_attempts
 from m2pt.runs.environment import WAY_OUT, Compared, differences, facts, processor_name
 from m2pt.runs.folder import CHECKPOINT, is_complete
@@ -24,10 +25,14 @@ _CONSEQUENCES = {
 
 
 def here(study: Study) -> Compared:
-    """The environment in which the runs of a study would be computed now."""
-    first = slots(study.execution)[0]
-    name = processor_name() if first.device == "cpu" else device_name()
-    return facts(first.device, name, THREADS).compared
+    """The environment in which the runs of a study would be computed now, on this machine."""
+    return on_device(slots(study.execution)[0].device)
+
+
+@refuses_unknown
+def on_device(device: Literal["cpu", "cuda"]) -> Compared:
+    """The environment of a run on a device of this machine."""
+    return facts(device, processor_name() if device == "cpu" else device_name(), THREADS).compared
 
 
 def recorded(plan: Plan, specs: Sequence[Spec]) -> dict[Path, list[Compared]]:
@@ -59,6 +64,8 @@ def differing(known: Mapping[Path, Sequence[Compared]], ours: Compared) -> dict[
 
 def warnings(plan: Plan) -> list[str]:
     """A sentence for each kind of run that comes, or would come, from several environments: how they differ, what follows."""
+    if plan.study.execution.engine != "local":  # what the nodes are is known when they are reached
+        return []
     ours, rule = here(plan.study), plan.study.execution.other_environment
     sentences = []
     for kind, specs in ((PRETRAINING, plan.pretrain), (FINE_TUNING, plan.runs)):

@@ -12,7 +12,7 @@ import torch
 from m2pt.config import ExecutionConfig, UserError
 
 _DEVICE_NAME = re.compile(r"[0-9]+|GPU-[0-9A-Za-z-]+|MIG-[0-9A-Za-z/-]+")
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ def _checked(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _cpu_slot(index: int) -> Slot:
-    return Slot(f"cpu{index}", "cpu", {"CUDA_VISIBLE_DEVICES": "", **_ONE_THREAD})
+    return Slot(f"cpu{index}", "cpu", {"CUDA_VISIBLE_DEVICES": "", **ONE_THREAD})
 
 
 def _cuda_slot(names: tuple[str, ...], job: int, jobs: int) -> Slot:
     label = "+".join(f"cuda{name}" if name.isdecimal() else name.replace("/", "-") for name in names)
-    return Slot(label if jobs == 1 else f"{label}.{job}", "cuda", {"CUDA_VISIBLE_DEVICES": ",".join(names), **_ONE_THREAD})
+    return Slot(label if jobs == 1 else f"{label}.{job}", "cuda", {"CUDA_VISIBLE_DEVICES": ",".join(names), **ONE_THREAD})
 
 
 def device_name() -> str | None:

@@ -1,10 +1,12 @@
 """Reads a study file for a command and refuses what its runs would ignore or could not load."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
-from m2pt.config import RANDOM, FileSource, Study, UserError
+from m2pt.config import RANDOM, ExecutionConfig, FileSource, Study, UserError
 from m2pt.config.base import FaultyKeysError
 from m2pt.config.lines import Fault, told
 from m2pt.config.study_file import read_study
@@ -16,6 +18,8 @@ from pipelines.planning.search_ranges import impossible_values
 from pipelines.planning.slots import slots
 from pipelines.planning.unused_keys.check import unused_keys
 
+ENGINES = get_args(ExecutionConfig.model_fields["engine"].annotation)
+
 
 def load(file: str | Path) -> Study:
     """Read a study file.
@@ -24,10 +28,17 @@ def load(file: str | Path) -> Study:
         UserError: as `m2pt.config.study_file.load_study`; or a key changes no run; or a method needs an encoder that is not
             declared; or a target cannot start from its encoder, or has no validation data by which its rates could be chosen; or
             the range of a search reaches values that make no run or one that cannot start. All of them are told with their lines.
+            Or `M2PT_ENGINE`, which replaces `execution.engine`, names none.
 
     """
     read = read_study(file)
-    return read.require(*(read.common([faults(study) for study in read.studies]) if read.studies else ()))
+    study = read.require(*(read.common([faults(study) for study in read.studies]) if read.studies else ()))
+    engine = os.environ.get("M2PT_ENGINE")
+    if not engine:
+        return study
+    if engine not in ENGINES:
+        raise UserError(f"M2PT_ENGINE: there is no engine {engine!r}; use one of {', '.join(ENGINES)}.")
+    return study.model_copy(update={"execution": study.execution.model_copy(update={"engine": engine})})
 
 
 def check(study: Study, source: str) -> None:

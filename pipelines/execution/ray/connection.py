@@ -1,0 +1,105 @@
+"""Joining a Ray cluster, or starting one on this machine: without telemetry, a dashboard, or a way in for others."""
+
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any
+
+from m2pt.config import ExecutionConfig, UserError
+from pipelines.planning.slots import usable_cores
+
+_NOTICED_SOON = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
+"""A node of a cluster of ours that does not answer is dead after some seconds, not after half a minute."""
+
+_SECRET = secrets.token_hex(32)
+
+
+@contextmanager
+def joined(execution: ExecutionConfig) -> Iterator[ModuleType]:
+    """Ray, while this process belongs to the cluster of `execution.ray.address`, or to one that it starts and that ends with it.
+
+    Raises:
+        UserError: Ray is not installed, or the cluster cannot be reached or started.
+
+    """
+    address = execution.ray.address
+    if address is None:
+        _keep_out_others()
+    ray = installed()
+    # The path is short, as that of a socket has to be.
+    with TemporaryDirectory(prefix="m2pt-ray-", ignore_cleanup_errors=True) as folder:
+        try:
+            if address not in (None, "auto"):
+                _require_answer(address)
+            with _own_end():
+                ray.init(address or "local", log_to_driver=False, configure_logging=False, **_own(execution, folder))
+        except Exception as error:
+            where = "a cluster on this machine cannot be started" if address is None else f"no cluster answers at {address}"
+            raise UserError(f"execution.ray.address: {where} ({first_line(error)}).") from error
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _own_end() -> Iterator[None]:
+    """Keep what this process does when it is told to end; Ray would let it exit at once."""
+    ours = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():  # in another thread Ray leaves it alone
+        signal.signal(signal.SIGTERM, ours)
+
+
+def _own(execution: ExecutionConfig, folder: str) -> dict[str, Any]:
+    """How a cluster of ours is started; nothing for one that runs."""
+    if execution.ray.address is not None:
+        return {}
+    cores = usable_cores() if execution.slots == "auto" else execution.slots * execution.devices_per_job
+    return {"num_cpus": cores, "include_dashboard": False, "_system_config": _NOTICED_SOON, "_temp_dir": folder}
+
+
+def installed() -> ModuleType:
+    """Ray, which sends nothing to its makers.
+
+    Raises:
+        UserError: it is not installed.
+
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise UserError(
+            "execution.engine: Ray is not installed; `pip install 'm2pt[ray]'`, or set execution.engine: local."
+        ) from error
+    return ray
+
+
+def first_line(error: Exception) -> str:
+    """What an error of Ray's says first."""
+    return next((line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _keep_out_others() -> None:
+    """Let a cluster of ours ask for a secret, since its ports are open to the network; only this process has it.
+
+    Ray reads both when it is imported, once for the life of the process. Without them it would keep a secret in the home folder.
+    """
+    for name, value in (("RAY_AUTH_MODE", "token"), ("RAY_AUTH_TOKEN", _SECRET)):
+        os.environ.setdefault(name, value)
+
+
+def _require_answer(address: str) -> None:
+    """Raise `OSError` or `ValueError` unless something answers at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if "://" in address or not host:
+        raise ValueError("an address is HOST:PORT, as `ray start --head` tells it, or auto")
+    with socket.create_connection((host, int(port)), timeout=10.0):
+        pass
