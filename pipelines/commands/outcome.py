@@ -7,6 +7,7 @@ from m2pt.files.documents import read_json
 from pipelines.execution.progress import Display
 from pipelines.reporting.as_json import open_blocks
 from pipelines.reporting.rendering import is_default
+from pipelines.tracking.mlflow_store import server_place
 
 _MOST = 2
 """Claims that are told; the report has them all."""
@@ -25,7 +26,7 @@ def tell(display: Display, study: Study, file: Path, out: Path, done: bool = Tru
     option = "" if is_default(file) else f" --study {file}"
     display.say(f"{study.study}: the report is {out / 'index.html'}")
     if done:
-        display.say(f"Next: open it in a browser. `m2pt ui{option}` shows the runs.")
+        display.say(f"Next: open it in a browser. {server_place() or f'`m2pt ui{option}`'} shows the runs.")
         if len(study.sweep.seeds) > 1:  # one tells nothing of their spread
             display.say(f"`m2pt plan{option} --seeds-needed` says how many seeds a new study needs for an answer.")
     else:

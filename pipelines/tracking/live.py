@@ -14,6 +14,7 @@ from typing import Self
 from m2pt.config import UserError
 from m2pt.runs.folder import HISTORY, TIMES, RunState
 from m2pt.runs.spec import Spec
+from pipelines.tracking.address import masked
 from pipelines.tracking.publisher import Publisher
 from pipelines.tracking.tracker import OutageError, SweepEnd, Tracker
 
@@ -87,7 +88,7 @@ class LiveTracking:
         try:
             publisher = Publisher(self._make_tracker())
         except Exception as error:  # a tracker is a view of the records: whatever is wrong with it, the runs go on
-            self._report(f"Tracking cannot start ({type(error).__name__}: {error}). {_LATER}")
+            self._report(f"Tracking cannot start ({type(error).__name__}: {masked(str(error))}). {_LATER}")
             return
         while (end := self._next_end()) is None:
             if time.monotonic() >= self._retry_at:
@@ -98,7 +99,7 @@ class LiveTracking:
         try:
             publisher.close(end)
         except Exception as error:
-            self._report(f"{error} The sweep stays open in the tracker until it is published again.")
+            self._report(f"{masked(str(error))} The sweep stays open in the tracker until it is published again.")
 
     def _next_end(self) -> SweepEnd | None:
         """Take what has come, waiting for it while no run has to be looked at; the end of the sweep, or None before it."""
@@ -123,7 +124,7 @@ class LiveTracking:
                 self._report(str(error))
                 del self._watched[run.run_dir]
             except Exception as error:
-                self._report(f"{run.run_dir}: cannot be tracked ({type(error).__name__}: {error}).")
+                self._report(f"{run.run_dir}: cannot be tracked ({type(error).__name__}: {masked(str(error))}).")
                 del self._watched[run.run_dir]
 
     def _publish(self, publisher: Publisher, run: _Watched) -> None:

@@ -32,7 +32,7 @@ from pipelines.tracking.publication import DataInput
 from pipelines.tracking.served_model import ServedModel
 from pipelines.tracking.tracker import OutageError
 
-FAULTS = (MlflowException, SQLAlchemyError, OSError)
+FAULTS = (MlflowException, SQLAlchemyError, OSError, ModuleNotFoundError)
 """What the calls raise when the store cannot be used."""
 
 STUDY = "m2pt.study"
@@ -45,6 +45,9 @@ MODEL = "model"
 """The folder of a run's model among its artifacts."""
 
 _PARAMS_PER_CALL = 100
+_RUNS_PER_PAGE = 100
+"""A run of many layers has some 20 kB there, and a server or its proxy may end what takes more than 30 s."""
+
 _DIGEST_LIMIT = 36
 _NOISY = ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool")
 
@@ -135,7 +138,7 @@ class Client:
     def _search(self, query: str) -> Iterator[Run]:
         token: str | None = None
         while True:
-            page = self._client.search_runs([self._experiment], query, max_results=1000, page_token=token)
+            page = self._client.search_runs([self._experiment], query, max_results=_RUNS_PER_PAGE, page_token=token)
             yield from page
             token = page.token
             if not token:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from m2pt.config import UserError
 from m2pt.files.access import way_to_write
 from m2pt.files.locks import LockHeldError, locked
-from pipelines.tracking.address import without_password
+from pipelines.tracking.address import masked, without_password
 from pipelines.tracking.experiment import project_folder
 from pipelines.tracking.tracker import OutageError
 
@@ -89,11 +89,33 @@ def locate(uri: str | None = None) -> Store:
             f"MLFLOW_TRACKING_URI: {without_password(uri)!r} is a plain folder; give sqlite:///FILE or the address of a server."
         )
     if scheme != "sqlite":
+        _require_readable(uri)
         local = None if scheme.startswith(("http", "databricks")) else project_folder() / ARTIFACTS
         return Store(uri, None, local, project_folder() / f"{DATABASE}.lock")
     database = project_folder() / rest.removeprefix("/")
     lock_file = database.with_name(f"{database.name}.lock")
     return Store(database_uri(database), database, database.parent / ARTIFACTS, lock_file)
+
+
+def _require_readable(uri: str) -> None:
+    """Refuse an address that programs read in different ways: one of them could show, or ask for, a piece of the password."""
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+        readable = "@" not in f"{parts.path}{parts.query}{parts.fragment}"
+    except ValueError:
+        readable = False
+    if not readable:
+        raise OutageError(
+            "MLFLOW_TRACKING_URI: is no address of a server; write what is special in a name or a password as %40 for @, %2F for "
+            "/, %3A for :, %23 for #, %3F for ?, or give both as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+        )
+
+
+def server_place() -> str | None:
+    """The address of the tracking server, as it may be shown; None while runs are tracked in a file of this machine."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return without_password(uri) if uri.startswith(("http://", "https://")) else None
 
 
 @contextmanager
@@ -229,7 +251,12 @@ def check_server(store: Store) -> None:
 
 def outage(store: Store, error: Exception) -> OutageError:
     """One sentence for a fault of MLflow, the database or the system."""
-    said = " ".join(str(error).replace(store.uri, without_password(store.uri)).split())
+    said = " ".join(masked(str(error), store.uri).split())
+    if isinstance(error, ModuleNotFoundError):
+        return OutageError(
+            f"MLFLOW_TRACKING_URI: for {urlsplit(store.uri).scheme} the package {error.name} is missing; give the address of an "
+            "MLflow server (https://...), which needs none, or install m2pt with its extra requirement `server`."
+        )
     reason = next((reason for reason in _SQLITE_REASONS if reason in said), said[:300])
     if store.database is None:
         return _server_outage(store, said)
@@ -242,10 +269,15 @@ def outage(store: Store, error: Exception) -> OutageError:
 
 def _server_outage(store: Store, said: str) -> OutageError:
     server = urlsplit(without_password(store.uri)).netloc
-    if "error code 401" in said or "error code 403" in said:
+    if "error code 401" in said:
         return OutageError(
             f"MLFLOW_TRACKING_URI: {server} refuses the name or the password; set MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD, then publish again."
+        )
+    if "error code 403" in said or "PERMISSION_DENIED" in said:
+        return OutageError(
+            f"MLFLOW_TRACKING_URI: {server} lets this user not write there; ask for the permission (MANAGE, for runs are also "
+            "replaced), or use another name, then publish again."
         )
     if "not in a valid JSON format" in said or "error code 404" in said:
         return OutageError(f"MLFLOW_TRACKING_URI: {server} is no server of MLflow; correct the address, then publish again.")
