@@ -45,7 +45,8 @@ EPILOG = (
 COMMANDS = {
     "plan": ("plan", "show what a study would run, what is done, what cannot start and why, and what the rest will cost"),
     "register": ("register", "write down what a study asks before it has results, so that its claims are confirmatory"),
-    "status": ("status", "show how many runs are in each state, name every failed run, and show what takes space"),
+    "status": ("status", "show what runs where, how many runs are in each state, why runs failed, and what takes space"),
+    "stop": ("stop", "end a study that runs in another terminal or on another host; its runs save, and go on at the next start"),
     "data": ("execute", "make the embedded data of a study"),
     "study": ("execute", "run a complete study: make its data, pretrain its encoders, fine-tune, write the report"),
     "search": ("search", "run the search of a study: its trials, then a comparison of the chosen values with the declared ones"),
@@ -108,6 +109,9 @@ def _add_options(each: Mapping[str, argparse.ArgumentParser]) -> None:
     each["weights"].add_argument("--places", help="show what happens to the positions for an input of this grid, such as 32x8")
     each["weights"].add_argument("--json", action="store_true", help="print JSON")
     each["plan"].add_argument("--json", action="store_true", help="print JSON")
+    once = each["status"].add_mutually_exclusive_group()
+    once.add_argument("--json", action="store_true", help="print JSON")
+    once.add_argument("--watch", action="store_true", help="draw it again and again in the terminal, until Ctrl-C")
     each["data"].add_argument(
         "--out", type=Path, metavar="FOLDER", help="the folder to make them in (default: the study's data.root)"
     )

@@ -58,6 +58,9 @@ class ExecutionConfig(Frozen):
     """Jobs at once on the CPU; `auto` is one per usable core."""
     time_limit_s: PositiveFloat = 3600.0
     """Seconds after which a run is stopped."""
+    max_device_hours: PositiveFloat | None = None
+    """Hours, times devices, that the runs of the study may use in all, encoders and earlier starts included. Before they are
+    passed, the runs save and end, and the study ends with what is missing; raise it to go on."""
     checkpoint_every_epochs: Positive = 1
     """Epochs from one checkpoint to the next."""
     checkpoint_every_steps: Positive | None = None

@@ -37,6 +37,9 @@ class JobInputs(Frozen):
     device: str = "cpu"
     """`cpu` or `cuda`; set by the slot that takes the run."""
 
+    slot: str = ""
+    """The name of that slot, for people who ask where the run goes on."""
+
     devices: int = 1
     """Devices that share the run, one process each."""
 

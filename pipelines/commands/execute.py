@@ -13,6 +13,7 @@ from m2pt.runs.folder import RunState
 from pipelines.commands import reproduce
 from pipelines.commands.outage import ended_with
 from pipelines.commands.outcome import tell
+from pipelines.commands.stoppable import stoppable
 from pipelines.commands.submit import is_submitted, submit, submit_study
 from pipelines.execution.display.view import DATA, ENCODERS, FIRST, REPORT, RUNS, SETTING_UP
 from pipelines.execution.interrupts import obeyed_at_once
@@ -48,7 +49,8 @@ def data(options: Namespace) -> int:
 
 def pretrain(options: Namespace) -> int:
     """Make the encoders of a study."""
-    with Session(study_file.load(options.study), options.display) as session:
+    declared = study_file.load(options.study)
+    with stoppable(declared, options.display), Session(declared, options.display) as session:
         session.require_data()
         session.prepare(PRETRAINING)
         if not session.look_again().unfinished(session.plan.pretrain):
@@ -61,7 +63,8 @@ def pretrain(options: Namespace) -> int:
 
 def sweep(options: Namespace) -> int:
     """Do the fine-tuning runs of a study."""
-    with Session(study_file.load(options.study), options.display) as session:
+    declared = study_file.load(options.study)
+    with stoppable(declared, options.display), Session(declared, options.display) as session:
         session.require_data()
         session.prepare(FINE_TUNING)
         left = session.look_again().unfinished(session.plan.runs)
@@ -108,7 +111,7 @@ def study(options: Namespace) -> int:
         return code
     if is_default(options.study):
         return reproduce.reproduce(declared, options.study, out, options.display)
-    with Session(declared, options.display) as session:
+    with stoppable(declared, options.display), Session(declared, options.display) as session:
         options.display.prepare(SETTING_UP, "looking at the data and the runs")
         session.prepare(PRETRAINING, FINE_TUNING)
         if is_done(session.look_again(), out):

@@ -30,7 +30,9 @@ def tell(display: Display, study: Study, file: Path, out: Path, done: bool = Tru
         if len(study.sweep.seeds) > 1:  # one tells nothing of their spread
             display.say(f"`m2pt plan{option} --seeds-needed` says how many seeds a new study needs for an answer.")
     else:
-        display.say(f"Next: `m2pt status{option}` names the runs that failed; the same command again repeats only those.")
+        display.say(
+            f"Next: `m2pt status{option}` says which runs are not complete, and why; the same command again does only those."
+        )
 
 
 def headline(folder: Path) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from m2pt.config import Study, UserError
 from m2pt.runs.folder import RunState
 from pipelines.commands.outcome import tell
+from pipelines.commands.stoppable import stoppable
 from pipelines.execution import dvc
 from pipelines.execution.display.view import REPORT, SETTING_UP
 from pipelines.execution.expected import phases
@@ -32,7 +33,7 @@ def reproduce(study: Study, file: Path, out: Path, display: Display) -> int:
         raise UserError(f"{PIPELINE}: is not in this folder; run from the project's folder, or name a study with --study.")
     if set("{}") & set(str(Path.cwd())):
         raise UserError(f"{Path.cwd()}: DVC takes no braces in a path; rename the folder, or name a study with --study.")
-    with study_lock(Path("build") / study.study):
+    with stoppable(study, display), study_lock(Path("build") / study.study):
         display.prepare(SETTING_UP, "looking at the data and the runs")
         with Session(study, display) as session:
             session.prepare(PRETRAINING, FINE_TUNING)

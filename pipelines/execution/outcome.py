@@ -1,4 +1,4 @@
-"""How the runs of one kind ended, in sentences; and what a run scored, in a few words."""
+"""How one run ended; how the runs of one kind did, in sentences; and what a run scored, in a few words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,6 +7,19 @@ from pathlib import Path
 from m2pt.analysis.numbers.rounding import rounded
 from m2pt.runs.failure import by_reason
 from m2pt.runs.record import read_record
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one run ended: `result` says it in words; `died` says that its worker did, so that another attempt may succeed.
+
+    `seconds` is the time spent on it, without the wait for a slot.
+    """
+
+    ok: bool
+    result: str
+    died: bool = False
+    seconds: float = 0.0
 
 
 @dataclass

@@ -3,8 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,9 +17,11 @@ from m2pt.runs.spec import PretrainSpec, Spec
 from m2pt.runs.trials import is_trial
 from pipelines.execution import aside
 from pipelines.execution.agreement import Agreement
+from pipelines.execution.device_hours import DeviceHours, budget_of
 from pipelines.execution.display.view import DATA
 from pipelines.execution.engine import Engine
 from pipelines.execution.engines import chosen_engine
+from pipelines.execution.outcome import Ended as Ended
 from pipelines.execution.outcome import Outcome as Outcome
 from pipelines.execution.outcome import scores
 from pipelines.execution.progress import Display
@@ -35,19 +36,6 @@ from pipelines.tracking.trackers import chosen_tracker
 
 _WAITS = "waits for an encoder that does not exist yet"
 _LEFT = "was stopped before its end, or was not begun; the next start does it"
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How one run ended: `result` says it in words; `died` says that its worker did, so that another attempt may succeed.
-
-    `seconds` is the time spent on it, without the wait for a slot.
-    """
-
-    ok: bool
-    result: str
-    died: bool = False
-    seconds: float = 0.0
 
 
 class Session:
@@ -70,6 +58,8 @@ class Session:
         self._ended: dict[str, Ended] = {}
         self._going = 0
         self._stopped = False
+        self.is_asked_to_end = False
+        self.budget: DeviceHours | None = None
         self._looked_through = False
         self._agreement = Agreement(study, display.say)
 
@@ -151,6 +141,11 @@ class Session:
         """Whether a run has ended, in whatever way, since it was opened."""
         return bool(self._ended)
 
+    def ask_to_end(self) -> bool:
+        """Note that the session should end; whoever watches over its runs stops them. Returns True."""
+        self.is_asked_to_end = True
+        return True
+
     def go_on(self) -> None:
         """After `stop`, allow runs again, on a fresh engine."""
         self.engine = self._make_engine(self.study)
@@ -193,6 +188,7 @@ class Session:
             self._looked_through = True
         self.tidy()
         self.agree(*kinds)
+        self.budget = budget_of(self.plan, self.engine.capacity)
 
     def agree(self, *kinds: str) -> None:
         """Let no run start that would be compared with runs of another environment (`Agreement.require`)."""
@@ -209,6 +205,9 @@ class Session:
 
         `again` says that a run whose worker died will be tried again, so that its end is not reported yet.
         """
+        if self.budget is not None and self.budget.is_spent(more=1):
+            self.stop()
+            return Ended(False, _LEFT)
         name = self.plan.label(spec)
         self.display.started(name)
         with self._guard:
@@ -238,7 +237,8 @@ class Session:
         run_dir, inputs = self.assigned(spec)
         trial = is_trial(self.study, spec)
         self._start_tracking().run_started(spec, run_dir, trial)
-        result = self.engine.run(run_dir, inputs, self.study.execution.time_limit_s)
+        with nullcontext() if self.budget is None else self.budget.counting(run_dir):
+            result = self.engine.run(run_dir, inputs, self.study.execution.time_limit_s)
         self._start_tracking().run_ended(spec, run_dir, trial)
         if result.status == RunState.COMPLETE:
             self._agreement.add(_kind(spec), run_dir)

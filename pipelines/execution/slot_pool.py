@@ -141,7 +141,7 @@ class SlotPool:
         kind: FailureKind | None = None
         told = False
         try:
-            write_inputs(run_dir, inputs.model_copy(update={"device": worker.slot.device}))
+            write_inputs(run_dir, inputs.model_copy(update={"device": worker.slot.device, "slot": worker.slot.name}))
             self._start(worker)
             worker.wait_ready()
             started = time.monotonic()

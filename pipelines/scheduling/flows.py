@@ -16,9 +16,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import State
-from prefect.exceptions import Pause
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Completed, Crashed, Failed
+from prefect.states import Completed, Failed
 
 from m2pt.config import UserError
 from m2pt.config.methods import MethodName
@@ -29,12 +28,14 @@ from pipelines.execution.process_environment import follow_parent, prepare
 from pipelines.execution.progress import Display
 from pipelines.execution.search import run_trials
 from pipelines.execution.session import Outcome, Session
+from pipelines.execution.stop_request import heeded
 from pipelines.execution.tune import run_arms
 from pipelines.planning import study_file
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_done, render_report, report_folder, require_choice
 from pipelines.scheduling.artifacts import show_outcome, show_report
 from pipelines.scheduling.choice import EVERYTHING, Choice, choose, require_runs
+from pipelines.scheduling.ending_states import LEFT_ALONE, budget_is_spent, state_after
 from pipelines.scheduling.form import study_path, tell_unknown_fields
 from pipelines.scheduling.killed import noted
 from pipelines.scheduling.logs import flush, quiet
@@ -128,7 +129,6 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None) -> lis
     endings: list[Ending] = []
     faults: list[Exception] = []
     flow_runs: list[str] = []
-
     goes_on = ExitStack()
 
     @flow(name=kind, flow_run_name=f"{kind} {session.study.study}", persist_result=False)
@@ -137,7 +137,9 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None) -> lis
         goes_on.enter_context(noted(flow_runs[0]))
         try:
             endings.append(in_turns(session, body))
-            state = _state(session, endings[0])
+            if endings[0].reason is Reason.BUDGET and out is not None and kind != "sweep":
+                report(session, out)
+            state = state_after(session, endings[0])
         except Exception as error:  # raised again below, because Prefect would not raise it
             faults.append(error)
             state = Failed(message=f"{type(error).__name__}: {error}")
@@ -154,6 +156,9 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None) -> lis
     _settle(flow_runs)
     if faults:
         raise faults[0]
+    if endings[0].reason is Reason.BUDGET:
+        session.display.say(f"{session.study.study}: {budget_is_spent(session)}.")
+        return [session.outcome(PRETRAINING), session.outcome(FINE_TUNING, session.plan.compared)]
     if endings[0].reason is not None:
         raise UserError(f"{session.study.study}: was cancelled on its page; run the command again to go on.")
     return endings[0].outcomes
@@ -228,16 +233,17 @@ def _scheduled(file: object, chosen: tuple[object, object, object, object]) -> S
     require_runs(choice, session.plan)
     with ExitStack() as stack:
         stack.enter_context(session.display)
+        stack.enter_context(heeded(declared, session.ask_to_end))
         try:
             stack.enter_context(session)
         except UserError as error:
             warn("%s", error)
             return Completed(name="Skipped", message=str(error))
         ending = in_turns(session, partial(complete_study, out=out, choice=choice), choice.budget_s)
-        state = _state(session, ending, choice)
+        state = state_after(session, ending, choice)
         if ending.reason is Reason.BUDGET:
             report(session, out)
-    if ending.reason is not Reason.CANCELLED:  # nothing has ended that was not published; the page waits for this process
+    if ending.reason not in LEFT_ALONE:  # nothing has ended that was not published; the page waits for this process
         try_to_publish(resolve(declared), out, warn)
     if session.has_run or ending.reason is not None or not state.is_completed():
         tell_end(declared.study, state, out, warn)
@@ -265,22 +271,3 @@ def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Callable[[
     get_run_logger().info("%s", "; ".join([outcome.sentence(), *outcome.failures()]))
     show_outcome(session.study, outcome)
     return outcome
-
-
-def _state(session: Session, ending: Ending, choice: Choice = EVERYTHING) -> State[None]:
-    """The state in which a flow run ends. Raises Prefect's `Pause` for one that was suspended: it ends without one."""
-    go_on = "the next start goes on from the last checkpoints"
-    match ending.reason:
-        case Reason.SUSPENDED:
-            get_run_logger().info("%s: suspended; its runs wait at their last checkpoints", session.study.study)
-            raise Pause(state=ending.state)
-        case Reason.CANCELLED:
-            return Cancelled(message=f"cancelled; {go_on}")
-        case Reason.LEFT:
-            return Crashed(message=f"the runner or worker that started it has ended; {go_on}")
-        case Reason.BUDGET:
-            plan = session.look_again()
-            done = session.outcome(FINE_TUNING, choice.runs(plan) if choice.is_part else plan.compared).sentence()
-            return Completed(name="BudgetSpent", message=f"the budget is spent: {done}; {go_on}")
-    message = "; ".join(outcome.sentence() for outcome in ending.outcomes) or "done"
-    return (Completed if all(outcome.ok for outcome in ending.outcomes) else Failed)(message=message)

@@ -1,6 +1,10 @@
 """The runs of a study as Prefect tasks: one for each, so that the user sees which one is going on."""
 
-from collections.abc import Sequence
+import itertools
+import queue
+import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -12,12 +16,15 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
-from m2pt.runs.spec import PretrainSpec, Spec
+from m2pt.runs.spec import Spec
 from pipelines.execution.expected import pace_of
+from pipelines.execution.priority import in_order, starts_of
 from pipelines.execution.session import Session
 
 Runner = ThreadPoolTaskRunner[Any]
 _DIED = "WorkerDied"
+_AHEAD = 1
+"""Tasks beyond what the engine does at once: the next one is ready in Prefect when a slot becomes free."""
 
 
 class StoppedError(Exception):
@@ -25,7 +32,7 @@ class StoppedError(Exception):
 
 
 def do_runs(session: Session, kind: str, phase: str, title: str, total: int, todo: Sequence[Spec]) -> None:
-    """Do runs of a kind, shown as a phase with a title, as many at once as the engine does.
+    """Do runs of a kind, shown as a phase with a title, as many at once as the engine does, the longest first.
 
     Raises:
         StoppedError: the session was stopped before all of them had ended.
@@ -35,11 +42,10 @@ def do_runs(session: Session, kind: str, phase: str, title: str, total: int, tod
     session.display.begin(phase, total, total - len(todo), title, pace)
     if todo:
         session.warm()
-        # One more than the engine does at once: the next task is ready in Prefect when a slot becomes free.
-        runner: Runner = ThreadPoolTaskRunner(max_workers=session.engine.capacity + 1)
+        runner: Runner = ThreadPoolTaskRunner(max_workers=session.engine.capacity + _AHEAD)
         with runner:
             try:
-                _submit_all(runner, session, kind, todo)
+                _submit_all(runner, session, kind, in_order(session.plan, todo, pace))
             except BaseException:
                 session.stop()
                 raise
@@ -48,31 +54,41 @@ def do_runs(session: Session, kind: str, phase: str, title: str, total: int, tod
 
 
 def _submit_all(runner: Runner, session: Session, kind: str, todo: Sequence[Spec]) -> None:
-    """One task per run; an encoder that starts from another one waits for it."""
-    specs = {session.plan.label(spec): spec for spec in todo}
-    job = _task(session, kind, specs)
+    """One task per run, in their order, as soon as the engine can take it; an encoder that starts from another waits for it."""
+    left = {session.plan.label(spec): spec for spec in todo}
+    starts = starts_of(session.plan, todo)
+    begun = {name: threading.Event() for name in left}
+    ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+    job = _task(session, kind, dict(left), begun)
     futures: dict[str, PrefectFuture[Any]] = {}
-    for name, spec in specs.items():
-        start = _start_of(spec, specs)
-        futures[name] = runner.submit(job, {"name": name}, wait_for=[futures[start]] if start else None)
+    going: set[str] = set()
+
+    def over(name: str, _: object) -> None:
+        begun[name].set()
+        ended.put(name)
+
+    while left and not session.stopped:
+        ready = (name for name in left if starts.get(name) not in left and starts.get(name) not in going)
+        for name in list(itertools.islice(ready, max(0, session.engine.capacity + _AHEAD - len(going)))):
+            start = futures.get(starts.get(name, ""))
+            futures[name] = runner.submit(job, {"name": name}, wait_for=[start] if start else None)
+            futures[name].add_done_callback(partial(over, name))
+            going.add(name)
+            del left[name]
+            begun[name].wait()  # so that they ask the engine for a slot in their order
+        going.remove(ended.get())
     for future in futures.values():
         future.wait()
 
 
-def _start_of(spec: Spec, specs: dict[str, Spec]) -> str | None:
-    if not isinstance(spec, PretrainSpec) or spec.start is None:
-        return None
-    starts = [other for other in specs.values() if isinstance(other, PretrainSpec) and other.source == spec.start.source]
-    return next((other.name for other in starts if other.modality == spec.modality), None)
-
-
-def _task(session: Session, kind: str, specs: dict[str, Spec]) -> Task[[str], Any]:
+def _task(session: Session, kind: str, specs: dict[str, Spec], begun: Mapping[str, threading.Event]) -> Task[[str], Any]:
     @task(
         name=kind, task_run_name="{name}", retries=1, retry_condition_fn=_worker_died, cache_policy=NO_CACHE, persist_result=False
     )
     def job(name: str) -> State[None]:
         logger = get_run_logger()
         logger.info("%s: running", name)
+        begun[name].set()
         ended = session.do(specs[name], again=task_run.run_count < 2)
         if ended.ok:
             logger.info("%s: %s", name, ended.result)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -35,11 +36,11 @@ def in_turns(session: Session, body: Body, budget_s: float | None = None) -> End
     this, served = UUID(str(flow_run.get_id())), deployment.id is not None
     while True:
         begun = time.monotonic()
-        with Watch(this, session.stop, budget_s, served) as watch:
+        with Watch(this, session.stop, partial(_asks, session), budget_s, served) as watch:
             try:
                 return Ending(body(session))
             except StoppedError:
-                reason = watch.reason
+                reason = watch.reason or _asks(session)
             except BaseException:
                 session.stop()
                 raise
@@ -52,3 +53,9 @@ def in_turns(session: Session, body: Body, budget_s: float | None = None) -> End
                 budget_s = None if budget_s is None else max(0.0, budget_s - (time.monotonic() - begun))
                 continue
         return Ending(reason=reason, state=watch.state)
+
+
+def _asks(session: Session) -> Reason | None:
+    if session.is_asked_to_end:
+        return Reason.STOPPED
+    return Reason.BUDGET if session.budget is not None and session.budget.is_spent() else None

@@ -25,20 +25,28 @@ class Reason(StrEnum):
     SUSPENDED = "suspended"
     CANCELLED = "cancelled"
     BUDGET = "budget"
+    STOPPED = "stopped"
     LEFT = "left"
 
 
 class Watch:
     """Calls `stop` once, from a thread of its own, when the runs of a flow run should end; `reason` says why afterwards.
 
-    `budget_s` is the time they have. `served` says that a runner or a worker has started this process; when that has ended, this
-    flow run has nobody to report to, and its runs end too.
+    `budget_s` is the time they have; `asks` tells any other reason. `served` says that a runner or a worker has started this
+    process; when that has ended, this flow run has nobody to report to, and its runs end too.
     """
 
-    def __init__(self, flow_run: UUID, stop: Callable[[], None], budget_s: float | None, served: bool) -> None:
+    def __init__(
+        self,
+        flow_run: UUID,
+        stop: Callable[[], None],
+        asks: Callable[[], Reason | None],
+        budget_s: float | None,
+        served: bool,
+    ) -> None:
         self.reason: Reason | None = None
         self.state: State[Any] | None = None
-        self._flow_run, self._stop = flow_run, stop
+        self._flow_run, self._stop, self._asks = flow_run, stop, asks
         self._deadline = None if budget_s is None else time.monotonic() + budget_s
         self._parent = os.getppid() if served else None
         self._over = threading.Event()
@@ -67,6 +75,8 @@ class Watch:
             return Reason.LEFT
         if self._deadline is not None and time.monotonic() > self._deadline:
             return Reason.BUDGET
+        if (asked := self._asks()) is not None:
+            return asked
         self.state = state_of(client, self._flow_run)
         return None if self.state is None else reason_in(self.state)
 

@@ -53,12 +53,17 @@ class Pace:
         """
         if not self.known:
             return None
-        rest = [max(0.0, self._expected(name) - since) for name, since in running.items()]
-        whole = [self._expected(name) for name in waiting]
+        rest = [max(0.0, self.expected(name) - since) for name, since in running.items()]
+        whole = [self.expected(name) for name in waiting]
         # No run is shared between slots, so the end is never earlier than that of the longest.
         return max([(sum(rest) + sum(whole)) / max(1, self.slots), *rest, *whole], default=0.0)
 
-    def _expected(self, name: str) -> float:
+    def knows(self, name: str) -> bool:
+        """Whether runs of the same closest kind as this one have ended."""
+        return any(kind in self.known for kind in self.kinds.get(name, ())[:1])
+
+    def expected(self, name: str) -> float:
+        """Seconds that a run takes, by those of its kind, the closest first, or else by all; something must be known."""
         for kind in self.kinds.get(name, ()):
             if kind in self.known:
                 return self.known[kind].mean

@@ -76,7 +76,7 @@ def test_a_form_chooses_and_is_refused_in_our_words(prefect: Prefect, project: P
             assert not jobs(project)
             assert state_of(client, late).message == (
                 "the budget is spent: 0 of 1 fine-tuning runs are complete, 1 left for the next start; "
-                "the next start goes on from the last checkpoints"
+                "missing: image-baseline-scratch-full-s0; the next start goes on from the last checkpoints"
             )
 
         told = [(notice["study"], notice["state"], notice["message"], notice["report"]) for notice in received]

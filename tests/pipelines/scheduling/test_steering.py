@@ -118,6 +118,19 @@ def test_suspend_pause_resume_and_cancel(prefect: Prefect, project: Path):
         assert comes_true(lambda: process.poll() is not None)
 
 
+def test_m2pt_stop_cancels_the_flow_run_of_a_schedule_which_goes_on(prefect: Prefect, project: Path):
+    serve = ("pipelines", "serve", "--every", "86400", "--study", "slow.yaml")
+    with started(project, prefect.variables, *serve) as process, prefect.client() as client:
+        flow_run = client.create_flow_run_from_deployment(deployed(client, "slow", process), parameters={"study": "slow.yaml"}).id
+        assert comes_true(lambda: trains(project)), state_of(client, flow_run)
+        stop = [sys.executable, "-m", "pipelines", "stop", "--study", "slow.yaml"]
+        done = subprocess.run(stop, cwd=project, env=prefect.variables, capture_output=True, text=True)
+        assert done.returncode == 0 and "slow: stopped; 0 of 1 runs are complete" in done.stdout
+        comes_to(client, flow_run, "Cancelled")
+        assert state_of(client, flow_run).message == "stopped by `m2pt stop`; the next start goes on from the last checkpoints"
+        assert not jobs(project) and process.poll() is None
+
+
 def work(prefect: Prefect, project: Path, client: SyncPrefectClient, pool: str) -> UUID:
     """Deploy by hand, and start a flow run."""
     return client.create_flow_run_from_deployment(deploy(prefect, project, client, pool)).id

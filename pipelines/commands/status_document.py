@@ -1,0 +1,113 @@
+"""What `status` tells, as one document: `--json` prints it, and the text is made of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from m2pt.analysis.tables.left_out import mixtures
+from m2pt.runs.failure import read_failure
+from m2pt.runs.folder import FILE_STATES, RunState
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import Spec
+from m2pt.runs.table import read_results
+from pipelines.execution.device_hours import HOUR_S, used
+from pipelines.execution.going import Going, going_on, seconds_left
+from pipelines.execution.holders import Holder, holder_of_study
+from pipelines.housekeeping.project import space
+from pipelines.planning import environments
+from pipelines.planning.folders import runs_folder
+from pipelines.planning.plan import Plan
+from pipelines.planning.task_samples import task_samples
+from pipelines.scheduling.killed import killed
+
+
+@dataclass(frozen=True)
+class Status:
+    """A study now: the state of each run by its name, who does it, what goes on, and how much of a budget is used.
+
+    `left_s` estimates the seconds until all runs have ended, None if that is unknown or nothing goes on.
+    """
+
+    plan: Plan
+    states: dict[str, RunState]
+    doer: Holder | None
+    running: list[Going]
+    left_s: float | None
+    used_hours: float | None
+
+    @property
+    def failed(self) -> list[Spec]:
+        """The runs that failed."""
+        return [spec for spec in self.plan.specs if self.states[self.plan.label(spec)] == RunState.FAILED]
+
+
+def status_of(plan: Plan) -> Status:
+    """What is going on in a study; reads its folders, and writes nothing."""
+    states = {plan.label(spec): plan.state(spec) for spec in plan.specs}
+    doer, running = holder_of_study(plan.study), going_on(plan, states)
+    left_s = seconds_left(plan, states, running) if running else None
+    if plan.study.execution.max_device_hours is None:
+        return Status(plan, states, doer, running, left_s, None)
+    now_s = sum((going.seconds or 0.0) * going.devices for going in running)
+    return Status(plan, states, doer, running, left_s, (used(plan) + now_s) / HOUR_S)
+
+
+def warnings(plan: Plan) -> list[str]:
+    """What a reader of the results has to know, in sentences."""
+    samples = [f"samples of {item.words}" for item in task_samples(plan)]
+    return [*environments.warnings(plan), *samples, *mixtures(*read_results(plan.compared, runs_folder(plan.study)))]
+
+
+def document(status: Status) -> dict[str, Any]:
+    """The status as `--json` prints it; docs/how-to/operate.md says what the keys mean."""
+    plan = status.plan
+    counts = {state: list(status.states.values()).count(state) for state in (*FILE_STATES, RunState.RUNNING, RunState.WAITING)}
+    limit = plan.study.execution.max_device_hours
+    return {
+        "study": plan.study.study,
+        "states": {str(state): count for state, count in counts.items()},
+        "doer": _holder(status.doer),
+        "running": [_running(going) for going in status.running],
+        "seconds_left": _rounded(status.left_s),
+        "device_hours": None if status.used_hours is None else {"used": round(status.used_hours, 4), "limit": limit},
+        "failed": [{"name": plan.label(spec), "run_id": run_id(spec), "error": failure_of(plan, spec)} for spec in status.failed],
+        "warnings": warnings(plan),
+        "killed_flow_runs": [str(flow_run) for flow_run in killed()],
+        "space": [{"what": words, "bytes": size} for words, size in space(plan.study)],
+    }
+
+
+def failure_of(plan: Plan, spec: Spec) -> str:
+    """Why a run failed; empty if that cannot be read."""
+    run_dir = plan.run_dir(spec)
+    return "" if run_dir is None else read_failure(run_dir).error
+
+
+def _running(going: Going) -> dict[str, Any]:
+    return {
+        "name": going.name,
+        "run_id": going.run_id,
+        "kind": going.kind,
+        "host": going.holder.host_name if going.holder else None,
+        "pid": going.holder.pid if going.holder else None,
+        "slot": going.slot,
+        "device": going.device,
+        "devices": going.devices,
+        "since": _time(going.since),
+        "seconds": _rounded(going.seconds),
+        "progress": round(going.progress, 4),
+        "seconds_left": _rounded(going.seconds_left),
+        "until": _time(going.until),
+    }
+
+
+def _holder(holder: Holder | None) -> dict[str, Any] | None:
+    return None if holder is None else {"host": holder.host_name, "pid": holder.pid}
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)

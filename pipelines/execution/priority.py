@@ -1,0 +1,54 @@
+"""In which order runs begin: what takes longest first, counting what waits for it, so that no long run is left for the end.
+
+Longest processing time first (Graham 1969, Bounds on Multiprocessing Timing Anomalies), over the longest chain of runs that one
+holds up. The order changes no result; what waits for an encoder never begins before it.
+"""
+
+from collections.abc import Sequence
+
+from m2pt.modalities.registry import dataset_facts
+from m2pt.models.costs import run_costs
+from m2pt.runs.spec import PretrainSpec, Spec
+from pipelines.execution.display.pace import Pace
+from pipelines.planning.grid import made_by
+from pipelines.planning.plan import Plan
+
+
+def starts_of(plan: Plan, specs: Sequence[Spec]) -> dict[str, str]:
+    """The encoder among `specs` that each of them starts from, by their names (`Plan.label`)."""
+    makers = {made_by(plan.study, spec): plan.label(spec) for spec in specs if isinstance(spec, PretrainSpec)}
+    starts = {plan.label(spec): makers.get(spec.start.key) for spec in specs if isinstance(spec, PretrainSpec) and spec.start}
+    return {name: start for name, start in starts.items() if start is not None}
+
+
+def in_order(plan: Plan, specs: Sequence[Spec], pace: Pace) -> list[Spec]:
+    """The runs, those first that take longest together with the longest chain of runs that wait for them."""
+    names = {plan.label(spec): spec for spec in specs}
+    alone = _seconds(names, pace)
+    starts = starts_of(plan, specs)
+
+    def chain(name: str) -> float:
+        return alone[name] + max((chain(waiting) for waiting, start in starts.items() if start == name), default=0.0)
+
+    chains = {name: chain(name) for name in names}
+    return [names[name] for name in sorted(names, key=lambda name: -chains[name])]
+
+
+def _seconds(names: dict[str, Spec], pace: Pace) -> dict[str, float]:
+    """How long each run takes: by complete runs of its kind, or else by its costs, at the rate of the runs that have both."""
+    known = {name: pace.expected(name) for name in names if pace.knows(name)}
+    if len(known) == len(names):
+        return known
+    costs = {name: _cost(spec) for name, spec in names.items()}
+    rate = sum(known.values()) / sum(costs[name] for name in known) if known else 1.0
+    return {name: known.get(name, rate * cost) for name, cost in costs.items()}
+
+
+def _cost(spec: Spec) -> float:
+    """What a run computes, compared with other runs of its phase: operations, or samples seen where these are not counted."""
+    if isinstance(spec, PretrainSpec):
+        return float(spec.pretrain.steps * spec.pretrain.batch_size)
+    facts = dataset_facts(spec.task.dataset, spec.task.variant) if spec.task is not None else None
+    if facts is not None:
+        return run_costs(spec, facts).flops
+    return float(spec.finetune.epochs * (1 if spec.finetune.samples == "all" else spec.finetune.samples))
