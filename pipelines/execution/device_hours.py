@@ -105,8 +105,18 @@ class DeviceHours:
 
 
 def budget_of(plan: Plan, slots: int) -> DeviceHours | None:
-    """The budget that a study declares (`execution.max_device_hours`), as far as it is used now; None if it declares none."""
+    """The budget that a study declares (`execution.max_device_hours`), as far as it is used now; None if it declares none.
+
+    Raises:
+        UserError: its runs are submitted to a scheduler, so that nobody would watch over the budget.
+
+    """
     execution = plan.study.execution
     if execution.max_device_hours is None:
         return None
+    if execution.engine == "slurm":
+        raise UserError(
+            "execution.max_device_hours: jobs of SLURM go on without a command that could watch over a budget; "
+            "remove it, and limit the account or the partition in SLURM."
+        )
     return DeviceHours(execution.max_device_hours, used(plan), slots, execution.devices_per_job, execution.stop_limit_s)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from m2pt.config import UserError
 from m2pt.runs.attempts import Attempt, add_attempt, begin_attempt, end_attempt
 from m2pt.runs.folder import ATTEMPT, create_run
 from pipelines.execution.device_hours import DeviceHours, budget_of, used
@@ -39,6 +40,9 @@ def test_seconds_are_times_devices_over_all_attempts_of_all_runs(tmp_path: Path,
     counted = budget_of(plan, slots=1)
     assert counted is not None and counted.limit_h == 2
     assert counted.hours == pytest.approx(5200 / 3600)
+    submitted = {"execution": plan.study.execution.model_copy(update={"engine": "slurm"})}
+    with pytest.raises(UserError, match="max_device_hours: jobs of SLURM go on without a command"):
+        budget_of(resolve(plan.study.model_copy(update=submitted)), slots=1)
     unlimited = plan.study.model_copy(update={"execution": plan.study.execution.model_copy(update={"max_device_hours": None})})
     assert budget_of(resolve(unlimited), slots=1) is None
 
