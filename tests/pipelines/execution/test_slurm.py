@@ -171,7 +171,7 @@ SMALL = "study: tiny\nencoders: {mae: {kind: mae}}\nsweep: {seeds: [0], targets:
         ("execution: {engine: slurm, devices: ['0']}", "execution.devices: names devices of one machine"),
         ("execution: {engine: slurm, jobs_per_device: 2}", "execution.jobs_per_device: a job of SLURM has its devices to itself"),
         (
-            "execution: {engine: slurm}\nsearch:\n  {trials: 3, seeds: [7], ranges: {finetune.lr: {low: 1, high: 9}}}",
+            "execution: {engine: slurm}\nsearch:\n  {trials: 3, seeds: [7], ranges: {finetune.learning_rate: {low: 1, high: 9}}}",
             "search: chooses each trial by those before",
         ),
     ],
