@@ -49,8 +49,8 @@ AccountingStorageType=accounting_storage/none
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerParameters=batch_sched_delay=0,bf_interval=1
-NodeName=one NodeHostname=localhost Port={ports[1]} CPUs=2 State=UNKNOWN
-NodeName=two NodeHostname=localhost Port={ports[2]} CPUs=2 State=UNKNOWN
+NodeName=one NodeHostname=localhost Port={ports[1]} CPUs=2 RealMemory=4096 State=UNKNOWN
+NodeName=two NodeHostname=localhost Port={ports[2]} CPUs=2 RealMemory=4096 State=UNKNOWN
 PartitionName=low Nodes=one,two Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=30 PreemptMode=REQUEUE
 PartitionName=high Nodes=one,two MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 """

@@ -1,9 +1,11 @@
 """One study gives the same bytes, whatever does its runs, and whatever dies meanwhile."""
 
 import os
+import re
 import socket
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,6 +47,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return done(tmp_path_factory.mktemp("local"), "engine: local")
 
 
+NO_NAMESPACES = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
 
@@ -70,19 +73,30 @@ def test_a_ray_cluster_that_loses_a_node_gives_the_same_bytes(local: bytes, tmp_
     assert "is gone" not in (tmp_path / "all.log").read_text()  # its run was tried again, so that nobody has to care
 
 
+@needs_ray
+@pytest.mark.skipif(NO_NAMESPACES, reason="this process may make no mount namespaces")
+def test_a_node_that_does_not_see_the_study_is_named_and_left_out(tmp_path: Path) -> None:
+    hidden = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(tmp_path))
+    with cluster(tmp_path, hidden) as (address, _):
+        write_study(tmp_path, f"{{devices: cpu, engine: ray, ray: {{address: '{address}'}}}}", narrow=True, epochs=1)
+        assert started(tmp_path, "log").wait(LIMIT_S) == 0, (tmp_path / "log").read_text()
+    sentence = rf"execution\.engine: \S+ does not see {tmp_path}, which must be mounted there under the same path; the others do"
+    assert re.search(sentence, (tmp_path / "log").read_text())
+
+
 @contextmanager
-def cluster(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """A Ray cluster of two nodes with two cores each: its address, and the node that is not its head."""
+def cluster(folder: Path, second: Sequence[str] = ()) -> Iterator[tuple[str, psutil.Process]]:
+    """A Ray cluster of two nodes with two cores each: its address, and the node that is not its head, started by `second`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = f"127.0.0.1:{port}"
     environment = os.environ | {"PYTHONPATH": str(PROJECT), "RAY_USAGE_STATS_ENABLED": "0"}
     nodes = []
     with TemporaryDirectory(prefix="ray-") as temporary, (folder / "ray.log").open("wb") as log:
-        parts = (["--head", "--port", str(port), "--include-dashboard=false", "--temp-dir", temporary], ["--address", address])
+        head = ["--head", "--port", str(port), "--include-dashboard=false", "--temp-dir", temporary]
         try:
-            for part in parts:
-                command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=2", *part]
+            for before, part in (((), head), (second, ["--address", address])):
+                command = [*before, str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=2", *part]
                 nodes.append(psutil.Popen(command, stdout=log, stderr=log, env=environment))
                 assert comes_true(lambda: len(raylets(nodes)) == len(nodes)), (folder / "ray.log").read_text()
             yield address, nodes[1]
