@@ -1,10 +1,12 @@
 """What `status` tells, as one document: `--json` prints it, and the text is made of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from m2pt.analysis.tables.left_out import mixtures
+from m2pt.config import Study, UserError
 from m2pt.runs.failure import read_failure
 from m2pt.runs.folder import FILE_STATES, RunState
 from m2pt.runs.identity import run_id
@@ -13,6 +15,7 @@ from m2pt.runs.table import read_results
 from pipelines.execution.device_hours import HOUR_S, used
 from pipelines.execution.going import Going, going_on, seconds_left
 from pipelines.execution.holders import Holder, holder_of_study
+from pipelines.execution.slurm import queue as slurm
 from pipelines.housekeeping.project import space
 from pipelines.planning import environments
 from pipelines.planning.folders import runs_folder
@@ -25,7 +28,8 @@ from pipelines.scheduling.killed import killed
 class Status:
     """A study now: the state of each run by its name, who does it, what goes on, and how much of a budget is used.
 
-    `left_s` estimates the seconds until all runs have ended, None if that is unknown or nothing goes on.
+    `left_s` estimates the seconds until all runs have ended, None if that is unknown or nothing goes on. `queue` says how many
+    runs SLURM has, by its name of their state, or why that is not known; None where nothing is submitted to it.
     """
 
     plan: Plan
@@ -34,6 +38,7 @@ class Status:
     running: list[Going]
     left_s: float | None
     used_hours: float | None
+    queue: Mapping[str, int] | str | None
 
     @property
     def failed(self) -> list[Spec]:
@@ -46,10 +51,19 @@ def status_of(plan: Plan) -> Status:
     states = {plan.label(spec): plan.state(spec) for spec in plan.specs}
     doer, running = holder_of_study(plan.study), going_on(plan, states)
     left_s = seconds_left(plan, states, running) if running else None
-    if plan.study.execution.max_device_hours is None:
-        return Status(plan, states, doer, running, left_s, None)
-    now_s = sum((going.seconds or 0.0) * going.devices for going in running)
-    return Status(plan, states, doer, running, left_s, (used(plan) + now_s) / HOUR_S)
+    used_hours, queue = None, _queue(plan.study)
+    if plan.study.execution.max_device_hours is not None:
+        used_hours = (used(plan) + sum((going.seconds or 0.0) * going.devices for going in running)) / HOUR_S
+    return Status(plan, states, doer, running, left_s, used_hours, queue)
+
+
+def _queue(study: Study) -> Mapping[str, int] | str | None:
+    if study.execution.engine != "slurm":
+        return None
+    try:
+        return slurm.counts(study.study)
+    except UserError as error:
+        return str(error)
 
 
 def warnings(plan: Plan) -> list[str]:
@@ -67,6 +81,7 @@ def document(status: Status) -> dict[str, Any]:
         "study": plan.study.study,
         "states": {str(state): count for state, count in counts.items()},
         "doer": _holder(status.doer),
+        "queue": status.queue,
         "running": [_running(going) for going in status.running],
         "seconds_left": _rounded(status.left_s),
         "device_hours": None if status.used_hours is None else {"used": round(status.used_hours, 4), "limit": limit},

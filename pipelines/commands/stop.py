@@ -9,6 +9,7 @@ from m2pt.config import Study, UserError
 from m2pt.runs.folder import RunState, is_complete
 from pipelines.execution.holders import Holder, holder_of_run, holder_of_study
 from pipelines.execution.program import as_called
+from pipelines.execution.slurm import queue as slurm
 from pipelines.execution.stop_request import ask, is_waiting, request_file, withdraw
 from pipelines.planning import study_file
 from pipelines.planning.folders import encoders_folder, runs_folder
@@ -31,6 +32,11 @@ def stop(options: Namespace) -> int:
     study = study_file.load(options.study)
     going = _going_on(study)
     doer = holder_of_study(study)
+    if study.execution.engine == "slurm" and (cancelled := slurm.cancel(study.study)):
+        print(f"{study.study}: cancelled {cancelled} job{'s' if cancelled > 1 else ''} of SLURM; their runs save.", flush=True)
+        _comes_true(lambda: not slurm.queued(study.study) and not any(map(holder_of_run, going)))
+        _tell(study, options.study, going)
+        return 0
     if doer is None:
         print(f"{study.study}: {_without_command(going)}")
         return 0

@@ -39,7 +39,7 @@ class RunJob:
         """Do the run; returns how it ended, in a sentence."""
         os.chdir(self.root)
         for number in SIGNALS:
-            if signal.getsignal(number) is signal.SIG_DFL:  # the worker, which SLURM signals too, answers it
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.SIG_IGN):  # the worker, which SLURM signals too, answers it
                 signal.signal(number, lambda *_: None)
         env = ONE_THREAD | ({} if self.device == "cuda" else {"CUDA_VISIBLE_DEVICES": ""})  # of its GPUs SLURM has set it
         slot = Slot(os.environ.get(_NODE, "slurm"), self.device, env)

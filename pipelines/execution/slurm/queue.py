@@ -3,6 +3,7 @@
 import getpass
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,11 @@ def queued(study: str) -> dict[str, QueuedJob]:
     lines = ask("squeue", "--noheader", "--array", "--user", getpass.getuser(), "--format=%i|%T|%N").splitlines()
     jobs = [QueuedJob(*map(str.strip, line.split("|"))) for line in lines]
     return {runs[job.job]: job for job in jobs if job.job in runs}
+
+
+def counts(study: str) -> Counter[str]:
+    """How many runs of a study are in SLURM's queue, by SLURM's name of their state. Raises `UserError` as `queued`."""
+    return Counter(job.state for run, job in queued(study).items() if run != CONTINUATION)
 
 
 def cancel(study: str) -> int:

@@ -3,6 +3,8 @@
 import math
 import os
 import re
+import shlex
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,6 +18,8 @@ from submitit.core.utils import DelayedSubmission
 from m2pt.config import Study, UserError
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import PretrainSpec, Spec
+from pipelines.execution.expected import pace_of
+from pipelines.execution.priority import in_order
 from pipelines.execution.process_environment import prepare
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
@@ -28,6 +32,9 @@ _MARGIN_S = 30
 
 _OFTEN = 1_000_000
 """How often a job that reached its time limit may go on: as often as its run needs."""
+
+_UNHARMED = 'sh -c \'trap "" HUP INT TERM USR1 USR2; exec "$0" "$@"\' '
+"""Starts a program that no signal ends before it can answer one. If SLURM means it, the job is killed later and queued again."""
 
 _OPEN_LIMIT_S = 600.0
 """How long a job that submits waits for a command that has the study open."""
@@ -110,7 +117,11 @@ def _submit(session: Session, kinds: Sequence[str], known: Mapping[str, QueuedJo
     todo = [spec for run, spec in ready.items() if run not in before and run not in known]
     going = {job.job for job in known.values()}
     for kind in (PRETRAINING, FINE_TUNING):
-        of_kind = [spec for spec in todo if isinstance(spec, PretrainSpec) == (kind == PRETRAINING)]
+        of_kind = [
+            spec
+            for spec in in_order(plan, todo, pace_of(plan, todo, 1))
+            if isinstance(spec, PretrainSpec) == (kind == PRETRAINING)
+        ]
         for specs in _chunks(of_kind):
             jobs = _array(session, specs)
             note(name, dict(zip(jobs, map(run_id, specs), strict=True)))
@@ -145,7 +156,8 @@ def _continuation(study: Study, continuation: Continuation, after: Collection[st
 
 
 def _sent(study: Study, parameters: Mapping[str, Any], jobs: Sequence[Callable[[], str]]) -> list[str]:
-    executor = submitit.SlurmExecutor(folder_of(study.study).absolute(), max_num_timeout=_OFTEN)
+    folder = folder_of(study.study).absolute()
+    executor = submitit.SlurmExecutor(folder, max_num_timeout=_OFTEN, python=_UNHARMED + shlex.quote(sys.executable))
     try:
         executor.update_parameters(**parameters)
         with executor.batch():

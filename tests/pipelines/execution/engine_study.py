@@ -30,11 +30,11 @@ def write_study(folder: Path, execution: str, *, narrow: bool = False, epochs: i
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
 
 
-def started(folder: Path, log: str, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """`m2pt study` on the study of a folder; its output goes to `log`."""
+def started(folder: Path, log: str, environment: dict[str, str] | None = None, command: str = "study") -> subprocess.Popen[bytes]:
+    """A command on the study of a folder; its output goes to `log`."""
     with (folder / log).open("wb") as file:
         return subprocess.Popen(
-            [sys.executable, "-m", "pipelines", "study", "--study", "study.yaml"],
+            [sys.executable, "-m", "pipelines", command, "--study", "study.yaml"],
             cwd=folder,
             stdout=file,
             stderr=subprocess.STDOUT,

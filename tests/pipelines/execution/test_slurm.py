@@ -61,9 +61,9 @@ def write_one(folder: Path, epochs: int, slurm: str = "{}") -> None:
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
 
 
-def call(folder: Path, slurm: SlurmCluster) -> str:
-    """What `m2pt study` says."""
-    code = started(folder, "log", slurm.environment).wait(LIMIT_S)
+def call(folder: Path, slurm: SlurmCluster, command: str = "study") -> str:
+    """What a command says."""
+    code = started(folder, "log", slurm.environment, command).wait(LIMIT_S)
     said = (folder / "log").read_text()
     assert code == 0, said
     return said
@@ -99,16 +99,18 @@ def test_a_run_that_is_told_to_stop_saves_and_its_job_is_queued_again(tmp_path: 
 
 @on_slurm
 def test_a_job_near_its_time_limit_is_queued_again_as_often_as_its_run_needs(tmp_path: Path, slurm: SlurmCluster) -> None:
-    """Its limit is a minute, and SLURM warns it some 40 seconds before that."""
-    write_one(tmp_path, 3000, "{minutes: 1}")
+    """SLURM warns it some 40 seconds before its limit."""
+    write_one(tmp_path, 100000, "{minutes: 2}")
     run_dir, job = running(tmp_path, slurm)
+    done = 0
     for _ in range(4):  # more often than submitit would by itself
-        done = len(epochs(run_dir))
-        assert comes_true(lambda: slurm.queue() == [(job, "PENDING", "BeginTime")] or (run_dir / RECORD).is_file()), slurm.queue()
+        assert comes_true(lambda: slurm.queue() == [(job, "PENDING", "BeginTime")]), slurm.queue()
         assert len(epochs(run_dir)) > done
+        done = len(epochs(run_dir))
         slurm.hurry()
-    slurm.work_off()
-    assert epochs(run_dir) == list(range(1, 3001))
+        assert comes_true(lambda: of_folder(tmp_path))
+    assert epochs(run_dir)[: done + 1] == list(range(1, done + 2))
+    slurm.ask("scancel", job)
 
 
 @on_slurm
@@ -122,6 +124,21 @@ def test_a_job_that_is_cancelled_saves_its_run_for_the_next_call(tmp_path: Path,
     assert "1 run submitted to SLURM." in call(tmp_path, slurm)
     slurm.work_off()
     assert epochs(run_dir) == list(range(1, 301)) and len(before) < 300
+
+
+@on_slurm
+def test_status_reads_the_queue_and_stop_cancels_it(tmp_path: Path, slurm: SlurmCluster) -> None:
+    write_one(tmp_path, 3000)
+    run_dir, _ = running(tmp_path, slurm)
+    taken = slurm.ask("sbatch", "--parsable", "--hold", "--output=/dev/null", "--wrap=true").strip()  # of somebody else
+    assert "in SLURM's queue: 1 running; `m2pt stop` cancels them" in call(tmp_path, slurm, "status")
+    said = call(tmp_path, slurm, "stop")
+    assert "engines: cancelled 1 job of SLURM; their runs save." in said
+    assert f"{run_dir.name} was stopped; the next start goes on with it" in said
+    assert [job for job, _, _ in slurm.queue()] == [taken]
+    slurm.ask("scancel", taken)
+    assert "nothing runs" in call(tmp_path, slurm, "stop")
+    assert "queue" not in call(tmp_path, slurm, "status")
 
 
 @on_slurm
@@ -141,7 +158,7 @@ def test_slurm_is_asked_for_what_the_study_declares(tmp_path: Path, slurm: Slurm
         "JobName": "m2pt-engines",
     }
     assert asked == {key: shown[key] for key in asked}
-    assert shown["MinMemoryNode"] == "1536M"
+    assert shown["MinMemoryNode"] == "1.50G"
     assert why == "Dependency" and int(after) > int(job)
     slurm.work_off()
     assert "the report is" in call(tmp_path, slurm)
