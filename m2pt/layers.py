@@ -7,12 +7,20 @@ import math
 from dataclasses import dataclass
 
 import torch
-from timm.layers.norm import LayerNorm
 from torch import Tensor, nn
 
 from m2pt.runs.identity import derived_seed
 
 __all__ = ["LayerNorm", "RowNoise", "fourier_positions", "grid_sincos", "initialise", "sinusoids"]
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer norm with the epsilon of ViT (1e-6), as timm's: torch's own has 1e-5."""
+
+    def __init__(
+        self, width: int, eps: float = 1e-6, device: torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> None:
+        super().__init__(width, eps=eps, device=device, dtype=dtype)
 
 
 @dataclass(frozen=True)

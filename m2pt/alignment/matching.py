@@ -6,7 +6,6 @@ Shapes: H heads, E dimensions of a head.
 from collections.abc import Callable
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 Fit = Callable[[Tensor], tuple[Tensor, float]]
@@ -15,6 +14,8 @@ Fit = Callable[[Tensor], tuple[Tensor, float]]
 
 def assignment(similarity: Tensor) -> Tensor:
     """The order (K,) of their units that makes the sum of similarities (K, K) to ours (rows) largest: place i gets `order[i]`."""
+    from scipy.optimize import linear_sum_assignment  # a plan reads what methods declare, and matches nothing
+
     _, order = linear_sum_assignment(similarity.double().numpy(), maximize=True)
     return torch.from_numpy(order)
 

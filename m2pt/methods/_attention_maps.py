@@ -13,15 +13,17 @@ Shapes: B samples, H heads, N tokens (queries), M tokens (keys), D width, K widt
 """
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from timm.layers.attention import Attention
 from torch import Tensor, nn
 
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.spec import RunSpec
+
+if TYPE_CHECKING:
+    from timm.layers.attention import Attention
 
 
 def blocks_taught(depth: int) -> int:
@@ -29,21 +31,26 @@ def blocks_taught(depth: int) -> int:
     return depth - depth // 4
 
 
-def logits_BHNM(attention: Attention, x_BND: Tensor) -> Tensor:
+def logits_BHNM(attention: "Attention", x_BND: Tensor) -> Tensor:
     """The scaled products of queries and keys, whose softmax over the keys is the attention map."""
     q_BHNK, k_BHMK, _ = _projected(attention, x_BND)
     products: Tensor = (q_BHNK * attention.scale) @ k_BHMK.transpose(-2, -1)
     return products
 
 
-def attended(attention: Attention, x_BND: Tensor, map_BHNM: Tensor) -> Tensor:
+def attended(attention: "Attention", x_BND: Tensor, map_BHNM: Tensor) -> Tensor:
     """The output (B, N, D) of an attention layer that gathers its own values by a given map."""
     values_BHMK = _projected(attention, x_BND)[2]
     gathered = (map_BHNM.to(values_BHMK.dtype) @ values_BHMK).transpose(1, 2).flatten(2)
     return cast(Tensor, attention.proj(gathered))
 
 
-def _projected(attention: Attention, x_BND: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def cross_entropy_B(map_BHNM: Tensor, logits_BHNM: Tensor) -> Tensor:
+    """The cross-entropy of the student's attention relative to the teacher's, averaged over heads and queries."""
+    return -(map_BHNM * logits_BHNM.float().log_softmax(dim=-1)).sum(dim=-1).mean(dim=(1, 2))
+
+
+def _projected(attention: "Attention", x_BND: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values, each (B, H, N, K)."""
     projected = attention.qkv(x_BND).unflatten(-1, (3, attention.num_heads, -1))
     q, k, v = projected.permute(2, 0, 3, 1, 4).unbind(0)
@@ -81,20 +88,11 @@ class Teacher(nn.Module):
             self.maps = self.read(arguments[0])
 
 
-class TaughtAttention(Attention):
-    """An attention layer of the student. A plain layer becomes one, and plain again, by a change of its class."""
+def add_teacher(model: Model, auxiliaries: Sequence[Encoder], taught: type[nn.Module], *, always: bool) -> None:
+    """Make the auxiliary's blocks the teacher of the model's; the attention layers that it teaches get the class `taught`.
 
-    lesson: tuple[Teacher, int]
-
-    @property
-    def map_BHNM(self) -> Tensor:
-        """The teacher's map for the current tokens."""
-        teacher, index = self.lesson
-        return teacher.maps[index]
-
-
-def add_teacher(model: Model, auxiliaries: Sequence[Encoder], taught: type[TaughtAttention], *, always: bool) -> None:
-    """Make the auxiliary's blocks the teacher of the model's; the attention layers that it teaches get the class `taught`."""
+    That is one of `m2pt.methods._taught_attention`.
+    """
     (auxiliary,) = auxiliaries
     teacher = Teacher(auxiliary.blocks, always=always)
     blocks = list(model.blocks.children())

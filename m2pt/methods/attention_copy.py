@@ -7,26 +7,17 @@ Source: attention copy of *On the Surprising Effectiveness of Attention Transfer
 from collections.abc import Sequence
 from functools import partial
 
-from torch import Tensor
-
-from m2pt.methods._attention_maps import TaughtAttention, add_teacher, attended, refusal
+from m2pt.methods._attention_maps import add_teacher, refusal
 from m2pt.methods._declaration import Method
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.spec import RunSpec
 
 
-class CopiedAttention(TaughtAttention):
-    """Attention by the teacher's map; queries and keys of its own are not used."""
-
-    def forward(self, x: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
-        """(B, N, D) to (B, N, D)."""
-        del attn_mask, is_causal
-        return attended(self, x, self.map_BHNM)
-
-
 def copy_attention(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
     """Let the auxiliary's maps replace those of the target's blocks, but for the last quarter of them."""
+    from m2pt.methods._taught_attention import CopiedAttention
+
     del spec
     add_teacher(model, auxiliaries, CopiedAttention, always=True)
 

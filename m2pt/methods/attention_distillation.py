@@ -10,35 +10,19 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from timm.layers.attention import Attention
 from torch import Tensor
 
-from m2pt.methods._attention_maps import TaughtAttention, add_teacher, drop_teacher, logits_BHNM, refusal
+from m2pt.methods._attention_maps import add_teacher, drop_teacher, refusal
 from m2pt.methods._declaration import Method
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.spec import RunSpec
 
 
-class DistilledAttention(TaughtAttention):
-    """Plain attention; in training it keeps the loss (B,) of its map against the teacher's."""
-
-    loss_B: Tensor | None = None
-
-    def forward(self, x: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
-        """(B, N, D) to (B, N, D)."""
-        if self.training:
-            self.loss_B = cross_entropy_B(self.map_BHNM, logits_BHNM(self, x))
-        return super().forward(x, attn_mask, is_causal)
-
-
-def cross_entropy_B(map_BHNM: Tensor, logits_BHNM: Tensor) -> Tensor:
-    """The cross-entropy of the student's attention relative to the teacher's, averaged over heads and queries."""
-    return -(map_BHNM * logits_BHNM.float().log_softmax(dim=-1)).sum(dim=-1).mean(dim=(1, 2))
-
-
 def teach_attention(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
     """Make the auxiliary the teacher of the target's attention, but for the last quarter of the blocks."""
+    from m2pt.methods._taught_attention import DistilledAttention
+
     if spec.rivals is None:
         raise ValueError("attention_distillation needs the section rivals")
     add_teacher(model, auxiliaries, DistilledAttention, always=False)
@@ -46,6 +30,8 @@ def teach_attention(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder])
 
 def added_loss(model: Model, spec: RunSpec) -> Tensor:
     """The weighted loss (B,) of the last forward pass, summed over blocks."""
+    from m2pt.methods._taught_attention import DistilledAttention
+
     if spec.rivals is None:
         raise ValueError("attention_distillation needs the section rivals")
     losses = []
@@ -58,6 +44,10 @@ def added_loss(model: Model, spec: RunSpec) -> Tensor:
 
 def merge(model: Model) -> None:
     """Drop the teacher, in place; the result is a plain model."""
+    from timm.layers.attention import Attention
+
+    from m2pt.methods._taught_attention import DistilledAttention
+
     drop_teacher(model)
     for part in model.blocks.modules():
         if isinstance(part, DistilledAttention):

@@ -16,6 +16,7 @@ from torch import nn
 from m2pt.config import FinetuneConfig, Goal, Head, InputConfig, Modality, ModelConfig, TestConfig, UserError
 from m2pt.methods import METHODS
 from m2pt.modalities.registry import SPECS
+from m2pt.models.families import NOTHING_ADDED
 from m2pt.models.model import of_recipe
 from m2pt.models.shapes import shapes_only
 from m2pt.runs.spec import RunSpec
@@ -226,9 +227,16 @@ def _batch_sizes(spec: RunSpec, known: Known) -> list[int]:
     return [size for size in (full if count >= full else 0, count % full) if size] or [full]
 
 
+def is_plain(form: InputConfig, recipe: FinetuneConfig) -> bool:
+    """Whether a model is this project's own tokenizer, plain blocks and a linear head; none of them has batch norm."""
+    return form.form == "shared" and recipe.head == "mean" and recipe.blocks == NOTHING_ADDED and not recipe.side_loss
+
+
 @functools.lru_cache(maxsize=256)
 def _normalises_batches(modality: Modality, form: InputConfig, config: ModelConfig, recipe: FinetuneConfig) -> bool:
     """Whether such a model has batch norm over all rows that it is given. Raises `UserError` if it cannot be built."""
+    if is_plain(form, recipe):
+        return False
     with shapes_only():
         model = of_recipe(modality, form, config, recipe, 2, 2)
     return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.modules())

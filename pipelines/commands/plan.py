@@ -4,20 +4,16 @@ import json
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from m2pt.analysis.paper.departures import uses
 from m2pt.analysis.tables.caveats import unplanned
 from m2pt.models.costs import assumption
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
-from pipelines.commands import seeds_needed
-from pipelines.commands.looking import note_before
 from pipelines.commands.plan_text import text
-from pipelines.commands.plan_tuning import tuning
 from pipelines.planning import environments, replicates, study_file
 from pipelines.planning.default_study import require_reproducible
-from pipelines.planning.estimates import cells
 from pipelines.planning.folders import data_folder
 from pipelines.planning.plan import Plan, resolve
 from pipelines.planning.refused_runs import refusals, without_seed
@@ -25,6 +21,9 @@ from pipelines.planning.remaining_time import remaining_seconds
 from pipelines.planning.slots import slots
 from pipelines.planning.task_samples import task_samples
 from pipelines.reporting.rendering import is_default
+
+if TYPE_CHECKING:
+    from pipelines.planning.estimates import CellEstimate
 
 
 def plan(options: Namespace) -> int:
@@ -37,6 +36,9 @@ def plan(options: Namespace) -> int:
         require_reproducible(declared, options.study)
     resolved = resolve(declared)
     if options.seeds_needed:
+        from pipelines.commands import seeds_needed  # it needs the statistics, which nothing else of a plan does
+        from pipelines.commands.looking import note_before
+
         note_before(resolved)
         print("\n".join(seeds_needed.lines(resolved)))
         return 0
@@ -49,7 +51,7 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
     """The plan as it is printed with `--json`."""
     places, refused = _slots(plan), refusals(plan)
     samples = task_samples(plan)
-    tasks = cells(plan, refused)
+    tasks = _cells(plan, refused)
     return (
         {
             "study": plan.study.study,
@@ -65,7 +67,7 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
             "replicates": [asdict(way) for way in replicates.costs(plan.study, plan.prints)],
             "slots": places,
             "estimated_seconds": remaining_seconds(
-                plan, len(places), [spec for spec in plan.runs if without_seed(spec) in refused]
+                plan, len(places), [spec for spec in plan.runs if refused and without_seed(spec) in refused]
             ),
             "refused": _refused(plan, refused),
             "assumption": assumption() if tasks else None,
@@ -75,7 +77,7 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
             "runs": [_entry(plan, spec) for spec in plan.runs],
         }
         | ({"search": _search(plan)} if plan.study.search is not None else {})
-        | ({"tuning": tuning(plan)} if plan.arms else {})
+        | ({"tuning": _tuning(plan)} if plan.arms else {})
     )
 
 
@@ -89,13 +91,28 @@ def _slots(plan: Plan) -> list[str]:
     return [slot.name for slot in slots(execution)]
 
 
+def _cells(plan: Plan, refused: Mapping[str, str]) -> "list[CellEstimate]":
+    """The costs of a study's tasks."""
+    if all(spec.task is None for spec in plan.runs):
+        return []
+    from pipelines.planning.estimates import cells  # it counts the operations of models, beside the paper's scores
+
+    return cells(plan, refused)
+
+
 def _refused(plan: Plan, refused: Mapping[str, str]) -> dict[str, list[str]]:
     """The names of the runs that cannot start, by reason."""
     listed: dict[str, list[str]] = {}
-    for spec in plan.specs:
+    for spec in plan.specs if refused else ():
         if (reason := refused.get(without_seed(spec))) is not None:
             listed.setdefault(reason, []).append(plan.label(spec))
     return listed
+
+
+def _tuning(plan: Plan) -> dict[str, Any]:
+    from pipelines.commands.plan_tuning import tuning  # its words come with the statistics of a report
+
+    return tuning(plan)
 
 
 def _search(plan: Plan) -> dict[str, Any]:

@@ -1,12 +1,10 @@
 """The text that `plan` prints: the state of a study in a few lines, then its cells or its remaining runs."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from m2pt.runs.folder import RunState
-from m2pt.runs.spec import Spec
-from pipelines.commands.plan_tuning import sentences
 from pipelines.planning.plan import Plan
 from pipelines.planning.refused_runs import one_of
 from pipelines.planning.task_samples import task_samples
@@ -21,10 +19,10 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
     lines = [
         f"study     {document['study']} ({document['file']})",
         f"data      {data} ({plan.study.data.root})",
-        f"encoders  {counted(plan, plan.pretrain)}",
-        f"runs      {counted(plan, plan.runs)}",
+        f"encoders  {_states(entry['state'] for entry in document['pretrain'])}",
+        f"runs      {_states(entry['state'] for entry in document['runs'])}",
         *([f"search    {_searched(plan)}"] if plan.study.search is not None else []),
-        *([f"tuning    {sentence}" for sentence in sentences(plan)] if plan.arms else []),
+        *([f"tuning    {sentence}" for sentence in _tuned(plan)] if plan.arms else []),
         *([f"seeds     {_replicates(plan, document['replicates'])}"] if document["replicates"] else []),
         f"slots     {', '.join(document['slots'])}",
         f"cost      {_duration(document['estimated_seconds'])}",
@@ -47,6 +45,12 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
     left = [entry for entry in (*document["pretrain"], *document["runs"]) if entry["state"] != RunState.COMPLETE]
     lines += ["", *(f"{entry['state']:<12}{entry['run_id'] or entry['name']}" for entry in left)] if left else []
     return "\n".join(lines)
+
+
+def _tuned(plan: Plan) -> list[str]:
+    from pipelines.commands.plan_tuning import sentences  # its words come with the statistics of a report
+
+    return sentences(plan)
 
 
 def _replicates(plan: Plan, ways: list[dict[str, Any]]) -> str:
@@ -108,11 +112,11 @@ def _searched(plan: Plan) -> str:
     return f"{len(plan.trials)} of {budget} trials" + (f" ({counts})" if counts else "") + end
 
 
-def counted(plan: Plan, specs: Sequence[Spec]) -> str:
+def _states(states: Iterable[RunState]) -> str:
     """How many runs there are, in all and in each state."""
-    counts: Counter[RunState] = Counter(plan.state(spec) for spec in specs)
+    counts = Counter(states)
     parts = [f"{count} {state}" for state, count in counts.most_common()]
-    return f"{len(specs)} ({', '.join(parts)})" if parts else "none"
+    return f"{counts.total()} ({', '.join(parts)})" if parts else "none"
 
 
 def _duration(seconds: float | None) -> str:

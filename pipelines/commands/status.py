@@ -5,7 +5,6 @@ from argparse import Namespace
 
 from pipelines.commands.status_document import Status, document, status_of, warnings
 from pipelines.commands.status_text import failure_lines, going_lines, study_line
-from pipelines.commands.status_watch import watch
 from pipelines.execution.program import as_called
 from pipelines.housekeeping.project import space
 from pipelines.housekeeping.sizes import in_words
@@ -23,6 +22,8 @@ def status(options: Namespace) -> int:
     """
     study = study_file.load(options.study)
     if options.watch:
+        from pipelines.commands.status_watch import watch  # it draws, with a library of its own
+
         return watch(study)
     now = status_of(resolve(study))
     print(json.dumps(document(now), indent=1) if options.json else "\n".join(_lines(now)))

@@ -1,6 +1,6 @@
 """What `status` tells, as one document: `--json` prints it, and the text is made of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,10 +8,10 @@ from typing import Any
 from m2pt.analysis.tables.left_out import mixtures
 from m2pt.config import Study, UserError
 from m2pt.runs.failure import read_failure
-from m2pt.runs.folder import FILE_STATES, RunState
+from m2pt.runs.folder import FILE_STATES, RunState, is_complete
 from m2pt.runs.identity import run_id
+from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import Spec
-from m2pt.runs.table import read_results
 from pipelines.execution.device_hours import HOUR_S, used
 from pipelines.execution.going import Going, going_on, seconds_left
 from pipelines.execution.holders import Holder, holder_of_study
@@ -69,7 +69,15 @@ def _queue(study: Study) -> Mapping[str, int] | str | None:
 def warnings(plan: Plan) -> list[str]:
     """What a reader of the results has to know, in sentences."""
     samples = [f"samples of {item.words}" for item in task_samples(plan)]
-    return [*environments.warnings(plan), *samples, *mixtures(*read_results(plan.compared, runs_folder(plan.study)))]
+    return [*environments.warnings(plan), *samples, *mixtures(_complete(plan))]
+
+
+def _complete(plan: Plan) -> Iterator[tuple[str, FinetuneRecord]]:
+    """The target and the record of each complete run that the report compares."""
+    for spec in plan.compared:
+        run_dir = runs_folder(plan.study) / run_id(spec) if spec.ready else None
+        if run_dir is not None and is_complete(run_dir):
+            yield spec.target, read_record(run_dir, FinetuneRecord)
 
 
 def document(status: Status) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from m2pt.config import Study, UserError
 from m2pt.runs.looks import LOOKS
 from pipelines.execution.process_environment import STATE
-from pipelines.housekeeping import decoded, mlflow_runs, prefect_history, runs
+from pipelines.housekeeping import decoded, runs
 from pipelines.housekeeping.garbage import REMOVED, Garbage, Kind, Listing, children, folders
 from pipelines.housekeeping.sizes import space_of
 from pipelines.planning.folders import aside_of, encoders_folder, replaced_of, runs_folder, study_lock
@@ -23,6 +23,8 @@ _MARKER = re.compile(rf"\.(?!{re.escape(LOOKS)})(.+)\.lease")
 
 def garbage(plan: Plan, kinds: Sequence[Kind]) -> Listing:
     """What can be removed, of these kinds, and what is left alone."""
+    from pipelines.housekeeping import mlflow_runs, prefect_history  # with MLflow and Prefect, which `space` does without
+
     looks = {
         Kind.RUNS: lambda: runs.put_aside(plan),
         Kind.CHECKPOINTS: lambda: runs.interrupted_writes(plan),

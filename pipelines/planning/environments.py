@@ -55,10 +55,11 @@ def of_run(run_dir: Path) -> list[Compared]:
 
 def differing(known: Mapping[Path, Sequence[Compared]], ours: Compared) -> dict[Path, str]:
     """The runs that were computed in another environment than `ours`, each with the differences."""
-    listed = {
-        run_dir: "; ".join(", ".join(differ) for their in theirs if (differ := differences(their, ours)))
-        for run_dir, theirs in known.items()
+    words_of = {
+        theirs: "; ".join(", ".join(differ) for their in theirs if (differ := differences(their, ours)))
+        for theirs in set(map(tuple, known.values()))  # thousands of runs come from few environments
     }
+    listed = {run_dir: words_of[tuple(theirs)] for run_dir, theirs in known.items()}
     return {run_dir: words for run_dir, words in listed.items() if words}
 
 

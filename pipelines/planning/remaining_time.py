@@ -11,15 +11,19 @@ from pipelines.planning.plan import Plan
 
 
 def remaining_seconds(plan: Plan, slots: int, refused: Sequence[Spec] = ()) -> float | None:
-    """Estimated seconds until every run but the `refused` ones is complete, from the mean time of each method so far.
+    """Estimated seconds until every run but the `refused` ones, which are runs of the plan, is complete.
+
+    They follow from the mean time of each method so far.
 
     None if a method has runs to do but none that was completed here.
     """
+    out = {id(spec) for spec in refused}
+    left = Counter(_group(spec) for spec in plan.unfinished([spec for spec in plan.specs if id(spec) not in out])) + plan.to_come
+    if not left:
+        return 0.0
     seconds: dict[str, list[float]] = {}
     for spec, taken in durations(plan):
         seconds.setdefault(_group(spec), []).append(taken)
-    startable = [spec for spec in plan.specs if spec not in refused]
-    left = Counter(_group(spec) for spec in plan.unfinished(startable)) + plan.to_come
     if not left.keys() <= seconds.keys():
         return None
     return sum(count * sum(seconds[group]) / len(seconds[group]) for group, count in left.items()) / slots

@@ -6,10 +6,12 @@ import pkgutil
 import types
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
+import pandas as pd
 import pytest
 import torch
 from matplotlib.axes import Axes
 from starlette.types import ASGIApp
+from timm.layers.attention import Attention
 
 import m2pt
 import pipelines
@@ -17,11 +19,12 @@ from m2pt.config import FinetuneConfig, UserError, refuses_unknown
 from m2pt.pathway import PathwayError
 from m2pt.training.goals import loss_of
 from m2pt.training.precision import gradient_scaler
+from pipelines.planning.estimates import CellEstimate
 
 PROGRAMS = ("pipelines.__main__", "pipelines.scheduling.server_process")
 """Modules that are started, not imported."""
 
-IMPORTED_FOR_HINTS_ALONE = {"ASGIApp": ASGIApp, "Axes": Axes}
+IMPORTED_FOR_HINTS_ALONE = {"ASGIApp": ASGIApp, "Attention": Attention, "Axes": Axes, "CellEstimate": CellEstimate, "pd": pd}
 """What modules import under `TYPE_CHECKING`, so that a plan does not wait for it."""
 
 

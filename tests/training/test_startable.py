@@ -17,9 +17,10 @@ from m2pt.config import (
 )
 from m2pt.methods import unread
 from m2pt.modalities.registry import SPECS
+from m2pt.models.model import of_recipe
 from m2pt.runs.spec import TaskSpec
-from m2pt.training.startable import Known, Means, refusal, require_startable
-from tests.specs import run_spec
+from m2pt.training.startable import Known, Means, is_plain, refusal, require_startable
+from tests.specs import MODEL, run_spec
 
 ALONE = {"method": "baseline", "auxiliary": "", "pathway": None, "auxiliary_weights": None}
 POINTS = PointInput(form="published", points=32, groups=4, neighbours=4)
@@ -35,6 +36,15 @@ def on_task(modality: str, recipe: str, dataset: str, variant: str | None = None
 
 def whole(**finetune: object):
     return run_spec(**ALONE, finetune=FinetuneConfig(**({"samples": 40, "epochs": 3, "batch_size": 16} | finetune)))
+
+
+@pytest.mark.parametrize("form", [ImageInput(), AudioInput(), PointInput(), VideoInput()], ids=lambda form: type(form).__name__)
+def test_a_model_that_is_taken_for_plain_has_no_batch_norm(form):
+    recipe = FinetuneConfig(samples=40, epochs=3, batch_size=16)
+    assert is_plain(form, recipe)
+    (modality,) = (name for name, spec in SPECS.items() if spec.section is type(form))
+    model = of_recipe(modality, form, MODEL, recipe, 2)
+    assert not any("BatchNorm" in type(part).__name__ for part in model.modules())
 
 
 TASKS = [

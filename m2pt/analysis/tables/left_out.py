@@ -1,11 +1,13 @@
 """What the runs of a study left out of their data, and which of them used different samples."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from m2pt.runs.record import FinetuneRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPLITS = ("train", "val", "test")
 
@@ -36,10 +38,10 @@ class SplitCounts:
         return f"{self.split} {self.kept}" + ("" if self.is_whole else f" of {self.listed}")
 
 
-def split_counts(table: pd.DataFrame, records: Records) -> list[SplitCounts]:
+def split_counts(table: "pd.DataFrame", records: Records) -> list[SplitCounts]:
     """Every split of every target, in the order of the table of runs; several rows if its runs counted differently."""
     runs: dict[tuple[str, str, int, int, int, int], int] = {}
-    for target, record in _complete(table, records):
+    for target, record in complete_runs(table, records):
         for split in (split for split in SPLITS if split in record.samples):
             counts = record.samples[split]
             key = (target, split, counts.listed, counts.kept, counts.absent, counts.unreadable or 0)
@@ -57,10 +59,10 @@ def of_targets(counts: list[SplitCounts]) -> dict[str, str]:
     return {target: "; ".join(words) for target, words in splits.items()}
 
 
-def mixtures(table: pd.DataFrame, records: Records) -> list[str]:
-    """A sentence for each target whose complete runs did not all use the same samples."""
+def mixtures(complete: Iterable[tuple[str, FinetuneRecord]]) -> list[str]:
+    """A sentence for each target whose complete runs, given with their targets, did not all use the same samples."""
     digests: dict[str, dict[str, list[int]]] = {}
-    for target, record in _complete(table, records):
+    for target, record in complete:
         if record.samples_sha256 is not None:
             digests.setdefault(target, {}).setdefault(record.samples_sha256, []).append(record.test_samples)
     return [
@@ -72,7 +74,8 @@ def mixtures(table: pd.DataFrame, records: Records) -> list[str]:
     ]
 
 
-def _complete(table: pd.DataFrame, records: Records) -> Iterator[tuple[str, FinetuneRecord]]:
+def complete_runs(table: "pd.DataFrame", records: Records) -> Iterator[tuple[str, FinetuneRecord]]:
+    """The target and the record of each complete run, in the order of the table."""
     for target, identifier in zip(table["target"], table["run_id"], strict=True):
         if (record := records.get(str(identifier))) is not None:
             yield str(target), record
