@@ -4,7 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from types import UnionType
-from typing import Annotated, Literal, ParamSpec, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Generic, Literal, ParamSpec, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
@@ -28,6 +28,7 @@ RANDOM = "random"  # the built-in encoder source: a fresh initialisation drawn f
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class UserError(Exception):
@@ -76,6 +77,24 @@ def _literal(hint: object) -> tuple[tuple[object, ...], bool]:
     members = get_args(hint) if get_origin(hint) in (Union, UnionType) else ()
     known = tuple(value for member in members if get_origin(member) is Literal for value in get_args(member))
     return known, True
+
+
+class Same(Generic[T]):
+    """A frozen object as the key of what is remembered about it: equal to itself alone.
+
+    Its own equality would not do: 0.0 equals -0.0 and 1, which are written differently.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.value is other.value
 
 
 class FaultsError(ValueError):

@@ -1,5 +1,6 @@
 """A study: everything that one params file declares."""
 
+import functools
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, JsonValue, ValidationError
 from pydantic_core import to_jsonable_python
 
-from m2pt.config.base import MODALITIES, RANDOM, FaultsError, Frozen, Name
+from m2pt.config.base import MODALITIES, RANDOM, FaultsError, Frozen, Name, Same
 from m2pt.config.data import DataConfig
 from m2pt.config.design import DesignConfig
 from m2pt.config.encoders import EncoderSource, LabelsSource, MaeSource, ProceduralSource, TrainedSource, has_seen_no_modality
@@ -77,6 +78,9 @@ class Study(Frozen):
             FaultsError: a part changes a key that does not exist, or sets an impossible value; the faults of all parts are told.
 
         """
+        return dict(_expanded(Same(self)))
+
+    def _parts_made(self) -> "dict[str, Study]":
         studies: dict[str, Study] = {}
         faults: list[str] = []
         for part in self.parts:
@@ -269,3 +273,9 @@ def _also(seeds: Sequence[int]) -> str:
 def _is_about(fault: str, changes: Mapping[str, JsonValue]) -> bool:
     """Whether a sentence begins with one of the changed keys, or with one below it."""
     return any(fault.startswith((f"{key}:", f"{key}.", f"{key}[")) for key in changes)
+
+
+@functools.lru_cache(maxsize=16)
+def _expanded(study: Same[Study]) -> dict[str, Study]:
+    """The parts of a study, made once however often they are asked for."""
+    return study.value._parts_made()

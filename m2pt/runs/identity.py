@@ -8,6 +8,7 @@ import hashlib
 import json
 from typing import Any
 
+from m2pt.config.base import Same
 from m2pt.runs.spec import RunSpec, Spec
 
 RECIPE_VERSION = 3
@@ -50,27 +51,12 @@ def run_id(spec: Spec) -> str:
         ValueError: weights that the spec names do not exist yet.
 
     """
-    return _id_of(_Same(spec))
-
-
-class _Same:
-    """A spec as the key of what is remembered about it: equal to itself alone, as specs with 0.0 and -0.0 have two ids."""
-
-    __slots__ = ("spec",)
-
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
-
-    def __hash__(self) -> int:
-        return id(self.spec)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.spec is other.spec
+    return _id_of(Same(spec))
 
 
 @functools.lru_cache(maxsize=2**15)
-def _id_of(same: _Same) -> str:
-    spec = same.spec
+def _id_of(same: Same[Spec]) -> str:
+    spec = same.value
     if not spec.ready:
         raise ValueError(f"{spec.name}: the weights it needs do not exist yet, so it has no id")
     # What a model dumps as JSON has a canonical form, so that nothing in it need be looked for.

@@ -40,8 +40,10 @@ def replaced_of(folder: Path) -> Path:
 
 def place_of(run_dir: Path) -> Path:
     """The folder of a run: its own, or that aside if the run is complete only there; it is moved back before anything is run."""
+    if is_complete(run_dir):
+        return run_dir
     kept = aside_of(run_dir.parent) / run_dir.name
-    return kept if not is_complete(run_dir) and is_complete(kept) else run_dir
+    return kept if is_complete(kept) else run_dir
 
 
 def study_marker(folder: Path) -> Path:

@@ -172,7 +172,12 @@ def pretrain_spec(
 
 def run_specs(study: Study, prints: Fingerprints) -> list[RunSpec]:
     """The fine-tuning runs of a study, each once; seed by seed, so that a method and its baseline are complete early."""
-    specs = [spec for specs in part_specs(study, prints).values() for spec in specs]
+    return in_order(study, part_specs(study, prints))
+
+
+def in_order(study: Study, parts: Mapping[str, Sequence[RunSpec]]) -> list[RunSpec]:
+    """The runs of a study, each once, from those of its parts."""
+    specs = [spec for specs in parts.values() for spec in specs]
     return sorted(distinct(specs), key=lambda spec: spec.seed) if study.parts else specs
 
 

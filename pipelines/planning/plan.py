@@ -25,10 +25,10 @@ from pipelines.planning.grid import (
     data_used,
     draws_of,
     encoders_used,
+    in_order,
     made_by,
     part_specs,
     pretrain_specs,
-    run_specs,
 )
 from pipelines.planning.search_journal import read_trials, with_results
 
@@ -41,8 +41,9 @@ class Plan:
     """The runs of a study, as things are on the disk.
 
     `weights` are the paths of the encoders that exist. `missing_data` are the targets and modalities whose data are not there as
-    declared; `missing_weights` are the files of encoders that do not exist, by their key in the study file. `trials` are the
-    trials of the search so far, `arms` the arms of a tuned sweep with their trials.
+    declared; `missing_weights` are the files of encoders that do not exist, by their key in the study file. `made` are the runs
+    of each part, by its name, before any tuning. `trials` are the trials of the search so far, `arms` the arms of a tuned sweep
+    with their trials.
     """
 
     study: Study
@@ -52,6 +53,7 @@ class Plan:
     missing_weights: Mapping[str, Path]
     pretrain: Sequence[PretrainSpec]
     runs: Sequence[RunSpec]
+    made: Mapping[str, list[RunSpec]]
     trials: Sequence[Trial] = ()
     arms: Sequence[ArmRates] = ()
 
@@ -59,8 +61,12 @@ class Plan:
         """The folder of a run; None while the run has no id."""
         if not self.is_ready(spec):
             return None
-        folder = encoders_folder(self.study) if isinstance(spec, PretrainSpec) else runs_folder(self.study)
-        return folder / run_id(spec)
+        return self._folders[isinstance(spec, PretrainSpec)] / run_id(spec)
+
+    @cached_property
+    def _folders(self) -> tuple[Path, Path]:
+        """Of fine-tuning runs, then of pretraining runs."""
+        return runs_folder(self.study), encoders_folder(self.study)
 
     def is_ready(self, spec: Spec) -> bool:
         """Whether the data and weights that a run needs exist."""
@@ -71,6 +77,8 @@ class Plan:
         run_dir = self.run_dir(spec)
         if run_dir is None:
             return RunState.WAITING
+        if is_complete(run_dir):
+            return RunState.COMPLETE
         state = run_state(place_of(run_dir))
         return RunState.RUNNING if state != RunState.COMPLETE and is_being_done(run_dir) else state
 
@@ -93,7 +101,7 @@ class Plan:
         """The fine-tuning runs of each part, by its name; a study that declares no parts is one part with an empty name."""
         if self.arms:
             return tuned.part_specs(self.study, self.prints, self.arms)
-        return part_specs(with_trials(self.study, self.trials), self.prints)
+        return dict(self.made)
 
     @property
     def compared(self) -> list[RunSpec]:
@@ -163,6 +171,8 @@ def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:
     journal = read_trials(study, prints, runs_folder(study))
     trials = with_results(study, journal, prints, runs_folder(study))
     arms = tuned.arms(study, prints, runs_folder(study))
+    written_out = with_trials(study, trials)
+    parts = part_specs(written_out, prints)
     return Plan(
         study=study,
         prints=prints,
@@ -170,7 +180,8 @@ def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:
         missing_data=missing_data,
         missing_weights=missing_files,
         pretrain=pretrain_specs(declared, prints),
-        runs=tuned.run_specs(study, prints, arms) if arms else run_specs(with_trials(study, trials), prints),
+        runs=tuned.run_specs(study, prints, arms) if arms else in_order(written_out, parts),
+        made=parts,
         trials=trials,
         arms=arms,
     )
