@@ -81,10 +81,11 @@ def write_runs(specs: Sequence[Spec], folder: Path, *, failing: bool = True) -> 
         elif failing and number % 100 == 99:
             _write(run_dir / FAILURE, {"error": "the loss of epoch 4 is not finite", "details": "", "kind": "error"})
         else:
-            _write_results(run_dir, spec, rng)
+            write_result(run_dir, spec, rng)
 
 
-def _write_results(run_dir: Path, spec: RunSpec, rng: np.random.Generator) -> None:
+def write_result(run_dir: Path, spec: RunSpec, rng: np.random.Generator) -> None:
+    """The history and the record of a complete run, with scores that are drawn."""
     epochs = np.arange(1, spec.finetune.epochs + 1)
     progress = 1 - np.exp(-3 * epochs / len(epochs))
     confusion = _confusion(spec, rng)
