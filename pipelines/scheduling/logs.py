@@ -20,3 +20,5 @@ def quiet() -> None:
 
     for handler in logging.getLogger().handlers:
         handler.addFilter(from_elsewhere)
+    # Prefect would write in the middle of the bars that its server takes no records of the log any more; `ended_with` says why.
+    logging.raiseExceptions = False
