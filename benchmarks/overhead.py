@@ -90,6 +90,7 @@ def ours(engine: str, folder: Path, runs: int, seconds: float) -> None:
 
 def ray_tune(folder: Path, runs: int, seconds: float) -> None:
     """Ray Tune with its callback for MLflow."""
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # otherwise Ray keeps a token in the home folder
     import ray
     from ray import tune
     from ray.air.integrations.mlflow import MLflowLoggerCallback

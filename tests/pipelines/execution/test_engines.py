@@ -2,14 +2,16 @@
 
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import psutil
 import pytest
@@ -29,12 +31,19 @@ from tests.waiting import comes_true
 pytestmark = [pytest.mark.patient, pytest.mark.timeout(3600)]
 
 
-def done(folder: Path, engine: str, meanwhile: Callable[[], None] = lambda: None) -> bytes:
+RAY = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+"""What the nodes of a cluster are told, and whoever joins it; without a token, Ray would keep one in the home folder."""
+
+
+def done(
+    folder: Path, engine: str, meanwhile: Callable[[], None] = lambda: None, variables: Mapping[str, str] = MappingProxyType({})
+) -> bytes:
     """Do the study, the pathways of its first seed on two devices each; returns `results.csv`."""
+    environment = os.environ | variables
     write_study(folder, f"{{devices: cpu, slots: 1, devices_per_job: 2, {engine}}}", narrow=True)
-    assert started(folder, "first.log").wait(LIMIT_S) == 0, (folder / "first.log").read_text()
+    assert started(folder, "first.log", environment).wait(LIMIT_S) == 0, (folder / "first.log").read_text()
     write_study(folder, f"{{devices: cpu, slots: 2, {engine}}}")
-    doing = started(folder, "all.log")
+    doing = started(folder, "all.log", environment)
     meanwhile()
     assert doing.wait(LIMIT_S) == 0, (folder / "all.log").read_text()
     require_one_run_each(folder)
@@ -69,7 +78,7 @@ def test_a_ray_cluster_that_loses_a_node_gives_the_same_bytes(local: bytes, tmp_
             for process in lost:
                 process.kill()
 
-        assert done(tmp_path, f"engine: ray, ray: {{address: '{address}'}}", lose_a_node) == local
+        assert done(tmp_path, f"engine: ray, ray: {{address: '{address}'}}", lose_a_node, RAY) == local
     assert "is gone" not in (tmp_path / "all.log").read_text()  # its run was tried again, so that nobody has to care
 
 
@@ -79,7 +88,7 @@ def test_a_node_that_does_not_see_the_study_is_named_and_left_out(tmp_path: Path
     hidden = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(tmp_path))
     with cluster(tmp_path, hidden) as (address, _):
         write_study(tmp_path, f"{{devices: cpu, engine: ray, ray: {{address: '{address}'}}}}", narrow=True, epochs=1)
-        assert started(tmp_path, "log").wait(LIMIT_S) == 0, (tmp_path / "log").read_text()
+        assert started(tmp_path, "log", os.environ | RAY).wait(LIMIT_S) == 0, (tmp_path / "log").read_text()
     sentence = rf"execution\.engine: \S+ does not see {tmp_path}, which must be mounted there under the same path; the others do"
     assert re.search(sentence, (tmp_path / "log").read_text())
 
@@ -90,7 +99,7 @@ def cluster(folder: Path, second: Sequence[str] = ()) -> Iterator[tuple[str, psu
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = f"127.0.0.1:{port}"
-    environment = os.environ | {"PYTHONPATH": str(PROJECT), "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = os.environ | RAY | {"PYTHONPATH": str(PROJECT)}
     nodes = []
     with TemporaryDirectory(prefix="ray-") as temporary, (folder / "ray.log").open("wb") as log:
         head = ["--head", "--port", str(port), "--include-dashboard=false", "--temp-dir", temporary]
