@@ -214,8 +214,8 @@ def play(kind: str, run_dir: Path, trace: Path, hosts: list[Host], draw: random.
     moment = draw.randint(0, STEPS + STEPS // 4)
 
     def is_the_moment() -> bool:
-        begun = trace.read_text().count('"step"') if trace.exists() else 0
-        return begun >= moment or not any([goes_on(pid) for pid in pids])
+        noted = trace.read_text() if trace.exists() else ""
+        return noted.count('"step"') >= moment or '"meets"' in noted or not any([goes_on(pid) for pid in pids])
 
     until(is_the_moment, LIMIT_S)
     victim = holder() or next(iter(pids))
