@@ -234,11 +234,11 @@ class Team:
 
     def add(self, name: str, password: str) -> None:
         """Give somebody a name and a password of MLflow, as the administrator does it."""
-        self.ask("users/create", {"username": name, "password": password})
+        self.ask("2.0/mlflow/users/create", {"username": name, "password": password})
 
     def ask(self, path: str, document: Mapping[str, str]) -> None:
-        """Let the administrator of MLflow do something for which its client has no method."""
-        request = urllib.request.Request(f"{self.mlflow.address}/api/2.0/mlflow/{path}", json.dumps(document).encode())
+        """Ask MLflow for something as its administrator."""
+        request = urllib.request.Request(f"{self.mlflow.address}/api/{path}", json.dumps(document).encode())
         admin = base64.b64encode(f"admin:{SETTINGS['MLFLOW_PASSWORD']}".encode()).decode()
         request.add_header("Authorization", f"Basic {admin}")
         request.add_header("Content-Type", "application/json")
