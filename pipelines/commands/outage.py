@@ -1,4 +1,4 @@
-"""What becomes of a command whose own Prefect server ends before it does."""
+"""What becomes of a command whose Prefect server ends before it does."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from m2pt.config import UserError
+from pipelines.scheduling.credentials import API_URL, answers
 from pipelines.scheduling.server import Used
 
 _LOOK_EVERY_S = 0.2
@@ -40,8 +41,12 @@ def ended_with(prefect: Used, save: Callable[[], None]) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception:
+    except Exception as error:
         time.sleep(_NOTICED_S)
+        if not answers(address := os.environ[API_URL]):  # one that others start and end
+            raise UserError(
+                f"{API_URL}: the Prefect server at {address} does not answer any more; start it, then run the command again."
+            ) from error
         raise
     finally:
         over.set()

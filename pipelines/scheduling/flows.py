@@ -147,7 +147,7 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None) -> lis
             tell_end(study, state, out, session.display.say)
         return state
 
-    quiet()
+    quiet(session.display.say)
     with goes_on:
         try:
             shown(session.study.study, return_state=True)

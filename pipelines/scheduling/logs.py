@@ -1,9 +1,17 @@
 """What Prefect logs: not in the terminal, and all of it on its pages."""
 
 import logging
+import os
+from collections.abc import Callable
 
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
+
+from pipelines.scheduling.credentials import API_URL
+from pipelines.scheduling.server import is_ours
+
+_SERVICES = "prefect._internal.concurrency"
+_AWAY = "Prefect's server does not answer. The runs go on; its page lacks what happens until it answers again."
 
 
 def flush() -> None:
@@ -12,10 +20,21 @@ def flush() -> None:
     EventsWorker.drain_all(timeout=10, at_exit=False)
 
 
-def quiet() -> None:
-    """Keep Prefect's messages about single runs out of the terminal: our own display shows the runs."""
+def quiet(say: Callable[[str], object]) -> None:
+    """Keep Prefect's messages about single runs out of the terminal: our own display shows the runs.
+
+    What it says, for each event of each run, while its server does not answer, is one sentence, which `say` gets; that of this
+    command's own server, which ends the command, has another.
+    """
+    told = [_AWAY] if is_ours(os.environ.get(API_URL, "")) else []
+    logging.raiseExceptions = False  # Prefect asks it whether to print that a line of its log could not be sent
 
     def from_elsewhere(record: logging.LogRecord) -> bool:
+        if record.name == "prefect.events.clients" or (record.name == _SERVICES and "EventsWorker" in record.getMessage()):
+            if not told:
+                told.append(_AWAY)
+                say(_AWAY)
+            return False
         return not record.name.startswith(("prefect.task_runs", "prefect.flow_runs", "prefect.task_runner"))
 
     for handler in logging.getLogger().handlers:

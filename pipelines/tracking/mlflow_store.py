@@ -245,7 +245,8 @@ def check_server(store: Store) -> None:
         return  # something answers; the first real request reports what it refuses
     except (OSError, ValueError, http.client.HTTPException) as error:
         server = urlsplit(without_password(store.uri)).netloc
-        reason = " ".join(str(getattr(error, "reason", error)).split())
+        fault = getattr(error, "reason", error)
+        reason = " ".join(str(getattr(fault, "strerror", None) or fault).split())
         raise OutageError(f"MLFLOW_TRACKING_URI: {server} does not answer ({reason}); start it, then publish again.") from error
 
 

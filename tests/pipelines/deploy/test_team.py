@@ -138,23 +138,48 @@ def test_no_secret_is_anywhere(done: Done, servers: Team, tmp_path: Path) -> Non
     assert tmp_path / "said.txt" in holding([f"{HOST}:{servers.mlflow.port}"], [tmp_path]), "what is looked for is seen"
 
 
-def test_a_server_that_goes_away_and_comes_back_loses_nothing(servers: Team, client: MlflowClient, tmp_path: Path) -> None:
-    project = make_project(tmp_path / "project", "outage", 40, "0, 1, 2")
+def test_servers_that_go_away_lose_nothing(servers: Team, client: MlflowClient, tmp_path: Path) -> None:
+    """Prefect comes back while the study goes on, MLflow afterwards."""
+    project = make_project(tmp_path / "project", "outage", 60, "0, 1, 2, 3")
+    said = project / "out.txt"
     with started(project, in_address(servers), "pipelines", "study", "--study", "outage.yaml") as process:
         assert comes_true(lambda: list(project.rglob("record.json")) or process.poll() is not None)
-        servers.mlflow.stop(signal.SIGKILL)
+        for server in (servers.mlflow, servers.prefect):
+            server.stop(signal.SIGKILL)
+        assert comes_true(lambda: "Prefect's server does not answer" in said.read_text() or process.poll() is not None)
+        servers.prefect.start()
         code = process.wait(LIMIT_S)
-    output = (project / "out.txt").read_text()
+    output = said.read_text()
     assert code == 0, output
     assert output.count("The runs go on without tracking; `m2pt publish` adds them later.") == 1
-    assert "MLFLOW_TRACKING_URI: 127.0.0.1" in output and "9vKq" not in output and "Traceback" not in output
-    assert "3 of 3 fine-tuning runs are complete" in output and (project / "build/outage/reports/index.html").is_file()
+    assert (
+        output.count("Prefect's server does not answer. The runs go on; its page lacks what happens until it answers again.") == 1
+    )
+    assert [word for word in ("EventsWorker", "Errno", "ERROR", "WARNING", "Traceback", "9vKq") if word in output] == [], output
+    assert "4 of 4 fine-tuning runs are complete" in output and (project / "build/outage/reports/index.html").is_file()
     servers.mlflow.start()
     told = m2pt(project, variables(servers), "publish", "--study", "outage.yaml")
     assert told.returncode == 0, told.stderr
     require_equal(client, "outage", project)
     shown = runs_of(client, "outage")
-    assert len(shown) == 3 + 1 and {run.info.status for run in shown} == {"FINISHED"}
+    assert len(shown) == 4 + 1 and {run.info.status for run in shown} == {"FINISHED"}
+
+
+def test_a_prefect_server_that_stays_away_ends_the_command_with_one_sentence(servers: Team, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", "alone", 12)
+    command = ("pipelines", "study", "--study", "alone.yaml")
+    with started(project, variables(servers, PREFECT_CLIENT_MAX_RETRIES="1"), *command) as process:
+        assert comes_true(lambda: list(project.rglob("history.jsonl")) or process.poll() is not None)
+        servers.prefect.stop(signal.SIGKILL)
+        code = process.wait(LIMIT_S)
+    output = (project / "out.txt").read_text()
+    assert code == 2 and "Traceback" not in output, output
+    sentence = "does not answer any more; start it, then run the command again.\n"
+    assert output.endswith(f"m2pt: PREFECT_API_URL: the Prefect server at {servers.prefect.address}/api {sentence}")
+    servers.prefect.start()
+    again = m2pt(project, variables(servers), *command[1:])
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert len(list(project.rglob("record.json"))) == 1
 
 
 def test_a_backup_brings_everything_back(done: Done, servers: Team, client: MlflowClient, tmp_path: Path) -> None:
