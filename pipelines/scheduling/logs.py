@@ -27,17 +27,23 @@ def quiet(say: Callable[[str], object]) -> None:
     command's own server, which ends the command, has another.
     """
     told = [_AWAY] if is_ours(os.environ.get(API_URL, "")) else []
-    logging.raiseExceptions = False  # Prefect asks it whether to print that a line of its log could not be sent
-
-    def from_elsewhere(record: logging.LogRecord) -> bool:
-        if record.name == "prefect.events.clients" or (record.name == _SERVICES and "EventsWorker" in record.getMessage()):
-            if not told:
-                told.append(_AWAY)
-                say(_AWAY)
-            return False
-        return not record.name.startswith(("prefect.task_runs", "prefect.flow_runs", "prefect.task_runner"))
-
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(from_elsewhere)
-    # Prefect would write in the middle of the bars that its server takes no records of the log any more; `ended_with` says why.
+    # Prefect would write in the middle of the bars that its server takes no records of the log any more; a sentence says why.
     logging.raiseExceptions = False
+
+    def sends(record: logging.LogRecord) -> bool:
+        other = record.name == _SERVICES and "EventsWorker" not in record.getMessage()
+        if other or record.levelno < logging.WARNING:
+            return True
+        if not told:
+            told.append(_AWAY)
+            say(_AWAY)
+        return False
+
+    for name in (_SERVICES, "prefect.events.clients"):
+        logging.getLogger(name).addFilter(sends)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_from_elsewhere)
+
+
+def _is_from_elsewhere(record: logging.LogRecord) -> bool:
+    return not record.name.startswith(("prefect.task_runs", "prefect.flow_runs", "prefect.task_runner"))
