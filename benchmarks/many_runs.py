@@ -4,9 +4,9 @@
 
 Takes the data and the encoders of the default study, which must be complete in this folder (`make study`), declares as many parts
 of it as it takes (each has another initial scale), writes the folders of their runs in the form that jobs leave, and calls each
-command as users do. Prints the processor's seconds (user and system: the clock says more on a busy machine) and the largest
-memory. `--help` is measured too. On two cores of an AMD EPYC that were shared by eight busy people, 10,000 runs in 104 parts took
-about 5.5 s for `plan` and for `status`, of which 1.5 s are imports; before the work on it, 57 s and 15 s.
+command as users do. Prints the processor's seconds (user and system, as the clock counts what others do too) and the largest
+memory. `--help` is measured too. On two busy cores of an AMD EPYC, 10,000 runs in 104 parts took 4.7 s
+for `plan` and 5.2 s for `status`, of which about 1.6 s are imports, most of them torch's.
 """
 
 import argparse
@@ -24,6 +24,12 @@ from pipelines.planning.plan import resolve
 DEFAULT = Path("params.yaml")
 _OF_A_PART, _COMMON = 96, 16
 """Runs of the default study that a part has of its own, and baselines that all parts share."""
+_WATCH = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=sys.stderr).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(f"{used.ru_utime + used.ru_stime:6.2f} s  {used.ru_maxrss / 1024:5.0f} MiB  exit code {code}")
+"""
 
 
 def declare(folder: Path, count: int) -> None:
@@ -44,12 +50,14 @@ def declare(folder: Path, count: int) -> None:
 
 
 def measured(folder: Path, *words: str) -> str:
-    """Processor seconds and memory of one command, in words."""
+    """Processor seconds and memory of one command, in words.
+
+    A small process starts it: a child's largest memory is at least what its parent had, and this one has a plan in it.
+    """
     with (folder / "output.txt").open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-m", "pipelines", *words], cwd=folder, stdout=output, stderr=output)
-        _, ended, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(ended)
-    return f"{used.ru_utime + used.ru_stime:6.2f} s  {used.ru_maxrss / 1024:5.0f} MiB  exit code {process.returncode}"
+        command = [sys.executable, "-c", _WATCH, sys.executable, "-m", "pipelines", *words]
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=output, text=True, check=True)
+    return done.stdout.strip()
 
 
 def measure(folder: Path, count: int, commands: list[str]) -> None:
