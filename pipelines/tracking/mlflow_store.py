@@ -270,8 +270,6 @@ def outage(store: Store, error: Exception) -> OutageError:
 
 def _server_outage(store: Store, said: str) -> OutageError:
     server = urlsplit(without_password(store.uri)).netloc
-    if "failed with exception" in said:  # it went away between two requests, or in the middle of one
-        return OutageError(f"MLFLOW_TRACKING_URI: {server} does not answer any more; start it, then publish again.")
     if "error code 401" in said:
         return OutageError(
             f"MLFLOW_TRACKING_URI: {server} refuses the name or the password; set MLFLOW_TRACKING_USERNAME and "
@@ -290,4 +288,6 @@ def _server_outage(store: Store, said: str) -> OutageError:
             f"MLFLOW_TRACKING_URI: {server} answered with an error ({status[1]}); correct the address, or repair the "
             "server, then publish again."
         )
+    if "failed with exception" in said:  # it went away between two requests, or in the middle of one
+        return OutageError(f"MLFLOW_TRACKING_URI: {server} does not answer any more; start it, then publish again.")
     return OutageError(f"MLFLOW_TRACKING_URI: the tracking store refused a run ({said[:300]}); repair it, then publish again.")

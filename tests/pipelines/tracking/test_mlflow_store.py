@@ -114,6 +114,11 @@ def closed_port() -> Iterator[int]:
             "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n",
             "refuses the name or the password; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, then publish again.",
         ),
+        (
+            "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n",
+            "lets this user not write there; ask for the permission (MANAGE, for runs are also replaced), or use another name, "
+            "then publish again.",
+        ),
     ],
 )
 def test_what_is_no_tracking_server_or_keeps_one_out_is_said(
