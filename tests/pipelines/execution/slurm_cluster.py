@@ -71,6 +71,15 @@ class SlurmCluster:
         lines = self.ask("squeue", "--noheader", "--array", "--format=%i|%T|%r").splitlines()
         return [(job, state, why) for job, state, why in (line.split("|") for line in lines)]
 
+    def tell(self, job: str, name: str) -> None:
+        """Send a signal to the processes of a job, if it has not ended."""
+        subprocess.run(["scancel", f"--signal={name}", job], env=self.environment, capture_output=True, check=False)
+
+    def empty(self) -> None:
+        """Cancel all jobs, and wait until they have ended."""
+        self.ask("scancel", "--user", getpass.getuser())
+        self.work_off(60.0)
+
     def take_all_nodes(self) -> str:
         """Submit a job that takes both nodes away from what runs there; returns it."""
         asked = ("--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3600")
@@ -119,8 +128,7 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
                     assert comes_true((folder / "munge" / "socket").exists), (folder / "output").read_text()
         cluster = SlurmCluster(environment)
         assert comes_true(lambda: _idle(cluster)), (folder / "output").read_text()
-        stack.callback(cluster.work_off, 60.0)
-        stack.callback(cluster.ask, "scancel", "--user", getpass.getuser())
+        stack.callback(cluster.empty)
         yield cluster
 
 

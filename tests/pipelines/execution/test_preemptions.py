@@ -97,7 +97,7 @@ def test_jobs_that_slurm_takes_away_again_and_again_give_the_same(undisturbed: b
             return not slurm.queue()
 
         def send(process: psutil.Process, number: signal.Signals) -> None:
-            slurm.ask("scancel", f"--signal={number.name.removeprefix('SIG')}", process.environ()["SLURM_JOB_ID"])
+            slurm.tell(process.environ()["SLURM_JOB_ID"], number.name.removeprefix("SIG"))
 
         disturbed(tmp_path, 30, send, again)
         assert started(tmp_path, "log", slurm.environment).wait(LIMIT_S) == 0, (tmp_path / "log").read_text()

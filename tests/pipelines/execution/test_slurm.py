@@ -44,10 +44,17 @@ LIMIT_S = 900.0
 
 
 @pytest.fixture(scope="module")
-def slurm() -> Iterator[SlurmCluster]:
+def nodes() -> Iterator[SlurmCluster]:
     """A cluster of two nodes."""
     with slurm_cluster() as cluster:
         yield cluster
+
+
+@pytest.fixture
+def slurm(nodes: SlurmCluster) -> Iterator[SlurmCluster]:
+    """The cluster, without jobs."""
+    yield nodes
+    nodes.empty()
 
 
 def write_one(folder: Path, epochs: int, slurm: str = "{}") -> None:
@@ -87,7 +94,7 @@ def epochs(run_dir: Path) -> list[int]:
 def test_a_run_that_is_told_to_stop_saves_and_its_job_is_queued_again(tmp_path: Path, slurm: SlurmCluster, signal: str) -> None:
     write_one(tmp_path, 300)
     run_dir, job = running(tmp_path, slurm)
-    slurm.ask("scancel", f"--signal={signal}", job)
+    slurm.tell(job, signal)
     assert comes_true(lambda: slurm.queue() == [(job, "PENDING", "BeginTime")]), slurm.queue()
     before = read_history(run_dir)
     assert not (run_dir / FAILURE).exists()
@@ -109,8 +116,7 @@ def test_a_job_near_its_time_limit_is_queued_again_as_often_as_its_run_needs(tmp
         done = len(epochs(run_dir))
         slurm.hurry()
         assert comes_true(lambda: of_folder(tmp_path))
-    assert epochs(run_dir)[: done + 1] == list(range(1, done + 2))
-    slurm.ask("scancel", job)
+    assert (done_since := epochs(run_dir)) == list(range(1, len(done_since) + 1))
 
 
 @on_slurm
