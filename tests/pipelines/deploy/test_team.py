@@ -202,18 +202,3 @@ def test_a_backup_brings_everything_back(done: Done, servers: Team, client: Mlfl
         server.start()
     assert rows(servers) == before
     require_equal(client, "joint", done.project)
-
-
-def test_who_may_only_read_is_told(done: Done, servers: Team, client: MlflowClient) -> None:
-    experiment = client.get_experiment_by_name("joint")
-    assert experiment is not None
-    servers.add("guest", "9vKq-guest-Tw7")
-    of_this = {"resource_type": "experiment", "resource_id": experiment.experiment_id}
-    servers.ask("3.0/mlflow/users/permissions/grant", of_this | {"username": "guest", "permission": "READ"})
-    guest = variables(servers) | {"MLFLOW_TRACKING_USERNAME": "guest", "MLFLOW_TRACKING_PASSWORD": "9vKq-guest-Tw7"}
-    told = m2pt(done.project, guest, "publish", "--study", "joint.yaml")
-    assert told.returncode == 2
-    assert told.stderr == (
-        f"m2pt: MLFLOW_TRACKING_URI: {servers.mlflow.address[7:]} lets this user not write there; ask for the permission "
-        "(MANAGE, for runs are also replaced), or use another name, then publish again.\n"
-    )
