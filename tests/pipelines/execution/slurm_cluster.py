@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,8 @@ _PATH = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
 
 MISSING = [program for program in PROGRAMS if shutil.which(program, path=_PATH) is None]
 """The programs that are not installed here (Debian: `slurm-wlm` and `munge`)."""
+
+_SETTLED_S = 5.0
 
 _SETTINGS = """
 ClusterName=tests
@@ -61,6 +63,8 @@ class SlurmCluster:
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
+        self._waiting: dict[str, float] = {}
+        """Since when each job waits that was queued again."""
 
     def ask(self, *command: str) -> str:
         """What a command of SLURM prints."""
@@ -86,10 +90,25 @@ class SlurmCluster:
         return self.ask("sbatch", "--parsable", *asked).strip()
 
     def hurry(self) -> None:
-        """Let jobs that were queued again start at once: SLURM lets them wait for two minutes."""
-        for job, state, why in self.queue():
-            if (state, why) == ("PENDING", "BeginTime"):
+        """Let jobs that were queued again start soon: SLURM lets them wait for two minutes.
+
+        At once would be too soon: SLURM may still be told of the end of the script that it has taken away, and takes that for
+        the end of the new one.
+        """
+        waiting = {job for job, state, why in self.queue() if (state, why) == ("PENDING", "BeginTime")}
+        self._waiting = {job: self._waiting.get(job, time.monotonic()) for job in waiting}
+        for job, since in self._waiting.items():
+            if time.monotonic() - since > _SETTLED_S:
                 self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+    def comes_true(self, condition: Callable[[], object]) -> bool:
+        """Whether a condition comes true while jobs that wait are hurried."""
+
+        def look() -> object:
+            self.hurry()
+            return condition()
+
+        return comes_true(look)
 
     def work_off(self, limit_s: float = 900.0) -> None:
         """Wait until all jobs have ended."""

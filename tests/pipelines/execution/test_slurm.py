@@ -114,8 +114,7 @@ def test_a_job_near_its_time_limit_is_queued_again_as_often_as_its_run_needs(tmp
         assert comes_true(lambda: slurm.queue() == [(job, "PENDING", "BeginTime")]), slurm.queue()
         assert len(epochs(run_dir)) > done
         done = len(epochs(run_dir))
-        slurm.hurry()
-        assert comes_true(lambda: of_folder(tmp_path))
+        assert slurm.comes_true(lambda: of_folder(tmp_path))
     assert (done_since := epochs(run_dir)) == list(range(1, len(done_since) + 1))
 
 
