@@ -167,12 +167,11 @@ def test_a_job_is_told_what_it_will_stand_beside():
     kept = leave(runs()[0])
     with Session(load_study("params.yaml"), Display()) as session:
         session.prepare(FINE_TUNING)
-        (beside,) = session._compared_with[FINE_TUNING]
-    assert [beside] == environments.of_run(kept)
+        assert session.assigned(runs()[1])[1].beside == tuple(environments.of_run(kept))
     declare("mix")
     with Session(load_study("params.yaml"), Display()) as session:
         session.prepare(FINE_TUNING)
-        assert session._compared_with == {}
+        assert session.assigned(runs()[1])[1].beside == ()
 
 
 def test_the_report_names_what_it_mixes_and_which_runs_are_of_which(tmp_path: Path):
