@@ -15,7 +15,8 @@ from pipelines.execution.process_environment import STATE
 CONTINUATION = ""
 """Stands for the run of a job that does none, but submits what waits."""
 
-_COMMAND_LIMIT_S = 60.0
+_COMMAND_LIMIT_S = 120.0
+"""`scancel` tries for 95 s to cancel a job that ends at that moment."""
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,9 @@ class SlurmCluster:
         return [(job, state, why) for job, state, why in (line.split("|") for line in lines)]
 
     def tell(self, job: str, name: str) -> None:
-        """Send a signal to the processes of a job, if it has not ended."""
-        subprocess.run(["scancel", f"--signal={name}", job], env=self.environment, capture_output=True, check=False)
+        """Send a signal to the processes of a job, if it has not ended; `scancel` tries for 95 s where one ends just then."""
+        quiet = subprocess.DEVNULL
+        subprocess.Popen(["scancel", f"--signal={name}", job], env=self.environment, stdout=quiet, stderr=quiet)
 
     def empty(self) -> None:
         """Cancel all jobs, and wait until they have ended."""
