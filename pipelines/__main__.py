@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. An error is one sentence on standard error, never a traceback."""
     options = build_parser().parse_args(arguments)
     if getattr(options, "engine", None):
-        os.environ[environment.ENGINE] = options.engine
+        os.environ["M2PT_ENGINE"] = options.engine  # which reaches the stages of DVC too
     environment.prepare()
     environment.follow_parent()
     signal.signal(signal.SIGTERM, _terminated)

@@ -12,9 +12,6 @@ from urllib.parse import quote
 WATCHED = "M2PT_PARENT"
 """Holds the process id of the command that started this one; when that process has ended, this one ends itself."""
 
-ENGINE = "M2PT_ENGINE"
-"""Names the engine that does the runs instead of `execution.engine`; it reaches the stages of DVC too."""
-
 STATE = Path(".m2pt")
 """Logs and caches, which can be deleted at any time."""
 

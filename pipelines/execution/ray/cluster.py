@@ -1,4 +1,4 @@
-"""The engine of a Ray cluster: one long-lived worker for each slot of its nodes, held by an actor (`slots.Holder`).
+"""The engine of a Ray cluster: one long-lived worker for each slot of its nodes, held by an actor (`slots.SlotActor`).
 
 Ray finds nodes and devices, starts the actors and notices what dies. It repeats nothing (`max_restarts` and `max_task_retries`
 are 0), and knows nothing of runs: an actor does with its worker what the engine of one machine does, so that a run computes the
@@ -22,7 +22,7 @@ from m2pt.runs.folder import RunState, is_complete
 from m2pt.runs.inputs import JobInputs
 from pipelines.execution.engine import JobResult, result_of
 from pipelines.execution.ray.connection import first_line, installed, joined
-from pipelines.execution.ray.slots import Holder, RaySlot, ray_slots
+from pipelines.execution.ray.slots import RaySlot, SlotActor, ray_slots
 from pipelines.execution.slot_pool import CUT_OFF, MARGIN_S, WORKER_COMMAND
 from pipelines.execution.worker import START_LIMIT_S
 from pipelines.planning.folders import encoders_folder, runs_folder
@@ -143,7 +143,7 @@ class RayCluster:
         """Start the actor of a slot, on its node and on no other."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        remote = ray.remote(Holder).options(
+        remote = ray.remote(SlotActor).options(
             num_cpus=slot.cpus,
             num_gpus=slot.gpus,
             max_restarts=0,

@@ -70,7 +70,7 @@ def _fitting(resources: Mapping[str, float], cpus: float, gpus: float) -> int:
     return min(fits, default=0)
 
 
-class Holder:
+class SlotActor:
     """What an actor does on its node: it holds the worker process of one slot, and does what the engine of one machine does.
 
     Nothing is started if the node does not see the files `seen` in the folder `root`, where the project is.

@@ -1,5 +1,6 @@
 """Runs as jobs of a real SLURM cluster: what is asked of it, and what happens when it takes a job away."""
 
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from m2pt.config import UserError
 from m2pt.config.study_file import parse_study
 from m2pt.runs.folder import CHECKPOINT, FAILURE, RECORD, read_history
 from pipelines.__main__ import ENGINES as OFFERED
+from pipelines.__main__ import main
 from pipelines.execution.slurm.queue import ask
 from pipelines.execution.slurm.submission import require_possible
 from pipelines.planning.study_file import ENGINES, load
@@ -210,6 +212,8 @@ def test_an_engine_is_named_for_one_call(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("M2PT_ENGINE", "slrum")
     with pytest.raises(UserError, match=r"^M2PT_ENGINE: there is no engine 'slrum'; use one of local, ray, slurm\.$"):
         load(tmp_path / "tiny.yaml")
+    assert main(["sweep", "--engine", "slurm", "--study", "none.yaml"]) == 2
+    assert os.environ["M2PT_ENGINE"] == "slurm"
     assert OFFERED == ENGINES
 
 
