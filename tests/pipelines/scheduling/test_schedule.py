@@ -135,4 +135,4 @@ def deployed(project: Path, variables: dict[str, str], home: Path) -> None:
         ).fetchall()
     assert entrypoint == "pipelines/scheduling/flows.py:study"
     assert json.loads(parameters) == {"study": "studies/ablations.yaml"}
-    assert json.loads(schedule)["cron"] == "0 2 * * *"
+    assert json.loads(schedule)["cron"] == "0 2 * * 1,3,5"
