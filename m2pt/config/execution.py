@@ -13,7 +13,8 @@ class RayConfig(Frozen):
     """The Ray cluster that does the runs with `execution.engine: ray`."""
 
     address: str | None = None
-    """`auto`, or HOST:PORT of a cluster that runs; without one, a cluster is started on this machine and ended with the study."""
+    """`auto`, or HOST:PORT of a cluster that runs; without one, that of the variable `RAY_ADDRESS`, or else a cluster of this
+    machine that is started and ended with the study."""
     wait_s: PositiveFloat = 60.0
     """Seconds that a slot which other programs of the cluster have taken is waited for, at the start."""
 

@@ -12,6 +12,7 @@ from m2pt.models.costs import assumption
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
 from pipelines.commands.plan_text import text
+from pipelines.execution.ray.connection import cluster_address
 from pipelines.planning import environments, replicates, study_file
 from pipelines.planning.default_study import require_reproducible
 from pipelines.planning.folders import data_folder
@@ -86,8 +87,8 @@ def _slots(plan: Plan) -> list[str]:
     execution = plan.study.execution
     if execution.engine == "slurm":
         return ["jobs of SLURM; the cost is for one after another"]
-    if execution.engine == "ray" and execution.ray.address is not None:
-        return [f"those of the Ray cluster at {execution.ray.address}; the cost is for one"]
+    if execution.engine == "ray" and (address := cluster_address(execution)):
+        return [f"those of the Ray cluster at {address}; the cost is for one"]
     return [slot.name for slot in slots(execution)]
 
 

@@ -32,7 +32,7 @@ _SEEN_LIMIT_S = 60.0
 
 
 class RayCluster:
-    """Does jobs on the slots of a Ray cluster: that of `execution.ray.address`, or one on this machine that ends with it.
+    """Does jobs on the slots of a Ray cluster: that at `cluster_address`, or one on this machine that ends with it.
 
     A node that does not see the folders of the study is left out, and named.
     """

@@ -22,13 +22,13 @@ _SECRET = secrets.token_hex(32)
 
 @contextmanager
 def joined(execution: ExecutionConfig) -> Iterator[ModuleType]:
-    """Ray, while this process belongs to the cluster of `execution.ray.address`, or to one that it starts and that ends with it.
+    """Ray, while this process belongs to the cluster at `cluster_address`, or to one that it starts and that ends with it.
 
     Raises:
         UserError: Ray is not installed, or the cluster cannot be reached or started.
 
     """
-    address = execution.ray.address
+    address = cluster_address(execution)
     if address is None:
         _keep_out_others()
     ray = installed()
@@ -37,8 +37,9 @@ def joined(execution: ExecutionConfig) -> Iterator[ModuleType]:
         try:
             if address not in (None, "auto"):
                 _require_answer(address)
+            own = {} if address else _own(execution, folder)
             with _own_end():
-                ray.init(address or "local", log_to_driver=False, configure_logging=False, **_own(execution, folder))
+                ray.init(address or "local", log_to_driver=False, configure_logging=False, **own)
         except Exception as error:
             where = "a cluster on this machine cannot be started" if address is None else f"no cluster answers at {address}"
             raise UserError(f"execution.ray.address: {where} ({first_line(error)}).") from error
@@ -46,6 +47,11 @@ def joined(execution: ExecutionConfig) -> Iterator[ModuleType]:
             yield ray
         finally:
             ray.shutdown()
+
+
+def cluster_address(execution: ExecutionConfig) -> str | None:
+    """Where the cluster is, by the study or else by Ray's own variable; None: a cluster of this machine, made for the study."""
+    return execution.ray.address or os.environ.get("RAY_ADDRESS") or None
 
 
 @contextmanager
@@ -58,9 +64,7 @@ def _own_end() -> Iterator[None]:
 
 
 def _own(execution: ExecutionConfig, folder: str) -> dict[str, Any]:
-    """How a cluster of ours is started; nothing for one that runs."""
-    if execution.ray.address is not None:
-        return {}
+    """How a cluster of ours is started."""
     cores = usable_cores() if execution.slots == "auto" else execution.slots * execution.devices_per_job
     return {"num_cpus": cores, "include_dashboard": False, "_system_config": _NOTICED_SOON, "_temp_dir": folder}
 

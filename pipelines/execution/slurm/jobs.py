@@ -7,6 +7,7 @@ lets a run save is answered in the same way here). A node needs neither Prefect 
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -22,7 +23,6 @@ from pipelines.execution.slot_pool import WORKER_COMMAND, SlotPool
 from pipelines.planning.slots import ONE_THREAD, Slot
 
 _NODE = "SLURMD_NODENAME"
-_JOB = "SLURM_JOB_ID"
 
 
 class RunJob:
@@ -64,11 +64,19 @@ class RunJob:
         return result
 
 
+def own_id(environment: Mapping[str, str]) -> str:
+    """SLURM's id of the job of a process. A job of an array may share its number (`SLURM_JOB_ID`) with the whole array."""
+    if "SLURM_ARRAY_JOB_ID" in environment:
+        return f"{environment['SLURM_ARRAY_JOB_ID']}_{environment['SLURM_ARRAY_TASK_ID']}"
+    return environment["SLURM_JOB_ID"]
+
+
 def goes_on() -> bool:
     """Whether this job is to be queued again: SLURM sends it away, or somebody asked it to stop, but nobody has cancelled it."""
-    command = ["squeue", "--noheader", "--format=%T", "--jobs", os.environ[_JOB]]
+    job = own_id(os.environ)
+    command = ["squeue", "--noheader", "--format=%T", "--jobs", job]
     try:
         state = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
     except (OSError, subprocess.SubprocessError) as error:
-        raise UserError(f"squeue: does not say in which state job {os.environ[_JOB]} is ({error}).") from error
+        raise UserError(f"squeue: does not say in which state job {job} is ({error}).") from error
     return state == "RUNNING"

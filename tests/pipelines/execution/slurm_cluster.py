@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,7 +26,7 @@ _SETTLED_S = 5.0
 
 _SETTINGS = """
 ClusterName=tests
-SlurmctldHost=localhost
+SlurmctldHost=localhost({one.address})
 SlurmctldPort={ports[0]}
 SlurmUser={user}
 SlurmdUser={user}
@@ -51,11 +52,22 @@ AccountingStorageType=accounting_storage/none
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerParameters=batch_sched_delay=0,bf_interval=1
-NodeName=one NodeHostname=localhost Port={ports[1]} CPUs=2 RealMemory=4096 State=UNKNOWN
-NodeName=two NodeHostname=localhost Port={ports[2]} CPUs=2 RealMemory=4096 State=UNKNOWN
+NodeName=one NodeHostname=localhost NodeAddr={one.address} Port={ports[1]} CPUs=2 RealMemory=4096 State=UNKNOWN
+NodeName=two NodeHostname=localhost NodeAddr={two.address} Port={ports[2]} CPUs=2 RealMemory=4096 State=UNKNOWN
 PartitionName=low Nodes=one,two Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=30 PreemptMode=REQUEUE
 PartitionName=high Nodes=one,two MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 """
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where a node is: its address, and what a command begins with that is to run there."""
+
+    address: str = "127.0.0.1"
+    before: tuple[str, ...] = ()
+
+
+HERE = Host()
 
 
 class SlurmCluster:
@@ -121,14 +133,14 @@ class SlurmCluster:
 
 
 @contextmanager
-def slurm_cluster() -> Iterator[SlurmCluster]:
-    """The cluster, which ends with the context."""
+def slurm_cluster(one: Host = HERE, two: Host = HERE) -> Iterator[SlurmCluster]:
+    """The cluster, which ends with the context; its controller is on the host of node one."""
     with TemporaryDirectory(prefix="slurm-") as name, ExitStack() as stack:
         folder = Path(name)
         for place in ("munge", "state", "spool-one", "spool-two"):
             (folder / place).mkdir(mode=0o700)
         settings = folder / "slurm.conf"
-        settings.write_text(_SETTINGS.format(folder=folder, user=getpass.getuser(), ports=_ports(3)))
+        settings.write_text(_SETTINGS.format(folder=folder, user=getpass.getuser(), ports=_ports(3), one=one, two=two))
         environment = os.environ | {"SLURM_CONF": str(settings), "PATH": _PATH}
         key = folder / "munge" / "key"
         key.write_bytes(os.urandom(64))
@@ -137,8 +149,8 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
         commands = (
             ["munged", "--foreground", "--force", f"--key-file={key}", *places],
             ["slurmctld", "-D", "-c"],
-            ["slurmd", "-D", "-N", "one"],
-            ["slurmd", "-D", "-N", "two"],
+            [*one.before, "slurmd", "-D", "-N", "one"],
+            [*two.before, "slurmd", "-D", "-N", "two"],
         )
         with (folder / "output").open("wb") as output:
             for command in commands:

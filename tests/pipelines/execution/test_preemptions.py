@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from m2pt.runs.folder import CHECKPOINT, FAILURE, is_complete, read_history
+from pipelines.execution.slurm.jobs import own_id
 from tests.pipelines.execution.engine_study import LIMIT_S, of_folder, require_one_run_each, started, write_study
 from tests.pipelines.execution.slurm_cluster import MISSING, slurm_cluster
 from tests.waiting import comes_true
@@ -106,7 +107,7 @@ def test_jobs_that_slurm_takes_away_again_and_again_give_the_same(undisturbed: b
             return not slurm.queue()
 
         def send(process: psutil.Process, number: signal.Signals) -> None:
-            slurm.tell(process.environ()["SLURM_JOB_ID"], number.name.removeprefix("SIG"))
+            slurm.tell(own_id(process.environ()), number.name.removeprefix("SIG"))
 
         disturbed(tmp_path, 30, send, again)
         assert started(tmp_path, "log", slurm.environment).wait(LIMIT_S) == 0, (tmp_path / "log").read_text()
