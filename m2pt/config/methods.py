@@ -10,7 +10,11 @@ from pydantic import BeforeValidator, Field
 from m2pt.config.base import LAYERS, Frozen, Layer, NonNegativeFloat, Positive, PositiveFloat, repeated
 
 METHOD_NAMES: tuple[str, ...] = tuple(
-    sorted(name for _, name, _ in iter_modules([str(Path(__file__).parents[1] / "methods")]) if not name.startswith("_"))
+    sorted(
+        module.name
+        for module in iter_modules([str(Path(__file__).parents[1] / "methods")])
+        if not module.ispkg and not module.name.startswith("_")
+    )
 )
 """The names of the files in `m2pt/methods/`, each of which is one method; they are listed, not imported."""
 

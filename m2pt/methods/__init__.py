@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from m2pt.config import METHOD_NAMES, RivalsConfig
-from m2pt.methods._declaration import Method, Takes
+from m2pt.methods._declaration import Actions, Method, Takes
 from m2pt.runs.spec import RunSpec, Spec
 from m2pt.runs.unread import Reasons, unread_whatever_the_method
 
-__all__ = ["METHODS", "Method", "Takes", "unread"]
+__all__ = ["METHODS", "Actions", "Method", "Takes", "unread"]
 
 
 def _declared() -> dict[str, Method]:
@@ -32,7 +32,7 @@ def unread(spec: Spec) -> Reasons:
     if isinstance(spec, RunSpec):
         method = METHODS[spec.method]
         reasons |= method.unread
-        if method.align is None:
+        if not method.aligns:
             reasons |= {"pathway.alignment": f"{spec.method} takes its auxiliary as it is"}
         if spec.rivals is not None:
             keys = RivalsConfig.model_fields.keys() - set(method.rivals)

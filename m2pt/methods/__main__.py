@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from m2pt.methods import METHODS, Takes
+from m2pt.methods import METHODS, Method, Takes
 
 BEGIN, END = "<!-- methods: made by python -m m2pt.methods README.md -->", "<!-- end of methods -->"
 
@@ -20,10 +20,14 @@ AUXILIARY: dict[Takes, str] = {
 def table() -> str:
     """The methods as a Markdown table."""
     rows = [
-        f"| `{name}` | {method.kind} | {AUXILIARY[method.takes]} | {method.description} | {'yes' if method.merge else 'no'} |"
+        f"| `{name}` | {method.kind} | {AUXILIARY[method.takes]} | {method.description} | {_ends_plain(method)} |"
         for name, method in METHODS.items()
     ]
     return "\n".join(["| method | kind | auxiliary | what it is | plain model in the end |", "|---|---|---|---|---|", *rows])
+
+
+def _ends_plain(method: Method) -> str:
+    return "yes" if method.actions().merge else "no"
 
 
 def inserted(text: str) -> str:

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from torch import Tensor
-
-from m2pt.alignment import Probe
 from m2pt.config import MethodName, PathwayConfig, Tuning
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
 from m2pt.runs.spec import RunSpec
+
+if TYPE_CHECKING:  # what an action needs at run time, a declaration does without: a plan reads declarations alone
+    from torch import Tensor
+
+    from m2pt.alignment import Probe
+    from m2pt.models.encoder import Encoder
+    from m2pt.models.model import Model
 
 Kind = Literal["reference", "claim", "control", "rival"]
 
@@ -18,16 +20,35 @@ Takes = Literal["nothing", "each", "random", "own", "no_modality", "all"]
 """Which auxiliaries a method is run with: none; each other modality in turn; fresh random weights; the target's own modality; an
 encoder that has seen no modality (`sweep.no_modality_encoder`); all other modalities at once."""
 
-Apply = Callable[[Model, RunSpec, Sequence[Encoder]], None]
-"""Changes a freshly built target model in place, given the run's spec and the encoders that the method takes (none if `nothing`
-or `random`)."""
 
-AddedLoss = Callable[[Model, RunSpec], Tensor]
-"""A further loss of each row (B,) of the model's last forward pass in training, which is minimised beside that of the task."""
+@dataclass(frozen=True)
+class Actions:
+    """What a method does to a model.
 
-Align = Callable[[Model, RunSpec, Sequence[Encoder], Callable[[], Probe]], list[Encoder]]
-"""Makes the encoders that a method applies from those that it takes, in the coordinates of the target; called before `apply`,
-which then gets the result. The last argument gives tokens of the run's training samples to compare on."""
+    Attributes:
+        apply: changes a freshly built target model in place, given the run's spec and the encoders that the method takes (none if
+            `nothing` or `random`).
+        merge: turns the trained model into a plain one, in place; None where that is impossible or nothing was added.
+        align: makes the encoders that it applies from those that it takes, in the coordinates of the target; called before
+            `apply`, which then gets the result. The last argument gives tokens of the run's training samples to compare on. None
+            if it takes its auxiliaries as they are.
+        added_loss: a further loss of each row (B,) of the model's last forward pass in training, which is minimised beside that
+            of the task; None for nothing.
+        auxiliary_outputs: the logits of a batch of the auxiliary's samples, whose loss is minimised beside that of the task; None
+            if it does not train on their labels.
+        alignment: the distance between samples of both modalities (`x` and `y` of the target, then of the auxiliary), which the
+            first `rivals.alignment_steps` of a run minimise instead of the loss of the task.
+        alignment_rows: the number of samples of each modality that are compared in a step.
+
+    """
+
+    apply: "Callable[[Model, RunSpec, Sequence[Encoder]], None]"
+    merge: "Callable[[Model], None] | None" = None
+    align: "Callable[[Model, RunSpec, Sequence[Encoder], Callable[[], Probe]], list[Encoder]] | None" = None
+    added_loss: "Callable[[Model, RunSpec], Tensor] | None" = None
+    auxiliary_outputs: "Callable[[Model, Tensor], Tensor] | None" = None
+    alignment: "Callable[[Model, Tensor, Tensor, Tensor, Tensor], Tensor] | None" = None
+    alignment_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,8 +60,7 @@ class Method:
         takes: which auxiliaries it is run with.
         description: what it is, in one line of Markdown.
         rank: its place in tables; the smallest comes first.
-        apply: how it changes the model.
-        merge: turns the trained model into a plain one, in place; None where that is impossible or nothing was added.
+        actions: imports what it does to a model.
         pathway: the values of the section `pathway` that it fixes; None if it joins no weights and has no such section.
         rivals: the keys of the section `rivals` that it reads.
         unread: keys of the spec that its runs do not read, with the reason for each, beyond `m2pt.runs.unread`.
@@ -51,17 +71,11 @@ class Method:
         random_auxiliary_is_control: whether it uses one auxiliary just as `control` uses random weights.
         refusal: returns the sentence that says why a run cannot use it, or None if it can. If there is no such function, every
             run can.
-        added_loss: what it minimises beside the loss of the task; None for nothing.
-        align: brings its auxiliaries into the target's coordinates before it applies them; None if it takes them as they are.
+        aligns: whether it brings its auxiliaries into the target's coordinates before it applies them.
         control: the method with random weights that gains over random weights are measured against.
         reads_auxiliary_samples: whether it trains with labelled samples of the auxiliary's modality; its auxiliary then has a
             tokenizer (`m2pt.models.encoder.SampleEncoder`).
         auxiliary_samples_are_noise: whether noise takes the place of those samples (`m2pt.training.without_signal`).
-        auxiliary_outputs: the logits of a batch of those samples, whose loss is minimised beside that of the task; None if it
-            does not train on their labels.
-        alignment: the distance between samples of both modalities (`x` and `y` of the target, then of the auxiliary), which the
-            first `rivals.alignment_steps` of a run minimise instead of the loss of the task.
-        alignment_rows: the number of samples of each modality that are compared in a step.
 
     """
 
@@ -69,8 +83,7 @@ class Method:
     takes: Takes
     description: str
     rank: int
-    apply: Apply
-    merge: Callable[[Model], None] | None = None
+    actions: Callable[[], Actions]
     pathway: Mapping[str, object] | None = None
     rivals: tuple[str, ...] = ()
     unread: Mapping[str, str] = field(default_factory=dict)
@@ -78,20 +91,11 @@ class Method:
     adds_what_was_learned: bool = False
     lineage: Literal["same", "apart"] | None = None
     random_auxiliary_is_control: bool = False
+    aligns: bool = False
     refusal: Callable[[RunSpec], str | None] | None = None
-    added_loss: AddedLoss | None = None
-    align: Align | None = None
     control: MethodName = "random_auxiliary"
     reads_auxiliary_samples: bool = False
     auxiliary_samples_are_noise: bool = False
-    auxiliary_outputs: Callable[[Model, Tensor], Tensor] | None = None
-    alignment: Callable[[Model, Tensor, Tensor, Tensor, Tensor], Tensor] | None = None
-    alignment_rows: int = 0
-
-    @property
-    def adds_loss(self) -> bool:
-        """Whether it minimises anything beside the loss of the task."""
-        return self.added_loss is not None or self.reads_auxiliary_samples
 
     @property
     def loads_auxiliaries(self) -> bool:
@@ -101,4 +105,4 @@ class Method:
     @property
     def fixed(self) -> dict[str, object]:
         """The values of the section `pathway` that its runs have whatever a study says: how to align is none of the others."""
-        return ({} if self.align else {"alignment": PathwayConfig().alignment}) | dict(self.pathway or {})
+        return ({} if self.aligns else {"alignment": PathwayConfig().alignment}) | dict(self.pathway or {})

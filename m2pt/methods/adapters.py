@@ -5,47 +5,13 @@ its blocks. The adapters are those of Houlsby et al. (arXiv 1902.00751), after t
 as the identity.
 """
 
-from collections.abc import Sequence
-from typing import cast
-
-import torch
-from torch import Tensor, nn
-
-from m2pt.methods._declaration import Method
-from m2pt.methods.frozen_encoder import freeze_auxiliary
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-class Adapter(nn.Module):
-    """A residual bottleneck (B, N, D) to (B, N, D); its last layer starts at zero, so it starts as the identity."""
+def _actions() -> Actions:
+    from m2pt.methods.actions.adapters import add_adapters
 
-    def __init__(self, width: int, bottleneck: int) -> None:
-        super().__init__()
-        self.down = nn.Linear(width, bottleneck)
-        self.up = nn.Linear(bottleneck, width)
-        nn.init.zeros_(self.up.weight)
-        nn.init.zeros_(self.up.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Adapt."""
-        return x + cast(Tensor, self.up(nn.functional.gelu(self.down(x))))
-
-
-def add_adapters(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Freeze the auxiliary's blocks in the model and put an adapter after each attention and each MLP."""
-    if spec.rivals is None:
-        raise ValueError("adapters needs the section rivals")
-    freeze_auxiliary(model, spec, auxiliaries)
-    with torch.random.fork_rng(devices=[]):
-        for block in model.blocks:
-            for name in ("attn", "mlp"):
-                adapter = Adapter(spec.model.width, spec.rivals.adapter_width)
-                # After the branch's last step before the sum: timm's layer scale, or an identity if a recipe has none.
-                step = "ls1" if name == "attn" else "ls2"
-                scale = getattr(block, step)
-                setattr(block, step, adapter if isinstance(scale, nn.Identity) else nn.Sequential(scale, adapter))
+    return Actions(add_adapters)
 
 
 METHOD = Method(
@@ -53,7 +19,7 @@ METHOD = Method(
     takes="each",
     description="the frozen auxiliary with bottleneck adapters (Any2Point)",
     rank=160,
-    apply=add_adapters,
+    actions=_actions,
     rivals=("adapter_width",),
     tunings=("full",),
 )

@@ -6,22 +6,15 @@ the target's tokens. Here the tokens are those of `aligned_apart` and the blocks
 not come from the tokenizer, nor from the alignment alone.
 """
 
-from collections.abc import Callable, Sequence
-
-from m2pt.alignment import Probe
-from m2pt.methods._declaration import Method
-from m2pt.methods._own import join_own
-from m2pt.methods.aligned_pathway import align
-from m2pt.methods.pathway import merge
-from m2pt.methods.random_auxiliary import drawn
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def align_drawn(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder], probe: Callable[[], Probe]) -> list[Encoder]:
-    """A freshly initialised encoder in place of the auxiliary, in the coordinates of the model's blocks."""
-    return align(model, spec, [drawn(spec, ()) for _ in auxiliaries], probe)
+def _actions() -> Actions:
+    from m2pt.methods.actions.aligned_apart_random import align_drawn
+    from m2pt.methods.actions.own import join_own
+    from m2pt.methods.actions.pathway import merge
+
+    return Actions(join_own, merge=merge, align=align_drawn)
 
 
 METHOD = Method(
@@ -29,10 +22,9 @@ METHOD = Method(
     takes="own",
     description="fresh blocks behind the tokenizer of the auxiliary of `aligned_apart`, in the target's coordinates",
     rank=86,
-    apply=join_own,
-    merge=merge,
+    actions=_actions,
     pathway={"order": "normal"},
     lineage="apart",
-    align=align_drawn,
     control="aligned_random",
+    aligns=True,
 )

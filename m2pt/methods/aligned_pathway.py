@@ -7,21 +7,14 @@ Re-Basin* (arXiv 2209.04836), with heads as units as in *Merging Text Transforme
 the target's own tokens. A pathway takes the aligned weights, as always without biases and norms.
 """
 
-from collections.abc import Callable, Sequence
-
-from m2pt.alignment import Probe, aligned
-from m2pt.methods._declaration import Method
-from m2pt.methods.pathway import join, merge
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def align(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder], probe: Callable[[], Probe]) -> list[Encoder]:
-    """The auxiliaries in the coordinates of the model's blocks, by `pathway.alignment`."""
-    if spec.pathway is None:
-        raise ValueError(f"{spec.method} needs the section pathway")
-    return [aligned(auxiliary, model, spec.pathway.alignment, probe) for auxiliary in auxiliaries]
+def _actions() -> Actions:
+    from m2pt.methods.actions.aligned_pathway import align
+    from m2pt.methods.actions.pathway import join, merge
+
+    return Actions(join, merge=merge, align=align)
 
 
 METHOD = Method(
@@ -29,10 +22,9 @@ METHOD = Method(
     takes="each",
     description="the pathway with the auxiliary in the target's coordinates",
     rank=25,
-    apply=join,
-    merge=merge,
+    actions=_actions,
     pathway={"order": "normal"},
     random_auxiliary_is_control=True,
-    align=align,
     control="aligned_random",
+    aligns=True,
 )

@@ -4,21 +4,14 @@ An alignment chooses among many forms of an auxiliary the one that is nearest to
 target's data. That alone could help, whatever the auxiliary is. The encoder is the one that `random_auxiliary` draws.
 """
 
-from collections.abc import Callable, Sequence
-
-from m2pt.alignment import Probe
-from m2pt.methods._declaration import Method
-from m2pt.methods.aligned_pathway import align
-from m2pt.methods.pathway import join, merge
-from m2pt.methods.random_auxiliary import drawn
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def align_random(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder], probe: Callable[[], Probe]) -> list[Encoder]:
-    """A freshly initialised encoder in the coordinates of the model's blocks."""
-    return align(model, spec, [drawn(spec, auxiliaries)], probe)
+def _actions() -> Actions:
+    from m2pt.methods.actions.aligned_random import align_random
+    from m2pt.methods.actions.pathway import join, merge
+
+    return Actions(join, merge=merge, align=align_random)
 
 
 METHOD = Method(
@@ -26,8 +19,7 @@ METHOD = Method(
     takes="random",
     description="a freshly initialised auxiliary in the target's coordinates",
     rank=45,
-    apply=join,
-    merge=merge,
+    actions=_actions,
     pathway={"order": "normal"},
-    align=align_random,
+    aligns=True,
 )

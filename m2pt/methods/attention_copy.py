@@ -1,25 +1,19 @@
 """Rival: the target's blocks gather their own values by the auxiliary's attention maps.
 
 Source: attention copy of *On the Surprising Effectiveness of Attention Transfer for Vision Transformers* (arXiv 2411.09702);
-`m2pt.methods._attention_maps` says what differs here. The final model needs the auxiliary, so it is not a plain one.
+`m2pt.methods.actions.attention_maps` says what differs here. The final model needs the auxiliary, so it is not a plain one.
 """
 
-from collections.abc import Sequence
 from functools import partial
 
-from m2pt.methods._attention_maps import add_teacher, refusal
-from m2pt.methods._declaration import Method
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
+from m2pt.methods._refusals import without_shared_form
 
 
-def copy_attention(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Let the auxiliary's maps replace those of the target's blocks, but for the last quarter of them."""
-    from m2pt.methods._taught_attention import CopiedAttention
+def _actions() -> Actions:
+    from m2pt.methods.actions.attention_copy import copy_attention
 
-    del spec
-    add_teacher(model, auxiliaries, CopiedAttention, always=True)
+    return Actions(copy_attention)
 
 
 METHOD = Method(
@@ -27,7 +21,7 @@ METHOD = Method(
     takes="each",
     description="the target's own values, gathered by the frozen auxiliary's attention maps (attention copy)",
     rank=172,
-    apply=copy_attention,
+    actions=_actions,
     tunings=("full",),
-    refusal=partial(refusal, "attention_copy"),
+    refusal=partial(without_shared_form, "attention_copy"),
 )

@@ -5,14 +5,13 @@ single layers (CVPR 2024, arXiv 2401.14405), here by `pathway.layers`.
 """
 
 from m2pt.methods._declaration import Method
-from m2pt.methods.pathway import join, merge
+from m2pt.methods.pathway import joins
 
 METHOD = Method(
     kind="claim",
     takes="each",
     description="the pathway in the attention layers alone",
     rank=22,
-    apply=join,
-    merge=merge,
+    actions=joins,
     pathway={"layers": ("attn.qkv", "attn.proj")},
 )

@@ -4,33 +4,13 @@ Partial transfer as in *Procedural Pretraining* (arXiv 2601.21725), which moves 
 the two carries what was learned. `mlp_start` takes the other half; together they are `auxiliary_start`.
 """
 
-from collections.abc import Sequence
-
-import torch
-
-from m2pt.methods._declaration import Method
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
-
-ATTENTION = ("norm1", "attn")
-"""The parts of a block that compute `x + attn(norm1(x))`, its first half."""
+from m2pt.methods._declaration import Actions, Method
 
 
-@torch.no_grad()
-def take_parts(model: Model, auxiliary: Encoder, parts: Sequence[str]) -> None:
-    """Copy the parameters of these parts of the auxiliary's blocks into the model's, and leave all others as they are."""
-    own = dict(model.blocks.named_parameters())
-    for name, other in auxiliary.blocks.named_parameters():
-        if name.split(".")[1] in parts:
-            own[name].copy_(other)
+def _actions() -> Actions:
+    from m2pt.methods.actions.attention_start import start_from_attention
 
-
-def start_from_attention(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Replace the attention of the target's blocks, and the norm before it, with the auxiliary's."""
-    (auxiliary,) = auxiliaries
-    del spec
-    take_parts(model, auxiliary, ATTENTION)
+    return Actions(start_from_attention)
 
 
 METHOD = Method(
@@ -38,5 +18,5 @@ METHOD = Method(
     takes="each",
     description="start from the attention of the auxiliary's blocks alone",
     rank=212,
-    apply=start_from_attention,
+    actions=_actions,
 )

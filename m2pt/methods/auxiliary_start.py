@@ -1,18 +1,12 @@
 """Rival: start from the auxiliary's blocks instead of the target's, and fine-tune everything: plain transfer of weights."""
 
-from collections.abc import Sequence
-
-from m2pt.methods._declaration import Method
-from m2pt.models.encoder import Encoder, take_blocks
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def start_from_auxiliary(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Replace the weights of the target's blocks with the auxiliary's; the target's tokenizer stays."""
-    (auxiliary,) = auxiliaries
-    del spec
-    take_blocks(model.blocks, auxiliary.blocks)
+def _actions() -> Actions:
+    from m2pt.methods.actions.auxiliary_start import start_from_auxiliary
+
+    return Actions(start_from_auxiliary)
 
 
 METHOD = Method(
@@ -20,5 +14,5 @@ METHOD = Method(
     takes="each",
     description="start from the auxiliary's blocks",
     rank=210,
-    apply=start_from_auxiliary,
+    actions=_actions,
 )

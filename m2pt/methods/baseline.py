@@ -1,18 +1,18 @@
 """Reference: no auxiliary, plain fine-tuning; every gain is measured against it."""
 
-from collections.abc import Sequence
-
-from m2pt.methods._declaration import Method
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def leave_alone(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Leave the model as it is."""
-    if auxiliaries or spec.pathway is not None:
-        raise ValueError("a baseline takes no auxiliary")
-    del model
+def _actions() -> Actions:
+    from m2pt.methods.actions.baseline import leave_alone
+
+    return Actions(leave_alone)
 
 
-METHOD = Method(kind="reference", takes="nothing", description="no auxiliary", rank=10, apply=leave_alone)
+METHOD = Method(
+    kind="reference",
+    takes="nothing",
+    description="no auxiliary",
+    rank=10,
+    actions=_actions,
+)

@@ -4,20 +4,13 @@ Source: *Meta-Transformer* (arXiv 2307.10802, section 3): one frozen encoder ser
 trained.
 """
 
-from collections.abc import Sequence
-
-from m2pt.methods._declaration import Method
-from m2pt.models.encoder import Encoder, take_blocks
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def freeze_auxiliary(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Replace the weights of the target's blocks with the auxiliary's, and freeze them."""
-    (auxiliary,) = auxiliaries
-    del spec
-    take_blocks(model.blocks, auxiliary.blocks)
-    model.blocks.requires_grad_(False)
+def _actions() -> Actions:
+    from m2pt.methods.actions.frozen_encoder import freeze_auxiliary
+
+    return Actions(freeze_auxiliary)
 
 
 METHOD = Method(
@@ -25,5 +18,5 @@ METHOD = Method(
     takes="each",
     description="the frozen auxiliary between the target's tokenizer and head (Meta-Transformer)",
     rank=150,
-    apply=freeze_auxiliary,
+    actions=_actions,
 )

@@ -8,24 +8,13 @@ pretrained encoder, so it is trained too. The tokenizer starts as the target's s
 fresh input layer.
 """
 
-from collections.abc import Sequence
-
-from m2pt.layers import LayerNorm
-from m2pt.methods._declaration import Method
-from m2pt.models.encoder import Encoder, take_blocks
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def freeze_all_but_norms(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Replace the weights of the target's blocks with the auxiliary's, and freeze its attention and feed-forward layers."""
-    (auxiliary,) = auxiliaries
-    del spec
-    take_blocks(model.blocks, auxiliary.blocks)
-    norms = {id(weight) for part in model.blocks.modules() if isinstance(part, LayerNorm) for weight in part.parameters()}
-    pretrained = {name for name, _ in auxiliary.blocks.named_parameters()}
-    for name, parameter in model.blocks.named_parameters():
-        parameter.requires_grad_(id(parameter) in norms or name not in pretrained)
+def _actions() -> Actions:
+    from m2pt.methods.actions.frozen_pretrained_transformer import freeze_all_but_norms
+
+    return Actions(freeze_all_but_norms)
 
 
 METHOD = Method(
@@ -33,6 +22,6 @@ METHOD = Method(
     takes="each",
     description="the auxiliary, frozen but for its layer norms, between the target's tokenizer and head (FPT)",
     rank=155,
-    apply=freeze_all_but_norms,
+    actions=_actions,
     tunings=("full",),
 )

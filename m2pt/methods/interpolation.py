@@ -4,25 +4,13 @@ Source: weight interpolation as in *Model soups* (arXiv 2203.05482) and WiSE-FT 
 models of one task.
 """
 
-from collections.abc import Sequence
-
-import torch
-
-from m2pt.methods._declaration import Method
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-@torch.no_grad()
-def start_from_mean(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Every parameter of the blocks becomes `(1 - mix) * target + mix * auxiliary`."""
-    (auxiliary,) = auxiliaries
-    if spec.rivals is None:
-        raise ValueError("interpolation needs the section rivals")
-    own = dict(model.blocks.named_parameters())
-    for name, other in auxiliary.blocks.named_parameters():
-        own[name].lerp_(other, spec.rivals.mix)
+def _actions() -> Actions:
+    from m2pt.methods.actions.interpolation import start_from_mean
+
+    return Actions(start_from_mean)
 
 
 METHOD = Method(
@@ -30,6 +18,6 @@ METHOD = Method(
     takes="each",
     description="start from a weighted mean of target and auxiliary",
     rank=190,
-    apply=start_from_mean,
+    actions=_actions,
     rivals=("mix",),
 )

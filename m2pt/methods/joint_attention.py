@@ -9,18 +9,15 @@ The shared attention starts as the target's; the auxiliary's tokenizer, norms an
 Steps, batches and the final model are those of `joint_training`.
 """
 
-from collections.abc import Sequence
-
-from m2pt.methods._companion import add_companion, drop_companion, outputs, refusal
-from m2pt.methods._declaration import Method
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
+from m2pt.methods._refusals import without_both_samples
 
 
-def share_attention(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Let the auxiliary's modality share the attention of the target's blocks."""
-    add_companion(model, spec, auxiliaries, own=True)
+def _actions() -> Actions:
+    from m2pt.methods.actions.companion import drop_companion, outputs
+    from m2pt.methods.actions.joint_attention import share_attention
+
+    return Actions(share_attention, merge=drop_companion, auxiliary_outputs=outputs)
 
 
 METHOD = Method(
@@ -28,11 +25,9 @@ METHOD = Method(
     takes="each",
     description="trained on both modalities, attention shared, norms and feed-forward layers not (VLMo, ONE-PEACE)",
     rank=218,
-    apply=share_attention,
-    merge=drop_companion,
+    actions=_actions,
     rivals=("joint_weight",),
     tunings=("full",),
-    refusal=refusal,
+    refusal=without_both_samples,
     reads_auxiliary_samples=True,
-    auxiliary_outputs=outputs,
 )

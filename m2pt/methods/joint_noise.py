@@ -7,18 +7,15 @@ of the modality is not. So a gain of `joint_training` over this control needs st
 baseline says whether it is worth anything.
 """
 
-from collections.abc import Sequence
-
-from m2pt.methods._companion import add_companion, drop_companion, outputs, refusal
-from m2pt.methods._declaration import Method
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
+from m2pt.methods._refusals import without_both_samples
 
 
-def share_blocks_with_noise(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Let the noise share all of the target's blocks."""
-    add_companion(model, spec, auxiliaries, own=False)
+def _actions() -> Actions:
+    from m2pt.methods.actions.companion import drop_companion, outputs
+    from m2pt.methods.actions.joint_noise import share_blocks_with_noise
+
+    return Actions(share_blocks_with_noise, merge=drop_companion, auxiliary_outputs=outputs)
 
 
 METHOD = Method(
@@ -26,12 +23,10 @@ METHOD = Method(
     takes="each",
     description="trained on the target and on noise like the auxiliary's samples, through the same blocks",
     rank=219,
-    apply=share_blocks_with_noise,
-    merge=drop_companion,
+    actions=_actions,
     rivals=("joint_weight",),
     tunings=("full",),
-    refusal=refusal,
+    refusal=without_both_samples,
     reads_auxiliary_samples=True,
     auxiliary_samples_are_noise=True,
-    auxiliary_outputs=outputs,
 )

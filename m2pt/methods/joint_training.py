@@ -10,18 +10,15 @@ same as the baseline's, and one of the auxiliary's train split: as many steps as
 the target is scored; the auxiliary's ends are dropped in the end.
 """
 
-from collections.abc import Sequence
-
-from m2pt.methods._companion import add_companion, drop_companion, outputs, refusal
-from m2pt.methods._declaration import Method
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
+from m2pt.methods._refusals import without_both_samples
 
 
-def share_blocks(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Let the auxiliary's modality share all of the target's blocks."""
-    add_companion(model, spec, auxiliaries, own=False)
+def _actions() -> Actions:
+    from m2pt.methods.actions.companion import drop_companion, outputs
+    from m2pt.methods.actions.joint_training import share_blocks
+
+    return Actions(share_blocks, merge=drop_companion, auxiliary_outputs=outputs)
 
 
 METHOD = Method(
@@ -29,11 +26,9 @@ METHOD = Method(
     takes="each",
     description="trained on both modalities through the same blocks, on unpaired samples (UML)",
     rank=216,
-    apply=share_blocks,
-    merge=drop_companion,
+    actions=_actions,
     rivals=("joint_weight",),
     tunings=("full",),
-    refusal=refusal,
+    refusal=without_both_samples,
     reads_auxiliary_samples=True,
-    auxiliary_outputs=outputs,
 )

@@ -10,20 +10,14 @@ components of the samples: noise leaves less. The encoder has the form of the ta
 that it loses.
 """
 
-from collections.abc import Sequence
-
-from m2pt.methods._declaration import Method
-from m2pt.methods.pathway import join, merge
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def join_without_signal(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Join the encoder that has seen no modality."""
-    if len(auxiliaries) != 1:
-        raise ValueError(f"{spec.method} takes one encoder, not {len(auxiliaries)}")
-    join(model, spec, auxiliaries)
+def _actions() -> Actions:
+    from m2pt.methods.actions.no_modality import join_without_signal
+    from m2pt.methods.actions.pathway import merge
+
+    return Actions(join_without_signal, merge=merge)
 
 
 METHOD = Method(
@@ -31,8 +25,7 @@ METHOD = Method(
     takes="no_modality",
     description="an auxiliary pretrained without any modality: on noise, random labels or brackets",
     rank=56,
-    apply=join_without_signal,
-    merge=merge,
+    actions=_actions,
     pathway={},
     random_auxiliary_is_control=True,
 )

@@ -4,20 +4,13 @@
 modality.
 """
 
-from collections.abc import Sequence
-
-from m2pt.methods._declaration import Method
-from m2pt.methods.auxiliary_start import start_from_auxiliary
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def start_without_signal(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Replace the weights of the target's blocks with those of the encoder that has seen no modality."""
-    if len(auxiliaries) != 1:
-        raise ValueError(f"{spec.method} takes one encoder, not {len(auxiliaries)}")
-    start_from_auxiliary(model, spec, auxiliaries)
+def _actions() -> Actions:
+    from m2pt.methods.actions.no_modality_start import start_without_signal
+
+    return Actions(start_without_signal)
 
 
 METHOD = Method(
@@ -25,5 +18,5 @@ METHOD = Method(
     takes="no_modality",
     description="start from the blocks of an encoder pretrained without any modality",
     rank=226,
-    apply=start_without_signal,
+    actions=_actions,
 )

@@ -7,17 +7,22 @@ and as an auxiliary there. Networks trained from different initialisations can c
 correspond (*Git Re-Basin*, arXiv 2209.04836).
 """
 
-from m2pt.methods._declaration import Method
-from m2pt.methods._own import join_own
-from m2pt.methods.pathway import merge
+from m2pt.methods._declaration import Actions, Method
+
+
+def _actions() -> Actions:
+    from m2pt.methods.actions.own import join_own
+    from m2pt.methods.actions.pathway import merge
+
+    return Actions(join_own, merge=merge)
+
 
 METHOD = Method(
     kind="control",
     takes="own",
     description="an auxiliary of the target's own modality, pretrained apart: must win if a pathway passes on what was learned",
     rank=82,
-    apply=join_own,
-    merge=merge,
+    actions=_actions,
     pathway={},
     random_auxiliary_is_control=True,
     lineage="apart",

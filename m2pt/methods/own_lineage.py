@@ -5,17 +5,22 @@ Arithmetic*, arXiv 2212.04089): a positive control for task vectors. It says not
 which no two modalities share (`own_apart`).
 """
 
-from m2pt.methods._declaration import Method
-from m2pt.methods._own import join_own
-from m2pt.methods.pathway import merge
+from m2pt.methods._declaration import Actions, Method
+
+
+def _actions() -> Actions:
+    from m2pt.methods.actions.own import join_own
+    from m2pt.methods.actions.pathway import merge
+
+    return Actions(join_own, merge=merge)
+
 
 METHOD = Method(
     kind="control",
     takes="own",
     description="an auxiliary of the target's own modality that goes on from the target's own encoder: must win",
     rank=80,
-    apply=join_own,
-    merge=merge,
+    actions=_actions,
     pathway={},
     random_auxiliary_is_control=True,
     lineage="same",

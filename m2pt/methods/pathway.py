@@ -1,36 +1,13 @@
 """Claim: the Multimodal Pathway with an auxiliary of another modality (CVPR 2024, arXiv 2401.14405, section 3)."""
 
-from collections.abc import Sequence
-
-from m2pt import pathway as joining
-from m2pt.methods._declaration import Method
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.identity import derived_seed
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def join(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder], *, branches: bool = False) -> None:
-    """Join the auxiliaries' blocks to the model's according to the spec's section `pathway`."""
-    if not auxiliaries or spec.pathway is None:
-        raise ValueError(f"{spec.method} needs an auxiliary encoder and a pathway section")
-    joining.attach(
-        model,
-        auxiliaries,
-        layers=spec.pathway.layers,
-        granularity=spec.pathway.granularity,
-        scale_init=spec.pathway.scale_init,
-        scale_trainable=spec.pathway.scale_trainable,
-        auxiliary_trainable=spec.pathway.auxiliary_trainable and spec.tuning == "full",
-        order=spec.pathway.order,
-        order_seed=derived_seed(spec.seed, "order"),
-        branches=branches,
-    )
+def joins() -> Actions:
+    """What most methods with a pathway do: join the auxiliaries, and fold them in at the end."""
+    from m2pt.methods.actions.pathway import join, merge
 
-
-def merge(model: Model) -> None:
-    """Fold the auxiliaries into the model's weights, in place."""
-    joining.merge(model)
+    return Actions(join, merge=merge)
 
 
 METHOD = Method(
@@ -38,8 +15,7 @@ METHOD = Method(
     takes="each",
     description="`W + λ·W_aux` with an auxiliary of another modality (M2PT)",
     rank=20,
-    apply=join,
-    merge=merge,
+    actions=joins,
     pathway={},
     random_auxiliary_is_control=True,
 )

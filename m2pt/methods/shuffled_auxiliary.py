@@ -4,33 +4,14 @@ What a matrix has learned is gone, while its norm and the distribution of its va
 gain over this control cannot come from the scale of pretrained weights alone.
 """
 
-from collections.abc import Sequence
-
-import torch
-
-from m2pt.methods._declaration import Method
-from m2pt.methods.pathway import join, merge
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.identity import derived_seed
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-@torch.no_grad()
-def shuffle(auxiliaries: Sequence[Encoder], seed: int) -> None:
-    """Shuffle the entries of every weight with two or more dimensions, in place, with the run's seed."""
-    generator = torch.Generator().manual_seed(derived_seed(seed, "shuffled auxiliary"))
-    for auxiliary in auxiliaries:
-        for parameter in auxiliary.parameters():
-            if parameter.ndim > 1:
-                order = torch.randperm(parameter.numel(), generator=generator)
-                parameter.copy_(parameter.flatten()[order].view_as(parameter))
+def _actions() -> Actions:
+    from m2pt.methods.actions.pathway import merge
+    from m2pt.methods.actions.shuffled_auxiliary import join_shuffled
 
-
-def join_shuffled(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Shuffle the auxiliary's matrices with the run's seed, and join the result."""
-    shuffle(auxiliaries, spec.seed)
-    join(model, spec, auxiliaries)
+    return Actions(join_shuffled, merge=merge)
 
 
 METHOD = Method(
@@ -38,8 +19,7 @@ METHOD = Method(
     takes="each",
     description="the auxiliary with the entries of each matrix shuffled",
     rank=50,
-    apply=join_shuffled,
-    merge=merge,
+    actions=_actions,
     pathway={},
     random_auxiliary_is_control=True,
 )

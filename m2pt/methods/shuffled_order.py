@@ -1,15 +1,14 @@
 """Control: the pathway with the auxiliary's blocks in an order drawn from the seed. If depth matters, it must not win."""
 
 from m2pt.methods._declaration import Method
-from m2pt.methods.pathway import join, merge
+from m2pt.methods.pathway import joins
 
 METHOD = Method(
     kind="control",
     takes="each",
     description="the auxiliary's blocks in an order drawn from the seed",
     rank=70,
-    apply=join,
-    merge=merge,
+    actions=joins,
     pathway={"order": "shuffled"},
     random_auxiliary_is_control=True,
 )

@@ -4,20 +4,13 @@ Norms, biases and norm layers are the trained ones, while what the matrices have
 come from the size of trained weights alone.
 """
 
-from collections.abc import Sequence
-
-from m2pt.methods._declaration import Method
-from m2pt.methods.auxiliary_start import start_from_auxiliary
-from m2pt.methods.shuffled_auxiliary import shuffle
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def start_from_shuffled(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Replace the weights of the target's blocks with the auxiliary's, shuffled with the run's seed."""
-    shuffle(auxiliaries, spec.seed)
-    start_from_auxiliary(model, spec, auxiliaries)
+def _actions() -> Actions:
+    from m2pt.methods.actions.shuffled_start import start_from_shuffled
+
+    return Actions(start_from_shuffled)
 
 
 METHOD = Method(
@@ -25,5 +18,5 @@ METHOD = Method(
     takes="each",
     description="start from the auxiliary's blocks, the entries of each matrix shuffled",
     rank=220,
-    apply=start_from_shuffled,
+    actions=_actions,
 )

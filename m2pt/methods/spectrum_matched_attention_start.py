@@ -5,21 +5,13 @@ Singular values, biases and the norms before the attention are the trained ones;
 the blocks, with the same vectors.
 """
 
-from collections.abc import Sequence
-
-from m2pt.methods._declaration import Method
-from m2pt.methods.attention_start import start_from_attention
-from m2pt.methods.spectrum_matched import turn
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.identity import drawn_seed
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def start_from_turned_attention(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Replace the attention of the target's blocks with the auxiliary's, its singular vectors drawn with the run's seed."""
-    turn(auxiliaries, drawn_seed(spec, "spectrum matched"))
-    start_from_attention(model, spec, auxiliaries)
+def _actions() -> Actions:
+    from m2pt.methods.actions.spectrum_matched_attention_start import start_from_turned_attention
+
+    return Actions(start_from_turned_attention)
 
 
 METHOD = Method(
@@ -27,5 +19,5 @@ METHOD = Method(
     takes="each",
     description="start from the auxiliary's attention alone, with random singular vectors in each matrix",
     rank=223,
-    apply=start_from_turned_attention,
+    actions=_actions,
 )

@@ -4,21 +4,13 @@ Singular values, biases and norm layers are the trained ones, while the directio
 over this control needs structure beyond the spectrum of trained weights; `shuffled_start` does not keep the spectrum.
 """
 
-from collections.abc import Sequence
-
-from m2pt.methods._declaration import Method
-from m2pt.methods.auxiliary_start import start_from_auxiliary
-from m2pt.methods.spectrum_matched import turn
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.identity import drawn_seed
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def start_from_turned(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Replace the weights of the target's blocks with the auxiliary's, their singular vectors drawn with the run's seed."""
-    turn(auxiliaries, drawn_seed(spec, "spectrum matched"))
-    start_from_auxiliary(model, spec, auxiliaries)
+def _actions() -> Actions:
+    from m2pt.methods.actions.spectrum_matched_start import start_from_turned
+
+    return Actions(start_from_turned)
 
 
 METHOD = Method(
@@ -26,5 +18,5 @@ METHOD = Method(
     takes="each",
     description="start from the auxiliary's blocks, with random singular vectors in each matrix",
     rank=222,
-    apply=start_from_turned,
+    actions=_actions,
 )

@@ -1,22 +1,13 @@
 """Control: a pathway from a copy of the target itself. It brings no knowledge, only more weights that are not random."""
 
-import copy
-from collections.abc import Sequence
-
-from m2pt.methods._declaration import Method
-from m2pt.methods.pathway import join, merge
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def join_copy(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Join a copy of the blocks that the target starts from."""
-    if auxiliaries:
-        raise ValueError("target_copy copies the target")
-    twin = Encoder(spec.model)
-    twin.blocks = copy.deepcopy(model.blocks)
-    join(model, spec, [twin])
+def _actions() -> Actions:
+    from m2pt.methods.actions.pathway import merge
+    from m2pt.methods.actions.target_copy import join_copy
+
+    return Actions(join_copy, merge=merge)
 
 
 METHOD = Method(
@@ -24,7 +15,6 @@ METHOD = Method(
     takes="nothing",
     description="a copy of the target as its own auxiliary",
     rank=90,
-    apply=join_copy,
-    merge=merge,
+    actions=_actions,
     pathway={},
 )

@@ -1,17 +1,13 @@
 """Rival: the pathway computed in two branches, as drawn in the paper; the comparison shows what merging the weights saves."""
 
-from collections.abc import Sequence
-
-from m2pt.methods._declaration import Method
-from m2pt.methods.pathway import join, merge
-from m2pt.models.encoder import Encoder
-from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
+from m2pt.methods._declaration import Actions, Method
 
 
-def join_branches(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
-    """Join the auxiliaries' blocks to the model's as branches of their own."""
-    join(model, spec, auxiliaries, branches=True)
+def _actions() -> Actions:
+    from m2pt.methods.actions.pathway import merge
+    from m2pt.methods.actions.two_branch import join_branches
+
+    return Actions(join_branches, merge=merge)
 
 
 METHOD = Method(
@@ -19,8 +15,7 @@ METHOD = Method(
     takes="each",
     description="the pathway as two branches, without re-parameterization",
     rank=140,
-    apply=join_branches,
-    merge=merge,
+    actions=_actions,
     pathway={},
     random_auxiliary_is_control=True,
 )

@@ -19,7 +19,7 @@ from m2pt.training.precision import autocast
 
 def aligns(spec: RunSpec, step: int) -> bool:
     """Whether a step, counted from 0 over the run, belongs to the alignment, in which the task's loss is not minimised."""
-    return METHODS[spec.method].alignment is not None and spec.rivals is not None and step < spec.rivals.alignment_steps
+    return "alignment_steps" in METHODS[spec.method].rivals and spec.rivals is not None and step < spec.rivals.alignment_steps
 
 
 def ends_alignment(spec: RunSpec, step: int) -> bool:
@@ -37,7 +37,7 @@ def losses_beside(
         return
     if aligns(spec, step):
         yield _distance(model, spec, feed, feed.auxiliary, step, device)
-    elif METHODS[spec.method].auxiliary_outputs is not None:
+    elif METHODS[spec.method].actions().auxiliary_outputs is not None:
         yield from _auxiliary_losses(model, spec, feed.auxiliary, step, device, micro_batch)
 
 
@@ -45,7 +45,7 @@ def _auxiliary_losses(
     model: Model, spec: RunSpec, feed: AuxiliaryFeed, step: int, device: torch.device, micro_batch: int | None
 ) -> Iterator[Tensor]:
     """The weighted loss of the step's batch of the auxiliary's modality, in parts that add up to the mean."""
-    outputs_of, settings = METHODS[spec.method].auxiliary_outputs, spec.rivals
+    outputs_of, settings = METHODS[spec.method].actions().auxiliary_outputs, spec.rivals
     if outputs_of is None or settings is None:
         raise ValueError(f"{spec.method} does not train on the auxiliary's labels")
     batch = feed.batch(step)
@@ -62,12 +62,12 @@ def _auxiliary_losses(
 
 def _distance(model: Model, spec: RunSpec, feed: Feed, auxiliary: AuxiliaryFeed, step: int, device: torch.device) -> Tensor:
     """The distance between samples of both modalities, drawn with balanced classes from the run's seed and the step."""
-    method, pool = METHODS[spec.method], feed.pool
-    if method.alignment is None or pool is None:
+    actions, pool = METHODS[spec.method].actions(), feed.pool
+    if actions.alignment is None or pool is None:
         raise ValueError(f"{spec.method} cannot align samples that are not in memory")
     drawn = []
     for name, samples in ((spec.target, pool), (spec.auxiliary, auxiliary.samples)):
-        count = min(method.alignment_rows, len(samples.y))
+        count = min(actions.alignment_rows, len(samples.y))
         chosen = balanced(samples.y, count, derived_seed(spec.seed, "alignment", name, step))
         drawn += [samples.x[chosen].to(device), samples.y[chosen].to(device)]
-    return method.alignment(model, *drawn)
+    return actions.alignment(model, *drawn)

@@ -62,10 +62,10 @@ def build(
     if spec.target_weights is not None:
         loaded.append(load_target(model, spec, spec.target_weights, places.target_weights))
     beside = len(feed.auxiliary.samples.classes) if feed and feed.auxiliary else None
-    method, encoders = METHODS[spec.method], auxiliaries(spec, places.auxiliary_weights, loaded, beside)
-    if method.align is not None:
-        encoders = method.align(model, spec, encoders, lambda: tokens_to_compare(spec, model, feed, places))
-    method.apply(model, spec, encoders)
+    actions, encoders = METHODS[spec.method].actions(), auxiliaries(spec, places.auxiliary_weights, loaded, beside)
+    if actions.align is not None:
+        encoders = actions.align(model, spec, encoders, lambda: tokens_to_compare(spec, model, feed, places))
+    actions.apply(model, spec, encoders)
     freeze_for(spec.tuning, model)
     model.gradient_checkpointing = places.gradient_checkpointing
     model.tokenizer.take(spec.finetune.augment)

@@ -89,6 +89,7 @@ class Trainer:
         self._forward = _parallel(self.model, self.share, compiled=recipe.compiled)
         self._mixing = Mixing(self.spec, len(self.feed.classes)) if recipe.mixes else None
         self._method = METHODS[self.spec.method]
+        self._added_loss = self._method.actions().added_loss
         self._counts_correct = self.spec.goal == "classification" and not recipe.mixes and not recipe.mixes_before
         modules = list(self.model.modules())
         self._group_norms = [module for module in modules if isinstance(module, GroupedBatchNorm)]
@@ -124,7 +125,7 @@ class Trainer:
         line = rates(self.optimizer, self.model) | {"train/loss": loss / samples}
         if self.scaler.is_enabled():
             line["train/skipped_steps"] = float(done.skipped)
-        if self._method.adds_loss:
+        if self._added_loss is not None or self._method.reads_auxiliary_samples:
             line["train/added_loss"] = added / samples
         if self._counts_correct:
             line["train/accuracy"] = 100.0 * correct / samples
@@ -212,7 +213,7 @@ class Trainer:
             self.model.tokenizer.draw(rows.noise, self.device)
         with torch.set_grad_enabled(learns), autocast(self.spec.finetune.precision, self.device):
             outputs = self._forward(rows.x) if rows.given is None else self._forward(rows.x, rows.given)
-            added = None if self._method.added_loss is None else self._method.added_loss(self.model, self.spec)
+            added = None if self._added_loss is None else self._added_loss(self.model, self.spec)
         losses = training_loss(self.spec.finetune, self.spec.goal, outputs, rows.y)
         minimised = losses if added is None else losses + added
         # The processes' gradients are averaged, hence the factor.

@@ -27,7 +27,7 @@ def merge(spec: RunSpec, model: Model, plain: Model, feed: Feed, device: torch.d
         UserError: an output is not finite.
 
     """
-    method = METHODS[spec.method].merge
+    method = METHODS[spec.method].actions().merge
     if method is None:
         return None
     before = _outputs(spec, model, feed, device)

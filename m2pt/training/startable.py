@@ -169,7 +169,7 @@ def _of_counts(spec: RunSpec, known: Known) -> Iterator[str]:
     held = known.train if recipe.samples == "all" else recipe.samples
     drawn = (recipe.epoch_samples if recipe.weighted else None) or held
     steps = -(-drawn // recipe.batch_size) * recipe.epochs
-    if METHODS[spec.method].alignment is not None and spec.rivals is not None and spec.rivals.alignment_steps >= steps:
+    if "alignment_steps" in METHODS[spec.method].rivals and spec.rivals is not None and spec.rivals.alignment_steps >= steps:
         yield (
             f"rivals.alignment_steps: {spec.rivals.alignment_steps} must be less than the {steps} steps of the run, of which "
             "they are the first; lower it."

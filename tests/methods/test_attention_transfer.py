@@ -9,8 +9,8 @@ from timm.layers.attention import Attention
 
 from m2pt.config import ImageInput, RivalsConfig
 from m2pt.methods import METHODS
-from m2pt.methods._attention_maps import attended, blocks_taught, logits_BHNM
-from m2pt.methods.attention_distillation import added_loss
+from m2pt.methods.actions.attention_distillation import added_loss
+from m2pt.methods.actions.attention_maps import attended, blocks_taught, logits_BHNM
 from m2pt.models.encoder import random_encoder
 from m2pt.models.model import Model
 from m2pt.training.finetune import build, memory_feed
@@ -54,7 +54,7 @@ def copying(seeds):
     target = Model("image", ImageInput(), MODEL, 4)
     teacher = random_encoder(MODEL, seeds[1])
     taught = copy.deepcopy(target)
-    METHODS["attention_copy"].apply(taught, run_spec(method="attention_copy"), [copy.deepcopy(teacher)])
+    METHODS["attention_copy"].actions().apply(taught, run_spec(method="attention_copy"), [copy.deepcopy(teacher)])
     return target, teacher, taught
 
 
@@ -64,7 +64,7 @@ def test_a_copy_of_its_own_attention_is_the_target():
     target = Model("image", ImageInput(), MODEL, 4).eval()
     twin, teacher = copy.deepcopy(target), random_encoder(MODEL, 1)
     teacher.blocks = copy.deepcopy(target.blocks)
-    METHODS["attention_copy"].apply(twin, run_spec(method="attention_copy"), [teacher])
+    METHODS["attention_copy"].actions().apply(twin, run_spec(method="attention_copy"), [teacher])
     x = torch.rand(3, 1, 16, 16)
     torch.testing.assert_close(twin.eval()(x), target(x))
 
@@ -91,7 +91,7 @@ def test_the_last_quarter_of_the_blocks_keeps_its_own_attention():
     deep = MODEL.model_copy(update={"depth": 4})
     for method in ("attention_copy", "attention_distillation"):
         model = Model("image", ImageInput(), deep, 4)
-        METHODS[method].apply(model, run_spec(method=method, rivals=RivalsConfig()), [random_encoder(deep, 1)])
+        METHODS[method].actions().apply(model, run_spec(method=method, rivals=RivalsConfig()), [random_encoder(deep, 1)])
         assert [type(block.attn) is Attention for block in model.blocks] == [False, False, False, True]
 
 

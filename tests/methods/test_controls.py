@@ -6,10 +6,10 @@ import torch
 
 from m2pt import pathway
 from m2pt.methods import METHODS
-from m2pt.methods.attention_start import ATTENTION
-from m2pt.methods.mimetic import attention_weights, factors, mimetic_encoder, noisy_identity
-from m2pt.methods.mlp_start import MLP
-from m2pt.methods.spectrum_matched import random_frame, turn, with_random_vectors
+from m2pt.methods.actions.attention_start import ATTENTION
+from m2pt.methods.actions.mimetic import attention_weights, factors, mimetic_encoder, noisy_identity
+from m2pt.methods.actions.mlp_start import MLP
+from m2pt.methods.actions.spectrum_matched import random_frame, turn, with_random_vectors
 from m2pt.models.encoder import random_encoder
 from m2pt.training.finetune import build
 from tests.methods.test_methods import prepared, state, weights
@@ -196,8 +196,8 @@ def test_the_attention_of_a_control_differs_from_the_auxiliarys_by_its_vectors_a
 
 def test_the_controls_of_a_seed_are_drawn_from_it_and_merge_as_a_pathway_does():
     for name in ("spectrum_matched", "mimetic", "attention_pathway", "mlp_pathway"):
-        assert METHODS[name].merge is METHODS["pathway"].merge
+        assert METHODS[name].actions().merge is METHODS["pathway"].actions().merge
     starts = ("spectrum_matched_start", "mimetic_start", "attention_start", "mlp_start")
     for name in (*starts, "spectrum_matched_attention_start", "no_modality_attention_start"):
-        assert METHODS[name].merge is None
+        assert METHODS[name].actions().merge is None
         assert METHODS[name].pathway is None

@@ -52,7 +52,7 @@ def test_the_auxiliarys_loss_trains_what_it_goes_through(method, weights, splits
     """Its gradient alone: all of the blocks, or of the blocks the attention alone; never the target's ends."""
     spec, places = prepared(weights, method)
     model = build(spec, places, 4)
-    outputs = METHODS[method].auxiliary_outputs(model, splits["auxiliary"].x[:6])
+    outputs = METHODS[method].actions().auxiliary_outputs(model, splits["auxiliary"].x[:6])
     assert outputs.shape == (6, 3)
     functional.cross_entropy(outputs, splits["auxiliary"].y[:6]).backward()
     reached = {name for name, parameter in model.named_parameters() if parameter.grad is not None and parameter.grad.any()}
@@ -89,7 +89,7 @@ def test_the_auxiliary_goes_through_its_tokenizer_the_shared_parts_and_its_own(w
             tokens = tokens + linear(hidden, f"{block}.mlp.fc2", source)
         ends = model.companion
         expected = ends.head(functional.layer_norm(tokens.mean(1), (MODEL.width,), eps=1e-6))
-        torch.testing.assert_close(METHODS[method].auxiliary_outputs(model, x), expected)
+        torch.testing.assert_close(METHODS[method].actions().auxiliary_outputs(model, x), expected)
         assert torch.equal(ends.tokenizer.projection.weight, theirs["tokenizer.projection.weight"])
 
 
@@ -108,7 +108,7 @@ def test_a_step_minimises_the_sum_of_both_losses(weights, splits):
     next(trainer.epoch())
     batch, beside = next(iter(feed.train(1, 0))).item, feed.auxiliary.batch(0).item
     target = functional.cross_entropy(twin(batch["x"]), batch["y"])
-    other = functional.cross_entropy(METHODS["joint_training"].auxiliary_outputs(twin, beside["x"]), beside["y"])
+    other = functional.cross_entropy(METHODS["joint_training"].actions().auxiliary_outputs(twin, beside["x"]), beside["y"])
     (target + 0.5 * other).backward()
     for name, parameter in twin.named_parameters():
         torch.testing.assert_close(grads[name], parameter.grad, msg=name)

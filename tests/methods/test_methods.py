@@ -122,6 +122,15 @@ def test_every_method_is_declared_once_and_described():
     assert len({method.rank for method in METHODS.values()}) == len(METHODS)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_method_declares_is_what_it_does(method):
+    declared = METHODS[method]
+    does = declared.actions()
+    assert declared.aligns is (does.align is not None)
+    assert ("alignment_steps" in declared.rivals) is (does.alignment is not None)
+    assert declared.reads_auxiliary_samples is (does.alignment is not None or does.auxiliary_outputs is not None)
+
+
 def test_a_file_beside_the_methods_must_declare_one(monkeypatch):
     monkeypatch.setattr("m2pt.methods.METHOD_NAMES", ("pathway", "_declaration"))
     with pytest.raises(TypeError, match=r"m2pt/methods/_declaration\.py: declares no METHOD"):
@@ -140,7 +149,7 @@ def test_a_method_trains_is_scored_and_goes_on_after_an_interruption(method, wei
     whole = run(spec, places, splits, tmp_path / "whole")
     assert all(torch.isfinite(torch.tensor(line["train/loss"])) for line in whole[1])
     assert whole[1][-1]["train/loss"] < whole[1][0]["train/loss"]
-    if METHODS[method].merge is not None:
+    if METHODS[method].actions().merge is not None:
         assert whole[0].merge.max_logit_difference < 1e-4
         assert whole[0].merge.parameters == whole[0].merge.plain_parameters
 

@@ -10,8 +10,8 @@ from scipy.optimize import linear_sum_assignment
 
 from m2pt.config import AudioInput, RivalsConfig
 from m2pt.methods import METHODS
-from m2pt.methods import _dataset_distance as otdd
-from m2pt.methods._dataset_distance import dataset_distance, transport
+from m2pt.methods.actions import dataset_distance as otdd
+from m2pt.methods.actions.dataset_distance import dataset_distance, transport
 from m2pt.runs.identity import canonical
 from m2pt.runs.spec import AuxiliaryData
 from m2pt.training.finetune import memory_feed
@@ -185,4 +185,4 @@ def test_an_alignment_that_leaves_no_step_is_refused():
     fewer = spec.model_copy(update={"rivals": RivalsConfig(alignment_steps=8)})
     assert refusal(fewer, Means(), Known(train=100)) is None
     assert "alignment_steps" not in canonical(RivalsConfig().model_dump(mode="json"))
-    assert METHODS["orca"].alignment_rows == 128
+    assert METHODS["orca"].actions().alignment_rows == 128

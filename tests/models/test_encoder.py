@@ -162,7 +162,7 @@ def test_methods_leave_what_is_added_in_its_place(method):
     takes = 2 if method == "task_arithmetic" else 1
     spec = run_spec(method=method, input=INPUT, model=CONFIG, rivals=RivalsConfig(mix=0.25, adapter_width=4))
     model, plain = shaken(segmenter(), 5), shaken(segmenter(), 5)
-    METHODS[method].apply(model, spec, [random_encoder(CONFIG, seed) for seed in range(takes)])
+    METHODS[method].actions().apply(model, spec, [random_encoder(CONFIG, seed) for seed in range(takes)])
     x = torch.rand(2, 3, 16, 16)
     for ours, theirs in zip(model.blocks, plain.blocks, strict=True):
         assert torch.equal(ours.relative_bias, theirs.relative_bias)

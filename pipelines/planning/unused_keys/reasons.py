@@ -133,7 +133,7 @@ def _of_pretraining(key: str, used: UsedKeys, runs_of: str) -> Reason:
 
 def _of_pathway(study: Study, key: str) -> str:
     if key == "alignment":
-        readers = [name for name, method in METHODS.items() if method.align and method.pathway is not None]
+        readers = [name for name, method in METHODS.items() if method.aligns and method.pathway is not None]
         return f"{_only(readers)} it"
     joining = [method for method in study.sweep.methods if METHODS[method].pathway is not None]
     if not joining:

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
-from m2pt.runs.spec import RunSpec
 
 if TYPE_CHECKING:
     from timm.layers.attention import Attention
@@ -91,7 +90,7 @@ class Teacher(nn.Module):
 def add_teacher(model: Model, auxiliaries: Sequence[Encoder], taught: type[nn.Module], *, always: bool) -> None:
     """Make the auxiliary's blocks the teacher of the model's; the attention layers that it teaches get the class `taught`.
 
-    That is one of `m2pt.methods._taught_attention`.
+    That is one of `m2pt.methods.actions.taught_attention`.
     """
     (auxiliary,) = auxiliaries
     teacher = Teacher(auxiliary.blocks, always=always)
@@ -112,10 +111,3 @@ def drop_teacher(model: Model) -> None:
         if getattr(hook, "__self__", None) is model.get_submodule("teacher"):
             del hooks[key]
     del model.teacher
-
-
-def refusal(method: str, spec: RunSpec) -> str | None:
-    """The teacher reads the tokens as they are, so they must have the form that all modalities share."""
-    if spec.input.form == "shared":
-        return None
-    return f"sweep.methods: {method} is for inputs of the shared form, {spec.target} is of the published one; leave one out."

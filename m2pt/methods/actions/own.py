@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from m2pt.methods.pathway import join
+from m2pt.methods.actions.pathway import join
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.spec import RunSpec

@@ -70,17 +70,3 @@ def outputs(model: Model, x: Tensor) -> Tensor:
 def drop_companion(model: Model) -> None:
     """Take the auxiliary's modality out of the model, in place; the result is a plain model."""
     del model.companion
-
-
-def refusal(spec: RunSpec) -> str | None:
-    """Both modalities need labelled small data, and the form of tokens that all modalities share."""
-    if spec.task is not None:
-        return (
-            f"sweep.methods: {spec.method} trains with labelled samples of both modalities, which only small data have here; "
-            f"{spec.target} is a task on a published data set, so leave one out."
-        )
-    if spec.input.form != "shared":
-        return f"sweep.methods: {spec.method} is for inputs of the shared form, {spec.target} is of the published one."
-    if spec.auxiliary_data is not None and spec.auxiliary_data.input.form != "shared":
-        return f"sweep.methods: {spec.method} is for inputs of the shared form, inputs.{spec.auxiliary} is of the published one."
-    return None

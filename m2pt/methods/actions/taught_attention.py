@@ -1,9 +1,9 @@
-"""The attention layers of a student (`m2pt.methods._attention_maps`): with the teacher's maps, or with a loss against them."""
+"""The attention layers of a student (`attention_maps`): with the teacher's maps, or with a loss against them."""
 
 from timm.layers.attention import Attention
 from torch import Tensor
 
-from m2pt.methods._attention_maps import Teacher, attended, cross_entropy_B, logits_BHNM
+from m2pt.methods.actions.attention_maps import Teacher, attended, cross_entropy_B, logits_BHNM
 
 
 class TaughtAttention(Attention):

@@ -1,0 +1,28 @@
+"""What `m2pt.methods.attention_start` does to a model; the declaration says where it is from."""
+
+from collections.abc import Sequence
+
+import torch
+
+from m2pt.models.encoder import Encoder
+from m2pt.models.model import Model
+from m2pt.runs.spec import RunSpec
+
+ATTENTION = ("norm1", "attn")
+"""The parts of a block that compute `x + attn(norm1(x))`, its first half."""
+
+
+@torch.no_grad()
+def take_parts(model: Model, auxiliary: Encoder, parts: Sequence[str]) -> None:
+    """Copy the parameters of these parts of the auxiliary's blocks into the model's, and leave all others as they are."""
+    own = dict(model.blocks.named_parameters())
+    for name, other in auxiliary.blocks.named_parameters():
+        if name.split(".")[1] in parts:
+            own[name].copy_(other)
+
+
+def start_from_attention(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:
+    """Replace the attention of the target's blocks, and the norm before it, with the auxiliary's."""
+    (auxiliary,) = auxiliaries
+    del spec
+    take_parts(model, auxiliary, ATTENTION)
