@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from types import UnionType
+from types import SimpleNamespace, UnionType
 from typing import Annotated, Generic, Literal, ParamSpec, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
@@ -55,7 +55,9 @@ def refuses_unknown(function: Callable[P, R]) -> Callable[P, R]:
     @functools.cache
     def literals() -> tuple[tuple[int, str, tuple[object, ...], bool], ...]:
         """Place, name and listed values of each such parameter, and whether values that are not strings are also allowed."""
-        hints = get_type_hints(function)
+        # What it returns is not looked at: its type may be known to type checkers alone.
+        declared = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+        hints = get_type_hints(SimpleNamespace(__annotations__=declared), function.__globals__)
         named = ((place, name, *_literal(hints.get(name))) for place, name in enumerate(signature.parameters))
         return tuple(each for each in named if each[2])
 

@@ -2,18 +2,18 @@
 
 import errno
 import hashlib
-import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from m2pt.config import UserError
 from m2pt.files.access import unreadable
-from m2pt.files.documents import remember_json
-from m2pt.files.state import FileState, file_sha256, state_of, wait_for_clock
-from m2pt.modalities.shared.samples import require_folder
+from m2pt.files.memory import place, remembered
+from m2pt.files.state import FileState, file_sha256, state_of
+from m2pt.modalities.shared.listed import require_folder
 
 CACHE = Path(".m2pt/cache")
 """The default folder of remembered fingerprints and decoded data; deleting it only costs time."""
@@ -35,11 +35,11 @@ class _Entry:
     dangling: bool = False
 
 
-def fingerprint(folder: Path, cache: Path = CACHE) -> str:
+def fingerprint(folder: Path, cache: Path = CACHE, *, afresh: bool = False) -> str:
     """SHA-256 over the sorted relative paths and contents of all files below a folder, dotfiles excepted.
 
-    The result is remembered below `cache` with the state of every file (`m2pt.files.state`), so a second call reads no
-    content.
+    The result is remembered below `cache` with the state of every file (`m2pt.files.memory`), so a second call reads no content,
+    unless it is to be computed `afresh`.
 
     Raises:
         UserError: the folder is missing or empty, or a file cannot be read.
@@ -50,19 +50,17 @@ def fingerprint(folder: Path, cache: Path = CACHE) -> str:
         entries = sorted(_entries(folder), key=lambda entry: entry.name)
         if not entries:
             raise UserError(f"{folder}: the data folder is empty; make the data or correct data.root.")
-        state = hashlib.sha256(repr([_FORM, *((entry.name, *entry.state) for entry in entries)]).encode()).hexdigest()
-        place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-        memory = cache / "fingerprints" / f"{place}.json"
-        if (known := _remembered(memory)).get("state") == state:
-            return known["sha256"]
-        wait_for_clock(entry.state for entry in entries)
-        total = hashlib.sha256()
-        for entry in entries:
-            content = _NOTHING if entry.dangling else bytes.fromhex(file_sha256(Path(entry.path)))
-            total.update(os.fsencode(entry.name) + b"\0" + content)
+        depends = [_FORM, *((entry.name, entry.state) for entry in entries)]
+        return remembered(cache / "fingerprints" / place(folder), depends, partial(_computed, entries), afresh=afresh)
     except OSError as error:
         raise unreadable(error.filename or folder, error) from error
-    remember_json(memory, {"state": state, "sha256": total.hexdigest()})
+
+
+def _computed(entries: Iterable[_Entry]) -> str:
+    total = hashlib.sha256()
+    for entry in entries:
+        content = _NOTHING if entry.dangling else bytes.fromhex(file_sha256(Path(entry.path)))
+        total.update(os.fsencode(entry.name) + b"\0" + content)
     return total.hexdigest()
 
 
@@ -102,11 +100,3 @@ def _is_broken_link(item: "os.DirEntry[str]") -> bool:
             raise
         return True
     return False
-
-
-def _remembered(memory: Path) -> dict[str, str]:
-    try:
-        known = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) and isinstance(known.get("sha256"), str) else {}

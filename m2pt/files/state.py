@@ -42,7 +42,7 @@ def settled(path: Path) -> FileState:
 
 def wait_for_clock(states: Iterable[FileState]) -> None:
     """Wait until the file system's clock moves on: what is written afterwards cannot have the time of any of these states."""
-    newest = max(state.changed_ns for state in states)
+    newest = max((state.changed_ns for state in states), default=0)
     tick = _TICK_S if newest % 1_000_000_000 else _COARSE_TICK_S
     if abs(time.time() - newest / 1e9) < tick:  # the clock of a file server may be ahead of this machine's
         time.sleep(tick)

@@ -7,7 +7,7 @@ from importlib import import_module
 from types import ModuleType
 
 from m2pt.config import UserError
-from m2pt.modalities.shared.items import Reader, Wanted
+from m2pt.modalities.shared.wanted import Reader, Wanted
 
 
 @dataclass(frozen=True)

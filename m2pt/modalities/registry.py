@@ -1,24 +1,27 @@
 """The modalities by name, and the data sets of all of them."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from m2pt.config import Dataset, InputConfig, Modality, refuses_unknown
 from m2pt.modalities.audio.spec import AUDIO
 from m2pt.modalities.dataset import DatasetFacts, DatasetSpec
 from m2pt.modalities.image.spec import IMAGE
 from m2pt.modalities.point.spec import POINT
-from m2pt.modalities.shared.tokenizer import Tokenizer
 from m2pt.modalities.spec import ModalitySpec
 from m2pt.modalities.video.spec import VIDEO
+
+if TYPE_CHECKING:
+    from m2pt.modalities.shared.tokenizer import Tokenizer
 
 SPECS: dict[Modality, ModalitySpec] = {spec.name: spec for spec in (IMAGE, AUDIO, POINT, VIDEO)}
 
 
 @refuses_unknown
-def build_tokenizer(modality: Modality, config: InputConfig, width: int) -> Tokenizer:
+def build_tokenizer(modality: Modality, config: InputConfig, width: int) -> "Tokenizer":
     """A fresh tokenizer in the form that the input section names, initialised from torch's global generator."""
-    spec = SPECS[modality]
-    return spec.tokenizer(config, width) if config.form == "shared" else spec.published(config, width)
+    parts = SPECS[modality].parts()
+    return parts.tokenizer(config, width) if config.form == "shared" else parts.published(config, width)
 
 
 def datasets() -> Iterator[tuple[str, DatasetSpec]]:

@@ -3,25 +3,44 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, Literal
 
 from m2pt.config import EmbeddedData, InputSection, Modality
 from m2pt.modalities.dataset import DatasetFolder
 from m2pt.modalities.recipe import Recipe
-from m2pt.modalities.shared.samples import Listed, Samples
-from m2pt.modalities.shared.tokenizer import PatchTokenizer, Tokenizer
+from m2pt.modalities.shared.listed import Listed
+
+if TYPE_CHECKING:  # what computes is imported when it is used
+    import torch
+    from torch import Tensor, nn
+
+    from m2pt.modalities.shared.samples import Samples
+    from m2pt.modalities.shared.tokenizer import PatchTokenizer, Tokenizer
 
 
 @dataclass(frozen=True)
 class Reconstruction:
     """The pretraining target: `loss` scores predictions, `restore` converts them to the signal's units, `draw` plots them."""
 
-    loss: Callable[[Tensor, Tensor], Tensor]
-    restore: Callable[[Tensor, Tensor], Tensor]
+    loss: "Callable[[Tensor, Tensor], Tensor]"
+    restore: "Callable[[Tensor, Tensor], Tensor]"
     draw: Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a modality's models and their training are made of."""
+
+    tokenizer: "Callable[[Any, int], PatchTokenizer]"
+    """Builds the tokenizer of this project's own form, from the input section and the width of the tokens."""
+    published: "Callable[[Any, int], Tokenizer]"
+    """Builds the tokenizer of the family whose weights are loaded."""
+    augment: "Callable[[Tensor, torch.Generator], Tensor]"
+    """Augments a batch of small data in training."""
+    reconstruction: Reconstruction
+    predict_scene: "Callable[[nn.Module, Tensor, Any, int | None, int, tuple[int, int]], Tensor] | None" = None
+    """Predicts scenes larger than the model's input; None if the modality has none. Returns logits (K, H0, W0) for every pixel
+    of a scene (C, H, W), given model, scene, input section, stride, K, and (H0, W0)."""
 
 
 @dataclass(frozen=True)
@@ -32,29 +51,21 @@ class Embedded:
     write: Callable[[Path, EmbeddedData], None]
 
 
-PredictScene = Callable[[nn.Module, Tensor, Any, int | None, int, tuple[int, int]], Tensor]
-"""Logits (K, H0, W0) for every pixel of a scene (C, H, W): model, scene, input section, stride, K, and (H0, W0)."""
-
-
 @dataclass(frozen=True)
 class ModalitySpec:
     """One modality. What specs and weight files need to know about it is declared on its `section` of `inputs`.
 
-    Code that needs a decoder (`small`, `datasets`, `embedded`) is imported when it is used: planning a study needs none.
+    Code that computes (`parts`) or decodes (`small`, `datasets`, `embedded`) is imported when it is used: who plans a study
+    needs none of it.
     """
 
     name: Modality
     section: type[InputSection]
-    tokenizer: Callable[[Any, int], PatchTokenizer]
-    """Builds the tokenizer of this project's own form, from the input section and the width of the tokens."""
-    published: Callable[[Any, int], Tokenizer]
-    """Builds the tokenizer of the family whose weights are loaded."""
-    augment: Callable[[Tensor, torch.Generator], Tensor]
-    """Augments a batch of small data in training."""
-    reconstruction: Reconstruction
+    parts: Callable[[], Parts]
+    """Imports what its models and their training are made of."""
     recipes: Mapping[str, Recipe]
     """The published recipes by name."""
-    small: Callable[[Path, str, Any], Samples]
+    small: "Callable[[Path, str, Any], Samples]"
     """Reads one complete split of small data, given folder, split and input section."""
     small_lists: Callable[[Path, str, Any], Listed]
     """What the lists of one split of small data say, without reading a sample; arguments as of `small`."""
@@ -69,5 +80,3 @@ class ModalitySpec:
     """What is averaged over the views of a classified sample."""
     has_rectangles: bool = True
     """Whether a rectangle can be cut out of one sample and pasted into another (cutmix)."""
-    predict_scene: PredictScene | None = None
-    """Predicts scenes larger than the model's input; None if the modality has no scenes."""

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
 
@@ -22,3 +23,8 @@ def shapes_only() -> Iterator[None]:
     """Build models in this context as shapes without content."""
     with torch.device("meta"), _NumbersOnCpu():
         yield
+
+
+def has_batch_norm(model: nn.Module) -> bool:
+    """Whether a model has batch norm over all rows that it is given."""
+    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.modules())

@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from pydantic import Field
 
 import m2pt
 from m2pt.config import Frozen, UserError
 from m2pt.runs.source import code_sha256
+
+if TYPE_CHECKING:
+    import torch
 
 PACKAGES = (
     "torch", "torchvision", "timm", "numpy", "scipy", "safetensors", "pillow", "h5py", "av", "soundfile", "kaldi-native-fbank",
@@ -79,32 +81,50 @@ def versions() -> dict[str, str]:
     return installed
 
 
-def facts(device: str, device_name: str | None, threads: int) -> EnvironmentFacts:
+def cpu_capability() -> str:
+    """The vector instructions that torch uses on this processor. It takes the import of torch to know."""
+    import torch
+
+    return torch.backends.cpu.get_cpu_capability()
+
+
+def facts(device: str, device_name: str | None, threads: int, capability: str | None = None) -> EnvironmentFacts:
     """The environment of a run in this process, or in a process that this one starts.
 
     Args:
         device: `cpu` or `cuda`.
         device_name: the name that the device reports, None if this process cannot know it.
         threads: how many threads the run computes with.
+        capability: what `cpu_capability` returns, from a caller that remembers it.
 
     """
-    cuda = device == "cuda"
+    cuda, cudnn = _cuda_versions() if device == "cuda" else (None, None)
     return EnvironmentFacts(
         device=device,
         device_name=device_name,
         threads=threads,
-        cpu_capability=torch.backends.cpu.get_cpu_capability(),
-        cuda=torch.version.cuda if cuda else None,
-        cudnn=torch.backends.cudnn.version() if cuda else None,
+        cpu_capability=capability or cpu_capability(),
+        cuda=cuda,
+        cudnn=cudnn,
         platform=f"{platform.system()} {platform.machine()}",
         code_sha256=code_sha256(),
         versions=versions(),
     )
 
 
-def device_name(device: torch.device) -> str:
+def _cuda_versions() -> tuple[str | None, int | None]:
+    import torch
+
+    return torch.version.cuda, torch.backends.cudnn.version()
+
+
+def device_name(device: "torch.device") -> str:
     """The name that the device reports."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+    if device.type != "cuda":
+        return processor_name()
+    import torch
+
+    return torch.cuda.get_device_name(device)
 
 
 @functools.cache

@@ -20,9 +20,11 @@ from m2pt.files.documents import read_json, remember_json
 from m2pt.files.leases import leased
 from m2pt.files.state import file_sha256
 from m2pt.modalities.registry import SPECS
-from m2pt.modalities.shared.items import Items, Reader, Split, Wanted
+from m2pt.modalities.shared.items import Items
 from m2pt.modalities.shared.missing import is_file
-from m2pt.runs.spec import RunSpec, TaskSpec
+from m2pt.modalities.shared.wanted import Reader, Split
+from m2pt.runs.spec import RunSpec
+from m2pt.training.wanted import task_of, wanted
 
 
 @dataclass(frozen=True)
@@ -86,20 +88,8 @@ def available(spec: RunSpec, folder: Path, split: Split, cache: Path, *, decode:
         return availability
 
 
-def wanted(spec: RunSpec) -> Wanted:
-    """The form in which a run needs its samples."""
-    task, augment = _task(spec), spec.finetune.augment
-    return Wanted(spec.input, None if isinstance(augment, bool) else augment, spec.finetune.test, task.goal, task.variant)
-
-
-def _task(spec: RunSpec) -> TaskSpec:
-    if spec.task is None:
-        raise ValueError(f"{spec.name}: is not a task on a published data set")
-    return spec.task
-
-
 def _reader(spec: RunSpec) -> Reader:
-    known, dataset = SPECS[spec.modality].datasets, _task(spec).dataset
+    known, dataset = SPECS[spec.modality].datasets, task_of(spec).dataset
     if dataset not in known:
         raise UserError(f"tasks.{spec.target}.dataset: {dataset} is not a data set of the modality {spec.modality}.")
     return known[dataset].open
@@ -110,7 +100,7 @@ def memory_name(spec: RunSpec, folder: Path, kind: list[Any]) -> str:
     asked = replace(wanted(spec), augment=None)
     plain = {field.name: _plain(getattr(asked, field.name)) for field in dataclasses.fields(asked)}
     # The sentences name files below the folder.
-    return reading_key(spec.modality, spec.data_sha256, [_task(spec).dataset, str(folder), kind, plain])
+    return reading_key(spec.modality, spec.data_sha256, [task_of(spec).dataset, str(folder), kind, plain])
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,9 @@ from m2pt.models.model import Model, fresh
 from m2pt.runs.identity import drawn_seed
 from m2pt.runs.record import LoadedFile
 from m2pt.runs.spec import RunSpec, WeightsRef
-from m2pt.weights import LoadedWeights, check_content, load_encoder, load_into, read_encoder
+from m2pt.weights.reading import LoadedWeights, load_encoder, read_encoder
+from m2pt.weights.saved import load_into
+from m2pt.weights.shards import check_content
 
 
 def load_target(model: Model, spec: RunSpec, reference: WeightsRef, path: Path | None) -> LoadedFile:

@@ -65,7 +65,7 @@ class AuxiliaryFeed:
         x = self.samples.x[chosen]
         if self._spec.finetune.augment:
             modality = next(name for name in MODALITIES if name == self._spec.auxiliary)
-            x = SPECS[modality].augment(x, self._generator("auxiliary augment", step))
+            x = SPECS[modality].parts().augment(x, self._generator("auxiliary augment", step))
         return Batch({"x": x, "y": self.samples.y[chosen]}, torch.arange(self._size), self._size)
 
     def _generator(self, purpose: str, place: int) -> torch.Generator:
@@ -126,7 +126,7 @@ class MemoryFeed(Feed):
                 continue
             x = self._pool.x[chosen]
             if spec.finetune.augment:
-                x = SPECS[spec.modality].augment(x, _generator(spec, "augment", epoch, step))
+                x = SPECS[spec.modality].parts().augment(x, _generator(spec, "augment", epoch, step))
             rows = self._share.rows(len(chosen), spec.finetune.rows_together)
             yield Batch({"x": x[rows], "y": self._pool.y[chosen[rows]]}, rows, len(chosen))
 

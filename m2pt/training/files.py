@@ -9,7 +9,8 @@ from torch import Tensor
 
 from m2pt.config import UserError
 from m2pt.files.documents import read_json, remember_json
-from m2pt.modalities.shared.items import Items, Split
+from m2pt.modalities.shared.items import Items
+from m2pt.modalities.shared.wanted import Split
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.record import Counts
 from m2pt.runs.spec import RunSpec, TaskSpec

@@ -40,7 +40,7 @@ from m2pt.training.share import Share
 from m2pt.training.startable import Known, require_startable
 from m2pt.training.stopwatch import Stopwatch
 from m2pt.training.without_signal import noise_like
-from m2pt.weights import save_weights
+from m2pt.weights.saved import save_weights
 
 
 def build(

@@ -94,10 +94,10 @@ class Predictor:
         goal = self.spec.goal
         x = item["x"]
         modality = SPECS[self.spec.modality]
-        if goal == "semantic_segmentation" and x.ndim == 5 and modality.predict_scene is not None:
+        if goal == "semantic_segmentation" and x.ndim == 5 and (predict := modality.parts().predict_scene) is not None:
             height, width = item["y"].shape[-2:]
             whole, stride = x[0, 0].to(self.device), self.spec.finetune.test.stride
-            scene = modality.predict_scene(self.model, whole, self.spec.input, stride, self.num_classes, (height, width))
+            scene = predict(self.model, whole, self.spec.input, stride, self.num_classes, (height, width))
             refuse_outputs(scene.unsqueeze(0))
             return scene.float().cpu().unsqueeze(0)
         views = x.shape[1]

@@ -26,7 +26,7 @@ from m2pt.training.finite import refuse_outputs
 from m2pt.training.pretraining_steps import Course, Draw, do_steps
 from m2pt.training.reconstructions import save_reconstructions
 from m2pt.training.without_signal import as_declared
-from m2pt.weights import load_into, read_weights, save_weights
+from m2pt.weights.saved import load_into, read_weights, save_weights
 
 
 class MaskedAutoencoder(nn.Module):
@@ -34,7 +34,7 @@ class MaskedAutoencoder(nn.Module):
 
     def __init__(self, modality: Modality, input_config: InputConfig, config: ModelConfig, decoder_depth: int) -> None:
         super().__init__()
-        self.tokenizer = SPECS[modality].tokenizer(input_config, config.width)
+        self.tokenizer = SPECS[modality].parts().tokenizer(input_config, config.width)
         self.encoder = Encoder(config)
         self.bridge = nn.Linear(config.width, config.width)
         self.mask_token = nn.Parameter(torch.zeros(config.width))
@@ -122,7 +122,7 @@ def _reconstruction_loss(model: MaskedAutoencoder, spec: PretrainSpec, ratio: fl
     patches = model.tokenizer.patchify(x)
     hidden_BN = model.tokenizer.hidden(len(x), ratio, noise).to(x.device)
     target = patches.values_BNP[hidden_BN].view(len(x), -1, patches.values_BNP.shape[-1])
-    return SPECS[spec.modality].reconstruction.loss(model(patches, hidden_BN), target)
+    return SPECS[spec.modality].parts().reconstruction.loss(model(patches, hidden_BN), target)
 
 
 def _labelled(
@@ -191,7 +191,7 @@ def _batches(spec: PretrainSpec, recipe: MaePretrain | LabelPretrain, pool: Samp
 
     def draw(noise: torch.Generator) -> tuple[Tensor, Tensor]:
         chosen = torch.randint(len(pool.y), (recipe.batch_size,), generator=noise)
-        return SPECS[spec.modality].augment(pool.x[chosen], noise), pool.y[chosen]
+        return SPECS[spec.modality].parts().augment(pool.x[chosen], noise), pool.y[chosen]
 
     return draw
 

@@ -25,7 +25,7 @@ def save_reconstructions(
 ) -> None:
     """Draw evenly spaced validation samples to `reconstructions.png`; the visible patches of the last row are the true ones."""
     model.eval()
-    reconstruction = SPECS[spec.modality].reconstruction
+    reconstruction = SPECS[spec.modality].parts().reconstruction
     chosen = x[torch.linspace(0, len(x) - 1, COUNT).round().long()].to(device)
     patches = tokenizer.patchify(chosen)
     noise = torch.Generator().manual_seed(derived_seed(spec.seed, "pictures"))

@@ -11,16 +11,11 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from torch import nn
-
-from m2pt.config import FinetuneConfig, Goal, Head, InputConfig, Modality, ModelConfig, TestConfig, UserError
+from m2pt.config import BlocksConfig, FinetuneConfig, Goal, Head, InputConfig, Modality, ModelConfig, TestConfig, UserError
 from m2pt.methods import METHODS
 from m2pt.modalities.registry import SPECS
-from m2pt.models.families import NOTHING_ADDED
-from m2pt.models.model import of_recipe
-from m2pt.models.shapes import shapes_only
 from m2pt.runs.spec import RunSpec
-from m2pt.training.availability import wanted
+from m2pt.training.wanted import wanted
 
 
 @dataclass(frozen=True)
@@ -229,7 +224,7 @@ def _batch_sizes(spec: RunSpec, known: Known) -> list[int]:
 
 def is_plain(form: InputConfig, recipe: FinetuneConfig) -> bool:
     """Whether a model is this project's own tokenizer, plain blocks and a linear head; none of them has batch norm."""
-    return form.form == "shared" and recipe.head == "mean" and recipe.blocks == NOTHING_ADDED and not recipe.side_loss
+    return form.form == "shared" and recipe.head == "mean" and recipe.blocks == BlocksConfig() and not recipe.side_loss
 
 
 @functools.lru_cache(maxsize=256)
@@ -237,9 +232,12 @@ def _normalises_batches(modality: Modality, form: InputConfig, config: ModelConf
     """Whether such a model has batch norm over all rows that it is given. Raises `UserError` if it cannot be built."""
     if is_plain(form, recipe):
         return False
+    from m2pt.models.model import of_recipe  # only published models have to be built to know
+    from m2pt.models.shapes import has_batch_norm, shapes_only
+
     with shapes_only():
         model = of_recipe(modality, form, config, recipe, 2, 2)
-    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.modules())
+    return has_batch_norm(model)
 
 
 def _of_compilation(spec: RunSpec, means: Means) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,19 +119,25 @@ def weights_files(path: Path) -> tuple[Path, ...]:
     return files if config is None else (*files, config)
 
 
-def weights_sha256(path: Path) -> str:
+def weights_sha256(path: Path, sha256_of: Callable[[Path], str] = file_sha256) -> str:
     """The SHA-256 of a file of weights; for weights in several files, one over the names and contents of all of them.
 
+    `sha256_of` tells that of each file: by reading it, or from what is remembered of it (`m2pt.files.memory.known_sha256`).
+
     Raises:
-        UserError: a file is missing.
+        UserError: a file is missing, or cannot be read.
 
     """
     files = weights_files(path)
+    try:
+        each = {file: sha256_of(file) for file in files}
+    except OSError as error:
+        raise unreadable(error.filename or path, error) from error
     if len(files) == 1:
-        return file_sha256(files[0])
+        return each[files[0]]
     total = hashlib.sha256()
     for file in files:
-        total.update(file.name.encode() + b"\0" + bytes.fromhex(file_sha256(file)))
+        total.update(file.name.encode() + b"\0" + bytes.fromhex(each[file]))
     return total.hexdigest()
 
 

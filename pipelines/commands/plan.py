@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from m2pt.analysis.paper.departures import uses
 from m2pt.analysis.tables.caveats import unplanned
-from m2pt.models.costs import assumption
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
 from pipelines.commands.plan_text import text
@@ -52,7 +51,7 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
     """The plan as it is printed with `--json`."""
     places, refused = _slots(plan), refusals(plan)
     samples = task_samples(plan)
-    tasks = _cells(plan, refused)
+    costs, assumption = _costs(plan, refused)
     return (
         {
             "study": plan.study.study,
@@ -71,8 +70,8 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
                 plan, len(places), [spec for spec in plan.runs if refused and without_seed(spec) in refused]
             ),
             "refused": _refused(plan, refused),
-            "assumption": assumption() if tasks else None,
-            "cells": [asdict(cell) for cell in tasks],
+            "assumption": assumption,
+            "cells": [asdict(cell) for cell in costs],
             "recipes": [asdict(use) for use in uses(plan.parts)],
             "pretrain": [_entry(plan, spec) for spec in plan.pretrain],
             "runs": [_entry(plan, spec) for spec in plan.runs],
@@ -92,13 +91,15 @@ def _slots(plan: Plan) -> list[str]:
     return [slot.name for slot in slots(execution)]
 
 
-def _cells(plan: Plan, refused: Mapping[str, str]) -> "list[CellEstimate]":
-    """The costs of a study's tasks."""
+def _costs(plan: Plan, refused: Mapping[str, str]) -> "tuple[list[CellEstimate], str | None]":
+    """The costs of a study's tasks, and what they assume."""
     if all(spec.task is None for spec in plan.runs):
-        return []
-    from pipelines.planning.estimates import cells  # it counts the operations of models, beside the paper's scores
+        return [], None
+    from m2pt.models.costs import assumption  # it counts the operations of models, beside the paper's scores
+    from pipelines.planning.estimates import cells
 
-    return cells(plan, refused)
+    costs = cells(plan, refused)
+    return costs, assumption() if costs else None
 
 
 def _refused(plan: Plan, refused: Mapping[str, str]) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, get_args
 
 from m2pt.config import LayoutName, Reading, UserError, Weights
-from m2pt.weights import Inspection, inspect
+from m2pt.weights.inspection import Inspection, inspect
 
 _LISTED = 6  # how many names are listed before the rest are only counted
 

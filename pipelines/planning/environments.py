@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from m2pt.config import Study, refuses_unknown
+from m2pt.data.fingerprints import CACHE
 from m2pt.runs.attempts import NOT_RECORDED, contributing, current_attempt, read_attempts
 from m2pt.runs.environment import WAY_OUT, Compared, differences, facts, processor_name
 from m2pt.runs.folder import CHECKPOINT, is_complete
 from m2pt.runs.spec import Spec
+from pipelines.planning.capability import known_capability
 from pipelines.planning.job_inputs import THREADS
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan
 from pipelines.planning.slots import device_name, slots
@@ -32,7 +34,8 @@ def here(study: Study) -> Compared:
 @refuses_unknown
 def on_device(device: Literal["cpu", "cuda"]) -> Compared:
     """The environment of a run on a device of this machine."""
-    return facts(device, processor_name() if device == "cpu" else device_name(), THREADS).compared
+    capability = known_capability(CACHE)
+    return facts(device, processor_name() if device == "cpu" else device_name(), THREADS, capability).compared
 
 
 def recorded(plan: Plan, specs: Sequence[Spec]) -> dict[Path, list[Compared]]:
@@ -67,11 +70,11 @@ def warnings(plan: Plan) -> list[str]:
     """A sentence for each kind of run that comes, or would come, from several environments: how they differ, what follows."""
     if plan.study.execution.engine != "local":  # what the nodes are is known when they are reached
         return []
-    ours, rule = here(plan.study), plan.study.execution.other_environment
+    rule = plan.study.execution.other_environment
     sentences = []
     for kind, specs in ((PRETRAINING, plan.pretrain), (FINE_TUNING, plan.runs)):
         known = recorded(plan, specs)
-        others = differing(known, ours)
+        others = differing(known, here(plan.study)) if known else {}
         if others and (plan.unfinished(specs) or plan.to_come or rule == "redo"):
             sentences.append(f"{clause(others, kind)}; {_CONSEQUENCES[rule]}.")
         elif is_mixed(known):

@@ -4,19 +4,20 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from m2pt.config import FileSource, Study, UserError
-from m2pt.data.fingerprints import fingerprint
+from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.markers import is_leased
+from m2pt.files.memory import known_sha256
 from m2pt.runs.arms import ArmRates, abandoned
 from m2pt.runs.folder import ENCODER, LOCK, RunState, is_complete, run_state
 from m2pt.runs.identity import canonical, run_id
 from m2pt.runs.record import PretrainRecord, read_record
 from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec, Spec
 from m2pt.runs.trials import Trial, chosen, trial_seeds, with_encoders, with_trials
-from m2pt.weights import weights_file, weights_sha256
+from m2pt.weights.shards import weights_file, weights_sha256
 from pipelines.planning import tuned
 from pipelines.planning.embedded_data import is_stale
 from pipelines.planning.folders import data_folder, encoders_folder, place_of, runs_folder
@@ -165,7 +166,7 @@ def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:
     declared = with_encoders(study)
     data, missing_data = _data(declared) if known_data is None else (dict(known_data), ())
     files, missing_files = _encoder_files(declared)
-    weights = {key: weights_sha256(path) for key, path in files.items()}
+    weights = {key: weights_sha256(path, partial(known_sha256, cache=CACHE)) for key, path in files.items()}
     prints = Fingerprints(data | dict.fromkeys(missing_data, ""), weights)
     trained, prints = _trained_encoders(declared, prints, missing_data)
     journal = read_trials(study, prints, runs_folder(study))

@@ -10,7 +10,6 @@ from m2pt.modalities.registry import dataset, dataset_facts
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef, without_draw
 from m2pt.runs.trials import is_trial
 from m2pt.training.startable import Known, Means, refusal
-from m2pt.weights import read_encoder
 from pipelines.planning.embedded_data import unmade
 from pipelines.planning.memory import too_large
 from pipelines.planning.plan import Plan, data_keys
@@ -119,6 +118,8 @@ def _files(plan: Plan, spec: RunSpec) -> list[tuple[Path, WeightsRef, InputConfi
 
 def _misfit(path: Path, reference: WeightsRef, samples: InputConfig | None, model: ModelConfig) -> str | None:
     """Why a file of weights does not fit: as a complete encoder, or (without a form of samples) as an auxiliary."""
+    from m2pt.weights.reading import read_encoder  # only where a study loads files are they opened
+
     try:
         read_encoder(
             path,

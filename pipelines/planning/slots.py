@@ -1,13 +1,12 @@
 """Where jobs can run: slots on CUDA devices, or on groups of them, otherwise on CPU cores."""
 
+import ctypes
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-
-import torch
 
 from m2pt.config import ExecutionConfig, UserError
 
@@ -68,10 +67,23 @@ def usable_cores() -> int:
 
 def _cuda_devices() -> tuple[str, ...]:
     """The names of the CUDA devices that torch can use, within `CUDA_VISIBLE_DEVICES` if that is set."""
+    if not _has_driver():
+        return ()
+    import torch
+
     count = torch.cuda.device_count()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = [str(index) for index in range(count)] if visible is None else [name.strip() for name in visible.split(",")]
     return tuple(names[:count])
+
+
+def _has_driver() -> bool:
+    """Whether the library of a driver is installed: without one torch finds no device, and need not be asked."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return Path("/dev/kfd").exists()  # AMD's
+    return True
 
 
 def _checked(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from m2pt.config import RANDOM, ExecutionConfig, FileSource, Study, UserError
 from m2pt.config.base import FaultyKeysError
 from m2pt.config.lines import Fault, told
 from m2pt.config.study_file import read_study
-from m2pt.modalities.embedded.synthesis import split_sizes
+from m2pt.modalities.embedded.sizes import split_sizes
 from m2pt.modalities.recipes import resolve
 from m2pt.modalities.registry import dataset
 from pipelines.planning.grid import encoders_used, input_forms

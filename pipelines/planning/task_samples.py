@@ -12,7 +12,6 @@ from m2pt.runs.folder import is_complete
 from m2pt.runs.record import Counts, FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.training.counts import documents, refusal
-from m2pt.training.files import look
 from pipelines.planning.folders import data_folder
 from pipelines.planning.plan import Plan
 
@@ -74,6 +73,8 @@ def without_model(spec: RunSpec) -> RunSpec:
 
 def count_samples(plan: Plan, spec: RunSpec) -> tuple[Mapping[str, Counts], str | None]:
     """The counts of each split of a run's task, and why the run cannot start with them."""
+    from m2pt.training.files import look  # published files are opened with what reads them
+
     try:
         counts = look(spec, data_folder(plan.study, spec.target), CACHE)
     except UserError as error:

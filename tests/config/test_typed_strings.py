@@ -16,6 +16,8 @@ from timm.layers.attention import Attention
 import m2pt
 import pipelines
 from m2pt.config import FinetuneConfig, UserError, refuses_unknown
+from m2pt.modalities.shared.samples import Samples
+from m2pt.modalities.shared.tokenizer import Tokenizer
 from m2pt.pathway import PathwayError
 from m2pt.training.goals import loss_of
 from m2pt.training.precision import gradient_scaler
@@ -24,7 +26,16 @@ from pipelines.planning.estimates import CellEstimate
 PROGRAMS = ("pipelines.__main__", "pipelines.scheduling.server_process")
 """Modules that are started, not imported."""
 
-IMPORTED_FOR_HINTS_ALONE = {"ASGIApp": ASGIApp, "Attention": Attention, "Axes": Axes, "CellEstimate": CellEstimate, "pd": pd}
+IMPORTED_FOR_HINTS_ALONE = {
+    "ASGIApp": ASGIApp,
+    "Attention": Attention,
+    "Axes": Axes,
+    "CellEstimate": CellEstimate,
+    "Samples": Samples,
+    "Tokenizer": Tokenizer,
+    "pd": pd,
+    "torch": torch,
+}
 """What modules import under `TYPE_CHECKING`, so that a plan does not wait for it."""
 
 

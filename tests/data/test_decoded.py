@@ -14,7 +14,7 @@ from m2pt.data.decoded import load
 from m2pt.data.embedded import write_embedded
 from m2pt.data.fingerprints import fingerprint
 from m2pt.modalities.image import small as image
-from m2pt.modalities.shared.samples import SPLITS
+from m2pt.modalities.shared.listed import SPLITS
 
 CONFIG = ImageInput(size=4, patch=2)
 

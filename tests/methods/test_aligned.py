@@ -19,7 +19,7 @@ from m2pt.training.finetune import build, memory_feed
 from m2pt.training.loop import Trainer
 from m2pt.training.pretrain import PretrainedEncoder
 from m2pt.training.share import Share
-from m2pt.weights import read_weights, save_weights
+from m2pt.weights.saved import read_weights, save_weights
 from tests.methods.test_methods import make_samples, prepared, run
 from tests.specs import MODEL
 

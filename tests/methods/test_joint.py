@@ -22,7 +22,7 @@ from m2pt.training.optim import _layer
 from m2pt.training.places import Places
 from m2pt.training.share import Share
 from m2pt.training.startable import Means, refusal
-from m2pt.weights import read_weights
+from m2pt.weights.saved import read_weights
 from tests.methods.test_methods import RECIPE, build, prepared, run, splits, state, weights
 from tests.specs import MODEL, run_spec
 
@@ -133,7 +133,7 @@ def test_the_auxiliarys_batches_are_full_pass_over_all_samples_and_depend_on_the
     assert not torch.equal(other, samples.x[first[0]])
     augmented = spec.model_copy(update={"finetune": RECIPE.model_copy(update={"batch_size": 8})})
     generator = torch.Generator().manual_seed(derived_seed(0, "auxiliary augment", "audio", 2))
-    expected = SPECS["audio"].augment(samples.x[first[2]], generator)
+    expected = SPECS["audio"].parts().augment(samples.x[first[2]], generator)
     assert torch.equal(AuxiliaryFeed(augmented, samples).batch(2).item["x"], expected)
 
 

@@ -27,7 +27,7 @@ from m2pt.training.places import Places
 from m2pt.training.pretrain import PretrainedEncoder
 from m2pt.training.share import Share
 from m2pt.training.stopwatch import Stopwatch
-from m2pt.weights import read_weights, save_weights
+from m2pt.weights.saved import read_weights, save_weights
 from tests.specs import MODEL, run_spec
 
 RECIPE = FinetuneConfig(samples=40, epochs=3, batch_size=10, warmup_steps=1, learning_rate=2e-3)

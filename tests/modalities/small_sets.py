@@ -9,7 +9,7 @@ from PIL import Image
 
 from m2pt.config import AudioInput, ImageInput, PointInput, TestConfig, VideoInput
 from m2pt.modalities.registry import SPECS, datasets
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 from tests.modalities.video.coded import numbered, write_video
 
 READERS = {name: spec.open for name, spec in datasets()}

@@ -8,9 +8,9 @@ import unicodedata
 import pytest
 
 from m2pt.config import UserError
+from m2pt.modalities.shared.listed import member
 from m2pt.modalities.shared.listings import read_document, read_lines, read_list, read_rows, require_unique
 from m2pt.modalities.shared.missing import advice, needed
-from m2pt.modalities.shared.samples import member
 
 LINES = ["wav/a b.wav", "wav/größe,1.wav", "wav/c\u2028d.wav", "#e.wav", "f\tg.wav"]
 

@@ -15,7 +15,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from m2pt.config import MODALITIES, AudioInput, EmbeddedData, ImageInput, InputsConfig, PointInput, UserError, VideoInput
 from m2pt.data.fingerprints import fingerprint
 from m2pt.modalities.embedded import digits
-from m2pt.modalities.shared.samples import SPLITS, Samples
+from m2pt.modalities.shared.listed import SPLITS
+from m2pt.modalities.shared.samples import Samples
 
 SIZES = EmbeddedData(pretrain=20, train=20, val=10, test=10)
 INPUTS = InputsConfig(image=ImageInput(), audio=AudioInput(), point=PointInput(), video=VideoInput())

@@ -63,7 +63,7 @@ def test_chamfer_distance_of_a_worked_example():
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_augmentation_follows_its_generator_alone_and_changes_samples(modality):
     x = samples(modality, 16)
-    first, second, other = (SPECS[modality].augment(x, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    first, second, other = (SPECS[modality].parts().augment(x, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert first.shape == x.shape
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
@@ -73,7 +73,7 @@ def test_augmentation_follows_its_generator_alone_and_changes_samples(modality):
 def test_pictures_and_clips_are_shifted_as_a_whole():
     x = torch.zeros(64, 1, 8, 16, 16)
     x[..., 8, 8] = 1.0
-    moved = SPECS["video"].augment(x, torch.Generator().manual_seed(0))
+    moved = SPECS["video"].parts().augment(x, torch.Generator().manual_seed(0))
     places = moved.flatten(3).argmax(-1)[:, 0]
     assert torch.equal(places, places[:, :1].expand(-1, 8))
     rows, columns = places[:, 0] // 16, places[:, 0] % 16
@@ -83,7 +83,7 @@ def test_pictures_and_clips_are_shifted_as_a_whole():
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_tokens_of_a_batch_do_not_depend_on_its_other_samples(modality):
     torch.manual_seed(0)
-    tokenizer = SPECS[modality].tokenizer(getattr(InputsConfig(), modality), 24)
+    tokenizer = SPECS[modality].parts().tokenizer(getattr(InputsConfig(), modality), 24)
     x = samples(modality)
     together = tokenizer(tokenizer.patchify(x).values_BNP)
     alone = tokenizer(tokenizer.patchify(x[2:3]).values_BNP)

@@ -14,7 +14,7 @@ from m2pt.modalities.image.recipes import RECIPES
 from m2pt.models.encoder import random_encoder, take_blocks
 from m2pt.models.families import build_blocks
 from m2pt.models.model import Model
-from m2pt.weights import load_encoder, read_encoder
+from m2pt.weights.reading import load_encoder, read_encoder
 from tests.specs import run_spec
 from tests.weights.files import vit
 

@@ -15,7 +15,7 @@ from m2pt.training.finetune import finetune, memory_feed
 from m2pt.training.places import Places
 from m2pt.training.share import Share
 from m2pt.training.stopwatch import Stopwatch
-from m2pt.weights import read_weights
+from m2pt.weights.saved import read_weights
 from tests.specs import run_spec
 
 OTHER: dict[str, object] = {

@@ -18,7 +18,7 @@ from m2pt.training import pretraining_steps as module
 from m2pt.training.brackets import BracketReader, bracket_sequences, hidden_places
 from m2pt.training.pretrain import pretrain
 from m2pt.training.pretraining_steps import Course
-from m2pt.weights import load_into, read_weights
+from m2pt.weights.saved import load_into, read_weights
 from tests.specs import MODEL, pretrain_spec
 
 CPU = torch.device("cpu")

@@ -23,7 +23,7 @@ from m2pt.training.loop import Trainer
 from m2pt.training.places import Places
 from m2pt.training.pretrain import PretrainedEncoder
 from m2pt.training.stopwatch import Stopwatch
-from m2pt.weights import read_weights, save_weights
+from m2pt.weights.saved import read_weights, save_weights
 from tests.specs import MODEL, run_spec
 
 CLASSES = ("a", "b", "c", "d")

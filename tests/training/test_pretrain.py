@@ -15,7 +15,7 @@ from m2pt.runs.folder import ENCODER, HISTORY, RECONSTRUCTIONS, create_run, read
 from m2pt.training import pretraining_steps as module
 from m2pt.training.pretrain import MaskedAutoencoder, pretrain
 from m2pt.training.pretraining_steps import Course
-from m2pt.weights import read_weights
+from m2pt.weights.saved import read_weights
 from tests.specs import MODEL, labels_spec, pretrain_spec
 
 CPU = torch.device("cpu")
@@ -70,7 +70,7 @@ def test_hidden_patches_cannot_reach_the_prediction(modality):
 
 
 def test_video_is_hidden_in_tubes():
-    tokenizer = SPECS["video"].tokenizer(InputsConfig().video, 24)
+    tokenizer = SPECS["video"].parts().tokenizer(InputsConfig().video, 24)
     hidden = tokenizer.hidden(8, 0.6, torch.Generator().manual_seed(0)).view(8, 4, 4)
     assert torch.equal(hidden, hidden[:, :1].expand_as(hidden))
     assert hidden[:, 0].sum(1).tolist() == [2] * 8

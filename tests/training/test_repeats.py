@@ -5,7 +5,7 @@ import torch
 
 from m2pt.config import FinetuneConfig, TestConfig, VideoAugment, VideoInput
 from m2pt.modalities.registry import dataset as declared
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 from m2pt.runs.spec import TaskSpec
 from m2pt.training.feeds import FileFeed
 from m2pt.training.share import Share

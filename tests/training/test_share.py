@@ -16,7 +16,7 @@ from m2pt.runs.folder import EXECUTION, HISTORY, LOCK, MERGED, read_history, run
 from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.sample_scores import read_sample_scores
 from m2pt.training.share import Share
-from m2pt.weights import read_weights
+from m2pt.weights.saved import read_weights
 from tests.specs import run_spec
 from tests.test_job import prepare
 from tests.waiting import PATIENCE_S, comes_true

@@ -13,8 +13,9 @@ from safetensors.torch import save, save_file
 from m2pt.config import ImageInput, ModelConfig, UserError
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
-from m2pt.weights import load_encoder, read_encoder, save_weights
 from m2pt.weights.content import read_content
+from m2pt.weights.reading import load_encoder, read_encoder
+from m2pt.weights.saved import save_weights
 from tests.weights import files
 
 TENSORS = {"blocks.0.weight": torch.arange(6.0).view(2, 3)}

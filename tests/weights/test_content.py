@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from m2pt.config import UserError
-from m2pt.weights import check_content, weights_file
 from m2pt.weights.content import read_content
+from m2pt.weights.shards import check_content, weights_file
 
 TENSORS = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.ones(4)}
 

@@ -5,7 +5,8 @@ import torch
 
 from m2pt.config import AudioInput, ImageInput, ModelConfig, PointInput, UserError, VideoInput
 from m2pt.models.model import Model
-from m2pt.weights import load_encoder, read_encoder, save_weights
+from m2pt.weights.reading import load_encoder, read_encoder
+from m2pt.weights.saved import save_weights
 from tests.weights import files
 
 MODEL = ModelConfig(width=files.WIDTH, depth=files.DEPTH, heads=files.HEADS)

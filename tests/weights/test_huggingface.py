@@ -6,7 +6,9 @@ import transformers
 
 from m2pt.config import ImageInput, ModelConfig, UserError, VideoInput
 from m2pt.models.model import Model
-from m2pt.weights import inspect, load_encoder, read_encoder, weights_sha256
+from m2pt.weights.inspection import inspect
+from m2pt.weights.reading import load_encoder, read_encoder
+from m2pt.weights.shards import weights_sha256
 
 MODEL = ModelConfig(width=24, depth=2, heads=3)
 PLAIN = {"mean": (0.0,), "std": (1.0,)}

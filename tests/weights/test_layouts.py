@@ -7,7 +7,8 @@ import transformers
 from safetensors.torch import save_file
 
 from m2pt.config import AudioInput, ImageInput, ModelConfig, Reading, UserError, VideoInput
-from m2pt.weights import inspect, read_encoder
+from m2pt.weights.inspection import inspect
+from m2pt.weights.reading import read_encoder
 from tests.weights import files
 
 MODEL = ModelConfig(width=files.WIDTH, depth=files.DEPTH, heads=files.HEADS)

@@ -15,8 +15,9 @@ import transformers
 from m2pt.config import ImageInput, ModelConfig, UserError
 from m2pt.models.model import Model
 from m2pt.pathway import attach, merge
-from m2pt.weights import inspect, load_encoder, read_encoder
 from m2pt.weights.content import read_content
+from m2pt.weights.inspection import inspect
+from m2pt.weights.reading import load_encoder, read_encoder
 from tests.weights import files
 
 MODEL = ModelConfig(width=files.WIDTH, depth=files.DEPTH, heads=files.HEADS)

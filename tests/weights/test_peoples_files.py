@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 from timm.utils import ModelEmaV3
 
 from m2pt.config import ImageInput, ModelConfig, Reading, UserError
-from m2pt.weights import inspect, read_encoder
+from m2pt.weights.inspection import inspect
+from m2pt.weights.reading import read_encoder
 from tests.weights import files
 
 MODEL = ModelConfig(width=files.WIDTH, depth=files.DEPTH, heads=files.HEADS)

@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 from m2pt.config import AudioInput, ImageInput, ModelConfig, PointInput, Reading, UserError, VideoInput
 from m2pt.models.model import Model
-from m2pt.weights import load_encoder, load_into, read_encoder, save_weights
+from m2pt.weights.reading import load_encoder, read_encoder
+from m2pt.weights.saved import load_into, save_weights
 from tests.weights import files, plain
 
 MODEL = ModelConfig(width=files.WIDTH, depth=files.DEPTH, heads=files.HEADS)

@@ -11,7 +11,7 @@ import torch
 
 from m2pt.config import AudioInput, ImageInput, ModelConfig, PointInput, VideoInput
 from m2pt.models.model import Model
-from m2pt.weights import load_encoder, read_encoder
+from m2pt.weights.reading import load_encoder, read_encoder
 from tests.weights import released
 
 MODEL = ModelConfig(width=24, depth=2, heads=3)

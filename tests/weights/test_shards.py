@@ -7,8 +7,9 @@ import torch
 from safetensors.torch import save_file
 
 from m2pt.config import ImageInput, ModelConfig, UserError
-from m2pt.weights import check_content, read_encoder, weights_file, weights_sha256
 from m2pt.weights.content import read_content
+from m2pt.weights.reading import read_encoder
+from m2pt.weights.shards import check_content, weights_file, weights_sha256
 from tests.weights import files
 
 MODEL = ModelConfig(width=files.WIDTH, depth=files.DEPTH, heads=files.HEADS)

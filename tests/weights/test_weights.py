@@ -8,7 +8,7 @@ import torch
 from m2pt.config import UserError
 from m2pt.files.state import file_sha256
 from m2pt.models.encoder import Encoder
-from m2pt.weights import load_into, read_weights, save_weights
+from m2pt.weights.saved import load_into, read_weights, save_weights
 from tests.specs import MODEL
 
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from scipy.signal import firwin, resample_poly
 
 from m2pt.config import EmbeddedData, UserError
+from m2pt.modalities.embedded.sizes import split_sizes
 from m2pt.modalities.embedded.speech import SAMPLE_RATE as SPOKEN_RATE
 from m2pt.modalities.embedded.speech import Utterance, speak, variants
-from m2pt.modalities.embedded.synthesis import balanced_labels, generator, optional_package, split_sizes, write_lines
+from m2pt.modalities.embedded.synthesis import balanced_labels, generator, optional_package, write_lines
 from m2pt.runs.identity import derived_seed
 
 VERSION = 1

@@ -20,8 +20,9 @@ from m2pt.modalities.audio.transforms.filterbank import filterbank
 from m2pt.modalities.audio.transforms.sounds import MIXING, levelled, mixed, rolled
 from m2pt.modalities.audio.transforms.specaugment import masked, noisy
 from m2pt.modalities.dataset import require_variant
-from m2pt.modalities.shared.items import Item, Items, Wanted
-from m2pt.modalities.shared.samples import member, visible
+from m2pt.modalities.shared.items import Item, Items
+from m2pt.modalities.shared.listed import member, visible
+from m2pt.modalities.shared.wanted import Wanted
 
 
 class SoundItems(Items):

@@ -6,8 +6,9 @@ from m2pt.config import AudioInput, UserError
 from m2pt.modalities.audio.decoding.manifest import CLASSES, read_classes, read_entries, read_entry
 from m2pt.modalities.audio.decoding.sounds import read_waveform
 from m2pt.modalities.audio.transforms.filterbank import filterbank
+from m2pt.modalities.shared.listed import Listed, listed, member, require_folder
 from m2pt.modalities.shared.listings import require_unique
-from m2pt.modalities.shared.samples import Listed, Samples, collect, listed, member, require_folder
+from m2pt.modalities.shared.samples import Samples, collect
 
 
 def read(folder: Path, split: str, config: AudioInput) -> Samples:

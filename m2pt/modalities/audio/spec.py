@@ -1,20 +1,29 @@
 """The declaration of the audio modality."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from m2pt.config import AudioInput
 from m2pt.modalities.audio import datasets
-from m2pt.modalities.audio.augment import augment
-from m2pt.modalities.audio.published import PublishedAudioTokenizer
 from m2pt.modalities.audio.recipes import RECIPES
-from m2pt.modalities.audio.reconstruct import draw, loss, restore
-from m2pt.modalities.audio.tokenizer import AudioTokenizer
 from m2pt.modalities.dataset import DatasetFolder
-from m2pt.modalities.shared.samples import Listed, Samples
-from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
+from m2pt.modalities.shared.listed import Listed
+from m2pt.modalities.spec import Embedded, ModalitySpec, Parts, Reconstruction
+
+if TYPE_CHECKING:
+    from m2pt.modalities.shared.samples import Samples
 
 
-def _small(folder: Path, split: str, config: AudioInput) -> Samples:
+def _parts() -> Parts:
+    from m2pt.modalities.audio.augment import augment
+    from m2pt.modalities.audio.published import PublishedAudioTokenizer
+    from m2pt.modalities.audio.reconstruct import draw, loss, restore
+    from m2pt.modalities.audio.tokenizer import AudioTokenizer
+
+    return Parts(AudioTokenizer, PublishedAudioTokenizer, augment, Reconstruction(loss, restore, draw))
+
+
+def _small(folder: Path, split: str, config: AudioInput) -> "Samples":
     from m2pt.modalities.audio.small import read
 
     return read(folder, split, config)
@@ -35,10 +44,7 @@ def _embedded() -> Embedded:
 AUDIO = ModalitySpec(
     name="audio",
     section=AudioInput,
-    tokenizer=AudioTokenizer,
-    published=PublishedAudioTokenizer,
-    augment=augment,
-    reconstruction=Reconstruction(loss, restore, draw),
+    parts=_parts,
     recipes=RECIPES,
     small=_small,
     small_lists=_lists,

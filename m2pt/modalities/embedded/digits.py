@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import refuses_unknown
-from m2pt.modalities.embedded.synthesis import NUM_CLASSES, optional_package
+from m2pt.modalities.embedded.sizes import NUM_CLASSES
+from m2pt.modalities.embedded.synthesis import optional_package
 from m2pt.runs.identity import derived_seed
 
 Use = Literal["image", "video"]

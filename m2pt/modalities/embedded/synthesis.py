@@ -12,32 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import EmbeddedData, Modality, UserError, refuses_unknown
-from m2pt.config.base import FaultyKeysError
-from m2pt.modalities.shared.samples import SPLITS
+from m2pt.modalities.embedded.sizes import NUM_CLASSES
 from m2pt.runs.identity import derived_seed
-
-NUM_CLASSES = 10
 
 
 @refuses_unknown
 def generator(sizes: EmbeddedData, modality: Modality, split: str) -> np.random.Generator:
     """The random draws of one split, shared with no other split, modality or seed."""
     return np.random.default_rng(derived_seed(sizes.seed, "embedded", modality, split))
-
-
-def split_sizes(sizes: EmbeddedData) -> dict[str, int]:
-    """How many samples each split gets.
-
-    Raises:
-        UserError: a split could not hold one sample of each class.
-
-    """
-    counts: dict[str, int] = {split: getattr(sizes, split) for split in SPLITS}
-    few = {split: count for split, count in counts.items() if count < NUM_CLASSES}
-    if few:
-        advice = f"too few for {NUM_CLASSES} classes; give {NUM_CLASSES} or more"
-        raise FaultyKeysError([f"data.embedded.{split}: {count} is {advice}" for split, count in few.items()])
-    return counts
 
 
 def balanced_labels(count: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -11,7 +11,8 @@ from PIL import Image
 
 from m2pt.config import EmbeddedData
 from m2pt.modalities.embedded.digits import base_digits, place, to_bytes
-from m2pt.modalities.embedded.synthesis import NUM_CLASSES, balanced_labels, generator, split_sizes, write_lines
+from m2pt.modalities.embedded.sizes import NUM_CLASSES, split_sizes
+from m2pt.modalities.embedded.synthesis import balanced_labels, generator, write_lines
 
 VERSION = 1
 """Increase this with every change that alters a file."""

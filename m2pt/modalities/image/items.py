@@ -12,7 +12,8 @@ from torch import Tensor
 from m2pt.config import UserError
 from m2pt.modalities.dataset import require_variant
 from m2pt.modalities.image.transforms.pictures import TestTransform, TrainTransform, sections
-from m2pt.modalities.shared.items import Item, Items, Wanted, seeded
+from m2pt.modalities.shared.items import Item, Items, seeded
+from m2pt.modalities.shared.wanted import Wanted
 
 
 class PictureItems(Items):

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from m2pt.config import ImageInput, UserError
 from m2pt.modalities.image.decoding.pictures import SUFFIXES, read_picture
+from m2pt.modalities.shared.listed import SPLITS, Listed, listed, require_folder
 from m2pt.modalities.shared.pixels import fit
-from m2pt.modalities.shared.samples import SPLITS, Listed, Samples, collect, listed, require_folder
+from m2pt.modalities.shared.samples import Samples, collect
 
 
 def read(folder: Path, split: str, config: ImageInput) -> Samples:

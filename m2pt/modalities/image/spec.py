@@ -1,21 +1,30 @@
 """The declaration of the image modality."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from m2pt.config import ImageInput
 from m2pt.modalities.dataset import DatasetFolder
 from m2pt.modalities.image import datasets
-from m2pt.modalities.image.augment import augment
-from m2pt.modalities.image.heads.windows import predict_scene
-from m2pt.modalities.image.published import PublishedImageTokenizer
 from m2pt.modalities.image.recipes import RECIPES
-from m2pt.modalities.image.reconstruct import draw, loss, restore
-from m2pt.modalities.image.tokenizer import ImageTokenizer
-from m2pt.modalities.shared.samples import Listed, Samples
-from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
+from m2pt.modalities.shared.listed import Listed
+from m2pt.modalities.spec import Embedded, ModalitySpec, Parts, Reconstruction
+
+if TYPE_CHECKING:
+    from m2pt.modalities.shared.samples import Samples
 
 
-def _small(folder: Path, split: str, config: ImageInput) -> Samples:
+def _parts() -> Parts:
+    from m2pt.modalities.image.augment import augment
+    from m2pt.modalities.image.heads.windows import predict_scene
+    from m2pt.modalities.image.published import PublishedImageTokenizer
+    from m2pt.modalities.image.reconstruct import draw, loss, restore
+    from m2pt.modalities.image.tokenizer import ImageTokenizer
+
+    return Parts(ImageTokenizer, PublishedImageTokenizer, augment, Reconstruction(loss, restore, draw), predict_scene)
+
+
+def _small(folder: Path, split: str, config: ImageInput) -> "Samples":
     from m2pt.modalities.image.small import read
 
     return read(folder, split, config)
@@ -36,10 +45,7 @@ def _embedded() -> Embedded:
 IMAGE = ModalitySpec(
     name="image",
     section=ImageInput,
-    tokenizer=ImageTokenizer,
-    published=PublishedImageTokenizer,
-    augment=augment,
-    reconstruction=Reconstruction(loss, restore, draw),
+    parts=_parts,
     recipes=RECIPES,
     small=_small,
     small_lists=_lists,
@@ -47,5 +53,4 @@ IMAGE = ModalitySpec(
     embedded=_embedded,
     rights="made from the handwritten digits of UCI (E. Alpaydin, C. Kaynak, 1998), which their authors license under CC BY 4.0",
     decoders=("numpy", "pillow"),
-    predict_scene=predict_scene,
 )

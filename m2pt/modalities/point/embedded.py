@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import EmbeddedData
-from m2pt.modalities.embedded.synthesis import balanced_labels, generator, optional_package, split_sizes, write_lines
+from m2pt.modalities.embedded.sizes import split_sizes
+from m2pt.modalities.embedded.synthesis import balanced_labels, generator, optional_package, write_lines
 
 VERSION = 1
 """Increase this with every change that alters a file."""

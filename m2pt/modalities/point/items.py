@@ -16,7 +16,8 @@ from torch import Tensor
 from m2pt.config import UserError
 from m2pt.modalities.point.decoding.hdf5 import POINTS, Rows
 from m2pt.modalities.point.transforms.clouds import cloud_transform, part_transform, prepared
-from m2pt.modalities.shared.items import Item, Items, Wanted, seeded
+from m2pt.modalities.shared.items import Item, Items, seeded
+from m2pt.modalities.shared.wanted import Wanted
 from m2pt.runs.identity import derived_seed
 
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from m2pt.config import PointInput, UserError
 from m2pt.modalities.point.decoding.hdf5 import listed_files, read_labels, read_points, require_labels
+from m2pt.modalities.shared.listed import Listed, listed
 from m2pt.modalities.shared.listings import read_list
-from m2pt.modalities.shared.samples import Listed, Samples, collect, listed
+from m2pt.modalities.shared.samples import Samples, collect
 
 CLASSES = "shape_names.txt"
 

@@ -1,20 +1,29 @@
 """The declaration of the point modality."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from m2pt.config import PointInput
 from m2pt.modalities.dataset import DatasetFolder
 from m2pt.modalities.point import datasets
-from m2pt.modalities.point.augment import augment
-from m2pt.modalities.point.published import PublishedPointTokenizer
 from m2pt.modalities.point.recipes import RECIPES
-from m2pt.modalities.point.reconstruct import draw, loss, restore
-from m2pt.modalities.point.tokenizer import PointTokenizer
-from m2pt.modalities.shared.samples import Listed, Samples
-from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
+from m2pt.modalities.shared.listed import Listed
+from m2pt.modalities.spec import Embedded, ModalitySpec, Parts, Reconstruction
+
+if TYPE_CHECKING:
+    from m2pt.modalities.shared.samples import Samples
 
 
-def _small(folder: Path, split: str, config: PointInput) -> Samples:
+def _parts() -> Parts:
+    from m2pt.modalities.point.augment import augment
+    from m2pt.modalities.point.published import PublishedPointTokenizer
+    from m2pt.modalities.point.reconstruct import draw, loss, restore
+    from m2pt.modalities.point.tokenizer import PointTokenizer
+
+    return Parts(PointTokenizer, PublishedPointTokenizer, augment, Reconstruction(loss, restore, draw))
+
+
+def _small(folder: Path, split: str, config: PointInput) -> "Samples":
     from m2pt.modalities.point.small import read
 
     return read(folder, split, config)
@@ -35,10 +44,7 @@ def _embedded() -> Embedded:
 POINT = ModalitySpec(
     name="point",
     section=PointInput,
-    tokenizer=PointTokenizer,
-    published=PublishedPointTokenizer,
-    augment=augment,
-    reconstruction=Reconstruction(loss, restore, draw),
+    parts=_parts,
     recipes=RECIPES,
     small=_small,
     small_lists=_lists,

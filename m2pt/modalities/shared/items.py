@@ -6,17 +6,15 @@ V views, K classes.
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from m2pt.config import Augmentation, Goal, InputConfig, TestConfig
 from m2pt.runs.identity import derived_seed
 
 Item = dict[str, Tensor]
@@ -26,8 +24,6 @@ Item = dict[str, Tensor]
 (classification), float32 (K,) of 0 and 1 (tagging), int64 of one label per point or pixel (segmentation; -1 for no label).
 `given` int64 scalar, only if the model gets more than `x`: the object category in part segmentation.
 """
-
-Split = Literal["train", "val", "test"]
 
 
 class Items(ABC):
@@ -73,24 +69,6 @@ class Items(ABC):
 def copy_seed(seed: int, number: int) -> int:
     """The seed of a further augmentation of one sample; that of the first is the sample's own."""
     return derived_seed(seed, "copy", number) if number else seed
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The form in which a run needs its samples: the resolved sections of its spec."""
-
-    input: InputConfig
-    augment: Augmentation | None
-    test: TestConfig
-    goal: Goal
-    variant: str | None = None
-
-
-Reader = Callable[[Path, Split, Wanted], Items | None]
-"""Opens one split of a data set in a folder: lists it and checks the lists; None if the data set has no such split.
-
-Raises `UserError` for a missing, empty or damaged list, naming file and line.
-"""
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from m2pt.config import UserError
+from m2pt.modalities.shared.listed import require_folder
 from m2pt.modalities.shared.missing import advice
-from m2pt.modalities.shared.samples import require_folder
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 

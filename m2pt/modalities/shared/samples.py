@@ -1,4 +1,4 @@
-"""Decoded samples with their labels, and the checks that every reader shares.
+"""Decoded samples with their labels.
 
 Shape suffixes: N samples.
 """
@@ -13,10 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from m2pt.config import UserError
-from m2pt.modalities.shared.missing import is_file, spelling
-
-SPLITS = ("pretrain", "train", "val", "test")
+from m2pt.modalities.shared.listed import require_all_classes
 
 
 @dataclass(frozen=True)
@@ -32,24 +29,6 @@ class Samples:
     classes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Listed:
-    """What the lists of one split of small data say, before a sample is read: the file and the label of each, and the classes.
-
-    A file that holds several samples stands once for each of them.
-    """
-
-    paths: tuple[Path, ...]
-    labels: tuple[int, ...]
-    classes: tuple[str, ...]
-
-
-def listed(paths: Sequence[Path], labels: Sequence[int], classes: Sequence[str], source: Path) -> Listed:
-    """The samples that one split lists. Raises `UserError` as `collect`."""
-    _require_all_classes(labels, classes, source)
-    return Listed(tuple(paths), tuple(labels), tuple(classes))
-
-
 def collect(x: Sequence[NDArray[Any]] | NDArray[Any], labels: Sequence[int], classes: Sequence[str], source: Path) -> Samples:
     """The samples of one split; `source` names the split in errors.
 
@@ -57,68 +36,6 @@ def collect(x: Sequence[NDArray[Any]] | NDArray[Any], labels: Sequence[int], cla
         UserError: there is no sample at all, or a class has none.
 
     """
-    _require_all_classes(labels, classes, source)
+    require_all_classes(labels, classes, source)
     array = np.ascontiguousarray(np.stack(x) if not isinstance(x, np.ndarray) else x, dtype=np.float32)
     return Samples(torch.from_numpy(array), torch.tensor(labels, dtype=torch.int64), tuple(classes))
-
-
-def _require_all_classes(labels: Sequence[int], classes: Sequence[str], source: Path) -> None:
-    if len(labels) == 0:
-        raise UserError(f"{source}: holds no samples; a split needs at least one of each class.")
-    counts = np.bincount(np.asarray(labels), minlength=len(classes))
-    absent = [name for name, count in zip(classes, counts, strict=True) if count == 0]
-    if absent:
-        raise UserError(f"{source}: has no sample of {_listing(absent)}; every class of the data set needs one in every split.")
-
-
-def _listing(names: Sequence[str]) -> str:
-    noun = "class" if len(names) == 1 else "classes"
-    return f"{noun} {', '.join(repr(name) for name in names[:5])}{' ...' if len(names) > 5 else ''}"
-
-
-def require_folder(folder: Path) -> Path:
-    """`folder` itself.
-
-    Raises:
-        UserError: it is missing or not a folder.
-
-    """
-    if not folder.is_dir():
-        fault = "is a file where a folder of data is expected" if folder.exists() else "the data folder is missing"
-        raise UserError(f"{folder}: {fault}; make the data or correct data.root.")
-    return folder
-
-
-def place(folder: Path, name: str, listed_in: Path) -> Path:
-    """The path of a file that a list of the data set names, relative to the data folder; it need not exist.
-
-    Raises:
-        UserError: the fingerprint of the data does not cover it: it is outside the data folder, or below a dotfile's name.
-
-    """
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise UserError(f"{listed_in}: names {name!r}, which is outside the data folder; paths must be relative to {folder}.")
-    return folder / visible(name, str(listed_in))
-
-
-def visible(name: str, listed_in: str) -> str:
-    """The name itself. Raises `UserError` if it names a dotfile or a path through one: no fingerprint would cover that."""
-    if "." in name and any(part.startswith(".") for part in Path(name).parts):
-        raise UserError(f"{listed_in}: names {name!r}, and dotfiles belong to no data set; rename the file and the entry.")
-    return name
-
-
-def member(folder: Path, name: str, listed_in: Path) -> Path:
-    """The path of a file that a list of the data set names, relative to the data folder.
-
-    Raises:
-        UserError: as `place`; or the file is missing or empty.
-
-    """
-    path = place(folder, name, listed_in)
-    if not is_file(path):
-        more = spelling(folder, name)
-        raise UserError(f"{path}: is missing, though {listed_in.name} lists it; restore the file or remove the entry{more}.")
-    if path.stat().st_size == 0:
-        raise UserError(f"{path}: is empty (0 bytes); restore the file.")
-    return path

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from m2pt.config import VideoAugment, VideoInput
 from m2pt.modalities.shared.items import Item, Items, copy_seed
-from m2pt.modalities.shared.samples import member
+from m2pt.modalities.shared.listed import member
 from m2pt.modalities.video.decoding.videos import Frame, opened
 from m2pt.modalities.video.transforms.clips import ClipAugment, crops_along, resize_short, to_clip
 from m2pt.modalities.video.transforms.sampling import training_clip, view_clips

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from m2pt.config import UserError, VideoInput
+from m2pt.modalities.shared.listed import Listed, listed, member
 from m2pt.modalities.shared.listings import read_list, require_unique
 from m2pt.modalities.shared.pixels import fit
-from m2pt.modalities.shared.samples import Listed, Samples, collect, listed, member
+from m2pt.modalities.shared.samples import Samples, collect
 from m2pt.modalities.video.decoding.lists import CLASSES, read_entries
 from m2pt.modalities.video.decoding.videos import opened
 

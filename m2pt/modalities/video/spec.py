@@ -1,20 +1,29 @@
 """The declaration of the video modality."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from m2pt.config import VideoInput
 from m2pt.modalities.dataset import DatasetFolder
-from m2pt.modalities.shared.samples import Listed, Samples
-from m2pt.modalities.spec import Embedded, ModalitySpec, Reconstruction
+from m2pt.modalities.shared.listed import Listed
+from m2pt.modalities.spec import Embedded, ModalitySpec, Parts, Reconstruction
 from m2pt.modalities.video import datasets
-from m2pt.modalities.video.augment import augment
-from m2pt.modalities.video.published import PublishedVideoTokenizer
 from m2pt.modalities.video.recipes import RECIPES
-from m2pt.modalities.video.reconstruct import draw, loss, restore
-from m2pt.modalities.video.tokenizer import VideoTokenizer
+
+if TYPE_CHECKING:
+    from m2pt.modalities.shared.samples import Samples
 
 
-def _small(folder: Path, split: str, config: VideoInput) -> Samples:
+def _parts() -> Parts:
+    from m2pt.modalities.video.augment import augment
+    from m2pt.modalities.video.published import PublishedVideoTokenizer
+    from m2pt.modalities.video.reconstruct import draw, loss, restore
+    from m2pt.modalities.video.tokenizer import VideoTokenizer
+
+    return Parts(VideoTokenizer, PublishedVideoTokenizer, augment, Reconstruction(loss, restore, draw))
+
+
+def _small(folder: Path, split: str, config: VideoInput) -> "Samples":
     from m2pt.modalities.video.small import read
 
     return read(folder, split, config)
@@ -35,10 +44,7 @@ def _embedded() -> Embedded:
 VIDEO = ModalitySpec(
     name="video",
     section=VideoInput,
-    tokenizer=VideoTokenizer,
-    published=PublishedVideoTokenizer,
-    augment=augment,
-    reconstruction=Reconstruction(loss, restore, draw),
+    parts=_parts,
     recipes=RECIPES,
     small=_small,
     small_lists=_lists,

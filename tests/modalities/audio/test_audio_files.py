@@ -13,7 +13,7 @@ from m2pt.config import AudioAugment, AudioInput, TestConfig, UserError
 from m2pt.modalities.audio.datasets.esc50 import open_esc50
 from m2pt.modalities.audio.decoding.sounds import read_waveform
 from m2pt.modalities.audio.recipes import RECIPES
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 
 RATE = 16000
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import soundfile
 
 from m2pt.config import AudioAugment, AudioInput, TestConfig, UserError
 from m2pt.modalities.registry import dataset as declared
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 
 RATE = 16000
 INPUT = AudioInput(form="published", hop_ms=10.0, frames=16, mels=128, patch=16)

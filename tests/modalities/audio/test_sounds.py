@@ -10,7 +10,7 @@ import torch
 from m2pt.config import AudioAugment, AudioInput, ImageInput, TestConfig, UserError
 from m2pt.modalities.audio.items import SoundItems, inside
 from m2pt.modalities.audio.recipes import RECIPES
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 from tests.modalities.audio.kaldi import log_mel
 
 RATE = 16000

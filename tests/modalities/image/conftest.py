@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from m2pt.config import ImageAugment, ImageInput, TestConfig
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 
 INPUT = ImageInput(form="published", size=32, channels=3, patch=8, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 AUGMENT = ImageAugment(policy="rand-m9-mstd0.5-inc1", erasing=0.25)

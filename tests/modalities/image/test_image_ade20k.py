@@ -12,7 +12,7 @@ from PIL import Image
 from m2pt.config import ImageAugment, ImageInput, TestConfig, UserError
 from m2pt.modalities.image.transforms.scenes import SceneAugment, choose_crop, distort, resized, resized_labels
 from m2pt.modalities.registry import dataset as declared
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 
 INPUT = ImageInput(form="published", size=32, channels=3, patch=8, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 AUGMENT = ImageAugment(scene_scale=(0.5, 2.0), color_jitter=0.5)

@@ -6,7 +6,7 @@ from m2pt.config import ImageAugment, TestConfig
 from m2pt.modalities.image.recipes import RECIPES
 from m2pt.modalities.image.transforms.pictures import TestTransform, TrainTransform, sections
 from m2pt.modalities.image.transforms.scenes import SceneAugment
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -9,8 +9,9 @@ from torchvision import transforms
 from m2pt.config import AudioAugment, AudioInput, ImageAugment, ImageInput, TestConfig, UserError
 from m2pt.modalities.image.recipes import RECIPES
 from m2pt.modalities.image.transforms.pictures import TestTransform, TrainTransform, constants, sections
-from m2pt.modalities.shared.items import Wanted, seeded
+from m2pt.modalities.shared.items import seeded
 from m2pt.modalities.shared.tokenizer import ChannelConstants
+from m2pt.modalities.shared.wanted import Wanted
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 COLOUR = ImageInput(form="published", size=64, channels=3, patch=8, mean=MEAN, std=STD)

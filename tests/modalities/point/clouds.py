@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 
 from m2pt.config import PointAugment, PointInput, TestConfig
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 
 CONFIG = PointInput(form="published", points=8, groups=2, neighbours=2)
 AUGMENT = PointAugment(sample_from=12, scale=(0.8, 1.2), shift=0.1)

@@ -13,7 +13,7 @@ from m2pt.modalities.point.datasets.partnet import CATEGORIES as LEVELS
 from m2pt.modalities.point.datasets.partnet import FINEST_PARTS
 from m2pt.modalities.point.datasets.shapenetpart import CATEGORIES
 from m2pt.modalities.registry import dataset as declared
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 
 CONFIG = PointInput(form="published", points=32, groups=2, neighbours=2)
 AUGMENT = PointAugment(scale=(0.8, 1.25), shift=0.1)

@@ -10,7 +10,7 @@ import torch
 
 from m2pt.config import PointInput, TestConfig, UserError
 from m2pt.modalities.registry import dataset as declared
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 from tests.modalities.point.clouds import AUGMENT, CONFIG, cloud, unit, wanted, write_h5
 
 

@@ -5,7 +5,7 @@ import pytest
 from m2pt.config import PointAugment
 from m2pt.modalities.point.recipes import RECIPES
 from m2pt.modalities.point.transforms.clouds import cloud_transform, part_transform
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 
 
 @pytest.mark.parametrize(

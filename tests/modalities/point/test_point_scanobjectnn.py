@@ -8,7 +8,7 @@ from m2pt.config import TestConfig, UserError
 from m2pt.modalities.point.datasets.scanobjectnn import CLASSES
 from m2pt.modalities.point.recipes import RECIPES
 from m2pt.modalities.registry import dataset as declared
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 from tests.modalities.point.clouds import cloud, unit, wanted, write_h5
 
 

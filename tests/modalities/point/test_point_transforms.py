@@ -9,7 +9,7 @@ import torch
 from m2pt.config import ImageInput, PointAugment, PointInput, TestConfig, UserError
 from m2pt.modalities.point.transforms.clouds import CloudTransform, cloud_transform, jitter, part_transform, unit_sphere
 from m2pt.modalities.point.transforms.geometry import farthest_points
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 
 CONFIG = PointInput(points=8, groups=2, neighbours=2)
 CLOUD = torch.randn(30, 3, generator=torch.Generator().manual_seed(0))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from m2pt.config import AudioInput, TestConfig, UserError, VideoAugment, VideoInput
 from m2pt.modalities.registry import dataset as declared
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 from m2pt.modalities.video.items import SHORT_SIDE, Converter
 from tests.modalities.video.coded import CODE, numbered, numbers, write_video
 

@@ -19,7 +19,7 @@ from m2pt.models.model import Model
 from m2pt.runs.folder import EXECUTION, FAILURE, RECORD, create_run
 from m2pt.runs.record import FinetuneRecord, read_record, write_record
 from m2pt.runs.spec import RunSpec
-from m2pt.weights import save_weights
+from m2pt.weights.saved import save_weights
 from pipelines.__main__ import COMMANDS, WITHOUT_STUDY, build_parser, main
 from pipelines.commands.compare import welch
 from pipelines.execution import process_environment as environment

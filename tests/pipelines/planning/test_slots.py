@@ -24,6 +24,7 @@ def test_named_devices_make_slots_without_hardware() -> None:
 def test_auto_takes_every_device_that_is_visible(
     monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int, expected: list[str]
 ) -> None:
+    monkeypatch.setattr("pipelines.planning.slots._has_driver", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:

@@ -23,7 +23,7 @@ from m2pt.runs.spec import RunSpec
 from m2pt.training import finetune as training
 from m2pt.training.finetune import build
 from m2pt.training.places import Places
-from m2pt.weights import read_weights
+from m2pt.weights.saved import read_weights
 from pipelines.planning.job_inputs import job_inputs
 from pipelines.planning.plan import Plan, resolve
 from pipelines.reporting.rendering import render_report

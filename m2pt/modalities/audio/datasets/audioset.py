@@ -6,10 +6,11 @@ from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.audio.decoding.manifest import CLASSES, read_classes, read_entries, read_entry
 from m2pt.modalities.audio.items import SoundItems, inside, require_sounds
 from m2pt.modalities.dataset import DatasetFacts, DatasetSpec
-from m2pt.modalities.shared.items import Items, Split, Wanted
+from m2pt.modalities.shared.items import Items
+from m2pt.modalities.shared.listed import require_folder
 from m2pt.modalities.shared.listings import require_unique
 from m2pt.modalities.shared.missing import advice
-from m2pt.modalities.shared.samples import require_folder
+from m2pt.modalities.shared.wanted import Split, Wanted
 
 TRAIN: dict[str | None, tuple[str, ...]] = {
     None: ("train.json", "train_data.json", "train_cleaned.json", "balanced_train_data.json"),

@@ -5,10 +5,11 @@ from pathlib import Path
 from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.audio.items import SoundItems, require_sounds
 from m2pt.modalities.dataset import DatasetFacts, DatasetSpec
-from m2pt.modalities.shared.items import Items, Split, Wanted
+from m2pt.modalities.shared.items import Items
+from m2pt.modalities.shared.listed import require_folder
 from m2pt.modalities.shared.listings import read_lines, require_unique
 from m2pt.modalities.shared.missing import needed, spelling
-from m2pt.modalities.shared.samples import require_folder
+from m2pt.modalities.shared.wanted import Split, Wanted
 
 LISTS = {"val": "validation_list.txt", "test": "testing_list.txt"}
 

@@ -21,10 +21,11 @@ from m2pt.modalities.image.decoding.pictures import decode, read_content, read_p
 from m2pt.modalities.image.decoding.png import grey_step
 from m2pt.modalities.image.transforms.pictures import sections
 from m2pt.modalities.image.transforms.scenes import SceneAugment, resized, resized_labels
-from m2pt.modalities.shared.items import Item, Items, Split, Wanted, seeded
+from m2pt.modalities.shared.items import Item, Items, seeded
+from m2pt.modalities.shared.listed import require_folder
 from m2pt.modalities.shared.listings import read_lines
 from m2pt.modalities.shared.missing import needed
-from m2pt.modalities.shared.samples import require_folder
+from m2pt.modalities.shared.wanted import Split, Wanted
 
 NUM_CLASSES = 150
 NAMES = "objectInfo150.txt"

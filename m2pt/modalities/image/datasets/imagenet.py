@@ -15,9 +15,9 @@ from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.dataset import DatasetFacts, DatasetSpec
 from m2pt.modalities.image.decoding.pictures import SUFFIXES, read_picture
 from m2pt.modalities.image.items import PictureItems, require_every_class, require_pictures
-from m2pt.modalities.shared.items import Split, Wanted
+from m2pt.modalities.shared.listed import require_folder
 from m2pt.modalities.shared.missing import advice
-from m2pt.modalities.shared.samples import require_folder
+from m2pt.modalities.shared.wanted import Split, Wanted
 
 
 class ClassFolders(PictureItems):

@@ -17,10 +17,10 @@ from m2pt.modalities.dataset import DatasetSpec
 from m2pt.modalities.image.decoding.pictures import decode, read_content
 from m2pt.modalities.image.decoding.tar_index import Shard, index_shard
 from m2pt.modalities.image.items import PictureItems, require_every_class, require_pictures
-from m2pt.modalities.shared.items import Split, Wanted
+from m2pt.modalities.shared.listed import require_folder
 from m2pt.modalities.shared.listings import read_list
 from m2pt.modalities.shared.missing import advice
-from m2pt.modalities.shared.samples import require_folder
+from m2pt.modalities.shared.wanted import Split, Wanted
 
 CLASSES = "classes.txt"
 FOLDERS = {"train": ("train",), "test": ("val", "validation")}

@@ -17,8 +17,8 @@ from torchvision.transforms import Compose, InterpolationMode, RandomResizedCrop
 
 from m2pt.config import Goal, ImageAugment, ImageInput, UserError, refuses_unknown
 from m2pt.modalities.image.decoding.pictures import coloured
-from m2pt.modalities.shared.items import Wanted
 from m2pt.modalities.shared.policies import mend_policy
+from m2pt.modalities.shared.wanted import Wanted
 
 USUAL_SIZE = 224
 """Up to this size the tested square is 224/256 of the shorter side (ImageNet's custom since AlexNet); beyond, all of it (MAE)."""

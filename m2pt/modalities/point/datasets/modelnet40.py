@@ -21,10 +21,11 @@ from m2pt.modalities.point.decoding.hdf5 import Rows, listed_files, read_labels,
 from m2pt.modalities.point.decoding.text import read_table
 from m2pt.modalities.point.items import CloudItems, StoredClouds
 from m2pt.modalities.point.transforms.clouds import cloud_transform
-from m2pt.modalities.shared.items import Items, Split, Wanted
+from m2pt.modalities.shared.items import Items
+from m2pt.modalities.shared.listed import place, require_folder
 from m2pt.modalities.shared.listings import read_list, require_unique
 from m2pt.modalities.shared.missing import advice
-from m2pt.modalities.shared.samples import place, require_folder
+from m2pt.modalities.shared.wanted import Split, Wanted
 
 NAME = "modelnet40"
 HDF5_CLASSES = "shape_names.txt"

@@ -19,10 +19,11 @@ from m2pt.modalities.dataset import DatasetFacts, DatasetSpec, require_variant
 from m2pt.modalities.point.decoding.hdf5 import POINTS, Rows, read_labels, require_labels
 from m2pt.modalities.point.items import PartItems
 from m2pt.modalities.point.transforms.clouds import part_transform
-from m2pt.modalities.shared.items import Items, Split, Wanted
+from m2pt.modalities.shared.items import Items
+from m2pt.modalities.shared.listed import member, require_folder
 from m2pt.modalities.shared.listings import read_list, require_unique
 from m2pt.modalities.shared.missing import needed
-from m2pt.modalities.shared.samples import member, require_folder
+from m2pt.modalities.shared.wanted import Split, Wanted
 
 NAME = "partnet"
 LABELS = "label_seg"

@@ -12,9 +12,10 @@ from m2pt.modalities.dataset import DatasetFacts, DatasetSpec, require_variant
 from m2pt.modalities.point.decoding.hdf5 import Rows, read_labels, require_labels
 from m2pt.modalities.point.items import StoredClouds
 from m2pt.modalities.point.transforms.clouds import cloud_transform
-from m2pt.modalities.shared.items import Items, Split, Wanted
+from m2pt.modalities.shared.items import Items
+from m2pt.modalities.shared.listed import member, require_folder
 from m2pt.modalities.shared.missing import needed
-from m2pt.modalities.shared.samples import member, require_folder
+from m2pt.modalities.shared.wanted import Split, Wanted
 
 NAME = "scanobjectnn"
 

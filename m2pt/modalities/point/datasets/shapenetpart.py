@@ -19,10 +19,11 @@ from m2pt.modalities.dataset import DatasetFacts, DatasetSpec, require_variant
 from m2pt.modalities.point.decoding.text import read_table
 from m2pt.modalities.point.items import PartItems
 from m2pt.modalities.point.transforms.clouds import part_transform
-from m2pt.modalities.shared.items import Items, Split, Wanted
+from m2pt.modalities.shared.items import Items
+from m2pt.modalities.shared.listed import place, require_folder
 from m2pt.modalities.shared.listings import read_document, read_list
 from m2pt.modalities.shared.missing import needed
-from m2pt.modalities.shared.samples import place, require_folder
+from m2pt.modalities.shared.wanted import Split, Wanted
 
 NAME = "shapenetpart"
 TOGETHER = "trainval"

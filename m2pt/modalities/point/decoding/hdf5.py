@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import UserError
+from m2pt.modalities.shared.listed import member
 from m2pt.modalities.shared.listings import read_list, require_unique
 from m2pt.modalities.shared.missing import exists
-from m2pt.modalities.shared.samples import member
 
 POINTS = "data"
 

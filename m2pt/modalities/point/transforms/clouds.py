@@ -14,7 +14,7 @@ from torch import Tensor
 
 from m2pt.config import PointAugment, PointInput, UserError
 from m2pt.modalities.point.transforms.geometry import ORIGIN, farthest_points
-from m2pt.modalities.shared.items import Wanted
+from m2pt.modalities.shared.wanted import Wanted
 
 
 def prepared(points_Q3: NDArray[Any], config: PointInput, source: str) -> Tensor:

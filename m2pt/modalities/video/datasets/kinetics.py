@@ -9,10 +9,11 @@ from pathlib import Path
 
 from m2pt.config import UserError, VideoAugment, VideoInput, refuses_unknown
 from m2pt.modalities.dataset import DatasetFacts, DatasetSpec
-from m2pt.modalities.shared.items import Items, Split, Wanted
+from m2pt.modalities.shared.items import Items
+from m2pt.modalities.shared.listed import require_folder, visible
 from m2pt.modalities.shared.listings import require_unique
 from m2pt.modalities.shared.missing import advice
-from m2pt.modalities.shared.samples import require_folder, visible
+from m2pt.modalities.shared.wanted import Split, Wanted
 from m2pt.modalities.video.decoding.lists import CLASSES, read_classes, read_entries
 from m2pt.modalities.video.items import VideoItems
 
