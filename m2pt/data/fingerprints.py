@@ -5,9 +5,9 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from m2pt.config import UserError
 from m2pt.files.access import unreadable
@@ -25,8 +25,7 @@ _FORM = 1
 """Increase this when fingerprints come to cover other files: it invalidates what was remembered before."""
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """One file of a data folder: its path below the folder, and what changes whenever its content does."""
 
     name: str
@@ -47,11 +46,11 @@ def fingerprint(folder: Path, cache: Path = CACHE, *, afresh: bool = False) -> s
     """
     require_folder(folder)
     try:
-        entries = sorted(_entries(folder), key=lambda entry: entry.name)
+        entries = sorted(_entries(folder))
         if not entries:
             raise UserError(f"{folder}: the data folder is empty; make the data or correct data.root.")
-        depends = [_FORM, *((entry.name, entry.state) for entry in entries)]
-        return remembered(cache / "fingerprints" / place(folder), depends, partial(_computed, entries), afresh=afresh)
+        memory, states = cache / "fingerprints" / place(folder), {entry.name: entry.state for entry in entries}
+        return remembered(memory, states, partial(_computed, entries), beside=str(_FORM), afresh=afresh)
     except OSError as error:
         raise unreadable(error.filename or folder, error) from error
 

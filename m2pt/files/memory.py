@@ -12,27 +12,31 @@ what it holds, or a file server whose clock is wrong can fool this; `afresh` com
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from m2pt.files.documents import remember_json
 from m2pt.files.state import FileState, file_sha256, state_of, wait_for_clock
 
 
-def remembered(memory: Path, depends: object, compute: Callable[[], str], *, afresh: bool = False) -> str:
+def remembered(
+    memory: Path, files: Mapping[str, FileState], compute: Callable[[], str], *, beside: str = "", afresh: bool = False
+) -> str:
     """What `compute` returns, from `memory` if it is there and was computed from the same.
 
     Args:
         memory: the file that remembers it.
-        depends: everything that it depends on: numbers, texts and the states of files, in lists and tuples.
+        files: the files that it depends on, by any names, each with its state.
         compute: computes it.
+        beside: what else it depends on.
         afresh: compute it whatever is remembered.
 
     """
-    state = hashlib.sha256(repr(depends).encode()).hexdigest()
+    lines = [beside, *(f"{name!r}{tuple(state)}" for name, state in files.items())]
+    state = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     known = None if afresh else _recalled(memory, state)
     if known is None:
-        wait_for_clock(_states(depends))
+        wait_for_clock(files.values())
         known = compute()
         remember_json(memory, {"state": state, "value": known})
     return known
@@ -40,7 +44,7 @@ def remembered(memory: Path, depends: object, compute: Callable[[], str], *, afr
 
 def known_sha256(path: Path, cache: Path, *, afresh: bool = False) -> str:
     """SHA-256 of a file's content, remembered below `cache`. Raises OSError if it cannot be read."""
-    return remembered(cache / "files" / place(path), state_of(path.stat()), lambda: file_sha256(path), afresh=afresh)
+    return remembered(cache / "files" / place(path), {"": state_of(path.stat())}, lambda: file_sha256(path), afresh=afresh)
 
 
 def place(path: Path) -> str:
@@ -56,12 +60,3 @@ def _recalled(memory: Path, state: str) -> str | None:
     if not isinstance(known, dict) or known.get("state") != state:
         return None
     return value if isinstance(value := known.get("value"), str) else None
-
-
-def _states(depends: object) -> Iterator[FileState]:
-    """The states of files in what something depends on."""
-    if isinstance(depends, FileState):
-        yield depends
-    elif isinstance(depends, list | tuple):
-        for item in depends:
-            yield from _states(item)

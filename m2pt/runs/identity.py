@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import Any
 
-from m2pt.config.base import Same
+from m2pt.config.base import Frozen, Same
 from m2pt.runs.spec import RunSpec, Spec
 
 RECIPE_VERSION = 3
@@ -24,11 +24,10 @@ def canonical(value: Any) -> str:
 
     """
     _refuse_unknown(value)
-    return _text(value)
+    return _WRITER.encode(value)
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+_WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
 
 
 def _refuse_unknown(value: Any) -> None:
@@ -59,9 +58,29 @@ def _id_of(same: Same[Spec]) -> str:
     spec = same.value
     if not spec.ready:
         raise ValueError(f"{spec.name}: the weights it needs do not exist yet, so it has no id")
-    # What a model dumps as JSON has a canonical form, so that nothing in it need be looked for.
-    form = _text({"recipe_version": RECIPE_VERSION, "spec": spec.model_dump(mode="json")})
-    return f"{spec.name}-{hashlib.sha256(form.encode()).hexdigest()[:8]}"
+    return f"{spec.name}-{digest(spec)[:8]}"
+
+
+def digest(spec: Spec) -> str:
+    """SHA-256 of the canonical form of a spec with `RECIPE_VERSION`, also of one that has no id yet: equal for equal specs."""
+    return _digest_of(Same(spec))
+
+
+@functools.lru_cache(maxsize=2**15)
+def _digest_of(same: Same[Spec]) -> str:
+    # What a model dumps as JSON has a canonical form, so that nothing in it need be looked for. Runs share their sections; each
+    # is written once.
+    spec = same.value
+    sections = {name: value for name, value in spec if isinstance(value, Frozen)}
+    texts = {name: _WRITER.encode(value) for name, value in spec.model_dump(mode="json", exclude=set(sections)).items()}
+    texts |= {name: _section_text(Same(section)) for name, section in sections.items()}
+    fields = ",".join(f'"{name}":{texts[name]}' for name in sorted(texts))
+    return hashlib.sha256(f'{{"recipe_version":{RECIPE_VERSION},"spec":{{{fields}}}}}'.encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=2**12)
+def _section_text(same: Same[Frozen]) -> str:
+    return _WRITER.encode(same.value.model_dump(mode="json"))
 
 
 def cell_key(spec: RunSpec) -> str:

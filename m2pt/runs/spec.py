@@ -4,6 +4,7 @@ Resolved settings (defaults included), the content of the data and the content o
 paths, workers) is not part of it.
 """
 
+import functools
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
@@ -26,6 +27,7 @@ from m2pt.config import (
     Setting,
     Tuning,
 )
+from m2pt.config.base import Same
 
 METRICS: dict[Goal, str] = {
     "classification": "accuracy",
@@ -160,7 +162,12 @@ def without_draw(spec: RunSpec) -> RunSpec:
 
 
 def _of_any_replicate(reference: WeightsRef) -> WeightsRef:
-    return reference if reference.seed is None else reference.model_copy(update={"seed": 0, "sha256": ""})
+    return _copied(Same(reference)) if reference.seed is not None else reference
+
+
+@functools.lru_cache(maxsize=2**12)  # runs share their references
+def _copied(same: Same[WeightsRef]) -> WeightsRef:
+    return same.value.model_copy(update={"seed": 0, "sha256": ""})
 
 
 class PretrainSpec(Frozen):

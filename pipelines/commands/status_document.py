@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from m2pt.analysis.tables.left_out import mixtures
+from m2pt.analysis.tables.left_out import SamplesUsed, mixtures
 from m2pt.config import Study, UserError
+from m2pt.data.fingerprints import CACHE
+from m2pt.files.parsed import parsed
 from m2pt.runs.failure import read_failure
-from m2pt.runs.folder import FILE_STATES, RunState, is_complete
+from m2pt.runs.folder import FILE_STATES, RECORD, RunState
 from m2pt.runs.identity import run_id
 from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import Spec
@@ -22,6 +25,9 @@ from pipelines.planning.folders import runs_folder
 from pipelines.planning.plan import Plan
 from pipelines.planning.task_samples import task_samples
 from pipelines.scheduling.killed import killed
+
+_FORM = 1
+"""Increase it when `_samples` comes to tell something else."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +78,18 @@ def warnings(plan: Plan) -> list[str]:
     return [*environments.warnings(plan), *samples, *mixtures(_complete(plan))]
 
 
-def _complete(plan: Plan) -> Iterator[tuple[str, FinetuneRecord]]:
-    """The target and the record of each complete run that the report compares."""
-    for spec in plan.compared:
-        run_dir = runs_folder(plan.study) / run_id(spec) if spec.ready else None
-        if run_dir is not None and is_complete(run_dir):
-            yield spec.target, read_record(run_dir, FinetuneRecord)
+def _complete(plan: Plan) -> Iterator[SamplesUsed]:
+    """What each complete run that the report compares used."""
+    folder = runs_folder(plan.study)
+    targets = {f"{folder}/{run_id(spec)}/{RECORD}": spec.target for spec in plan.compared if spec.ready}
+    memory = CACHE / "parsed" / f"samples-{plan.study.study}.json"
+    for file, (sha256, tested) in parsed(memory, _FORM, targets, _samples).items():
+        yield SamplesUsed(targets[file], sha256, tested)
+
+
+def _samples(file: Path) -> tuple[str | None, int]:
+    record = read_record(file.parent, FinetuneRecord)
+    return record.samples_sha256, record.test_samples
 
 
 def document(status: Status) -> dict[str, Any]:

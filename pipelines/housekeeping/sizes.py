@@ -75,15 +75,22 @@ def _inode(status: os.stat_result) -> tuple[int, int]:
 
 def _entries(path: Path, strict: bool = True) -> Iterator[os.stat_result]:
     """The status of a file or folder and of everything in it; links as such."""
-    pending = [path]
+    try:
+        status = path.lstat()
+    except OSError:
+        if strict:
+            raise
+        return
+    yield status
+    pending = [os.fspath(path)] if stat.S_ISDIR(status.st_mode) else []
     while pending:
-        place = pending.pop()
         try:
-            status = place.lstat()
-            inside = list(place.iterdir()) if stat.S_ISDIR(status.st_mode) else []
+            with os.scandir(pending.pop()) as inside:
+                for item in inside:
+                    status = item.stat(follow_symlinks=False)
+                    yield status
+                    if stat.S_ISDIR(status.st_mode):
+                        pending.append(item.path)
         except OSError:
             if strict:
                 raise
-            continue
-        yield status
-        pending += inside

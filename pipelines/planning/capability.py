@@ -26,16 +26,16 @@ def known_capability(cache: Path) -> str:
     if not installed:
         return cpu_capability()
     name = hashlib.sha256(repr(processor).encode()).hexdigest()[:16]  # several hosts may share the folder
-    return remembered(cache / "capability" / f"{name}.json", [installed, processor], cpu_capability)
+    return remembered(cache / "capability" / f"{name}.json", installed, cpu_capability, beside=repr(processor))
 
 
-def _installed() -> list[FileState]:
+def _installed() -> dict[str, FileState]:
     """The state of torch's files; empty if there are none where it is looked for."""
     found = find_spec("torch")
     if found is None or found.origin is None:
-        return []
+        return {}
     files = [Path(found.origin).parent / name for name in _FILES]
-    return [state_of(file.stat()) for file in files if file.is_file()]
+    return {file.name: state_of(file.stat()) for file in files if file.is_file()}
 
 
 def _instructions() -> str:

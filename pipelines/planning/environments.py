@@ -3,21 +3,30 @@
 Encoders are compared with encoders, and fine-tuning runs with fine-tuning runs.
 """
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from pydantic import TypeAdapter
+
 from m2pt.config import Study, refuses_unknown
 from m2pt.data.fingerprints import CACHE
+from m2pt.files.parsed import parsed
 from m2pt.runs.attempts import NOT_RECORDED, contributing, current_attempt, read_attempts
 from m2pt.runs.environment import WAY_OUT, Compared, differences, facts, processor_name
-from m2pt.runs.folder import CHECKPOINT, is_complete
+from m2pt.runs.folder import ATTEMPT, CHECKPOINT, EXECUTION, is_complete
 from m2pt.runs.spec import Spec
 from pipelines.planning.capability import known_capability
 from pipelines.planning.job_inputs import THREADS
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan
 from pipelines.planning.slots import device_name, slots
+
+_FORM = 1
+"""Increase it when `of_run` comes to tell something else."""
+
+_COMPARED = TypeAdapter(list[Compared])
 
 _CONSEQUENCES = {
     "refuse": f"new runs are refused; {WAY_OUT}",
@@ -40,12 +49,20 @@ def on_device(device: Literal["cpu", "cuda"]) -> Compared:
 
 def recorded(plan: Plan, specs: Sequence[Spec]) -> dict[Path, list[Compared]]:
     """The folders of runs that are complete or have a checkpoint, and the environments that their numbers come from."""
-    environments = {}
-    for spec in specs:
-        run_dir = plan.run_dir(spec)
-        if run_dir is not None and (is_complete(run_dir) or (run_dir / CHECKPOINT).is_file()):
-            environments[run_dir] = of_run(run_dir)
-    return environments
+    run_dirs = [run_dir for spec in specs if (run_dir := plan.run_dir(spec)) is not None and _has_numbers(run_dir)]
+    whole = {f"{run_dir}/{EXECUTION}": run_dir for run_dir in run_dirs if not os.path.lexists(f"{run_dir}/{ATTEMPT}")}
+    memory = CACHE / "parsed" / f"environments-{plan.study.study}-{specs[0].kind if specs else ''}.json"
+    ended = parsed(memory, _FORM, whole, lambda file: [[*map(list, compared)] for compared in of_run(whole[str(file)])])
+    as_read: dict[int, list[Compared]] = {}  # equal values are one object
+    for value in ended.values():
+        if id(value) not in as_read:
+            as_read[id(value)] = _COMPARED.validate_python(value)
+    known = {whole[file]: as_read[id(value)] for file, value in ended.items()}
+    return {run_dir: known[run_dir] if run_dir in known else of_run(run_dir) for run_dir in run_dirs}
+
+
+def _has_numbers(run_dir: Path) -> bool:
+    return is_complete(run_dir) or (run_dir / CHECKPOINT).is_file()
 
 
 def of_run(run_dir: Path) -> list[Compared]:

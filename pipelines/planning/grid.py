@@ -1,11 +1,11 @@
 """From a study to the specs of its runs. Pure: it reads no file; what is on the disk comes in as `Fingerprints`."""
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 from m2pt.config import (
-    MODALITIES,
     RANDOM,
     FileSource,
     InputConfig,
@@ -17,44 +17,19 @@ from m2pt.config import (
     Modality,
     ProceduralPretrain,
     ProceduralSource,
-    Reading,
-    Setting,
     Study,
-    TaskConfig,
     Tuning,
 )
 from m2pt.methods import METHODS
 from m2pt.modalities.recipes import resolve
+from m2pt.runs.identity import digest
 from m2pt.runs.lineage import start_of
-from m2pt.runs.spec import AuxiliaryData, EncoderKey, PretrainSpec, RunSpec, TaskSpec, WeightsRef
+from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec
 from pipelines.planning.auxiliary_encoders import auxiliary_keys, encoder_key
+from pipelines.planning.run_maker import Fingerprints, RunMaker, modality_of, reads_samples, reference
 
 Pair = tuple[str, MethodName, str]
 """A target, a method and an auxiliary (empty for none)."""
-
-
-@dataclass(frozen=True)
-class Fingerprints:
-    """The content of a study's data and weights.
-
-    `data` has the SHA-256 of the data of each target or modality; `weights` that of each encoder's file, None before it exists.
-    """
-
-    data: Mapping[str, str]
-    weights: Mapping[EncoderKey, str | None]
-
-
-@dataclass(frozen=True)
-class Point:
-    """One point of the grid: what a run has of its own, apart from what the study gives to all."""
-
-    target: str
-    method: MethodName
-    auxiliary: str
-    setting: Setting
-    tuning: Tuning
-    seed: int
-    replicate: int | None
 
 
 def encoders_used(study: Study) -> list[EncoderKey]:
@@ -62,6 +37,23 @@ def encoders_used(study: Study) -> list[EncoderKey]:
 
     An encoder that is declared but that no run loads is not among them.
     """
+    return list(_encoders_used(_Loads(study.model_dump_json(include=_DECIDES_LOADS), study)))
+
+
+@dataclass(frozen=True)
+class _Loads:
+    """A study as the key of what is remembered about the encoders that its runs load: equal if what decides that is."""
+
+    content: str
+    study: Study = field(compare=False)
+
+
+_DECIDES_LOADS = {"sweep", "tasks", "encoders", "parts"}
+
+
+@functools.lru_cache(maxsize=1024)  # the parts of a study are many, and few of them load anything else
+def _encoders_used(loads: _Loads) -> tuple[EncoderKey, ...]:
+    study = loads.study
     parts = _unlike(study)
     draws = [(part, replicate) for part in parts for replicate in dict.fromkeys(replicate for _, replicate in draws_of(part))]
     wanted = {key for part, replicate in draws for pair in _pairs(part) for key in _weights_of(part, *pair, replicate)}
@@ -69,7 +61,7 @@ def encoders_used(study: Study) -> list[EncoderKey]:
     names = sorted(study.encoders, key=lambda name: isinstance(study.encoders[name], LabelsSource))
     seen = dict.fromkeys(modality for part in parts for modality in _modalities(part))
     known = [EncoderKey(name, modality, seed) for name, modality in product(names, seen) for seed in _seeds(study, name)]
-    return [key for key in known if key in wanted]
+    return tuple(key for key in known if key in wanted)
 
 
 def _unlike(study: Study) -> list[Study]:
@@ -109,19 +101,8 @@ def data_used(study: Study) -> list[str]:
     parts = _unlike(study)
     targets = [target for part in parts for target in part.sweep.targets]
     read = [key.modality for key in encoders_used(study) if isinstance(study.encoders[key.source], MaeSource | LabelsSource)]
-    beside = [pair[2] for part in parts for pair in _pairs(part) if _reads_samples(part, *pair)]
+    beside = [pair[2] for part in parts for pair in _pairs(part) if reads_samples(part, *pair)]
     return list(dict.fromkeys([*targets, *read, *beside]))
-
-
-def _reads_samples(study: Study, target: str, method: MethodName, auxiliary: str) -> bool:
-    """Whether a run trains with samples of the auxiliary's modality; runs of tasks cannot."""
-    del auxiliary
-    return METHODS[method].reads_auxiliary_samples and target not in study.tasks
-
-
-def modality_of(study: Study, target: str) -> Modality:
-    """The modality of a target, which is a task or a modality itself."""
-    return study.tasks[target].modality if target in study.tasks else next(name for name in MODALITIES if name == target)
 
 
 def input_forms(study: Study, target: str) -> list[InputConfig]:
@@ -166,7 +147,7 @@ def pretrain_spec(
         data_sha256="" if isinstance(source, ProceduralSource) else prints.data[modality],
         samples="real" if isinstance(source, ProceduralSource) else source.data,
         labels=source.labels if isinstance(source, LabelsSource) else "real",
-        start=None if start is None else _reference(study, prints, start),
+        start=None if start is None else reference(study, prints, start),
     )
 
 
@@ -188,14 +169,14 @@ def part_specs(study: Study, prints: Fingerprints, make: Callable[..., RunSpec] 
 
 def distinct(specs: list[RunSpec]) -> list[RunSpec]:
     """Equal runs once, in their order."""
-    return list({spec.model_dump_json(): spec for spec in specs}.values())
+    return list({digest(spec): spec for spec in specs}.values())
 
 
 def _part_specs(study: Study, prints: Fingerprints, make: Callable[..., RunSpec]) -> Iterator[RunSpec]:
-    sweep = study.sweep
-    for draw, (target, method, auxiliary), setting in product(draws_of(study), _pairs(study), sweep.settings):
-        for tuning in _tunings(study, target):
-            yield _run_spec(study, prints, Point(target, method, auxiliary, setting, tuning, *draw), make)
+    made = RunMaker(study, prints, make)
+    for draw, pair, setting in product(draws_of(study), _pairs(study), study.sweep.settings):
+        for tuning in _tunings(study, pair[0]):
+            yield made.run((*pair, setting, tuning), *draw)
 
 
 def _tunings(study: Study, target: str) -> list[Tuning]:
@@ -237,61 +218,3 @@ def _weights_of(study: Study, target: str, method: MethodName, auxiliary: str, r
     if "pretrained" in study.sweep.settings and study.sweep.target_encoder != RANDOM:
         yield encoder_key(study, study.sweep.target_encoder, modality, replicate)
     yield from auxiliary_keys(study, method, auxiliary, modality, replicate)
-
-
-def _run_spec(study: Study, prints: Fingerprints, point: Point, make: Callable[..., RunSpec]) -> RunSpec:
-    method, modality = METHODS[point.method], modality_of(study, point.target)
-    keys = auxiliary_keys(study, point.method, point.auxiliary, modality, point.replicate)
-    loads_target = point.setting == "pretrained" and study.sweep.target_encoder != RANDOM
-    target = encoder_key(study, study.sweep.target_encoder, modality, point.replicate) if loads_target else None
-    task = study.tasks.get(point.target)
-    shared = (getattr(study.inputs, modality), study.finetune)
-    form, recipe = shared if task is None else resolve(point.target, task, point.tuning)
-    return make(
-        target=point.target,
-        modality=modality,
-        task=None if task is None else _task_spec(task, point.tuning),
-        auxiliary=point.auxiliary,
-        method=point.method,
-        setting=point.setting,
-        tuning=point.tuning,
-        seed=point.seed,
-        replicate=point.replicate,
-        input=form,
-        model=study.model,
-        finetune=recipe,
-        pathway=None if method.pathway is None else study.pathway.model_copy(update=method.fixed),
-        rivals=study.rivals if method.rivals else None,
-        data_sha256=prints.data[point.target],
-        target_weights=_reference(study, prints, target) if target else None,
-        auxiliary_weights=_reference(study, prints, keys[0]) if keys else None,
-        more_weights=tuple(_reference(study, prints, key) for key in keys[1:]),
-        auxiliary_data=_auxiliary_data(study, prints, point),
-    )
-
-
-def _auxiliary_data(study: Study, prints: Fingerprints, point: Point) -> AuxiliaryData | None:
-    if not _reads_samples(study, point.target, point.method, point.auxiliary):
-        return None
-    # The section has been validated with the study; a marked one (`unused_keys`) would not pass.
-    return AuxiliaryData.model_construct(input=getattr(study.inputs, point.auxiliary), sha256=prints.data[point.auxiliary])
-
-
-def _task_spec(task: TaskConfig, tuning: Tuning) -> TaskSpec:
-    return TaskSpec(
-        dataset=task.dataset,
-        goal=task.goal,
-        variant=task.variant,
-        recipe=task.recipes[tuning],
-        holdout=task.holdout,
-        unreadable=task.unreadable,
-        max_unreadable=task.most_unreadable,
-    )
-
-
-def _reference(study: Study, prints: Fingerprints, key: EncoderKey) -> WeightsRef:
-    """The weights of an encoder, with how to read their file where the study says so."""
-    source = study.encoders.get(key.source)
-    reading = source.reading.get(key.modality) if isinstance(source, FileSource) else None
-    reading = None if reading == Reading() else reading
-    return WeightsRef(source=key.source, modality=key.modality, seed=key.seed, sha256=prints.weights.get(key), reading=reading)

@@ -21,16 +21,8 @@ from m2pt.weights.shards import weights_file, weights_sha256
 from pipelines.planning import tuned
 from pipelines.planning.embedded_data import is_stale
 from pipelines.planning.folders import data_folder, encoders_folder, place_of, runs_folder
-from pipelines.planning.grid import (
-    Fingerprints,
-    data_used,
-    draws_of,
-    encoders_used,
-    in_order,
-    made_by,
-    part_specs,
-    pretrain_specs,
-)
+from pipelines.planning.grid import data_used, draws_of, encoders_used, in_order, made_by, part_specs, pretrain_specs
+from pipelines.planning.run_maker import Fingerprints
 from pipelines.planning.search_journal import read_trials, with_results
 
 PRETRAINING = "pretraining"

@@ -5,7 +5,8 @@ from typing import Literal
 
 from m2pt.config import FileSource, Study
 from m2pt.runs.spec import without_draw
-from pipelines.planning.grid import Fingerprints, draws_of, encoders_used, part_specs
+from pipelines.planning.grid import draws_of, encoders_used, part_specs
+from pipelines.planning.run_maker import Fingerprints
 
 Way = Literal["paired", "crossed"]
 WAYS: tuple[Way, ...] = ("paired", "crossed")

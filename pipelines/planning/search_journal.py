@@ -17,7 +17,8 @@ from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import Trial, with_trials
 from pipelines.planning.folders import aside_of, place_of
-from pipelines.planning.grid import Fingerprints, part_specs
+from pipelines.planning.grid import part_specs
+from pipelines.planning.run_maker import Fingerprints
 
 JOURNAL = "search.json"
 

@@ -7,7 +7,8 @@ from m2pt.config.lines import Fault, told
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import DECLARED, Trial, with_trials
 from m2pt.training.startable import Known, Means, refusal
-from pipelines.planning.grid import Fingerprints, part_specs
+from pipelines.planning.grid import part_specs
+from pipelines.planning.run_maker import Fingerprints
 
 
 def check(study: Study, source: str) -> None:

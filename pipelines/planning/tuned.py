@@ -18,7 +18,7 @@ from m2pt.runs.trials import Trial
 from m2pt.runs.unread import is_unread
 from pipelines.planning import grid
 from pipelines.planning.folders import place_of
-from pipelines.planning.grid import Fingerprints
+from pipelines.planning.run_maker import Fingerprints
 from pipelines.planning.search_journal import with_score
 
 

@@ -3,7 +3,8 @@
 from m2pt.config import MODALITIES
 from m2pt.config.study_file import parse_study
 from m2pt.runs.spec import EncoderKey, RunSpec
-from pipelines.planning.grid import Fingerprints, part_specs
+from pipelines.planning.grid import part_specs
+from pipelines.planning.run_maker import Fingerprints
 
 STUDY = """
 study: small

@@ -10,7 +10,8 @@ from m2pt.config import LAYERS, FileSource, PathwayConfig
 from m2pt.config.study_file import load_study
 from m2pt.modalities.registry import dataset_facts
 from m2pt.runs.spec import EncoderKey, RunSpec
-from pipelines.planning.grid import Fingerprints, part_specs, run_specs
+from pipelines.planning.grid import part_specs, run_specs
+from pipelines.planning.run_maker import Fingerprints
 
 STUDY = load_study(Path(__file__).parents[2] / "studies" / "paper.yaml")
 WEIGHTS = {

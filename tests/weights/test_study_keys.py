@@ -14,7 +14,8 @@ from m2pt.runs.record import LoadedFile
 from m2pt.runs.spec import EncoderKey, WeightsRef
 from m2pt.training.encoders import auxiliaries, load_target
 from m2pt.weights.shards import weights_sha256
-from pipelines.planning.grid import Fingerprints, run_specs
+from pipelines.planning.grid import run_specs
+from pipelines.planning.run_maker import Fingerprints
 from tests.run_records import finetune_record
 from tests.specs import MODEL, run_spec
 

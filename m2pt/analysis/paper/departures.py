@@ -61,7 +61,7 @@ def uses(parts: Mapping[str, Sequence[RunSpec]]) -> list[RecipeUse]:
     """
     alike: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str, ...], list[tuple[str, str]]]] = {}
     for part, specs in parts.items():
-        for spec in {without_draw(spec).model_dump_json(): spec for spec in specs}.values():
+        for spec in {without_draw(spec).model_dump_json(): spec for spec in specs if spec.task is not None}.values():
             if spec.task is not None:
                 departing = departures(spec)
                 key = (spec.task.recipe, SPECS[spec.modality].recipes[spec.task.recipe].source, departing.always)

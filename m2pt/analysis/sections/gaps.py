@@ -44,7 +44,9 @@ def partial_splits(facts: Facts) -> list[SplitCounts]:
 
 def mixtures(facts: Facts) -> list[str]:
     """A sentence for each target whose runs used different samples."""
-    return left_out.mixtures(left_out.complete_runs(facts.analysis.table, facts.analysis.records))
+    return left_out.mixtures(
+        left_out.SamplesUsed.of(*run) for run in left_out.complete_runs(facts.analysis.table, facts.analysis.records)
+    )
 
 
 def _runs(rows: Sequence[Gap]) -> Table:

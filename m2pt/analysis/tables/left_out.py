@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from m2pt.runs.record import FinetuneRecord
 
@@ -59,12 +59,25 @@ def of_targets(counts: list[SplitCounts]) -> dict[str, str]:
     return {target: "; ".join(words) for target, words in splits.items()}
 
 
-def mixtures(complete: Iterable[tuple[str, FinetuneRecord]]) -> list[str]:
-    """A sentence for each target whose complete runs, given with their targets, did not all use the same samples."""
+class SamplesUsed(NamedTuple):
+    """What a complete run used: its target, the digest of its samples (None in records of older code), and how many it tested."""
+
+    target: str
+    sha256: str | None
+    tested: int
+
+    @classmethod
+    def of(cls, target: str, record: FinetuneRecord) -> Self:
+        """As the record of the run says."""
+        return cls(target, record.samples_sha256, record.test_samples)
+
+
+def mixtures(complete: Iterable[SamplesUsed]) -> list[str]:
+    """A sentence for each target whose complete runs did not all use the same samples."""
     digests: dict[str, dict[str, list[int]]] = {}
-    for target, record in complete:
-        if record.samples_sha256 is not None:
-            digests.setdefault(target, {}).setdefault(record.samples_sha256, []).append(record.test_samples)
+    for target, sha256, tested in complete:
+        if sha256 is not None:
+            digests.setdefault(target, {}).setdefault(sha256, []).append(tested)
     return [
         f"{target}: its runs did not all use the same samples ("
         + "; ".join(f"{len(tested)} {'run' if len(tested) == 1 else 'runs'} tested on {tested[0]}" for tested in sets.values())

@@ -5,6 +5,7 @@ default: it claims nothing, and a study can be narrowed without editing all of i
 belongs to no run, so it is not checked in the file itself; but a part cannot change these either.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
@@ -58,10 +59,15 @@ def unused_keys(study: Study) -> list[str]:
 def _in_file(study: Study, variations: Sequence[Variation]) -> Iterator[UnusedKey]:
     """The keys outside parts and search that change no run: of no part that leaves them as they are, and of no encoder."""
     encoders = used_by_encoders(study)
-    anywhere = _together(encoders, *(used for _, used in variations))
+
+    @functools.cache  # most keys are replaced by none, or by the same parts as others
+    def by(places: tuple[int, ...]) -> UsedKeys:
+        return _together(encoders, *(variations[place][1] for place in places))
+
+    anywhere = by(tuple(range(len(variations))))
     for key, value, default in _values_set(study):
-        unchanged = [used for changes, used in variations if not _replaces(changes, key)]
-        used = _together(encoders, *unchanged)
+        unchanged = tuple(place for place, (changes, _) in enumerate(variations) if not _replaces(changes, key))
+        used = by(unchanged)
         claims_nothing = value == default and not used.has_values_of(key)
         if used.changes_a_run(key) or claims_nothing or not anywhere.changes_a_run(_task_of(key)):
             continue

@@ -4,17 +4,20 @@ Every value of the study is replaced by a mark that carries its key, and the gri
 values. A mark that arrives in a run, in a place that the run reads (`m2pt.runs.unread`), changes that run, whatever the value is.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
 from m2pt.config import MODALITIES, FileSource, Frozen, Reading, Study, TaskConfig
+from m2pt.config.base import Same
 from m2pt.methods import METHODS, unread
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.trials import with_encoders
-from m2pt.runs.unread import is_unread, leaves
-from pipelines.planning.grid import Fingerprints, encoders_used, part_specs, pretrain_spec
+from m2pt.runs.unread import Reasons, is_unread, leaves
+from pipelines.planning.grid import encoders_used, part_specs, pretrain_spec
+from pipelines.planning.run_maker import Fingerprints
 from pipelines.planning.tuned import trains_scales
 
 STUDY_SECTIONS = ("inputs", "model", "pretrain", "finetune", "pathway", "rivals")
@@ -111,16 +114,28 @@ def _add_spec(used: UsedKeys, spec: Spec, marks: Spec) -> None:
     """Add the marks that arrived in a run."""
     reasons = unread(spec)
     for section in SPEC_SECTIONS:
-        values = getattr(marks, section, None)
-        for path, mark in leaves(values, section) if values is not None else ():
-            if isinstance(mark, Mark):
-                _add_key(used, mark.key, is_unread(path, reasons))
+        if (values := getattr(marks, section, None)) is not None:
+            used.add(_of_section(Same(values), section, _of(section, reasons)))
     if isinstance(spec, RunSpec) and isinstance(marks, RunSpec) and spec.auxiliary_data and marks.auxiliary_data:
-        for path, mark in leaves(marks.auxiliary_data.input, "auxiliary_data.input"):
-            if isinstance(mark, Mark):
-                _add_key(used, mark.key, is_unread(path, reasons))
+        section = "auxiliary_data.input"
+        used.add(_of_section(Same(marks.auxiliary_data.input), section, _of(section, reasons)))
         used.present.add(f"inputs.{spec.auxiliary}")
     used.present |= {"model", *([f"inputs.{spec.modality}"] if "input" not in reasons else [])}
+
+
+def _of(section: str, reasons: Reasons) -> tuple[tuple[str, str], ...]:
+    """The reasons that are about a section, or about a section around it."""
+    return tuple(item for item in reasons.items() if item[0].startswith(f"{section}.") or f"{section}.".startswith(f"{item[0]}."))
+
+
+@functools.lru_cache(maxsize=2**12)  # runs share their sections
+def _of_section(marks: Same[Frozen], section: str, reasons: tuple[tuple[str, str], ...]) -> UsedKeys:
+    """What a run does with the marks in one of its sections."""
+    used, known = UsedKeys(), dict(reasons)
+    for path, mark in leaves(marks.value, section):
+        if isinstance(mark, Mark):
+            _add_key(used, mark.key, is_unread(path, known))
+    return used
 
 
 def _add_run(used: UsedKeys, spec: RunSpec, marks: Spec, task: TaskConfig | None) -> None:

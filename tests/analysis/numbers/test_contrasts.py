@@ -19,7 +19,8 @@ from m2pt.config import Study
 from m2pt.config.study_file import parse_study
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import read_table
-from pipelines.planning.grid import Fingerprints, data_used, encoders_used, part_specs, run_specs
+from pipelines.planning.grid import data_used, encoders_used, part_specs, run_specs
+from pipelines.planning.run_maker import Fingerprints
 
 PARTS = """
   - {name: methods, set: {sweep.methods: [baseline, pathway, random_auxiliary, frozen_encoder]}}

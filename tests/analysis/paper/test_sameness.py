@@ -14,7 +14,8 @@ from m2pt.config import Study
 from m2pt.config.study_file import load_study, parse_study
 from m2pt.runs.record import Counts
 from m2pt.runs.spec import EncoderKey, RunSpec
-from pipelines.planning.grid import Fingerprints, run_specs
+from pipelines.planning.grid import run_specs
+from pipelines.planning.run_maker import Fingerprints
 
 PAPER = Path(__file__).parents[3] / "studies" / "paper.yaml"
 

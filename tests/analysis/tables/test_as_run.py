@@ -5,7 +5,8 @@ from pathlib import Path
 from m2pt.analysis.tables.as_run import scored_weights, settings, sources, starts
 from m2pt.config import MODALITIES
 from m2pt.config.study_file import load_study, parse_study
-from pipelines.planning.grid import Fingerprints, part_specs, pretrain_specs, run_specs
+from pipelines.planning.grid import part_specs, pretrain_specs, run_specs
+from pipelines.planning.run_maker import Fingerprints
 
 ROOT = Path(__file__).parents[3]
 

@@ -12,7 +12,8 @@ from m2pt.config import Study
 from m2pt.config.study_file import parse_study
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import COLUMNS
-from pipelines.planning.grid import Fingerprints, data_used, part_specs
+from pipelines.planning.grid import data_used, part_specs
+from pipelines.planning.run_maker import Fingerprints
 
 STUDY = """
 study: labels

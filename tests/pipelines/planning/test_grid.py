@@ -12,7 +12,8 @@ from m2pt.config.study_file import load_study, parse_study
 from m2pt.methods import METHODS
 from m2pt.runs.identity import cell_key, run_id
 from m2pt.runs.spec import EncoderKey
-from pipelines.planning.grid import Fingerprints, data_used, encoders_used, part_specs, pretrain_specs, run_specs
+from pipelines.planning.grid import data_used, encoders_used, part_specs, pretrain_specs, run_specs
+from pipelines.planning.run_maker import Fingerprints
 
 TEXT = """
 study: golden

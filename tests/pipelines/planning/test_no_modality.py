@@ -6,7 +6,8 @@ import yaml
 from m2pt.config import FileSource, UserError
 from m2pt.config.encoders import has_seen_no_modality
 from m2pt.config.study_file import parse_study
-from pipelines.planning.grid import Fingerprints, data_used, encoders_used, pretrain_specs, run_specs
+from pipelines.planning.grid import data_used, encoders_used, pretrain_specs, run_specs
+from pipelines.planning.run_maker import Fingerprints
 from pipelines.planning.unused_keys.check import refuse_unused_keys
 
 TEXT = """

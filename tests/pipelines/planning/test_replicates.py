@@ -15,7 +15,8 @@ from m2pt.runs.lineage import lineage, root
 from m2pt.runs.spec import EncoderKey, RunSpec
 from m2pt.runs.table import read_results, read_table
 from pipelines.planning import replicates
-from pipelines.planning.grid import Fingerprints, draws_of, encoders_used, pretrain_specs, run_specs
+from pipelines.planning.grid import draws_of, encoders_used, pretrain_specs, run_specs
+from pipelines.planning.run_maker import Fingerprints
 from pipelines.planning.study_file import check
 
 TEXT = """

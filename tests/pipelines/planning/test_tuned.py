@@ -21,8 +21,8 @@ from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
 from pipelines.execution.tune import run_arms
 from pipelines.planning import tuned
-from pipelines.planning.grid import Fingerprints
 from pipelines.planning.plan import Plan, resolve, sweep_id
+from pipelines.planning.run_maker import Fingerprints
 from pipelines.planning.study_file import check
 from pipelines.planning.unused_keys.check import refuse_unused_keys
 from pipelines.reporting.rendering import is_done

@@ -14,7 +14,8 @@ from m2pt.runs.folder import HISTORY
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.record import FinetuneRecord, read_record, write_record
 from m2pt.runs.spec import EncoderKey, RunSpec
-from pipelines.planning.grid import Fingerprints, data_used, part_specs, pretrain_specs, run_specs
+from pipelines.planning.grid import data_used, part_specs, pretrain_specs, run_specs
+from pipelines.planning.run_maker import Fingerprints
 from pipelines.reporting import report
 from tests.analysis import synthetic
 

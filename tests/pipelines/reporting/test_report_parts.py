@@ -14,7 +14,8 @@ from m2pt.files import documents
 from m2pt.runs.folder import EXECUTION
 from m2pt.runs.record import Counts, FinetuneRecord, read_record, write_record
 from m2pt.runs.spec import EncoderKey, RunSpec
-from pipelines.planning.grid import Fingerprints, data_used, part_specs, pretrain_specs, run_specs
+from pipelines.planning.grid import data_used, part_specs, pretrain_specs, run_specs
+from pipelines.planning.run_maker import Fingerprints
 from pipelines.reporting import report
 from tests.analysis import synthetic
 from tests.pipelines.reporting.test_report import _Page

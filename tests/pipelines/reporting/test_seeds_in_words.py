@@ -9,7 +9,8 @@ from m2pt.analysis.sections.facts import Source
 from m2pt.config import MODALITIES
 from m2pt.config.study_file import parse_study
 from m2pt.runs.spec import EncoderKey
-from pipelines.planning.grid import Fingerprints, run_specs
+from pipelines.planning.grid import run_specs
+from pipelines.planning.run_maker import Fingerprints
 
 STUDY = """
 study: seeds
