@@ -57,7 +57,7 @@ def refuses_unknown(function: Callable[P, R]) -> Callable[P, R]:
         """Place, name and listed values of each such parameter, and whether values that are not strings are also allowed."""
         # What it returns is not looked at: its type may be known to type checkers alone.
         declared = {name: parameter.annotation for name, parameter in signature.parameters.items()}
-        hints = get_type_hints(SimpleNamespace(__annotations__=declared), function.__globals__)
+        hints = get_type_hints(SimpleNamespace(__annotations__=declared), inspect.unwrap(function).__globals__)
         named = ((place, name, *_literal(hints.get(name))) for place, name in enumerate(signature.parameters))
         return tuple(each for each in named if each[2])
 

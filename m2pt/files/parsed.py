@@ -32,7 +32,7 @@ def parsed(memory: Path, form: int, files: Iterable[str], parse: Callable[[Path]
 
     """
     known = _recalled(memory, form)
-    found: dict[str, Any] = {}
+    made: dict[str, Any] = {}
     kept: dict[str, tuple[list[int], Any]] = {}
     settled_ns = time.time_ns() - _SETTLED_NS
     for file in files:
@@ -43,12 +43,12 @@ def parsed(memory: Path, form: int, files: Iterable[str], parse: Callable[[Path]
         entry = known.get(file)
         if entry is None or entry[0] != [*state]:
             entry = [*state], parse(Path(file))
-        found[file] = entry[1]
+        made[file] = entry[1]
         if state.changed_ns < settled_ns:
             kept[file] = entry
     if kept != known:
         _remember(memory, form, kept)
-    return found
+    return made
 
 
 def _recalled(memory: Path, form: int) -> dict[str, tuple[list[int], Any]]:

@@ -31,10 +31,10 @@ def known_capability(cache: Path) -> str:
 
 def _installed() -> dict[str, FileState]:
     """The state of torch's files; empty if there are none where it is looked for."""
-    found = find_spec("torch")
-    if found is None or found.origin is None:
+    torch = find_spec("torch")
+    if torch is None or torch.origin is None:
         return {}
-    files = [Path(found.origin).parent / name for name in _FILES]
+    files = [Path(torch.origin).parent / name for name in _FILES]
     return {file.name: state_of(file.stat()) for file in files if file.is_file()}
 
 
