@@ -122,6 +122,10 @@ def _add_options(each: Mapping[str, argparse.ArgumentParser]) -> None:
         metavar="FOLDER",
         help="the folder to write it to (default: reports for params.yaml, build/STUDY/reports for others)",
     )
+    for name in ("plan", "status", "study", "search", "pretrain", "sweep"):
+        each[name].add_argument(
+            "--verify", action="store_true", help="read all data and weights again, also where their size and times are as before"
+        )
     for name in ("study", "pretrain", "sweep"):
         each[name].add_argument("--engine", choices=ENGINES, help="what does the runs (default: execution.engine of the study)")
     each["gc"].add_argument("--delete", action="store_true", help="delete what is listed")

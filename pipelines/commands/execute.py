@@ -15,6 +15,7 @@ from pipelines.commands.outage import ended_with
 from pipelines.commands.outcome import tell
 from pipelines.commands.stoppable import stoppable
 from pipelines.commands.submit import is_submitted, submit, submit_study
+from pipelines.commands.verifying import verify_first
 from pipelines.execution.display.view import DATA, ENCODERS, FIRST, REPORT, RUNS, SETTING_UP
 from pipelines.execution.interrupts import obeyed_at_once
 from pipelines.execution.process_environment import LOGS, can_keep
@@ -50,6 +51,7 @@ def data(options: Namespace) -> int:
 def pretrain(options: Namespace) -> int:
     """Make the encoders of a study."""
     declared = study_file.load(options.study)
+    verify_first(options, declared)
     with stoppable(declared, options.display), Session(declared, options.display) as session:
         session.require_data()
         session.prepare(PRETRAINING)
@@ -64,6 +66,7 @@ def pretrain(options: Namespace) -> int:
 def sweep(options: Namespace) -> int:
     """Do the fine-tuning runs of a study."""
     declared = study_file.load(options.study)
+    verify_first(options, declared)
     with stoppable(declared, options.display), Session(declared, options.display) as session:
         session.require_data()
         session.prepare(FINE_TUNING)
@@ -106,6 +109,7 @@ def report(options: Namespace) -> int:
 def study(options: Namespace) -> int:
     """Do the complete study, with its search if it has one: the default study through DVC, any other in one flow."""
     declared = study_file.load(options.study)
+    verify_first(options, declared)
     out = report_folder(options.study, declared)
     if is_submitted(declared) and (code := submit_study(declared, options.study, out, options.display)) is not None:
         return code

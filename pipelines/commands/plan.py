@@ -11,6 +11,7 @@ from m2pt.analysis.tables.caveats import unplanned
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
 from pipelines.commands.plan_text import text
+from pipelines.commands.verifying import verify_first
 from pipelines.execution.ray.connection import cluster_address
 from pipelines.planning import environments, replicates, study_file
 from pipelines.planning.default_study import require_reproducible
@@ -34,6 +35,7 @@ def plan(options: Namespace) -> int:
     declared = study_file.load(options.study)
     if is_default(options.study):
         require_reproducible(declared, options.study)
+    verify_first(options, declared)
     resolved = resolve(declared)
     if options.seeds_needed:
         from pipelines.commands import seeds_needed  # it needs the statistics, which nothing else of a plan does

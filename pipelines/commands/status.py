@@ -5,6 +5,7 @@ from argparse import Namespace
 
 from pipelines.commands.status_document import Status, document, status_of, warnings
 from pipelines.commands.status_text import failure_lines, going_lines, study_line
+from pipelines.commands.verifying import verify_first
 from pipelines.execution.program import as_called
 from pipelines.housekeeping.project import space
 from pipelines.housekeeping.sizes import in_words
@@ -21,6 +22,7 @@ def status(options: Namespace) -> int:
 
     """
     study = study_file.load(options.study)
+    verify_first(options, study)
     if options.watch:
         from pipelines.commands.status_watch import watch  # it draws, with a library of its own
 

@@ -78,9 +78,9 @@ def _in_file(study: Study, variations: Sequence[Variation]) -> Iterator[UnusedKe
     for key, why in (*_unused_encoders(study, anywhere), *_unused_tasks(study, anywhere)):
         yield UnusedKey(key, THIS_STUDY, Reason(why))
     for name in ("targets", "tunings"):
-        unchanged = [used for changes, used in variations if f"sweep.{name}" not in changes]
-        if unchanged:
-            yield from _without_runs(study, name, _together(*unchanged), f"sweep.{name}", THIS_STUDY)
+        kept = [used for changes, used in variations if f"sweep.{name}" not in changes]
+        if kept:
+            yield from _without_runs(study, name, _together(*kept), f"sweep.{name}", THIS_STUDY)
 
 
 def _unused_encoders(study: Study, anywhere: UsedKeys) -> Iterator[tuple[str, str]]:
