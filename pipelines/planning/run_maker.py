@@ -17,6 +17,7 @@ from m2pt.config import (
     Study,
     TaskConfig,
     Tuning,
+    refuses_unknown,
 )
 from m2pt.methods import METHODS
 from m2pt.modalities.recipes import resolve
@@ -99,6 +100,7 @@ def modality_of(study: Study, target: str) -> Modality:
     return study.tasks[target].modality if target in study.tasks else next(name for name in MODALITIES if name == target)
 
 
+@refuses_unknown
 def reads_samples(study: Study, target: str, method: MethodName, auxiliary: str) -> bool:
     """Whether a run trains with samples of the auxiliary's modality; runs of tasks cannot."""
     del auxiliary
