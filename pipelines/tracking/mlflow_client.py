@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import platform
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,8 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.tracking import served_model
-from pipelines.tracking.batches import in_batches
-from pipelines.tracking.metrics import EPOCH, Point
+from pipelines.tracking.batches import Waiting, in_batches
+from pipelines.tracking.metrics import EPOCH
 from pipelines.tracking.mlflow_columns import VIEW_TAG, saved_view
 from pipelines.tracking.mlflow_store import Store, check_server, ensure_database
 from pipelines.tracking.publication import DataInput
@@ -156,21 +155,15 @@ class Client:
         """Make a run, which is then running."""
         return StoredRun.of(self._client.create_run(self._experiment, started_ms, dict(tags), name))
 
-    def log(
-        self,
-        mlflow_id: str,
-        params: Mapping[str, str] | None = None,
-        tags: Mapping[str, str] | None = None,
-        groups: Sequence[Sequence[Point]] = (),
-    ) -> None:
-        """Add parameters, tags and groups of points, in as few calls as MLflow allows; a group comes completely or not at all."""
-        new_params = [Param(key, value) for key, value in (params or {}).items()]
-        new_tags = [RunTag(key, value) for key, value in (tags or {}).items()]
-        batches = list(in_batches(groups))
-        while new_params or new_tags or batches:
+    def log(self, mlflow_id: str, new: Waiting) -> None:
+        """Add to a run, in as few calls as MLflow allows; a group of points comes completely or not at all."""
+        params = [Param(key, value) for key, value in new.params.items()]
+        tags = [RunTag(key, value) for key, value in new.tags.items()]
+        batches = list(in_batches(new.groups))
+        while params or tags or batches:
             points = [Metric(point.key, point.value, point.time_ms, point.step) for point in (batches.pop(0) if batches else [])]
-            self._client.log_batch(mlflow_id, metrics=points, params=new_params[:_PARAMS_PER_CALL], tags=new_tags)
-            new_params, new_tags = new_params[_PARAMS_PER_CALL:], []
+            self._client.log_batch(mlflow_id, metrics=points, params=params[:_PARAMS_PER_CALL], tags=tags)
+            params, tags = params[_PARAMS_PER_CALL:], []
 
     def log_data(self, mlflow_id: str, data: Sequence[DataInput]) -> None:
         """Say which data sets a run reads."""
@@ -181,22 +174,18 @@ class Client:
             inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", item.context)]))
         self._client.log_inputs(mlflow_id, datasets=inputs)
 
-    def log_model(self, mlflow_id: str, model: ServedModel) -> None:
-        """Keep a model with a run, with its signature, in the form that `mlflow.pyfunc.load_model` reads."""
-        kind, data = np.dtype("float32"), model.files[0].parent.name  # a record bears the name of its folder
-        inputs = Schema([TensorSpec(kind, (-1, *model.sample))])
-        outputs = Schema([TensorSpec(kind, (-1, model.classes))])
-        described = Model(artifact_path=MODEL, run_id=mlflow_id, signature=ModelSignature(inputs, outputs))
-        described.add_flavor(
-            "python_function", loader_module=served_model.__name__, data=data, python_version=platform.python_version()
-        )
+    def log_files(self, mlflow_id: str, paths: Sequence[Path], model: ServedModel | None = None) -> None:
+        """Keep copies of files with a run, and a model in the form that `mlflow.pyfunc.load_model` reads; all in one call."""
+        if not paths and model is None:
+            return
         with TemporaryDirectory() as place:
             folder = Path(place)
-            (folder / data).mkdir()
-            for path in model.files:
-                shutil.copyfile(path, folder / data / path.name)
-            described.save(str(folder / "MLmodel"))
-            self._client.log_artifacts(mlflow_id, str(folder), MODEL)
+            _link(paths, folder)
+            if model is not None:
+                data = model.files[0].parent.name  # a record bears the name of its folder
+                _link(model.files, folder / MODEL / data)
+                _described(model, mlflow_id, data).save(str(folder / MODEL / "MLmodel"))
+            self._client.log_artifacts(mlflow_id, str(folder))
 
     def log_file(self, mlflow_id: str, path: Path, folder: str | None = None) -> None:
         """Keep a copy of a file with a run."""
@@ -237,6 +226,25 @@ class Client:
     def delete(self, mlflow_id: str) -> None:
         """Delete a run, as MLflow does: it is hidden, and can be restored."""
         self._client.delete_run(mlflow_id)
+
+
+def _link(paths: Sequence[Path], folder: Path) -> None:
+    """Have a folder with these files, without a copy of them: MLflow makes its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        (folder / path.name).symlink_to(path.resolve())
+
+
+def _described(model: ServedModel, mlflow_id: str, data: str) -> Model:
+    """What MLflow has to know of a model whose files are in the folder `data`, with its signature."""
+    kind = np.dtype("float32")
+    inputs = Schema([TensorSpec(kind, (-1, *model.sample))])
+    outputs = Schema([TensorSpec(kind, (-1, model.classes))])
+    described = Model(artifact_path=MODEL, run_id=mlflow_id, signature=ModelSignature(inputs, outputs))
+    described.add_flavor(
+        "python_function", loader_module=served_model.__name__, data=data, python_version=platform.python_version()
+    )
+    return described
 
 
 def experiment_id(store: Store, study: str) -> str | None:

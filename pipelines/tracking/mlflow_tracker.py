@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from m2pt.runs.folder import RunState
 from pipelines.tracking.address import without_password
+from pipelines.tracking.batches import Waiting, points_up_to
 from pipelines.tracking.metrics import EPOCH, NO_TIME_MS, Point
 from pipelines.tracking.mlflow_client import FAULTS, NOTE, PAGES, STUDY, Client, StoredRun
 from pipelines.tracking.mlflow_store import Store, locate, outage, store_lock, tracking_uri
@@ -89,6 +90,7 @@ class MlflowSweep:
         if sweep.changes:
             self._sweep_tags[CHANGES] = "; ".join(sweep.changes)
         self._emptied: set[str] = set()
+        self._waiting = Waiting()
         self._grew = False
         stored = self._client.runs()
         self._runs = {run.tags[RUN_ID]: run for run in reversed(stored) if RUN_ID in run.tags}
@@ -131,38 +133,45 @@ class MlflowSweep:
             del stored.tags[key]
         params = {key: value for key, value in run.params.items() if key not in stored.params}
         changed = {key: value for key, value in tags.items() if stored.tags.get(key) != value}
-        self._client.log(stored.id, params, changed)
+        self._waiting = Waiting(params, changed)
         stored.params |= set(params)
         stored.tags |= changed
         if not stored.has_data:
             self._client.log_data(stored.id, run.data)
             stored.has_data = True
         if run.state == RunState.RUNNING:
+            self._send(stored)
             self._set_status(stored, run)
         return stored.last_epoch
 
     def epochs(self, run: Publication, epochs: Sequence[Sequence[Point]]) -> None:
         """Add epochs, oldest first."""
         stored = self._runs[run.run_id]
-        self._client.log(stored.id, groups=epochs)
+        self._waiting.groups += epochs
         stored.last_epoch = epochs[-1][-1].step
+        if run.state == RunState.RUNNING:
+            self._send(stored)
 
     def run_ended(self, run: Publication) -> None:
         """Add the summary, the files and the state; last the signature, which says that all of it is there."""
         stored = self._runs[run.run_id]
         if _knows_more(stored, run):
+            self._send(stored)
             return
-        self._client.log(stored.id, groups=[run.summary])
-        for path in run.files:
-            self._client.log_file(stored.id, path)
-        if run.model is not None:
-            self._client.log_model(stored.id, run.model)
+        self._waiting.groups.append(run.summary)
+        self._send(stored)
+        self._client.log_files(stored.id, run.files, run.model)
         self._set_status(stored, run)
+        last = {PUBLISHED: run.signature}
         if run.told and NOTE not in stored.tags:  # a note of the user's stays
-            self._client.set_tag(stored.id, NOTE, run.told)
-            stored.tags[NOTE] = run.told
-        self._client.set_tag(stored.id, PUBLISHED, run.signature)
-        stored.tags[PUBLISHED] = run.signature
+            last[NOTE] = run.told
+        self._client.log(stored.id, Waiting(tags=last))
+        stored.tags |= last
+
+    def _send(self, stored: StoredRun) -> None:
+        """Send what a run is to get; one that has ended gets it at once, because each call costs a server some 20 ms."""
+        self._client.log(stored.id, self._waiting)
+        self._waiting = Waiting()
 
     def left(self, run_id: str) -> None:
         """End a run that the store has as running."""
@@ -207,7 +216,7 @@ class MlflowSweep:
                     self._client.set_tag(stored.id, PARENT, self._parent.id)
                     stored.tags[PARENT] = self._parent.id
         points = [Point(key, value, 0, NO_TIME_MS) for key, value in sorted(values.items())]
-        self._client.log(self._parent.id, groups=[points])
+        self._client.log(self._parent.id, Waiting(groups=[points]))
 
     def _describe(self, end: SweepEnd) -> None:
         """Say what the report says first, and where it is, on the page of the sweep; on that of the study if it is as declared.
@@ -227,7 +236,7 @@ class MlflowSweep:
         """Put the settings of the sweep on its run."""
         named = {_NOT_IN_NAMES.sub(":", key): value[:_TAG_LIMIT] for key, value in self._sweep.params.items()}
         params = {key: value for key, value in named.items() if key not in self._parent.params}
-        self._client.log(self._parent.id, params)
+        self._client.log(self._parent.id, Waiting(params))
         self._parent.params |= set(params)
 
     def _create_parent(self, started_ms: int | None = None) -> StoredRun:
@@ -289,12 +298,3 @@ class MlflowSweep:
 def _knows_more(stored: StoredRun, run: Publication) -> bool:
     """Whether the store has all of a run, with times that its folder lacks, as in the copies that DVC makes for experiments."""
     return not run.is_dated and stored.tags.get(PUBLISHED) == run.signature
-
-
-def points_up_to(run: Publication, epoch: int) -> dict[str, set[tuple[int, int, float]]]:
-    """Each metric's points (step, time, value) of the epochs up to `epoch`."""
-    points: dict[str, set[tuple[int, int, float]]] = {EPOCH: set()}
-    for step in (step for step in run.epochs if step <= epoch):
-        for point in run.epochs[step]:
-            points.setdefault(point.key, set()).add((step, point.time_ms, point.value))
-    return points

@@ -5,6 +5,7 @@ MLflow finds `_load_pyfunc` by its name; nothing here needs MLflow.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from m2pt.config import AudioInput, ImageInput, PointInput, VideoInput
-from m2pt.models.model import Model, fresh
+from m2pt.config import AudioInput, FinetuneConfig, ImageInput, InputConfig, Modality, ModelConfig, PointInput, VideoInput
+from m2pt.models.model import Model, fresh, of_recipe
 from m2pt.runs.folder import MERGED, RECORD, SPEC, read_spec
 from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
@@ -94,5 +95,13 @@ def _shapes(weights: Path) -> dict[str, tuple[int, ...]] | None:
 
 
 def _plain_shapes(spec: RunSpec, classes: int) -> dict[str, tuple[int, ...]]:
+    return _shapes_of(spec.modality, spec.input, spec.model, spec.finetune, classes)
+
+
+@lru_cache  # the runs of a study have few forms, and to make one takes as long as everything else that is read of a run
+def _shapes_of(
+    modality: Modality, of_input: InputConfig, config: ModelConfig, recipe: FinetuneConfig, classes: int
+) -> dict[str, tuple[int, ...]]:
     with torch.random.fork_rng(devices=[]):
-        return {name: tuple(tensor.shape) for name, tensor in fresh(spec, classes).state_dict().items()}
+        model = of_recipe(modality, of_input, config, recipe, classes)
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
