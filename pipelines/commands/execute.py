@@ -14,13 +14,14 @@ from pipelines.commands import reproduce
 from pipelines.commands.outage import ended_with
 from pipelines.commands.outcome import tell
 from pipelines.commands.stoppable import stoppable
-from pipelines.commands.submit import is_submitted, submit, submit_study
+from pipelines.commands.submit import submit, submit_study
 from pipelines.commands.verifying import verify_first
 from pipelines.execution.display.view import DATA, ENCODERS, FIRST, REPORT, RUNS, SETTING_UP
 from pipelines.execution.interrupts import obeyed_at_once
 from pipelines.execution.process_environment import LOGS, can_keep
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Outcome, Session, shown_making
+from pipelines.execution.submitting import is_submitted
 from pipelines.planning import study_file
 from pipelines.planning.embedded_data import make_data
 from pipelines.planning.looks import cannot_note

@@ -21,24 +21,22 @@ from pipelines.planning.unused_keys.check import unused_keys
 ENGINES = get_args(ExecutionConfig.model_fields["engine"].annotation)
 
 
-def load(file: str | Path) -> Study:
-    """Read a study file.
+def load(file: str | Path, engine: str | None = None) -> Study:
+    """Read a study file, with this `execution.engine` or that of `M2PT_ENGINE` if one is given.
 
     Raises:
         UserError: as `m2pt.config.study_file.load_study`; or a key changes no run; or a method needs an encoder that is not
             declared; or a target cannot start from its encoder, or has no validation data by which its rates could be chosen; or
             the range of a search reaches values that make no run or one that cannot start. All of them are told with their lines.
-            Or `M2PT_ENGINE`, which replaces `execution.engine`, names none.
+            Or there is no such engine.
 
     """
+    given, key = (engine, "engine") if engine else (os.environ.get("M2PT_ENGINE"), "M2PT_ENGINE")
+    if given and given not in ENGINES:
+        raise UserError(f"{key}: there is no engine {given!r}; use one of {', '.join(ENGINES)}.")
     read = read_study(file)
     study = read.require(*(read.common([faults(study) for study in read.studies]) if read.studies else ()))
-    engine = os.environ.get("M2PT_ENGINE")
-    if not engine:
-        return study
-    if engine not in ENGINES:
-        raise UserError(f"M2PT_ENGINE: there is no engine {engine!r}; use one of {', '.join(ENGINES)}.")
-    return study.model_copy(update={"execution": study.execution.model_copy(update={"engine": engine})})
+    return study.model_copy(update={"execution": study.execution.model_copy(update={"engine": given})}) if given else study
 
 
 def check(study: Study, source: str) -> None:

@@ -67,6 +67,11 @@ def choose(study: Study, seeds: object, methods: object, targets: object, budget
         frozenset(_names(study, "targets", targets, {target for sweep in sweeps for target in sweep.targets})),
         _budget(budget_minutes),
     )
+    if (choice.is_part or choice.budget_s is not None) and study.execution.engine == "slurm":
+        raise UserError(
+            f"seeds, methods, targets, budget_minutes: what is left of the study {study.study} is submitted to SLURM as a whole; "
+            "leave them empty, or choose another engine."
+        )
     if choice.is_part and (study.search is not None or study.sweep.tune is not None):
         raise UserError(
             f"seeds, methods, targets: the study {study.study} chooses rates or values by all of its trials, so it is done as a "

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -29,6 +30,7 @@ from pipelines.execution.progress import Display
 from pipelines.execution.search import run_trials
 from pipelines.execution.session import Outcome, Session
 from pipelines.execution.stop_request import heeded
+from pipelines.execution.submitting import is_submitted, submitted_study
 from pipelines.execution.tune import run_arms
 from pipelines.planning import study_file
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
@@ -36,7 +38,7 @@ from pipelines.reporting.rendering import is_done, render_report, report_folder,
 from pipelines.scheduling.artifacts import show_outcome, show_report
 from pipelines.scheduling.choice import EVERYTHING, Choice, choose, require_runs
 from pipelines.scheduling.ending_states import LEFT_ALONE, budget_is_spent, state_after
-from pipelines.scheduling.form import study_path, tell_unknown_fields
+from pipelines.scheduling.form import engine_name, study_path, tell_unknown_fields
 from pipelines.scheduling.killed import noted
 from pipelines.scheduling.logs import flush, quiet
 from pipelines.scheduling.notice import tell_end
@@ -192,10 +194,12 @@ def study(
     methods: tuple[MethodName, ...] = (),
     targets: tuple[str, ...] = (),
     budget_minutes: float = 0,
+    engine: Literal["local", "ray", "slurm"] | None = None,
 ) -> State[None]:
     """The complete study in a file, as a schedule or its form starts it; ends at once as `Skipped` if it is already running.
 
-    A choice of seeds, methods and targets leaves the other runs for later; the report names them.
+    A choice of seeds, methods and targets leaves the other runs for later; the report names them. What SLURM does is submitted,
+    and the flow run ends as `Submitted`; the next one brings in what has ended.
 
     Args:
         study: The study file, from the project's folder.
@@ -203,6 +207,7 @@ def study(
         methods: Do the runs of these methods of the study now; none: all.
         targets: Do the runs on these targets of the study now; none: all.
         budget_minutes: Stop at the checkpoints after so many minutes, and report what is there; 0: no limit.
+        engine: What does the runs; none: what the study file says.
 
     """
     prepare()
@@ -213,7 +218,7 @@ def study(
     # The page says `Cancelled` when this process has ended. Looking once more for what could be freed takes seconds of that.
     atexit.register(gc.freeze)
     try:
-        return _scheduled(study, (seeds, methods, targets, budget_minutes))
+        return _scheduled(study, engine, (seeds, methods, targets, budget_minutes))
     except Exception as error:
         clear = isinstance(error, UserError)
         state: State[None] = Failed(message=str(error) if clear else f"{type(error).__name__}: {error}")
@@ -223,10 +228,10 @@ def study(
         raise
 
 
-def _scheduled(file: object, chosen: tuple[object, object, object, object]) -> State[None]:
+def _scheduled(file: object, engine: object, chosen: tuple[object, object, object, object]) -> State[None]:
     """Do a study, or what a form has chosen of it; raises `UserError` for a fault of the form, the study or its data."""
     warn = get_run_logger().warning
-    declared = study_file.load(path := study_path(file))
+    declared = study_file.load(path := study_path(file), engine_name(engine))
     out = report_folder(path, declared)
     choice = choose(declared, *chosen)
     session = Session(declared, Display())
@@ -239,6 +244,9 @@ def _scheduled(file: object, chosen: tuple[object, object, object, object]) -> S
         except UserError as error:
             warn("%s", error)
             return Completed(name="Skipped", message=str(error))
+        if is_submitted(declared) and (done := submitted_study(session)) is not None:
+            try_to_publish(resolve(declared), out, warn)
+            return Completed(name="Submitted", message=done.sentence())
         ending = in_turns(session, partial(complete_study, out=out, choice=choice), choice.budget_s)
         state = state_after(session, ending, choice)
         if ending.reason is Reason.BUDGET:

@@ -31,6 +31,18 @@ def study_path(given: object) -> Path:
     raise UserError(f"study: {given!r} is no path of a study file; give one, such as params.yaml.")
 
 
+def engine_name(given: object) -> str | None:
+    """The engine that a form gives; None if it leaves it to the study.
+
+    Raises:
+        UserError: it can be no name.
+
+    """
+    if given is None or isinstance(given, str):
+        return given or None
+    raise UserError(f"engine: {given!r} is no name of an engine; choose one, or none for that of the study.")
+
+
 def tell_unknown_fields(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Say what was wrong with a flow run that was started with a field that its flow does not have; a hook for crashed ones.
 

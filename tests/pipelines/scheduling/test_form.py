@@ -45,7 +45,7 @@ def test_a_form_chooses_and_is_refused_in_our_words(prefect: Prefect, project: P
         with started(project, prefect.variables | {"M2PT_NOTIFY_URL": address}, *serve) as process:
             deployment = deployed(client, "formed", process)
             fields = client.read_deployment(deployment).parameter_openapi_schema["properties"]
-            assert list(fields) == ["study", "seeds", "methods", "targets", "budget_minutes"]
+            assert list(fields) == ["study", "seeds", "methods", "targets", "budget_minutes", "engine"]
             assert all(field["description"] for field in fields.values())
             assert "pathway" in fields["methods"]["items"]["enum"]
 
@@ -99,7 +99,7 @@ def says(client: SyncPrefectClient, flow_run: UUID, sentence: str) -> Callable[[
 @pytest.mark.parametrize("by_worker", [False, True], ids=["served", "worker"])
 def test_what_no_form_has_is_refused_in_our_words(prefect: Prefect, project: Path, by_worker: bool):
     """Through Prefect's API, which takes any JSON; the page of the form offers its fields alone."""
-    fields = "It has study, seeds, methods, targets, budget_minutes."
+    fields = "It has study, seeds, methods, targets, budget_minutes, engine."
     forms: list[tuple[dict[str, Any], str]] = [
         ({"foo": 1}, f"foo: is no field of the form. {fields}"),
         ({"": 1, "budget-minute": 2}, "'': is no field of the form. 'budget-minute': is no field of the form; did you mean "
@@ -107,6 +107,10 @@ def test_what_no_form_has_is_refused_in_our_words(prefect: Prefect, project: Pat
         ({"study": "slow.yaml\0x"}, "study: 'slow.yaml\\x00x' is no path of a study file; give one, such as params.yaml."),
         ({"budget_minutes": 1e300}, "budget_minutes: 1e+300 is no number of minutes; give one above 0 and up to 527040 (a year), "
          "or 0 for no limit."),
+        ({"engine": "slrum"}, "engine: there is no engine 'slrum'; use one of local, ray, slurm."),
+        ({"engine": ["ray"]}, "engine: ['ray'] is no name of an engine; choose one, or none for that of the study."),
+        ({"engine": "slurm", "seeds": [0]}, "seeds, methods, targets, budget_minutes: what is left of the study formed is "
+         "submitted to SLURM as a whole; leave them empty, or choose another engine."),
     ]  # fmt: skip
     with receiver() as (address, received), prefect.client() as client:
         command = ("pipelines", "serve", "--every", "31622400", "--study", "formed.yaml")
