@@ -115,7 +115,7 @@ def study(options: Namespace) -> int:
     if is_submitted(declared) and (code := submit_study(declared, options.study, out, options.display)) is not None:
         return code
     if is_default(options.study):
-        return reproduce.reproduce(declared, options.study, out, options.display)
+        return reproduce.reproduce(declared, options.study, out, options.display, afresh=options.verify)
     with stoppable(declared, options.display), Session(declared, options.display) as session:
         options.display.prepare(SETTING_UP, "looking at the data and the runs")
         session.prepare(PRETRAINING, FINE_TUNING)

@@ -19,8 +19,8 @@ from pipelines.reporting.rendering import is_current, render_report
 from pipelines.scheduling import server
 
 
-def reproduce(study: Study, file: Path, out: Path, display: Display) -> int:
-    """Bring the default study up to date; returns the exit code.
+def reproduce(study: Study, file: Path, out: Path, display: Display, afresh: bool = False) -> int:
+    """Bring the default study up to date; returns the exit code. `afresh` asks DVC whatever is remembered of its answers.
 
     The report is rendered even if runs failed, and names them.
 
@@ -38,7 +38,7 @@ def reproduce(study: Study, file: Path, out: Path, display: Display) -> int:
         with Session(study, display) as session:
             session.prepare(PRETRAINING, FINE_TUNING)
         display.prepare(SETTING_UP, "asking DVC what has changed")
-        if dvc.is_up_to_date():
+        if dvc.is_up_to_date(afresh):
             display.finish(SETTING_UP)
             display.say(f"{study.study}: everything is up to date, nothing to run.")
             code = 0

@@ -8,9 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
+from m2pt.data.fingerprints import CACHE
+from m2pt.files.memory import remembered
+from pipelines.execution import dvc_files
 from pipelines.execution.display.events import SEPARATOR, relay
 from pipelines.execution.groups import group
 from pipelines.execution.log_files import log_file
@@ -20,15 +24,27 @@ from pipelines.execution.progress import EVENTS, Display
 LOG = LOGS / "dvc.log"
 """Everything that the last `dvc repro` and its stages printed."""
 
+CURRENT = "current"
 _LOOK_EVERY_S = 0.05
 _NOT_SHOWN = ("WARNING:", "INFO:", "DEBUG:")
 """What DVC puts before messages that report no error. What it prints without one is advice to its users, or its own progress."""
 
 
-def is_up_to_date() -> bool:
-    """Whether nothing that a stage depends on has changed."""
+def is_up_to_date(afresh: bool = False) -> bool:
+    """Whether nothing that a stage depends on has changed.
+
+    DVC takes seconds to say so. What it said is remembered with the states of all files that it looks at, by which it goes as
+    well; `afresh` asks it in any case.
+    """
+    files = dvc_files.states()
+    if files is None:
+        return _asked() == CURRENT
+    return remembered(CACHE / "dvc.json", files, _asked, beside=version("dvc"), afresh=afresh) == CURRENT
+
+
+def _asked() -> str:
     with _started(["status", "--quiet"], subprocess.DEVNULL, {}) as process:
-        return process.wait() == 0
+        return CURRENT if process.wait() == 0 else "changed"
 
 
 def repro(display: Display, check: Callable[[], None]) -> int:
