@@ -1,6 +1,6 @@
 """What the commands take that look at a study of thousands of finished runs: processor seconds and memory.
 
-    .venv/bin/python benchmarks/many_runs.py [--records 10000] [--commands plan status report] [--keep FOLDER]
+    .venv/bin/python benchmarks/many_runs.py [--records 10000] [--commands plan status report publish] [--keep FOLDER]
 
 Takes the data and the encoders of the default study, which must be complete in this folder (`make study`), declares as many parts
 of it as it takes (each has another initial scale), writes the folders of their runs in the form that jobs leave, and calls each
@@ -15,9 +15,13 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.report_size import write_runs
+from m2pt.runs.folder import MERGED
+from m2pt.runs.identity import run_id
+from m2pt.runs.spec import RunSpec
 from pipelines.planning import study_file
 from pipelines.planning.folders import runs_folder
 from pipelines.planning.plan import resolve
@@ -25,6 +29,9 @@ from pipelines.planning.plan import resolve
 DEFAULT = Path("params.yaml")
 _OF_A_PART, _COMMON = 96, 16
 """Runs of the default study that a part has of its own, and baselines that all parts share."""
+_ELSEWHERE = ("--out", "report")
+"""A report in a folder of one's own is not published, so that it is measured alone."""
+
 _WATCH = """
 import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:], stdout=sys.stderr).returncode
@@ -50,6 +57,13 @@ def declare(folder: Path, count: int) -> None:
         (folder / name).symlink_to(place.resolve(), target_is_directory=True)
 
 
+def add_weights(specs: Sequence[RunSpec], folder: Path, done: Path) -> None:
+    """Give each run the weights of a run of the default study on the same target, which publishing copies and looks into."""
+    weights = {target: next(done.glob(f"{target}-*/{MERGED}")).resolve() for target in {spec.target for spec in specs}}
+    for spec in specs:
+        (folder / run_id(spec) / MERGED).symlink_to(weights[spec.target])
+
+
 def measured(folder: Path, *words: str) -> str:
     """Processor seconds and memory of one command, in words.
 
@@ -70,17 +84,22 @@ def measure(folder: Path, count: int, commands: list[str]) -> None:
         plan = resolve(study_file.load("many.yaml"))
         write_runs(plan.runs, runs_folder(plan.study), failing=False)
         os.chdir(here)
+        add_weights(plan.runs, folder / runs_folder(plan.study), here / "runs" / "embedded")
         print(f"{len(plan.runs)} runs in {len(plan.parts)} parts")
     print(f"{'--help':8}{measured(folder, '--help')}")
     for command in commands:
-        print(f"{command:8}{measured(folder, command, '--study', 'many.yaml')}", flush=True)
+        if command == "publish":
+            for path in folder.glob("mlflow.db*"):  # of an earlier measurement: all that is there would be published already
+                path.unlink()
+        further = _ELSEWHERE if command == "report" else ()
+        print(f"{command:8}{measured(folder, command, '--study', 'many.yaml', *further)}", flush=True)
 
 
 def main() -> int:
     """Print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--records", type=int, default=10_000)
-    parser.add_argument("--commands", nargs="+", default=["plan", "status", "report"])
+    parser.add_argument("--commands", nargs="+", default=["plan", "status", "report"], help="one of them may be publish")
     parser.add_argument("--keep", type=Path, help="a folder for the runs, which stay; runs that lie there are used again")
     given = parser.parse_args()
     if given.keep:

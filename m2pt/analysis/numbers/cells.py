@@ -7,6 +7,7 @@ and nowhere else.
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import pandas as pd
@@ -156,27 +157,27 @@ class Cell:
         """The usual name of its scores."""
         return MEASURES[self.metric]
 
-    @property
+    @cached_property
     def complete(self) -> dict[Draw, Run]:
         """Its complete runs by draw."""
         return {draw: run for draw, run in self.runs.items() if run.is_complete}
 
-    @property
+    @cached_property
     def test(self) -> BySeed:
         """Its test scores in percent."""
         return {draw: run.test_score for draw, run in self.runs.items()}
 
-    @property
+    @cached_property
     def val(self) -> BySeed:
         """Its validation scores in percent."""
         return {draw: run.val_score for draw, run in self.runs.items()}
 
-    @property
+    @cached_property
     def mean_test(self) -> Estimate:
         """Its mean test score over seeds."""
         return over_seeds(self.test)
 
-    @property
+    @cached_property
     def mean_val(self) -> Estimate:
         """Its mean validation score over seeds."""
         return over_seeds(self.val)

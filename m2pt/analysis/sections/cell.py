@@ -1,5 +1,8 @@
 """The page of one cell: its scores seed by seed, curves, scales, classes, and its runs."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import pandas as pd
 
 from m2pt.analysis.content import (
@@ -117,11 +120,12 @@ def in_words(item: Compared, against: Against) -> str:
 def _curves(item: Compared, curves: ByCell) -> Section:
     """The training loss and the validation score, with those of the references."""
     cell = item.cell
-    references = [(against, item.against[against]) for against in AGAINST if against in item.against]
+    references = [(against, _series(curves.get(item.against[against].key))) for against in AGAINST if against in item.against]
+    own = _series(curves.get(cell.key))
     drawn = []
     for metric, title in (("train/loss", "training loss"), (f"val/{cell.metric}", f"validation {cell.measure}, %")):
-        lines = [_line(AGAINST[against], against, metric, curves.get(other.key)) for against, other in references]
-        lines.append(_line("this cell", "own", metric, curves.get(cell.key)))
+        lines = [_line(AGAINST[against], against, other.get(metric, ())) for against, other in references]
+        lines.append(_line("this cell", "own", own.get(metric, ())))
         ends = [f"{line.label} {line.ys[-1]:.3g}" for line in lines if line.ys]
         words = f"{title} over the epochs, mean over seeds; at the end: {', '.join(ends)}"
         if lines[-1].ys:
@@ -136,12 +140,27 @@ def _curves(item: Compared, curves: ByCell) -> Section:
     return Section("Training curves", "curves", (Gallery(tuple(drawn), caption, "charts"),))
 
 
-def _line(label: str, look: str, metric: str, rows: pd.DataFrame | None) -> Line:
-    if rows is None:
-        return Line(label, [], [], look=look)
-    mine = rows[rows["metric"] == metric]
-    widths = [None if pd.isna(width) else float(width) for width in mine["half_width"]] if look == "own" else ()
-    return Line(label, mine["epoch"].tolist(), mine["mean"].tolist(), widths, look)
+class _Point(NamedTuple):
+    """A mean of one metric after an epoch, with half of its interval, which is no number where there is none."""
+
+    metric: str
+    epoch: int
+    mean: float
+    half_width: float
+
+
+def _series(rows: pd.DataFrame | None) -> dict[str, list[_Point]]:
+    """The curves of a cell, by metric."""
+    series: dict[str, list[_Point]] = {}
+    if rows is not None:
+        for row in rows[list(_Point._fields)].itertuples(index=False, name=None):
+            series.setdefault(row[0], []).append(_Point(*row))
+    return series
+
+
+def _line(label: str, look: str, points: Sequence[_Point]) -> Line:
+    widths = [None if pd.isna(point.half_width) else point.half_width for point in points] if look == "own" else ()
+    return Line(label, [point.epoch for point in points], [point.mean for point in points], widths, look)
 
 
 def _runs(item: Compared, facts: Facts) -> Section:

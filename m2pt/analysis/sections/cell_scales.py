@@ -1,7 +1,8 @@
 """The scales of one cell: their sizes at the end of training, and how they came about."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -15,19 +16,32 @@ from m2pt.config import LAYERS
 _SIZES = {"scale": "mean |λ|", "effective_size": "effective size"}
 
 
+class _Size(NamedTuple):
+    """The scales of one block's layers of a type, after an epoch."""
+
+    source: str
+    epoch: int
+    layer: str
+    depth: int
+    scale: float
+    effective_size: float
+
+
 def section(rows: pd.DataFrame | None) -> Section | None:
     """None for a cell without scales. `rows` are those of `m2pt.analysis.numbers.trajectories.scales`."""
     if rows is None:
         return None
-    sources = [(str(source), mine) for source, mine in rows.groupby("source", sort=False)]
-    groups = sources if len(sources) > 1 else [("", rows)]
-    return Section("Scales", "scales", tuple(block for source, mine in groups for block in _of_source(source, mine)))
+    sources: dict[str, list[_Size]] = {}
+    for row in rows[list(_Size._fields)].itertuples(index=False, name=None):
+        sources.setdefault(str(row[0]), []).append(_Size(*row))
+    groups = sources if len(sources) > 1 else {"": next(iter(sources.values()))}
+    return Section("Scales", "scales", tuple(block for source, mine in groups.items() for block in _of_source(source, mine)))
 
 
-def _of_source(source: str, rows: pd.DataFrame) -> list[Block]:
+def _of_source(source: str, rows: Sequence[_Size]) -> list[Block]:
     """The scales of one auxiliary of a cell; its name is empty where it is the only one."""
     of = f" of {source}" if source else ""
-    depths = sorted({int(depth) for depth in rows["depth"]})
+    depths = sorted({row.depth for row in rows})
     blocks: list[Block] = [_final(rows, depths, of)]
     for words, charts in _charts(rows, depths):
         keys = [
@@ -40,12 +54,12 @@ def _of_source(source: str, rows: pd.DataFrame) -> list[Block]:
     return blocks
 
 
-def _final(rows: pd.DataFrame, depths: Sequence[int], of: str) -> Table:
+def _final(rows: Sequence[_Size], depths: Sequence[int], of: str) -> Table:
     """The mean sizes at the end of training by depth and layer type."""
-    last = rows[rows["epoch"] == rows["epoch"].max()]
-    sizes = {(int(row["depth"]), str(row["layer"])): row for row in last.to_dict("records")}
+    end = max(row.epoch for row in rows)
+    sizes = {(row.depth, row.layer): row for row in rows if row.epoch == end}
     layers = [layer for layer in LAYERS if any(name == layer for _, name in sizes)]
-    largest = float(last["scale"].max()) or 1.0
+    largest = max(row.scale for row in sizes.values()) or 1.0
     lines = tuple(
         (
             Entry(plain(depth), str(depth), key=depth_colour(depth, depths)),
@@ -58,23 +72,23 @@ def _final(rows: pd.DataFrame, depths: Sequence[int], of: str) -> Table:
     return Table(f"Scales{of} at the end of training", prose(words), columns, (Group(lines),), "matrix")
 
 
-def _size(row: Mapping[Any, Any] | None, largest: float) -> Entry:
+def _size(row: _Size | None, largest: float) -> Entry:
     if row is None:
         return Entry(empty=True)
-    effective = None if pd.isna(row["effective_size"]) else float(row["effective_size"])
-    shade = intensity(row["scale"], largest)
-    return Entry(plain(rounded(row["scale"], 3)), float(row["scale"]), lines=(plain(number(effective)),), shade=shade)
+    effective = None if math.isnan(row.effective_size) else row.effective_size
+    shade = intensity(row.scale, largest)
+    return Entry(plain(rounded(row.scale, 3)), row.scale, lines=(plain(number(effective)),), shade=shade)
 
 
-def _charts(rows: pd.DataFrame, depths: Sequence[int]) -> list[tuple[str, list[Figure]]]:
+def _charts(rows: Sequence[_Size], depths: Sequence[int]) -> list[tuple[str, list[Figure]]]:
     """A chart for each layer type, by what it shows: mean size and effective size, a line per block."""
-    series: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
-    for epoch, layer, depth, *values in rows[["epoch", "layer", "depth", *_SIZES]].itertuples(index=False, name=None):
-        series.setdefault((layer, int(depth)), []).append((epoch, *values))
+    series: dict[tuple[str, int], list[_Size]] = {}
+    for row in rows:
+        series.setdefault((row.layer, row.depth), []).append(row)
     layers = [layer for layer in LAYERS if any(key[0] == layer for key in series)]
     drawn = []
-    for position, words in enumerate(_SIZES.values(), start=1):
-        lines = {layer: [_line(depth, depths, series.get((layer, depth), []), position) for depth in depths] for layer in layers}
+    for name, words in _SIZES.items():
+        lines = {layer: [_line(depth, depths, series.get((layer, depth), []), name) for depth in depths] for layer in layers}
         charts = [_chart(words, layer, mine) for layer, mine in lines.items()]
         drawn.append((words, [figure for figure in charts if figure.svg]))
     return [(words, charts) for words, charts in drawn if charts]
@@ -86,7 +100,7 @@ def _chart(words: str, layer: str, lines: Sequence[Line]) -> Figure:
     return Figure(said, svg=chart(layer, lines, said, from_zero=True))
 
 
-def _line(depth: int, depths: Sequence[int], points: Sequence[tuple[Any, ...]], position: int) -> Line:
-    known = sorted((point[0], point[position]) for point in points if not pd.isna(point[position]))
+def _line(depth: int, depths: Sequence[int], points: Sequence[_Size], name: str) -> Line:
+    known = sorted((point.epoch, value) for point in points if not math.isnan(value := getattr(point, name)))
     colour = depth_colour(depth, depths)
     return Line(f"block {depth}", [x for x, _ in known], [y for _, y in known], look=colour, end=str(depth))
