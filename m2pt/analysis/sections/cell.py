@@ -153,7 +153,7 @@ def _series(rows: pd.DataFrame | None) -> dict[str, list[_Point]]:
     """The curves of a cell, by metric."""
     series: dict[str, list[_Point]] = {}
     if rows is not None:
-        for row in rows[list(_Point._fields)].itertuples(index=False, name=None):
+        for row in zip(*(rows[name].tolist() for name in _Point._fields), strict=True):
             series.setdefault(row[0], []).append(_Point(*row))
     return series
 

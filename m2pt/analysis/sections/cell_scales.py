@@ -32,7 +32,7 @@ def section(rows: pd.DataFrame | None) -> Section | None:
     if rows is None:
         return None
     sources: dict[str, list[_Size]] = {}
-    for row in rows[list(_Size._fields)].itertuples(index=False, name=None):
+    for row in zip(*(rows[name].tolist() for name in _Size._fields), strict=True):
         sources.setdefault(str(row[0]), []).append(_Size(*row))
     groups = sources if len(sources) > 1 else {"": next(iter(sources.values()))}
     return Section("Scales", "scales", tuple(block for source, mine in groups.items() for block in _of_source(source, mine)))

@@ -23,10 +23,13 @@ def frames(summaries: Iterable[Summary], cells: Sequence[Cell], curves: ByCell, 
     """
     items = list(summaries)
     several = len(items) > 1
+    members: dict[tuple[Condition, str], list[Cell]] = {}
+    for cell in cells:
+        members.setdefault((cell.condition, cell.target), []).append(cell)
     tables = {
         GAINS: [_gains(item, several) for item in items],
         VALIDATION: [_validation(curves, cell, several) for item in items for cell in item.cells],
-        SCALES: [_scales(scales, item.condition, target, cells, several) for item in items for target in item.targets],
+        SCALES: [_scales(scales, members[item.condition, target], several) for item in items for target in item.targets],
     }
     joined = {name: [part for part in parts if len(part)] for name, parts in tables.items()}
     return {name: pd.concat(parts, ignore_index=True) for name, parts in joined.items() if parts}
@@ -51,17 +54,21 @@ def _validation(curves: ByCell, cell: Cell, several: bool) -> pd.DataFrame:
     return pd.DataFrame({"panel": _panel(cell.target, cell.condition, several), "line": line(cell), **columns})
 
 
-def _scales(scales: ByCell, condition: Condition, target: str, cells: Sequence[Cell], several: bool) -> pd.DataFrame:
-    """Mean |scale| over depths, per layer type, of the auxiliaries of other modalities and of the random control."""
+def _scales(scales: ByCell, cells: Sequence[Cell], several: bool) -> pd.DataFrame:
+    """Mean |scale| over depths, per layer type, of the auxiliaries of other modalities and of the random control.
+
+    `cells` are those of one condition and target.
+    """
     parts = [
         scales[cell.key].assign(line=_PREFIXES[cell.method] + scales[cell.key]["layer"])
         for cell in cells
-        if (cell.condition, cell.target) == (condition, target) and cell.method in _PREFIXES and cell.key in scales
+        if cell.method in _PREFIXES and cell.key in scales
     ]
     if not parts:
         return pd.DataFrame()
     means = pd.concat(parts).groupby(["line", "epoch"], as_index=False)["scale"].mean()
-    return pd.DataFrame({"panel": _panel(target, condition, several), **{name: means[name] for name in means}})
+    panel = _panel(cells[0].target, cells[0].condition, several)
+    return pd.DataFrame({"panel": panel, **{name: means[name] for name in means}})
 
 
 def _gains(summary: Summary, several: bool) -> pd.DataFrame:
