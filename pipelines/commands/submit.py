@@ -2,20 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from m2pt.config import Study, UserError
 from pipelines.execution.display.view import SETTING_UP
 from pipelines.execution.program import as_called
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
+from pipelines.execution.slurm.queue import Submitted
 from pipelines.execution.submitting import submitted, submitted_study
 from pipelines.planning.plan import resolve
 from pipelines.reporting.rendering import is_default
 from pipelines.tracking.study import try_to_publish
-
-if TYPE_CHECKING:
-    from pipelines.execution.slurm.submission import Submitted
 
 _OF_DVC = "DVC_ROOT"
 """Is set by DVC for the commands of its stages."""
@@ -51,7 +48,7 @@ def _require_no_dvc(file: Path) -> None:
         )
 
 
-def _tell(session: Session, file: Path, done: "Submitted") -> int:
+def _tell(session: Session, file: Path, done: Submitted) -> int:
     name, display = session.study.study, session.display
     if done.waiting and done.stuck:
         raise UserError(f"{file}: the runs wait for encoders that do not exist yet; run `m2pt pretrain` or `m2pt study` first.")

@@ -1,13 +1,9 @@
 """Studies with `execution.engine: slurm`: what is left of them is submitted, and nobody waits for it."""
 
-from typing import TYPE_CHECKING
-
 from m2pt.config import Study, UserError
 from pipelines.execution.session import Session
+from pipelines.execution.slurm.queue import Submitted
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING
-
-if TYPE_CHECKING:
-    from pipelines.execution.slurm.submission import Submitted
 
 
 def is_submitted(study: Study) -> bool:
@@ -15,7 +11,7 @@ def is_submitted(study: Study) -> bool:
     return study.execution.engine == "slurm"
 
 
-def submitted(session: Session, *kinds: str) -> "Submitted":
+def submitted(session: Session, *kinds: str) -> Submitted:
     """Submit what is left of these kinds.
 
     Raises:
@@ -31,7 +27,7 @@ def submitted(session: Session, *kinds: str) -> "Submitted":
     return submission.submit(session, *kinds)
 
 
-def submitted_study(session: Session) -> "Submitted | None":
+def submitted_study(session: Session) -> Submitted | None:
     """Make the data if they are missing, and submit what is left of a study; None if everything is complete.
 
     Raises:

@@ -28,6 +28,26 @@ class QueuedJob:
     node: str
 
 
+@dataclass(frozen=True)
+class Submitted:
+    """How many runs were submitted now, are in the queue since before, and wait for others and will be submitted after them."""
+
+    now: int
+    before: int
+    waiting: int
+    stuck: bool
+    """Whether nothing is in the queue that could end the wait of those that wait."""
+
+    def sentence(self) -> str:
+        """What SLURM has to do, in a sentence."""
+        words = f"{_runs(self.now)} submitted to SLURM" if self.now else "nothing new to submit to SLURM"
+        words += f", {self.before} in its queue already" if self.before else ""
+        if not self.waiting:
+            return words
+        then = "wait for encoders that do not exist" if self.stuck else "will be submitted when what they wait for has ended"
+        return f"{words}; {_runs(self.waiting)} {then}"
+
+
 def folder_of(study: str) -> Path:
     """Where the jobs of a study are written down, with what they print."""
     return STATE / "slurm" / study
@@ -102,3 +122,7 @@ def _noted(study: str) -> dict[str, str]:
         except (ValueError, KeyError, TypeError):  # a line of a submission that was cut off
             continue
     return noted
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"

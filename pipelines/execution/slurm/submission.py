@@ -24,7 +24,7 @@ from pipelines.execution.process_environment import prepare
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
 from pipelines.execution.slurm.jobs import RunJob, goes_on
-from pipelines.execution.slurm.queue import CONTINUATION, QueuedJob, ask, folder_of, note, queued
+from pipelines.execution.slurm.queue import CONTINUATION, QueuedJob, Submitted, ask, folder_of, note, queued
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING
 
 _MARGIN_S = 30
@@ -38,26 +38,6 @@ _UNHARMED = 'sh -c \'trap "" HUP INT TERM USR1 USR2; exec "$0" "$@"\' '
 
 _OPEN_LIMIT_S = 600.0
 """How long a job that submits waits for a command that has the study open."""
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """How many runs were submitted now, are in the queue since before, and wait for others and will be submitted after them."""
-
-    now: int
-    before: int
-    waiting: int
-    stuck: bool
-    """Whether nothing is in the queue that could end the wait of those that wait."""
-
-    def sentence(self) -> str:
-        """What SLURM has to do, in a sentence."""
-        words = f"{_runs(self.now)} submitted to SLURM" if self.now else "nothing new to submit to SLURM"
-        words += f", {self.before} in its queue already" if self.before else ""
-        if not self.waiting:
-            return words
-        then = "wait for encoders that do not exist" if self.stuck else "will be submitted when what they wait for has ended"
-        return f"{words}; {_runs(self.waiting)} {then}"
 
 
 @dataclass(frozen=True)
@@ -208,7 +188,3 @@ def _opened(study: Study) -> Iterator[Session]:
                     raise
                 time.sleep(2.0)
         yield session
-
-
-def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count} runs"
