@@ -5,7 +5,7 @@
 Gives the engine as many runs at once as it has slots, as a sweep does; each writes its folder and its inputs, sleeps in a worker
 that stays, and leaves a record. The time begins when the workers are ready, and ends with the last result. Prints it as a ratio
 of runs × seconds ÷ slots. Prefect and MLflow take no part: what they add is in `overhead.py`. On two cores with other work,
-10,000 runs took 1.014 times the least time possible (632.5 s for 624 s); the figure that Ray Tune publishes for as many trials of a second
+10,000 runs took 1.014 times the least time possible (632.5 s for 624 s); what Ray Tune publishes for as many trials of a second
 is 1.15 (715 s for 625 s).
 """
 

@@ -57,6 +57,8 @@ def public_functions():
             for name, function in vars(module).items():
                 if name.startswith("_") or getattr(function, "__module__", "") != found.name or not inspect.isroutine(function):
                     continue
+                if hasattr(function, "deploy"):  # a flow: its form takes any JSON, and it says what is wrong on its page
+                    continue
                 hints = get_type_hints(inspect.unwrap(function), localns=IMPORTED_FOR_HINTS_ALONE)
                 listed = {key: values for key, hint in hints.items() if key != "return" and (values := literal(hint))}
                 if listed:
