@@ -111,10 +111,14 @@ class Study(Frozen):
                 raise FaultsError([f"{where}.{key}: there is no section {'.'.join(path)!r}"])
             section[last] = value
         try:
-            return Study.model_validate_json(json.dumps(raw), context=_CHANGED)
+            made = Study.model_validate_json(json.dumps(raw), context=_CHANGED)
         except ValidationError as error:
             faults = faults_of(error, Study)
             raise FaultsError([f"{where}{'.' if _is_about(fault, changes) else ': '}{fault}" for fault in faults]) from error
+        touched = {key.partition(".")[0] for key in changes}
+        return made.model_copy(  # what is remembered of a section (`Same`) holds for all parts that leave it as it is
+            update={name: section for name, section in self if isinstance(section, Frozen) and name not in touched}
+        )
 
     def value_of(self, key: str) -> JsonValue:
         """The value at a dotted key, also where it is the default; None if there is none."""

@@ -6,10 +6,11 @@ Equal ids mean equal numbers on the same kind of hardware: the form covers the c
 import functools
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from m2pt.config.base import Frozen, Same
-from m2pt.runs.spec import RunSpec, Spec
+from m2pt.runs.spec import RunSpec, Spec, undrawn
 
 RECIPE_VERSION = 3
 """Raise this whenever a change of the code changes the numbers that an unchanged spec leads to."""
@@ -68,19 +69,42 @@ def digest(spec: Spec) -> str:
 
 @functools.lru_cache(maxsize=2**15)
 def _digest_of(same: Same[Spec]) -> str:
-    # What a model dumps as JSON has a canonical form, so that nothing in it need be looked for. Runs share their sections; each
-    # is written once.
-    spec = same.value
-    sections = {name: value for name, value in spec if isinstance(value, Frozen)}
-    texts = {name: _WRITER.encode(value) for name, value in spec.model_dump(mode="json", exclude=set(sections)).items()}
-    texts |= {name: _section_text(Same(section)) for name, section in sections.items()}
-    fields = ",".join(f'"{name}":{texts[name]}' for name in sorted(texts))
-    return hashlib.sha256(f'{{"recipe_version":{RECIPE_VERSION},"spec":{{{fields}}}}}'.encode()).hexdigest()
+    return hashlib.sha256(f'{{"recipe_version":{RECIPE_VERSION},"spec":{_form(same.value, {})}}}'.encode()).hexdigest()
+
+
+def form_without_draw(spec: RunSpec) -> str:
+    """The canonical form of `without_draw(spec)`: equal for runs that differ by seed and replicate alone."""
+    return _form(spec, undrawn(spec))
+
+
+def _form(spec: Spec, changes: dict[str, Any]) -> str:
+    """What `canonical` writes of a spec with other values of some fields. Runs share most values; each is written once."""
+    values = spec.__dict__ | changes
+    kept = (name for name, is_left_out in _fields(type(spec)) if is_left_out is None or not is_left_out(values[name]))
+    fields = ",".join([f'"{name}":{_text(values[name])}' for name in kept])
+    return f"{{{fields}}}"
+
+
+@functools.cache
+def _fields(kind: type[Spec]) -> list[tuple[str, Callable[[Any], bool] | None]]:
+    """The fields of a kind of spec in the order of the form, each with what tells the values that are not written."""
+    return sorted((name, field.exclude_if) for name, field in kind.model_fields.items())
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Frozen):
+        return _section_text(Same(value))
+    if isinstance(value, tuple):
+        return f"[{','.join(map(_text, value))}]"
+    return _string(value) if isinstance(value, str) else canonical(value)
+
+
+_string = functools.lru_cache(maxsize=2**12)(_WRITER.encode)
 
 
 @functools.lru_cache(maxsize=2**12)
 def _section_text(same: Same[Frozen]) -> str:
-    return _WRITER.encode(same.value.model_dump(mode="json"))
+    return _WRITER.encode(same.value.model_dump(mode="json"))  # what a model dumps as JSON has a canonical form
 
 
 def cell_key(spec: RunSpec) -> str:

@@ -5,7 +5,7 @@ paths, workers) is not part of it.
 """
 
 import functools
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -147,18 +147,21 @@ def without_draw(spec: RunSpec) -> RunSpec:
 
     The weights of a replicate are replaced by a reference without a file, because each replicate has its own.
     """
+    return spec.model_copy(update=undrawn(spec))
+
+
+def undrawn(spec: RunSpec) -> dict[str, Any]:
+    """The values in which `without_draw(spec)` differs from the spec, by their fields."""
     if spec.replicate is None:
-        return spec.model_copy(update={"seed": 0})
+        return {"seed": 0}
     target, auxiliary, more = spec.target_weights, spec.auxiliary_weights, spec.more_weights
-    return spec.model_copy(
-        update={
-            "seed": 0,
-            "replicate": 0,
-            "target_weights": _of_any_replicate(target) if target else None,
-            "auxiliary_weights": _of_any_replicate(auxiliary) if auxiliary else None,
-            "more_weights": tuple(map(_of_any_replicate, more)),
-        }
-    )
+    return {
+        "seed": 0,
+        "replicate": 0,
+        "target_weights": _of_any_replicate(target) if target else None,
+        "auxiliary_weights": _of_any_replicate(auxiliary) if auxiliary else None,
+        "more_weights": tuple(map(_of_any_replicate, more)),
+    }
 
 
 def _of_any_replicate(reference: WeightsRef) -> WeightsRef:

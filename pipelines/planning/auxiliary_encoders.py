@@ -1,5 +1,6 @@
 """Which encoders a run loads besides the target's: auxiliaries, those of controls, and what an auxiliary was trained from."""
 
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 from m2pt.config import (
@@ -17,6 +18,19 @@ from m2pt.config.encoders import has_seen_no_modality
 from m2pt.methods import METHODS
 from m2pt.runs.lineage import relation, start_of
 from m2pt.runs.spec import EncoderKey
+
+
+@dataclass(frozen=True)
+class Loads:
+    """A study as the key of what is remembered about the encoders that its runs load: equal if what decides that is."""
+
+    content: str
+    study: Study = field(compare=False)
+
+    @classmethod
+    def of(cls, study: Study) -> "Loads":
+        """The key of a study."""
+        return cls(study.model_dump_json(include={"sweep", "tasks", "encoders", "parts"}), study)
 
 
 @refuses_unknown

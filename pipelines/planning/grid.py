@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import product
 
 from m2pt.config import (
@@ -25,7 +24,7 @@ from m2pt.modalities.recipes import resolve
 from m2pt.runs.identity import digest
 from m2pt.runs.lineage import start_of
 from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec
-from pipelines.planning.auxiliary_encoders import auxiliary_keys, encoder_key
+from pipelines.planning.auxiliary_encoders import Loads, auxiliary_keys, encoder_key
 from pipelines.planning.run_maker import Fingerprints, RunMaker, modality_of, reads_samples, reference
 
 Pair = tuple[str, MethodName, str]
@@ -37,22 +36,11 @@ def encoders_used(study: Study) -> list[EncoderKey]:
 
     An encoder that is declared but that no run loads is not among them.
     """
-    return list(_encoders_used(_Loads(study.model_dump_json(include=_DECIDES_LOADS), study)))
-
-
-@dataclass(frozen=True)
-class _Loads:
-    """A study as the key of what is remembered about the encoders that its runs load: equal if what decides that is."""
-
-    content: str
-    study: Study = field(compare=False)
-
-
-_DECIDES_LOADS = {"sweep", "tasks", "encoders", "parts"}
+    return list(_encoders_used(Loads.of(study)))
 
 
 @functools.lru_cache(maxsize=1024)  # the parts of a study are many, and few of them load anything else
-def _encoders_used(loads: _Loads) -> tuple[EncoderKey, ...]:
+def _encoders_used(loads: Loads) -> tuple[EncoderKey, ...]:
     study = loads.study
     parts = _unlike(study)
     draws = [(part, replicate) for part in parts for replicate in dict.fromkeys(replicate for _, replicate in draws_of(part))]

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from m2pt.config import FileSource, Study, UserError
+from m2pt.config.base import Same
 from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.markers import is_leased
 from m2pt.files.memory import known_sha256
@@ -52,18 +53,19 @@ class Plan:
 
     def run_dir(self, spec: Spec) -> Path | None:
         """The folder of a run; None while the run has no id."""
-        if not self.is_ready(spec):
-            return None
-        return self._folders[isinstance(spec, PretrainSpec)] / run_id(spec)
+        key = Same(spec)
+        if key not in self._run_dirs:  # it is asked for again and again
+            folder = encoders_folder if isinstance(spec, PretrainSpec) else runs_folder
+            self._run_dirs[key] = folder(self.study) / run_id(spec) if self.is_ready(spec) else None
+        return self._run_dirs[key]
 
     @cached_property
-    def _folders(self) -> tuple[Path, Path]:
-        """Of fine-tuning runs, then of pretraining runs."""
-        return runs_folder(self.study), encoders_folder(self.study)
+    def _run_dirs(self) -> dict[Same[Spec], Path | None]:
+        return {}
 
     def is_ready(self, spec: Spec) -> bool:
         """Whether the data and weights that a run needs exist."""
-        return spec.ready and not set(data_keys(spec)) & set(self.missing_data)
+        return spec.ready and not (self.missing_data and set(data_keys(spec)) & set(self.missing_data))
 
     def state(self, spec: Spec) -> RunState:
         """The state of a run."""

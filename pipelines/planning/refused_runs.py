@@ -7,7 +7,8 @@ from pathlib import Path
 from m2pt.config import FileSource, InputConfig, ModelConfig, UserError
 from m2pt.config.lines import Fault, told
 from m2pt.modalities.registry import dataset, dataset_facts
-from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef, without_draw
+from m2pt.runs.identity import form_without_draw
+from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef
 from m2pt.runs.trials import is_trial
 from m2pt.training.startable import Known, Means, refusal
 from pipelines.planning.embedded_data import unmade
@@ -71,11 +72,11 @@ def one_of(count: int, total: int) -> str:
 
 
 def without_seed(spec: Spec) -> str:
-    """The spec as JSON with seed 0, and without its replicate and trained weights: equal for runs that differ only by those.
+    """The form of a spec with seed 0, and without its replicate and trained weights: equal for runs that differ only by those.
 
     A pretraining has no others like it.
     """
-    return without_draw(spec).model_dump_json() if isinstance(spec, RunSpec) else spec.model_dump_json()
+    return form_without_draw(spec) if isinstance(spec, RunSpec) else spec.model_dump_json()
 
 
 def _of_steps(plan: Plan, spec: PretrainSpec) -> str | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from m2pt.config import FileSource, Study
-from m2pt.runs.spec import without_draw
+from m2pt.runs.identity import form_without_draw
 from pipelines.planning.grid import draws_of, encoders_used, part_specs
 from pipelines.planning.run_maker import Fingerprints
 
@@ -54,4 +54,4 @@ def _cells(part: Study, prints: Fingerprints) -> list[str]:
     """What the runs of a part are, apart from their draws: as many as it has runs for one seed and replicate."""
     once = {"seeds": part.sweep.seeds[:1], "encoder_seeds": "paired"}
     (specs,) = part_specs(part.model_copy(update={"sweep": part.sweep.model_copy(update=once)}), prints).values()
-    return [without_draw(spec).model_dump_json() for spec in specs]
+    return [form_without_draw(spec) for spec in specs]

@@ -22,7 +22,7 @@ from m2pt.config import (
 from m2pt.methods import METHODS
 from m2pt.modalities.recipes import resolve
 from m2pt.runs.spec import AuxiliaryData, EncoderKey, RunSpec, TaskSpec, WeightsRef
-from pipelines.planning.auxiliary_encoders import auxiliary_keys, encoder_key
+from pipelines.planning.auxiliary_encoders import Loads, auxiliary_keys, encoder_key
 
 Cell = tuple[str, MethodName, str, Setting, Tuning]
 """A target, a method, an auxiliary (empty for none), a setting and a tuning."""
@@ -45,6 +45,7 @@ class RunMaker:
     def __init__(self, study: Study, prints: Fingerprints, make: Callable[..., RunSpec]) -> None:
         self._study, self._prints, self._make = study, prints, make
         self._first: dict[Cell, RunSpec] = {}
+        self._loads = Loads.of(study)
         self._reference = functools.cache(functools.partial(reference, study, prints))
         self._loaded = functools.cache(self._references)
 
@@ -87,12 +88,21 @@ class RunMaker:
         self, start: tuple[str, MethodName, str, Setting], replicate: int | None
     ) -> tuple[WeightsRef | None, WeightsRef | None, tuple[WeightsRef, ...]]:
         """The weights of the target's encoder, of the first further encoder, and of all others."""
-        study, (target, method, auxiliary, setting) = self._study, start
-        modality = modality_of(study, target)
-        loads_target = setting == "pretrained" and study.sweep.target_encoder != RANDOM
-        own = encoder_key(study, study.sweep.target_encoder, modality, replicate) if loads_target else None
-        beside = [self._reference(key) for key in auxiliary_keys(study, method, auxiliary, modality, replicate)]
-        return None if own is None else self._reference(own), beside[0] if beside else None, tuple(beside[1:])
+        own, beside = _keys(self._loads, start, replicate)
+        others = tuple(map(self._reference, beside))
+        return None if own is None else self._reference(own), others[0] if others else None, others[1:]
+
+
+@functools.lru_cache(maxsize=2**14)  # the parts of a study are many, and few of them load anything else
+def _keys(
+    loads: Loads, start: tuple[str, MethodName, str, Setting], replicate: int | None
+) -> tuple[EncoderKey | None, tuple[EncoderKey, ...]]:
+    """The encoder of the target, None for a random one, and all others."""
+    study, (target, method, auxiliary, setting) = loads.study, start
+    modality = modality_of(study, target)
+    loads_target = setting == "pretrained" and study.sweep.target_encoder != RANDOM
+    own = encoder_key(study, study.sweep.target_encoder, modality, replicate) if loads_target else None
+    return own, auxiliary_keys(study, method, auxiliary, modality, replicate)
 
 
 def modality_of(study: Study, target: str) -> Modality:

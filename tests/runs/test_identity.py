@@ -1,13 +1,14 @@
 """The identity of a run: golden vectors, what changes it, and what has no canonical form."""
 
+import hashlib
 import json
 
 import pytest
 
 from m2pt.config import AudioInput, FinetuneConfig, ImageInput, PathwayConfig, PointInput, VideoInput
 from m2pt.files.state import file_sha256
-from m2pt.runs.identity import canonical, cell_key, derived_seed, drawn_seed, run_id
-from m2pt.runs.spec import RunSpec, WeightsRef
+from m2pt.runs.identity import RECIPE_VERSION, canonical, cell_key, derived_seed, digest, drawn_seed, form_without_draw, run_id
+from m2pt.runs.spec import AuxiliaryData, RunSpec, WeightsRef, without_draw
 from tests.specs import pretrain_spec, run_spec
 
 
@@ -16,6 +17,27 @@ def test_golden_ids():
     assert run_id(run_spec()) == "image-from-audio-pathway-pretrained-full-s0-0dd12b54"
     assert run_id(pretrain_spec()) == "image-mae-s0-9daa85ab"
     assert derived_seed(3, "order", "image", 7) == 1798797722960163930
+
+
+MORE = (
+    WeightsRef(source="mae", modality="point", sha256="c" * 64, seed=3),
+    WeightsRef(source="files", modality="video", sha256=""),
+)
+"""One of a replicate, and one that all replicates share."""
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        run_spec(),
+        run_spec(replicate=1, more_weights=MORE, pathway=None, auxiliary_data=AuxiliaryData(input=AudioInput(), sha256="d" * 64)),
+        run_spec(target_weights=None, auxiliary_weights=None, auxiliary="", data_sha256='é"'),
+    ],
+)
+def test_a_digest_is_of_the_canonical_form_of_the_whole_spec(spec):
+    form = canonical({"spec": spec.model_dump(mode="json"), "recipe_version": RECIPE_VERSION})
+    assert digest(spec) == hashlib.sha256(form.encode()).hexdigest()
+    assert form_without_draw(spec) == canonical(without_draw(spec).model_dump(mode="json"))
 
 
 def test_everything_that_can_change_a_number_changes_the_id():

@@ -193,13 +193,15 @@ def _add_tuning(used: UsedKeys, study: Study, specs: list[RunSpec]) -> None:
 
 def _marked(study: Study) -> Study:
     """The study with a mark in place of each value that runs take over."""
-    sections = {name: _marks(getattr(study, name), name) for name in STUDY_SECTIONS}
+    sections = {name: _marks(Same(getattr(study, name)), name) for name in STUDY_SECTIONS}
     return study.model_copy(update={**sections, "parts": (), "search": None})
 
 
-def _marks(section: Frozen, path: str) -> Frozen:
+@functools.lru_cache(maxsize=2**10)  # parts share their sections
+def _marks(same: Same[Frozen], path: str) -> Frozen:
     values = {
-        name: _marks(value, f"{path}.{name}") if isinstance(value, Frozen) else Mark(f"{path}.{name}") for name, value in section
+        name: _marks(Same(value), f"{path}.{name}") if isinstance(value, Frozen) else Mark(f"{path}.{name}")
+        for name, value in same.value
     }
-    construct: Callable[..., Frozen] = type(section).model_construct
+    construct: Callable[..., Frozen] = type(same.value).model_construct
     return construct(**values)
