@@ -5,7 +5,7 @@ from pathlib import Path
 from m2pt.config import Study, UserError
 from m2pt.files.documents import read_json
 from pipelines.execution.progress import Display
-from pipelines.reporting.as_json import open_blocks
+from pipelines.reporting.open_blocks import open_blocks
 from pipelines.reporting.rendering import is_default
 from pipelines.tracking.mlflow_store import server_place
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from m2pt.analysis.content import (
@@ -39,23 +39,6 @@ def page(content: Page) -> bytes:
         "sections": [_section(section) for section in content.sections],
     }
     return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def open_blocks(document: Mapping[str, Any], anchor: str) -> list[Mapping[str, Any]]:
-    """The blocks of a section of what `page` wrote, in their order: with those that stand side by side, without folded ones.
-
-    Empty where the document has no such section.
-    """
-    sections = [section for section in document["sections"] if section["anchor"] == anchor]
-    return [block for section in sections for block in _opened(section["blocks"])]
-
-
-def _opened(blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    for block in blocks:
-        if block["kind"] == "sidebyside":
-            yield from _opened(block["blocks"])
-        elif block["kind"] != "details":
-            yield block
 
 
 def _section(section: Section) -> dict[str, Any]:

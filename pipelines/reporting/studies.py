@@ -13,7 +13,8 @@ from m2pt.analysis.content import Column, Entry, Group, Page, Paragraph, Section
 from m2pt.analysis.sections.places import ABOUT_COSTS, COST_SCRIPT, COSTS, LOCAL, ORIGIN
 from m2pt.config import UserError
 from m2pt.files import documents
-from pipelines.reporting import as_html, as_json
+from pipelines.reporting import as_html
+from pipelines.reporting.open_blocks import open_blocks
 
 PAGE = Path("build/studies.html")
 """Where the page is, below the folder of the project."""
@@ -126,7 +127,7 @@ def _told(folder: Path) -> Iterator[Told]:
 
 def _answer(report: Any) -> str:
     """The answer in the first lines of a report; raises `KeyError` where it has none, as one of an older version."""
-    answer = " ".join(block["text"] for block in as_json.open_blocks(report, "short") if block.get("look") == "answer")
+    answer = " ".join(block["text"] for block in open_blocks(report, "short") if block.get("look") == "answer")
     if not answer:
         raise KeyError("answer")
     return answer

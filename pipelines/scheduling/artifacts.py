@@ -11,7 +11,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from m2pt.config import Study
 from m2pt.files.documents import read_json
 from pipelines.execution.session import Outcome
-from pipelines.reporting.as_json import open_blocks
+from pipelines.reporting.open_blocks import open_blocks
 
 _MOST_ROWS = 500
 _MOST_CHARACTERS = 400_000

@@ -5,7 +5,7 @@ from pathlib import Path
 from m2pt.analysis.tables.metrics import TEST
 from m2pt.analysis.tables.metrics import VALIDATION as CHOOSING
 from m2pt.files.documents import read_json
-from pipelines.reporting.as_json import open_blocks
+from pipelines.reporting.open_blocks import open_blocks
 from pipelines.tracking.metrics import GAIN, VALIDATION
 
 

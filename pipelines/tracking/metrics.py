@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from m2pt.analysis.numbers.cells import MEASURES
 from m2pt.analysis.numbers.rounding import rounded
 from m2pt.files.documents import read_lines
 from m2pt.runs.attempts import Attempt
@@ -125,6 +124,8 @@ def summary_points(record: Record, attempts: Sequence[Attempt], time_ms: int, tr
 
 def told(record: Record, trial: bool = False) -> str:
     """The scores of a complete run in one sentence, in Markdown; none of a trial's test."""
+    from m2pt.analysis.numbers.cells import MEASURES  # it comes with the statistics of a report
+
     measure = MEASURES.get(record.metric, record.metric.replace("_", " "))
     scores = [] if trial or isinstance(record, PretrainRecord) else [f"test {measure} **{rounded(record.test_score, 1)} %**"]
     if record.val_score is not None:

@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from m2pt.config import AudioInput, FinetuneConfig, ImageInput, InputConfig, Modality, ModelConfig, PointInput, VideoInput
-from m2pt.models.model import Model, fresh, of_recipe
 from m2pt.runs.folder import MERGED, RECORD, SPEC, read_spec
 from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
-from m2pt.weights.saved import read_weights
+
+if TYPE_CHECKING:
+    from m2pt.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,13 @@ def served_model(spec: RunSpec, run_dir: Path, limit_bytes: int) -> ServedModel 
 class PlainModel:
     """A model that MLflow can call."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: "Model") -> None:
         self.model = model.eval()
 
     def predict(self, model_input: NDArray[np.float32], params: Mapping[str, Any] | None = None) -> NDArray[np.float32]:
         """Logits (B, classes) of samples (B, ...) in the form of `m2pt.modalities.shared.samples.Samples.x`."""
+        import torch  # who publishes runs that are published already needs no model
+
         with torch.no_grad():
             logits: NDArray[np.float32] = self.model(torch.from_numpy(np.ascontiguousarray(model_input))).float().numpy()
         return logits
@@ -62,6 +64,9 @@ class PlainModel:
 
 def _load_pyfunc(path: str) -> PlainModel:
     """The model of a folder with the files of `ServedModel`."""
+    from m2pt.models.model import fresh
+    from m2pt.weights.saved import read_weights
+
     folder = Path(path)
     spec = read_spec(folder)
     if not isinstance(spec, RunSpec):
@@ -102,6 +107,10 @@ def _plain_shapes(spec: RunSpec, classes: int) -> dict[str, tuple[int, ...]]:
 def _shapes_of(
     modality: Modality, of_input: InputConfig, config: ModelConfig, recipe: FinetuneConfig, classes: int
 ) -> dict[str, tuple[int, ...]]:
+    import torch
+
+    from m2pt.models.model import of_recipe
+
     with torch.random.fork_rng(devices=[]):
         model = of_recipe(modality, of_input, config, recipe, classes)
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}

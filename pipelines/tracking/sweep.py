@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from m2pt.analysis.tables.phrases import counted
 from m2pt.config import Study, UserError
 from m2pt.config.study_file import parse_study
 from pipelines.planning.plan import sweep_id
@@ -113,6 +112,8 @@ def _few(changes: Sequence[str]) -> str:
 
 def _content(study: Study) -> str:
     """Targets, methods, seeds, and what else the study varies: `4 targets, 5 methods, seeds 0 to 3`."""
+    from m2pt.analysis.tables.phrases import counted  # its words come with the statistics of a report
+
     grid = study.sweep
     words = [_named(grid.targets, "target"), _named(grid.methods, "method"), _seeds(grid.seeds)]
     words += [", ".join(grid.settings)] if grid.settings != ("pretrained",) else []
