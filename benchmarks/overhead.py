@@ -104,6 +104,7 @@ def ray_tune(folder: Path, runs: int, seconds: float) -> None:
     tune.Tuner(
         tune.with_resources(job, {"cpu": 1}),
         param_space={"i": tune.grid_search(list(range(runs)))},
+        tune_config=tune.TuneConfig(reuse_actors=True),  # without it, each trial starts a process
         run_config=tune.RunConfig(storage_path=str(folder), callbacks=[callback], verbose=0),
     ).fit()
 
@@ -118,7 +119,8 @@ def hydra(python: str, folder: Path, runs: int, seconds: float) -> None:
 
 def dvc(folder: Path, runs: int, seconds: float) -> None:
     """DVC's queue with two workers."""
-    call = partial(subprocess.run, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # its queue starts `dvc` by name
+    call = partial(subprocess.run, cwd=folder, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"PATH": path})
     python = [sys.executable, "-m", "dvc"]
     (folder / "job.py").write_text(DVC_JOB.format(folder=folder, seconds=seconds))
     (folder / "params.yaml").write_text("i: -1\n")
