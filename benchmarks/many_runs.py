@@ -6,8 +6,8 @@ Takes the data and the encoders of the default study, which must be complete in 
 of it as it takes (each has another initial scale), writes the folders of their runs in the form that jobs leave, and calls each
 command as users do. Prints the processor's seconds (user and system, as the clock counts what others do too) and the largest
 memory. `--help` is measured too. On two busy cores of an AMD EPYC, 10,000 runs in 104 parts took 3.1 s and 117 MiB for `plan`,
-3.1 s and 104 MiB for `status`, of which 0.5 s are imports. An hour before, the code that imported torch to plan, and read all
-records anew, took 7.0 s and 6.9 s, and 340 MiB. The first call after runs have ended reads their records.
+3.1 s and 104 MiB for `status`, of which 0.5 s are imports; with torch imported and all records read anew they took 7.0 s
+and 6.9 s, and 340 MiB. The first call after runs have ended reads their records.
 
 `report` took 122 s and 1,350 MiB there in 10,000 runs, on cores that five processes shared, and 33 s in 976 runs in 10 parts, of
 which half are figures, which do not grow with the study. `publish` of those 976 to a new SQLite file took 102 s with the files
