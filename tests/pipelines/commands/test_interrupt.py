@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -36,10 +35,8 @@ def wait_for_library(process: "subprocess.Popen[str]", name: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what a process has loaded is read from /proc")
-@pytest.mark.parametrize(
-    ("command", "library"),
-    [*product(["plan", "sweep"], ["_posixsubprocess", "_pydantic_core"]), ("sweep", "libtorch_python")],
-)
+@pytest.mark.parametrize("library", ["_posixsubprocess", "_pydantic_core"])
+@pytest.mark.parametrize("command", ["plan", "sweep"])
 def test_an_interrupt_during_the_imports_ends_quietly(tmp_path: Path, command: str, library: str):
     process = started(tmp_path, "-m", "pipelines", command)
     wait_for_library(process, library)
