@@ -38,7 +38,7 @@ from pipelines.reporting.rendering import is_done, render_report, report_folder,
 from pipelines.scheduling.artifacts import show_outcome, show_report
 from pipelines.scheduling.choice import EVERYTHING, Choice, choose, require_runs
 from pipelines.scheduling.ending_states import LEFT_ALONE, budget_is_spent, state_after
-from pipelines.scheduling.form import engine_name, study_path, tell_unknown_fields
+from pipelines.scheduling.form import AS_DECLARED, engine_name, study_path, tell_unknown_fields
 from pipelines.scheduling.killed import noted
 from pipelines.scheduling.logs import flush, quiet
 from pipelines.scheduling.notice import tell_end
@@ -194,7 +194,7 @@ def study(
     methods: tuple[MethodName, ...] = (),
     targets: tuple[str, ...] = (),
     budget_minutes: float = 0,
-    engine: Literal["local", "ray", "slurm"] | None = None,
+    engine: Literal["as declared", "local", "ray", "slurm"] = AS_DECLARED,
 ) -> State[None]:
     """The complete study in a file, as a schedule or its form starts it; ends at once as `Skipped` if it is already running.
 
@@ -207,7 +207,7 @@ def study(
         methods: Do the runs of these methods of the study now; none: all.
         targets: Do the runs on these targets of the study now; none: all.
         budget_minutes: Stop at the checkpoints after so many minutes, and report what is there; 0: no limit.
-        engine: What does the runs; none: what the study file says.
+        engine: What does the runs; as declared: what the study file says.
 
     """
     prepare()

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
@@ -14,6 +14,9 @@ from prefect.states import Failed
 from m2pt.config import UserError
 from m2pt.config.spelling import suggestion
 from pipelines.scheduling.notice import tell_end
+
+AS_DECLARED: Final = "as declared"
+"""What a form says where the study file is to choose: Prefect's form would show an empty choice as a type of Python's."""
 
 
 def study_path(given: object) -> Path:
@@ -39,8 +42,8 @@ def engine_name(given: object) -> str | None:
 
     """
     if given is None or isinstance(given, str):
-        return given or None
-    raise UserError(f"engine: {given!r} is no name of an engine; choose one, or none for that of the study.")
+        return None if given in ("", AS_DECLARED) else given
+    raise UserError(f"engine: {given!r} is no name of an engine; choose one, or `{AS_DECLARED}` for that of the study.")
 
 
 def tell_unknown_fields(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:

@@ -15,6 +15,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
 from prefect.client.schemas.objects import Artifact
 
+from pipelines.planning.study_file import ENGINES
 from tests.pipelines.scheduling.conftest import ROOT, Prefect, comes_to, end_all, jobs, make_project, started, state_of
 from tests.pipelines.scheduling.test_notice import receiver
 from tests.pipelines.scheduling.test_steering import deploy, deployed
@@ -48,6 +49,7 @@ def test_a_form_chooses_and_is_refused_in_our_words(prefect: Prefect, project: P
             assert list(fields) == ["study", "seeds", "methods", "targets", "budget_minutes", "engine"]
             assert all(field["description"] for field in fields.values())
             assert "pathway" in fields["methods"]["items"]["enum"]
+            assert fields["engine"]["enum"] == ["as declared", *ENGINES]
 
             def start(**parameters: Any) -> UUID:
                 return client.create_flow_run_from_deployment(deployment, parameters={"study": "formed.yaml"} | parameters).id
@@ -108,7 +110,7 @@ def test_what_no_form_has_is_refused_in_our_words(prefect: Prefect, project: Pat
         ({"budget_minutes": 1e300}, "budget_minutes: 1e+300 is no number of minutes; give one above 0 and up to 527040 (a year), "
          "or 0 for no limit."),
         ({"engine": "slrum"}, "engine: there is no engine 'slrum'; use one of local, ray, slurm."),
-        ({"engine": ["ray"]}, "engine: ['ray'] is no name of an engine; choose one, or none for that of the study."),
+        ({"engine": ["ray"]}, "engine: ['ray'] is no name of an engine; choose one, or `as declared` for that of the study."),
         ({"engine": "slurm", "seeds": [0]}, "seeds, methods, targets, budget_minutes: what is left of the study formed is "
          "submitted to SLURM as a whole; leave them empty, or choose another engine."),
     ]  # fmt: skip
