@@ -87,7 +87,7 @@ def of_prefect(tab: Tab, page: str, project: Path) -> None:
                 if time.monotonic() > end:
                     raise SystemExit(f"m2pt serve: has made no deployment after {_LIMIT_S:.0f} s.")
                 time.sleep(1)
-            go(tab, f"{page}/v2/deployments/deployment/{known[0].id}/run", 1180)
+            go(tab, f"{page}/v2/deployments/deployment/{known[0].id}/run", 1270)
             wait_for_text(tab, "Submit")
             take(tab, "prefect-form")
 
