@@ -131,6 +131,7 @@ def test_a_fault_in_one_of_several_processes_is_one_sentence(tmp_path, images):
     assert run_state(run_dir) == "failed"
 
 
+@pytest.mark.patient
 def test_a_run_on_several_devices_ends_with_the_worker_that_started_it(tmp_path, images):
     recipe = FinetuneConfig(samples=40, epochs=100000, batch_size=10, warmup_steps=1)
     nothing = {"pathway": None, "target_weights": None, "auxiliary_weights": None}

@@ -223,6 +223,7 @@ def test_a_second_sweep_of_a_study_is_refused(project: Path, capsys: pytest.Capt
     assert "is already running" in capsys.readouterr().err
 
 
+@pytest.mark.patient
 def test_a_report_made_while_the_study_runs_leaves_its_sweep_in_mlflow_alone(project: Path, capsys: pytest.CaptureFixture[str]):
     with_data(project)
     study = load_study("params.yaml")

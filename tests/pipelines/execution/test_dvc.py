@@ -125,6 +125,7 @@ stages:
 """
 
 
+@pytest.mark.patient
 def test_the_default_study_in_a_terminal(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     (project / "params.yaml").write_text(STUDY)
     (project / "dvc.yaml").write_text(STAGES)

@@ -174,6 +174,7 @@ def test_what_is_no_prefect_server_is_said(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.patient
 def test_a_neighbour_on_the_port_is_left_alone(prefect: Prefect, tmp_path: Path):
     port = int(prefect.page.rpartition(":")[2])
     with prefect_server(tmp_path, port) as ours:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 
 from pipelines.tracking.mlflow_tracker import MlflowTracker
@@ -34,6 +35,7 @@ Path("done.txt").write_text(str(seed))
 """
 
 
+@pytest.mark.patient
 def test_an_experiment_in_a_copy_publishes_to_the_projects_own_mlflow(tmp_path: Path) -> None:
     project = tmp_path / "a project"
     project.mkdir()

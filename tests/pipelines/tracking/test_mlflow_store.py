@@ -204,6 +204,7 @@ with Publisher(MlflowTracker(Sweep(sys.argv[1], sys.argv[2], "sweep " + sys.argv
 """
 
 
+@pytest.mark.patient
 def test_processes_that_publish_at_once_make_one_database_and_one_run_each(project: Path) -> None:
     runs = [(spec := synthetic.pathway_spec(seed), synthetic.whole(project / "runs", spec)) for seed in range(4)]
     delete_database(project)
