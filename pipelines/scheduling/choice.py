@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from m2pt.config import Study, UserError
 from m2pt.config.spelling import suggestion
 from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec
+from pipelines.execution.submitting import is_submitted
 from pipelines.planning.grid import made_by
 from pipelines.planning.plan import Plan
 
@@ -67,7 +68,7 @@ def choose(study: Study, seeds: object, methods: object, targets: object, budget
         frozenset(_names(study, "targets", targets, {target for sweep in sweeps for target in sweep.targets})),
         _budget(budget_minutes),
     )
-    if (choice.is_part or choice.budget_s is not None) and study.execution.engine == "slurm":
+    if (choice.is_part or choice.budget_s is not None) and is_submitted(study):
         raise UserError(
             f"seeds, methods, targets, budget_minutes: what is left of the study {study.study} is submitted to SLURM as a whole; "
             "leave them empty, or choose another engine."
