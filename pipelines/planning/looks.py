@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from m2pt.config import MethodName, Study
 from m2pt.files.access import can_write
 from m2pt.methods import METHODS
 from m2pt.runs.folder import RunState
+from m2pt.runs.identity import form_without_draw
 from m2pt.runs.looks import LOOKS, Look, Reach, add_look, look, read_looks, renamed
 from m2pt.runs.question import former_question, question, reached, recipes
 from m2pt.runs.spec import RunSpec
@@ -58,17 +59,21 @@ def cannot_note(plan: Plan) -> str | None:
 def present_look(plan: Plan, shown: Collection[MethodName] | None = None) -> Seen:
     """What is to be seen of a study now: of all its questions, or of those that these methods answer."""
     shown = asking(plan.study) if shown is None else shown
-    complete, former, known = Counter[str](), dict[str, str](), recipes(plan.study, plan.pretrain)
+    complete, former, names = Counter[str](), dict[str, str](), dict[str, str]()
     reach: dict[str, set[tuple[str, ...]]] = {}
     drawn = defaultdict[str, set[tuple[int, int]]](set)
+    known, references = recipes(plan.study, plan.pretrain), _References(plan)
     for spec in plan.compared:
         if spec.method in shown:
-            name = question(plan.study, spec, known)
+            form = form_without_draw(spec)  # runs with the same form ask the same, and a question is costly to name
+            if form not in names:
+                names[form] = question(plan.study, spec, known)
+            name = names[form]
             complete[name] += plan.state(spec) == RunState.COMPLETE
             drawn[name].add((spec.seed, spec.replicate or 0))
             if name not in reach:
                 former[name] = former_question(plan.study, spec)
-                reach[name] = {reached(plan.study, item) for item in (spec, *_references(plan, spec))}
+                reach[name] = {reached(plan.study, spec)} | references.reached(spec)
     cells: dict[str, Reach] = {name: tuple(sorted(each)) for name, each in reach.items()}
     return Seen(look(plan.study, complete, datetime.now(UTC).date().isoformat(), cells, drawn), former)
 
@@ -92,8 +97,17 @@ def note_look(plan: Plan, shown: Collection[MethodName] | None = None) -> None:
         add_look(journal(plan), now.look, now.former)
 
 
-def _references(plan: Plan, spec: RunSpec) -> Sequence[RunSpec]:
-    """What a run is compared with: its random control, and what declared questions compare it with, on the same target."""
-    over = {METHODS[spec.method].control, *(item.over for item in asked(plan.study) if item.method == spec.method)}
-    place = (spec.target, spec.setting, spec.tuning)
-    return [item for item in plan.compared if item.method in over and (item.target, item.setting, item.tuning) == place]
+class _References:
+    """What the runs of a study are compared with: random controls, and what declared questions compare them with."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._asked = asked(plan.study)
+        self._reached = defaultdict[tuple[str, str, str, str], set[tuple[str, ...]]](set)
+        for spec in plan.compared:
+            self._reached[spec.method, spec.target, spec.setting, spec.tuning].add(reached(plan.study, spec))
+
+    def reached(self, spec: RunSpec) -> set[tuple[str, ...]]:
+        """The encoders that these reach, run by run, on the target of a run."""
+        over = {METHODS[spec.method].control, *(item.over for item in self._asked if item.method == spec.method)}
+        place = (spec.target, spec.setting, spec.tuning)
+        return {each for method in over if method is not None for each in self._reached.get((method, *place), ())}
