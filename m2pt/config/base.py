@@ -99,6 +99,22 @@ class Same(Generic[T]):
         return isinstance(other, Same) and self.value is other.value
 
 
+class SameAll:
+    """Several objects as one key, as `Same` is for one."""
+
+    __slots__ = ("_ids", "values")
+
+    def __init__(self, values: tuple[object, ...]) -> None:
+        self.values = values  # they live as long as the key, so that no other object gets one of these addresses
+        self._ids = tuple(map(id, values))
+
+    def __hash__(self) -> int:
+        return hash(self._ids)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SameAll) and self._ids == other._ids
+
+
 class FaultsError(ValueError):
     """What is wrong with the values of a section together, one sentence for each fault."""
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from m2pt.config.base import Frozen, Same
+from m2pt.config.base import Frozen, Same, SameAll
 from m2pt.runs.spec import RunSpec, Spec, undrawn
 
 RECIPE_VERSION = 3
@@ -78,17 +78,33 @@ def form_without_draw(spec: RunSpec) -> str:
 
 
 def _form(spec: Spec, changes: dict[str, Any]) -> str:
-    """What `canonical` writes of a spec with other values of some fields. Runs share most values; each is written once."""
+    """What `canonical` writes of a spec with other values of some fields. What the runs of a cell share is written once."""
     values = spec.__dict__ | changes
-    kept = (name for name, is_left_out in _fields(type(spec)) if is_left_out is None or not is_left_out(values[name]))
-    fields = ",".join([f'"{name}":{_text(values[name])}' for name in kept])
-    return f"{{{fields}}}"
+    shared, drawn = _fields(type(spec))
+    texts = _written(shared, SameAll(tuple([values[name] for name, _ in shared])))
+    own = _written(drawn, SameAll(tuple([values[name] for name, _ in drawn])))
+    return f"{{{','.join(sorted([*texts, *own]))}}}"
+
+
+_Fields = tuple[tuple[str, Callable[[Any], bool] | None], ...]
+"""Fields of a kind of spec, each with what tells the values that are not written."""
+
+_OF_A_DRAW = frozenset({"seed", "replicate", "target_weights", "auxiliary_weights", "more_weights"})
 
 
 @functools.cache
-def _fields(kind: type[Spec]) -> list[tuple[str, Callable[[Any], bool] | None]]:
-    """The fields of a kind of spec in the order of the form, each with what tells the values that are not written."""
-    return sorted((name, field.exclude_if) for name, field in kind.model_fields.items())
+def _fields(kind: type[Spec]) -> tuple[_Fields, _Fields]:
+    """The fields that the runs of a cell share, and those of a draw."""
+    fields = [(name, field.exclude_if) for name, field in kind.model_fields.items()]
+    shared = tuple(field for field in fields if field[0] not in _OF_A_DRAW)
+    return shared, tuple(field for field in fields if field[0] in _OF_A_DRAW)
+
+
+@functools.lru_cache(maxsize=2**13)
+def _written(fields: _Fields, same: SameAll) -> list[str]:
+    """What is written of fields with these values."""
+    named = zip(fields, same.values, strict=True)
+    return [f'"{name}":{_text(value)}' for (name, is_left_out), value in named if is_left_out is None or not is_left_out(value)]
 
 
 def _text(value: object) -> str:

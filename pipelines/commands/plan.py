@@ -66,7 +66,7 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
             "weights": {"missing": {key: str(path) for key, path in plan.missing_weights.items()}},
             "unplanned": unplanned(plan.study, plan.runs),
             "environments": environments.warnings(plan),
-            "replicates": [asdict(way) for way in replicates.costs(plan.study, plan.prints)],
+            "replicates": [asdict(way) for way in replicates.costs(plan.study, plan.made)],
             "slots": places,
             "estimated_seconds": remaining_seconds(
                 plan, len(places), [spec for spec in plan.runs if refused and without_seed(spec) in refused]

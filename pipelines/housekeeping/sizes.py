@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,13 +42,26 @@ def size_of(path: Path) -> Size:
 
 def space_of(paths: list[Path], seen: set[tuple[int, int]]) -> int:
     """The bytes of files and folders that are not among those `seen`, to which they are added; 0 for what cannot be read."""
-    total = 0
+    total, folders = 0, [os.fspath(path) for path in paths if path.is_dir() and not path.is_symlink()]
     for path in paths:
-        for status in _entries(path, strict=False):
-            if stat.S_ISREG(status.st_mode) and _inode(status) not in seen:
-                seen.add(_inode(status))
-                total += status.st_size
+        with suppress(OSError):
+            total += _unseen(path.lstat(), seen)
+    while folders:
+        with suppress(OSError), os.scandir(folders.pop()) as inside:
+            for item in inside:
+                if item.is_dir(follow_symlinks=False):
+                    folders.append(item.path)
+                elif item.is_file(follow_symlinks=False):  # its size alone has to be asked for
+                    total += _unseen(item.stat(follow_symlinks=False), seen)
     return total
+
+
+def _unseen(status: os.stat_result, seen: set[tuple[int, int]]) -> int:
+    inode = status.st_dev, status.st_ino
+    if inode in seen or not stat.S_ISREG(status.st_mode):
+        return 0
+    seen.add(inode)
+    return status.st_size
 
 
 def why_left(path: Path) -> str | None:
@@ -73,24 +87,15 @@ def _inode(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _entries(path: Path, strict: bool = True) -> Iterator[os.stat_result]:
+def _entries(path: Path) -> Iterator[os.stat_result]:
     """The status of a file or folder and of everything in it; links as such."""
-    try:
-        status = path.lstat()
-    except OSError:
-        if strict:
-            raise
-        return
+    status = path.lstat()
     yield status
     pending = [os.fspath(path)] if stat.S_ISDIR(status.st_mode) else []
     while pending:
-        try:
-            with os.scandir(pending.pop()) as inside:
-                for item in inside:
-                    status = item.stat(follow_symlinks=False)
-                    yield status
-                    if stat.S_ISDIR(status.st_mode):
-                        pending.append(item.path)
-        except OSError:
-            if strict:
-                raise
+        with os.scandir(pending.pop()) as inside:
+            for item in inside:
+                status = item.stat(follow_symlinks=False)
+                yield status
+                if stat.S_ISDIR(status.st_mode):
+                    pending.append(item.path)

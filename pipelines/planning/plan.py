@@ -55,9 +55,14 @@ class Plan:
         """The folder of a run; None while the run has no id."""
         key = Same(spec)
         if key not in self._run_dirs:  # it is asked for again and again
-            folder = encoders_folder if isinstance(spec, PretrainSpec) else runs_folder
-            self._run_dirs[key] = folder(self.study) / run_id(spec) if self.is_ready(spec) else None
+            encoders, runs = self._folders
+            folder = encoders if isinstance(spec, PretrainSpec) else runs
+            self._run_dirs[key] = folder / run_id(spec) if self.is_ready(spec) else None
         return self._run_dirs[key]
+
+    @cached_property
+    def _folders(self) -> tuple[Path, Path]:
+        return encoders_folder(self.study), runs_folder(self.study)
 
     @cached_property
     def _run_dirs(self) -> dict[Same[Spec], Path | None]:
@@ -123,7 +128,14 @@ class Plan:
 
     def label(self, spec: Spec) -> str:
         """The name of a run, or its id if another run of the study has the same name."""
-        return run_id(spec) if self._names[spec.name] > 1 and spec.ready else spec.name
+        key = Same(spec)
+        if key not in self._labels:  # it is asked for again and again
+            self._labels[key] = run_id(spec) if self._names[spec.name] > 1 and spec.ready else spec.name
+        return self._labels[key]
+
+    @cached_property
+    def _labels(self) -> dict[Same[Spec], str]:
+        return {}
 
     @cached_property
     def _names(self) -> Counter[str]:

@@ -1,12 +1,14 @@
 """What it costs to pair or to cross the pretraining seeds of a study's encoders with its fine-tuning seeds."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from m2pt.config import FileSource, Study
 from m2pt.runs.identity import form_without_draw
-from pipelines.planning.grid import draws_of, encoders_used, part_specs
-from pipelines.planning.run_maker import Fingerprints
+from m2pt.runs.spec import RunSpec
+from m2pt.runs.trials import DECLARED
+from pipelines.planning.grid import draws_of, encoders_used
 
 Way = Literal["paired", "crossed"]
 WAYS: tuple[Way, ...] = ("paired", "crossed")
@@ -25,18 +27,21 @@ class WayCosts:
     runs: int | None
 
 
-def costs(study: Study, prints: Fingerprints) -> list[WayCosts]:
-    """Both ways, the paired one first; empty for a study whose encoders have one seed each. Trials are not counted."""
+def costs(study: Study, made: Mapping[str, Sequence[RunSpec]]) -> list[WayCosts]:
+    """Both ways, the paired one first; empty for a study whose encoders have one seed each. Trials are not counted.
+
+    `made` are the runs of each part, or of the values that a study with a search declares.
+    """
     if study.replicates is None:
         return []
     parts = list(study.expanded().values())
-    cells = [_cells(part, prints) for part in parts]
-    made = []
+    cells = [_cells(part, made[DECLARED if study.search else name]) for name, part in study.expanded().items()]
+    costs = []
     for way in WAYS:
         declared = all(part.sweep.encoder_seeds == way for part in parts)
         uneven = way == "paired" and any(len(part.sweep.seeds) % study.replicates for part in parts)
-        made.append(WayCosts(way, declared, None, None) if uneven else _costs(study, parts, cells, way, declared))
-    return made
+        costs.append(WayCosts(way, declared, None, None) if uneven else _costs(study, parts, cells, way, declared))
+    return costs
 
 
 def _costs(study: Study, parts: list[Study], cells: list[list[str]], way: Way, declared: bool) -> WayCosts:
@@ -50,8 +55,7 @@ def _costs(study: Study, parts: list[Study], cells: list[list[str]], way: Way, d
     return WayCosts(way, declared, len(trained), sum(map(len, runs.values())))
 
 
-def _cells(part: Study, prints: Fingerprints) -> list[str]:
+def _cells(part: Study, specs: Sequence[RunSpec]) -> list[str]:
     """What the runs of a part are, apart from their draws: as many as it has runs for one seed and replicate."""
-    once = {"seeds": part.sweep.seeds[:1], "encoder_seeds": "paired"}
-    (specs,) = part_specs(part.model_copy(update={"sweep": part.sweep.model_copy(update=once)}), prints).values()
-    return [form_without_draw(spec) for spec in specs]
+    first = draws_of(part)[0]
+    return [form_without_draw(spec) for spec in specs if (spec.seed, spec.replicate) == first]

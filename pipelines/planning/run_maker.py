@@ -46,7 +46,7 @@ class RunMaker:
         self._study, self._prints, self._make = study, prints, make
         self._first: dict[Cell, RunSpec] = {}
         self._loads = Loads.of(study)
-        self._reference = functools.cache(functools.partial(reference, study, prints))
+        self._reference = functools.cache(lambda key: _shared(reference(study, prints, key).model_dump_json()))
         self._loaded = functools.cache(self._references)
 
     def run(self, cell: Cell, seed: int, replicate: int | None) -> RunSpec:
@@ -103,6 +103,12 @@ def _keys(
     loads_target = setting == "pretrained" and study.sweep.target_encoder != RANDOM
     own = encoder_key(study, study.sweep.target_encoder, modality, replicate) if loads_target else None
     return own, auxiliary_keys(study, method, auxiliary, modality, replicate)
+
+
+@functools.lru_cache(maxsize=2**12)
+def _shared(written: str) -> WeightsRef:
+    """One object for equal references of all parts, which are known by their objects in `m2pt.runs.identity`."""
+    return WeightsRef.model_validate_json(written)
 
 
 def modality_of(study: Study, target: str) -> Modality:

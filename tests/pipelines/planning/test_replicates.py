@@ -14,8 +14,9 @@ from m2pt.runs.identity import cell_key, run_id
 from m2pt.runs.lineage import lineage, root
 from m2pt.runs.spec import EncoderKey, RunSpec
 from m2pt.runs.table import read_results, read_table
+from m2pt.runs.trials import with_trials
 from pipelines.planning import replicates
-from pipelines.planning.grid import draws_of, encoders_used, pretrain_specs, run_specs
+from pipelines.planning.grid import draws_of, encoders_used, part_specs, pretrain_specs, run_specs
 from pipelines.planning.run_maker import Fingerprints
 from pipelines.planning.study_file import check
 
@@ -30,6 +31,10 @@ sweep:
   auxiliaries: [image, audio]
   methods: [baseline, pathway, random_auxiliary, own_lineage, own_apart]
   auxiliary_encoder: mae+labels
+"""
+
+SEARCH = """
+search: {trials: 2, sampler: random, seeds: [100], method: pathway, ranges: {pathway.scale_init: {low: 0.0, high: 0.1}}}
 """
 
 WITHOUT = """
@@ -95,6 +100,8 @@ def test_every_replicate_is_pretrained_and_starts_from_its_own() -> None:
     ]
     starts = {spec.seed: spec.start.seed for spec in specs if spec.start}
     assert starts == {20: 10, 21: 11}
+    searched = study(TEXT + SEARCH)
+    assert [(way.way, way.runs) for way in costs_of(searched)] == [("paired", 40), ("crossed", 80)]  # its trials are not counted
     plain = study(TEXT.replace("seeds: [10, 11]", "seed: 10").replace("seeds: [20, 21]", "seed: 20").replace(", own_apart", ""))
     of_one = {run_id(spec) for spec in pretrain_specs(plain, prints(plain)) if spec.source == "mae"}
     assert of_one <= {run_id(spec) for spec in specs}, "an encoder keeps its id when others of its source join it"
@@ -238,14 +245,20 @@ def test_trials_of_a_search_need_not_be_balanced_and_use_replicates_in_turn() ->
     assert draws_of(study(TEXT), (90, 91, 92)) == [(90, 0), (91, 1), (92, 0)]
 
 
+def costs_of(declared: Study) -> list[replicates.WayCosts]:
+    return replicates.costs(declared, part_specs(with_trials(declared, ()), prints(declared)))
+
+
 def test_a_study_says_what_either_way_costs() -> None:
-    paired, crossed = replicates.costs(study(), prints(study()))
+    paired, crossed = costs_of(study())
     assert (paired.is_declared, paired.pretrainings, paired.runs) == (True, 8, 40)
     assert (crossed.is_declared, crossed.pretrainings, crossed.runs) == (False, 8, 80)
     uneven = study(TEXT.replace("[0, 1, 2, 3]", "[0, 1, 2]") + "  encoder_seeds: crossed\n")
-    assert [(way.way, way.runs) for way in replicates.costs(uneven, prints(uneven))] == [("paired", None), ("crossed", 60)]
+    assert [(way.way, way.runs) for way in costs_of(uneven)] == [("paired", None), ("crossed", 60)]
+    searched = study(TEXT + SEARCH)
+    assert [(way.way, way.runs) for way in costs_of(searched)] == [("paired", 40), ("crossed", 80)]  # its trials are not counted
     plain = study(TEXT.replace("seeds: [10, 11]", "seed: 10").replace("seeds: [20, 21]", "seed: 20").replace(", own_apart", ""))
-    assert replicates.costs(plain, prints(plain)) == []
+    assert costs_of(plain) == []
 
 
 def test_the_table_of_runs_and_cells_know_replicates_and_lineage(tmp_path: Path) -> None:
@@ -282,7 +295,7 @@ def test_the_runs_of_a_way_are_counted_as_they_would_be_listed(way):
     declared = study(TEXT + OVERLAPPING)
     other = [part.model_dump() | {"set": {**part.changes, "sweep.encoder_seeds": way}} for part in declared.parts]
     listed = runs_of(study(f"{TEXT}parts: {json.dumps([{'name': part['name'], 'set': part['set']} for part in other])}"))
-    (costs,) = (costs for costs in replicates.costs(declared, prints(declared)) if costs.way == way)
+    (costs,) = (costs for costs in costs_of(declared) if costs.way == way)
     assert costs.runs == len(listed)
 
 
