@@ -246,8 +246,6 @@ def _scheduled(file: object, engine: object, chosen: tuple[object, object, objec
             return Completed(name="Skipped", message=str(error))
         if is_submitted(declared) and (done := submitted_study(session)) is not None:
             try_to_publish(resolve(declared), out, warn)
-            if done.waiting and done.stuck:  # an encoder has failed
-                raise UserError(f"{declared.study}: {done.sentence()}.")
             return Completed(name="Submitted", message=done.sentence())
         ending = in_turns(session, partial(complete_study, out=out, choice=choice), choice.budget_s)
         state = state_after(session, ending, choice)

@@ -30,9 +30,13 @@ class QueuedJob:
 
 @dataclass(frozen=True)
 class Submitted:
-    """How many runs were submitted now, are in the queue since before, and wait for others and will be submitted after them."""
+    """How many runs were submitted now, are in the queue since before, and wait for others and will be submitted after them.
+
+    `again` are those submitted now that have failed before.
+    """
 
     now: int
+    again: int
     before: int
     waiting: int
     stuck: bool
@@ -41,6 +45,7 @@ class Submitted:
     def sentence(self) -> str:
         """What SLURM has to do, in a sentence."""
         words = f"{_runs(self.now)} submitted to SLURM" if self.now else "nothing new to submit to SLURM"
+        words += f" ({self.again} of them failed before)" if self.again else ""
         words += f", {self.before} in its queue already" if self.before else ""
         if not self.waiting:
             return words

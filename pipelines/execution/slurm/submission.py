@@ -16,6 +16,7 @@ import submitit
 from submitit.core.utils import DelayedSubmission
 
 from m2pt.config import Study, UserError
+from m2pt.runs.folder import RunState
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import PretrainSpec, Spec
 from pipelines.execution.expected import pace_of
@@ -95,6 +96,7 @@ def _submit(session: Session, kinds: Sequence[str], known: Mapping[str, QueuedJo
     left = plan.unfinished(asked)
     ready = {run_id(spec): spec for spec in left if plan.is_ready(spec)}
     todo = [spec for run, spec in ready.items() if run not in before and run not in known]
+    again = sum(plan.state(spec) is RunState.FAILED for spec in todo)
     going = {job.job for job in known.values()}
     for kind in (PRETRAINING, FINE_TUNING):
         of_kind = [
@@ -110,7 +112,7 @@ def _submit(session: Session, kinds: Sequence[str], known: Mapping[str, QueuedJo
     if waiting and going and CONTINUATION not in known:
         job = _continuation(session.study, Continuation(Path.cwd(), session.study, before | set(ready)), going)
         note(name, {job: CONTINUATION})
-    return Submitted(len(todo), len(set(known) - {CONTINUATION}), waiting, stuck=not going)
+    return Submitted(len(todo), again, len(set(known) - {CONTINUATION}), waiting, stuck=not going)
 
 
 def _array(session: Session, specs: Sequence[Spec]) -> list[str]:

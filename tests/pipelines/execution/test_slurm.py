@@ -134,6 +134,16 @@ def test_a_job_that_is_cancelled_saves_its_run_for_the_next_call(tmp_path: Path,
 
 
 @on_slurm
+def test_a_run_that_failed_is_submitted_again_and_the_call_says_so(tmp_path: Path, slurm: SlurmCluster) -> None:
+    write_one(tmp_path, 100000)
+    study = (tmp_path / "study.yaml").read_text()
+    (tmp_path / "study.yaml").write_text(study.replace("devices: cpu", "time_limit_s: 1\n  devices: cpu"))
+    call(tmp_path, slurm)
+    slurm.work_off()
+    assert "1 run submitted to SLURM (1 of them failed before)" in call(tmp_path, slurm)
+
+
+@on_slurm
 def test_status_reads_the_queue_and_stop_cancels_it(tmp_path: Path, slurm: SlurmCluster) -> None:
     write_one(tmp_path, 3000)
     run_dir, _ = running(tmp_path, slurm)
