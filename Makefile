@@ -21,8 +21,8 @@ setup: $(STAMP) ## install everything into .venv; needs only Python, git and mak
 study: setup ## reproduce the study of params.yaml; ends with the path of the report
 	@$(PY) -m pipelines study $(ARGS)
 
-test: setup ## run the tests, e.g. make test ARGS='-k pathway'
-	@$(PY) -m pytest $(ARGS)
+test: setup ## run the tests in two processes, e.g. make test ARGS='-n 0 -k pathway' in this one
+	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-hard: setup ## run the tests five times in random orders on a busy machine, without a home folder, with a read-only /proc
 	@$(PY) benchmarks/hard_tests.py $(ARGS)

@@ -8,6 +8,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -25,24 +26,23 @@ from pipelines.tracking.tracker import SweepEnd
 from tests.answering import answering
 from tests.browser import browser
 from tests.pipelines import synthetic
+from tests.pipelines.tracking.conftest import new_project
 from tests.pipelines.tracking.mlflow_view import STUDY, SWEEP, new_client, publish, run_of, runs_of_study
 from tests.waiting import comes_true
 
 AUTH = "m2pt:of-this-test"
+HOME = "home"
 
 
-@pytest.fixture
-def server(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A real MLflow server, started by the command of the UI, by a user with an empty home."""
-    name, _, password = AUTH.partition(":")
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", name)
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+@contextmanager
+def started(home: Path) -> Iterator[str]:
+    """A real MLflow server of the current folder, started by the command of the UI, by a user with an empty home."""
     with listen(0) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         command, variables = ui_command(listener.fileno(), AUTH)
         process = subprocess.Popen(
             command,
-            env=os.environ | variables | {"HOME": str(tmp_path / "home")},
+            env=os.environ | variables | {"HOME": str(home)},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -54,6 +54,28 @@ def server(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     finally:
         process.stdin.close()
         process.wait(20)
+
+
+@pytest.fixture
+def server(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server of this test's own, and what its clients need."""
+    name, _, password = AUTH.partition(":")
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", name)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+    with started(tmp_path / "home") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def empty_server(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server without runs, for tests that change nothing. Its user's home stays empty."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        root = new_project(tmp_path_factory.mktemp("empty") / "a project", empty_database, monkeypatch)
+        with started(root / HOME) as address:
+            monkeypatch.undo()  # the server stays in its folder
+            yield address
+    assert not (root / HOME).exists()
 
 
 def answers(address: str) -> bool:
@@ -154,28 +176,28 @@ OTHERS = ("https://elsewhere.example", "null", "http://127.0.0.1:1", "http://loc
 """Origins of other pages, also of other users' servers on this machine."""
 
 
-def test_nobody_sees_or_changes_anything_without_the_password(server: str) -> None:
-    search = f"{server}/api/2.0/mlflow/experiments/search?max_results=1"
-    create = f"{server}/api/2.0/mlflow/experiments/create"
+def test_nobody_sees_or_changes_anything_without_the_password(empty_server: str) -> None:
+    search = f"{empty_server}/api/2.0/mlflow/experiments/search?max_results=1"
+    create = f"{empty_server}/api/2.0/mlflow/experiments/create"
     for auth in ("", "m2pt:guessed", "m2pt", f"{AUTH}x"):
-        assert status(f"{server}/", auth=auth) == status(search, auth=auth) == status(create, "POST", auth, **JSON) == 401
-        assert status(f"{server}/ajax-api/2.0/mlflow/upload-artifact?run_uuid=0&path=x", "POST", auth) == 401
-    assert asked(f"{server}/", auth="")[1]["www-authenticate"].startswith("Basic ")
+        assert status(f"{empty_server}/", auth=auth) == status(search, auth=auth) == status(create, "POST", auth, **JSON) == 401
+        assert status(f"{empty_server}/ajax-api/2.0/mlflow/upload-artifact?run_uuid=0&path=x", "POST", auth) == 401
+    assert asked(f"{empty_server}/", auth="")[1]["www-authenticate"].startswith("Basic ")
     assert status(search) == 200
     assert status(create, "POST", **JSON) == 400  # it lacks a name, and may ask
 
 
-def test_the_server_answers_to_its_own_names_and_pages(server: str) -> None:
+def test_the_server_answers_to_its_own_names_and_pages(empty_server: str) -> None:
     """A name that was made to point to this machine, also one of a private network, is refused (DNS rebinding).
 
     So is a page of another origin, whose requests a browser would give the password that it remembers.
     """
-    search = f"{server}/api/2.0/mlflow/experiments/search?max_results=1"
-    create = f"{server}/api/2.0/mlflow/experiments/create"
-    assert status(search, Host=server.replace("http://127.0.0.1", "localhost")) == 200
+    search = f"{empty_server}/api/2.0/mlflow/experiments/search?max_results=1"
+    create = f"{empty_server}/api/2.0/mlflow/experiments/create"
+    assert status(search, Host=empty_server.replace("http://127.0.0.1", "localhost")) == 200
     for name in ("elsewhere.example", "192.168.0.7:5000", "127.0.0.1:1"):
         assert status(search, Host=name) == 403
-    for own in (server, server.replace("127.0.0.1", "localhost")):
+    for own in (empty_server, empty_server.replace("127.0.0.1", "localhost")):
         assert status(create, "POST", Origin=own, **JSON) == 400
         assert status(search, Origin=own) == 200
     # What a browser sends without asking first, and the question that it asks before anything else.
@@ -194,41 +216,41 @@ def shown(picture: str) -> str:
     return f"new Promise(end => {{ const it = new Image(); {ends}; it.src = {json.dumps(picture)} }})"
 
 
-def test_a_page_of_another_port_shows_nothing_of_the_server(server: str, tmp_path: Path) -> None:
+def test_a_page_of_another_port_shows_nothing_of_the_server(empty_server: str, tmp_path: Path) -> None:
     """In a browser that was given the password, also not what the browser has in its cache. A link still leads to the server."""
     page = b"<title>elsewhere</title><p>A page of another program.</p>"
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page)
-    picture = f"{server}/static-files/favicon.ico"
+    picture = f"{empty_server}/static-files/favicon.ico"
     with answering(head + page) as elsewhere, browser(tmp_path / "browser") as tab:
-        tab.enter(server, AUTH)
-        tab.open(f"{server}/")
+        tab.enter(empty_server, AUTH)
+        tab.open(f"{empty_server}/")
         assert tab.run(shown(picture)) is True
         tab.open(f"{elsewhere}/")
         assert tab.run("document.title") == "elsewhere"
         assert tab.run(shown(picture)) is False
         assert tab.run(shown(f"{picture}?not-in-the-cache")) is False
-        tab.run(f"location.href = {json.dumps(server)}; 0")
+        tab.run(f"location.href = {json.dumps(empty_server)}; 0")
         assert comes_true(lambda: tab.run("document.title") == "MLflow", 100)
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_what_a_page_of_another_origin_loads_is_refused(server: str, site: str) -> None:
+def test_what_a_page_of_another_origin_loads_is_refused(empty_server: str, site: str) -> None:
     """Pictures, scripts and frames come without `Origin`."""
-    search = f"{server}/api/2.0/mlflow/experiments/search?max_results=1"
+    search = f"{empty_server}/api/2.0/mlflow/experiments/search?max_results=1"
     for kind in ("image", "script", "empty", "iframe", "object"):
         mode = "navigate" if kind in ("iframe", "object") else "no-cors"
         told = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": kind}
-        for address in (search, f"{server}/", f"{server}/get-artifact?path=x&run_uuid=0"):
+        for address in (search, f"{empty_server}/", f"{empty_server}/get-artifact?path=x&run_uuid=0"):
             assert status(address, **told) == 403
     link = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-    assert status(f"{server}/", **link) == 200
-    assert status(f"{server}/", auth="", **link) == 401
+    assert status(f"{empty_server}/", **link) == 200
+    assert status(f"{empty_server}/", auth="", **link) == 401
     for own in ("same-origin", "none"):
         assert status(search, **(link | {"Sec-Fetch-Site": own, "Sec-Fetch-Mode": "cors"})) == 200
     assert asked(search)[1]["cross-origin-resource-policy"] == "same-origin"
 
 
-def test_the_assistant_that_runs_commands_is_not_there(server: str, tmp_path: Path) -> None:
+def test_the_assistant_that_runs_commands_is_not_there(empty_server: str) -> None:
     """Also for who knows the password: its settings would name a language model, and let that run commands without asking."""
     from mlflow.server.assistant.api import assistant_router
 
@@ -236,11 +258,10 @@ def test_the_assistant_that_runs_commands_is_not_there(server: str, tmp_path: Pa
     assert ("/ajax-api/3.0/mlflow/assistant/config", "PUT") in routes
     assert ("/ajax-api/3.0/mlflow/assistant/sessions/{session_id}/stream", "GET") in routes
     for path, method in routes:
-        place = f"{server}{path.replace('{session_id}', '0' * 8).replace('{provider}', 'ollama')}"
+        place = f"{empty_server}{path.replace('{session_id}', '0' * 8).replace('{provider}', 'ollama')}"
         for address in (place, place.replace("assistant", "%61ssistant"), place.replace("/ajax-api", "//ajax-api")):
             assert status(address, method, **JSON) in (404, 405), (method, address)
         assert status(place, method, auth="", **JSON) == 401
-    assert not (tmp_path / "home").exists()
 
 
 def test_a_password_in_the_address_is_used_and_shown_nowhere(
