@@ -7,7 +7,6 @@ holds up. The order changes no result; what waits for an encoder never begins be
 from collections.abc import Sequence
 
 from m2pt.modalities.registry import dataset_facts
-from m2pt.models.costs import run_costs
 from m2pt.runs.spec import PretrainSpec, Spec
 from pipelines.execution.display.pace import Pace
 from pipelines.planning.grid import made_by
@@ -50,5 +49,7 @@ def _cost(spec: Spec) -> float:
         return float(spec.pretrain.steps * spec.pretrain.batch_size)
     facts = dataset_facts(spec.task.dataset, spec.task.variant) if spec.task is not None else None
     if facts is not None:
+        from m2pt.models.costs import run_costs  # with torch, which takes seconds
+
         return run_costs(spec, facts).flops
     return float(spec.finetune.epochs * (1 if spec.finetune.samples == "all" else spec.finetune.samples))

@@ -112,13 +112,11 @@ def _few(changes: Sequence[str]) -> str:
 
 def _content(study: Study) -> str:
     """Targets, methods, seeds, and what else the study varies: `4 targets, 5 methods, seeds 0 to 3`."""
-    from m2pt.analysis.tables.phrases import counted  # its words come with the statistics of a report
-
     grid = study.sweep
     words = [_named(grid.targets, "target"), _named(grid.methods, "method"), _seeds(grid.seeds)]
     words += [", ".join(grid.settings)] if grid.settings != ("pretrained",) else []
     words += [", ".join(f"{tuning} tuning" for tuning in grid.tunings)] if grid.tunings != ("full",) else []
-    words += [counted(len(study.parts), "part")] if study.parts else []
+    words += [f"{len(study.parts)} part{'s' if len(study.parts) > 1 else ''}"] if study.parts else []
     words += [f"a search over {', '.join(study.search.ranges)}"] if study.search is not None else []
     return ", ".join(words)
 
