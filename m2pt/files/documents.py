@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from m2pt.config import UserError
 from m2pt.config.faults import faults_of
@@ -128,7 +129,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:
     with suppress(ValueError):
-        value = json.loads(line)
+        value = from_json(line)
         if isinstance(value, dict):
             return value
     raise UserError(f"{path}: line {number} is not a JSON object, so the file is damaged; delete the run's folder and run again.")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from m2pt.config import RETIRED_METHODS, UserError
@@ -129,4 +130,9 @@ def _scores(record: FinetuneRecord) -> dict[str, Any]:
 
 def read_histories(run_dirs: Iterable[str | Path]) -> pd.DataFrame:
     """The histories of many runs as one long table: `run_id`, `epoch` and one column per metric."""
-    return pd.DataFrame([{"run_id": Path(run_dir).name, **line} for run_dir in run_dirs for line in read_history(run_dir)])
+    folders = [Path(run_dir) for run_dir in run_dirs]
+    of_runs = [read_history(run_dir) for run_dir in folders]
+    lines = pd.DataFrame([line for epochs in of_runs for line in epochs])
+    if len(lines):
+        lines.insert(0, "run_id", np.repeat([run_dir.name for run_dir in folders], [len(epochs) for epochs in of_runs]))
+    return lines

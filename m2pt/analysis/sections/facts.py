@@ -25,6 +25,7 @@ from m2pt.analysis.sections.wording import Rates
 from m2pt.analysis.study import Analysis, analyse
 from m2pt.analysis.tables import labels, left_out, materials, search, tuning
 from m2pt.analysis.tables.labels import LabelCurve
+from m2pt.analysis.tables.ledger import Ledger, ledger
 from m2pt.analysis.tables.left_out import SplitCounts
 from m2pt.analysis.tables.phrases import listed, seeds_and_encoders
 from m2pt.analysis.tables.search import Story
@@ -163,6 +164,11 @@ class Facts:
         design, known = self.study.design, [item for item in self.ordered if not self.ablations.is_random(item.condition.part)]
         rule = Rule(design.planned, design.smallest_difference, bool(self.source.validity.refusal))
         return claims(known, self.analysis.sample_scores, rule, self.analysis.answers)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What the study cost."""
+        return ledger(self.analysis.cells, self.analysis.timings, self.analysis.records)
 
     def is_reference(self, condition: Condition) -> bool:
         """Whether a condition belongs to the study as it is without changes."""

@@ -4,7 +4,7 @@ from m2pt.analysis.content import Block, Column, Details, Entry, Group, Paragrap
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.folding import title
 from m2pt.analysis.sections.wording import NONE, amount, duration, energy, memory, times
-from m2pt.analysis.tables.ledger import ConditionCosts, DeviceCosts, Ledger, MethodCosts, Spread, ledger
+from m2pt.analysis.tables.ledger import ConditionCosts, DeviceCosts, Ledger, MethodCosts, Spread
 
 _INTRODUCTION = (
     "Measured during the runs. Device time: the wall-clock time of every attempt, failed and killed ones too, times "
@@ -23,7 +23,7 @@ _MEMORY = (
 
 def section(facts: Facts) -> Section:
     """The costs, or a sentence that none are recorded."""
-    costs = ledger(facts.analysis.cells, facts.analysis.timings, facts.analysis.records)
+    costs = facts.ledger
     if not costs.devices:
         return Section("Costs", "costs", (Paragraph(plain("Costs: not recorded here.")),))
     shared = _SHARED if facts.study.parts else ""
@@ -43,7 +43,7 @@ def section(facts: Facts) -> Section:
 
 def in_short(facts: Facts) -> str:
     """The device time of the study with its devices, and its energy where it is known; empty where nothing is recorded."""
-    devices = ledger(facts.analysis.cells, facts.analysis.timings, facts.analysis.records).devices
+    devices = facts.ledger.devices
     if not devices:
         return ""
     names = dict.fromkeys(_named(row) for row in devices)

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from m2pt.analysis.numbers.cells import Cell, CellKey, Condition, by_condition, by_method, runs_table
+from m2pt.analysis.numbers.cells import Cell, Condition, by_condition, by_method, runs_table
 from m2pt.analysis.numbers.comparisons import reference_key
+from m2pt.config import MethodName
 from m2pt.methods import METHODS
 from m2pt.runs.record import FinetuneRecord
 
@@ -16,6 +20,9 @@ _MEASURED = [
 
 Records = Mapping[str, FinetuneRecord]
 """The records of the complete runs, by their ids."""
+
+Values = NDArray[Any]
+"""A number, or a word, of each of some runs."""
 
 
 @dataclass(frozen=True)
@@ -98,38 +105,49 @@ def ledger(cells: Sequence[Cell], timings: pd.DataFrame, records: Records) -> Le
 
     """
     timings = timings.drop_duplicates("run_id")
-    measured = timings.set_index("run_id")[_MEASURED]
     known = {cell.key: cell for cell in cells}
-    conditions = []
-    for condition, members in by_condition(cells).items():
-        methods = tuple(_method(name, mine, known, measured, records) for name, mine in by_method(members).items())
-        if any(method.measured for method in methods):
-            conditions.append(ConditionCosts(condition, methods))
-    return Ledger(tuple(sorted(conditions, key=lambda item: -len(item.methods))), _devices(timings))
+    of_methods = [(key, mine) for key, members in by_condition(cells).items() for mine in by_method(members).values()]
+    ordered = [cell for _, mine in of_methods for cell in mine]
+    columns = _columns(runs_table(ordered).join(timings.set_index("run_id")[_MEASURED], on="run_id"))
+    columns["plain_parameters"] = np.array(
+        [size for cell in ordered for size in _plain_parameters(cell, known.get(reference_key(cell, "baseline")), records)], float
+    )
+    conditions: dict[Condition, list[MethodCosts]] = {}
+    start = 0
+    for condition, mine in of_methods:
+        end = start + sum(len(cell.runs) for cell in mine)
+        costs = _method(mine[0].method, {name: values[start:end] for name, values in columns.items()})
+        conditions.setdefault(condition, []).append(costs)
+        start = end
+    told = [ConditionCosts(key, tuple(costs)) for key, costs in conditions.items() if any(item.measured for item in costs)]
+    return Ledger(tuple(sorted(told, key=lambda item: -len(item.methods))), _devices(timings))
 
 
-def _method(
-    name: str, cells: Sequence[Cell], known: Mapping[CellKey, Cell], timings: pd.DataFrame, records: Records
-) -> MethodCosts:
-    plain = [size for cell in cells for size in _plain_parameters(cell, known.get(reference_key(cell, "baseline")), records)]
-    rows = runs_table(cells).assign(plain_parameters=pd.Series(plain, dtype=float)).join(timings, on="run_id")
-    measured = rows[rows["device_seconds"].notna()]
-    complete = rows[rows["status"] == "complete"]
-    timed = complete[complete["train_seconds"].notna()]
-    peak = rows["peak_memory_bytes"].max()
+def _columns(rows: pd.DataFrame) -> dict[str, Values]:
+    """What is added up of each run, as plain arrays: a large study has a thousand groups of runs, each with a few numbers."""
+    numbers = [name for name in _MEASURED if name != "device_name"] + ["trainable_parameters", "parameters"]
+    made = {name: rows[name].to_numpy(float, na_value=np.nan) for name in numbers}
+    return made | {name: rows[name].to_numpy(object) for name in ("status", "device_name")}
+
+
+def _method(name: MethodName, rows: Mapping[str, Values]) -> MethodCosts:
+    measured, complete = ~np.isnan(rows["device_seconds"]), rows["status"] == "complete"
+    timed = complete & ~np.isnan(rows["train_seconds"])
+    devices = {device for device in rows["device_name"][timed] if not pd.isna(device)}
+    peaks = _known(rows["peak_memory_bytes"])
     return MethodCosts(
         name=name,
         kind=METHODS[name].kind,
-        runs=len(rows),
-        measured=len(measured),
-        device_seconds=float(measured["device_seconds"].sum()) if len(measured) else None,
-        train_seconds=float(timed["train_seconds"].median()) if timed["device_name"].nunique() == 1 else None,
-        energy_joules=_energy(measured),
-        peak_memory_bytes=None if pd.isna(peak) else int(peak),
-        trainable_parameters=_mean(complete["trainable_parameters"]),
-        parameters=_mean(complete["parameters"]),
-        plain_parameters=_mean(complete["plain_parameters"]),
-        latency=_spread((complete["latency_ms"] / complete["plain_latency_ms"]).astype(float).dropna()),
+        runs=len(complete),
+        measured=int(measured.sum()),
+        device_seconds=float(rows["device_seconds"][measured].sum()) if measured.any() else None,
+        train_seconds=float(np.median(rows["train_seconds"][timed])) if len(devices) == 1 else None,
+        energy_joules=_energy(rows["energy_joules"][measured]),
+        peak_memory_bytes=int(peaks.max()) if len(peaks) else None,
+        trainable_parameters=_mean(rows["trainable_parameters"][complete]),
+        parameters=_mean(rows["parameters"][complete]),
+        plain_parameters=_mean(rows["plain_parameters"][complete]),
+        latency=_spread(_known(rows["latency_ms"][complete] / rows["plain_latency_ms"][complete])),
     )
 
 
@@ -142,21 +160,24 @@ def _plain_parameters(cell: Cell, baseline: Cell | None, records: Records) -> li
     return [known if size is None else size for size in proved]
 
 
-def _energy(rows: pd.DataFrame) -> float | None:
-    known = rows["energy_joules"].astype(float)
-    return float(known.sum()) if len(rows) and bool(known.notna().all()) else None
+def _known(values: Values) -> Values:
+    return values[~np.isnan(values)]
 
 
-def _mean(values: "pd.Series[float]") -> float | None:
-    known = values.astype(float).dropna()
+def _energy(values: Values) -> float | None:
+    return float(values.sum()) if len(values) and not np.isnan(values).any() else None
+
+
+def _mean(values: Values) -> float | None:
+    known = _known(values)
     return float(known.mean()) if len(known) else None
 
 
-def _spread(values: "pd.Series[float]") -> Spread | None:
+def _spread(values: Values) -> Spread | None:
     if not len(values):
         return None
-    low, median, high = (float(values.quantile(share)) for share in (0.25, 0.5, 0.75))
-    return Spread(median, low, high, len(values))
+    low, median, high = np.percentile(values, (25, 50, 75)).tolist()
+    return Spread(low=low, median=median, high=high, n=len(values))
 
 
 def _devices(timings: pd.DataFrame) -> tuple[DeviceCosts, ...]:
@@ -168,7 +189,7 @@ def _devices(timings: pd.DataFrame) -> tuple[DeviceCosts, ...]:
             finetuned=int((rows["kind"] == "finetune").sum()),
             pretrained=int((rows["kind"] == "pretrain").sum()),
             device_seconds=float(rows["device_seconds"].sum()),
-            energy_joules=_energy(rows),
+            energy_joules=_energy(rows["energy_joules"].to_numpy(float, na_value=np.nan)),
         )
         for (device, name), rows in names.groupby(["device", "device_name"], sort=False)
     )

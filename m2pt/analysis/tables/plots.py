@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import pandas as pd
 
 from m2pt.analysis.numbers.cells import Cell, Condition
@@ -26,13 +27,13 @@ def frames(summaries: Iterable[Summary], cells: Sequence[Cell], curves: ByCell, 
     members: dict[tuple[Condition, str], list[Cell]] = {}
     for cell in cells:
         members.setdefault((cell.condition, cell.target), []).append(cell)
+    gains = [part for item in items if len(part := _gains(item, several))]
     tables = {
-        GAINS: [_gains(item, several) for item in items],
-        VALIDATION: [_validation(curves, cell, several) for item in items for cell in item.cells],
-        SCALES: [_scales(scales, members[item.condition, target], several) for item in items for target in item.targets],
+        GAINS: pd.concat(gains, ignore_index=True) if gains else pd.DataFrame(),
+        VALIDATION: _validation(curves, [cell for item in items for cell in item.cells], several),
+        SCALES: _scales(scales, [members[item.condition, target] for item in items for target in item.targets], several),
     }
-    joined = {name: [part for part in parts if len(part)] for name, parts in tables.items()}
-    return {name: pd.concat(parts, ignore_index=True) for name, parts in joined.items() if parts}
+    return {name: table for name, table in tables.items() if len(table)}
 
 
 def line(cell: Cell) -> str:
@@ -45,30 +46,45 @@ def _panel(target: str, condition: Condition, several: bool) -> str:
     return f"{target}, {condition.slug}" if several else target
 
 
-def _validation(curves: ByCell, cell: Cell, several: bool) -> pd.DataFrame:
-    if cell.key not in curves:
-        return pd.DataFrame()
-    rows = curves[cell.key]
-    rows = rows[rows["metric"] == f"val/{cell.metric}"]
-    columns = {"epoch": rows["epoch"], "score": rows["mean"]}
-    return pd.DataFrame({"panel": _panel(cell.target, cell.condition, several), "line": line(cell), **columns})
-
-
-def _scales(scales: ByCell, cells: Sequence[Cell], several: bool) -> pd.DataFrame:
-    """Mean |scale| over depths, per layer type, of the auxiliaries of other modalities and of the random control.
-
-    `cells` are those of one condition and target.
-    """
-    parts = [
-        scales[cell.key].assign(line=_PREFIXES[cell.method] + scales[cell.key]["layer"])
-        for cell in cells
-        if cell.method in _PREFIXES and cell.key in scales
-    ]
+def _validation(curves: ByCell, cells: Sequence[Cell], several: bool) -> pd.DataFrame:
+    """The mean validation score of each cell after each epoch."""
+    parts = []
+    for cell in cells:
+        if cell.key in curves:
+            rows = curves[cell.key]
+            chosen = rows["metric"].to_numpy() == f"val/{cell.metric}"
+            parts.append((cell, rows["epoch"].to_numpy()[chosen], rows["mean"].to_numpy()[chosen]))
     if not parts:
         return pd.DataFrame()
-    means = pd.concat(parts).groupby(["line", "epoch"], as_index=False)["scale"].mean()
-    panel = _panel(cells[0].target, cells[0].condition, several)
-    return pd.DataFrame({"panel": panel, **{name: means[name] for name in means}})
+    counts = [len(epochs) for _, epochs, _ in parts]
+    return pd.DataFrame(
+        {
+            "panel": np.repeat([_panel(cell.target, cell.condition, several) for cell, *_ in parts], counts),
+            "line": np.repeat([line(cell) for cell, *_ in parts], counts),
+            "epoch": np.concatenate([epochs for _, epochs, _ in parts]),
+            "score": np.concatenate([means for *_, means in parts]),
+        }
+    )
+
+
+def _scales(scales: ByCell, panels: Sequence[Sequence[Cell]], several: bool) -> pd.DataFrame:
+    """Mean |scale| over depths, per layer type, of the auxiliaries of other modalities and of the random control.
+
+    The cells of a panel are those of one condition and target.
+    """
+    shown = [(place, cell) for place, cells in enumerate(panels) for cell in cells if cell.method in _PREFIXES]
+    known = [(place, cell.method, scales[cell.key]) for place, cell in shown if cell.key in scales]
+    if not known:
+        return pd.DataFrame()
+    counts = [len(rows) for *_, rows in known]
+    every = pd.concat([rows for *_, rows in known])
+    every["place"] = np.repeat([place for place, *_ in known], counts)
+    every["line"] = np.repeat([_PREFIXES[method] for _, method, _ in known], counts).astype(object) + every["layer"]
+    means = every.groupby(["place", "line", "epoch"], as_index=False)["scale"].mean()
+    names = [_panel(cells[0].target, cells[0].condition, several) for cells in panels]
+    return pd.DataFrame(
+        {"panel": [names[place] for place in means["place"]], **{name: means[name] for name in ("line", "epoch", "scale")}}
+    )
 
 
 def _gains(summary: Summary, several: bool) -> pd.DataFrame:
