@@ -53,3 +53,10 @@ def test_the_help_imports_nothing_but_the_standard_library_and_its_own_files(tmp
 def test_what_looks_at_a_study_imports_nothing_that_computes_draws_or_serves(tmp_path, command):
     (tmp_path / "params.yaml").write_text(STUDY)
     assert imported(tmp_path, command) & SLOW == set()
+
+
+def test_what_does_a_study_leaves_computing_and_drawing_to_others(tmp_path):
+    code = "from pipelines.execution.process_environment import prepare; prepare(); from pipelines.scheduling import flows; import sys"
+    told = f"{code}; print({{name.partition('.')[0] for name in sys.modules}} & {{'torch', 'timm', 'torchvision', 'matplotlib'}})"
+    done = subprocess.run([sys.executable, "-c", told], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "set()\n"
