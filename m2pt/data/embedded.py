@@ -9,7 +9,7 @@ from typing import Any
 from m2pt.config import MODALITIES, EmbeddedData, Modality, UserError
 from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.access import unwritable
-from m2pt.files.documents import read_json, write_json, written_under
+from m2pt.files.documents import half_written, recalled_json, write_json, written_under
 from m2pt.files.leases import LeaseLostError, leased, require_leases
 from m2pt.modalities.registry import SPECS
 
@@ -43,6 +43,8 @@ def write_embedded(root: Path, sizes: EmbeddedData, cache: Path = CACHE, making:
 
 def _write_stale(root: Path, sizes: EmbeddedData, cache: Path, making: Making | None) -> bool:
     manifest = _manifest(root)
+    if not (root / MANIFEST).is_file():
+        write_json(root / MANIFEST, manifest)  # whoever is interrupted from here on has begun a folder of data
     stale = [modality for modality in MODALITIES if not _is_there(root, modality, sizes, manifest, cache)]
     for index, modality in enumerate(stale):
         if making is not None:
@@ -54,17 +56,18 @@ def _write_stale(root: Path, sizes: EmbeddedData, cache: Path, making: Making | 
     return bool(stale)
 
 
+def is_begun(root: Path) -> bool:
+    """Whether a folder holds nothing, or only what an interrupted start of `write_embedded` left before its manifest."""
+    return root.is_dir() and set(root.iterdir()) <= set(half_written([root / MANIFEST]))
+
+
 def _origin(modality: Modality, sizes: EmbeddedData) -> dict[str, Any]:
     return {"version": SPECS[modality].embedded().version, "sizes": sizes.model_dump(mode="json")}
 
 
 def _manifest(root: Path) -> dict[str, Any]:
     """The manifest at `root`; empty if there is none or it cannot be read."""
-    try:
-        manifest = read_json(root / MANIFEST)
-    except UserError:
-        return {}
-    return manifest if isinstance(manifest, dict) else {}
+    return recalled_json(root / MANIFEST) or {}
 
 
 def _is_there(root: Path, modality: Modality, sizes: EmbeddedData, manifest: dict[str, Any], cache: Path) -> bool:

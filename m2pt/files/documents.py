@@ -81,23 +81,34 @@ def remember_json(path: Path, value: Any) -> None:
         write_json(path, value)
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def recalled_json(path: Path) -> dict[str, Any] | None:
+    """What `remember_json` wrote; None if there is nothing, or it is damaged and therefore forgotten."""
+    try:
+        return read_json(path)
+    except UserError:
+        return None
+
+
+def read_json(path: Path, remedy: str = "delete it") -> dict[str, Any]:
+    """Read a JSON file that holds one object. `remedy` says what its reader has to do where it is damaged.
 
     Raises:
-        UserError: it is missing, unreadable or not JSON.
+        UserError: it is missing, unreadable, or not a JSON object.
 
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:
-        raise UserError(f"{path}: is not valid JSON ({error}); delete the folder {path.parent} and run again.") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: is not valid JSON ({error}); {remedy}.") from error
+    if not isinstance(document, dict):
+        raise UserError(f"{path}: holds no JSON object; {remedy}.")
+    return document
 
 
-def read_model(path: Path, model: type[M]) -> M:
-    """Read a JSON file as a declared type.
+def read_model(path: Path, model: type[M], remedy: str = "delete it") -> M:
+    """Read a JSON file as a declared type. `remedy` says what its reader has to do where it is damaged.
 
     Raises:
         UserError: it is missing, unreadable, not JSON, or not of this type; the file and the key are named.
@@ -111,7 +122,7 @@ def read_model(path: Path, model: type[M]) -> M:
         return model.model_validate_json(content)
     except ValidationError as error:
         fault = f"is damaged, or was not written by this version of m2pt ({'; '.join(faults_of(error, model))})"
-        raise UserError(f"{path}: {fault}; delete the folder {path.parent} and run again.") from error
+        raise UserError(f"{path}: {fault}; {remedy}.") from error
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

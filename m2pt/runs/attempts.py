@@ -81,14 +81,27 @@ def now() -> str:
 
 
 def read_attempts(run_dir: Path) -> tuple[Attempt, ...]:
-    """The attempts of a run that have ended, oldest first; empty for a run that was done elsewhere. Raises as `read_model`."""
+    """The attempts of a run that have ended, oldest first; empty for a run that was done elsewhere.
+
+    They say what a run took, and none of its numbers. If the file is damaged, they are not known any more: nothing waits for it.
+    """
+    try:
+        return _ledger(run_dir).attempts
+    except UserError:
+        return ()
+
+
+def _ledger(run_dir: Path) -> _Ledger:
     path = run_dir / EXECUTION
-    return read_model(path, _Ledger).attempts if path.is_file() else ()
+    return read_model(path, _Ledger) if path.is_file() else _Ledger(attempts=())
 
 
 def current_attempt(run_dir: Path) -> Attempt | None:
-    """The attempt that is going on, or was killed and is not among `read_attempts` yet. Raises as `read_model`."""
-    return read_model(run_dir / ATTEMPT, Attempt) if (run_dir / ATTEMPT).is_file() else None
+    """The attempt that is going on, or was killed and is not among `read_attempts` yet; None if its file is damaged."""
+    try:
+        return read_model(run_dir / ATTEMPT, Attempt) if (run_dir / ATTEMPT).is_file() else None
+    except UserError:
+        return None
 
 
 def contributing(attempts: Sequence[Attempt]) -> Sequence[Attempt]:
@@ -130,6 +143,10 @@ def _killed(run_dir: Path) -> Attempt | None:
 
 
 def add_attempt(run_dir: Path, attempt: Attempt) -> None:
-    """Append one attempt to the ledger of a run."""
-    attempts = [*read_attempts(run_dir), attempt]
+    """Append one attempt to the ledger of a run; a damaged ledger is kept beside the new one."""
+    try:
+        attempts = [*_ledger(run_dir).attempts, attempt]
+    except UserError:
+        (run_dir / EXECUTION).replace(run_dir / f"{EXECUTION}.damaged")
+        attempts = [attempt]
     write_json(run_dir / EXECUTION, {"attempts": [one.model_dump(mode="json", exclude_unset=True) for one in attempts]})

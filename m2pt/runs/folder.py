@@ -72,6 +72,11 @@ FILE_STATES = (RunState.COMPLETE, RunState.FAILED, RunState.INTERRUPTED, RunStat
 """The states that the files of a run can show; the column `status` of a table of runs holds these."""
 
 
+def anew(run_dir: Path) -> str:
+    """What to do where a file of a run is damaged that cannot be made good."""
+    return f"delete the folder {run_dir} and run again"
+
+
 def create_run(folder: Path, spec: Spec) -> Path:
     """Create a run's folder below `folder` with its `spec.json`, or check the one that exists; returns it.
 
@@ -84,8 +89,8 @@ def create_run(folder: Path, spec: Spec) -> Path:
     path = run_dir / SPEC
     if not path.exists():
         write_json(path, document)
-    elif read_json(path) != document:
-        raise UserError(f"{path}: holds another run than {document['run_id']}; delete the folder and run again.")
+    elif read_json(path, anew(run_dir)) != document:
+        raise UserError(f"{path}: holds another run than {document['run_id']}; {anew(run_dir)}.")
     return run_dir
 
 
@@ -96,32 +101,30 @@ def read_spec(run_dir: Path) -> Spec:
         UserError: there is none, or it is not one of this version, or the folder is not named after it.
 
     """
-    document = read_json(run_dir / SPEC)
+    document = read_json(run_dir / SPEC, anew(run_dir))
     try:
         kind = PretrainSpec if document["spec"]["kind"] == "pretrain" else RunSpec
         spec: Spec = kind.model_validate_json(json.dumps(document["spec"]))
         follows = document["run_id"] == run_id(spec) and document["recipe_version"] == RECIPE_VERSION
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{run_dir / SPEC}: is not a run of this version of m2pt; delete the folder and run again.") from error
+        raise UserError(f"{run_dir / SPEC}: is not a run of this version of m2pt; {anew(run_dir)}.") from error
     if not follows:
-        raise UserError(f"{run_dir / SPEC}: its id does not follow from its spec; delete the folder and run again.")
+        raise UserError(f"{run_dir / SPEC}: its id does not follow from its spec; {anew(run_dir)}.")
     return spec
 
 
 def method_name(run_dir: Path) -> str | None:
     """The name of a run's method, which may no longer exist; None for a pretraining. Raises `UserError` as `read_json`."""
-    document = read_json(run_dir / SPEC)
-    spec = document.get("spec") if isinstance(document, dict) else None
+    spec = read_json(run_dir / SPEC, anew(run_dir)).get("spec")
     name = spec.get("method") if isinstance(spec, dict) else None
     return name if isinstance(name, str) else None
 
 
 def recipe_version(run_dir: Path) -> int:
     """The `RECIPE_VERSION` that a run was made with. Raises `UserError` if its `spec.json` does not say."""
-    document = read_json(run_dir / SPEC)
-    version = document.get("recipe_version") if isinstance(document, dict) else None
+    version = read_json(run_dir / SPEC, anew(run_dir)).get("recipe_version")
     if not isinstance(version, int):
-        raise UserError(f"{run_dir / SPEC}: has no recipe_version; delete the folder and run again.")
+        raise UserError(f"{run_dir / SPEC}: has no recipe_version; {anew(run_dir)}.")
     return version
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, RootModel, SerializerFunctionWrapHandler, model_seri
 
 from m2pt.config import Frozen, Modality, UserError
 from m2pt.files.documents import read_model, write_json
-from m2pt.runs.folder import ENCODER, MERGED, RECORD
+from m2pt.runs.folder import ENCODER, MERGED, RECORD, anew
 from m2pt.runs.lineage import Lineage
 
 
@@ -248,7 +248,8 @@ def read_record(run_dir: str | Path, kind: type[R] | None = None) -> Record:
 
     """
     path = Path(run_dir) / RECORD
-    record = read_model(path, _AnyRecord).root if kind is None else read_model(path, kind)
+    remedy = anew(path.parent)
+    record = read_model(path, _AnyRecord, remedy).root if kind is None else read_model(path, kind, remedy)
     if record.run_id != path.resolve().parent.name:
         raise UserError(f"{path}: is the record of {record.run_id}; a run's folder bears its id: restore the name, or run again.")
     return record

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from m2pt.config import UserError, refuses_unknown
 from m2pt.data.cache_keys import reading_key
-from m2pt.files.documents import read_json, remember_json
+from m2pt.files.documents import recalled_json, remember_json
 from m2pt.files.leases import leased
 from m2pt.files.state import file_sha256
 from m2pt.modalities.registry import SPECS
@@ -75,7 +75,8 @@ def available(spec: RunSpec, folder: Path, split: Split, cache: Path, *, decode:
     with ExitStack() as stack:
         with suppress(UserError):  # where nothing can be written, nothing is remembered, and two processes look for themselves
             stack.enter_context(leased(memory.with_suffix(".lease")))
-        known = Availability.read(read_json(memory)) if memory.is_file() else None
+        remembered = recalled_json(memory)
+        known = None if remembered is None else Availability.read(remembered)
         if known is not None and (known.unreadable is not None or not decode):
             return known
         # Whether a sample can be read does not depend on its augmentation.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from m2pt.config import UserError
-from m2pt.files.documents import read_json, remember_json
+from m2pt.files.documents import recalled_json, remember_json
 from m2pt.modalities.shared.items import Items
 from m2pt.modalities.shared.wanted import Split
 from m2pt.runs.identity import derived_seed
@@ -129,7 +129,8 @@ def look(spec: RunSpec, folder: Path, cache: Path) -> dict[str, Counts]:
 
     """
     memory = _memory(spec, folder, cache)
-    if not memory.is_file():
+    known = recalled_json(memory)
+    if known is None:
         parts = _parts(spec, folder)
         _require_apart(parts)
         splits = dict.fromkeys(part.listed_as for part in parts.values())
@@ -138,7 +139,6 @@ def look(spec: RunSpec, folder: Path, cache: Path) -> dict[str, Counts]:
         counts = _counts(parts, states)
         remember_json(memory, documents(counts))
         return {name: counts[name] for name in SPLITS if name in counts}
-    known = read_json(memory)
     return {name: Counts.model_validate(known[name]) for name in SPLITS if name in known}
 
 

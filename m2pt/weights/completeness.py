@@ -16,6 +16,7 @@ from m2pt.weights.shards import configuration
 
 FC1 = "blocks.0.mlp.fc1.weight"  # has a row for each unit of the MLP
 
+_FETCH = "fetch it again"
 _MOST_KEYS = 40  # in one sentence
 _HUGGING_FACE_EPSILON = 1e-12  # of ViT, ViTMAE and VideoMAE unless a configuration says otherwise
 _COUNTER = "num_batches_tracked"  # of batch norm: the only integer in an encoder
@@ -60,7 +61,7 @@ def check_config(file: Path, config: ModelConfig) -> None:
     path = configuration(file)
     if path is None:
         return
-    document = read_json(path)
+    document = read_json(path, _FETCH)
     heads, activation = document.get("num_attention_heads"), document.get("hidden_act")
     if heads not in (None, config.heads):
         raise UserError(f"{path}: has num_attention_heads {heads}, model.heads is {config.heads}; set it or name another file.")
@@ -76,9 +77,9 @@ def norm_epsilon(file: Path, layout: Layout) -> float | None:
     if layout.name not in HUGGING_FACE:
         return None
     path = configuration(file)
-    epsilon = read_json(path).get("layer_norm_eps", _HUGGING_FACE_EPSILON) if path else _HUGGING_FACE_EPSILON
+    epsilon = read_json(path, _FETCH).get("layer_norm_eps", _HUGGING_FACE_EPSILON) if path else _HUGGING_FACE_EPSILON
     if isinstance(epsilon, bool) or not isinstance(epsilon, int | float) or not 0 <= epsilon < 1:
-        raise UserError(f"{path}: has layer_norm_eps {epsilon}, which is not a small number; fetch it again.")
+        raise UserError(f"{path}: has layer_norm_eps {epsilon}, which is not a small number; {_FETCH}.")
     return float(epsilon)
 
 

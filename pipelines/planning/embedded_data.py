@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from m2pt.config import EmbeddedData, Study, UserError
-from m2pt.data.embedded import MANIFEST, Making, write_embedded
+from m2pt.data.embedded import MANIFEST, Making, is_begun, write_embedded
 from m2pt.files.documents import read_json
 
 
@@ -13,14 +13,14 @@ def is_stale(study: Study, key: str) -> bool:
     path = Path(study.data.root) / MANIFEST
     if study.data.embedded is None or not path.is_file():
         return False
-    made = read_json(path).get(key)
-    return made is not None and made.get("sizes") != study.data.embedded.model_dump(mode="json")
+    made = read_json(path, f"delete the folder {path.parent}; the data are made again").get(key)
+    return isinstance(made, dict) and made.get("sizes") != study.data.embedded.model_dump(mode="json")
 
 
 def unmade(root: Path) -> str | None:
     """Why the embedded data cannot be made in a folder: others are there, or it cannot be made; None if they can."""
     if root.exists():
-        if (root / MANIFEST).is_file():
+        if (root / MANIFEST).is_file() or is_begun(root):
             return None
         return f"{root}: was not made by m2pt; delete it, or choose another folder for the embedded data (data.root)."
     above = next(folder for folder in root.absolute().parents if folder.exists())

@@ -20,6 +20,8 @@ from pipelines.planning.folders import aside_of, place_of
 from pipelines.planning.grid import part_specs
 from pipelines.planning.run_maker import Fingerprints
 
+_AGAIN = "delete this file: the same trials are proposed again, and their runs are kept"
+
 JOURNAL = "search.json"
 
 
@@ -40,22 +42,26 @@ def write_trials(study: Study, prints: Fingerprints, folder: Path, trials: Seque
     """Write the journal atomically. The journals of other searches, and trials beyond the number declared now, are kept."""
     path, search = folder / JOURNAL, search_id(study, prints)
     later = _entries(folder, search)[len(trials) :]
-    if path.is_file() and (other := read_json(path).get("search")) != search:
-        write_json(_kept(folder, str(other)), read_json(path))
+    if path.is_file() and (other := _journal(path).get("search")) != search:
+        write_json(_kept(folder, str(other)), _journal(path))
     write_json(path, {"search": search, "trials": [*(_entry(trial) for trial in trials), *later]})
 
 
 def _entries(folder: Path, search: str) -> list[dict[str, Any]]:
     """The trials in the journal of a search, which is the current one or was put aside; empty if there is none."""
     for path in (folder / JOURNAL, _kept(folder, search)):
-        document: dict[str, Any] = read_json(path) if path.is_file() else {"search": None}
+        document: dict[str, Any] = _journal(path) if path.is_file() else {"search": None}
         try:
             if document["search"] == search:
                 entries: list[dict[str, Any]] = document["trials"]
                 return [entry for number, entry in enumerate(entries) if Trial(number, **entry)]
         except (KeyError, TypeError) as error:
-            raise UserError(f"{path}: is not the journal of a search; delete it to have its trials proposed again.") from error
+            raise UserError(f"{path}: is not the journal of a search; {_AGAIN}.") from error
     return []
+
+
+def _journal(path: Path) -> dict[str, Any]:
+    return read_json(path, _AGAIN)
 
 
 def _kept(folder: Path, search: str) -> Path:

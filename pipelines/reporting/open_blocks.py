@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+RENDER = "render the report again with `m2pt report`"
+"""What to do where a file of a report is damaged."""
+
 
 def open_blocks(document: Mapping[str, Any], anchor: str) -> list[Mapping[str, Any]]:
     """The blocks of a section of a page in JSON, in their order: with those that stand side by side, without folded ones.

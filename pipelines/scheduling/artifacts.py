@@ -11,7 +11,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from m2pt.config import Study
 from m2pt.files.documents import read_json
 from pipelines.execution.session import Outcome
-from pipelines.reporting.open_blocks import open_blocks
+from pipelines.reporting.open_blocks import RENDER, open_blocks
 
 _MOST_ROWS = 500
 _MOST_CHARACTERS = 400_000
@@ -46,7 +46,7 @@ def show_report(study: str, page: Path) -> None:
 
 def _answer(report: Path) -> str:
     """The first words of a report, and the matrix of gains as a picture."""
-    blocks = open_blocks(read_json(report / "report.json"), "short")
+    blocks = open_blocks(read_json(report / "report.json", RENDER), "short")
     words = [_strong(block) for block in blocks if block["kind"] == "paragraph"]
     captions = [str(block["caption"]) for block in blocks if block["kind"] == "gallery"]
     answers = sorted((report / "figures").glob("answer*.png")) or sorted((report / "figures").glob("matrix*.png"))

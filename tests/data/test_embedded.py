@@ -10,6 +10,7 @@ from m2pt.config import MODALITIES, EmbeddedData, UserError
 from m2pt.data.embedded import write_embedded
 from m2pt.data.fingerprints import fingerprint
 from m2pt.modalities.point import embedded as point
+from pipelines.planning.embedded_data import unmade
 
 SIZES = EmbeddedData(pretrain=10, train=10, val=10, test=10)
 
@@ -95,10 +96,23 @@ def test_an_interrupted_generation_leaves_nothing_that_looks_whole(tmp_path, mon
         with pytest.raises(KeyboardInterrupt):
             write_embedded(root, SIZES, cache)
     assert not (root / "point").exists()
+    assert unmade(root) is None  # the next start goes on, and does not take the folder for somebody else's
     (root / ".making-killed" / "point").mkdir(parents=True)  # what a killed process leaves
     assert write_embedded(root, SIZES, cache) is True
     assert prints(root, cache) == prints(whole, cache)
     assert not list(root.glob(".*"))
+
+
+@pytest.mark.parametrize("left", [[], [".embedded.json.k2x_90ab"]])
+def test_wherever_the_making_was_killed_the_folder_is_ours(tmp_path, left):
+    (tmp_path / "data").mkdir()
+    for name in left:
+        (tmp_path / "data" / name).write_text("{")
+    assert unmade(tmp_path / "data") is None
+    (tmp_path / "data" / "mine.txt").write_text("")
+    assert unmade(tmp_path / "data") == (
+        f"{tmp_path}/data: was not made by m2pt; delete it, or choose another folder for the embedded data (data.root)."
+    )
 
 
 def test_nothing_in_the_files_depends_on_when_they_were_made(whole, tmp_path):

@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from m2pt.files import documents
-from m2pt.runs.attempts import begin_attempt, end_attempt
+from m2pt.runs.attempts import begin_attempt, current_attempt, end_attempt, read_attempts
 from m2pt.runs.folder import ATTEMPT, EXECUTION, TIMES
 from tests import run_records
 
@@ -39,3 +41,13 @@ def test_what_was_cut_off_with_the_power_does_not_hold_up_the_next_attempt(tmp_p
     begin_attempt(tmp_path, run_records.attempt(**FACTS))
     end_attempt(tmp_path, run_records.attempt(**FACTS, seconds={"total": 1.0}))
     assert len(attempts(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"null", b'{"attempts": 3}', b'{"attempts": [{"started": 1}]}', b"\0\0\0"])
+def test_a_damaged_ledger_holds_up_nothing_and_is_kept(tmp_path, content):
+    for path in (EXECUTION, ATTEMPT):
+        documents.write_atomic(tmp_path / path, content)
+    assert read_attempts(tmp_path) == () and current_attempt(tmp_path) is None
+    end_attempt(tmp_path, run_records.attempt(**FACTS, seconds={"total": 1.0}))
+    assert [attempt["seconds"] for attempt in attempts(tmp_path)] == [{"total": 1.0}]
+    assert (tmp_path / f"{EXECUTION}.damaged").read_bytes() == content

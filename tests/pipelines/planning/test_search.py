@@ -286,6 +286,20 @@ def test_a_record_without_a_validation_score_is_named() -> None:
         run(declared(1), Worker(lambda spec: {"val_score": None, "test_score": 99.0}))
 
 
+@pytest.mark.parametrize("content", ["", "null", "[]", '{"search": 1', '{"trials": []}'])
+def test_a_damaged_journal_is_deleted_alone_and_comes_back_the_same(content: str) -> None:
+    study, journal = declared(3), RUNS / "search.json"
+    before = tried(run(study, Worker()))
+    whole = journal.read_bytes()
+    journal.write_text(content)
+    with pytest.raises(UserError, match=r"^runs/seek/search\.json: .*; delete this file: the same trials are proposed again"):
+        resolve(study)
+    journal.unlink()
+    again = Worker()
+    assert tried(run(study, again)) == before
+    assert again.done.total() == 0 and journal.read_bytes() == whole
+
+
 def test_a_method_without_runs_is_told_before_the_first_trial() -> None:
     study = declared(base=BASE.replace("random_auxiliary]", "random_auxiliary, pathway]")).model_copy()
     assert study.search is not None
