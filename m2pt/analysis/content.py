@@ -6,6 +6,7 @@ A sentence or a number of a report is written once, in a section (`m2pt.analysis
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from m2pt.analysis.numbers.statistics import Estimate
@@ -36,7 +37,12 @@ _MARKUP = re.compile(
 
 def plain(text: object) -> Text:
     """Text as it is: whatever it holds, none of it is markup."""
-    return (Span(str(text)),)
+    return _plain(str(text))
+
+
+@lru_cache(maxsize=2**14)
+def _plain(text: str) -> Text:
+    return (Span(text),)  # most words and many numbers of a report stand in it again and again
 
 
 def prose(text: str) -> Text:

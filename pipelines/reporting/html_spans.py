@@ -1,6 +1,7 @@
 """Sentences as HTML."""
 
 import re
+from functools import lru_cache
 
 from markupsafe import escape
 
@@ -13,18 +14,24 @@ _UNBROKEN = re.compile(r"(?<=\d) (?=[%±])|(?<=±) (?=\d)")
 
 def spans(text: Text) -> str:
     """A sentence, escaped."""
-    return "".join(map(_span, text))
+    return "".join([_span(span) for span in text])
 
 
-def escaped(value: object) -> str:
-    """A value as it may stand in a page."""
-    return str(escape(value))
+@lru_cache(maxsize=2**14)
+def escaped(text: str) -> str:
+    """A text as it may stand in a page."""
+    return str(escape(text))
+
+
+@lru_cache(maxsize=2**14)
+def _words(text: str) -> str:
+    return str(escape(_UNBROKEN.sub("\N{NO-BREAK SPACE}", text)))
 
 
 def _span(span: Span) -> str:
-    words = escaped(span.text if span.kind == "code" else _UNBROKEN.sub("\N{NO-BREAK SPACE}", span.text))
     if span.kind == "plain":
-        return words
+        return _words(span.text)
+    words = escaped(span.text) if span.kind == "code" else _words(span.text)
     if span.kind == "key":
         look = f'key" style="--key: {escaped(span.title)}' if span.title.startswith("#") else f"key {escaped(span.title)}"
         return f'<span class="{look}"></span>'

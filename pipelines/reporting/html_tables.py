@@ -1,8 +1,8 @@
 """Tables as HTML, written without a template: a large study has a hundred thousand entries, and each would be several macros."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from m2pt.analysis.content import Column, Entry, Group, Table
 from pipelines.reporting import as_csv
@@ -19,8 +19,7 @@ _SIDEWAYS = '<span class="sideways">More to the right: this table scrolls sidewa
 _STAR = '<abbr title="p ≤ 0.05 after the correction over its family">*</abbr>'
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """An entry with its column and the number of rows that it spans; none where the entry above it spans its row too."""
 
     entry: Entry
@@ -94,10 +93,8 @@ def _rows(group: Group, content: Table, stacked: bool) -> list[str]:
     """The rows of a group, after its title."""
     title = f'<tr><th scope="rowgroup" colspan="{len(content.columns)}" class="group">{escaped(group.title)}</th></tr>'
     start = f"<tr{_role('row', stacked)}>"
-    rows = (
-        "".join(_placed(place, content.look, stacked) for place in row if place.rows) for row in _places(group, content.columns)
-    )
-    return [*([title] if group.title else []), *(f"{start}{row}</tr>" for row in rows)]
+    rows = ([_placed(place, content.look, stacked) for place in row if place.rows] for row in _places(group, content.columns))
+    return [*([title] if group.title else []), *(f"{start}{''.join(row)}</tr>" for row in rows)]
 
 
 def _places(group: Group, columns: Sequence[Column]) -> list[list[_Place]]:
@@ -145,10 +142,10 @@ def _cell(place: _Place, look: str, stacked: bool) -> str:
     entry, column = place.entry, place.column
     outlined = ' class="right"' if entry.outlined and not column.number else ""
     label = ""
-    if entry.text and (look in ("flow", "compact") or (stacked and column.label)):
+    if stacked and entry.text and (look != "stack" or column.label):
         label = f'<span class="label">{escaped(column.label) or spans(column.title)} </span>'
     linked = f'<span class="value strong">{_linked(entry)}</span>' if entry.strong else _linked(entry)
-    lines = "".join(f" {spans(line)}" for line in entry.lines)
+    lines = "".join([f" {spans(line)}" for line in entry.lines]) if entry.lines else ""
     start = f"<td{_role('cell', stacked)}{_measured(entry)}{_number(column)}{outlined}{_shade(entry)}>"
     return f"{start}{label}{linked}{lines}{_star(entry)}{_under(entry)}</td>"
 
@@ -170,7 +167,7 @@ def _foot(content: Table) -> list[str]:
 
 
 def _under(entry: Entry) -> str:
-    return "".join(f' <span class="under">{spans(line)}</span>' for line in entry.under)
+    return "".join([f' <span class="under">{spans(line)}</span>' for line in entry.under]) if entry.under else ""
 
 
 def _star(entry: Entry) -> str:

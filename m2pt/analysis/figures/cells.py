@@ -7,6 +7,7 @@ differs by its dashes or by the words at its end.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 
 WIDTH, HEIGHT = 340.0, 190.0
@@ -34,7 +35,16 @@ class Line:
 
 def depth_colour(depth: int, depths: Sequence[int]) -> str:
     """The colour of a block, from blue (first) to orange (last): seen on white and on black, and with colour blindness."""
-    place = depths.index(depth) / max(1, len(depths) - 1) * (len(_STOPS) - 1)
+    return _depth_colours(tuple(depths))[depth]
+
+
+@cache
+def _depth_colours(depths: tuple[int, ...]) -> dict[int, str]:
+    return {depth: _mixed(place, len(depths)) for place, depth in enumerate(depths)}
+
+
+def _mixed(number: int, count: int) -> str:
+    place = number / max(1, count - 1) * (len(_STOPS) - 1)
     first = min(int(place), len(_STOPS) - 2)
     mixed = [round(a + (place - first) * (b - a)) for a, b in zip(_STOPS[first], _STOPS[first + 1], strict=True)]
     return "#" + "".join(f"{part:02x}" for part in mixed)
@@ -83,6 +93,13 @@ class _Axis:
         """The place of a value in the drawing; the middle if all values are the same."""
         share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
         return self.start + share * (self.end - self.start)
+
+    def places(self, values: Sequence[float]) -> list[float]:
+        """The places of several values."""
+        if self.high <= self.low:
+            return [self.place(value) for value in values]
+        span, length = self.high - self.low, self.end - self.start
+        return [self.start + (value - self.low) / span * length for value in values]
 
     def ticks(self, most: int, whole: bool = False) -> list[float]:
         """Round values within the range, at most `most` of them."""
@@ -139,7 +156,8 @@ def _names(lines: Sequence[Line], horizontal: _Axis, vertical: _Axis) -> list[st
 
 
 def _line(line: Line, horizontal: _Axis, vertical: _Axis) -> str:
-    places = [f"{horizontal.place(x):.1f} {vertical.place(y):.1f}" for x, y in zip(line.xs, line.ys, strict=True)]
+    ends = zip(horizontal.places(line.xs), vertical.places(line.ys), strict=True)
+    places = [f"{x:.1f} {y:.1f}" for x, y in ends]
     if not places:
         return ""
     look = f'class="line" style="stroke:{line.look}"' if line.look.startswith("#") else f'class="line {line.look}"'

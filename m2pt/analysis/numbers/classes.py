@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from m2pt.analysis.numbers import families
 from m2pt.analysis.numbers.averages import mean_over, measured
-from m2pt.analysis.numbers.cells import Cell, Condition
+from m2pt.analysis.numbers.cells import Cell, CellKey, Condition
 from m2pt.analysis.numbers.comparisons import Against, Compared
 from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.statistics import Estimate, differences, over_seeds
@@ -141,22 +141,44 @@ def recalls(cell: Cell, records: Records) -> Recalls:
     """The recall of each class in the runs of a cell."""
     of_classes: Recalls = {}
     for seed, run in cell.runs.items():
-        matrix = confusion([records.get(str(run.run_id))])
-        if matrix is not None:
-            for index, name in enumerate(matrix.classes):
-                total = int(matrix.counts[index].sum())
-                share = 100 * int(matrix.counts[index, index]) / total if total else None
-                of_classes.setdefault(name, dict.fromkeys(cell.runs))[seed] = share
+        record = records.get(str(run.run_id))
+        if record is not None and record.confusion:
+            for index, (name, counts) in enumerate(zip(record.classes, record.confusion, strict=True)):
+                total = sum(counts)
+                of_classes.setdefault(name, dict.fromkeys(cell.runs))[seed] = 100 * counts[index] / total if total else None
     return of_classes
 
 
-def changes(item: Compared, records: Records) -> list[ClassChange]:
+class ByCell:
+    """The recalls and the confusion matrices of the cells of a study, each computed once: cells share their references."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._recalls: dict[CellKey, Recalls] = {}
+        self._matrices: dict[CellKey, Confusion | None] = {}
+
+    def recalls(self, cell: Cell) -> Recalls:
+        """The recall of each class in the runs of a cell."""
+        key = cell.key
+        if key not in self._recalls:
+            self._recalls[key] = recalls(cell, self._records)
+        return self._recalls[key]
+
+    def matrix(self, cell: Cell) -> Confusion | None:
+        """The confusion matrices of its runs added up; None where none has one."""
+        key = cell.key
+        if key not in self._matrices:
+            self._matrices[key] = confusion(self._records.get(str(run.run_id)) for run in cell.runs.values())
+        return self._matrices[key]
+
+
+def changes(item: Compared, of_cells: ByCell) -> list[ClassChange]:
     """The classes of a cell, in their order; empty where no run of it has a confusion matrix."""
-    matrix = confusion(records.get(str(run.run_id)) for run in item.cell.runs.values())
+    matrix = of_cells.matrix(item.cell)
     if matrix is None:
         return []
-    mine = recalls(item.cell, records)
-    others = {against: recalls(cell, records) for against, cell in item.against.items()}
+    mine = of_cells.recalls(item.cell)
+    others = {against: of_cells.recalls(cell) for against, cell in item.against.items()}
     steps = _steps(matrix)
     over = {
         against: {name: over_seeds(differences(mine[name], theirs.get(name, {})), steps[name]) for name in mine}
@@ -177,24 +199,23 @@ def changes(item: Compared, records: Records) -> list[ClassChange]:
     ]
 
 
-def by_target(cells: Sequence[Compared], records: Records) -> list[TargetClasses]:
+def by_target(cells: Sequence[Compared], of_cells: ByCell) -> list[TargetClasses]:
     """What the pathway's auxiliaries change in each class against random weights, for each condition and target that has both."""
     groups: dict[tuple[Condition, str], list[Compared]] = {}
     for item in cells:
         if item.cell.method == "pathway" and "random" in item.against:
             groups.setdefault((item.cell.condition, item.cell.target), []).append(item)
-    of_targets = [_of_target(*key, members, records) for key, members in groups.items()]
+    of_targets = [_of_target(*key, members, of_cells) for key, members in groups.items()]
     adjusted = iter(families.discoveries([row.change.p_value for item in of_targets for row in item.classes]))
     made = [replace(item, classes=tuple(replace(row, adjusted_p=next(adjusted)) for row in item.classes)) for item in of_targets]
     return [item for item in made if item.classes or item.dropped]
 
 
-def _of_target(condition: Condition, target: str, members: Sequence[Compared], records: Records) -> TargetClasses:
+def _of_target(condition: Condition, target: str, members: Sequence[Compared], of_cells: ByCell) -> TargetClasses:
     reference = members[0].against["random"]
-    random = recalls(reference, records)
-    matrix = confusion(records.get(str(run.run_id)) for run in reference.runs.values())
+    random, matrix = of_cells.recalls(reference), of_cells.matrix(reference)
     steps = _steps(matrix) if matrix else {}
-    pairs = [recalls(member.cell, records) for member in members]
+    pairs = [of_cells.recalls(member.cell) for member in members]
     made, kept = [], set[int]()
     for name, of_random in random.items():
         gains = [differences(pair.get(name, {}), of_random) for pair in pairs]

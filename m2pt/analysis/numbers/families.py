@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 SIGNIFICANT = 0.05
 """The family-wise error of the primary family, and the false discovery rate of each exploratory one."""
@@ -30,13 +29,17 @@ def holds(adjusted_p: float | None) -> bool:
 
 
 def discoveries(p_values: Sequence[float | None]) -> list[float | None]:
-    """The adjusted p-values of one exploratory family (Benjamini and Hochberg), by scipy.
+    """The adjusted p-values of one exploratory family (Benjamini and Hochberg).
 
     What was not tested (None) is no member of the family and stays None.
     """
-    known = [p for p in p_values if p is not None]
-    adjusted = iter(stats.false_discovery_control(known, method="bh").tolist() if known else [])
-    return [None if p is None else float(next(adjusted)) for p in p_values]
+    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    smallest = 1.0
+    for rank, (p, place) in zip(range(len(known), 0, -1), reversed(known), strict=True):
+        smallest = min(smallest, p * (len(known) / rank))
+        adjusted[place] = smallest
+    return adjusted
 
 
 @dataclass(frozen=True)

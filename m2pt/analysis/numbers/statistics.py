@@ -15,6 +15,7 @@ seeds that differ by one sample would show a difference of half a sample. So the
 A missing score is never replaced by a number: a draw without both scores is dropped from a paired difference, and counted.
 """
 
+import functools
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ import numpy as np
 from scipy import optimize, special
 
 from m2pt.analysis.numbers.draws import Draw, by_replicate, complete_layout, in_order, layout
+from m2pt.analysis.numbers.sums import mean_and_spread
 
 CONFIDENCE = 0.95
 
@@ -138,11 +140,10 @@ def _of_units(
     """
     if len(units) == 0:
         return Estimate(0, planned)
-    mean = float(np.mean(units))
-    spread = float(np.std(units, ddof=1)) if len(units) > 1 else 0.0
+    mean, spread = mean_and_spread(units)
     if spread <= _NO_SPREAD:
         return Estimate(n, planned - n, mean, replicates=replicates, lack="" if len(units) > 1 else ONE_REPLICATE)
-    spread = max(spread, step * float(np.sqrt(len(units) / n)))
+    spread = max(spread, step * math.sqrt(len(units) / n))
     return _with_interval(n, planned, mean, replicates, (Component(spread**2 / len(units), freedom or len(units) - 1),))
 
 
@@ -180,20 +181,21 @@ def _half_width(components: Sequence[Component], confidence: float) -> float:
 
 def _reach(components: Sequence[Component], quantile: float) -> float:
     """The half-width at this quantile; a tiny one is on the lower side, where it has all of its digits."""
-    return float(np.sqrt(sum(t_quantile(freedom, quantile) ** 2 * variance for variance, freedom in components if variance)))
+    return math.sqrt(sum(t_quantile(freedom, quantile) ** 2 * variance for variance, freedom in components if variance))
 
 
 def _p_value(mean: float, components: Sequence[Component]) -> float:
     """One less the highest confidence at which the interval excludes 0."""
     total = sum(variance for variance, _ in components)
     freedoms = [freedom for _, freedom in components]
-    low, high = (float(2 * special.stdtr(freedom, -abs(mean) / np.sqrt(total))) for freedom in (max(freedoms), min(freedoms)))
+    low, high = (float(2 * special.stdtr(freedom, -abs(mean) / math.sqrt(total))) for freedom in (max(freedoms), min(freedoms)))
     if not low < high:
         return low
     low, high = low * (1 - 1e-9), min(1.0, high * (1 + 1e-9))  # one component may be all there is, but for rounding
     return float(optimize.brentq(lambda p: _reach(components, p / 2) - abs(mean), low, high, xtol=1e-12 * high))
 
 
+@functools.lru_cache(maxsize=2**10)
 def t_quantile(freedom: float, confidence: float = (1 + CONFIDENCE) / 2) -> float:
     """The quantile of Student's t distribution; by default what a two-sided 95 % interval reaches, in standard errors."""
     return float(special.stdtrit(freedom, confidence))

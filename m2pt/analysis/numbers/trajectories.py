@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -80,6 +82,32 @@ def curves(lines: pd.DataFrame, cells: Sequence[Cell]) -> ByCell:
         if layout(cell.runs) != "one level":
             _over_layout(means, long[long["cell"] == place], cell)
     return _by_cell(means, cells, CURVES)
+
+
+class Point(NamedTuple):
+    """A mean of one metric after an epoch, with half of its interval, which is no number where there is none."""
+
+    metric: str
+    epoch: int
+    mean: float
+    half_width: float
+
+
+Series = dict[str, list[Point]]
+"""The curves of a cell, by metric."""
+
+
+def series(of_cells: ByCell) -> dict[CellKey, Series]:
+    """The points of `curves`, cell by cell."""
+    made: dict[CellKey, Series] = {}
+    if of_cells:
+        rows = pd.concat(list(of_cells.values()))
+        points = map(Point._make, zip(*(rows[name].tolist() for name in Point._fields), strict=True))
+        for key, mine in of_cells.items():
+            metrics = made.setdefault(key, {})
+            for point in islice(points, len(mine)):
+                metrics.setdefault(point.metric, []).append(point)
+    return made
 
 
 def _over_layout(means: pd.DataFrame, long: pd.DataFrame, cell: Cell) -> None:

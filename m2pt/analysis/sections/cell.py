@@ -1,9 +1,7 @@
 """The page of one cell: its scores seed by seed, curves, scales, classes, and its runs."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
-import pandas as pd
+import math
+from collections.abc import Mapping, Sequence
 
 from m2pt.analysis.content import (
     Block,
@@ -24,10 +22,10 @@ from m2pt.analysis.content import (
     prose,
 )
 from m2pt.analysis.figures.cells import Line, chart
-from m2pt.analysis.numbers.cells import Cell, Run
+from m2pt.analysis.numbers.cells import Cell, CellKey, Run
 from m2pt.analysis.numbers.comparisons import Against, Compared
 from m2pt.analysis.numbers.draws import Draw
-from m2pt.analysis.numbers.trajectories import ByCell
+from m2pt.analysis.numbers.trajectories import Point, Series
 from m2pt.analysis.numbers.unequal import missing
 from m2pt.analysis.sections import cell_classes, cell_scales
 from m2pt.analysis.sections.encoders import sha256
@@ -50,8 +48,8 @@ def page(item: Compared, facts: Facts) -> Page:
         f"{len(cell.complete)} of {counted(len(cell.runs), 'seed')} complete."
     )
     scales = cell_scales.section(analysis.scales.get(cell.key))
-    classes = cell_classes.section(item, analysis.records, facts.rates)
-    sections = (_scores(item), _curves(item, analysis.curves), *([scales] if scales else []), classes, _runs(item, facts))
+    classes = cell_classes.section(item, facts.classes, facts.rates)
+    sections = (_scores(item), _curves(item, facts.series), *([scales] if scales else []), classes, _runs(item, facts))
     trail = ((f"Study {study}", "../index.html"), ("all cells", "index.html"))
     return Page(cell.title, f"{cell.title} ({study})", prose(lead), sections, trail=trail)
 
@@ -117,11 +115,11 @@ def in_words(item: Compared, against: Against) -> str:
     return f"{signed(value.mean)} points, 95 % interval {signed(value.low)} to {signed(value.high)}; on its own, {side}{other}"
 
 
-def _curves(item: Compared, curves: ByCell) -> Section:
+def _curves(item: Compared, known: Mapping[CellKey, Series]) -> Section:
     """The training loss and the validation score, with those of the references."""
     cell = item.cell
-    references = [(against, _series(curves.get(item.against[against].key))) for against in AGAINST if against in item.against]
-    own = _series(curves.get(cell.key))
+    references = [(against, known.get(item.against[against].key, {})) for against in AGAINST if against in item.against]
+    own = known.get(cell.key, {})
     drawn = []
     for metric, title in (("train/loss", "training loss"), (f"val/{cell.metric}", f"validation {cell.measure}, %")):
         lines = [_line(AGAINST[against], against, other.get(metric, ())) for against, other in references]
@@ -140,26 +138,8 @@ def _curves(item: Compared, curves: ByCell) -> Section:
     return Section("Training curves", "curves", (Gallery(tuple(drawn), caption, "charts"),))
 
 
-class _Point(NamedTuple):
-    """A mean of one metric after an epoch, with half of its interval, which is no number where there is none."""
-
-    metric: str
-    epoch: int
-    mean: float
-    half_width: float
-
-
-def _series(rows: pd.DataFrame | None) -> dict[str, list[_Point]]:
-    """The curves of a cell, by metric."""
-    series: dict[str, list[_Point]] = {}
-    if rows is not None:
-        for row in zip(*(rows[name].tolist() for name in _Point._fields), strict=True):
-            series.setdefault(row[0], []).append(_Point(*row))
-    return series
-
-
-def _line(label: str, look: str, points: Sequence[_Point]) -> Line:
-    widths = [None if pd.isna(point.half_width) else point.half_width for point in points] if look == "own" else ()
+def _line(label: str, look: str, points: Sequence[Point]) -> Line:
+    widths = [None if math.isnan(point.half_width) else point.half_width for point in points] if look == "own" else ()
     return Line(label, [point.epoch for point in points], [point.mean for point in points], widths, look)
 
 

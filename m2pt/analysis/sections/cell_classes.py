@@ -1,8 +1,10 @@
 """The classes of one cell: recall by class, and the confusion matrix."""
 
+from functools import lru_cache
+
 from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, plain, prose
 from m2pt.analysis.numbers import classes
-from m2pt.analysis.numbers.classes import ClassChange, Confusion, Records
+from m2pt.analysis.numbers.classes import ByCell, ClassChange, Confusion
 from m2pt.analysis.numbers.comparisons import Compared
 from m2pt.analysis.sections.wording import AGAINST, Rates, of_difference, of_family, of_p, of_score
 from m2pt.analysis.tables.phrases import counted
@@ -13,10 +15,9 @@ _NO_COUNTS = "No counts by class: none are kept for tagging, for segmentation, o
 
 
 @refuses_unknown
-def section(item: Compared, records: Records, rates: Rates) -> Section:
-    """What is known of the classes; `records` are the records of the complete runs, `rates` the error rate of their families."""
-    changes = classes.changes(item, records)
-    matrix = classes.confusion(records.get(str(run.run_id)) for run in item.cell.runs.values())
+def section(item: Compared, of_cells: ByCell, rates: Rates) -> Section:
+    """What is known of the classes; `rates` is the error rate of their families."""
+    changes, matrix = classes.changes(item, of_cells), of_cells.matrix(item.cell)
     blocks: list[Block] = []
     if changes:
         blocks.append(_recall(item, changes))
@@ -47,13 +48,19 @@ def _recall(item: Compared, changes: list[ClassChange]) -> Table:
     return Table("Recall by class", plain(caption), tuple(columns), (Group(tuple(rows)),))
 
 
+@lru_cache(maxsize=2**14)
+def _count(count: int, shade: float | None, outlined: bool) -> Entry:
+    """A square of a matrix; those of a study have few counts, and are many."""
+    return Entry(plain(count), count, shade=shade, outlined=outlined)
+
+
 def _confusion(matrix: Confusion) -> Table:
     shares, counts = matrix.shares.tolist(), matrix.counts.tolist()
     rows = tuple(
         (
             Entry(plain(name), name),
             *(
-                Entry(plain(count), count, shade=intensity(shares[row][column], 1) if count else None, outlined=row == column)
+                _count(count, intensity(shares[row][column], 1) if count else None, row == column)
                 for column, count in enumerate(counts[row])
             ),
         )

@@ -25,7 +25,7 @@ _SELECTED = (
 def section(facts: Facts) -> Section | None:
     """None where no run keeps counts by class."""
     cells = [item for item in facts.cells if item.cell.condition in facts.drawn]
-    targets = classes.by_target(cells, facts.analysis.records)
+    targets = classes.by_target(cells, facts.classes)
     if not targets:
         return None
     groups: dict[Condition, list[TargetClasses]] = {}

@@ -11,13 +11,15 @@ from m2pt.analysis.figures import gallery, profiles, ranking, rates
 from m2pt.analysis.figures import labels as by_labels
 from m2pt.analysis.figures.gallery import Picture
 from m2pt.analysis.numbers import contrasts
-from m2pt.analysis.numbers.cells import MEASURES, Condition
+from m2pt.analysis.numbers.cells import MEASURES, CellKey, Condition
 from m2pt.analysis.numbers.claims import Claims, claims
+from m2pt.analysis.numbers.classes import ByCell
 from m2pt.analysis.numbers.comparisons import Compared, Summary, compared
 from m2pt.analysis.numbers.contrasts import Ablations
 from m2pt.analysis.numbers.draws import Draw
 from m2pt.analysis.numbers.questions import asked
 from m2pt.analysis.numbers.rules import Rule
+from m2pt.analysis.numbers.trajectories import Series, series
 from m2pt.analysis.paper.comparison import Paper, paper
 from m2pt.analysis.paper.entries import published_of
 from m2pt.analysis.paper.sameness import KnownSamples
@@ -164,6 +166,16 @@ class Facts:
         design, known = self.study.design, [item for item in self.ordered if not self.ablations.is_random(item.condition.part)]
         rule = Rule(design.planned, design.smallest_difference, bool(self.source.validity.refusal))
         return claims(known, self.analysis.sample_scores, rule, self.analysis.answers)
+
+    @cached_property
+    def classes(self) -> ByCell:
+        """How well each class is told, cell by cell."""
+        return ByCell(self.analysis.records)
+
+    @cached_property
+    def series(self) -> dict[CellKey, Series]:
+        """The curves of each cell, point by point."""
+        return series(self.analysis.curves)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -5,7 +5,7 @@ from scipy import stats
 
 from m2pt.analysis.numbers import classes
 from m2pt.analysis.numbers.cells import CellKey, Condition, cells
-from m2pt.analysis.numbers.classes import TargetChange, TargetClasses
+from m2pt.analysis.numbers.classes import ByCell, TargetChange, TargetClasses
 from m2pt.analysis.numbers.comparisons import Compared, compared
 from m2pt.analysis.numbers.statistics import estimate
 from m2pt.runs.record import FinetuneRecord
@@ -55,7 +55,7 @@ def test_confusion_matrices_are_added_up_over_seeds() -> None:
 
 def test_a_change_of_recall_is_paired_by_seed_and_corrected_over_the_classes() -> None:
     table, records = _study()
-    cat, dog, nothing = classes.changes(_cell(compared(cells(table)), "video"), records)
+    cat, dog, nothing = classes.changes(_cell(compared(cells(table)), "video"), ByCell(records))
     assert (cat.name, cat.samples) == ("cat", 10)
     assert cat.recall.mean == pytest.approx(60.0)
     gains = [10.0, 10.0, -10.0]  # over random weights, in points
@@ -73,14 +73,14 @@ def test_a_change_of_recall_is_paired_by_seed_and_corrected_over_the_classes() -
 
 def test_a_seed_that_failed_on_one_side_is_left_out_of_the_pairs() -> None:
     table, records = _study(lacking=("random_auxiliaryrandom2",))
-    cat = classes.changes(_cell(compared(cells(table)), "audio"), records)[0]
+    cat = classes.changes(_cell(compared(cells(table)), "audio"), ByCell(records))[0]
     assert (cat.over["random"].n, cat.over["random"].dropped) == (2, 1)
     assert cat.over["random"].mean == pytest.approx(25.0)
 
 
 def test_the_summary_averages_over_auxiliaries_and_puts_the_largest_change_first() -> None:
     table, records = _study()
-    (target,) = classes.by_target(compared(cells(table)), records)
+    (target,) = classes.by_target(compared(cells(table)), ByCell(records))
     assert [item.name for item in target.classes] == ["cat", "dog"]
     gains = [(30 + 10) / 2, (20 + 10) / 2, (20 - 10) / 2]
     assert target.classes[0].change.mean == pytest.approx(np.mean(gains))
@@ -93,10 +93,10 @@ def test_the_summary_averages_over_auxiliaries_and_puts_the_largest_change_first
 
 def test_a_missing_run_costs_its_auxiliary_a_seed_alone() -> None:
     table, records = _study(lacking=("pathwayaudio0",))
-    (target,) = classes.by_target(compared(cells(table)), records)
+    (target,) = classes.by_target(compared(cells(table)), ByCell(records))
     assert (target.classes[0].change.n, target.classes[0].change.dropped, target.left_out) == (3, 0, ())
     lacking = tuple(f"pathwayaudio{seed}" for seed in range(3))
-    (target,) = classes.by_target(compared(cells(_study(lacking)[0])), _study(lacking)[1])
+    (target,) = classes.by_target(compared(cells(_study(lacking)[0])), ByCell(_study(lacking)[1]))
     assert target.left_out == ("audio",) and "without audio, which lack complete runs" in target.verdict
 
 
@@ -112,8 +112,8 @@ def test_a_class_whose_differences_are_equal_is_named() -> None:
 def test_without_confusion_matrices_nothing_is_said() -> None:
     table, _ = _study()
     known = compared(cells(table))
-    assert classes.changes(_cell(known, "audio"), {}) == []
-    assert classes.by_target(known, {}) == []
+    assert classes.changes(_cell(known, "audio"), ByCell({})) == []
+    assert classes.by_target(known, ByCell({})) == []
 
 
 def test_each_cell_is_compared_within_its_condition_and_target() -> None:
