@@ -9,9 +9,9 @@ memory. `--help` is measured too. On two busy cores of an AMD EPYC, 10,000 runs 
 3.1 s and 104 MiB for `status`, of which 0.5 s are imports; with torch imported and all records read anew they took 7.0 s
 and 6.9 s, and 340 MiB. The first call after runs have ended reads their records.
 
-`report` took 122 s and 1,350 MiB there in 10,000 runs, on cores that five processes shared, and 33 s in 976 runs in 10 parts, of
-which half are figures, which do not grow with the study. `publish` of those 976 to a new SQLite file took 102 s with the files
-and models of all runs, most of them MLflow's for the 540 points that each has.
+`report` took 98 s and 1,105 MiB there in 10,000 runs, on cores that nine processes shared: 14 s of it by Prefect's server.
+`publish` of 976 runs in 10 parts to a new SQLite file took 102 s with the files and models of all runs, most
+of them MLflow's for the 540 points that each has.
 """
 
 import argparse
