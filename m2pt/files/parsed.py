@@ -38,7 +38,7 @@ def parsed(memory: Path, form: int, files: Iterable[str], parse: Callable[[Path]
     for file in files:
         try:
             state = state_of(os.stat(file))  # noqa: PTH116  # of thousands of files
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         entry = known.get(file)
         if entry is None or entry[0] != [*state]:
@@ -61,7 +61,7 @@ def _recalled(memory: Path, form: int) -> dict[str, tuple[list[int], Any]]:
             if document["form"] == form
             else {}
         )
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         return {}
 
 

@@ -11,6 +11,7 @@ from pipelines.housekeeping.project import garbage, no_study_runs, remove
 from pipelines.housekeeping.sizes import in_words
 from pipelines.planning import study_file
 from pipelines.planning.plan import resolve
+from pipelines.reporting.rendering import study_option
 
 
 def gc(options: Namespace) -> int:
@@ -34,7 +35,8 @@ def gc(options: Namespace) -> int:
         if not listing.garbage:
             print("There is nothing to delete.")
         elif not options.delete:
-            print(as_called(f"{total} can be freed. Nothing was deleted: `m2pt gc --delete` deletes what is listed above."))
+            same = "".join(f" --only {name}" for name in options.only or ()) + study_option(options.study)
+            print(as_called(f"{total} can be freed. Nothing was deleted: `m2pt gc --delete{same}` deletes what is listed above."))
         elif faults := remove(listing.garbage):
             more = f" ({len(faults) - 1} more could not be deleted either.)" if len(faults) > 1 else ""
             raise UserError(f"{faults[0]}{more}")

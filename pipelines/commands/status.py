@@ -11,6 +11,7 @@ from pipelines.housekeeping.project import space
 from pipelines.housekeeping.sizes import in_words
 from pipelines.planning import study_file
 from pipelines.planning.plan import Plan, resolve
+from pipelines.reporting.rendering import study_option
 from pipelines.scheduling.killed import killed
 
 
@@ -26,14 +27,20 @@ def status(options: Namespace) -> int:
     if options.watch:
         from pipelines.commands.status_watch import watch  # it draws, with a library of its own
 
-        return watch(study)
+        return watch(study, study_option(options.study))
     now = status_of(resolve(study))
-    print(json.dumps(document(now), indent=1) if options.json else "\n".join(_lines(now)))
+    print(json.dumps(document(now), indent=1) if options.json else "\n".join(_lines(now, study_option(options.study))))
     return 1 if now.failed else 0
 
 
-def _lines(status: Status) -> list[str]:
-    inner = [*going_lines(status), *warnings(status.plan), *failure_lines(status), *_killed(), *_space(status.plan)]
+def _lines(status: Status, option: str) -> list[str]:
+    inner = [
+        *going_lines(status, option=option),
+        *warnings(status.plan),
+        *failure_lines(status),
+        *_killed(),
+        *_space(status.plan, option),
+    ]
     return [study_line(status), *(f"  {as_called(line)}" for line in inner)]
 
 
@@ -43,9 +50,12 @@ def _killed() -> list[str]:
     return [f"{words} as going on until the next `m2pt serve`, `m2pt ui --prefect` or `m2pt study`"] if left else []
 
 
-def _space(plan: Plan) -> list[str]:
+def _space(plan: Plan, option: str) -> list[str]:
     places = space(plan.study)
     if not places:
         return []
     total = in_words(sum(size for _, size in places))
-    return [f"space: {total}; `m2pt gc` lists what can be deleted", *(f"{in_words(size):>10}  {words}" for words, size in places)]
+    return [
+        f"space: {total}; `m2pt gc{option}` lists what can be deleted",
+        *(f"{in_words(size):>10}  {words}" for words, size in places),
+    ]

@@ -22,21 +22,22 @@ def study_line(status: Status) -> str:
     return f"{status.plan.study.study}: {counts.total()} ({', '.join(parts)})" if parts else f"{status.plan.study.study}: none"
 
 
-def going_lines(status: Status, most: int | None = None, width: int | None = None) -> list[str]:
+def going_lines(status: Status, most: int | None = None, width: int | None = None, option: str = "") -> list[str]:
     """Who does the study, until when, how much of its budget is used; then a table of what goes on.
 
     It has `most` runs, and names are cut so that it is `width` letters wide; without these it is whole.
+    `option` is what names the study to a command.
     """
     lines = []
     if status.doer is not None or status.running:
         who = f"done by `m2pt` ({status.doer})" if status.doer is not None else "done by jobs that no command waits for"
         left = f", about {about(status.left_s)} left" if status.left_s is not None else ""
-        lines.append(f"{who}{left}; `m2pt stop` ends it" if status.doer is not None else f"{who}{left}")
+        lines.append(f"{who}{left}; `m2pt stop{option}` ends it" if status.doer is not None else f"{who}{left}")
     if isinstance(status.queue, str):
         lines.append(status.queue)
     elif status.queue:
         jobs = ", ".join(f"{count} {state.lower()}" for state, count in sorted(status.queue.items()))
-        lines.append(f"in SLURM's queue: {jobs}; `m2pt stop` cancels them")
+        lines.append(f"in SLURM's queue: {jobs}; `m2pt stop{option}` cancels them")
     if status.used_hours is not None:
         lines.append(f"{status.used_hours:.3g} of {status.plan.study.execution.max_device_hours:g} device-hours are used")
     shown = status.running if most is None or len(status.running) <= most else status.running[: max(0, most - 1)]

@@ -27,17 +27,17 @@ def require_terminal() -> None:
         raise UserError("--watch: needs a terminal that can be drawn again; for a file or a program, call `m2pt status --json`.")
 
 
-def watch(study: Study) -> int:
-    """Draw the status of a study until Ctrl-C; returns 1 if a run has failed."""
+def watch(study: Study, option: str = "") -> int:
+    """Draw the status of a study until Ctrl-C, with advice that names it by `option`; returns 1 if a run has failed."""
     require_terminal()
     console = Console(file=sys.stdout, highlight=False)
     status = status_of(resolve(study))
-    with Live(_drawn(status, console), console=console, auto_refresh=False, vertical_overflow="crop") as live:
+    with Live(_drawn(status, console, option), console=console, auto_refresh=False, vertical_overflow="crop") as live:
         try:
             while True:
                 begun = time.monotonic()
                 status = status_of(_looked_again(status))
-                live.update(_drawn(status, console), refresh=True)
+                live.update(_drawn(status, console, option), refresh=True)
                 time.sleep(max(_LEAST_WAIT_S, _WAIT_PER_LOOK * (time.monotonic() - begun)))
         except KeyboardInterrupt:  # how it is meant to end
             return 1 if status.failed else 0
@@ -51,15 +51,17 @@ def _looked_again(status: Status) -> Plan:
     return plan
 
 
-def _drawn(status: Status, console: Console) -> Text:
+def _drawn(status: Status, console: Console, option: str) -> Text:
     """As many lines as there is room for, each cut at the width of the terminal."""
     failed = failure_lines(status)
     room = console.height - 3
     told = (
-        failed if len(failed) <= max(1, room // 3) else [*failed[: max(0, room // 3 - 1)], "`m2pt status` names all that failed"]
+        failed
+        if len(failed) <= max(1, room // 3)
+        else [*failed[: max(0, room // 3 - 1)], f"`m2pt status{option}` names all that failed"]
     )
     head = [study_line(status)]
-    below = going_lines(status, max(1, room - len(head) - len(told) - 3), console.width - len(_INDENT) - 1)
+    below = going_lines(status, max(1, room - len(head) - len(told) - 3), console.width - len(_INDENT) - 1, option)
     moment = time.strftime("%H:%M:%S")
     lines = [*head, *(f"{_INDENT}{as_called(line)}" for line in (*below, *told)), "", f"{moment}, Ctrl-C ends the watch alone"]
     return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")

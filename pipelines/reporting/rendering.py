@@ -1,5 +1,6 @@
 """Where the report of a study is, and rendering it from a plan."""
 
+import shlex
 from pathlib import Path
 
 from m2pt.config import Study, UserError
@@ -14,6 +15,11 @@ FILES = ("index.html", "report.md", "report.json", "results.csv", "metrics.json"
 def is_default(file: Path) -> bool:
     """Whether a study file is the one that DVC reproduces."""
     return file.resolve() == DEFAULT_STUDY.resolve()
+
+
+def study_option(file: Path) -> str:
+    """What a command needs behind its name to mean the study in `file`."""
+    return "" if is_default(file) else f" --study {shlex.quote(str(file))}"
 
 
 def report_folder(file: Path, study: Study) -> Path:

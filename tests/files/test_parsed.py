@@ -80,3 +80,12 @@ def test_a_fault_is_raised_each_time(files, tmp_path):
     for _ in range(2):
         with pytest.raises(ValueError, match="Expecting"):
             parsed(tmp_path / "memory", 1, files, Reader())
+
+
+def test_a_file_whose_folder_is_a_file_does_not_exist(files, tmp_path):
+    assert parsed(tmp_path / "memory", 1, [f"{files[0]}/local/execution.json", files[1]], Reader()) == {files[1]: "b"}
+
+
+def test_a_memory_that_is_nested_without_end_is_none(files, tmp_path):
+    (tmp_path / "memory").write_text("[" * 100_000)
+    assert list(parsed(tmp_path / "memory", 1, files, Reader()).values()) == ["a", "b", "c"]

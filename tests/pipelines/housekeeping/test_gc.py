@@ -310,3 +310,13 @@ def test_status_says_what_takes_space(project: Path, capsys: pytest.CaptureFixtu
     (line,) = [line for line in lines if "put aside" in line]
     assert line.split("  ")[-2].strip() == f"{sum(map(size, aside)) / 1000:.1f} kB"
     assert tree() == before
+
+
+def test_the_advice_names_the_same_study_and_the_same_kinds(project: Path, capsys: pytest.CaptureFixture[str]):
+    narrowed()
+    Path("params.yaml").rename("my study.yaml")
+    capsys.readouterr()
+    assert main(["gc", "--study", "my study.yaml", "--only", "runs"]) == 0
+    assert "`m2pt gc --delete --only runs --study 'my study.yaml'` deletes what" in capsys.readouterr().out
+    assert main(["status", "--study", "my study.yaml"]) == 0
+    assert "`m2pt gc --study 'my study.yaml'` lists what" in capsys.readouterr().out
