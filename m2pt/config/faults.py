@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from m2pt.config.base import FaultsError
+from m2pt.config.lines import MOST_FAULTS
 from m2pt.config.spelling import meant, suggestion
 from m2pt.config.spots import Spot, spot_of
 from m2pt.config.wanted import Form, choices, fields_of, form_of, words
@@ -34,7 +35,7 @@ def faults_of(error: ValidationError, model: type[BaseModel], section: str = "")
 
 def located(error: ValidationError, model: type[BaseModel]) -> list[tuple[ErrorDetails, Spot]]:
     """Each fault with its spot. Of a section that may also be true or false, only what is wrong within it is there."""
-    placed = [(fault, spot_of(fault["loc"], model, fault["type"] == "missing")) for fault in error.errors()]
+    placed = [(fault, spot_of(fault["loc"], model, fault["type"] == "missing")) for fault in error.errors()[:MOST_FAULTS]]
     entered = [spot.path for _, spot in placed if spot.inside]
 
     def is_left_behind(spot: Spot) -> bool:

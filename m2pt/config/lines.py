@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+MOST_FAULTS = 200
+"""How many are told at a time."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -15,10 +18,11 @@ class Fault:
 
 
 def told(source: str, faults: Sequence[Fault]) -> str:
-    """One sentence for one fault; for several, their number and a line for each."""
+    """One sentence for one fault; for several, their number and a line for each; of hundreds, the first."""
     order = sorted(dict.fromkeys(faults), key=lambda fault: fault.line or 0)
     lines = [f"{source}{'' if fault.line is None else f':{fault.line}'}: {_ended(fault.sentence)}" for fault in order]
-    return lines[0] if len(lines) == 1 else "\n".join([f"{source}: {len(lines)} faults:", *(f"  {line}" for line in lines)])
+    count = f"{len(lines)} faults" if len(lines) < MOST_FAULTS else f"at least {MOST_FAULTS} faults"
+    return lines[0] if len(lines) == 1 else "\n".join([f"{source}: {count}:", *(f"  {line}" for line in lines[:MOST_FAULTS])])
 
 
 def located(sentence: str, value: Any, lines: Mapping[tuple[str | int, ...], int]) -> Fault:
@@ -49,9 +53,9 @@ def path_of(sentence: str, value: Any) -> tuple[str | int, ...]:
 def _step(text: str, value: Any) -> tuple[str | int | None, str]:
     """The key or index of a value that a text begins with, and the rest of the text."""
     if isinstance(value, dict):
-        for key in sorted(map(str, value), key=len, reverse=True):  # a key may itself have dots
-            if text.startswith((f"{key}:", f"{key}.", f"{key}[")):
-                return key, text[len(key) :]
+        ends = [end.start() for end in re.finditer(r"[:.[]", text)]
+        if (end := next((end for end in reversed(ends) if text[:end] in value), None)) is not None:  # a key may itself have dots
+            return text[:end], text[end:]
     if isinstance(value, list):
         number = re.match(r"\[(\d+)\]", text)
         if number and int(number.group(1)) < len(value):

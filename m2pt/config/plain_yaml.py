@@ -28,6 +28,10 @@ _ESCAPED = "\\0"
 _MOST_DIGITS = 100
 """Of a number; of some thousands, Python makes none."""
 
+_MOST_CHARACTERS = 400_000
+_MOST_VALUES = 20_000
+"""Of a document; what an alias repeats counts again. A study of ten thousand runs has some hundreds."""
+
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -78,6 +82,8 @@ def read_yaml(text: str, source: str) -> Any:
 
 def examine(text: str) -> Document:
     """The content of one YAML document with its faults, as far as it can be read: an error ends the reading of its section."""
+    if len(text) > _MOST_CHARACTERS:
+        return Document(None, {}, (Fault(None, f"has {len(text)} characters; at most {_MOST_CHARACTERS} are read"),))
     odd = list(_odd_characters(text))
     if any(fault.sentence == _TAB for fault in odd):
         return Document(None, {}, tuple(odd))  # what stands in which section is unknown
@@ -121,9 +127,12 @@ def _odd_characters(text: str) -> Iterator[Fault]:
 
 def _what_changes_meanings(text: str) -> Iterator[_FaultError]:
     """Tags, anchors that are defined twice, and what is about the document as a whole."""
-    documents, anchors = 0, set()
+    documents, anchors, size = 0, set(), _Size()
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line, column = (event.start_mark.line, event.start_mark.column) if event.start_mark else (0, 0)
+        if (excess := size.excess(event)) is not None:
+            yield _FaultError(line, excess, hides=True)
+            return
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
@@ -136,6 +145,32 @@ def _what_changes_meanings(text: str) -> Iterator[_FaultError]:
         anchors |= {anchor} - {None}
         if (tag := getattr(event, "tag", None)) is not None:
             yield _FaultError(line, f"the tag {tag.replace(_YAML, '!!')} changes what its value means; remove it", column)
+
+
+class _Size:
+    """Counts the values of a document and how deep they are, while it is parsed, before anything is made of it."""
+
+    def __init__(self) -> None:
+        self._values, self._of_anchor = 0, dict[str, int]()
+        self._open: list[tuple[str | None, int]] = []
+
+    def excess(self, event: yaml.Event) -> str | None:
+        """What is too much with one more event; None if nothing is."""
+        match event:
+            case yaml.ScalarEvent() | yaml.CollectionStartEvent():
+                self._values += 1
+                self._open.append((event.anchor, self._values - 1))
+            case yaml.AliasEvent():
+                self._values += self._of_anchor.get(event.anchor or "", 1)
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionEndEvent):
+            anchor, before = self._open.pop()
+            if anchor is not None:
+                self._of_anchor[anchor] = self._values - before
+        if self._values > _MOST_VALUES:
+            return f"has more than {_MOST_VALUES} values up to here, with those that aliases repeat; write fewer"
+        if len(self._open) > yaml_syntax.DEEPEST:
+            return f"more than {yaml_syntax.DEEPEST} sections are inside one another; write fewer"
+        return None
 
 
 class _Reader:

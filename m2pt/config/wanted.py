@@ -1,6 +1,7 @@
 """What a key of a document takes, in words: its declared type and bounds, as in `a whole number above 0`."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -50,9 +51,14 @@ def form_of(hint: Any, limits: tuple[Any, ...] = ()) -> Form:
     return Form(hint, limits, tag if isinstance(tag, str) else None)
 
 
-def fields_of(form: Form) -> dict[str, Form]:
+def fields_of(form: Form) -> Mapping[str, Form]:
     """The keys of a section by the names that a file gives them, each with its form."""
-    return {field.alias or name: form_of(field.annotation, (field,)) for name, field in form.kind.model_fields.items()}
+    return _fields_of(form.kind)
+
+
+@functools.cache
+def _fields_of(section: type[BaseModel]) -> Mapping[str, Form]:
+    return {field.alias or name: form_of(field.annotation, (field,)) for name, field in section.model_fields.items()}
 
 
 def choices(form: Form) -> tuple[str, ...]:

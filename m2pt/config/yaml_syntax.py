@@ -20,7 +20,7 @@ ERRORS = (YAMLError, yaml.YAMLError)
 _SECTION = re.compile(r"""^(?P<key>[A-Za-z_][^\s:'"#]*) *:(?=\s|$)""")
 """The first line of a section of the file."""
 
-_DEEPEST = 50
+DEEPEST = 50
 """Brackets inside one another. The readers' time grows with the square of this number, and some thousands end them."""
 
 _COLUMNS = "begin the keys of a section in one column, and put a text with colons, quotes or brackets in quotes as a whole"
@@ -82,9 +82,9 @@ def too_deep(text: str) -> Fault | None:
     depth = 0
     for bracket in re.finditer(r"[][{}]", text):
         depth = max(0, depth + (1 if bracket.group() in "[{" else -1))
-        if depth > _DEEPEST:
+        if depth > DEEPEST:
             line = text.count("\n", 0, bracket.start()) + 1
-            return Fault(line, f"is not valid YAML: more than {_DEEPEST} brackets are open; close them")
+            return Fault(line, f"is not valid YAML: more than {DEEPEST} brackets are open; close them")
     return None
 
 

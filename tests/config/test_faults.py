@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from m2pt.config import Study
+from m2pt.config import Study, UserError
 from m2pt.config.faults import faults_of
 from m2pt.config.spelling import meant
+from m2pt.config.study_file import parse_study
 from m2pt.config.wanted import fields_of, form_of, words
 
 BASE = {
@@ -231,3 +232,10 @@ def test_every_seed_fits_the_tables_of_results(path):
     told = sentences(document_with(path, [largest, 3, 4, 5] if many else largest))
     assert not any(sentence.startswith(f"{key}: ") for sentence in told)
     assert pd.DataFrame({"seed": [largest]})["seed"].dtype == "int64"
+
+
+def test_of_thousands_of_faults_the_first_are_told():
+    with pytest.raises(UserError) as told:
+        parse_study("study: x\n" + "".join(f"k{n}: 1\n" for n in range(1000)), "odd.yaml")
+    lines = str(told.value).splitlines()
+    assert lines[0] == "odd.yaml: at least 200 faults:" and len(lines) == 201

@@ -196,3 +196,25 @@ def test_what_dvc_writes_for_a_changed_value_is_read_as_what_was_meant(tmp_path)
     apply_overrides(path, ["finetune.head='on'"])
     with pytest.raises(UserError, match="on means different things"):
         read_yaml(path.read_text(), "p")
+
+
+@pytest.mark.parametrize(("text", "sentence"), [
+    pytest.param(
+        "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 13)),
+        "bomb.yaml:5: has more than 20000 values up to here, with those that aliases repeat; write fewer.",
+        id="10^13 values by aliases"),
+    pytest.param(f"seeds: {list(range(30_000))}",
+        "bomb.yaml:1: has more than 20000 values up to here, with those that aliases repeat; write fewer.", id="values"),
+    pytest.param("x" * 50_000_000, "bomb.yaml: has 50000000 characters; at most 400000 are read.", id="characters"),
+    pytest.param("".join(" " * depth + "a:\n" for depth in range(400)),
+        "bomb.yaml:51: more than 50 sections are inside one another; write fewer.", id="depth"),
+])  # fmt: skip
+def test_what_would_take_minutes_or_all_memory_is_refused_before_it_is_built(text, sentence):
+    with pytest.raises(UserError) as told:
+        read_yaml(text, "bomb.yaml")
+    assert str(told.value) == sentence
+
+
+def test_an_alias_that_repeats_little_is_read():
+    assert read_yaml("a: &a [1, 2]\nb: [*a, *a]\n", "some.yaml") == {"a": [1, 2], "b": [[1, 2], [1, 2]]}
