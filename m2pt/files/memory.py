@@ -55,7 +55,7 @@ def place(path: Path) -> str:
 def _recalled(memory: Path, state: str) -> str | None:
     try:
         known = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(known, dict) or known.get("state") != state:
         return None

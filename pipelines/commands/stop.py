@@ -45,6 +45,8 @@ def stop(options: Namespace) -> int:
         print(as_called(f"{study.study}: asked `m2pt` ({doer}) to save its runs and end."), flush=True)
         if not _comes_true(lambda: not is_waiting(study) or holder_of_study(study) != doer, TAKEN_WITHIN_S):
             raise UserError(_deaf(study, doer))
+        if is_waiting(study):
+            print(f"{study.study}: {doer} has not answered for so long that it counts as dead; nothing of it goes on.")
         _comes_true(lambda: holder_of_study(study) != doer)
     finally:
         withdraw(study)

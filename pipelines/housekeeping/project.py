@@ -75,7 +75,7 @@ def space(study: Study) -> list[tuple[str, int]]:
     own, encoders = runs_folder(study), encoders_folder(study)
     aside = [place(folder).parent for folder in (own, encoders) for place in (aside_of, replaced_of)]
     aside += [folder.parent / REMOVED for folder in (own, encoders)]
-    others = [path for home in (own.parent, encoders.parent) for path in children(home) if path not in (own, encoders)]
+    others = [path for home in (own.parent, encoders.parent) for path in folders(children(home)) if path not in (own, encoders)]
     places = {
         f"runs and encoders of {study.study} ({own}, {encoders})": [own, encoders],
         "runs that were put aside (runs/.aside, .replaced; encoders/...)": aside,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from m2pt.config import Study, refuses_unknown
 from m2pt.data.fingerprints import CACHE
@@ -54,9 +54,13 @@ def recorded(plan: Plan, specs: Sequence[Spec]) -> dict[Path, list[Compared]]:
     memory = CACHE / "parsed" / f"environments-{plan.study.study}-{specs[0].kind if specs else ''}.json"
     ended = parsed(memory, _FORM, whole, lambda file: [[*map(list, compared)] for compared in of_run(whole[str(file)])])
     as_read: dict[int, list[Compared]] = {}  # equal values are one object
-    for value in ended.values():
-        if id(value) not in as_read:
-            as_read[id(value)] = _COMPARED.validate_python(value)
+    try:
+        for value in ended.values():
+            if id(value) not in as_read:
+                as_read[id(value)] = _COMPARED.validate_python(value)
+    except ValidationError:  # what is remembered was damaged
+        memory.unlink()
+        return recorded(plan, specs)
     known = {whole[file]: as_read[id(value)] for file, value in ended.items()}
     return {run_dir: known[run_dir] if run_dir in known else of_run(run_dir) for run_dir in run_dirs}
 

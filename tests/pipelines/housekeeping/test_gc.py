@@ -309,6 +309,7 @@ def test_status_says_what_takes_space(project: Path, capsys: pytest.CaptureFixtu
     assert any(line.startswith("  space: ") and line.endswith("`m2pt gc` lists what can be deleted") for line in lines)
     (line,) = [line for line in lines if "put aside" in line]
     assert line.split("  ")[-2].strip() == f"{sum(map(size, aside)) / 1000:.1f} kB"
+    assert not any("other studies" in line for line in lines)  # markers and the journal of looks are no study
     assert tree() == before
 
 

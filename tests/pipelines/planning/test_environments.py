@@ -7,7 +7,9 @@ import pytest
 
 from m2pt.config import UserError
 from m2pt.config.study_file import load_study
+from m2pt.data.fingerprints import CACHE
 from m2pt.files import documents
+from m2pt.files.state import state_of
 from m2pt.runs import environment
 from m2pt.runs.folder import CHECKPOINT, EXECUTION, RECORD, create_run
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
@@ -98,6 +100,17 @@ def test_plan_and_status_say_so_before_anything_is_run(capsys: pytest.CaptureFix
         assert all("device cuda (A card) (here cpu" in line and end in line for line in lines)
     assert main(["plan", "--json"]) == 0
     assert "A card" in json.loads(capsys.readouterr().out)["environments"][0]
+
+
+def test_what_is_remembered_wrongly_of_a_run_is_read_again(capsys: pytest.CaptureFixture[str]):
+    known = {}
+    for spec in runs():
+        path = leave(spec, **OLD) / EXECUTION
+        known[str(path)] = [[*state_of(path.stat())], 0]
+    memory = CACHE / "parsed" / "environments-small-finetune.json"
+    documents.write_json(memory, {"form": environments._FORM, "values": [[5, None]], "files": known})
+    assert main(["status"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_what_is_all_there_and_what_is_all_from_here_is_not_refused():
