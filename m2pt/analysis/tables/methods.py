@@ -163,7 +163,8 @@ def _train_ratios(rows: pd.DataFrame) -> NDArray[np.float64]:
     seconds, baselines = rows["train_seconds"].to_numpy(float, na_value=np.nan), rows[rows["method"] == "baseline"]
     partners = baselines.dropna(subset=_PAIR).groupby(_PAIR)["train_seconds"].median().to_dict()
     places = zip(*(rows[name] for name in _PAIR), strict=True)
-    ratios: NDArray[np.float64] = seconds / np.array([partners.get(place, np.nan) for place in places], float)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a baseline that took no time tells nothing
+        ratios: NDArray[np.float64] = seconds / np.array([partners.get(place, np.nan) for place in places], float)
     return ratios
 
 
