@@ -1,15 +1,20 @@
 """Reads a study file for a command and refuses what its runs would ignore or could not load."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
+import m2pt
 from m2pt.config import RANDOM, ExecutionConfig, FileSource, Study, UserError
 from m2pt.config.base import FaultyKeysError
 from m2pt.config.lines import Fault, told
 from m2pt.config.study_file import read_study
+from m2pt.data.fingerprints import CACHE
+from m2pt.files.memory import remembered
+from m2pt.files.state import FileState, state_of
 from m2pt.modalities.embedded.sizes import split_sizes
 from m2pt.modalities.recipes import resolve
 from m2pt.modalities.registry import dataset
@@ -17,6 +22,9 @@ from pipelines.planning.grid import encoders_used, input_forms
 from pipelines.planning.search_ranges import impossible_values
 from pipelines.planning.slots import slots
 from pipelines.planning.unused_keys.check import unused_keys
+
+_MANY_PARTS = 20
+"""In as many, the looking for keys that change nothing is worth remembering."""
 
 ENGINES = get_args(ExecutionConfig.model_fields["engine"].annotation)
 
@@ -35,7 +43,8 @@ def load(file: str | Path, engine: str | None = None) -> Study:
     if given and given not in ENGINES:
         raise UserError(f"{key}: there is no engine {given!r}; use one of {', '.join(ENGINES)}.")
     read = read_study(file)
-    study = read.require(*(read.common([faults(study) for study in read.studies]) if read.studies else ()))
+    said = json.dumps(read.document.value) if len(read.studies) == 1 and not read.document.faults else None
+    study = read.require(*(read.common([faults(study, said) for study in read.studies]) if read.studies else ()))
     return study.model_copy(update={"execution": study.execution.model_copy(update={"engine": given})}) if given else study
 
 
@@ -45,8 +54,11 @@ def check(study: Study, source: str) -> None:
         raise UserError(told(source, [Fault(None, fault) for fault in wrong]))
 
 
-def faults(study: Study) -> list[str]:
-    """What keeps the runs of a study from being made, each in a sentence that begins with a key of its file."""
+def faults(study: Study, said: str | None = None) -> list[str]:
+    """What keeps the runs of a study from being made, each in a sentence that begins with a key of its file.
+
+    `said` is all that the file says, if that is known.
+    """
     parts = study.expanded().items()
     wrong = [*_sizes(study), *_sentences(partial(slots, study.execution) if isinstance(study.execution.devices, tuple) else list)]
     wrong += [_of_part(name, fault) for name, part in parts for fault in _recipes(part)]
@@ -57,9 +69,27 @@ def faults(study: Study) -> list[str]:
         wrong += [*_loadable(part), *_validation(part)]
     if wrong:
         return _once(wrong)
+    return _ineffective(study) if said is None or len(study.parts) < _MANY_PARTS else _known_ineffective(study, said)
+
+
+def _ineffective(study: Study) -> list[str]:
+    """Keys that change no run, and ranges that reach what makes none."""
     unused = unused_keys(study)
     ignored = {fault.partition(":")[0] for fault in unused}  # their values need no further judgement
     return [*unused, *(fault for fault in impossible_values(study) if fault.partition(":")[0] not in ignored)]
+
+
+def _known_ineffective(study: Study, said: str) -> list[str]:
+    """The same of a study of many parts, remembered: it follows from what the file says and from our source code alone."""
+    memory = CACHE / "keys" / f"{study.study}.json"
+    known: list[str] = json.loads(remembered(memory, _sources(), lambda: json.dumps(_ineffective(study)), beside=said))
+    return known
+
+
+def _sources() -> dict[str, FileState]:
+    packages = [Path(m2pt.__file__).parent, Path(__file__).parents[1]]
+    files = [f"{folder}/{name}" for package in packages for folder, _, names in os.walk(package) for name in names]
+    return {file: state_of(os.stat(file)) for file in sorted(files) if file.endswith(".py")}  # noqa: PTH116  # hundreds
 
 
 def _once(wrong: list[str]) -> list[str]:
