@@ -40,6 +40,7 @@ def served_model(spec: RunSpec, run_dir: Path, limit_bytes: int) -> ServedModel 
     weights = run_dir / MERGED
     if spec.task is not None or not weights.is_file() or weights.stat().st_size > limit_bytes:
         return None
+    read_spec(run_dir)  # which goes along
     classes = len(read_record(run_dir, FinetuneRecord).classes)
     sample = _sample_shape(spec)
     if not classes or sample is None or _shapes(weights) != _plain_shapes(spec, classes):

@@ -101,9 +101,11 @@ def _keep_out_others() -> None:
 
 
 def _require_answer(address: str) -> None:
-    """Raise `OSError` or `ValueError` unless something answers at HOST:PORT; Ray itself would try for minutes."""
+    """Raise `ValueError` unless something answers at HOST:PORT; Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
-    if "://" in address or not host:
+    if "://" in address or not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise ValueError("an address is HOST:PORT, as `ray start --head` tells it, or auto")
-    with socket.create_connection((host, int(port)), timeout=10.0):
-        pass
+    try:
+        socket.create_connection((host, int(port)), timeout=10.0).close()
+    except OSError as error:
+        raise ValueError(f"{(error.strerror or str(error)).lower()}; start one with `ray start --head`") from error

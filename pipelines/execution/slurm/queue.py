@@ -111,7 +111,8 @@ def ask(*command: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise UserError(f"execution.engine: SLURM does not answer ({command[0]}, {_COMMAND_LIMIT_S:g} s).") from error
     except subprocess.CalledProcessError as error:
-        raise UserError(f"execution.engine: SLURM refuses ({' '.join(error.stderr.split()) or command[0]}).") from error
+        said = [line.strip().removeprefix(f"{command[0]}: error: ") for line in error.stderr.splitlines() if line.strip()]
+        raise UserError(f"execution.engine: SLURM refuses {command[0]} ({said[-1] if said else 'without a word'}).") from error
 
 
 def _noted(study: str) -> dict[str, str]:

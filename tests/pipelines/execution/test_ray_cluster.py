@@ -119,7 +119,8 @@ def test_an_actor_that_is_killed_is_replaced_and_closing_ends_everything(make: A
 
 
 @pytest.mark.parametrize(
-    ("address", "why"), [("127.0.0.1:1", "refused"), ("ray://127.0.0.1:1", "HOST:PORT"), ("head", "HOST:PORT")]
+    ("address", "why"),
+    [("127.0.0.1:1", "refused"), ("ray://127.0.0.1:1", "HOST:PORT"), ("head", "HOST:PORT"), ("head:99999", "HOST:PORT")],
 )
 def test_a_cluster_that_does_not_answer_is_one_sentence(make: Any, address: str, why: str) -> None:
     with pytest.raises(UserError, match=rf"^execution\.ray\.address: no cluster answers at {address} \(.*{why}.*\)\.$"):
