@@ -58,7 +58,10 @@ def _write_stale(root: Path, sizes: EmbeddedData, cache: Path, making: Making | 
 
 def is_begun(root: Path) -> bool:
     """Whether a folder holds nothing, or only what an interrupted start of `write_embedded` left before its manifest."""
-    return root.is_dir() and set(root.iterdir()) <= set(half_written([root / MANIFEST]))
+    try:
+        return set(root.iterdir()) <= set(half_written([root / MANIFEST]))
+    except OSError:
+        return False
 
 
 def _origin(modality: Modality, sizes: EmbeddedData) -> dict[str, Any]:

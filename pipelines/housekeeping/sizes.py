@@ -42,10 +42,12 @@ def size_of(path: Path) -> Size:
 
 def space_of(paths: list[Path], seen: set[tuple[int, int]]) -> int:
     """The bytes of files and folders that are not among those `seen`, to which they are added; 0 for what cannot be read."""
-    total, folders = 0, [os.fspath(path) for path in paths if path.is_dir() and not path.is_symlink()]
+    total, folders = 0, list[str]()
     for path in paths:
         with suppress(OSError):
-            total += _unseen(path.lstat(), seen)
+            status = path.lstat()
+            total += _unseen(status, seen)
+            folders += [os.fspath(path)] if stat.S_ISDIR(status.st_mode) else []
     while folders:
         with suppress(OSError), os.scandir(folders.pop()) as inside:
             for item in inside:
@@ -57,10 +59,9 @@ def space_of(paths: list[Path], seen: set[tuple[int, int]]) -> int:
 
 
 def _unseen(status: os.stat_result, seen: set[tuple[int, int]]) -> int:
-    inode = status.st_dev, status.st_ino
-    if inode in seen or not stat.S_ISREG(status.st_mode):
+    if _inode(status) in seen or not stat.S_ISREG(status.st_mode):
         return 0
-    seen.add(inode)
+    seen.add(_inode(status))
     return status.st_size
 
 

@@ -6,6 +6,7 @@ Encoders are compared with encoders, and fine-tuning runs with fine-tuning runs.
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -59,8 +60,9 @@ def recorded(plan: Plan, specs: Sequence[Spec]) -> dict[Path, list[Compared]]:
             if id(value) not in as_read:
                 as_read[id(value)] = _COMPARED.validate_python(value)
     except ValidationError:  # what is remembered was damaged
-        memory.unlink()
-        return recorded(plan, specs)
+        ended = {}
+        with suppress(OSError):
+            memory.unlink()
     known = {whole[file]: as_read[id(value)] for file, value in ended.items()}
     return {run_dir: known[run_dir] if run_dir in known else of_run(run_dir) for run_dir in run_dirs}
 

@@ -82,8 +82,8 @@ def _ineffective(study: Study) -> list[str]:
 def _known_ineffective(study: Study, said: str) -> list[str]:
     """The same of a study of many parts, remembered: it follows from what the file says and from our source code alone."""
     memory = CACHE / "keys" / f"{study.study}.json"
-    known: list[str] = json.loads(remembered(memory, _sources(), lambda: json.dumps(_ineffective(study)), beside=said))
-    return known
+    known = remembered(memory, _sources(), lambda: "\n".join(_ineffective(study)), beside=said)
+    return known.splitlines()
 
 
 def _sources() -> dict[str, FileState]:
