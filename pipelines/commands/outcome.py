@@ -6,7 +6,7 @@ from m2pt.config import Study, UserError
 from m2pt.files.documents import read_json
 from pipelines.execution.progress import Display
 from pipelines.reporting.open_blocks import open_blocks
-from pipelines.reporting.rendering import is_default
+from pipelines.reporting.rendering import study_option
 from pipelines.tracking.mlflow_store import server_place
 
 _MOST = 2
@@ -21,9 +21,9 @@ def tell(display: Display, study: Study, file: Path, out: Path, done: bool = Tru
     if display.is_relayed:
         return
     display.stop()
+    option = study_option(file)
     for line in headline(out):
         display.say(f"{study.study}: {line}")
-    option = "" if is_default(file) else f" --study {file}"
     display.say(f"{study.study}: the report is {out / 'index.html'}")
     if done:
         display.say(f"Next: open it in a browser. {server_place() or f'`m2pt ui{option}`'} shows the runs.")

@@ -46,7 +46,7 @@ def stop(options: Namespace) -> int:
         if not _comes_true(lambda: not is_waiting(study) or holder_of_study(study) != doer, TAKEN_WITHIN_S):
             raise UserError(_deaf(study, doer))
         if is_waiting(study):
-            print(f"{study.study}: it ended by itself before it took that, or has not answered for so long that it counts as dead.")
+            print(f"{study.study}: it ended before it took that, or has not answered for so long that it counts as dead.")
         _comes_true(lambda: holder_of_study(study) != doer)
     finally:
         withdraw(study)

@@ -11,7 +11,7 @@ from pipelines.execution.session import Session
 from pipelines.execution.slurm.queue import Submitted
 from pipelines.execution.submitting import submitted, submitted_study
 from pipelines.planning.plan import resolve
-from pipelines.reporting.rendering import is_default
+from pipelines.reporting.rendering import study_option
 from pipelines.tracking.study import try_to_publish
 
 _OF_DVC = "DVC_ROOT"
@@ -54,6 +54,5 @@ def _tell(session: Session, file: Path, done: Submitted) -> int:
         raise UserError(f"{file}: the runs wait for encoders that do not exist yet; run `m2pt pretrain` or `m2pt study` first.")
     display.finish(SETTING_UP)
     display.say(f"{name}: {done.sentence()}.")
-    option = "" if is_default(file) else f" --study {file}"
-    display.say(as_called(f"Next: `m2pt status{option}` shows them; this command again brings in what has ended."))
+    display.say(as_called(f"Next: `m2pt status{study_option(file)}` shows them; this command again brings in what has ended."))
     return 0
