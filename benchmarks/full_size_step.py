@@ -35,7 +35,7 @@ from m2pt.layers import RowNoise
 from m2pt.modalities.dataset import DatasetFacts
 from m2pt.modalities.recipe import VIT_B, Recipe
 from m2pt.modalities.registry import SPECS, dataset
-from m2pt.models.drop_path import draw_paths
+from m2pt.models.drop_path import draw_paths, paths_of
 from m2pt.models.encoder import random_encoder
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed
@@ -130,7 +130,7 @@ def step(modality: Modality, name: str, recipe: Recipe) -> Outcome:
     y, given = random_labels(recipe.goal, facts, x)
     built = time.perf_counter()
     noise = RowNoise(derived_seed(0, "noise"), BATCH, torch.arange(BATCH))
-    draw_paths(model, noise, x.device)
+    draw_paths(paths_of(model), noise, x.device)
     model.tokenizer.draw(noise, x.device)
     outputs = model(x) if given is None else model(x, given)
     loss = training_loss(recipe.finetune, recipe.goal, outputs, y).mean()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from m2pt.runs.identity import derived_seed
 
-__all__ = ["LayerNorm", "RowNoise", "fourier_positions", "grid_sincos", "initialise", "sinusoids"]
+__all__ = ["LayerNorm", "RowNoise", "fourier_positions", "grid_sincos", "initialise", "moved", "sinusoids"]
 
 
 class LayerNorm(nn.LayerNorm):
@@ -39,6 +39,11 @@ class RowNoise:
     def part(self, start: int, stop: int) -> "RowNoise":
         """The noise of some of this process's rows, for a step of gradient accumulation."""
         return RowNoise(self.seed, self.total, self.rows[start:stop])
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on `device`. From pinned memory the program does not wait for the copy, from other memory it does."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def initialise(module: nn.Module) -> None:

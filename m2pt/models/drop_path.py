@@ -1,9 +1,11 @@
 """Stochastic depth whose draws depend only on the run's seed and the row of the batch."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from m2pt.layers import RowNoise
+from m2pt.layers import RowNoise, moved
 
 
 class DropPath(nn.Module):
@@ -25,9 +27,15 @@ class DropPath(nn.Module):
         return x * self.factors.to(x.dtype)
 
 
-def draw_paths(model: nn.Module, noise: RowNoise, device: torch.device) -> None:
-    """Decide which samples of the next batch lose which branches."""
-    for name, module in model.named_modules():
-        if isinstance(module, DropPath):
-            kept = noise.uniform(f"drop path {name}", 1, 1) >= module.rate
-            module.factors = (kept / (1 - module.rate)).to(device)
+def paths_of(model: nn.Module) -> tuple[tuple[str, DropPath], ...]:
+    """Where a model has stochastic depth: the names, which belong to the draws, and the modules."""
+    return tuple((name, module) for name, module in model.named_modules() if isinstance(module, DropPath))
+
+
+def draw_paths(paths: Sequence[tuple[str, DropPath]], noise: RowNoise, device: torch.device) -> None:
+    """Decide which samples of the next batch lose which branches; all decisions go to the device in one copy."""
+    if not paths:
+        return
+    kept = [(noise.uniform(f"drop path {name}", 1, 1) >= module.rate) / (1 - module.rate) for name, module in paths]
+    for (_, module), factors in zip(paths, moved(torch.stack(kept), device).unbind(), strict=True):
+        module.factors = factors

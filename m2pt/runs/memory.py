@@ -22,6 +22,7 @@ class PeakMemory:
         self._device = device
         self._earlier = 0
         if device.type == "cuda":
+            torch.cuda.init()  # without it the next call fails in a process that has not used the device yet
             torch.cuda.reset_peak_memory_stats(device)
             return
         with suppress(OSError):

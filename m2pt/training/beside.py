@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from m2pt.layers import RowNoise
+from m2pt.layers import RowNoise, moved
 from m2pt.methods import METHODS
-from m2pt.models.drop_path import draw_paths
+from m2pt.models.drop_path import draw_paths, paths_of
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import RunSpec
@@ -49,11 +49,11 @@ def _auxiliary_losses(
     if outputs_of is None or settings is None:
         raise ValueError(f"{spec.method} does not train on the auxiliary's labels")
     batch = feed.batch(step)
-    x, y = (batch.item[name].to(device) for name in ("x", "y"))
+    x, y = (moved(batch.item[name], device) for name in ("x", "y"))
     noise = RowNoise(derived_seed(spec.seed, "auxiliary noise", step), batch.total, batch.rows)
-    size = micro_batch or batch.total
+    size, paths = micro_batch or batch.total, paths_of(model)
     for start in range(0, batch.total, size):
-        draw_paths(model, noise.part(start, start + size), device)
+        draw_paths(paths, noise.part(start, start + size), device)
         with autocast(spec.finetune.precision, device):
             outputs = outputs_of(model, x[start : start + size])
         losses = loss_of(spec.finetune, "classification", outputs.float(), y[start : start + size])

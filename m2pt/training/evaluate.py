@@ -11,7 +11,7 @@ from m2pt.config import refuses_unknown
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import RunSpec
 from m2pt.training.feeds import Feed, TestSplit
-from m2pt.training.finite import NotFiniteError, diverged
+from m2pt.training.finite import NotFiniteError, diverged, faulty
 from m2pt.training.goals import Predictor, loss_of, new_meter
 from m2pt.training.metrics.accuracy import Accuracy
 from m2pt.training.places import Places
@@ -57,7 +57,7 @@ def evaluate(model: nn.Module, spec: RunSpec, feed: Feed, split: TestSplit, plac
                 outputs = predict(item)
             meter.add(outputs, item)
         except NotFiniteError as error:
-            raise diverged(f"{run_id(spec)}, {split} split {when}: {error}", item["x"]) from error
+            raise diverged(f"{run_id(spec)}, {split} split {when}: {error}", faulty_inputs=faulty(item["x"])) from error
         has_loss = has_loss and item["x"].shape[1] == 1
         if has_loss:
             total += float(loss_of(recipe, spec.goal, outputs, item["y"]).sum())

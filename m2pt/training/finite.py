@@ -10,14 +10,19 @@ class NotFiniteError(UserError):
     """Outputs are not finite; the caller, which has the run and the split, adds where."""
 
 
-def diverged(fact: str, inputs: Tensor | None = None) -> UserError:
+def diverged(fact: str, *, faulty_inputs: bool = False) -> UserError:
     """The error for a training in which a number is no longer finite; `fact` says which one and where.
 
-    If the `inputs` themselves hold NaN or infinity, the message blames the data.
+    If the inputs themselves hold NaN or infinity, the message blames the data.
     """
-    if inputs is not None and not bool(torch.isfinite(inputs).all()):
+    if faulty_inputs:
         return UserError(f"{fact}, because the inputs hold values that are not finite: correct the data set.")
     return UserError(f"{fact}; the training has diverged and has no score: lower its learning_rate, or set clip_norm.")
+
+
+def faulty(inputs: Tensor | None) -> bool:
+    """Whether inputs hold NaN or infinity."""
+    return inputs is not None and not bool(torch.isfinite(inputs).all())
 
 
 def refuse_weights(model: nn.Module, where: str) -> None:

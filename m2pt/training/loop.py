@@ -5,7 +5,7 @@ parts in which a batch is computed change no more than the order of sums.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -15,9 +15,9 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from m2pt.layers import RowNoise
+from m2pt.layers import RowNoise, moved
 from m2pt.methods import METHODS
-from m2pt.models.drop_path import DropPath, draw_paths
+from m2pt.models.drop_path import draw_paths, paths_of
 from m2pt.models.heads import GroupedBatchNorm
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed, run_id
@@ -30,6 +30,7 @@ from m2pt.training.mixing import Mixing
 from m2pt.training.optim import build_optimizer, clip_gradients, rates
 from m2pt.training.precision import autocast, gradient_scaler
 from m2pt.training.share import Share
+from m2pt.training.tally import Measured, Tally
 
 
 @dataclass
@@ -88,12 +89,13 @@ class Trainer:
         self.average = ModelEmaV3(self.model, decay=recipe.average_decay) if recipe.average_decay else None
         self._forward = _parallel(self.model, self.share, compiled=recipe.compiled)
         self._mixing = Mixing(self.spec, len(self.feed.classes)) if recipe.mixes else None
+        self._tally = Tally(self.device)
         self._method = METHODS[self.spec.method]
         self._added_loss = self._method.actions().added_loss
         self._counts_correct = self.spec.goal == "classification" and not recipe.mixes and not recipe.mixes_before
         modules = list(self.model.modules())
         self._group_norms = [module for module in modules if isinstance(module, GroupedBatchNorm)]
-        self._draws_by_row = self.model.tokenizer.draws or any(isinstance(module, DropPath) for module in modules)
+        self._paths = paths_of(self.model)
         self._has_dropout = any(isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in modules)
 
     @property
@@ -109,13 +111,18 @@ class Trainer:
             self.progress.step += 1
             yield self.progress.step
 
+    def settle(self) -> None:
+        """Count what is still on its way from the device. Raises `UserError` for a loss that is not finite."""
+        self._count(self._tally.due())
+
     def line(self) -> dict[str, float]:
         """The history line of the current epoch so far: rates, mean loss, and accuracy if labels are not mixed.
 
         Raises:
-            UserError: a weight is not a finite number.
+            UserError: a loss or a weight is not a finite number.
 
         """
+        self.settle()
         for model in dict.fromkeys((self.model, self.scored)):
             refuse_weights(model, f"{run_id(self.spec)}, epoch {self.progress.epoch}")
         done = self.progress
@@ -137,6 +144,7 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load` needs to resume."""
+        self.settle()
         average = self.average.module.state_dict() if self.average else {}
         return {
             "model": self.model.state_dict(),
@@ -196,7 +204,7 @@ class Trainer:
 
     def _rows(self, batch: Batch, place: tuple[int, int]) -> Rows:
         """A batch on the device, mixed if the recipe says so."""
-        item = {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.item.items()}
+        item = {name: moved(tensor, self.device) for name, tensor in batch.item.items()}
         x, labels = item["x"], item["y"]
         mixed, targets = (x, labels) if self._mixing is None else self._mixing.mix(x, labels, batch, place)
         noise = RowNoise(derived_seed(self.spec.seed, "noise", self.spec.target, *place), batch.total, batch.rows)
@@ -208,8 +216,8 @@ class Trainer:
         In a step that aligns modalities, the loss is only measured.
         """
         learns = not aligns(self.spec, self._steps_done)
-        if self._draws_by_row:
-            draw_paths(self.model, rows.noise, self.device)
+        draw_paths(self._paths, rows.noise, self.device)
+        if self.model.tokenizer.draws:
             self.model.tokenizer.draw(rows.noise, self.device)
         with torch.set_grad_enabled(learns), autocast(self.spec.finetune.precision, self.device):
             outputs = self._forward(rows.x) if rows.given is None else self._forward(rows.x, rows.given)
@@ -219,23 +227,32 @@ class Trainer:
         # The processes' gradients are averaged, hence the factor.
         if learns:
             self.scaler.scale(minimised.sum() * (self.share.world / rows.noise.total)).backward()
-        loss = float(losses.detach().sum())
-        self.progress.added += 0.0 if added is None else float(added.detach().sum())
-        if not math.isfinite(loss + self.progress.added):
-            raise diverged(f"{self._here}: the training loss is {loss}", rows.x)
-        self.progress.loss += loss
+        measured = {"loss": losses.detach().sum()}
+        if added is not None:
+            measured["added"] = added.detach().sum()
         if self._counts_correct:
-            self.progress.correct += int((outputs.detach().argmax(1) == rows.labels).sum())
+            measured["correct"] = (outputs.detach().argmax(1) == rows.labels).sum()
+        self._count(self._tally.add(self._place, rows.x, **measured))
+
+    def _count(self, parts: Iterable[Measured]) -> None:
+        """Add up what parts of steps measured. Raises `UserError` for a number that is not finite."""
+        for part in parts:
+            here = f"{run_id(self.spec)}, epoch {part.epoch}, step {part.step + 1}"
+            if not math.isfinite(part.beside):
+                raise diverged(f"{here}: the loss with samples of the auxiliary's modality is {part.beside}")
+            self.progress.added += part.added + part.beside
+            if not math.isfinite(part.loss + self.progress.added):
+                raise diverged(f"{here}: the training loss is {part.loss}", faulty_inputs=part.faulty_inputs)
+            self.progress.loss += part.loss
+            self.progress.correct += part.correct
 
     def _train_beside(self, count: int) -> None:
         """Backward pass of what the method minimises with samples of the auxiliary's modality, in a step of `count` rows."""
-        total = 0.0
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
         for loss in losses_beside(self.model, self.spec, self.feed, self._steps_done, self.device, self.micro_batch):
             self.scaler.scale(loss).backward()
-            total += float(loss.detach())
-        if not math.isfinite(total):
-            raise diverged(f"{self._here}: the loss with samples of the auxiliary's modality is {total}")
-        self.progress.added += total * count  # a sum over rows, like that of the task's loss
+            total += loss.detach()
+        self._count(self._tally.add(self._place, beside=total * count))  # a sum over rows, like that of the task's loss
 
     def _rescale(self) -> None:
         """Adapt the scale of the loss in fp16. A step is skipped if gradients overflow at a scale that is too large. If they
@@ -246,7 +263,8 @@ class Trainer:
         if self.scaler.get_scale() < before:
             self.progress.skipped += 1
             if before <= 1.0:
-                raise diverged(f"{self._here}: the gradients overflow in fp16 without any scale of the loss")
+                here = f"{run_id(self.spec)}, epoch {self.progress.epoch}, step {self._steps_done + 1}"
+                raise diverged(f"{here}: the gradients overflow in fp16 without any scale of the loss")
 
     @property
     def _steps_done(self) -> int:
@@ -254,9 +272,9 @@ class Trainer:
         return (self.progress.epoch - 1) * self.steps + self.progress.step
 
     @property
-    def _here(self) -> str:
-        """The current step, counted from 1 as in the history."""
-        return f"{run_id(self.spec)}, epoch {self.progress.epoch}, step {self._steps_done + 1}"
+    def _place(self) -> tuple[int, int]:
+        """The current epoch and step."""
+        return self.progress.epoch, self._steps_done
 
     def _rows_at_once(self, count: int) -> int:
         """How many of this process's rows are computed at once: complete groups if batch norm works on groups."""

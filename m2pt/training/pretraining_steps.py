@@ -13,7 +13,7 @@ from m2pt.config import LabelPretrain, MaePretrain, ProceduralPretrain
 from m2pt.runs.identity import derived_seed, run_id
 from m2pt.runs.spec import PretrainSpec
 from m2pt.training.checkpoint import Clock, load_checkpoint, save_checkpoint
-from m2pt.training.finite import NotFiniteError, diverged, refuse_weights
+from m2pt.training.finite import NotFiniteError, diverged, faulty, refuse_weights
 from m2pt.training.journal import Journal
 from m2pt.training.optim import build_optimizer, clip_gradients, rates
 from m2pt.training.stopping import Stop, StoppedError
@@ -113,7 +113,7 @@ def _step(
     loss = loss_of(x, y, noise)
     value = float(loss.detach())
     if not math.isfinite(value):
-        raise diverged(f"{run_id(spec)}, step {step + 1}: the training loss is {value}", x)
+        raise diverged(f"{run_id(spec)}, step {step + 1}: the training loss is {value}", faulty_inputs=faulty(x))
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     clip_gradients(model.parameters(), recipe.clip_norm)

@@ -75,10 +75,10 @@ def spec_of(method="baseline", recipe=RECIPE):
     return run_spec(**(joined or plain), setting="scratch", target_weights=None, auxiliary_weights=None, finetune=recipe)
 
 
-def train(folder, spec=None, splits=None):
+def train(folder, spec=None, splits=None, device="cpu"):
     spec = spec or spec_of()
     run_dir = create_run(folder, spec)
-    places = Places()
+    places = Places(device=torch.device(device))
     return finetune(spec, memory_feed(spec, splits or data(), places.share), places, run_dir, Stopwatch())
 
 
