@@ -10,7 +10,7 @@ SHELL := bash
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help setup study test test-hard test-browser pictures full-size paper-rehearsal test-patient lint docs format ui lock clean
+.PHONY: help setup study test test-hard test-browser pictures full-size gpu paper-rehearsal test-patient lint docs format ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -36,6 +36,9 @@ pictures: setup ## take the pictures in docs/, in a browser and a terminal, afte
 
 full-size: setup ## take one step of every published recipe at ViT-B size on the CPU, in about ten minutes
 	@$(PY) benchmarks/full_size_step.py $(ARGS)
+
+gpu: setup ## is the pathway right on this GPU, and what does it cost? 5 minutes; without a GPU: ARGS='--device cpu --tiny'
+	@$(PY) -m benchmarks.gpu $(ARGS)
 
 paper-rehearsal: setup ## run a small version of studies/paper.yaml: every part, on generated files and weights, in about 2.5 minutes
 	@$(PY) -m pytest -m rehearsal tests/pipelines/test_paper_rehearsal.py $(ARGS)
