@@ -1,6 +1,6 @@
-"""One optimisation step of every published recipe at full ViT-B size, on random samples, on the CPU.
+"""One optimisation step of every published recipe at full ViT-B size, on random samples, on the CPU or a GPU.
 
-    .venv/bin/python benchmarks/full_size_step.py [--recipe NAME]
+    .venv/bin/python benchmarks/full_size_step.py [--device cuda] [--recipe NAME]
 
 Builds the recipe's model with a pathway from a random auxiliary, takes one step on two samples, and checks that the loss is
 finite, that everything trainable got a gradient and that every scale moved. Prints the loss, how far the scales moved, the
@@ -9,11 +9,14 @@ seconds of building and of the step, and the peak memory. Each recipe runs in a 
 """
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as in a job; read when CUDA starts
 
 import torch
 from torch import Tensor
@@ -118,16 +121,18 @@ def build(modality: Modality, recipe: Recipe, facts: DatasetFacts) -> Model:
     return model
 
 
-def step(modality: Modality, name: str, recipe: Recipe) -> Outcome:
-    """Take one step and check what it did."""
+def step(modality: Modality, name: str, recipe: Recipe, device: torch.device) -> Outcome:
+    """Take one step and check what it did, with the algorithms of a job."""
     torch.manual_seed(0)
+    torch.use_deterministic_algorithms(True)
     start = time.perf_counter()
     facts = facts_of(name)
-    model = build(modality, recipe, facts).train()
+    model = build(modality, recipe, facts).train().to(device)
     optimizer, schedule = build_optimizer(model, recipe.finetune, STEPS, PathwayConfig())
     schedule.apply(optimizer, STEPS // 2)
-    x = random_input(recipe.input)
+    x = random_input(recipe.input).to(device)
     y, given = random_labels(recipe.goal, facts, x)
+    y, given = y.to(device), None if given is None else given.to(device)
     built = time.perf_counter()
     noise = RowNoise(derived_seed(0, "noise"), BATCH, torch.arange(BATCH))
     draw_paths(paths_of(model), noise, x.device)
@@ -161,17 +166,22 @@ def main() -> int:
     """Run one recipe here, or all of them in processes of their own; 1 if one fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--recipe")
-    chosen = parser.parse_args().recipe
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    chosen, device = options.recipe, torch.device(options.device)
     known = {name: (modality, recipe) for modality in MODALITIES for name, recipe in SPECS[modality].recipes.items()}
     if chosen is None:
-        codes = [subprocess.run([sys.executable, __file__, "--recipe", name]).returncode for name in known]
+        codes = [
+            subprocess.run([sys.executable, __file__, "--recipe", name, "--device", options.device]).returncode for name in known
+        ]
         print(f"{codes.count(0)} of {len(codes)} recipes took their step")
         return int(any(codes))
     if chosen not in known:
         raise SystemExit(f"there is no recipe {chosen!r}; known: {', '.join(known)}.")
     modality, recipe = known[chosen]
-    outcome = step(modality, chosen, recipe)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    outcome = step(modality, chosen, recipe, device)
+    on_cpu = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = on_cpu if device.type == "cpu" else torch.cuda.max_memory_allocated() / 2**30
     low, high = outcome.moved
     print(
         f"{chosen}: loss {outcome.loss:.4f}, scales moved by {low:.1e} to {high:.1e}, {outcome.trainable / 1e6:.1f} M trainable, "
