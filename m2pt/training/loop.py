@@ -237,12 +237,12 @@ class Trainer:
     def _count(self, parts: Iterable[Measured]) -> None:
         """Add up what parts of steps measured. Raises `UserError` for a number that is not finite."""
         for part in parts:
-            here = f"{run_id(self.spec)}, epoch {part.epoch}, step {part.step + 1}"
+            place = (part.epoch, part.step)
             if not math.isfinite(part.beside):
-                raise diverged(f"{here}: the loss with samples of the auxiliary's modality is {part.beside}")
+                raise diverged(f"{self._named(place)}: the loss with samples of the auxiliary's modality is {part.beside}")
             self.progress.added += part.added + part.beside
             if not math.isfinite(part.loss + self.progress.added):
-                raise diverged(f"{here}: the training loss is {part.loss}", faulty_inputs=part.faulty_inputs)
+                raise diverged(f"{self._named(place)}: the training loss is {part.loss}", faulty_inputs=part.faulty_inputs)
             self.progress.loss += part.loss
             self.progress.correct += part.correct
 
@@ -263,8 +263,7 @@ class Trainer:
         if self.scaler.get_scale() < before:
             self.progress.skipped += 1
             if before <= 1.0:
-                here = f"{run_id(self.spec)}, epoch {self.progress.epoch}, step {self._steps_done + 1}"
-                raise diverged(f"{here}: the gradients overflow in fp16 without any scale of the loss")
+                raise diverged(f"{self._named(self._place)}: the gradients overflow in fp16 without any scale of the loss")
 
     @property
     def _steps_done(self) -> int:
@@ -275,6 +274,10 @@ class Trainer:
     def _place(self) -> tuple[int, int]:
         """The current epoch and step."""
         return self.progress.epoch, self._steps_done
+
+    def _named(self, place: tuple[int, int]) -> str:
+        """The run with an epoch and a step, both counted from 1 as in the history."""
+        return f"{run_id(self.spec)}, epoch {place[0]}, step {place[1] + 1}"
 
     def _rows_at_once(self, count: int) -> int:
         """How many of this process's rows are computed at once: complete groups if batch norm works on groups."""
