@@ -69,5 +69,5 @@ def _distance(model: Model, spec: RunSpec, feed: Feed, auxiliary: AuxiliaryFeed,
     for name, samples in ((spec.target, pool), (spec.auxiliary, auxiliary.samples)):
         count = min(actions.alignment_rows, len(samples.y))
         chosen = balanced(samples.y, count, derived_seed(spec.seed, "alignment", name, step))
-        drawn += [samples.x[chosen].to(device), samples.y[chosen].to(device)]
+        drawn += [moved(samples.x[chosen], device), moved(samples.y[chosen], device)]
     return actions.alignment(model, *drawn)

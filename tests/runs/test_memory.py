@@ -95,3 +95,23 @@ def test_this_system_tells_the_peaks_of_two_runs_apart_or_says_that_it_does_not(
     first, second = done.stdout.split()
     assert first == "None" or int(first) > 400_000_000
     assert second == "None" or int(second) < int(first) - 200_000_000
+
+
+def test_a_cuda_device_is_in_use_before_its_peak_begins_anew(monkeypatch):
+    """In a process that has not used it yet, torch refuses with "Invalid device argument"."""
+    called = []
+    monkeypatch.setattr(torch.cuda, "init", lambda: called.append("init"))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: called.append(device))
+    memory.PeakMemory(torch.device("cuda", 0))
+    assert called == ["init", torch.device("cuda", 0)]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_peak_of_a_cuda_device_is_told_in_a_process_that_has_not_used_it():
+    program = (
+        "import torch; from m2pt.runs.memory import PeakMemory; device = torch.device('cuda', 0); peak = PeakMemory(device); "
+        "torch.zeros(2**20, device=device); print(peak.bytes())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 4 * 2**20

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from m2pt.config import AudioAugment, AudioInput
-from m2pt.layers import RowNoise, grid_sincos, initialise
+from m2pt.layers import RowNoise, grid_sincos, initialise, moved
 from m2pt.modalities.shared.features import Tokens
 from m2pt.modalities.shared.patches import PatchGrid
 from m2pt.modalities.shared.tokenizer import ChannelConstants, Tokenizer
@@ -63,7 +63,7 @@ class PublishedAudioTokenizer(Tokenizer):
         patch is kept if both its positions are.
         """
         kept = _kept(self, noise)
-        self.kept = None if kept is None else kept.to(device)
+        self.kept = None if kept is None else moved(kept, device)
 
     def drop(self, x_BND: Tensor) -> Tensor:
         """The rows of each sample that `kept` names: (B, K, D).
