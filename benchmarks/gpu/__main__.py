@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def main() -> int:
     if options.device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("torch sees no CUDA device here; `--device cpu --tiny` tries the code without one.")
     if options.part:
-        return _run_here(options.part, Setup(_device(options.device), options.tiny))
+        return _run_here(options.part, Setup(torch.device(options.device, 0), options.tiny))
     found = {name: _run(name, options) for name in options.only or PARTS}
     options.out.mkdir(parents=True, exist_ok=True)
     document = {"machine": _machine(options.device), "tiny": options.tiny, "parts": found}
@@ -65,13 +66,9 @@ def main() -> int:
     return int(bool(lost and not options.tiny) or any(part["error"] for part in found.values()))
 
 
-def _device(kind: str) -> torch.device:
-    return torch.device(kind, 0) if kind == "cuda" else torch.device(kind)
-
-
 def _run_here(name: str, setup: Setup) -> int:
     torch.set_num_threads(1 if setup.device.type == "cpu" else 4)
-    print(_MARK + json.dumps([row.document() for row in PARTS[name](setup)]), flush=True)
+    print(_MARK + json.dumps([asdict(row) for row in PARTS[name](setup)]), flush=True)
     return 0
 
 

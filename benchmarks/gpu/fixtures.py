@@ -33,6 +33,7 @@ from m2pt.training.precision import Precision
 from m2pt.training.share import Share
 
 CLASSES = tuple(f"class {number}" for number in range(10))
+SCALE = 0.01
 SMALL = ModelConfig(width=96, depth=4, heads=4)
 INPUTS: dict[Modality, InputConfig] = {"image": ImageInput(), "audio": AudioInput(), "point": PointInput(), "video": VideoInput()}
 Variant = Literal["plain", "frozen", "trainable"]
@@ -97,21 +98,12 @@ def samples_of(config: InputConfig, count: int, seed: int) -> Samples:
     draw = torch.Generator().manual_seed(seed)
     patterns = torch.Generator().manual_seed(99)
     y = torch.arange(count) % len(CLASSES)
-    match config:
-        case ImageInput():
-            shape: tuple[int, ...] = (config.channels, config.size, config.size)
-        case AudioInput():
-            shape = (1, config.frames, config.mels)
-        case VideoInput():
-            shape = (config.channels, config.frames, config.size, config.size)
-        case PointInput():
-            shape = (config.points, 3)
-    pattern_K = torch.rand(len(CLASSES), *shape, generator=patterns)
-    x: Tensor = 0.8 * pattern_K[y] + 0.2 * torch.rand(count, *shape, generator=draw)
+    pattern_K = torch.rand(len(CLASSES), *config.sample_shape, generator=patterns)
+    x: Tensor = 0.8 * pattern_K[y] + 0.2 * torch.rand(count, *config.sample_shape, generator=draw)
     if isinstance(config, AudioInput):
         x = config.mean + 4 * config.std * (x - 0.5)
     if isinstance(config, PointInput):  # clouds differ in their proportions: single points say nothing
-        x = torch.randn(count, *shape, generator=draw) * torch.rand(len(CLASSES), 1, 3, generator=patterns)[y]
+        x = torch.randn(count, *config.sample_shape, generator=draw) * torch.rand(len(CLASSES), 1, 3, generator=patterns)[y]
         x = x / x.norm(dim=-1).amax(dim=1)[:, None, None]
     return Samples(x, y, CLASSES)
 
@@ -121,10 +113,16 @@ def model_of(spec: RunSpec, variant: Variant) -> Model:
     torch.manual_seed(0)
     model = fresh(spec, len(CLASSES))
     if variant != "plain":
-        pathway.attach(model, random_encoder(spec.model, seed=1), auxiliary_trainable=variant == "trainable", scale_init=0.01)
+        join(model, spec, auxiliary_trainable=variant == "trainable")
     freeze_for("full", model)
     model.tokenizer.take(spec.finetune.augment)
     return model
+
+
+def join(model: Model, spec: RunSpec, *, auxiliary_trainable: bool = True, branches: bool = False) -> None:
+    """Join a model with a random auxiliary, at scales that change its outputs."""
+    auxiliary = random_encoder(spec.model, seed=1)
+    pathway.attach(model, auxiliary, auxiliary_trainable=auxiliary_trainable, branches=branches, scale_init=SCALE)
 
 
 def trainer_of(spec: RunSpec, variant: Variant, samples: Samples, setup: Setup) -> Trainer:
@@ -133,7 +131,15 @@ def trainer_of(spec: RunSpec, variant: Variant, samples: Samples, setup: Setup) 
     return Trainer(spec, model_of(spec, variant).to(setup.device), feed, setup.device)
 
 
-def small_recipe(precision: Precision, batch: int) -> FinetuneConfig:
+def recipe_of(precision: Precision, batch: int) -> FinetuneConfig:
     """One epoch, with stochastic depth, whose draws go by rows, and no augmentation."""
-    fixed = {"samples": "all", "epochs": 1, "warmup_steps": 2, "drop_path": 0.1, "learning_rate": 2e-3, "augment": False}
-    return FinetuneConfig(batch_size=batch, precision=precision, **fixed)  # type: ignore[arg-type]
+    return FinetuneConfig(
+        samples="all",
+        epochs=1,
+        batch_size=batch,
+        warmup_steps=2,
+        drop_path=0.1,
+        learning_rate=2e-3,
+        augment=False,
+        precision=precision,
+    )

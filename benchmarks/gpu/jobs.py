@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -48,7 +47,7 @@ def _resumed(place: Path, data: Path, setup: Setup) -> list[Row]:
     processes = {name: _start(run_dir) for name, run_dir in folders.items()}
     said = {}
     for name, number in numbers.items():
-        _until(lambda name=name: (folders[name] / CHECKPOINT).exists())  # type: ignore[misc]
+        _wait_for(folders[name] / CHECKPOINT)
         processes[name].send_signal(number)
         begin = time.monotonic()
         code = processes[name].wait(LIMIT_S)
@@ -108,9 +107,9 @@ def _finish(run_dir: Path) -> float:
     return time.monotonic() - begin
 
 
-def _until(there: Callable[[], bool]) -> None:
+def _wait_for(file: Path) -> None:
     end = time.monotonic() + LIMIT_S
-    while not there() and time.monotonic() < end:
+    while not file.exists() and time.monotonic() < end:
         time.sleep(0.01)
 
 

@@ -1,8 +1,7 @@
 """The parts of the GPU benchmark: each has a name, runs in a process of its own, and gives rows of a table."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from benchmarks.gpu.fixtures import Setup
 
@@ -15,10 +14,6 @@ class Row:
     value: str
     limit: str = ""
     holds: bool | None = None
-
-    def document(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 Part = Callable[[Setup], list[Row]]

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import torch
@@ -9,10 +10,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from benchmarks.gpu.clock import device_events, in_turn, median, quartiles, spread
-from benchmarks.gpu.fixtures import CLASSES, Setup, Variant, model_of, samples_of, small_recipe, spec_of
+from benchmarks.gpu.fixtures import CLASSES, SCALE, Setup, Variant, join, model_of, recipe_of, samples_of, spec_of
 from benchmarks.gpu.parts import Row, at_most, must
 from m2pt import pathway
-from m2pt.joined import TwoBranchLinear
 from m2pt.models.encoder import random_encoder
 from m2pt.models.model import Model
 from m2pt.runs.spec import RunSpec
@@ -71,24 +71,20 @@ def _memory(peaks: dict[str, int], spec: RunSpec, setup: Setup) -> list[Row]:
 
 
 def _spec(setup: Setup) -> RunSpec:
-    return spec_of("image", setup.image, setup.model, small_recipe("bf16", setup.batch), joined=True)
+    return spec_of("image", setup.image, setup.model, recipe_of("bf16", setup.batch), joined=True)
 
 
 def _builders(spec: RunSpec) -> dict[str, Callable[[], Model]]:
-    ours: dict[str, Callable[[], Model]] = {
-        name: lambda name=name: model_of(spec, name)  # type: ignore[misc]
-        for name in ("plain", "frozen", "trainable")
+    ours: tuple[Variant, ...] = ("plain", "frozen", "trainable")
+    return {name: partial(model_of, spec, name) for name in ours} | {
+        "torch's parametrize, trainable": partial(_parametrized, spec),
+        "two branches, trainable": partial(_branches, spec),
     }
-    ours["torch's parametrize, trainable"] = lambda: _parametrized(spec)
-    ours["two branches, trainable"] = lambda: _branches(spec)
-    return ours
 
 
 def _branches(spec: RunSpec) -> Model:
-    model = model_of(spec, "trainable")
-    for module in model.modules():
-        if type(module).__name__ == "JoinedLinear":
-            module.__class__ = TwoBranchLinear
+    model = model_of(spec, "plain")
+    join(model, spec, branches=True)
     return model
 
 
@@ -97,7 +93,7 @@ class _Sum(nn.Module):
 
     def __init__(self, auxiliary: Tensor) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.tensor(0.01))
+        self.scale = nn.Parameter(torch.tensor(SCALE))
         self.auxiliary = nn.Parameter(auxiliary.clone())
 
     def forward(self, weight: Tensor) -> Tensor:

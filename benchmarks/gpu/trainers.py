@@ -7,7 +7,7 @@ from timm.layers.drop import DropPath as TimmDropPath
 from torch import nn
 
 from benchmarks.gpu.clock import PROFILED, device_events, in_turn, median, spread
-from benchmarks.gpu.fixtures import INPUTS, SMALL, Setup, model_of, samples_of, small_recipe, spec_of, trainer_of
+from benchmarks.gpu.fixtures import INPUTS, SMALL, Setup, model_of, recipe_of, samples_of, spec_of, trainer_of
 from benchmarks.gpu.parts import Row, at_least, at_most
 from m2pt.config import PathwayConfig
 from m2pt.models.drop_path import DropPath
@@ -17,7 +17,7 @@ from m2pt.training.optim import build_optimizer
 
 def trainer(setup: Setup) -> list[Row]:
     """Steps of ViT-B from memory: ours, the same by hand, ours without deterministic kernels."""
-    spec = spec_of("image", setup.image, setup.model, small_recipe("bf16", setup.batch), joined=False)
+    spec = spec_of("image", setup.image, setup.model, recipe_of("bf16", setup.batch), joined=False)
     steps = {"by hand": _by_hand(spec, setup), "ours": _ours(spec, setup), "ours, deterministic": _ours(spec, setup, True)}
     taken = in_turn(steps, setup)
     torch.use_deterministic_algorithms(False)
@@ -34,7 +34,7 @@ def small_trainers(setup: Setup) -> list[Row]:
     """The same of the embedded study's models, where the device waits for the program."""
     rows = []
     for modality, inputs in INPUTS.items():
-        spec = spec_of(modality, inputs, SMALL, small_recipe("bf16", 32), joined=False)
+        spec = spec_of(modality, inputs, SMALL, recipe_of("bf16", 32), joined=False)
         taken = in_turn({"by hand": _by_hand(spec, setup), "ours": _ours(spec, setup)}, setup)
         hand, ours = median(taken["by hand"]), median(taken["ours"])
         rows.append(Row(f"trainer, small model, {modality}: ours / by hand", f"{ours / hand:.3f}; {ours:.2f} and {hand:.2f} ms"))
@@ -43,7 +43,7 @@ def small_trainers(setup: Setup) -> list[Row]:
 
 def busy(setup: Setup) -> list[Row]:
     """The share of the steps in which the device computes, by torch's profiler."""
-    spec = spec_of("image", setup.image, setup.model, small_recipe("bf16", setup.batch), joined=True)
+    spec = spec_of("image", setup.image, setup.model, recipe_of("bf16", setup.batch), joined=True)
     step = _ours(spec, setup, joined=True)
     for _ in range(5):
         step()

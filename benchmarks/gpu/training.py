@@ -5,7 +5,7 @@ import math
 
 import torch
 
-from benchmarks.gpu.fixtures import INPUTS, SMALL, Setup, model_of, samples_of, small_recipe, spec_of, trainer_of
+from benchmarks.gpu.fixtures import INPUTS, SMALL, Setup, model_of, recipe_of, samples_of, spec_of, trainer_of
 from benchmarks.gpu.parts import Row, must
 from m2pt import pathway
 from m2pt.config import Modality
@@ -49,7 +49,7 @@ def _fine_tune(modality: Modality, precision: Precision, setup: Setup) -> list[R
 def _run(modality: Modality, precision: Precision, steps: int, setup: Setup, total: int | None = None) -> tuple[list[float], str]:
     """The losses of the steps of a run with a pathway, and a digest of its weights."""
     total = total or steps
-    spec = spec_of(modality, INPUTS[modality], SMALL, small_recipe(precision, BATCH), joined=True)
+    spec = spec_of(modality, INPUTS[modality], SMALL, recipe_of(precision, BATCH), joined=True)
     trainer = trainer_of(spec, "trainable", samples_of(spec.input, total * BATCH, seed=0), setup)
     losses, before = [], 0.0
     for step in trainer.epoch():
@@ -67,7 +67,7 @@ def _run(modality: Modality, precision: Precision, steps: int, setup: Setup, tot
 
 def merges(setup: Setup) -> list[Row]:
     """A merged model is a plain one with the same outputs."""
-    spec = spec_of("image", setup.image, setup.model, small_recipe("fp32", 4), joined=True)
+    spec = spec_of("image", setup.image, setup.model, recipe_of("fp32", 4), joined=True)
     x = samples_of(spec.input, 8, seed=1).x.to(setup.device)
     model = model_of(spec, "trainable").to(setup.device).eval()
     plain = model_of(spec, "plain")
