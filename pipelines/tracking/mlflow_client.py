@@ -5,10 +5,9 @@ import logging
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from alembic.config import Config
@@ -16,9 +15,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.db import utils as db
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.types import Schema, TensorSpec
+from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,6 +30,7 @@ from pipelines.tracking.mlflow_columns import VIEW_TAG, saved_view
 from pipelines.tracking.mlflow_store import Store, check_server, ensure_database
 from pipelines.tracking.publication import DataInput
 from pipelines.tracking.served_model import ServedModel
+from pipelines.tracking.stored_run import StoredRun
 from pipelines.tracking.tracker import OutageError
 
 FAULTS = (MlflowException, SQLAlchemyError, OSError, ModuleNotFoundError)
@@ -49,38 +51,6 @@ _RUNS_PER_PAGE = 100
 
 _DIGEST_LIMIT = 36
 _NOISY = ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool")
-
-
-@dataclass
-class StoredRun:
-    """What the store has of one run. `active` is false once it is deleted."""
-
-    id: str
-    status: str
-    started_ms: int
-    ended_ms: int | None
-    active: bool
-    params: set[str]
-    tags: dict[str, str]
-    metrics: dict[str, float]
-    last_epoch: int
-    has_data: bool
-
-    @classmethod
-    def of(cls, run: Run) -> Self:
-        """From MLflow's own type."""
-        return cls(
-            id=run.info.run_id,
-            status=run.info.status,
-            started_ms=run.info.start_time,
-            ended_ms=run.info.end_time,
-            active=run.info.lifecycle_stage == "active",
-            params=set(run.data.params),
-            tags=dict(run.data.tags),
-            metrics=dict(run.data.metrics),
-            last_epoch=int(run.data.metrics.get(EPOCH, 0)),
-            has_data=bool(run.inputs and run.inputs.dataset_inputs),
-        )
 
 
 class Client:
@@ -132,7 +102,7 @@ class Client:
 
     def runs(self, query: str = "") -> list[StoredRun]:
         """The runs of the experiment that are not deleted, in the order of MLflow's ids, which is the same for everybody."""
-        return sorted((StoredRun.of(run) for run in self._search(query)), key=lambda run: run.id)
+        return sorted((_stored(run) for run in self._search(query)), key=lambda run: run.id)
 
     def _search(self, query: str) -> Iterator[Run]:
         token: str | None = None
@@ -145,7 +115,7 @@ class Client:
 
     def run(self, mlflow_id: str) -> StoredRun:
         """One run as it is now, deleted or not."""
-        return StoredRun.of(self._client.get_run(mlflow_id))
+        return _stored(self._client.get_run(mlflow_id))
 
     def history(self, mlflow_id: str, key: str) -> set[tuple[int, int, float]]:
         """The points of one metric: step, time in milliseconds, value."""
@@ -153,7 +123,7 @@ class Client:
 
     def create(self, name: str, tags: Mapping[str, str], started_ms: int | None = None) -> StoredRun:
         """Make a run, which is then running."""
-        return StoredRun.of(self._client.create_run(self._experiment, started_ms, dict(tags), name))
+        return _stored(self._client.create_run(self._experiment, started_ms, dict(tags), name))
 
     def log(self, mlflow_id: str, new: Waiting) -> None:
         """Add to a run, in as few calls as MLflow allows; a group of points comes completely or not at all."""
@@ -174,8 +144,11 @@ class Client:
             inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", item.context)]))
         self._client.log_inputs(mlflow_id, datasets=inputs)
 
-    def log_files(self, mlflow_id: str, paths: Sequence[Path], model: ServedModel | None = None) -> None:
-        """Keep copies of files with a run, and a model in the form that `mlflow.pyfunc.load_model` reads; all in one call."""
+    def log_files(self, stored: StoredRun, paths: Sequence[Path], model: ServedModel | None = None) -> None:
+        """Keep copies of files with a run, and a model in the form that `mlflow.pyfunc.load_model` reads.
+
+        MLflow's client would ask the server for each run where its files go, which the run itself says.
+        """
         if not paths and model is None:
             return
         with TemporaryDirectory() as place:
@@ -184,8 +157,10 @@ class Client:
             if model is not None:
                 data = model.files[0].parent.name  # a record bears the name of its folder
                 _link(model.files, folder / MODEL / data)
-                _described(model, mlflow_id, data).save(str(folder / MODEL / "MLmodel"))
-            self._client.log_artifacts(mlflow_id, str(folder))
+                _described(model, stored.id, data).save(str(folder / MODEL / "MLmodel"))
+            with_profile: Callable[[str, str], str] = add_databricks_profile_info_to_artifact_uri
+            files: Any = get_artifact_repository(with_profile(stored.artifact_uri, self.store.uri), tracking_uri=self.store.uri)
+            files.log_artifacts(str(folder))
 
     def log_file(self, mlflow_id: str, path: Path, folder: str | None = None) -> None:
         """Keep a copy of a file with a run."""
@@ -226,6 +201,23 @@ class Client:
     def delete(self, mlflow_id: str) -> None:
         """Delete a run, as MLflow does: it is hidden, and can be restored."""
         self._client.delete_run(mlflow_id)
+
+
+def _stored(run: Run) -> StoredRun:
+    """From MLflow's own type."""
+    return StoredRun(
+        id=run.info.run_id,
+        artifact_uri=run.info.artifact_uri,
+        status=run.info.status,
+        started_ms=run.info.start_time,
+        ended_ms=run.info.end_time,
+        active=run.info.lifecycle_stage == "active",
+        params=set(run.data.params),
+        tags=dict(run.data.tags),
+        metrics=dict(run.data.metrics),
+        last_epoch=int(run.data.metrics.get(EPOCH, 0)),
+        has_data=bool(run.inputs and run.inputs.dataset_inputs),
+    )
 
 
 def _link(paths: Sequence[Path], folder: Path) -> None:

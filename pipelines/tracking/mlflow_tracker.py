@@ -14,9 +14,10 @@ from m2pt.runs.folder import RunState
 from pipelines.tracking.address import without_password
 from pipelines.tracking.batches import Waiting, points_up_to
 from pipelines.tracking.metrics import EPOCH, NO_TIME_MS, Point
-from pipelines.tracking.mlflow_client import FAULTS, NOTE, PAGES, STUDY, Client, StoredRun
+from pipelines.tracking.mlflow_client import FAULTS, NOTE, PAGES, STUDY, Client
 from pipelines.tracking.mlflow_store import Store, locate, outage, store_lock, tracking_uri
 from pipelines.tracking.publication import Publication
+from pipelines.tracking.stored_run import StoredRun
 from pipelines.tracking.sweep import Sweep
 from pipelines.tracking.tags import ERROR, ERROR_KIND, GIT_COMMIT, KIND, RUN_ID, STATUS
 from pipelines.tracking.tracker import OutageError, SweepEnd
@@ -119,12 +120,10 @@ class MlflowSweep:
     def run_started(self, run: Publication) -> int:
         """Make the run or find it, with its parameters, tags and data sets; returns its last epoch."""
         self._grew = True
-        stored = self._find(run)
-        if stored and self._contradicts(stored, run):
-            self._client.delete(stored.id)
-            stored = None
         tags = self._tags(run)
-        if stored is None:
+        stored = self._find(run) or self._create(run, tags)
+        if self._contradicts(stored, run):
+            self._client.delete(stored.id)
             stored = self._create(run, tags)
         if (before := stored.tags.get(PARENT, self._parent.id)) != self._parent.id:
             self._emptied.add(before)
@@ -160,7 +159,7 @@ class MlflowSweep:
             return
         self._waiting.groups.append(run.summary)
         self._send(stored)
-        self._client.log_files(stored.id, run.files, run.model)
+        self._client.log_files(stored, run.files, run.model)
         self._set_status(stored, run)
         last = {PUBLISHED: run.signature}
         if run.told and NOTE not in stored.tags:  # a note of the user's stays
@@ -249,11 +248,11 @@ class MlflowSweep:
         return {key: value[:_TAG_LIMIT] for key, value in tags.items()}
 
     def _find(self, run: Publication) -> StoredRun | None:
-        """The run as it is now; another process may have added to it since the last look."""
+        """The run as it is now; others may have added to it, or made it. On a server only `_create` looks for what they made."""
         known = self._runs.get(run.run_id)
         if known and run.state == RunState.RUNNING and known.status == "RUNNING":
             return known
-        stored = [self._client.run(known.id)] if known else self._of_run(run.run_id)
+        stored = [self._client.run(known.id)] if known else [] if self._shared else self._of_run(run.run_id)
         if not stored or not stored[0].active:
             return None
         self._runs[run.run_id] = stored[0]
@@ -264,8 +263,8 @@ class MlflowSweep:
 
     def _create(self, run: Publication, tags: Mapping[str, str]) -> StoredRun:
         stored = self._client.create(run.name, tags, run.started_ms or round(time.time() * 1000))
-        if self._shared:
-            stored, *others = self._of_run(run.run_id)
+        if self._shared:  # one that has got something stays; of empty ones the first by MLflow's ids
+            stored, *others = sorted(self._of_run(run.run_id), key=lambda one: not one.has_data)
             for other in others:
                 self._client.delete(other.id)
         self._runs[run.run_id] = stored

@@ -157,7 +157,7 @@ def _read(spec: Spec, run_dir: Path, state: RunState, trial: bool, weights_limit
         summary=metrics.summary_points(record, attempts, last_ms, trial) if record is not None else [],
         told=metrics.told(record, trial) if record is not None else "",
         data=_data(spec, run_dir),
-        files=[path for path in _files(run_dir, state, trial, weights_limit_bytes) if model is None or path.name != MERGED],
+        files=[path for path in _files(run_dir, state, trial, weights_limit_bytes) if model is None or path not in model.files],
         model=model,
         resumed=any(attempt.resumed_from_epoch for attempt in attempts),
         started_ms=started[0] if started else (None if state == RunState.RUNNING else min(times.values(), default=NO_TIME_MS)),

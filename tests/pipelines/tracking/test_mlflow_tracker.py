@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from m2pt.config import UserError
 from m2pt.runs.folder import HISTORY, LOG, TIMES
@@ -166,27 +167,34 @@ def test_a_deleted_database_comes_back_with_the_same_runs_and_histories(project:
         assert steps == list(range(1, len(steps) + 1))
 
 
-_CALLS = [("create_run", 2), ("log_inputs", 1), ("log_batch", 1), ("log_artifacts", 1), ("set_terminated", 1), ("log_batch", 2)]
+_CALLS = [
+    (MlflowClient, "create_run", 2),
+    (MlflowClient, "log_inputs", 1),
+    (MlflowClient, "log_batch", 1),
+    (LocalArtifactRepository, "log_artifacts", 1),
+    (MlflowClient, "set_terminated", 1),
+    (MlflowClient, "log_batch", 2),
+]
 """The calls that publish one run, in their order; the first of the first is for the sweep."""
 
 
-@pytest.mark.parametrize(("broken", "turn"), _CALLS)
+@pytest.mark.parametrize(("of", "broken", "turn"), _CALLS)
 def test_publishing_that_was_broken_off_is_completed(
-    project: Path, tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch, broken: str, turn: int
+    project: Path, tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch, of: type, broken: str, turn: int
 ) -> None:
     spec = synthetic.pathway_spec()
     run_dir = synthetic.whole(project / "runs", spec)
     turns = itertools.count(1)
 
-    def after(self: MlflowClient, *args: Any, **options: Any) -> Any:
+    def after(self: Any, *args: Any, **options: Any) -> Any:
         answer = original(self, *args, **options)
         if next(turns) == turn:
             raise MlflowException("the connection was lost")
         return answer
 
-    original = getattr(MlflowClient, broken)
+    original = getattr(of, broken)
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, broken, after)
+        patch.setattr(of, broken, after)
         with pytest.raises(UserError, match="the connection was lost"):
             publish([(spec, run_dir)])
     publish([(spec, run_dir)])

@@ -16,7 +16,8 @@ from m2pt.config import AudioInput, EmbeddedData, FinetuneConfig, ImageInput, Pa
 from m2pt.data.fingerprints import fingerprint
 from m2pt.modalities.registry import SPECS
 from m2pt.models.model import Model, fresh
-from m2pt.runs.folder import MERGED, create_run, read_spec
+from m2pt.runs.folder import HISTORY, MERGED, RECORD, SPEC, create_run, read_spec
+from m2pt.runs.identity import run_id
 from m2pt.runs.inputs import JobInputs, read_inputs, write_inputs
 from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.sample_scores import read_sample_scores
@@ -85,7 +86,10 @@ def test_a_loaded_model_gives_the_logits_of_the_trained_one(
         publisher.publish(spec, run_dir)
     client = new_client()
     run = run_of(client, spec)
-    assert MERGED not in [item.path for item in client.list_artifacts(run.info.run_id)]  # it is in the model, once
+    beside = {item.path for item in client.list_artifacts(run.info.run_id)}
+    within = {Path(item.path).name for item in client.list_artifacts(run.info.run_id, f"model/{run_id(spec)}")}
+    assert within == {SPEC, RECORD, MERGED} and not within & beside  # each file once
+    assert {"model", HISTORY} <= beside
     mlflow.set_tracking_uri(tracking_uri())
     loaded = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
     test = read_split(spec.modality, read_spec(run_dir), "test", read_inputs(run_dir))
