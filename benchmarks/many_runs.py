@@ -83,7 +83,7 @@ def server(folder: Path) -> Iterator[None]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    places = ["--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "served", "--workers", "1"]
+    places = ["--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "served"]
     command = [sys.executable, "-m", "mlflow", "server", *places, "--port", str(port)]
     with (folder / "server.txt").open("wb") as output:
         process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, start_new_session=True)

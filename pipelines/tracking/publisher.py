@@ -1,7 +1,9 @@
 """Publishing runs to a tracker: the one way from a run's folder to what is shown of it, live and afterwards."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +16,16 @@ from pipelines.tracking.tracker import OpenSweep, OutageError, SweepEnd, Tracker
 
 WEIGHTS_LIMIT_BYTES = 16 * 2**20
 """Weights above this size stay in the run's own folder."""
+
+
+@dataclass(frozen=True)
+class RunOnDisk:
+    """A run to publish; `active` says that a job is at work on it, `trial` that it is one of a choice."""
+
+    spec: Spec
+    run_dir: Path
+    active: bool = False
+    trial: bool = False
 
 
 class Publisher:
@@ -39,28 +51,51 @@ class Publisher:
                 self.close(SweepEnd(RunState.INTERRUPTED))
 
     def publish(self, spec: Spec, run_dir: Path, *, active: bool = False, trial: bool = False) -> None:
-        """Publish what there is of one run; `active` says that a job is at work on it, `trial` that it is one of a choice.
+        """Publish what there is of one run, as `publish_all`."""
+        self._publish(RunOnDisk(spec, run_dir, active, trial))
+
+    def publish_all(self, runs: Sequence[RunOnDisk]) -> None:
+        """Publish what there is of these runs, as many at a time as the tracker takes.
 
         Raises:
             OutageError: the tracker cannot be used.
-            UserError: the run's folder is damaged.
+            UserError: a run's folder is damaged.
 
         """
-        state = state_of(run_dir, active)
-        if state == RunState.MISSING:  # also one that was stopped before its first epoch had ended
-            self._left.add(run_id(spec))
+        some = [run for run in runs if self._is_there(run)]
+        if not some:
             return
-        self._left.discard(run_id(spec))
         with self._sweep() as sweep:
-            if sweep.shown(run_id(spec)) == signature(run_dir, state):
+            if sweep.at_a_time > 1:
+                with ThreadPoolExecutor(sweep.at_a_time) as pool:
+                    list(pool.map(lambda run: self._show(sweep, run), some))
                 return
-            limit = self._weights_limit_bytes
-            run = read_publication(spec, run_dir, active=active, trial=trial, weights_limit_bytes=limit)
-            last = sweep.run_started(run)
-            if new := [points for epoch, points in run.epochs.items() if epoch > last]:
-                sweep.epochs(run, new)
-            if run.state != RunState.RUNNING:
-                sweep.run_ended(run)
+        for run in some:  # others may write between two runs
+            self._publish(run)
+
+    def _publish(self, run: RunOnDisk) -> None:
+        if self._is_there(run):
+            with self._sweep() as sweep:
+                self._show(sweep, run)
+
+    def _is_there(self, run: RunOnDisk) -> bool:
+        if state_of(run.run_dir, run.active) == RunState.MISSING:  # also one that was stopped before its first epoch had ended
+            self._left.add(run_id(run.spec))
+            return False
+        self._left.discard(run_id(run.spec))
+        return True
+
+    def _show(self, sweep: OpenSweep, run: RunOnDisk) -> None:
+        state = state_of(run.run_dir, run.active)
+        if sweep.shown(run_id(run.spec)) == signature(run.run_dir, state):
+            return
+        limit = self._weights_limit_bytes
+        shown = read_publication(run.spec, run.run_dir, active=run.active, trial=run.trial, weights_limit_bytes=limit)
+        last = sweep.run_started(shown)
+        if new := [points for epoch, points in shown.epochs.items() if epoch > last]:
+            sweep.epochs(shown, new)
+        if shown.state != RunState.RUNNING:
+            sweep.run_ended(shown)
 
     @contextmanager
     def _sweep(self) -> Iterator[OpenSweep]:

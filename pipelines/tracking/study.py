@@ -15,7 +15,7 @@ from pipelines.planning.folders import runs_folder, study_lock
 from pipelines.planning.plan import Plan
 from pipelines.reporting.rendering import is_current, shown_files
 from pipelines.tracking import headline, metrics
-from pipelines.tracking.publisher import Publisher
+from pipelines.tracking.publisher import Publisher, RunOnDisk
 from pipelines.tracking.sweep import sweep_of
 from pipelines.tracking.tracker import SweepEnd, Tracker
 from pipelines.tracking.trackers import chosen_tracker
@@ -42,16 +42,16 @@ def publish_study(plan: Plan, report: Path, tracker: Tracker) -> int:
         UserError: the study is running, the tracker cannot be used, or a run's folder is damaged.
 
     """
-    published, apart = 0, trial_seeds(plan.study)
+    apart = trial_seeds(plan.study)
+    runs = [
+        RunOnDisk(spec, run_dir, plan.state(spec) == RunState.RUNNING, isinstance(spec, RunSpec) and spec.seed in apart)
+        for spec in plan.specs
+        if (run_dir := plan.run_dir(spec)) is not None
+    ]
     with study_lock(runs_folder(plan.study)), Publisher(tracker) as publisher:
-        for spec in plan.specs:
-            run_dir = plan.run_dir(spec)
-            if run_dir is not None:
-                trial = isinstance(spec, RunSpec) and spec.seed in apart
-                publisher.publish(spec, run_dir, active=plan.state(spec) == RunState.RUNNING, trial=trial)
-                published += run_dir.is_dir()
+        publisher.publish_all(runs)
         publisher.close(_outcome(plan, report))
-    return published
+    return sum(run.run_dir.is_dir() for run in runs)
 
 
 def _outcome(plan: Plan, report: Path) -> SweepEnd:

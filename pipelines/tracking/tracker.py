@@ -1,7 +1,7 @@
 """What a tracker is: a place outside `runs/` that shows the runs of a sweep.
 
 A tracker is a view: the folders of the runs are the truth, and everything that it shows can be published again from them. Only
-one thread uses a tracker at a time.
+one thread uses a tracker at a time, or as many as an open sweep takes runs at a time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,6 +40,10 @@ class OpenSweep(Protocol):
 
     The same runs published twice, or after an outage, or into an empty tracker, must look the same.
     """
+
+    @property
+    def at_a_time(self) -> int:
+        """How many runs it takes at a time, each from a thread of its own."""
 
     def shown(self, run_id: str) -> str | None:
         """The signature (`Publication.signature`) of a run that is shown in full; None when it has to be published."""

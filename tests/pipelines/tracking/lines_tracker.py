@@ -18,6 +18,7 @@ class LinesTracker:
     """Shows what happens to the runs of a sweep as lines of a file."""
 
     place = str(LINES)
+    at_a_time = 1
 
     def __init__(self, sweep: Sweep) -> None:
         self._sweep = f"{sweep.study} {sweep.id}"

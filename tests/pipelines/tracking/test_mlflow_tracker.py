@@ -173,7 +173,6 @@ _CALLS = [
     (MlflowClient, "log_batch", 1),
     (LocalArtifactRepository, "log_artifacts", 1),
     (MlflowClient, "set_terminated", 1),
-    (MlflowClient, "log_batch", 2),
 ]
 """The calls that publish one run, in their order; the first of the first is for the sweep."""
 
@@ -202,6 +201,33 @@ def test_publishing_that_was_broken_off_is_completed(
     new_project(tmp_path / "in one go", empty_database, monkeypatch)
     publish([(spec, run_dir)])
     assert completed == view_of_study()
+
+
+@pytest.mark.parametrize(("of", "broken"), [(MlflowClient, "log_batch"), (LocalArtifactRepository, "log_artifacts")])
+def test_publishing_the_rest_of_a_run_that_had_ended_before_is_completed_too(
+    project: Path, monkeypatch: pytest.MonkeyPatch, of: type, broken: str
+) -> None:
+    spec = synthetic.pathway_spec()
+    run_dir = synthetic.begin(project / "runs", spec)
+    synthetic.advance(run_dir, spec, 1, 3)
+    publish([(spec, run_dir)])
+    assert view_of_study()[run_id(spec)]["status"] == "KILLED"
+    synthetic.advance(run_dir, spec, 4, 6)
+    synthetic.complete(run_dir, spec)
+
+    def lost(*_: Any, **__: Any) -> None:
+        original_batch(*_, **__) if broken == "log_batch" else None
+        raise MlflowException("the connection was lost")
+
+    original_batch = MlflowClient.log_batch
+    with monkeypatch.context() as patch:
+        patch.setattr(of, broken, lost)
+        with pytest.raises(UserError, match="the connection was lost"):
+            publish([(spec, run_dir)])
+    publish([(spec, run_dir)])
+    shown = view_of_study()[run_id(spec)]
+    assert shown["status"] == "FINISHED" and "merged.safetensors" in shown["files"]
+    assert len(shown["metrics"]["1_val/accuracy"]) == 6
 
 
 def test_a_failed_run_says_why_until_it_is_mended(project: Path) -> None:

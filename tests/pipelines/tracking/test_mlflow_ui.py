@@ -89,19 +89,19 @@ def test_a_server_shows_the_same_as_the_file(project: Path, server: str, monkeyp
     assert status(f"{server}/") == 200
     runs = [(spec := synthetic.pathway_spec(seed), synthetic.whole(project / "runs", spec)) for seed in range(2)]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
-    # Another machine has made the run as well, in the moment before ours looked.
+    # Other machines have made the run as well, in the moment before ours looked.
     client = new_client()
     experiment = client.create_experiment(STUDY)
     client.create_run(experiment, tags={"m2pt.run_id": run_id(runs[0][0])})
     client.create_run(experiment, tags={"m2pt.run_id": run_id(runs[0][0])})
     publish(runs)
     publish(runs)
-    by_server = [run_of(client, spec) for spec, _ in runs[1:]]
-    assert [len(client.get_metric_history(run.info.run_id, "1_val/accuracy")) for run in by_server] == [6]
-    assert {item.path for item in client.list_artifacts(by_server[0].info.run_id)} >= {"spec.json", "record.json"}
-    assert len(runs_of_study(client)) == 4
+    by_server = [run_of(client, spec) for spec, _ in runs]
+    assert [len(client.get_metric_history(run.info.run_id, "1_val/accuracy")) for run in by_server] == [6, 6]
+    assert {item.path for item in client.list_artifacts(by_server[1].info.run_id)} >= {"spec.json", "record.json"}
+    assert len(runs_of_study(client)) == 1 + len(runs)
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert run_of(new_client(), runs[1][0]).data.to_dictionary() == by_server[0].data.to_dictionary()
+    assert run_of(new_client(), runs[1][0]).data.to_dictionary() == by_server[1].data.to_dictionary()
 
 
 def test_a_browser_shows_what_a_sweep_is_and_what_it_answers(project: Path, server: str, tmp_path: Path) -> None:
