@@ -32,6 +32,8 @@ from m2pt.files.access import way_to_write
 _POLL_S = (0.05, 0.5)
 """How long a wait sleeps between two looks, at first and later."""
 
+_TOLD_AFTER_S = 1.0
+
 _BLINK_S = 0.1
 """A contender that is about to find out that a marker is alive may exchange it for a moment."""
 
@@ -123,6 +125,7 @@ def leased(
     *,
     lost: Callable[[], None] | None = None,
     gives_up: Callable[[], bool] = lambda: False,
+    waits: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Lease]:
     """Hold the lease with this marker.
 
@@ -132,6 +135,7 @@ def leased(
             known yet, is watched until its next heartbeat, or until its lease expires.
         lost: called once, from another thread, if the lease turns out to be lost.
         gives_up: asked while it waits; if it says so, that is the end of the waiting.
+        waits: told once for whom, if it waits for seconds.
 
     Raises:
         LeaseHeldError: another process still holds the lease, and lives.
@@ -141,7 +145,7 @@ def leased(
     lease = Lease(path, lost)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _take(lease, wait_s, gives_up)
+        _take(lease, wait_s, gives_up, waits)
     except OSError as error:
         raise UserError(f"{path}: the lock cannot be written ({error.strerror or error}); {way_to_write(error)}.") from error
     try:
@@ -150,8 +154,9 @@ def leased(
         lease.release()
 
 
-def _take(lease: Lease, wait_s: float | None, gives_up: Callable[[], bool]) -> None:
-    until = None if wait_s is None else time.monotonic() + wait_s
+def _take(lease: Lease, wait_s: float | None, gives_up: Callable[[], bool], waits: Callable[[str], None]) -> None:
+    began, told = time.monotonic(), False
+    until = None if wait_s is None else began + wait_s
     watch = markers.Watch(lease.path)
     pause = _POLL_S[0]
     while True:
@@ -162,6 +167,9 @@ def _take(lease: Lease, wait_s: float | None, gives_up: Callable[[], bool]) -> N
         owner = watch.owner
         if gives_up() or (until is not None and time.monotonic() >= until and watch.shows_life):
             raise LeaseHeldError(lease.path, markers.words(owner))
+        if not told and time.monotonic() >= began + _TOLD_AFTER_S:
+            told = True
+            waits(markers.words(owner))
         if watch.unchanged_s >= watch.patience_s:
             watch.break_it()
         time.sleep(pause)

@@ -184,6 +184,7 @@ class Session:
 
         """
         if not self._looked_through:
+            self.engine.environment()  # one that cannot be used says so before anything is moved
             require_startable(self.plan)
             self._looked_through = True
         self.tidy()

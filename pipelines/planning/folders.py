@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from m2pt.config import Study, UserError
+from m2pt.files import markers
 from m2pt.files.leases import LeaseHeldError, leased
 from m2pt.runs.folder import is_complete
 
@@ -63,12 +64,20 @@ def study_lock(folder: Path) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(leased(study_marker(folder), wait_s=0, lost=partial(_interrupt, folder)))
+            lost, waits = partial(_interrupt, folder), partial(_say_wait, folder)
+            stack.enter_context(leased(study_marker(folder), wait_s=0, lost=lost, waits=waits))
         except LeaseHeldError as error:
             raise UserError(
                 f"the study in {folder} is already running (pid {error.holder}); wait for it to end, or stop it."
             ) from None
         yield
+
+
+def _say_wait(folder: Path, holder: str) -> None:
+    print(
+        f"m2pt: looks for {markers.EXPIRY_S:g} s at most whether the study in {folder} still runs (pid {holder}).",
+        file=sys.stderr,
+    )
 
 
 def _interrupt(folder: Path) -> None:

@@ -16,6 +16,8 @@ from pipelines.scheduling.watch import Reason
 LEFT_ALONE = (Reason.CANCELLED, Reason.STOPPED)
 """After these a flow run publishes nothing more: somebody waits for its process to end."""
 
+BUDGET_SPENT = "BudgetSpent"
+
 _GO_ON = "the next start goes on from the last checkpoints"
 _MOST_NAMED = 8
 
@@ -33,7 +35,7 @@ def state_after(session: Session, ending: Ending, choice: Choice = EVERYTHING) -
         case Reason.LEFT:
             return Crashed(message=f"the runner or worker that started it has ended; {_GO_ON}")
         case Reason.BUDGET:
-            return Completed(name="BudgetSpent", message=budget_is_spent(session, choice))
+            return Completed(name=BUDGET_SPENT, message=budget_is_spent(session, choice))
     message = "; ".join(outcome.sentence() for outcome in ending.outcomes) or "done"
     return (Completed if all(outcome.ok for outcome in ending.outcomes) else Failed)(message=message)
 

@@ -37,11 +37,11 @@ from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_done, render_report, report_folder, require_choice
 from pipelines.scheduling.artifacts import show_outcome, show_report
 from pipelines.scheduling.choice import EVERYTHING, Choice, choose, require_runs
-from pipelines.scheduling.ending_states import LEFT_ALONE, budget_is_spent, state_after
+from pipelines.scheduling.ending_states import BUDGET_SPENT, LEFT_ALONE, budget_is_spent, state_after
 from pipelines.scheduling.form import AS_DECLARED, engine_name, study_path, tell_unknown_fields
 from pipelines.scheduling.killed import noted
 from pipelines.scheduling.logs import flush, quiet
-from pipelines.scheduling.notice import tell_end
+from pipelines.scheduling.notice import require_usable, tell_end
 from pipelines.scheduling.run_tasks import do_runs
 from pipelines.scheduling.turns import Body, Ending, in_turns
 from pipelines.scheduling.watch import Reason
@@ -125,7 +125,7 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None) -> lis
     A notice of the end is sent if the flow has a report, which is in `out`.
 
     Raises:
-        UserError: the flow run was cancelled on its page.
+        UserError: the flow run was cancelled on its page, or a notice could not be sent to where the environment says.
 
     """
     endings: list[Ending] = []
@@ -145,10 +145,12 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None) -> lis
         except Exception as error:  # raised again below, because Prefect would not raise it
             faults.append(error)
             state = Failed(message=f"{type(error).__name__}: {error}")
-        if out is not None and (session.has_run or not state.is_completed()):
+        if out is not None and (session.has_run or not state.is_completed() or state.name == BUDGET_SPENT):
             tell_end(study, state, out, session.display.say)
         return state
 
+    if out is not None:
+        require_usable()
     quiet(session.display.say)
     with goes_on:
         try:

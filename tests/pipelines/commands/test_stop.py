@@ -31,9 +31,9 @@ def project(tmp_path: Path) -> Iterator[Path]:
     end_all(tmp_path)
 
 
-def m2pt(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def m2pt(project: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "pipelines", *arguments, "--study", "slow.yaml"]
-    return subprocess.run(command, cwd=project, env=VARIABLES, capture_output=True, text=True)
+    return subprocess.run(command, cwd=project, env=VARIABLES | variables, capture_output=True, text=True)
 
 
 def goes_on(project: Path, sweep: "subprocess.Popen[bytes]", before: int) -> bool:
@@ -96,6 +96,14 @@ def test_a_job_without_a_command_is_named_with_its_process(project: Path):
 
 
 @pytest.mark.patient
+def test_an_address_that_can_be_no_webhook_is_refused_before_anything_is_done(project: Path):
+    done = m2pt(project, "sweep", M2PT_NOTIFY_URL="htp://SECRET")
+    assert done.returncode == 2 and "M2PT_NOTIFY_URL: is no address of a webhook" in done.stderr
+    assert "SECRET" not in done.stdout + done.stderr
+    assert not list(project.glob("runs/slow/*"))
+
+
+@pytest.mark.patient
 @needs_proc
 def test_its_budget_ends_it_before_it_is_passed_and_what_is_missing_is_named(project: Path):
     limit_h, words = 0.012, (project / "slow.yaml").read_text()  # 43 s, of which 9 are kept for saving
@@ -112,6 +120,7 @@ def test_its_budget_ends_it_before_it_is_passed_and_what_is_missing_is_named(pro
     assert limit_h * 3600 - 9 - 10 < attempt["seconds"]["total"] < limit_h * 3600
     spent_h = attempt["seconds"]["total"] / 3600  # on a busy machine some of the first limit is left for a start
     (project / "slow.yaml").write_text(words.replace("slots: 1", f"slots: 1, max_device_hours: {spent_h}"))
-    again = m2pt(project, "sweep")
+    again = m2pt(project, "sweep", M2PT_NOTIFY_COMMAND=f"tee '{project}/notice'")
     assert again.returncode == 1
+    assert json.loads((project / "notice").read_text())["state"] == "budget spent"
     assert len(json.loads(ledger.read_text())["attempts"]) == 1, "nothing is begun once the budget is spent"

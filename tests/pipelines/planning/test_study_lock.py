@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from m2pt.config import UserError
-from m2pt.files import markers
+from m2pt.files import leases, markers
 from pipelines.planning.folders import study_lock, study_marker
 from tests import hosts
 from tests.waiting import PATIENCE_S, comes_true
@@ -19,7 +19,7 @@ EXPIRY_S = 0.9
 SWEEP = f"""
 import sys, time
 from pathlib import Path
-from m2pt.files import markers
+from m2pt.files import leases, markers
 markers.EXPIRY_S, markers.HEARTBEAT_S = {EXPIRY_S}, {EXPIRY_S / 6}
 from pipelines.planning.folders import study_lock
 try:
@@ -34,6 +34,7 @@ except KeyboardInterrupt:
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(markers, "EXPIRY_S", EXPIRY_S)
+    monkeypatch.setattr(leases, "_TOLD_AFTER_S", EXPIRY_S / 3)
     monkeypatch.setattr(markers, "HEARTBEAT_S", EXPIRY_S / 6)
 
 
@@ -49,7 +50,9 @@ def sweep(folder: Path, host: str) -> "subprocess.Popen[str]":
     return process
 
 
-def test_a_second_sweep_on_another_host_is_refused_and_told_which_runs(tmp_path: Path) -> None:
+def test_a_second_sweep_on_another_host_is_refused_and_told_which_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     process = sweep(tmp_path / "small", "node7")
     with pytest.raises(UserError) as caught, study_lock(tmp_path / "small"):
         pass
@@ -62,6 +65,8 @@ def test_a_second_sweep_on_another_host_is_refused_and_told_which_runs(tmp_path:
     began = time.monotonic()
     with study_lock(tmp_path / "small"):
         assert time.monotonic() - began < PATIENCE_S
+    said = f"looks for {EXPIRY_S:g} s at most whether the study in {tmp_path / 'small'} still runs (pid {process.pid} on node7)."
+    assert capsys.readouterr().err.count(said) == 1
     assert not study_marker(tmp_path / "small").exists()
 
 
