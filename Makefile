@@ -10,7 +10,7 @@ SHELL := bash
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help setup study test test-hard test-browser pictures full-size gpu paper-rehearsal test-patient lint docs format ui lock clean
+.PHONY: help setup study test test-hard test-browser pictures full-size gpu paper-rehearsal test-patient fuzz fuzz-coverage lint docs format ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -45,6 +45,13 @@ paper-rehearsal: setup ## run a small version of studies/paper.yaml: every part,
 
 test-patient: setup ## run the tests that take minutes, of interrupts, servers and changed study files
 	@$(PY) -m pytest -m patient $(ARGS)
+
+fuzz: setup ## read 50,000 damaged files of every kind under limits of time and memory, in about ten minutes; fewer: ARGS='--inputs 5000'
+	@$(PY) -m tests.fuzz $(ARGS)
+
+fuzz-coverage: setup ## the same, led by the branches that are taken, with atheris, which is installed for it
+	@$(PY) -m pip install --quiet --disable-pip-version-check atheris==3.0.0
+	@$(PY) -m tests.fuzz --coverage $(ARGS)
 
 lint: setup ## check style, types, import rules and the documentation
 	@$(PY) -m ruff check .

@@ -32,7 +32,20 @@ T = TypeVar("T")
 
 
 class UserError(Exception):
-    """An error that the user can correct, as one sentence: what is wrong, where, and what to do."""
+    """An error that the user can correct, as one sentence: what is wrong, where, and what to do.
+
+    What it repeats of a file or a name is shown as it is written in a program where a terminal would not show it, or obey it.
+    """
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
+
+
+def visible(text: str) -> str:
+    """The text with an escape in the place of each character that cannot be seen, but for line ends."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode() for each in text)
 
 
 class FaultyKeysError(UserError):

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from m2pt.config.base import FaultsError
+from m2pt.config.base import FaultsError, visible
 from m2pt.config.lines import MOST_FAULTS
 from m2pt.config.spelling import meant, suggestion
 from m2pt.config.spots import Spot, spot_of
@@ -91,7 +91,8 @@ def _wrong(value: object, spot: Spot) -> str:
 def _unknown(spot: Spot, document: type[BaseModel]) -> str:
     keys = [] if spot.section is None else list(fields_of(spot.section))
     name = str(spot.path[-1])
-    sections = fields_of(form_of(document)).items()
+    whole = form_of(document)
+    sections = fields_of(whole).items() if whole.is_model else ()
     elsewhere = [f"{section}.{name}" for section, form in sections if form.is_model and name in fields_of(form)]
     if name_meant := meant(name, keys) or " or ".join(elsewhere):
         return f"unknown key; did you mean {name_meant}?"
@@ -117,5 +118,5 @@ def _shown(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     written = json.dumps(value, default=str, ensure_ascii=False)
-    text = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in written)
+    text = visible(written)
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

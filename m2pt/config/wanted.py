@@ -7,7 +7,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
 
@@ -45,6 +45,9 @@ def form_of(hint: Any, limits: tuple[Any, ...] = ()) -> Form:
     limits = tuple(_flat(limits))
     if get_origin(hint) is Annotated:
         return form_of(get_args(hint)[0], (*get_args(hint)[1:], *limits))
+    if isinstance(hint, type) and issubclass(hint, RootModel):
+        root = hint.model_fields["root"]
+        return form_of(root.annotation, (root, *limits))
     if _is_union(hint) and len(_given(hint)) == 1:
         return form_of(_given(hint)[0], limits)
     tag = next((limit.discriminator for limit in limits if isinstance(limit, FieldInfo) and limit.discriminator), None)

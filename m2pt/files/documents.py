@@ -19,6 +19,9 @@ from m2pt.files.leases import Lease, fenced, require_leases
 
 M = TypeVar("M", bound=BaseModel)
 
+_MOST_FAULTS = 8
+"""Faults of a file that nobody wrote by hand."""
+
 
 def write_atomic(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write a file so that it is either complete or absent, even if the disk is full or the process is killed.
@@ -121,7 +124,9 @@ def read_model(path: Path, model: type[M], remedy: str = "delete it") -> M:
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        fault = f"is damaged, or was not written by this version of m2pt ({'; '.join(faults_of(error, model))})"
+        faults = faults_of(error, model)
+        more = f"; and {len(faults) - _MOST_FAULTS} more" if len(faults) > _MOST_FAULTS else ""
+        fault = f"is damaged, or was not written by this version of m2pt ({'; '.join(faults[:_MOST_FAULTS])}{more})"
         raise UserError(f"{path}: {fault}; {remedy}.") from error
 
 

@@ -63,6 +63,13 @@ def read_sample_scores(run_dir: Path, record: FinetuneRecord) -> BySample | None
         raise UserError(f"{path}: cannot be read ({error.strerror}); delete the folder {run_dir} and run again.") from error
     if hashlib.sha256(content).hexdigest() != record.test_samples_sha256:
         raise UserError(f"{path}: is not the file that the record describes; delete the folder {run_dir} and run again.")
+    try:
+        return _unpacked(content)
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, EOFError, NotImplementedError) as error:
+        raise UserError(f"{path}: holds no scores of samples; delete the folder {run_dir} and run again.") from error
+
+
+def _unpacked(content: bytes) -> BySample:
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         if "correct" in arrays:
             return np.unpackbits(arrays["correct"], count=int(arrays["count"])).astype(np.bool_)

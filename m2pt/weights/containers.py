@@ -70,7 +70,7 @@ def _check_header(file: Path, length: int) -> None:
             ends = [int(entry["data_offsets"][1]) for entry in entries.values()]
             if max(ends, default=0) != room or any(math.prod(entry["shape"]) < 0 for entry in entries.values()):
                 fault = f"it has {room} bytes of tensors instead of {max(ends, default=0)}"
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
             fault = "its header is damaged"
     if fault:
         raise UserError(f"{file}: is not a complete safetensors file ({fault}); fetch it again.")
@@ -79,10 +79,14 @@ def _check_header(file: Path, length: int) -> None:
 def _check_zip(file: Path) -> None:
     if not zipfile.is_zipfile(file):
         raise UserError(f"{file}: is cut off (the end of PyTorch's format is missing); fetch it again.")
-    with zipfile.ZipFile(file) as archive:
-        names = {name.partition("/")[2] for name in archive.namelist()}
-        if damaged := _damaged(archive):
-            raise UserError(f"{file}: is damaged ({damaged} does not match the archive's checksum); fetch it again.")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = {name.partition("/")[2] for name in archive.namelist()}
+            damaged = _damaged(archive)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise UserError(f"{file}: is damaged (its list of entries cannot be read); fetch it again.") from error
+    if damaged:
+        raise UserError(f"{file}: is damaged ({damaged} does not match the archive's checksum); fetch it again.")
     if "constants.pkl" in names:
         raise UserError(
             f"{file}: is a TorchScript program; if you trust it, save only its weights: "
@@ -99,7 +103,7 @@ def _damaged(archive: zipfile.ZipFile) -> str | None:
             with archive.open(entry) as stream:
                 while entry.CRC and stream.read(_CHUNK):
                     pass
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error):
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError, zlib.error):
             return entry.filename
     return None
 

@@ -1,10 +1,12 @@
 """The content of a weights file: its tensors by name, read without running any code in it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from safetensors import safe_open
 from torch import Tensor
 
@@ -22,6 +24,7 @@ AVERAGED = ("model_ema", "state_dict_ema", "ema_state_dict", "model_state_dict_e
 PICKLED_MODULE = "pickled module"
 
 _DEEPEST = 4  # wrappers within wrappers
+_MOST_REPEATED_BYTES = 2**28
 _COUNT = "n_averaged"  # in files of torch.optim.swa_utils.AveragedModel
 _UNDECIDED = "student"  # whose name does not say whether others load it
 
@@ -171,4 +174,14 @@ def _checked(content: Content, wanted: Weights | None, key: str) -> Content:
             f"{content.file}: {len(empty)} of its {len(content.tensors)} tensors are empty ({empty[0]}, ...), as DeepSpeed's "
             "ZeRO-3 leaves them; gather them with the zero_to_fp32.py next to its checkpoints, and name the result."
         )
+    if name := next((name for name, tensor in content.tensors.items() if _repeats(tensor)), None):
+        raise UserError(f"{content.file}: {name} repeats few numbers without end, which no weights do; fetch the file again.")
     return content
+
+
+def _repeats(tensor: Tensor) -> bool:
+    """Whether a tensor stands for much more than the file holds: a few bytes would take all memory once it is used."""
+    if tensor.is_nested or tensor.layout != torch.strided:
+        return False
+    places = math.prod(max(1, size) for size in tensor.shape)  # also where one of them is none
+    return places * tensor.element_size() > max(tensor.untyped_storage().nbytes(), _MOST_REPEATED_BYTES)

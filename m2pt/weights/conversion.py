@@ -27,7 +27,7 @@ def fuse_biases(tensors: dict[str, Tensor], layout: Layout, config: ModelConfig)
     for index in range(layout.depth):
         name = f"blocks.{index}.{BIAS}"
         query, value = (f"blocks.{index}.{leaf}" for leaf in SPLIT_BIASES)
-        if query in tensors and value in tensors and name not in tensors:
+        if all(part in tensors and tensors[part].ndim == 1 for part in (query, value)) and name not in tensors:
             parts = tensors.pop(query), tensors.pop(value)
             tensors[name] = torch.cat([parts[0], torch.zeros_like(parts[1]), parts[1]])
             filled.append(f"blocks.{index}.attn.k_bias")

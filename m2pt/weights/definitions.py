@@ -58,7 +58,7 @@ class KeyedFile:
     def has_blocks(self) -> bool:
         """Whether the first block has timm's matrix of queries, keys and values, whose columns are the width."""
         matrix = self.tensor("blocks.0.attn.qkv.weight")
-        return matrix is not None and matrix.ndim == 2
+        return matrix is not None and matrix.ndim == 2 and matrix.numel() > 0
 
     @property
     def kernel(self) -> Tensor | None:

@@ -154,7 +154,9 @@ def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], wa
         if warm:
             session.warm()
         with obeyed_at_once():
-            from pipelines.scheduling import flows
+            from pipelines.scheduling import flows, notice
+        if out is not None:
+            notice.require_usable()
         prefect.ready()
         if killed():
             from pipelines.scheduling import settling

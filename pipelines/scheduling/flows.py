@@ -41,7 +41,7 @@ from pipelines.scheduling.ending_states import BUDGET_SPENT, LEFT_ALONE, budget_
 from pipelines.scheduling.form import AS_DECLARED, engine_name, study_path, tell_unknown_fields
 from pipelines.scheduling.killed import noted
 from pipelines.scheduling.logs import flush, quiet
-from pipelines.scheduling.notice import require_usable, tell_end
+from pipelines.scheduling.notice import tell_end
 from pipelines.scheduling.run_tasks import do_runs
 from pipelines.scheduling.turns import Body, Ending, in_turns
 from pipelines.scheduling.watch import Reason
@@ -125,7 +125,7 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None) -> lis
     A notice of the end is sent if the flow has a report, which is in `out`.
 
     Raises:
-        UserError: the flow run was cancelled on its page, or a notice could not be sent to where the environment says.
+        UserError: the flow run was cancelled on its page.
 
     """
     endings: list[Ending] = []
@@ -149,8 +149,6 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None) -> lis
             tell_end(study, state, out, session.display.say)
         return state
 
-    if out is not None:
-        require_usable()
     quiet(session.display.say)
     with goes_on:
         try:

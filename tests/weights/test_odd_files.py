@@ -12,7 +12,7 @@ import torch
 import torch.distributed.checkpoint
 import transformers
 
-from m2pt.config import ImageInput, ModelConfig, UserError
+from m2pt.config import ImageInput, ModelConfig, UserError, VideoInput
 from m2pt.models.model import Model
 from m2pt.pathway import attach, merge
 from m2pt.weights.content import read_content
@@ -22,6 +22,7 @@ from tests.weights import files
 
 MODEL = ModelConfig(width=files.WIDTH, depth=files.DEPTH, heads=files.HEADS)
 IMAGE = ImageInput(form="published", size=16, channels=3, patch=4, mean=(0.0,), std=(1.0,))
+VIDEO = VideoInput(form="published", frames=4, size=12, channels=3, tubelet=2, patch=4)
 FC1 = "blocks.0.mlp.fc1.weight"
 HUGGING = {
     "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 96, "image_size": 16,
@@ -159,6 +160,45 @@ def test_an_encoder_with_no_registers_is_no_piece_of_a_model(tmp_path):
     transformers.DINOv3ViTModel(transformers.DINOv3ViTConfig(**HUGGING, num_register_tokens=0)).save_pretrained(tmp_path)
     with pytest.raises(UserError, match="which m2pt does not read"):
         read_encoder(tmp_path, "image", IMAGE, MODEL)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "told"),
+    [
+        ("pos_embed", torch.zeros(1).expand(2**40, 24), "pos_embed repeats few numbers without end"),
+        ("pos_embed", torch.zeros(2**40, 0), "pos_embed repeats few numbers without end"),
+        ("blocks.0.attn.qkv.weight", torch.zeros(72, 0), "belong to no layout that m2pt reads"),
+        (FC1, torch.zeros(24), "blocks.0.mlp.fc1.weight is \\(24,\\) instead of"),
+    ],
+    ids=["expanded", "of no width", "matrix of no width", "of one dimension"],
+)
+def test_a_tensor_of_no_sense_is_named_before_it_takes_memory(tmp_path, name, tensor, told):
+    torch.save(files.vit() | {name: tensor}, tmp_path / "vit.pth")
+    for read in (inspect, lambda path: read_encoder(path, "image", IMAGE, MODEL)):
+        if read is inspect and name == FC1:
+            continue
+        with pytest.raises(UserError, match=told):
+            read(tmp_path / "vit.pth")
+
+
+def test_biases_in_parts_of_another_shape_are_named(tmp_path):
+    torch.save(files.videomae() | {"encoder.blocks.0.attn.q_bias": torch.zeros(1, 24)}, tmp_path / "video.pth")
+    with pytest.raises(UserError, match=r"not expected blocks\.0\.attn\.q_bias"):
+        read_encoder(tmp_path / "video.pth", "video", VIDEO, MODEL)
+
+
+def test_an_archive_whose_list_of_entries_is_damaged_is_told(tmp_path):
+    torch.save(files.vit(), tmp_path / "vit.pth")
+    content = bytearray((tmp_path / "vit.pth").read_bytes())
+    entry = content.rindex(b"PK\x01\x02")
+    content[entry + 42 : entry + 46] = b"\xff\xff\xff\x7f"  # where the entry begins
+    (tmp_path / "vit.pth").write_bytes(content)
+    with pytest.raises(UserError, match=r"vit\.pth: is damaged"):
+        read_content(tmp_path / "vit.pth")
+    content[entry : entry + 4] = bytes(4)
+    (tmp_path / "vit.pth").write_bytes(content)
+    with pytest.raises(UserError, match=r"vit\.pth: is damaged \(its list of entries cannot be read\)"):
+        read_content(tmp_path / "vit.pth")
 
 
 class Own(torch.Tensor):

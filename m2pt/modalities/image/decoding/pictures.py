@@ -39,8 +39,7 @@ def decode(content: bytes, source: Path | str) -> Image.Image:
 
     """
     try:
-        png = content.startswith(_PNG_START) or Path(source).suffix.lower() == ".png"
-        if png and _PNG_END not in content:
+        if content.startswith(_PNG_START) and _PNG_END not in content:
             raise ValueError("the file is truncated")
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             picture.verify()  # all checksums, which decoding alone does not look at

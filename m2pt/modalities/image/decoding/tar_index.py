@@ -25,6 +25,7 @@ PICTURES = ("jpg", "jpeg", "png", "webp")
 LABEL_KEYS = ("label", "cls")
 
 _BLOCK = 512
+_MOST_CLASSES = 10**9
 
 V = TypeVar("V")
 
@@ -149,7 +150,7 @@ def _enter(table: dict[str, V], key: str, value: V, path: Path) -> None:
 
 def _number(content: bytes, source: str) -> int:
     text = content.decode("ascii", "replace").strip()
-    if not re.fullmatch(r"\d{1,9}", text):
+    if not re.fullmatch(r"\d{1,9}", text):  # below _MOST_CLASSES
         raise UserError(f"{source}: holds {text[:20]!r} where the number of a class is expected; make the shard again.")
     return int(text)
 
@@ -158,10 +159,10 @@ def _json_label(content: bytes, source: str) -> int | None:
     """The class in a member `.json`; None where it holds none (it may hold other facts)."""
     try:
         facts = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     values = [facts[key] for key in LABEL_KEYS if key in facts] if isinstance(facts, dict) else []
-    classes = {value for value in values if type(value) is int and value >= 0}
+    classes = {value for value in values if type(value) is int and 0 <= value < _MOST_CLASSES}
     if len(classes) > 1:
         raise UserError(f"{source}: names two classes under {' and '.join(LABEL_KEYS)}; remove one of them.")
     return next(iter(classes), None)

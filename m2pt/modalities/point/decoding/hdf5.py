@@ -103,7 +103,7 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"{path}: is not a complete HDF5 file (truncated, damaged or of another format); restore the file."
         ) from error

@@ -9,7 +9,7 @@ from m2pt.modalities.shared.listings import read_lines, read_list, read_rows
 CLASSES = "classes.txt"
 PUBLISHED_CLASSES = "kinetics_*_labels.csv"
 
-_LINE = re.compile(r'(?:"(?P<quoted>[^"]+)"|(?P<plain>.*?))(?:\s+|\s*,\s*)(?:"(?P<in_quotes>\d+)"|(?P<label>\d+))')
+_LINE = re.compile(r'(?:"(?P<quoted>[^"]+)"|(?P<plain>.*?))(?:\s+|\s*,\s*)(?:"(?P<in_quotes>\d{1,99})"|(?P<label>\d{1,99}))')
 
 
 def read_entries(listing: Path) -> list[tuple[int, str, int]]:
