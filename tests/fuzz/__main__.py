@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 
 KEPT = Path("build/fuzz")
@@ -31,7 +32,8 @@ def share(name: str, inputs: int, names: list[str]) -> int:
 
 def work(name: str, inputs: int, seed: int, coverage: bool) -> None:
     """Read so many files with one reader; prints what came of it as JSON."""
-    from tests.fuzz.readers import READERS
+    with _followed() if coverage else nullcontext():
+        from tests.fuzz.readers import READERS
     from tests.fuzz.trial import limit_memory
 
     reader = READERS[name]
@@ -48,6 +50,8 @@ def work(name: str, inputs: int, seed: int, coverage: bool) -> None:
         counts["inputs"] += 1
         counts["refused"] += given.refused
         counts["slowest_s"] = max(counts["slowest_s"], given.seconds)
+        if coverage and counts["inputs"] % 100 == 0:  # atheris ends the process
+            print(json.dumps(counts | {"fault": None}), flush=True)
 
     fault = None
     try:
@@ -62,6 +66,13 @@ def work(name: str, inputs: int, seed: int, coverage: bool) -> None:
         kept.write_bytes(last.read_bytes())
         fault += f" ({kept})"
     print(json.dumps(counts | {"fault": fault}))
+
+
+def _followed():
+    """What is imported within is followed branch by branch: our own code, not that of libraries."""
+    import atheris
+
+    return atheris.instrument_imports(include=["m2pt", "pipelines"])
 
 
 def _by_hypothesis(one, form, seeds, inputs, seed):
@@ -101,7 +112,6 @@ def _by_coverage(one, form, seeds, inputs, seed):
     corpus.mkdir(parents=True, exist_ok=True)
     for number, content in enumerate(seeds):
         (corpus / str(number)).write_bytes(content)
-    atheris.instrument_all()
     options = [
         f"-runs={inputs}",
         f"-seed={seed + 1}",
@@ -145,6 +155,8 @@ def main() -> int:
             if lines
             else {"inputs": 0, "refused": 0, "slowest_s": 0.0, "fault": f"its process ended ({end})"}
         )
+        if done.returncode and lines:  # by atheris, which prints what was raised
+            told["fault"] = told["fault"] or f"its process ended ({end}); {KEPT / READERS[name].folder}.txt says why"
         found += told["fault"] is not None
         words = f"{told['inputs']:7} {told['refused']:8} {1000 * told['slowest_s']:6.0f} ms {time.monotonic() - began:5.0f} s"
         print(f"{name:24} {words}  {told['fault'] or 'nothing'}", flush=True)
