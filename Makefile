@@ -9,8 +9,9 @@ SHELL := bash
 
 PY := .venv/bin/python
 STAMP := .venv/.installed
+LOCK ?= requirements.lock
 
-.PHONY: help setup study test test-hard test-browser pictures full-size gpu paper-rehearsal test-patient fuzz fuzz-coverage lint docs format ui lock clean
+.PHONY: help setup study test test-hard test-browser pictures full-size gpu paper-rehearsal test-patient fuzz fuzz-coverage lint docs format ui lock hashes bom audit wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -71,10 +72,31 @@ ui: setup ## show the runs in a browser, on this machine only
 	@$(PY) -m pipelines ui $(ARGS)
 
 # What only some builds of torch need is pinned by torch itself; nvidia-ml-py is not part of that.
-lock: setup ## write requirements.lock from what is installed in .venv
+lock: setup ## write requirements.lock from what is installed in .venv, and requirements.hashes
 	@{ sed '/^#/!d' requirements.lock; $(PY) -m pip freeze --all --exclude-editable | sed 's/+[a-z0-9.]*$$//' \
 	  | grep -viE '^(m2pt|pip|wheel|triton|nvidia-[^m][a-z0-9-]+|cuda-[a-z0-9-]+)(==| @)'; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
+	@$(MAKE) --no-print-directory hashes
+
+TOOLS := build/tools/bin/python
+$(TOOLS):
+	@"$(PYTHON)" -m venv build/tools
+	@$(TOOLS) -m pip install --quiet --disable-pip-version-check uv==0.13.9 cyclonedx-bom==7.5.0 pip-audit==2.10.1
+
+hashes: $(TOOLS) ## write requirements.hashes: the versions of requirements.lock, and what they need on any system, with their hashes
+	@$(TOOLS) -m uv pip compile --quiet --universal --python-version 3.11.5 --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url requirements.lock -o requirements.hashes
+
+bom: setup $(TOOLS) ## write the bill of materials of .venv as CycloneDX: build/bom.json
+	@$(TOOLS) -m cyclonedx_py environment $(PY) -o build/bom.json
+
+audit: $(TOOLS) ## look for known vulnerabilities of the versions in requirements.hashes; asks a public database
+	@$(TOOLS) -m pip_audit --requirement requirements.hashes --require-hashes --disable-pip
+
+wheel: setup ## build the wheel, with the same bytes wherever this commit is built: build/wheel
+	@rm -rf build/wheel build/lib
+	@SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" $(PY) -m pip wheel --quiet --no-deps --no-build-isolation -w build/wheel .
+	@rm -rf build/lib build/bdist.*
 
 clean: ## remove caches; runs, encoders and data stay
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dvc_plots
@@ -82,13 +104,13 @@ clean: ## remove caches; runs, encoders and data stay
 
 # The package is linked by a relative path, and its command finds Python in its own folder: installers write the folder's name into
 # files, and trip over some names ($, {}, quotes).
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): $(LOCK) pyproject.toml
 	@case "$$PWD" in *:*) echo "m2pt cannot be installed below a folder with ':' in its name, which PATH takes for two." >&2; exit 1;; esac
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "m2pt needs Python 3.11 or newer as '$(PYTHON)'; name another with: make PYTHON=python3.13 setup" >&2; exit 1; }
 	@$(PY) -c 'import pip' 2>/dev/null || { echo "Making .venv"; "$(PYTHON)" -m venv --clear .venv; } \
 	  || { echo "m2pt needs Python's venv module (Debian and Ubuntu: the package python3-venv)" >&2; exit 1; }
-	@$(PY) -m pipelines.execution.install requirements.lock .venv/install.log
+	@$(PY) -m pipelines.execution.install $(LOCK) .venv/install.log
 	@echo ../../../.. > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib", vars={"base": ".venv"}))')/m2pt.pth"
 	@printf '#!/bin/sh\nexec "$$(dirname -- "$$0")/python" -m pipelines "$$@"\n' > .venv/bin/m2pt
 	@chmod +x .venv/bin/m2pt

@@ -19,6 +19,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from docs.dependencies import dependencies_page, gpl_page
 from m2pt.config import Study
 from m2pt.methods.__main__ import table as methods_page
 from m2pt.modalities.dataset import DatasetFacts
@@ -253,6 +254,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "datasets": datasets_page,
     "recipes": recipes_page,
     "records": records_page,
+    "dependencies": dependencies_page,
+    "gpl": gpl_page,
 }
 
 

@@ -81,7 +81,8 @@ def install(lock: Path, path: Path) -> int:
     print(f"Installing {total} packages, once: about a minute, several on a slow network.", flush=True)
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
     with path.open("w", encoding="utf-8") as log:
-        pip = subprocess.Popen([*command, "-r", str(lock)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        hashed = ["--require-hashes"] if lock.suffix == ".hashes" else []
+        pip = subprocess.Popen([*command, *hashed, "-r", str(lock)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         readers = [_reader(pip.stdout, log, progress.take), _reader(pip.stderr, log, progress.complain)]
         try:
             while pip.poll() is None:
