@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+KILLS ?= 1000
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -11,7 +12,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 LOCK ?= requirements.lock
 
-.PHONY: help setup study test test-hard test-browser pictures full-size gpu paper-rehearsal test-patient fuzz fuzz-coverage lint docs format ui lock hashes bom audit wheel clean
+.PHONY: help setup study test test-hard test-browser pictures full-size gpu paper-rehearsal test-patient test-faults fuzz fuzz-coverage lint docs format ui lock hashes bom audit wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -46,6 +47,9 @@ paper-rehearsal: setup ## run a small version of studies/paper.yaml: every part,
 
 test-patient: setup ## run the tests that take minutes, of interrupts, servers and changed study files
 	@$(PY) -m pytest -m patient $(ARGS)
+
+test-faults: setup ## crash every process of a study at every boundary and at random, and print what was lost; fewer kills: KILLS=50
+	@$(PY) -m tests.faults --kills $(KILLS) $(ARGS)
 
 fuzz: setup ## read 50,000 damaged files of every kind under limits of time and memory, in about ten minutes; fewer: ARGS='--inputs 5000'
 	@$(PY) -m tests.fuzz $(ARGS)

@@ -13,7 +13,7 @@ import safetensors.torch
 from m2pt.config import InputConfig, Modality, UserError, refuses_unknown
 from m2pt.data.cache_keys import reading_key
 from m2pt.data.fingerprints import CACHE, fingerprint
-from m2pt.files.documents import write_atomic
+from m2pt.files.documents import write_atomic, written_under
 from m2pt.files.leases import leased
 from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.samples import Samples
@@ -33,7 +33,8 @@ def load(modality: Modality, folder: Path, split: str, config: InputConfig, data
     samples = _cached(path)
     if samples is not None:
         return samples
-    with leased(home / f".{split}.lease"):  # two would do the same work, and write the same bytes
+    lease = leased(home / f".{split}.lease")  # two would do the same work, and write the same bytes
+    with lease as taken, written_under(taken, [path]):
         samples = _cached(path)
         if samples is not None:
             return samples

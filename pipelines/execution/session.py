@@ -21,6 +21,7 @@ from pipelines.execution.device_hours import DeviceHours, budget_of
 from pipelines.execution.display.view import DATA
 from pipelines.execution.engine import Engine
 from pipelines.execution.engines import chosen_engine
+from pipelines.execution.leftovers import remove_leftovers
 from pipelines.execution.outcome import Ended as Ended
 from pipelines.execution.outcome import Outcome as Outcome
 from pipelines.execution.outcome import scores
@@ -187,6 +188,7 @@ class Session:
             self.engine.environment()  # one that cannot be used says so before anything is moved
             require_startable(self.plan)
             self._looked_through = True
+            remove_leftovers(self.plan)
         self.tidy()
         self.agree(*kinds)
         self.budget = budget_of(self.plan, self.engine.capacity)

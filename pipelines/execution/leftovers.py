@@ -1,0 +1,27 @@
+"""What killed processes have left in the folders of a study, which its next start removes."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from m2pt.data.fingerprints import CACHE
+from m2pt.files.documents import half_written
+from m2pt.files.leftovers import remove_old
+from m2pt.runs.folder import INPUTS, LOCK, SPEC
+from pipelines.planning.plan import Plan
+
+_BUILD = Path("build")
+
+
+def remove_leftovers(plan: Plan) -> None:
+    """Remove half-written files and markers of leases that nobody holds; call it while the study's lock is held.
+
+    What only the holder of that lock writes goes at once, and what others may be writing when it has not changed for an hour. A
+    run's own files are the business of its job, which begins with them.
+    """
+    for run_dir in filter(None, map(plan.run_dir, plan.unfinished(plan.specs))):
+        for path in half_written([run_dir / SPEC, run_dir / INPUTS]):
+            with suppress(OSError):
+                path.unlink()
+    remove_old(run_dir / LOCK for run_dir in map(plan.run_dir, plan.specs) if run_dir is not None)
+    reports = _BUILD / plan.study.study
+    remove_old([*CACHE.rglob("*"), *_BUILD.glob(".*"), *reports.rglob(".*"), *Path("reports").rglob(".*")])
