@@ -21,6 +21,12 @@ def finetune_document(run_id: str, **changes: Any) -> dict[str, Any]:
     return document | changes
 
 
+def unsealed(document: dict[str, Any]) -> dict[str, Any]:
+    """A record as older code wrote it: it speaks of the weights alone, and has no seal."""
+    weights = {name: sha256 for name, sha256 in document["files"].items() if name.endswith(".safetensors")}
+    return {key: value for key, value in document.items() if key != "seal"} | {"files": weights}
+
+
 def pretrain_document(run_id: str, **changes: Any) -> dict[str, Any]:
     """The record of an encoder, as it is written; `changes` are other values of its keys."""
     document = {"run_id": run_id, "kind": "pretrain", "metric": "accuracy", "val_score": 60.0, "parameters": 10, "files": {}}

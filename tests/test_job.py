@@ -41,6 +41,7 @@ from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.source import code_sha256
 from m2pt.runs.spec import AuxiliaryData
 from m2pt.training.sources import read_split
+from tests.run_records import unsealed
 from tests.specs import run_spec
 from tests.waiting import PATIENCE_S, comes_true
 
@@ -96,7 +97,7 @@ def test_the_record_says_what_the_plan_knows_of_the_lineage(tmp_path, images):
     run_dir = prepare(tmp_path, images, lineage="apart")
     assert job.run(run_dir) is None
     assert read_record(run_dir, FinetuneRecord).lineage == "apart"
-    document = documents.read_json(run_dir / RECORD)
+    document = unsealed(documents.read_json(run_dir / RECORD))
     del document["lineage"]  # as older code wrote it
     documents.write_json(run_dir / RECORD, document)
     assert read_record(run_dir, FinetuneRecord).lineage is None

@@ -11,12 +11,10 @@ from typing import NamedTuple
 
 from m2pt.config import UserError
 from m2pt.files.access import unreadable
+from m2pt.files.memory import CACHE as CACHE
 from m2pt.files.memory import place, remembered
 from m2pt.files.state import FileState, file_sha256, state_of
 from m2pt.modalities.shared.listed import require_folder
-
-CACHE = Path(".m2pt/cache")
-"""The default folder of remembered fingerprints and decoded data; deleting it only costs time."""
 
 _NOTHING = bytes(32)
 """Stands for the content of a broken link: readers treat the file as absent."""

@@ -75,7 +75,12 @@ def written_under(lease: Lease, files: Collection[Path]) -> Iterator[None]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write plain data as readable JSON with sorted keys, by `write_atomic`."""
-    write_atomic(path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+    write_atomic(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """Plain data as `write_json` writes them."""
+    return (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def remember_json(path: Path, value: Any) -> None:
@@ -110,6 +115,14 @@ def read_json(path: Path, remedy: str = "delete it") -> dict[str, Any]:
     return document
 
 
+def read_bytes(path: Path) -> bytes:
+    """The content of a file. Raises `UserError` if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
 def read_model(path: Path, model: type[M], remedy: str = "delete it") -> M:
     """Read a JSON file as a declared type. `remedy` says what its reader has to do where it is damaged.
 
@@ -117,10 +130,11 @@ def read_model(path: Path, model: type[M], remedy: str = "delete it") -> M:
         UserError: it is missing, unreadable, not JSON, or not of this type; the file and the key are named.
 
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    return model_of(read_bytes(path), path, model, remedy)
+
+
+def model_of(content: bytes, path: Path, model: type[M], remedy: str) -> M:
+    """The content of a JSON file, which was read already, as `read_model` reads it."""
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
@@ -137,9 +151,12 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         UserError: a line is not a JSON object; the file and the line are named.
 
     """
-    if not path.is_file():
-        return []
-    lines = path.read_bytes().split(b"\n")[:-1]
+    return lines_of(read_bytes(path), path) if path.is_file() else []
+
+
+def lines_of(content: bytes, path: Path) -> list[dict[str, Any]]:
+    """The content of a JSON-lines file, which was read already, as `read_lines` reads it."""
+    lines = content.split(b"\n")[:-1]
     return [_object(line, path, number) for number, line in enumerate(lines, 1) if line]
 
 

@@ -18,6 +18,9 @@ from pathlib import Path
 from m2pt.files.documents import remember_json
 from m2pt.files.state import FileState, file_sha256, state_of, wait_for_clock
 
+CACHE = Path(".m2pt/cache")
+"""The default folder of what is remembered, and of decoded data; deleting it only costs time."""
+
 
 def remembered(
     memory: Path, files: Mapping[str, FileState], compute: Callable[[], str], *, beside: str = "", afresh: bool = False

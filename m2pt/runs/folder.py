@@ -13,7 +13,9 @@ These files are kept, and are equal between identical executions on the same kin
 - `merged.safetensors` (fine-tuning) or `encoder.safetensors` (pretraining): the weights.
 - `test_samples.npz` (fine-tuning, where the score is a mean over samples): what each test sample scored
   (`m2pt.runs.sample_scores`).
-- `record.json`: the scores (`m2pt.runs.record`); written last, by rename. A run is complete when this file exists.
+- `reconstructions.png` (masked autoencoding): what the encoder made of some samples.
+- `record.json`: the scores, and the SHA-256 of every file above and of itself (`m2pt.runs.record`); written last, by rename.
+  A run is complete when this file exists.
 
 `local/` holds what differs from one execution to the next: `inputs.json` (where data and weights are on this machine),
 `times.jsonl` (when each epoch ended), `execution.json` (the attempts: seconds, device, energy, memory, versions, git commit),
@@ -47,6 +49,9 @@ FAILURE = "local/failure.json"
 CHECKPOINT = "local/checkpoint.pt"
 LOG = "local/log.txt"
 LOCK = "local/lease"
+
+KEPT = (SPEC, HISTORY, MERGED, ENCODER, TEST_SAMPLES, RECONSTRUCTIONS)
+"""The files that a record speaks of, as far as the run has them."""
 
 WRITTEN = (HISTORY, RECORD, MERGED, ENCODER, TEST_SAMPLES, RECONSTRUCTIONS, TIMES, EXECUTION, ATTEMPT, FAILURE, CHECKPOINT)
 """What only the process that holds a run's lease writes. Of these alone, `failure.json` is also written by its engine."""

@@ -1,6 +1,9 @@
 """The record of a run: its scores and what they belong to. This file declares the schema of `record.json`.
 
 Records of older code lack the fields that have a default here; the default says that the fact was not recorded.
+
+A record vouches for the run: `files` has the SHA-256 of everything that the run keeps, and `seal` that of the record itself, so
+that no bit of a complete run changes unnoticed (`m2pt.runs.seal`).
 """
 
 from collections.abc import Mapping
@@ -10,9 +13,13 @@ from typing import Annotated, Any, Literal, TypeVar, overload
 from pydantic import Field, RootModel, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from m2pt.config import Frozen, Modality, UserError
-from m2pt.files.documents import read_model, write_json
-from m2pt.runs.folder import ENCODER, MERGED, RECORD, anew
+from m2pt.files.documents import json_bytes, model_of, read_bytes, write_atomic
+from m2pt.runs.folder import ENCODER, MERGED, RECORD, SPEC, anew
 from m2pt.runs.lineage import Lineage
+from m2pt.runs.seal import WEIGHTS, digests, is_sealed, sealed
+
+Percent = Annotated[float, Field(ge=0, le=100 + 1e-6)]
+"""A score in percent, which the rounding of a mean may push beyond 100 by its last bits."""
 
 
 class Counts(Frozen):
@@ -120,7 +127,10 @@ class _Record(Frozen):
     """Parameters of the final model: merged where the method merges; of the encoder alone for a pretraining."""
 
     files: dict[str, str]
-    """SHA-256 of each file of weights, by its name in the run's folder."""
+    """SHA-256 of each file that the run keeps, by its name in the run's folder; in records of older code of the weights alone."""
+
+    seal: Annotated[str | None, Field(exclude_if=lambda seal: seal is None)] = None
+    """SHA-256 of the record's own file, with nothing in the place of these digits; None in records of older code."""
 
 
 class PretrainRecord(_Record):
@@ -146,10 +156,10 @@ class FinetuneRecord(_Record):
     epoch: int
     """The epoch of the scored weights, from 1."""
 
-    test_score: float
+    test_score: Percent
     """Main score on test data, in percent."""
 
-    test_scores: dict[str, float]
+    test_scores: dict[str, Percent]
     """All scores on test data, in percent, by name."""
 
     train_samples: int | None = None
@@ -228,8 +238,15 @@ class _AnyRecord(RootModel[Annotated[Record, Field(discriminator="kind")]]):
 
 
 def write_record(run_dir: Path, record: Record) -> None:
-    """Write a run's record: from then on the run is complete. Raises `UserError` as `write_json`."""
-    write_json(run_dir / RECORD, record.model_dump(mode="json"))
+    """Write a run's record: from then on the run is complete, and its record vouches for every file that it keeps.
+
+    Raises:
+        UserError: as `write_atomic`; or a kept file cannot be read.
+
+    """
+    weights = {name: sha256 for name, sha256 in record.files.items() if name in WEIGHTS}
+    vouching = record.model_copy(update={"files": digests(run_dir) | weights, "seal": ""})
+    write_atomic(run_dir / RECORD, sealed(json_bytes(vouching.model_dump(mode="json"))))
 
 
 @overload
@@ -248,8 +265,10 @@ def read_record(run_dir: str | Path, kind: type[R] | None = None) -> Record:
 
     """
     path = Path(run_dir) / RECORD
-    remedy = anew(path.parent)
-    record = read_model(path, _AnyRecord, remedy).root if kind is None else read_model(path, kind, remedy)
+    remedy, content = anew(path.parent), read_bytes(path)
+    record = model_of(content, path, _AnyRecord, remedy).root if kind is None else model_of(content, path, kind, remedy)
+    if (record.seal is not None or SPEC in record.files) and not is_sealed(content):
+        raise UserError(f"{path}: was changed after the run wrote it (its seal does not fit); {remedy}.")
     if record.run_id != path.resolve().parent.name:
         raise UserError(f"{path}: is the record of {record.run_id}; a run's folder bears its id: restore the name, or run again.")
     return record

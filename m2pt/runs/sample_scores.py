@@ -19,6 +19,7 @@ from m2pt.config import UserError
 from m2pt.files.documents import write_atomic
 from m2pt.runs.folder import TEST_SAMPLES
 from m2pt.runs.record import FinetuneRecord
+from m2pt.runs.seal import read_kept
 
 BySample = NDArray[np.bool_] | NDArray[np.float64]
 """Right or wrong, or a fraction of 1, for each sample of a split in its order."""
@@ -57,12 +58,7 @@ def read_sample_scores(run_dir: Path, record: FinetuneRecord) -> BySample | None
     if record.test_samples_sha256 is None:
         return None
     path = run_dir / TEST_SAMPLES
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); delete the folder {run_dir} and run again.") from error
-    if hashlib.sha256(content).hexdigest() != record.test_samples_sha256:
-        raise UserError(f"{path}: is not the file that the record describes; delete the folder {run_dir} and run again.")
+    content = read_kept(run_dir, TEST_SAMPLES, {TEST_SAMPLES: record.test_samples_sha256})
     try:
         return _unpacked(content)
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, EOFError, NotImplementedError) as error:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from m2pt.config import RETIRED_METHODS, UserError
-from m2pt.runs.failure import read_failure
-from m2pt.runs.folder import SPEC, RunState, method_name, read_history, read_spec, recipe_version, run_state
+from m2pt.runs.damage import failure_of, read_whole, whole_history
+from m2pt.runs.folder import SPEC, RunState, is_complete, method_name, read_spec, recipe_version, run_state
 from m2pt.runs.identity import RECIPE_VERSION, run_id
 from m2pt.runs.lineage import Encoders, lineage
 from m2pt.runs.record import FinetuneRecord, read_record
@@ -42,8 +42,9 @@ _OF_RECORD = (
 def read_table(specs: Sequence[RunSpec], folder: Path, parts: Mapping[str, Sequence[RunSpec]] | None = None) -> pd.DataFrame:
     """One row per planned run, in the order of `specs`, with the columns `COLUMNS`; scores are percentages.
 
-    A run that is not complete has its status and empty scores; a run whose weights do not exist yet has an empty id. `parts` are
-    the runs of each part of the study: the column of this name lists those that a run belongs to, separated by spaces.
+    A run that is not complete has its status and empty scores; a run whose weights do not exist yet has an empty id. A complete
+    run with a damaged file (`m2pt.runs.damage`) has failed. `parts` are the runs of each part of the study: the column of this
+    name lists those that a run belongs to, separated by spaces.
     """
     return read_results(specs, folder, parts)[0]
 
@@ -113,10 +114,13 @@ def _row(spec: RunSpec, folder: Path, records: dict[str, FinetuneRecord]) -> dic
         "auxiliary_weights": " ".join(str(ref.sha256) for ref in spec.auxiliary_refs) or None,
     }
     if row["status"] == RunState.COMPLETE:
-        records[identifier] = read_record(folder / identifier, FinetuneRecord)
-        row |= _scores(records[identifier])
+        try:
+            records[identifier] = read_whole(folder / identifier, FinetuneRecord)
+            row |= _scores(records[identifier])
+        except UserError as error:  # a number that nobody vouches for is none, and holds up no other
+            row |= {"status": RunState.FAILED.value, "error": str(error)}
     elif row["status"] == RunState.FAILED:
-        row["error"] = read_failure(folder / identifier).error
+        row["error"] = failure_of(folder / identifier)
     return row
 
 
@@ -129,9 +133,14 @@ def _scores(record: FinetuneRecord) -> dict[str, Any]:
 
 
 def read_histories(run_dirs: Iterable[str | Path]) -> pd.DataFrame:
-    """The histories of many runs as one long table: `run_id`, `epoch` and one column per metric."""
+    """The histories of many runs as one long table: `run_id`, `epoch` and one column per metric.
+
+    Raises:
+        UserError: a history is damaged, or is not the one that the record of its complete run speaks of.
+
+    """
     folders = [Path(run_dir) for run_dir in run_dirs]
-    of_runs = [read_history(run_dir) for run_dir in folders]
+    of_runs = [whole_history(run_dir, read_record(run_dir) if is_complete(run_dir) else None) for run_dir in folders]
     lines = pd.DataFrame([line for epochs in of_runs for line in epochs])
     if len(lines):
         lines.insert(0, "run_id", np.repeat([run_dir.name for run_dir in folders], [len(epochs) for epochs in of_runs]))

@@ -15,6 +15,7 @@ from m2pt.files.state import file_sha256
 from m2pt.methods import unread
 from m2pt.modalities.registry import dataset_facts
 from m2pt.runs.attempts import read_attempts
+from m2pt.runs.damage import whole_history
 from m2pt.runs.folder import (
     ENCODER,
     FAILURE,
@@ -27,7 +28,6 @@ from m2pt.runs.folder import (
     SPEC,
     TEST_SAMPLES,
     RunState,
-    read_history,
     run_state,
 )
 from m2pt.runs.identity import RECIPE_VERSION, run_id
@@ -134,12 +134,12 @@ def _read(spec: Spec, run_dir: Path, state: RunState, trial: bool, weights_limit
     model = served.served_model(spec, run_dir, weights_limit_bytes) if _is_result(spec, state, trial) else None
     times = metrics.read_times(run_dir)
     is_dated = bool(times)
-    epochs = metrics.epoch_points(read_history(run_dir), times, state == RunState.RUNNING)
+    record = read_record(run_dir) if state == RunState.COMPLETE else None
+    epochs = metrics.epoch_points(whole_history(run_dir, record), times, state == RunState.RUNNING)
     attempts = read_attempts(run_dir)
     started = [round(datetime.fromisoformat(attempt.started).timestamp() * 1000) for attempt in attempts]
     seconds = attempts[-1].seconds.get("total", 0.0) if attempts else 0.0
     last_ms = times.get(max(epochs, default=0), NO_TIME_MS)
-    record = read_record(run_dir) if state == RunState.COMPLETE else None
     return Publication(
         run_id=run_id(spec),
         name=spec.name,

@@ -54,7 +54,7 @@ def test_a_record_of_older_code_has_none(tmp_path):
 def test_a_missing_or_changed_file_is_one_sentence(tmp_path):
     record = of_file(write_sample_scores(tmp_path, np.array([True, False]), 50.0))
     (tmp_path / TEST_SAMPLES).write_bytes(b"other")
-    with pytest.raises(UserError, match=r"test_samples\.npz: is not the file that the record describes"):
+    with pytest.raises(UserError, match=r"test_samples\.npz: is not the file that record\.json speaks of"):
         read_sample_scores(tmp_path, record)
     (tmp_path / TEST_SAMPLES).unlink()
     with pytest.raises(UserError, match=r"test_samples\.npz: cannot be read"):

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from m2pt.analysis.numbers.cells import CellKey, Condition
-from m2pt.runs.failure import read_failure
-from m2pt.runs.folder import RunState, run_state
+from m2pt.runs.damage import whole_state
+from m2pt.runs.folder import RunState
 from m2pt.runs.identity import run_id
+from m2pt.runs.record import PretrainRecord
 from m2pt.runs.spec import PretrainSpec
 
 _STATES: dict[str, str] = {
@@ -37,8 +38,7 @@ def encoder_gaps(specs: Sequence[PretrainSpec], folder: Path) -> list[Gap]:
     gaps = []
     for spec in specs:
         run_dir = folder / run_id(spec) if spec.ready else None
-        state = run_state(run_dir) if run_dir else RunState.MISSING
-        error = read_failure(run_dir).error if run_dir and state == RunState.FAILED else None
+        state, error = whole_state(run_dir, PretrainRecord) if run_dir else (RunState.MISSING, None)
         if state != RunState.COMPLETE:
             name, reason = spec.name.rpartition("-s")[0], why(state, spec.ready, error)
             gaps.append(Gap(name, None, state, reason, (spec.seed,)))

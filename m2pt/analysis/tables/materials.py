@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from m2pt.config import FileSource, Study
-from m2pt.runs.folder import RECONSTRUCTIONS, RunState, is_complete, run_state
+from m2pt.runs.damage import whole_state
+from m2pt.runs.folder import RECONSTRUCTIONS, RunState
 from m2pt.runs.identity import run_id
 from m2pt.runs.record import FinetuneRecord, PretrainRecord, read_record
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
@@ -85,7 +86,7 @@ def encoders(study: Study, specs: Sequence[RunSpec], pretraining: Sequence[Pretr
 
 def _trained(study: Study, spec: PretrainSpec, folder: Path) -> EncoderRow:
     identifier = run_id(spec) if spec.ready else ""
-    state = run_state(folder / identifier) if identifier else RunState.MISSING
+    state = whole_state(folder / identifier, PretrainRecord)[0] if identifier else RunState.MISSING
     record = read_record(folder / identifier, PretrainRecord) if state == RunState.COMPLETE else None
     source = study.encoders.get(spec.source)
     return EncoderRow(
@@ -121,8 +122,10 @@ def readings(records: Iterable[FinetuneRecord]) -> list[str]:
 
 def reconstructions(pretraining: Sequence[PretrainSpec], folder: Path) -> list[tuple[PretrainSpec, Path]]:
     """The drawn reconstructions of the encoders that have them; of several replicates, those of the first that has any."""
-    paths = [(spec, folder / run_id(spec) / RECONSTRUCTIONS) for spec in pretraining if spec.ready]
-    drawn = [(spec, path) for spec, path in paths if path.is_file() and is_complete(path.parent)]
+    folders = [(spec, folder / run_id(spec)) for spec in pretraining if spec.ready]
+    having = [(spec, run_dir) for spec, run_dir in folders if (run_dir / RECONSTRUCTIONS).is_file()]
+    whole = [(spec, run_dir) for spec, run_dir in having if whole_state(run_dir, PretrainRecord)[0] == RunState.COMPLETE]
+    drawn = [(spec, run_dir / RECONSTRUCTIONS) for spec, run_dir in whole]
     first = {(spec.source, spec.modality): (spec, path) for spec, path in reversed(drawn)}
     return [item for item in drawn if item in first.values()]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from m2pt.config import MODALITIES, UserError
+from m2pt.config import MODALITIES
 from m2pt.files import documents
 from m2pt.runs.folder import RECORD
 from m2pt.runs.identity import run_id
@@ -231,13 +231,15 @@ def test_figures_of_an_earlier_report_are_removed_and_other_files_kept(tmp_path:
     assert not (out / "cells/old.html").exists()
 
 
-def test_an_unreadable_record_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_record_is_named_and_holds_up_no_other(tmp_path: Path) -> None:
     planned = synthetic.complete(_small(tmp_path, seeds=1))
     broken = planned.folder(planned.specs[0]) / RECORD
     broken.write_text("{")
-    with pytest.raises(UserError, match=str(broken)):
-        _render(planned, tmp_path / "reports")
-    assert not (tmp_path / "reports").exists()
+    _render(planned, tmp_path / "reports")
+    assert str(broken) in (tmp_path / "reports/report.md").read_text()
+    rows = (tmp_path / "reports/results.csv").read_text().splitlines()
+    assert [f"{broken}: is not valid JSON" in row or str(broken) in row for row in rows].count(True) == 1
+    assert sum(",complete," in row for row in rows) == len(planned.specs) - 1
 
 
 def _colours(scheme: str) -> dict[str, tuple[float, float, float]]:
