@@ -6,9 +6,12 @@ Without this, the folders of a study would depend on what its file declared befo
 import itertools
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from m2pt.runs.folder import is_complete
+from m2pt.config import UserError
+from m2pt.runs.folder import is_complete, recipe_version
+from m2pt.runs.identity import RECIPE_VERSION
 from pipelines.planning.folders import aside_of, encoders_folder, replaced_of, runs_folder
 from pipelines.planning.plan import Plan, is_being_done
 
@@ -33,20 +36,28 @@ def bring_back(plan: Plan) -> Counter[Path]:
     return counts
 
 
-def put_aside(plan: Plan) -> Counter[Path]:
-    """Move runs aside that the study does not declare; returns how many, by folder.
+def put_aside(plan: Plan) -> Counter[tuple[Path, str]]:
+    """Move runs aside that the study does not declare; returns how many, by folder and by what they are.
 
     While a declared run has no id, because data or an encoder are missing, runs of its name stay: one of them may be it.
     """
-    counts: Counter[Path] = Counter()
+    counts: Counter[tuple[Path, str]] = Counter()
     wanted = set(_placed(plan))
     for folder, specs in ((encoders_folder(plan.study), plan.pretrain), (runs_folder(plan.study), plan.runs)):
         unsure = {spec.name for spec in specs if not plan.is_ready(spec)}
         out = [path for path in _folders(folder) if path not in wanted and path.name.rpartition("-")[0] not in unsure]
         for path in (path for path in out if not is_being_done(path)):
+            counts[folder, _what(path)] += 1
             _put(path, aside_of(folder))
-            counts[folder] += 1
     return counts
+
+
+def _what(run_dir: Path) -> str:
+    """Why a run is none of the study's, which may declare it as it was: what changes numbers raises the version of recipes."""
+    with suppress(UserError):
+        if (version := recipe_version(run_dir)) != RECIPE_VERSION:
+            return f"of version {version} of the recipes (this is {RECIPE_VERSION})"
+    return "that the study no longer declares"
 
 
 def replace(run_dirs: Iterable[Path]) -> None:

@@ -172,8 +172,8 @@ class Session:
         back: Counter[Path] = Counter()
         while returned := aside.bring_back(self.look_again()):  # an encoder that came back gives others their ids
             back += returned
-        for folder, count in aside.put_aside(self.plan).items():
-            self.display.say(f"{_runs(count)} in {folder} that the study no longer declares put aside in {aside_of(folder)}.")
+        for (folder, what), count in aside.put_aside(self.plan).items():
+            self.display.say(f"{_runs(count)} in {folder} {what} put aside in {aside_of(folder)}.")
         for folder, count in back.items():
             self.display.say(f"{_runs(count)} put aside before came back to {folder}.")
 
