@@ -12,7 +12,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 LOCK ?= requirements.lock
 
-.PHONY: help setup study test test-hard test-browser pictures full-size gpu paper-rehearsal test-patient test-faults fuzz fuzz-coverage lint docs format ui lock hashes bom audit wheel clean
+.PHONY: help setup study test test-hard test-browser pictures full-size gpu paper-rehearsal test-patient test-faults week fuzz fuzz-coverage lint docs format ui lock hashes bom audit wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -50,6 +50,9 @@ test-patient: setup ## run the tests that take minutes, of interrupts, servers a
 
 test-faults: setup ## crash every process of a study at every boundary and at random, and print what was lost; fewer kills: KILLS=50
 	@$(PY) -m tests.faults --kills $(KILLS) $(ARGS)
+
+week: setup ## simulate a week: 10,000 runs of a millisecond with failures and kills on each engine; shorter: ARGS='--runs 1000 --engine local'
+	@$(PY) -m tests.faults.week $(ARGS)
 
 fuzz: setup ## read 50,000 damaged files of every kind under limits of time and memory, in about ten minutes; fewer: ARGS='--inputs 5000'
 	@$(PY) -m tests.fuzz $(ARGS)
