@@ -9,16 +9,15 @@ from types import ModuleType
 
 from m2pt.config import UserError
 from m2pt.files.access import can_write
-from m2pt.runs.folder import RunState
 from pipelines.commands import reproduce
-from pipelines.commands.outage import ended_with
+from pipelines.commands.outage import prefect_or_none
 from pipelines.commands.outcome import tell
 from pipelines.commands.stoppable import stoppable
 from pipelines.commands.submit import submit, submit_study
 from pipelines.commands.verifying import verify_first
 from pipelines.execution.display.view import DATA, ENCODERS, FIRST, REPORT, RUNS, SETTING_UP
 from pipelines.execution.interrupts import obeyed_at_once
-from pipelines.execution.process_environment import LOGS, can_keep
+from pipelines.execution.process_environment import can_keep
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Outcome, Session, shown_making
 from pipelines.execution.submitting import is_submitted
@@ -27,11 +26,8 @@ from pipelines.planning.embedded_data import make_data
 from pipelines.planning.looks import cannot_note
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_default, is_done, render_report, report_folder
-from pipelines.scheduling import server
 from pipelines.scheduling.killed import killed
 from pipelines.tracking.study import try_to_publish
-
-_TRACKING_LIMIT_S = 5.0
 
 Body = Callable[[Session], list[Outcome]]
 
@@ -141,28 +137,21 @@ def _nothing_to_run(session: Session, phase: str, outcome: Outcome) -> None:
     session.display.say(f"{session.study.study}: {outcome.sentence()}; nothing to run.")
 
 
-def _save(session: Session) -> None:
-    session.stop()
-    session.end_tracking(RunState.INTERRUPTED, _TRACKING_LIMIT_S)
-    session.display.stop()
-
-
 def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], warm: bool = True, out: Path | None = None) -> int:
-    """Do a flow on a Prefect server; the workers start at the same time as the server. `out` has its report."""
+    """Do a flow, shown by a Prefect server; the workers start at the same time as the server. `out` has its report."""
     session.display.prepare(FIRST[kind], "starting Prefect's server and loading the libraries")
-    with server.used(LOGS / "prefect-server.log") as prefect:
+    with prefect_or_none(session.display.say) as ready:
         if warm:
             session.warm()
         with obeyed_at_once():
             from pipelines.scheduling import flows, notice
         if out is not None:
             notice.require_usable()
-        prefect.ready()
-        if killed():
+        prefect = ready()
+        if prefect and killed():
             from pipelines.scheduling import settling
 
             if sentence := settling.settle():
                 session.display.say(f"{session.study.study}: {sentence}")
-        with ended_with(prefect, partial(_save, session)):
-            outcomes = flows.run(kind, session, body(flows), out)
+        outcomes = flows.run(kind, session, body(flows), out, prefect)
     return 0 if all(outcome.ok for outcome in outcomes) else 1

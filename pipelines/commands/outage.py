@@ -1,53 +1,54 @@
-"""What becomes of a command whose Prefect server ends before it does."""
+"""Prefect's server for a command that goes on without it: it shows what is done, and nothing waits for it or fails by it."""
 
 import os
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 
 from m2pt.config import UserError
-from pipelines.scheduling.credentials import API_URL, answers
-from pipelines.scheduling.server import Used
+from pipelines.execution.process_environment import LOGS
+from pipelines.scheduling import server
+from pipelines.scheduling.credentials import API_URL
 
-_LOOK_EVERY_S = 0.2
-_NOTICED_S = 1.0
-"""A server that is gone refuses requests a moment before the system says that its process has ended."""
+_WITHOUT = "The study goes on without its pages, and nothing but these is lost; if its database is damaged, delete {home}."
 
 
 @contextmanager
-def ended_with(prefect: Used, save: Callable[[], None]) -> Iterator[None]:
-    """While the context is open, let this process end when its Prefect server has: with one sentence, after `save`.
+def prefect_or_none(say: Callable[[str], object]) -> Iterator[Callable[[], bool]]:
+    """Have a server, if one can be had; what is yielded waits for it, and says whether it is there.
 
-    Prefect would try for minutes to reach the server, once for every run, for the flow, and again when Python ends.
+    Of a server that cannot be used `say` is told, by the command that has started it.
+
+    Raises:
+        UserError: the address of a server that the user has set leads to none, or to another project's (when it is waited for).
+
     """
-    over = threading.Event()
+    with ExitStack() as stack:
+        if os.environ.get(server.OWN) == server.NONE:  # the command that has started this one could have none
+            yield lambda: False
+            return
+        fault: Exception | None = None
+        prefect: server.Used | None = None
+        named = os.environ.get(API_URL, "")
+        try:
+            prefect = stack.enter_context(server.used(LOGS / "prefect-server.log"))
+        except (UserError, OSError) as error:
+            fault = error
 
-    def look() -> None:
-        while not over.wait(_LOOK_EVERY_S):
+        def ready() -> bool:
             try:
-                prefect.require_running()
+                if prefect is not None:
+                    prefect.ready()
+                    return True
             except UserError as error:
-                with suppress(Exception):  # the first fault is the one to report
-                    save()
-                sys.stdout.flush()
-                print(f"m2pt: {error} Run the command again to go on.", file=sys.stderr, flush=True)
-                os._exit(2)
+                if named and not server.is_ours(named):
+                    raise
+                return False if named else _tell(say, error)
+            return _tell(say, fault)
 
-    watch = threading.Thread(target=look, name="watch-server", daemon=True)
-    watch.start()
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        time.sleep(_NOTICED_S)
-        if not answers(address := os.environ[API_URL]):  # one that others start and end
-            raise UserError(
-                f"{API_URL}: the Prefect server at {address} does not answer any more; start it, then run the command again."
-            ) from error
-        raise
-    finally:
-        over.set()
-        watch.join()
+        yield ready
+
+
+def _tell(say: Callable[[str], object], fault: object) -> bool:
+    home = os.environ["PREFECT_HOME"]
+    say(f"Prefect cannot be used: {str(fault).rstrip('.')}. {_WITHOUT.format(home=home)}")
+    return False

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from m2pt.config import Study, UserError
 from m2pt.runs.folder import RunState
+from pipelines.commands.outage import prefect_or_none
 from pipelines.commands.outcome import tell
 from pipelines.commands.stoppable import stoppable
 from pipelines.execution import dvc
 from pipelines.execution.display.view import REPORT, SETTING_UP
 from pipelines.execution.expected import phases
-from pipelines.execution.process_environment import LOGS
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
 from pipelines.planning.default_study import PIPELINE, require_reproducible
@@ -56,10 +56,10 @@ def reproduce(study: Study, file: Path, out: Path, display: Display, afresh: boo
 
 def _repro(study: Study, display: Display) -> int:
     display.prepare(SETTING_UP, "starting Prefect's server")
-    with server.used(LOGS / "prefect-server.log") as prefect:
-        prefect.ready()
+    with prefect_or_none(display.say) as ready:
+        kept = {} if ready() else {server.OWN: server.NONE}
         display.prepare(SETTING_UP, "starting DVC")
-        code = dvc.repro(display, prefect.require_running)
+        code = dvc.repro(display, kept)
     if code == 0:
         return 0
     plan = resolve(study)

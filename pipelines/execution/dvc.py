@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -47,16 +47,13 @@ def _asked() -> str:
         return CURRENT if process.wait() == 0 else "changed"
 
 
-def repro(display: Display, check: Callable[[], None]) -> int:
-    """Run the stages whose inputs have changed, and show their progress; returns DVC's exit code.
-
-    `check` is called again and again meanwhile; if it raises, DVC and its stages end as by an interrupt.
-    """
+def repro(display: Display, more: Mapping[str, str]) -> int:
+    """Run the stages whose inputs have changed, with `more` variables, and show their progress; returns DVC's exit code."""
     lock, over = threading.Lock(), threading.Event()
     with (
         log_file(LOG, anew=True) as log,
         ExitStack() as readers,
-        _started(["repro"], subprocess.PIPE, {EVENTS: "1"}) as process,
+        _started(["repro"], subprocess.PIPE, {EVENTS: "1", **more}) as process,
     ):
 
         def keep(line: str) -> None:
@@ -78,7 +75,6 @@ def repro(display: Display, check: Callable[[], None]) -> int:
         readers.callback(_reader(process.stderr, complaint).join)
         try:
             while (code := process.poll()) is None:
-                check()
                 time.sleep(_LOOK_EVERY_S)
             return code
         except BaseException:
@@ -102,10 +98,10 @@ def _reader(stream: IO[bytes] | None, take: Callable[[str], None]) -> threading.
 
 
 @contextmanager
-def _started(arguments: list[str], output: int, more: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _started(arguments: list[str], output: int, more: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """DVC with this Python first on the path; an interrupt of this process reaches DVC and its stage, once."""
     binaries = str(Path(sys.executable).parent)
-    variables = os.environ | {"PATH": os.pathsep.join([binaries, os.environ.get("PATH", "")]), WATCHED: str(os.getpid())} | more
+    variables = os.environ | {"PATH": os.pathsep.join([binaries, os.environ.get("PATH", "")]), WATCHED: str(os.getpid()), **more}
     command = [sys.executable, "-m", "dvc", *arguments]
     with group(command, signal.SIGINT, env=variables, stdout=output, stderr=output) as process:
         yield process

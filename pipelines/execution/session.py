@@ -26,6 +26,7 @@ from pipelines.execution.outcome import Ended as Ended
 from pipelines.execution.outcome import Outcome as Outcome
 from pipelines.execution.outcome import scores
 from pipelines.execution.progress import Display
+from pipelines.execution.shown import Nowhere, Shown
 from pipelines.planning.embedded_data import make_data
 from pipelines.planning.folders import aside_of, data_folder, encoders_folder, runs_folder, study_lock
 from pipelines.planning.job_inputs import job_inputs
@@ -50,6 +51,7 @@ class Session:
     def __init__(self, study: Study, display: Display, make_engine: Callable[[Study], Engine] = chosen_engine) -> None:
         self.study = study
         self.display = display
+        self.shown: Shown = Nowhere()
         self._make_engine = make_engine
         self.engine = make_engine(study)
         self._open = ExitStack()

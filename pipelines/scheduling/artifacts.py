@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
-
 from m2pt.config import Study
 from m2pt.files.documents import read_json
-from pipelines.execution.session import Outcome
+from pipelines.execution.outcome import Outcome
+from pipelines.execution.shown import Shown
 from pipelines.reporting.open_blocks import RENDER, open_blocks
 
 _MOST_ROWS = 500
@@ -20,28 +19,24 @@ _MOST_CHARACTERS = 400_000
 _IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 
 
-def show_outcome(declared: Study, outcome: Outcome) -> None:
+def show_outcome(shown: Shown, declared: Study, outcome: Outcome) -> None:
     """The outcome as artifacts: a sentence, and a table of what is not complete."""
     key = _key(f"{outcome.kind}-{declared.study}")
     told = "; ".join([outcome.sentence(), *outcome.failures()]).rstrip(".")
-    create_markdown_artifact(f"**{declared.study}**: {told}.", key=key, description=outcome.sentence())
+    shown.keep("markdown", key, f"**{declared.study}**: {told}.", outcome.sentence())
     problems = [{"run": name, "why": why} for name, why in outcome.unfinished.items()]
     if problems:
-        create_table_artifact(problems[:_MOST_ROWS], key=f"{key}-problems", description="Runs that are not complete, and why")
+        shown.keep("table", f"{key}-problems", problems[:_MOST_ROWS], "Runs that are not complete, and why")
 
 
-def show_report(study: str, page: Path) -> None:
+def show_report(shown: Shown, study: str, page: Path) -> None:
     """A report as artifacts: its answer with the matrix, its text, and where its page is. `page` is its `index.html`."""
     text = (page.parent / "report.md").read_text(encoding="utf-8")
-    create_markdown_artifact(_answer(page.parent), key=_key(f"answer-{study}"), description="What the study says, and the gains")
+    shown.keep("markdown", _key(f"answer-{study}"), _answer(page.parent), "What the study says, and the gains")
     without = _IMAGE.sub(lambda image: f"*{image[1]}*", text)
-    create_markdown_artifact(_cut(without), key=_key(f"report-{study}"), description="The text of the report")
-    create_link_artifact(
-        page.resolve().as_uri(),
-        link_text=str(page.resolve()),
-        key=_key(f"report-page-{study}"),
-        description="Where the report with its figures is",
-    )
+    shown.keep("markdown", _key(f"report-{study}"), _cut(without), "The text of the report")
+    where = f"[{page.resolve()}]({page.resolve().as_uri()})"
+    shown.keep("markdown", _key(f"report-page-{study}"), where, "Where the report with its figures is")
 
 
 def _answer(report: Path) -> str:

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from prefect import get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.exceptions import Pause
-from prefect.states import Cancelled, Completed, Crashed, Failed
+from prefect.states import Cancelled, Completed, Crashed, Failed, Suspended
 
 from pipelines.execution.session import Session
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING
@@ -23,11 +21,11 @@ _MOST_NAMED = 8
 
 
 def state_after(session: Session, ending: Ending, choice: Choice = EVERYTHING) -> State[Any]:
-    """The state in which a flow run ends. Raises Prefect's `Pause` for one that was suspended: it ends without one."""
+    """The state in which a flow run ends; of one that was suspended the state that it has: it ends without another one."""
     match ending.reason:
         case Reason.SUSPENDED:
-            get_run_logger().info("%s: suspended; its runs wait at their last checkpoints", session.study.study)
-            raise Pause(state=ending.state)
+            session.shown.log(f"{session.study.study}: suspended; its runs wait at their last checkpoints")
+            return Suspended() if ending.state is None else ending.state
         case Reason.CANCELLED:
             return Cancelled(message=f"cancelled; {_GO_ON}")
         case Reason.STOPPED:

@@ -1,23 +1,21 @@
-"""The Prefect flows: pretraining, sweep, report, study. One task per run, so that the user sees which run is going on.
+"""Pretraining, sweep, report, study: as a command does them, and as the flow that a schedule of Prefect's starts.
 
-Prefect schedules, retries and shows. The records on the disk decide what is complete, never Prefect.
+Prefect schedules and shows (`pages`). The records on the disk decide what is complete, never Prefect.
 """
 
 import atexit
 import gc
-import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Literal
+from uuid import UUID
 
-from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
+from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
+from prefect.exceptions import Pause
+from prefect.runtime import deployment, flow_run
 from prefect.states import Completed, Failed
 
 from m2pt.config import UserError
@@ -40,10 +38,10 @@ from pipelines.scheduling.choice import EVERYTHING, Choice, choose, require_runs
 from pipelines.scheduling.ending_states import BUDGET_SPENT, LEFT_ALONE, budget_is_spent, state_after
 from pipelines.scheduling.form import AS_DECLARED, engine_name, study_path, tell_unknown_fields
 from pipelines.scheduling.killed import noted
-from pipelines.scheduling.logs import flush, quiet
 from pipelines.scheduling.notice import tell_end
+from pipelines.scheduling.pages import Pages
 from pipelines.scheduling.run_tasks import do_runs
-from pipelines.scheduling.turns import Body, Ending, in_turns
+from pipelines.scheduling.turns import Body, in_turns
 from pipelines.scheduling.watch import Reason
 from pipelines.tracking.study import try_to_publish
 
@@ -85,42 +83,45 @@ def search(session: Session) -> list[Outcome]:
 
 def report(session: Session, out: Path) -> list[Outcome]:
     """Render the report of a study into `out`; inside a flow."""
-
-    @task(name="report", task_run_name="report of {study}", cache_policy=NO_CACHE, persist_result=False)
-    def render(study: str) -> None:
-        page = render_report(session.look_again(), out)
-        show_report(study, page)
-        get_run_logger().info("%s: the report is %s", study, page)
-
+    study = session.study.study
     session.end_tracking()
-    with session.display.during(REPORT, "reading the runs, drawing the figures"):
-        render(session.study.study)
+    with session.display.during(REPORT, "reading the runs, drawing the figures"), _shown(session, "report"):
+        page = render_report(session.look_again(), out)
+        show_report(session.shown, study, page)
+        session.shown.log(f"{study}: the report is {page}")
     return []
 
 
 def complete_study(session: Session, out: Path, choice: Choice = EVERYTHING) -> list[Outcome]:
     """Data if they are missing, encoders, runs, report; inside a flow."""
-
-    @task(name="data", task_run_name="data of {study}", cache_policy=NO_CACHE, persist_result=False)
-    def make_data(study: str) -> None:
-        made = session.make_data()
-        get_run_logger().info("%s: the data %s", study, "were made" if made else "exist already")
-
     session.prepare(PRETRAINING, FINE_TUNING)
     session.display.expect(phases(session.plan))
     if is_done(session.look_again(), out):
-        get_run_logger().info("%s: everything is done, nothing to run", session.study.study)
+        session.shown.log(f"{session.study.study}: everything is done, nothing to run")
         return [session.outcome(PRETRAINING), session.outcome(FINE_TUNING, session.plan.compared)]
-    with session.display.during(DATA, "looking at the data"):
-        make_data(session.study.study)
+    with session.display.during(DATA, "looking at the data"), _shown(session, "data"):
+        made = session.make_data()
+        session.shown.log(f"{session.study.study}: the data {'were made' if made else 'exist already'}")
     outcomes = [*pretrain(session, choice), *(sweep(session, choice) if session.study.search is None else search(session))]
     report(session, out)
     require_choice(session.plan)
     return outcomes
 
 
-def run(kind: str, session: Session, body: Body, out: Path | None = None) -> list[Outcome]:
-    """Do `body` inside a Prefect flow named `kind`; returns how the runs ended. Raises whatever the body raises.
+@contextmanager
+def _shown(session: Session, kind: str) -> Iterator[None]:
+    """Show what is done inside as a task of the study."""
+    task = session.shown.begin(kind, f"{kind} of {session.study.study}")
+    try:
+        yield
+    except BaseException as error:
+        task.end("FAILED", f"{type(error).__name__}: {error}")
+        raise
+    task.end("COMPLETED")
+
+
+def run(kind: str, session: Session, body: Body, out: Path | None = None, prefect: bool = True) -> list[Outcome]:
+    """Do `body`, shown as a flow run of this kind unless there is no server (`prefect`); returns how the runs ended.
 
     A notice of the end is sent if the flow has a report, which is in `out`.
 
@@ -128,53 +129,32 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None) -> lis
         UserError: the flow run was cancelled on its page.
 
     """
-    endings: list[Ending] = []
-    faults: list[Exception] = []
-    flow_runs: list[str] = []
-    goes_on = ExitStack()
-
-    @flow(name=kind, flow_run_name=f"{kind} {session.study.study}", persist_result=False)
-    def shown(study: str) -> State[None]:
-        flow_runs.append(str(flow_run.get_id()))
-        goes_on.enter_context(noted(flow_runs[0]))
+    study, say = session.study.study, session.display.say
+    with Pages.of(kind, study, say) if prefect else Pages(None, say) as pages, ExitStack() as goes_on:
+        if pages.flow_run is not None:
+            goes_on.enter_context(noted(str(pages.flow_run)))
+        session.shown = pages
         try:
-            endings.append(in_turns(session, body))
-            if endings[0].reason is Reason.BUDGET and out is not None and kind != "sweep":
+            ending = in_turns(session, body, pages.flow_run)
+            if ending.reason is Reason.BUDGET and out is not None and kind != "sweep":
                 report(session, out)
-            state = state_after(session, endings[0])
-        except Exception as error:  # raised again below, because Prefect would not raise it
-            faults.append(error)
+            state = state_after(session, ending)
+        except Exception as error:
             state = Failed(message=f"{type(error).__name__}: {error}")
+            pages.end(state)
+            if out is not None:
+                tell_end(study, state, out, say, pages.flow_run)
+            raise
+        if not state.is_paused():
+            pages.end(state)
         if out is not None and (session.has_run or not state.is_completed() or state.name == BUDGET_SPENT):
-            tell_end(study, state, out, session.display.say)
-        return state
-
-    quiet(session.display.say)
-    with goes_on:
-        try:
-            shown(session.study.study, return_state=True)
-        finally:  # also on an interrupt: later there is no server, and Prefect would retry for a minute
-            flush()
-    _settle(flow_runs)
-    if faults:
-        raise faults[0]
-    if endings[0].reason is Reason.BUDGET:
-        session.display.say(f"{session.study.study}: {budget_is_spent(session)}.")
+            tell_end(study, state, out, say, pages.flow_run)
+    if ending.reason is Reason.BUDGET:
+        say(f"{study}: {budget_is_spent(session)}.")
         return [session.outcome(PRETRAINING), session.outcome(FINE_TUNING, session.plan.compared)]
-    if endings[0].reason is not None:
-        raise UserError(f"{session.study.study}: was cancelled on its page; run the command again to go on.")
-    return endings[0].outcomes
-
-
-def _settle(flow_runs: Sequence[str]) -> None:
-    """Wait, 10 s at most, until the server has recorded how all tasks ended: it does so a moment after it is sent that."""
-    of_these = FlowRunFilter.model_validate({"id": {"any_": list(flow_runs)}})
-    going_on = TaskRunFilter.model_validate({"state": {"type": {"any_": ["PENDING", "RUNNING"]}}})
-    with get_client(sync_client=True) as client:
-        for _ in range(100):
-            if not client.read_task_runs(flow_run_filter=of_these, task_run_filter=going_on, limit=1):
-                return
-            time.sleep(0.1)
+    if ending.reason is not None:
+        raise UserError(f"{study}: was cancelled on its page; run the command again to go on.")
+    return ending.outcomes
 
 
 def _scheduled_name() -> str:
@@ -247,8 +227,13 @@ def _scheduled(file: object, engine: object, chosen: tuple[object, object, objec
         if is_submitted(declared) and (done := submitted_study(session)) is not None:
             try_to_publish(resolve(declared), out, warn)
             return Completed(name="Submitted", message=done.sentence())
-        ending = in_turns(session, partial(complete_study, out=out, choice=choice), choice.budget_s)
+        this = UUID(str(flow_run.get_id()))
+        session.shown = stack.enter_context(Pages(this, warn))
+        body = partial(complete_study, out=out, choice=choice)
+        ending = in_turns(session, body, this, deployment.id is not None, choice.budget_s)
         state = state_after(session, ending, choice)
+        if state.is_paused():
+            raise Pause(state=ending.state)
         if ending.reason is Reason.BUDGET:
             report(session, out)
     if ending.reason not in LEFT_ALONE:  # nothing has ended that was not published; the page waits for this process
@@ -263,7 +248,7 @@ def _ready(session: Session, specs: Sequence[RunSpec]) -> list[Spec]:
 
 
 def _do_trials(session: Session, title: str, specs: Sequence[RunSpec]) -> None:
-    get_run_logger().info("%s", title)
+    session.shown.log(title)
     phase = SEARCH if session.study.search is not None else TUNING
     do_runs(session, FINE_TUNING, phase, title, len(specs), _ready(session, specs))
 
@@ -276,6 +261,6 @@ def _do_all(session: Session, kind: str, todo: Sequence[Spec], among: Callable[[
     session.display.finish(phase, f"{session.study.study}: {outcome.sentence()}.", outcome.ok)
     for sentence in outcome.failures():
         session.display.say(f"{session.study.study}: {sentence}")
-    get_run_logger().info("%s", "; ".join([outcome.sentence(), *outcome.failures()]))
-    show_outcome(session.study, outcome)
+    session.shown.log("; ".join([outcome.sentence(), *outcome.failures()]))
+    show_outcome(session.shown, session.study, outcome)
     return outcome

@@ -108,7 +108,8 @@ def tell_end(
     """Send the notice of how a flow run ends (none: the present one); `out` is the folder of the study's report."""
     ended: Ended = "complete" if state.is_completed() else "cancelled" if state.is_cancelled() else "failed"
     pages = without_password(os.environ.get(API_URL, "")).removesuffix("/api")
-    page = f"{pages}/runs/flow-run/{ended_run or flow_run.get_id()}"
+    this = ended_run or flow_run.get_id()
+    page = f"{pages}/runs/flow-run/{this}" if pages and this else ""
     index = None if out is None else (out / "index.html").resolve()
     report = index.as_uri() if index is not None and index.is_file() else ""
     tell(Notice(study, "budget spent" if state.name == "BudgetSpent" else ended, state.message or "", report, page), warn)

@@ -25,6 +25,9 @@ from pipelines.tracking.loopback import HOST
 OWN = "M2PT_PREFECT"
 """Holds the address of the server that this command, or the one that started it, has started."""
 
+NONE = "none"
+"""As `OWN`: that command could have no server, so that the commands which it starts do not try to have one."""
+
 _HIGHEST_PORT = 65535
 _START_LIMIT_S = 180.0
 

@@ -7,9 +7,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from prefect import get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.runtime import deployment, flow_run
 
 from pipelines.execution.session import Outcome, Session
 from pipelines.scheduling.run_tasks import StoppedError
@@ -27,16 +25,15 @@ class Ending:
     state: State[Any] | None = None
 
 
-def in_turns(session: Session, body: Body, budget_s: float | None = None) -> Ending:
-    """Do the body inside a flow run, until it has ended or its runs were stopped.
+def in_turns(session: Session, body: Body, flow_run: UUID | None, served: bool = False, budget_s: float | None = None) -> Ending:
+    """Do the body as a flow run, which others can steer, until it has ended or its runs were stopped.
 
     A run that was stopped keeps its last checkpoint, from which the next turn, or the next start, goes on. The time of a pause is
-    not part of the budget. On an exception the runs are cancelled first, because Prefect would wait for them.
+    not part of the budget. On an exception the runs are cancelled.
     """
-    this, served = UUID(str(flow_run.get_id())), deployment.id is not None
     while True:
         begun = time.monotonic()
-        with Watch(this, session.stop, partial(_asks, session), budget_s, served) as watch:
+        with Watch(flow_run, session.stop, partial(_asks, session), budget_s, served) as watch:
             try:
                 return Ending(body(session))
             except StoppedError:
@@ -44,11 +41,11 @@ def in_turns(session: Session, body: Body, budget_s: float | None = None) -> End
             except BaseException:
                 session.stop()
                 raise
-        if reason is Reason.PAUSED:
-            get_run_logger().info("%s: paused; its runs wait at their last checkpoints", session.study.study)
-            reason = wait_while_paused(this, served)
+        if reason is Reason.PAUSED and flow_run is not None:
+            session.shown.log(f"{session.study.study}: paused; its runs wait at their last checkpoints")
+            reason = wait_while_paused(flow_run, served)
             if reason is None:
-                get_run_logger().info("%s: goes on", session.study.study)
+                session.shown.log(f"{session.study.study}: goes on")
                 session.go_on()
                 budget_s = None if budget_s is None else max(0.0, budget_s - (time.monotonic() - begun))
                 continue

@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-import httpx
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State
-from prefect.exceptions import PrefectException
+
+from pipelines.scheduling.pages import UNREACHABLE, client, impatient
 
 LOOK_EVERY_S = 1.0
-_UNREACHABLE = (httpx.HTTPError, PrefectException, OSError)
+_LEAVE_S = 1.0
+"""A look at a server that does not answer may go on for longer; nobody needs what it sees then."""
 
 
 class Reason(StrEnum):
@@ -38,7 +39,7 @@ class Watch:
 
     def __init__(
         self,
-        flow_run: UUID,
+        flow_run: UUID | None,
         stop: Callable[[], None],
         asks: Callable[[], Reason | None],
         budget_s: float | None,
@@ -58,26 +59,26 @@ class Watch:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._over.set()
-        self._thread.join()
+        self._thread.join(_LEAVE_S)
 
     def _look(self) -> None:
-        with get_client(sync_client=True) as client:
+        with impatient(), client() as prefect:
             while not self._over.wait(LOOK_EVERY_S):
-                self.reason = self._reason(client)
+                self.reason = self._reason(prefect)
                 if self.reason is Reason.LEFT:
                     _print_to_nobody()
                 if self.reason is not None:
                     self._stop()
                     return
 
-    def _reason(self, client: SyncPrefectClient) -> Reason | None:
+    def _reason(self, prefect: SyncPrefectClient) -> Reason | None:
         if self._parent is not None and os.getppid() != self._parent:
             return Reason.LEFT
         if self._deadline is not None and time.monotonic() > self._deadline:
             return Reason.BUDGET
         if (asked := self._asks()) is not None:
             return asked
-        self.state = state_of(client, self._flow_run)
+        self.state = None if self._flow_run is None else state_of(prefect, self._flow_run)
         return None if self.state is None else reason_in(self.state)
 
 
@@ -95,22 +96,22 @@ def reason_in(state: State[Any]) -> Reason | None:
     return Reason.CANCELLED if state.is_cancelling() or state.is_final() else None
 
 
-def state_of(client: SyncPrefectClient, flow_run: UUID) -> State[Any] | None:
+def state_of(prefect: SyncPrefectClient, flow_run: UUID) -> State[Any] | None:
     """The state of a flow run; None while the server does not answer: it may be starting again."""
     try:
-        return client.read_flow_run(flow_run).state
-    except _UNREACHABLE:
+        return prefect.read_flow_run(flow_run).state
+    except UNREACHABLE:
         return None
 
 
 def wait_while_paused(flow_run: UUID, served: bool) -> Reason | None:
     """Wait until a paused flow run goes on; returns None then, otherwise why it does not."""
     parent = os.getppid()
-    with get_client(sync_client=True) as client:
+    with impatient(), client() as prefect:
         while True:
             if served and os.getppid() != parent:
                 return Reason.LEFT
-            state = state_of(client, flow_run)
+            state = state_of(prefect, flow_run)
             reason = Reason.PAUSED if state is None else reason_in(state)
             if reason is not Reason.PAUSED:
                 return reason

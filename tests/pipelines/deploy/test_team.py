@@ -146,15 +146,13 @@ def test_servers_that_go_away_lose_nothing(servers: Team, client: MlflowClient, 
         assert comes_true(lambda: list(project.rglob("record.json")) or process.poll() is not None)
         for server in (servers.mlflow, servers.prefect):
             server.stop(signal.SIGKILL)
-        assert comes_true(lambda: "Prefect's server does not answer" in said.read_text() or process.poll() is not None)
+        assert comes_true(lambda: "Prefect's server at " in said.read_text() or process.poll() is not None)
         servers.prefect.start()
         code = process.wait(LIMIT_S)
     output = said.read_text()
     assert code == 0, output
     assert output.count("The runs go on without tracking; `m2pt publish` adds them later.") == 1
-    assert (
-        output.count("Prefect's server does not answer. The runs go on; its page lacks what happens until it answers again.") == 1
-    )
+    assert output.count("does not answer: the study goes on, and only Prefect's pages lack what happens until it answers.") == 1
     assert [word for word in ("EventsWorker", "Errno", "ERROR", "WARNING", "Traceback", "9vKq") if word in output] == [], output
     assert "4 of 4 fine-tuning runs are complete" in output and (project / "build/outage/reports/index.html").is_file()
     servers.mlflow.start()
@@ -165,21 +163,18 @@ def test_servers_that_go_away_lose_nothing(servers: Team, client: MlflowClient, 
     assert len(shown) == 4 + 1 and {run.info.status for run in shown} == {"FINISHED"}
 
 
-def test_a_prefect_server_that_stays_away_ends_the_command_with_one_sentence(servers: Team, tmp_path: Path) -> None:
+def test_a_prefect_server_that_stays_away_holds_up_nothing(servers: Team, tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", "alone", 12)
     command = ("pipelines", "study", "--study", "alone.yaml")
-    with started(project, variables(servers, PREFECT_CLIENT_MAX_RETRIES="1"), *command) as process:
+    with started(project, variables(servers), *command) as process:
         assert comes_true(lambda: list(project.rglob("history.jsonl")) or process.poll() is not None)
         servers.prefect.stop(signal.SIGKILL)
         code = process.wait(LIMIT_S)
     output = (project / "out.txt").read_text()
-    assert code == 2 and "Traceback" not in output, output
-    sentence = "does not answer any more; start it, then run the command again.\n"
-    assert output.endswith(f"m2pt: PREFECT_API_URL: the Prefect server at {servers.prefect.address}/api {sentence}")
+    assert code == 0 and "Traceback" not in output, output
+    assert f"Prefect's server at {servers.prefect.address}/api does not answer: the study goes on" in output
+    assert (project / "build/alone/reports/index.html").is_file()
     servers.prefect.start()
-    again = m2pt(project, variables(servers), *command[1:])
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert len(list(project.rglob("record.json"))) == 1
 
 
 def test_a_backup_brings_everything_back(done: Done, servers: Team, client: MlflowClient, tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ with server.used(Path("server.log")) as used:
     from prefect.states import Paused
     from prefect.variables import Variable
     from pipelines.__main__ import main
-    from pipelines.scheduling.logs import flush
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
 
     @task
     def job():
@@ -42,7 +43,8 @@ with server.used(Path("server.log")) as used:
     with get_client(sync_client=True) as client:
         waiting = client.create_flow_run(study, name="waiting", state=Paused(name="Suspended"))
         going = client.create_flow_run(study, name="killed", state=None)
-    flush()
+    APILogWorker.drain_all(timeout=10, at_exit=False)
+    EventsWorker.drain_all(timeout=10, at_exit=False)
     print("CODE", main(["gc", "--only", "prefect", "--delete"]))
 """
 

@@ -116,10 +116,9 @@ from pipelines.execution import process_environment
 from pipelines.scheduling import server
 process_environment.prepare()
 with server.used(Path("server.log")) as used:
-    from pipelines.scheduling import flows, logs
+    from pipelines.scheduling import flows
     used.ready()
     state = flows.study("study.yaml", return_state=True)
-    logs.flush()
     print(state.type.value, state.message)
 """
 

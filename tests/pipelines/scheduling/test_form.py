@@ -136,14 +136,11 @@ def test_what_no_form_has_is_refused_in_our_words(prefect: Prefect, project: Pat
 SHOW = """
 import sys
 from pathlib import Path
-from prefect import flow
-from prefect.runtime import flow_run
 from pipelines.scheduling.artifacts import show_report
-@flow(name="shows")
-def shows():
-    show_report("embedded", Path(sys.argv[1]))
-    print(flow_run.get_id())
-shows()
+from pipelines.scheduling.pages import Pages
+with Pages.of("shows", "embedded", print) as pages:
+    show_report(pages, "embedded", Path(sys.argv[1]))
+    print(pages.flow_run)
 """
 
 

@@ -6,13 +6,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from m2pt.runs.attempts import current_attempt
 from pipelines.scheduling.server import listen
 from tests.pipelines.scheduling.conftest import end_all, make_project, started, trains
 from tests.waiting import PATIENCE_S, comes_true
@@ -158,34 +156,6 @@ def test_a_command_whose_prefect_server_was_killed_ends_with_one_sentence(
     assert said(project).splitlines()[-1] == sentence
     assert "Traceback" not in said(project)
     assert comes_true(lambda: not processes_in(project)), processes_in(project)
-
-
-def test_a_study_whose_prefect_server_was_killed_ends_at_once_and_goes_on_when_it_is_started_again(
-    project: Path, variables: dict[str, str]
-):
-    study = ("pipelines", "study", "--study", "tiny.yaml")
-    with started(project, variables, *study) as process:
-        assert comes_true(lambda: trains(project) or process.poll() is not None)
-        (server,) = servers_in(project)
-        os.kill(server, signal.SIGKILL)
-        before = time.monotonic()
-        assert process.wait(PATIENCE_S) == 2, said(project)
-        took = time.monotonic() - before
-    assert took < 60, "the run saves in at most 8 s; Prefect would try for minutes"
-    told = said(project).splitlines()
-    assert told[-2:] == [
-        "tiny: ending the runs that go on; the next start continues them.",
-        "m2pt: the local Prefect server ended by itself; .m2pt/logs/prefect-server.log may say why. "
-        "Run the command again to go on.",
-    ]
-    assert "Traceback" not in said(project)
-    assert comes_true(lambda: not processes_in(project)), processes_in(project)
-    (run_dir,) = (project / "runs/tiny").iterdir()
-    with started(project, variables, *study) as process:
-        assert comes_true(lambda: current_attempt(run_dir) is not None or process.poll() is not None), said(project)
-        attempt = current_attempt(run_dir)
-    assert attempt is not None and attempt.resumed, "nothing was lost"
-    assert SENTENCE.search(said(project)), said(project)
 
 
 def test_port_0_is_any_free_port(project: Path, variables: dict[str, str]):

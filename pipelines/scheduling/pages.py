@@ -1,0 +1,175 @@
+"""What a command does, as the pages of Prefect show it. Prefect runs nothing here, so that it decides nothing.
+
+One thread sends what happens, in its order. While the server does not answer, it is tried again and again; nobody waits for that
+but the end of the command, for some seconds.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Literal, Self
+from uuid import UUID, uuid4
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import PrefectException
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.states import Crashed, Running, to_state_create
+
+from pipelines.execution.shown import End
+from pipelines.scheduling.credentials import API_URL
+from pipelines.scheduling.server import is_ours
+from pipelines.tracking.address import without_password
+
+UNREACHABLE = (httpx.HTTPError, PrefectException, OSError)
+ANSWER_LIMIT_S = 5.0
+"""A server that takes longer for one answer counts as one that does not answer."""
+
+END_LIMIT_S = 10.0
+"""So long the end of a command waits for what was not sent yet."""
+
+_AGAIN_S = 1.0
+_REFUSED = range(400, 429)
+Request = tuple[str, Mapping[str, Any]]
+"""A path of Prefect's API, and what is posted there."""
+
+
+def away() -> str:
+    """The sentence for a server that does not answer."""
+    address = os.environ.get(API_URL, "")
+    mend = f"; if its database is damaged, delete {os.environ.get('PREFECT_HOME', '.prefect')}" if is_ours(address) else ""
+    return (
+        f"Prefect's server at {without_password(address)} does not answer: the study goes on, and only Prefect's pages lack what "
+        f"happens until it answers{mend}."
+    )
+
+
+def client() -> SyncPrefectClient:
+    """A client that gives up soon. Call it, and use it, inside `impatient`."""
+    return get_client(sync_client=True, httpx_settings={"timeout": ANSWER_LIMIT_S})
+
+
+def impatient() -> Any:
+    """While the context is open, Prefect's client in this thread does not try again by itself, which would take minutes."""
+    return temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0})
+
+
+@dataclass(frozen=True)
+class _Task:
+    pages: "Pages"
+    id: UUID
+
+    def log(self, message: str, error: bool = False) -> None:
+        self.pages.send_log(message, error, self.id)
+
+    def end(self, state: End, message: str = "") -> None:
+        self.pages.send_state(f"/task_runs/{self.id}", State(type=StateType(state), message=message))
+
+
+class Pages:
+    """The pages of one flow run, `flow_run`; None if Prefect could not be told of it, so that nothing is shown.
+
+    `say` is told, once, that the server does not answer.
+    """
+
+    def __init__(self, flow_run: UUID | None, say: Callable[[str], object]) -> None:
+        self.flow_run = flow_run
+        self._say = say
+        self._told = False
+        self._queue: SimpleQueue[Request | None] = SimpleQueue()
+        self._over_at: float | None = None
+        self._thread = threading.Thread(target=self._send_all, name="pages", daemon=True)
+
+    @classmethod
+    def of(cls, kind: str, study: str, say: Callable[[str], object]) -> "Pages":
+        """The pages of a new flow run of a study."""
+        try:
+            with impatient(), client() as prefect:
+                flow = prefect.create_flow_from_name(kind)
+                body = {"flow_id": str(flow), "name": f"{kind} {study}", "state": _state(Running())}
+                body |= {"parameters": {"study": study}}
+                return cls(UUID(prefect.request("POST", "/flow_runs/", json=body).json()["id"]), say)
+        except (*UNREACHABLE, ValueError, KeyError):
+            say(away())
+            return cls(None, say)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None:
+            self.end(Crashed(message=f"{type(error).__name__}: {error}".rstrip(": ")))
+        self._over_at = time.monotonic() + END_LIMIT_S
+        self._queue.put(None)
+        self._thread.join(END_LIMIT_S)
+
+    def log(self, message: str) -> None:
+        """Add a line to the log of the flow run."""
+        self.send_log(message, error=False, task=None)
+
+    def begin(self, kind: str, name: str) -> _Task:
+        """A task run goes on from now."""
+        task = _Task(self, uuid4())
+        body = {"id": str(task.id), "task_key": kind, "dynamic_key": str(task.id), "name": name, "state": _state(Running())}
+        self._put("/task_runs/", body | {"flow_run_id": str(self.flow_run)})
+        return task
+
+    def keep(self, kind: Literal["markdown", "table"], key: str, data: str | Sequence[object], description: str) -> None:
+        """Keep an artifact with the flow run."""
+        body = {"type": kind, "key": key, "data": data, "description": description, "flow_run_id": str(self.flow_run)}
+        self._put("/artifacts/", body)
+
+    def end(self, state: State[Any]) -> None:
+        """The flow run has ended."""
+        self.send_state(f"/flow_runs/{self.flow_run}", state)
+
+    def send_state(self, path: str, state: State[Any]) -> None:
+        """Whatever state it was in before: a server that was away has not seen it."""
+        self._put(f"{path}/set_state", {"state": _state(state), "force": True})
+
+    def send_log(self, message: str, error: bool, task: UUID | None) -> None:
+        """Add a line to a log."""
+        line = {"name": "m2pt", "level": logging.ERROR if error else logging.INFO, "message": message}
+        line |= {"timestamp": datetime.now(UTC).isoformat(), "flow_run_id": str(self.flow_run)}
+        self._put("/logs/", {"lines": [line | ({} if task is None else {"task_run_id": str(task)})]})
+
+    def _put(self, path: str, body: Mapping[str, Any]) -> None:
+        if self.flow_run is not None:
+            self._queue.put((path, body))
+
+    def _send_all(self) -> None:
+        with impatient(), client() as prefect:
+            while (request := self._queue.get()) is not None:
+                while not self._sent(prefect, *request):
+                    if self._over_at is not None and time.monotonic() > self._over_at:
+                        return
+                    time.sleep(_AGAIN_S)
+
+    def _sent(self, prefect: SyncPrefectClient, path: str, body: Mapping[str, Any]) -> bool:
+        """Whether a request needs to be sent no more: it was taken, or refused for good."""
+        try:
+            post: Callable[..., object] = prefect.request  # its type is a list of routes, without what stands in them
+            post("POST", path, json=body.get("lines", body))
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code in _REFUSED:
+                return True
+        except UNREACHABLE:
+            pass
+        else:
+            return True
+        if not self._told:
+            self._told = True
+            self._say(away())
+        return False
+
+
+def _state(state: State[Any]) -> dict[str, Any]:
+    return to_state_create(state).model_dump(mode="json")
