@@ -27,7 +27,7 @@ from pipelines.planning.looks import cannot_note
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_default, is_done, render_report, report_folder
 from pipelines.scheduling.killed import killed
-from pipelines.tracking.study import try_to_publish
+from pipelines.tracking.study import publish_owed, try_to_publish
 
 Body = Callable[[Session], list[Outcome]]
 
@@ -115,14 +115,17 @@ def study(options: Namespace) -> int:
     with stoppable(declared, options.display), Session(declared, options.display) as session:
         options.display.prepare(SETTING_UP, "looking at the data and the runs")
         session.prepare(PRETRAINING, FINE_TUNING)
-        if is_done(session.look_again(), out):
+        if nothing_to_do := is_done(session.look_again(), out):
             options.display.finish(SETTING_UP)
             options.display.say(f"{declared.study}: everything is done, nothing to run.")
-            tell(options.display, declared, options.study, out)
-            return 0
-        kind = "study" if declared.search is None else "search"
-        code = _in_flow(kind, session, lambda flows: partial(flows.complete_study, out=out), out=out)
-    _publish(resolve(declared), out, session.display)
+            code = 0
+        else:
+            kind = "study" if declared.search is None else "search"
+            code = _in_flow(kind, session, lambda flows: partial(flows.complete_study, out=out), out=out)
+    if nothing_to_do:
+        publish_owed(session.plan, out, options.display.say)
+    else:
+        _publish(resolve(declared), out, session.display)
     tell(options.display, declared, options.study, out, done=code == 0)
     return code
 

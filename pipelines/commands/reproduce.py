@@ -17,6 +17,7 @@ from pipelines.planning.folders import study_lock
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, resolve
 from pipelines.reporting.rendering import is_current, render_report
 from pipelines.scheduling import server
+from pipelines.tracking.study import publish_owed
 
 
 def reproduce(study: Study, file: Path, out: Path, display: Display, afresh: bool = False) -> int:
@@ -50,6 +51,8 @@ def reproduce(study: Study, file: Path, out: Path, display: Display, afresh: boo
         if code or not is_current(out, plan):
             with display.during(REPORT, "reading the runs, drawing the figures"):
                 render_report(plan, out)
+        if code == 0:
+            publish_owed(plan, out, display.say)
     tell(display, study, file, out, done=code == 0)
     return code
 

@@ -16,7 +16,7 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.exceptions import Pause
 from prefect.runtime import deployment, flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Completed, Crashed, Failed
 
 from m2pt.config import UserError
 from m2pt.config.methods import MethodName
@@ -139,10 +139,11 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None, prefec
             if ending.reason is Reason.BUDGET and out is not None and kind != "sweep":
                 report(session, out)
             state = state_after(session, ending)
-        except Exception as error:
-            state = Failed(message=f"{type(error).__name__}: {error}")
+        except BaseException as error:
+            is_fault = isinstance(error, Exception)  # and no interrupt
+            state = (Failed if is_fault else Crashed)(message=f"{type(error).__name__}: {error}".rstrip(": "))
             pages.end(state)
-            if out is not None:
+            if is_fault and out is not None:
                 tell_end(study, state, out, say, pages.flow_run)
             raise
         if not state.is_paused():

@@ -21,7 +21,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-from prefect.states import Crashed, Running, to_state_create
+from prefect.states import Running, to_state_create
 
 from pipelines.execution.shown import End
 from pipelines.scheduling.credentials import API_URL
@@ -105,8 +105,6 @@ class Pages:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if error is not None:
-            self.end(Crashed(message=f"{type(error).__name__}: {error}".rstrip(": ")))
         self._over_at = time.monotonic() + END_LIMIT_S
         self._queue.put(None)
         self._thread.join(END_LIMIT_S)

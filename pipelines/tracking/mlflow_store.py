@@ -288,6 +288,7 @@ def _server_outage(store: Store, said: str) -> OutageError:
             f"MLFLOW_TRACKING_URI: {server} answered with an error ({status[1]}); correct the address, or repair the "
             "server, then publish again."
         )
-    if "failed with exception" in said:  # it went away between two requests, or in the middle of one
+    # It went away between two requests or in the middle of one; what copies files says so in words of its own.
+    if any(words in said for words in ("failed with exception", "ConnectionPool(", "Connection aborted", "Read timed out")):
         return OutageError(f"MLFLOW_TRACKING_URI: {server} does not answer any more; start it, then publish again.")
     return OutageError(f"MLFLOW_TRACKING_URI: the tracking store refused a run ({said[:300]}); repair it, then publish again.")

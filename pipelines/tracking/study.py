@@ -15,6 +15,7 @@ from pipelines.planning.folders import runs_folder, study_lock
 from pipelines.planning.plan import Plan
 from pipelines.reporting.rendering import is_current, shown_files
 from pipelines.tracking import headline, metrics
+from pipelines.tracking.owed import is_owed, note_published
 from pipelines.tracking.publisher import Publisher, RunOnDisk
 from pipelines.tracking.sweep import sweep_of
 from pipelines.tracking.tracker import SweepEnd, Tracker
@@ -51,6 +52,7 @@ def publish_study(plan: Plan, report: Path, tracker: Tracker) -> int:
     with study_lock(runs_folder(plan.study)), Publisher(tracker) as publisher:
         publisher.publish_all(runs)
         publisher.close(_outcome(plan, report))
+    note_published(plan, report)
     return sum(run.run_dir.is_dir() for run in runs)
 
 
@@ -75,4 +77,11 @@ def try_to_publish(plan: Plan, report: Path, warn: Callable[[str], None]) -> Non
     try:
         publish_study(plan, report, tracker_of(plan))
     except UserError as error:
-        warn(f"{error} `m2pt publish` publishes the study later.")
+        warn(f"{error} The next start, or `m2pt publish`, publishes the study later.")
+
+
+def publish_owed(plan: Plan, report: Path, warn: Callable[[str], None]) -> None:
+    """Publish a study that is done, if its tracker lacks something of it: it was out of reach, or a kill came before."""
+    if is_owed(plan, report):
+        warn(f"{plan.study.study}: publishing what the tracker may lack.")
+        try_to_publish(plan, report, warn)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from m2pt.config import Study, UserError
 from m2pt.config.study_file import parse_study
+from m2pt.runs.identity import RECIPE_VERSION
 from pipelines.planning.plan import sweep_id
 from pipelines.reporting.rendering import DEFAULT_STUDY
 from pipelines.tracking.experiment import experiment_name, project_folder
@@ -49,7 +50,13 @@ def sweep_of(study: Study, when: datetime | None = None) -> Sweep:
     changes = tuple(sorted(changes, key=lambda change: change not in own))
     what = _few(changes) if changes else _content(study)
     at = (when or datetime.now()).astimezone().strftime("%Y-%m-%d %H:%M")
-    return Sweep(study.study, sweep_id(study), f"{study.study}: {what} · {at}", changes, settings(study), experiment_name())
+    title = f"{study.study}: {what} · {at}"
+    return Sweep(study.study, tracked_id(study), title, changes, settings(study), experiment_name())
+
+
+def tracked_id(study: Study) -> str:
+    """The id of a sweep: with another recipe version its runs are others, and stand below another one."""
+    return f"{sweep_id(study)}-{RECIPE_VERSION}"
 
 
 def settings(study: Study) -> dict[str, str]:

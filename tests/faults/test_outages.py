@@ -108,3 +108,22 @@ def test_prefects_home_read_only(project: Path, variables: dict[str, str]):
     told = [line for line in said(project).splitlines() if "Prefect" in line]
     assert len(told) == 1 and ".prefect" in told[0], said(project)
     assert is_whole(project)
+
+
+@pytest.mark.patient
+def test_a_kill_between_report_and_publishing_is_made_good(project: Path, variables: dict[str, str]):
+    """Also an outage, and a place of another tracker: the start that has nothing to run publishes what is owed, once."""
+    gone = variables | {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    (project / "tiny.yaml").write_text((project / "tiny.yaml").read_text().replace("epochs: 300", "epochs: 2"))
+    with started(project, gone, *STUDY) as process:
+        assert process.wait(PATIENCE_S) == 0, said(project)
+    assert said(project).count("MLFLOW_TRACKING_URI: 127.0.0.1:9 does not answer") == 2, "runs and report"
+    with started(project, gone, *STUDY) as process:
+        assert process.wait(PATIENCE_S) == 0, said(project)
+    assert "nothing to run" in said(project) and "127.0.0.1:9 does not answer" in said(project)
+    for publishes in (True, False):
+        with started(project, variables, *STUDY) as process:
+            assert process.wait(PATIENCE_S) == 0, said(project)
+        assert "nothing to run" in said(project)
+        assert ("publishing what the tracker may lack" in said(project)) == publishes, said(project)
+        assert is_whole(project)

@@ -8,6 +8,7 @@ import pytest
 
 from m2pt.config import Study
 from m2pt.config.study_file import parse_study
+from m2pt.runs.identity import RECIPE_VERSION
 from pipelines.planning.plan import sweep_id
 from pipelines.tracking.sweep import sweep_of
 
@@ -103,7 +104,7 @@ def test_the_settings_of_a_sweep_are_all_that_can_change_a_number() -> None:
     grid = "seeds: [0], methods: [baseline]"
     one, other = sweep_of(study(grid)), sweep_of(study(grid, "finetune: {learning_rate: 0.002}"))
     assert {key for key in one.params if one.params[key] != other.params[key]} == {"finetune.learning_rate"}
-    assert one.id == sweep_id(study(grid)) != other.id
+    assert one.id == f"{sweep_id(study(grid))}-{RECIPE_VERSION}" != other.id
     assert sweep_of(study(grid, "execution: {jobs_per_device: 2}")).params == one.params
     assert one.study == "embedded"
 
