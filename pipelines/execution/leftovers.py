@@ -1,19 +1,20 @@
 """What killed processes have left in the folders of a study, which its next start removes."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 from m2pt.data.fingerprints import CACHE
 from m2pt.files.documents import half_written
 from m2pt.files.leftovers import remove_old
-from m2pt.runs.folder import INPUTS, LOCK, SPEC
+from m2pt.runs.folder import CHECKPOINT, INPUTS, LOCK, SPEC, is_complete
 from pipelines.planning.plan import Plan
 
 _BUILD = Path("build")
 
 
 def remove_leftovers(plan: Plan) -> None:
-    """Remove half-written files and markers of leases that nobody holds; call it while the study's lock is held.
+    """Remove half-written files, checkpoints of complete runs and markers of leases; call it while the study's lock is held.
 
     What only the holder of that lock writes goes at once, and what others may be writing when it has not changed for an hour. A
     run's own files are the business of its job, which begins with them.
@@ -22,6 +23,9 @@ def remove_leftovers(plan: Plan) -> None:
         for path in half_written([run_dir / SPEC, run_dir / INPUTS]):
             with suppress(OSError):
                 path.unlink()
+    for run_dir in (run_dir for run_dir in map(plan.run_dir, plan.specs) if run_dir is not None and is_complete(run_dir)):
+        with suppress(OSError):
+            os.unlink(f"{run_dir}/{CHECKPOINT}")  # noqa: PTH108  # of thousands of runs
     remove_old(run_dir / LOCK for run_dir in map(plan.run_dir, plan.specs) if run_dir is not None)
     reports = _BUILD / plan.study.study
     remove_old([*CACHE.rglob("*"), *_BUILD.glob(".*"), *reports.rglob(".*"), *Path("reports").rglob(".*")])

@@ -9,12 +9,12 @@ import pytest
 
 from tests.faults import two
 from tests.faults.boundaries import Fault
-from tests.faults.crashes import Crashes
+from tests.faults.crashes import Crashes, Injection
 from tests.faults.project import OF_STUDY, harm_of, state_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks for files and processes in /proc")
 
-_SAMPLE, _SEED = 6, 14
+_SAMPLE, _SEED = 5, 14
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +65,9 @@ def test_the_harness_kills_where_it_says(crashes: Crashes):
         crashes.project.root.with_name("project.died").unlink(missing_ok=True)
         assert crashes.project.zygote.run("m2pt.job", crashes.pathway, fault=fault).code == -signal.SIGKILL
         assert (crashes.project.root / crashes.pathway / "record.json").is_file() is is_there
+
+
+def test_a_crash_between_the_record_and_the_end_leaves_no_checkpoint(crashes: Crashes):
+    renamed = "job | rename | runs/tiny/RUN/record.json | m2pt.files.documents.write_atomic"
+    scenario = next(scenario for scenario in crashes.scenarios if scenario.name == "a run")
+    assert crashes.inject(Injection(scenario, renamed, "after")).sentences == []
