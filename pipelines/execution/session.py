@@ -1,5 +1,7 @@
 """One execution of a study: its lock, engine, tracking and display, and how each run ended. It does not depend on Prefect."""
 
+import errno
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -36,6 +38,7 @@ from pipelines.tracking.live import LiveTracking
 from pipelines.tracking.sweep import sweep_of
 from pipelines.tracking.trackers import chosen_tracker
 
+_NO_SPACE = os.strerror(errno.ENOSPC)
 _WAITS = "waits for an encoder that does not exist yet"
 _LEFT = "was stopped before its end, or was not begun; the next start does it"
 
@@ -62,6 +65,7 @@ class Session:
         self._going = 0
         self._stopped = False
         self.is_asked_to_end = False
+        self.out_of_space: str | None = None
         self.budget: DeviceHours | None = None
         self._looked_through = False
         self._agreement = Agreement(study, display.say)
@@ -224,6 +228,9 @@ class Session:
         finally:
             with self._guard:
                 self._going -= 1
+        if not ended.ok and _NO_SPACE in ended.result:  # every other run would fail of it too
+            self.out_of_space = f"{name}: {ended.result}"
+            self.stop()
         if (self._stopped and not ended.ok) or (ended.died and again):
             return ended
         with self._guard:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
+from m2pt.config import UserError
 from m2pt.runs.spec import Spec
 from pipelines.execution.expected import pace_of
 from pipelines.execution.outcome import Ended
@@ -26,6 +27,7 @@ def do_runs(session: Session, kind: str, phase: str, title: str, total: int, tod
 
     Raises:
         StoppedError: the session was stopped before all of them had ended.
+        UserError: a disk is full.
 
     """
     pace = pace_of(session.plan, todo, session.engine.capacity)
@@ -38,6 +40,8 @@ def do_runs(session: Session, kind: str, phase: str, title: str, total: int, tod
             except BaseException:
                 session.stop()
                 raise
+    if session.out_of_space is not None:
+        raise UserError(f"{session.out_of_space.rstrip('.')}. The other runs wait: free space (`m2pt gc`), then start again.")
     if session.stopped:
         raise StoppedError
 
