@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.faults.crashes import ORPHANS_END_S, Crashes, let_time_pass
+from tests.faults.crashes import ORPHANS_END_S, PLAIN, Crashes, let_time_pass
 from tests.faults.project import OF_STUDY, Harm, finished, harm_of, remove, state_of, touched, variables
 
 ENGINES = ("local", "ray") if find_spec("ray") else ("local",)
@@ -101,6 +101,8 @@ class _Life:
         harm.lost += self._left()
         self._end_all()
         let_time_pass(self._root)
+        if self._engine != "local":  # which the report names
+            project.do(PLAIN, *OF_STUDY)
         project.do("pipelines", "sweep", *OF_STUDY)
         harm.add(harm_of(state_of(self._root), self._crashes.wanted))
         return self._life

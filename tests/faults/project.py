@@ -53,8 +53,8 @@ _PASSING = (
 )
 """What nobody compares: of Prefect, of the system's folder for temporary files, logs."""
 
-_MLARTIFACTS, _CACHE, _CACHED = "mlartifacts/", ".m2pt/cache/", (".json", ".safetensors")
-"""Of these it does not matter which there are."""
+_MLARTIFACTS, _CACHE = "mlartifacts/", ".m2pt/cache/"
+"""Of these it does not matter which there are, except for what is half-written."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def state_of(root: Path) -> State:
     for name, path in files(root):
         if name.startswith(_PASSING):
             continue
-        if not name.startswith(_MLARTIFACTS) and not (name.startswith(_CACHE) and path.suffix in _CACHED):
+        kept_for_later = name.startswith(_CACHE) and not path.name.startswith(".") and "lease" not in path.name
+        if not name.startswith(_MLARTIFACTS) and not kept_for_later:
             names.add(_nameless(path, root))
         if name.startswith(_KEPT) and not any(part in name for part in _VARIES):
             content[name] = path.read_bytes()
