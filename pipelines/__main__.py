@@ -47,6 +47,7 @@ COMMANDS = {
     "plan": ("plan", "show what a study would run, what is done, what cannot start and why, and what the rest will cost"),
     "register": ("register", "write down what a study asks before it has results, so that its claims are confirmatory"),
     "status": ("status", "show what runs where, how many runs are in each state, why runs failed, and what takes space"),
+    "verify": ("verify", "read every file of a study, and say which is not as it was written and what to do"),
     "stop": ("stop", "end a study that runs in another terminal or on another host; its runs save, and go on at the next start"),
     "data": ("execute", "make the embedded data of a study"),
     "study": ("execute", "run a complete study: make its data, pretrain its encoders, fine-tune, write the report"),
@@ -109,6 +110,7 @@ def _add_options(each: Mapping[str, argparse.ArgumentParser]) -> None:
     each["weights"].add_argument("--grid", help="the grid of the stored positions, such as 14x14, if the layout defines none")
     each["weights"].add_argument("--places", help="show what happens to the positions for an input of this grid, such as 32x8")
     each["weights"].add_argument("--json", action="store_true", help="print JSON")
+    each["verify"].add_argument("--json", action="store_true", help="print JSON")
     each["plan"].add_argument("--json", action="store_true", help="print JSON")
     once = each["status"].add_mutually_exclusive_group()
     once.add_argument("--json", action="store_true", help="print JSON")

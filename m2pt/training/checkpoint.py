@@ -52,7 +52,7 @@ def load_checkpoint(run_dir: Path, device: torch.device) -> dict[str, Any] | Non
     path = run_dir / CHECKPOINT
     if not path.is_file():
         return None
-    if _is_whole(run_dir):
+    if is_whole(run_dir):
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         return state
     require_leases()
@@ -63,7 +63,7 @@ def load_checkpoint(run_dir: Path, device: torch.device) -> dict[str, Any] | Non
 
 def epochs_of_checkpoint(run_dir: Path) -> int | None:
     """The last epoch that a run's checkpoint has completed (0: it is within the first); None if the run would start over."""
-    if not _is_whole(run_dir):
+    if not is_whole(run_dir):
         return None
     return len(torch.load(run_dir / CHECKPOINT, map_location="cpu", weights_only=True, mmap=True)["history"])
 
@@ -74,7 +74,7 @@ def _seal(run_dir: Path, digest: "hashlib._Hash") -> bytes:
     return f"{_MARK}{digest.hexdigest()}\n".encode()
 
 
-def _is_whole(run_dir: Path) -> bool:
+def is_whole(run_dir: Path) -> bool:
     """Whether a run has a checkpoint with every bit as the run wrote it: torch loads many damaged ones as another state."""
     try:
         with (run_dir / CHECKPOINT).open("rb") as file:

@@ -149,4 +149,6 @@ def check_content(path: Path, sha256: str | None) -> None:
 
     """
     if sha256 is not None and weights_sha256(path) != sha256:
-        raise UserError(f"{path}: its content has changed since the run was planned; plan the study again.")
+        raise UserError(
+            f"{path}: its content has changed since the run was planned; `m2pt study` makes it again, or plans anew with it."
+        )

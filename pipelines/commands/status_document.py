@@ -10,7 +10,6 @@ from m2pt.analysis.tables.left_out import SamplesUsed, mixtures
 from m2pt.config import Study, UserError
 from m2pt.data.fingerprints import CACHE
 from m2pt.files.parsed import parsed
-from m2pt.runs.failure import read_failure
 from m2pt.runs.folder import FILE_STATES, RECORD, RunState
 from m2pt.runs.identity import run_id
 from m2pt.runs.record import FinetuneRecord, read_record
@@ -81,7 +80,8 @@ def warnings(plan: Plan) -> list[str]:
 def _complete(plan: Plan) -> Iterator[SamplesUsed]:
     """What each complete run that the report compares used."""
     folder = runs_folder(plan.study)
-    targets = {f"{folder}/{run_id(spec)}/{RECORD}": spec.target for spec in plan.compared if spec.ready}
+    whole = [(name, spec) for spec in plan.compared if spec.ready and folder / (name := run_id(spec)) not in plan.damaged]
+    targets = {f"{folder}/{name}/{RECORD}": spec.target for name, spec in whole}
     memory = CACHE / "parsed" / f"samples-{plan.study.study}.json"
     for file, (sha256, tested) in parsed(memory, _FORM, targets, _samples).items():
         yield SamplesUsed(targets[file], sha256, tested)
@@ -114,8 +114,7 @@ def document(status: Status) -> dict[str, Any]:
 
 def failure_of(plan: Plan, spec: Spec) -> str:
     """Why a run failed; empty if that cannot be read."""
-    run_dir = plan.run_dir(spec)
-    return "" if run_dir is None else read_failure(run_dir).error
+    return plan.failure(spec)
 
 
 def _running(going: Going) -> dict[str, Any]:

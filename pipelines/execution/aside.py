@@ -60,10 +60,12 @@ def _what(run_dir: Path) -> str:
     return "that the study no longer declares"
 
 
-def replace(run_dirs: Iterable[Path]) -> None:
-    """Move runs away that are to be run again."""
-    for run_dir in run_dirs:
-        run_dir.rename(_spare(run_dir))
+def replace(run_dirs: Iterable[Path]) -> dict[Path, Path]:
+    """Move runs away that are to be run again; returns where each is now."""
+    places = {run_dir: _spare(run_dir) for run_dir in run_dirs}
+    for run_dir, place in places.items():
+        run_dir.rename(place)
+    return places
 
 
 def _placed(plan: Plan) -> list[Path]:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from m2pt.config import RangeConfig, SearchConfig, Study, UserError, value_words
-from m2pt.runs.failure import read_failure
 from m2pt.runs.folder import RunState
-from m2pt.runs.identity import derived_seed, run_id
+from m2pt.runs.identity import derived_seed
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import Trial, Values
 from pipelines.execution.session import Session
@@ -94,7 +93,7 @@ def _reason(session: Session, specs: Sequence[RunSpec]) -> str:
             f"the search stops because {name} could not be run ({why.rstrip('.')}); start again and it continues from there."
         )
     more = f" ({len(failed)} of its {len(specs)} runs failed)" if len(failed) > 1 else ""
-    return f"{plan.label(failed[0])}: {read_failure(runs_folder(plan.study) / run_id(failed[0])).error}{more}"
+    return f"{plan.label(failed[0])}: {plan.failure(failed[0])}{more}"
 
 
 def _search(study: Study) -> SearchConfig:

@@ -12,8 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from m2pt.config import Study, UserError
-from m2pt.runs.failure import read_failure
-from m2pt.runs.folder import RunState, create_run
+from m2pt.runs.folder import RunState, anew, create_run
 from m2pt.runs.inputs import JobInputs
 from m2pt.runs.spec import PretrainSpec, Spec
 from m2pt.runs.trials import is_trial
@@ -32,7 +31,7 @@ from pipelines.execution.shown import Nowhere, Shown
 from pipelines.planning.embedded_data import make_data
 from pipelines.planning.folders import aside_of, data_folder, encoders_folder, runs_folder, study_lock
 from pipelines.planning.job_inputs import job_inputs
-from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
+from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, is_being_done, resolve
 from pipelines.planning.refused_runs import require_startable
 from pipelines.tracking.live import LiveTracking
 from pipelines.tracking.sweep import sweep_of
@@ -175,6 +174,7 @@ class Session:
 
     def tidy(self) -> None:
         """Let the folders of the study hold exactly the runs that it declares, as far as those have their ids."""
+        self._replace_damaged()
         back: Counter[Path] = Counter()
         while returned := aside.bring_back(self.look_again()):  # an encoder that came back gives others their ids
             back += returned
@@ -182,6 +182,15 @@ class Session:
             self.display.say(f"{_runs(count)} in {folder} {what} put aside in {aside_of(folder)}.")
         for folder, count in back.items():
             self.display.say(f"{_runs(count)} put aside before came back to {folder}.")
+        if back:
+            self._replace_damaged()
+
+    def _replace_damaged(self) -> None:
+        """Move complete runs with a damaged file away, so that they are done again."""
+        found = {run_dir: why for run_dir, why in self.look_again().damaged.items() if not is_being_done(run_dir)}
+        for run_dir, place in aside.replace(found).items():
+            why = found[run_dir].removesuffix(f"; {anew(run_dir)}.")
+            self.display.say(f"{why}: the run was moved to {place}, and is done again.")
 
     def prepare(self, *kinds: str) -> None:
         """Bring the folders in line with the study (`tidy`), and check the environments of their runs (`agree`).
@@ -270,8 +279,8 @@ class Session:
                     outcome.complete += 1
                 case RunState.WAITING:
                     outcome.waiting[plan.label(spec)] = _WAITS
-                case RunState.FAILED if ended is None and (run_dir := plan.run_dir(spec)) is not None:
-                    outcome.failed[plan.label(spec)] = read_failure(run_dir).error
+                case RunState.FAILED if ended is None:
+                    outcome.failed[plan.label(spec)] = plan.failure(spec)
                 case _ if ended is not None and (state == RunState.FAILED or not ended.died):
                     outcome.failed[plan.label(spec)] = ended.result
                 case _:

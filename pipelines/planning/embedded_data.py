@@ -7,14 +7,29 @@ from m2pt.config import EmbeddedData, Study, UserError
 from m2pt.data.embedded import MANIFEST, Making, is_begun, write_embedded
 from m2pt.files.documents import read_json
 
+_MADE_AGAIN = "delete the folder {}; the data are made again"
+
 
 def is_stale(study: Study, key: str) -> bool:
     """Whether the embedded data of a target were made with other sizes than the study declares."""
     path = Path(study.data.root) / MANIFEST
     if study.data.embedded is None or not path.is_file():
         return False
-    made = read_json(path, f"delete the folder {path.parent}; the data are made again").get(key)
+    made = read_json(path, _MADE_AGAIN.format(path.parent)).get(key)
     return isinstance(made, dict) and made.get("sizes") != study.data.embedded.model_dump(mode="json")
+
+
+def require_as_made(study: Study, key: str, sha256: str) -> None:
+    """Raise `UserError` if embedded data of the declared sizes have another fingerprint than when they were made."""
+    path = Path(study.data.root) / MANIFEST
+    if study.data.embedded is None or key in study.tasks or not path.is_file():
+        return
+    made = read_json(path, _MADE_AGAIN.format(path.parent)).get(key)
+    if isinstance(made, dict) and made.get("sha256", sha256) != sha256:
+        raise UserError(
+            f"{path.parent / key}: a file in it is not as it was made ({MANIFEST} has another fingerprint), so its runs would be "
+            f"others; `m2pt data` makes the data again, and `data.root` is for data of your own."
+        )
 
 
 def unmade(root: Path) -> str | None:

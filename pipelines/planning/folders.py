@@ -35,7 +35,7 @@ def aside_of(folder: Path) -> Path:
 
 
 def replaced_of(folder: Path) -> Path:
-    """Where the runs of a folder go if they are repeated in another environment; they only come back by hand."""
+    """Where the runs of a folder go if they are repeated (another environment, damage); they only come back by hand."""
     return folder.parent / ".replaced" / folder.name
 
 

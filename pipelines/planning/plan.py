@@ -13,14 +13,16 @@ from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.markers import is_leased
 from m2pt.files.memory import known_sha256
 from m2pt.runs.arms import ArmRates, abandoned
+from m2pt.runs.damage import failure_of
 from m2pt.runs.folder import ENCODER, LOCK, RunState, is_complete, run_state
 from m2pt.runs.identity import canonical, run_id
-from m2pt.runs.record import PretrainRecord, read_record
+from m2pt.runs.record import FinetuneRecord, PretrainRecord, read_record
 from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec, Spec
 from m2pt.runs.trials import Trial, chosen, trial_seeds, with_encoders, with_trials
 from m2pt.weights.shards import weights_file, weights_sha256
 from pipelines.planning import tuned
-from pipelines.planning.embedded_data import is_stale
+from pipelines.planning.damaged import damaged
+from pipelines.planning.embedded_data import is_stale, require_as_made
 from pipelines.planning.folders import data_folder, encoders_folder, place_of, runs_folder
 from pipelines.planning.grid import data_used, draws_of, encoders_used, in_order, made_by, part_specs, pretrain_specs
 from pipelines.planning.run_maker import Fingerprints
@@ -78,9 +80,21 @@ class Plan:
         if run_dir is None:
             return RunState.WAITING
         if is_complete(run_dir):
-            return RunState.COMPLETE
+            return RunState.FAILED if run_dir in self.damaged else RunState.COMPLETE
         state = run_state(place_of(run_dir))
         return RunState.RUNNING if state != RunState.COMPLETE and is_being_done(run_dir) else state
+
+    @cached_property
+    def damaged(self) -> Mapping[Path, str]:
+        """The folders of complete runs with a damaged file, and what is wrong: they have failed (`m2pt.runs.damage`)."""
+        kinds = ((self.pretrain, PretrainRecord), (self.runs, FinetuneRecord))
+        run_dirs = {run_dir: kind for specs, kind in kinds for spec in specs if (run_dir := self.run_dir(spec)) is not None}
+        return damaged(run_dirs, CACHE / "parsed" / f"whole-{self.study.study}.json")
+
+    def failure(self, spec: Spec) -> str:
+        """Why a failed run failed; empty for a run without a folder."""
+        run_dir = self.run_dir(spec)
+        return "" if run_dir is None else self.damaged.get(run_dir) or failure_of(run_dir)
 
     @property
     def specs(self) -> list[Spec]:
@@ -198,7 +212,10 @@ def _data(study: Study) -> tuple[dict[str, str], tuple[str, ...]]:
     """The fingerprints of the data that are there as declared, and the tasks and modalities whose data are not."""
     used = data_used(study)
     missing = tuple(key for key in used if not data_folder(study, key).is_dir() or is_stale(study, key))
-    return {key: fingerprint(data_folder(study, key)) for key in used if key not in missing}, missing
+    known = {key: fingerprint(data_folder(study, key)) for key in used if key not in missing}
+    for key, sha256 in known.items():
+        require_as_made(study, key, sha256)
+    return known, missing
 
 
 def _encoder_files(study: Study) -> tuple[dict[EncoderKey, Path], dict[str, Path]]:
@@ -229,11 +246,19 @@ def _trained_encoders(
             if not spec.ready or (spec.reads_data and spec.modality in missing_data):
                 continue
             run_dir = place_of(encoders_folder(study) / run_id(spec))
-            if is_complete(run_dir):
+            if is_complete(run_dir) and (sha256 := _encoder_sha256(run_dir)) is not None:
                 key = made_by(study, spec)
                 trained[key] = run_dir / ENCODER
-                prints = replace(prints, weights={**prints.weights, key: read_record(run_dir, PretrainRecord).encoder_sha256})
+                prints = replace(prints, weights={**prints.weights, key: sha256})
     return trained, prints
+
+
+def _encoder_sha256(run_dir: Path) -> str | None:
+    """What the record of a complete pretraining says of its encoder; None if it is damaged, of which `Plan.damaged` tells."""
+    try:
+        return read_record(run_dir, PretrainRecord).files.get(ENCODER)
+    except UserError:
+        return None
 
 
 def is_being_done(run_dir: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from m2pt.config import FileSource, Study, UserError
 from m2pt.files.documents import read_json, write_json
+from m2pt.runs.damage import damage_of
 from m2pt.runs.folder import RECORD, is_complete
 from m2pt.runs.identity import RECIPE_VERSION, canonical, run_id
 from m2pt.runs.record import FinetuneRecord, read_record
@@ -112,7 +113,7 @@ def with_score(trial: Trial, specs: Sequence[RunSpec], folder: Path) -> Trial:
 
     """
     places = [place_of(folder / run_id(spec)) for spec in specs if spec.ready]
-    if len(places) < len(specs) or any(not is_complete(place) for place in places):
+    if len(places) < len(specs) or any(not is_complete(place) or damage_of(place, FinetuneRecord) for place in places):
         return trial
     scores = [validation_score(place) for place in places]
     return replace(trial, state="complete", score=sum(scores) / len(scores), reason="")

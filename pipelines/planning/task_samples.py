@@ -61,7 +61,7 @@ def task_samples(plan: Plan) -> list[TaskSamples]:
 def known_samples(plan: Plan, spec: RunSpec) -> KnownSamples:
     """What is known about the samples of a run: its record if it is complete, else the counts of the lists, if there are any."""
     run_dir = plan.run_dir(spec)
-    if run_dir is not None and is_complete(run_dir):
+    if run_dir is not None and is_complete(run_dir) and run_dir not in plan.damaged:
         return KnownSamples.of(read_record(run_dir, FinetuneRecord))
     return KnownSamples() if spec.target in plan.missing_data else KnownSamples(count_samples(plan, spec)[0])
 

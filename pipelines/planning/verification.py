@@ -1,13 +1,14 @@
 """Whether the files of a study are what is remembered of them: all are read again, whatever their times say."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from m2pt.config import FileSource, Study, UserError
+from m2pt.config import FileSource, Study
 from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.access import unreadable
 from m2pt.files.memory import known_sha256
-from m2pt.files.state import file_sha256
-from m2pt.runs.folder import ENCODER, RECORD, is_complete
+from m2pt.runs.damage import require_encoder
+from m2pt.runs.folder import is_complete
 from m2pt.runs.record import PretrainRecord, read_record
 from m2pt.weights.shards import weights_files
 from pipelines.planning.folders import data_folder, place_of
@@ -17,6 +18,11 @@ _UNNOTICED = (
     "its content changed while its size and times stayed what they were; the right fingerprint is remembered now, and runs with "
     "the former one stay what they were: see what changed it"
 )
+
+
+def verified(study: Study) -> Path:
+    """The file that remembers when a study was last found without faults."""
+    return CACHE / "verified" / f"{study.study}.json"
 
 
 def verify(study: Study) -> list[str]:
@@ -56,11 +62,4 @@ def _require_encoders(plan: Plan) -> None:
         run_dir = plan.run_dir(spec)
         if run_dir is None or not is_complete(run_dir := place_of(run_dir)):
             continue
-        try:
-            sha256 = file_sha256(run_dir / ENCODER)
-        except OSError as error:
-            raise unreadable(run_dir / ENCODER, error) from error
-        if sha256 != read_record(run_dir, PretrainRecord).encoder_sha256:
-            raise UserError(
-                f"{run_dir / ENCODER}: is not the file that {RECORD} tells of; delete the folder {run_dir} and run again."
-            )
+        require_encoder(run_dir, read_record(run_dir, PretrainRecord), afresh=True)

@@ -7,6 +7,7 @@ import pytest
 
 from m2pt.config.study_file import parse_study
 from m2pt.files import documents
+from m2pt.files.state import file_sha256
 from m2pt.runs.folder import ENCODER, HISTORY, MERGED, RECORD, create_run
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import PretrainSpec, Spec
@@ -81,7 +82,7 @@ class Work:
         name = ENCODER if isinstance(spec, PretrainSpec) else MERGED
         (run_dir / name).write_text(run_id(spec))
         record = pretrain_document if isinstance(spec, PretrainSpec) else finetune_document
-        documents.write_json(run_dir / RECORD, record(run_dir.name, files={name: run_id(spec)[-8:] * 8}))
+        documents.write_json(run_dir / RECORD, record(run_dir.name, files={name: file_sha256(run_dir / name)}))
 
 
 def lying(*folders: str) -> set[Path]:
