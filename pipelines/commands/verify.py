@@ -14,29 +14,29 @@ from pipelines.planning.verification import verified
 def verify(options: Namespace) -> int:
     """Read every byte of a study; print each fault with what to do, then what was looked at; 1 if there is a fault.
 
-    When a study was last found without faults is remembered beside what is remembered of its files.
+    When a study was last without faults is remembered beside what is remembered of its files.
     """
     study = study_file.load(options.study)
-    memory, found = verified(study), faults_of(study)
-    if not found.sentences:
+    memory, faults = verified(study), faults_of(study)
+    if not faults.sentences:
         remember_json(memory, {"date": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())})
     last = (recalled_json(memory) or {}).get("date")
     if options.json:
-        counts = {kind: {"checked": found.checked[kind], "faults": found.faulty[kind]} for kind in found.checked}
-        facts = {"counts": counts, "faults": found.sentences, "unsealed": found.unsealed, "last_whole": last}
+        counts = {kind: {"checked": faults.checked[kind], "faults": faults.faulty[kind]} for kind in faults.checked}
+        facts = {"counts": counts, "faults": faults.sentences, "unsealed": faults.unsealed, "last_whole": last}
         print(json.dumps({"study": study.study, **facts}, indent=1))
     else:
-        print("\n".join(_lines(study.study, found, last)))
-    return 1 if found.sentences else 0
+        print("\n".join(_lines(study.study, faults, last)))
+    return 1 if faults.sentences else 0
 
 
-def _lines(name: str, found: Faults, last: str | None) -> list[str]:
-    lines = [as_called(sentence) for sentence in found.sentences]
+def _lines(name: str, faults: Faults, last: str | None) -> list[str]:
+    lines = [as_called(sentence) for sentence in faults.sentences]
     lines += [f"{'kind':<18}{'checked':>9}{'faults':>8}"]
-    lines += [f"{kind:<18}{count:>9}{found.faulty[kind]:>8}" for kind, count in found.checked.items()]
-    if found.unsealed:
-        lines.append(f"{found.unsealed} records are of older code, and vouch for the weights of their runs alone.")
-    number = len(found.sentences)
-    since = f"last without faults: {last}" if last else "it was never found without faults"
+    lines += [f"{kind:<18}{count:>9}{faults.faulty[kind]:>8}" for kind, count in faults.checked.items()]
+    if faults.unsealed:
+        lines.append(f"{faults.unsealed} records are of older code, and vouch for the weights of their runs alone.")
+    number = len(faults.sentences)
+    since = f"last without faults: {last}" if last else "it was never without"
     verdict = f"{number} fault{'s' if number > 1 else ''}; {since}" if number else f"every file is as it was written ({last})"
     return [*lines, f"{name}: {verdict}."]

@@ -187,9 +187,9 @@ class Session:
 
     def _replace_damaged(self) -> None:
         """Move complete runs with a damaged file away, so that they are done again."""
-        found = {run_dir: why for run_dir, why in self.look_again().damaged.items() if not is_being_done(run_dir)}
-        for run_dir, place in aside.replace(found).items():
-            why = found[run_dir].removesuffix(f"; {anew(run_dir)}.")
+        hurt = {run_dir: why for run_dir, why in self.look_again().damaged.items() if not is_being_done(run_dir)}
+        for run_dir, place in aside.replace(hurt).items():
+            why = hurt[run_dir].removesuffix(f"; {anew(run_dir)}.")
             self.display.say(f"{why}: the run was moved to {place}, and is done again.")
 
     def prepare(self, *kinds: str) -> None:

@@ -56,48 +56,48 @@ class Faults:
 
 def faults_of(study: Study) -> Faults:
     """Look at all runs, encoders, data, weights, journals and stores of a study."""
-    found = Faults()
+    faults = Faults()
     for folder in (encoders_folder(study), runs_folder(study)):
         for run_dir in sorted(path for path in folder.glob("*") if path.is_dir()):
-            _run(run_dir, found)
+            _run(run_dir, faults)
     for path, kind in ((runs_folder(study) / JOURNAL, "journals"), (Path("dvc.lock"), "locks of DVC")):
         if path.is_file():
-            found.look(kind, _document(path))
+            faults.look(kind, _document(path))
     for path in map(Path, _STORES):
         if path.is_file():
-            found.look("databases", _database(path))
+            faults.look("databases", _database(path))
     try:
         resolve(study)
-        found.look("data and weights", " ".join(verify(study)) or None)
+        faults.look("data and weights", " ".join(verify(study)) or None)
     except UserError as error:
-        found.look("data and weights", None if str(error) in found.sentences else str(error))
-    return found
+        faults.look("data and weights", None if str(error) in faults.sentences else str(error))
+    return faults
 
 
-def _run(run_dir: Path, found: Faults) -> None:
+def _run(run_dir: Path, faults: Faults) -> None:
     if not (run_dir / SPEC).is_file() and not is_complete(run_dir):
-        found.look("specs", f"{run_dir / SPEC}: is missing; {anew(run_dir)}.")
+        faults.look("specs", f"{run_dir / SPEC}: is missing; {anew(run_dir)}.")
         return
-    found.look("specs", _sentence(lambda: _spec(run_dir)))
+    faults.look("specs", _sentence(lambda: _spec(run_dir)))
     if not is_complete(run_dir):
-        found.look("histories", _sentence(lambda: read_history(run_dir)))
+        faults.look("histories", _sentence(lambda: read_history(run_dir)))
         if (run_dir / CHECKPOINT).is_file():
-            found.look("checkpoints", _checkpoint(run_dir))
+            faults.look("checkpoints", _checkpoint(run_dir))
         if (run_dir / FAILURE).is_file():
-            found.look("failures", _sentence(lambda: read_model(run_dir / FAILURE, Failure)))
+            faults.look("failures", _sentence(lambda: read_model(run_dir / FAILURE, Failure)))
         return
     try:
         record = read_record(run_dir)
     except UserError as error:
-        found.look("records", str(error))
+        faults.look("records", str(error))
         return
-    found.look("records", None)
-    found.unsealed += record.seal is None
-    wrong = [sentence for name, sha256 in record.files.items() if (sentence := _file(run_dir / name, sha256, found))]
+    faults.look("records", None)
+    faults.unsealed += record.seal is None
+    wrong = [sentence for name, sha256 in record.files.items() if (sentence := _file(run_dir / name, sha256, faults))]
     if not wrong:
-        found.look("scores", _sentence(lambda: _scores(run_dir, record)))
+        faults.look("scores", _sentence(lambda: _scores(run_dir, record)))
     if (run_dir / EXECUTION).is_file():
-        found.look("times", _sentence(lambda: read_json(run_dir / EXECUTION, "delete it: the times are unknown then")))
+        faults.look("times", _sentence(lambda: read_json(run_dir / EXECUTION, "delete it: the times are unknown then")))
 
 
 def _sentence(look: Callable[[], object]) -> str | None:
@@ -113,7 +113,7 @@ def _spec(run_dir: Path) -> None:
         read_spec(run_dir)
 
 
-def _file(path: Path, sha256: str, found: Faults) -> str | None:
+def _file(path: Path, sha256: str, faults: Faults) -> str | None:
     try:
         same = file_sha256(path) == sha256
         sentence = None if same else f"{path}: is not the file that {RECORD} speaks of; {anew(path.parent)}."
@@ -121,7 +121,7 @@ def _file(path: Path, sha256: str, found: Faults) -> str | None:
         sentence = f"{path}: is missing; {anew(path.parent)}."
     except OSError as error:
         sentence = str(unreadable(path, error))
-    found.look("kept files", sentence)
+    faults.look("kept files", sentence)
     return sentence
 
 

@@ -27,7 +27,7 @@ Kind = type[FinetuneRecord] | type[PretrainRecord]
 
 def damaged(run_dirs: Mapping[Path, Kind], memory: Path) -> dict[Path, str]:
     """The complete runs among `run_dirs` that are damaged, each with what is wrong, in a sentence that names the file."""
-    known, whole, found = recalled_json(memory) or {}, {}, {}
+    known, whole, hurt = recalled_json(memory) or {}, {}, {}
     before_ns = time.time_ns() - _SETTLED_NS
     for run_dir, kind in run_dirs.items():
         path = os.fspath(run_dir)
@@ -35,12 +35,12 @@ def damaged(run_dirs: Mapping[Path, Kind], memory: Path) -> dict[Path, str]:
         if not changed_ns:  # it is not complete
             continue
         if state != known.get(path) and (sentence := _damage(run_dir, kind)) is not None:
-            found[run_dir] = sentence
+            hurt[run_dir] = sentence
         elif changed_ns < before_ns:
             whole[path] = state
     if whole != known:
         remember_json(memory, whole)
-    return found
+    return hurt
 
 
 def _state(path: str, names: tuple[str, ...]) -> tuple[str, int]:

@@ -21,7 +21,7 @@ _UNNOTICED = (
 
 
 def verified(study: Study) -> Path:
-    """The file that remembers when a study was last found without faults."""
+    """The file that remembers when a study was last without faults."""
     return CACHE / "verified" / f"{study.study}.json"
 
 

@@ -93,5 +93,5 @@ def test_an_encoder_that_is_not_the_one_of_its_record_is_refused():
     write_json(run_dir / RECORD, record)
     assert verify(declared) == []
     (run_dir / ENCODER).write_text("AN ENCODER")
-    with pytest.raises(UserError, match=r"encoder\.safetensors: is not the file that record\.json tells of; delete the folder"):
+    with pytest.raises(UserError, match=r"encoder\.safetensors: is not the file that record\.json speaks of; delete the folder"):
         verify(declared)
