@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from m2pt.config import UserError
-from m2pt.runs.folder import is_complete, recipe_version
+from m2pt.runs.folder import anew, is_complete, recipe_version
 from m2pt.runs.identity import RECIPE_VERSION
 from pipelines.planning.folders import aside_of, encoders_folder, replaced_of, runs_folder
 from pipelines.planning.plan import Plan, is_being_done
@@ -66,6 +66,15 @@ def replace(run_dirs: Iterable[Path]) -> dict[Path, Path]:
     for run_dir, place in places.items():
         run_dir.rename(place)
     return places
+
+
+def replace_damaged(plan: Plan) -> list[str]:
+    """Move complete runs with a damaged file away, so that they are done again; returns a sentence for each."""
+    damaged = {run_dir: why for run_dir, why in plan.damaged.items() if not is_being_done(run_dir)}
+    return [
+        f"{damaged[run_dir].removesuffix(f'; {anew(run_dir)}.')}: the run was moved to {place}, and is done again."
+        for run_dir, place in replace(damaged).items()
+    ]
 
 
 def _placed(plan: Plan) -> list[Path]:

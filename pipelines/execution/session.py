@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from m2pt.config import Study, UserError
-from m2pt.runs.folder import RunState, anew, create_run
+from m2pt.runs.folder import RunState, create_run
 from m2pt.runs.inputs import JobInputs
 from m2pt.runs.spec import PretrainSpec, Spec
 from m2pt.runs.trials import is_trial
@@ -31,7 +31,7 @@ from pipelines.execution.shown import Nowhere, Shown
 from pipelines.planning.embedded_data import make_data
 from pipelines.planning.folders import aside_of, data_folder, encoders_folder, runs_folder, study_lock
 from pipelines.planning.job_inputs import job_inputs
-from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, is_being_done, resolve
+from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.planning.refused_runs import require_startable
 from pipelines.tracking.live import LiveTracking
 from pipelines.tracking.sweep import sweep_of
@@ -186,11 +186,8 @@ class Session:
             self._replace_damaged()
 
     def _replace_damaged(self) -> None:
-        """Move complete runs with a damaged file away, so that they are done again."""
-        hurt = {run_dir: why for run_dir, why in self.look_again().damaged.items() if not is_being_done(run_dir)}
-        for run_dir, place in aside.replace(hurt).items():
-            why = hurt[run_dir].removesuffix(f"; {anew(run_dir)}.")
-            self.display.say(f"{why}: the run was moved to {place}, and is done again.")
+        for sentence in aside.replace_damaged(self.look_again()):
+            self.display.say(sentence)
 
     def prepare(self, *kinds: str) -> None:
         """Bring the folders in line with the study (`tidy`), and check the environments of their runs (`agree`).
