@@ -46,11 +46,13 @@ from m2pt.runs.source import code_sha256, git_commit
 from m2pt.runs.spec import PretrainSpec
 from m2pt.training.checkpoint import epochs_of_checkpoint, remove_checkpoint
 from m2pt.training.finetune import finetune
+from m2pt.training.fitting import finetune_halving
 from m2pt.training.holding import held
 from m2pt.training.orders import serve
 from m2pt.training.places import Places
 from m2pt.training.pretrain import pretrain
 from m2pt.training.pretraining_steps import Course
+from m2pt.training.reading import ReadersLostError
 from m2pt.training.share import Share, is_of_another, joined
 from m2pt.training.sources import read_feed, read_split
 from m2pt.training.startable import require_startable
@@ -129,7 +131,14 @@ def _attempt(run_dir: Path, share: Share, device_index: int, stop: Stop) -> str 
     except PathwayError as error:
         return _fail(run_dir, f"{run_dir.name}: {error}.", "")
     except torch.OutOfMemoryError as error:
-        return _fail(run_dir, f"{run_dir.name}: the device ran out of memory; lower execution.micro_batch.", str(error))
+        way_out = "lower execution.micro_batch, or set execution.out_of_memory to halve"
+        return _fail(run_dir, f"{run_dir.name}: the device ran out of memory; {way_out}.", str(error))
+    except ReadersLostError as error:
+        return _fail(run_dir, f"{run_dir.name}: {error}; see whether the disk of the data answers.", "", "worker_died")
+    except torch.AcceleratorError as error:  # from here on this process can use the device no more
+        reason = " ".join(str(error).split("\n")[0].split())
+        sentence = f"{run_dir.name}: the device failed ({reason}; see {run_dir / LOG}, and the system's log of the device)."
+        return _fail(run_dir, sentence, traceback.format_exc(), "worker_died")
     except Exception as error:  # an error of any kind fails only this run
         traceback.print_exc()
         if stop.asked:  # what the run needs is taken away while it saves; it goes on from its last checkpoint
@@ -176,7 +185,8 @@ def _execute(run_dir: Path, share: Share, device_index: int, stop: Stop) -> None
                 require_startable(spec, places.means)
                 with watch.measure("load"):
                     feed = read_feed(spec, inputs, share)
-                record = finetune(spec, feed, places, run_dir, watch).model_copy(update={"lineage": inputs.lineage})
+                train = finetune_halving if inputs.out_of_memory == "halve" else finetune
+                record = train(spec, feed, places, run_dir, watch).model_copy(update={"lineage": inputs.lineage})
         finally:
             if share.leads:
                 end_attempt(run_dir, attempt.model_copy(update=_measured(watch, begin, energy, memory)))

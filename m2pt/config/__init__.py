@@ -28,7 +28,7 @@ from m2pt.config.encoders import (
     TrainedSource,
     Weights,
 )
-from m2pt.config.execution import ExecutionConfig
+from m2pt.config.execution import ExecutionConfig, OutOfMemory
 from m2pt.config.finetune import BlocksConfig, FinetuneConfig, Head, TestConfig
 from m2pt.config.methods import (
     CORE_METHODS,
@@ -92,6 +92,7 @@ __all__ = [
     "Modality",
     "ModelConfig",
     "OptimizerConfig",
+    "OutOfMemory",
     "PartConfig",
     "PathwayConfig",
     "PointAugment",

@@ -42,6 +42,9 @@ class SlurmConfig(Frozen):
     """Further options of `sbatch`, by their long names."""
 
 
+OutOfMemory = Literal["fail", "halve"]
+
+
 class ExecutionConfig(Frozen):
     """How runs are executed; nothing here can change a number, so nothing here is part of a run's identity."""
 
@@ -75,6 +78,9 @@ class ExecutionConfig(Frozen):
     micro_batch: Positive | None = None
     """Most samples that a device computes at once; a group of `finetune.norm_rows` is never split. The result is the same
     up to the order of sums."""
+    out_of_memory: OutOfMemory = "fail"
+    """If a device has too little memory for a run on one device: `fail` it, or `halve` the samples that are computed at once and
+    go on from the last checkpoint, as often as it takes. The run's log says so."""
     gradient_checkpointing: bool = False
     """Compute activations again for the gradient, to save memory."""
     loader_workers: NonNegative = 0

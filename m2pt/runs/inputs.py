@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from m2pt.config import Frozen
+from m2pt.config import Frozen, OutOfMemory
 from m2pt.files.documents import read_model, write_json
 from m2pt.runs.environment import Compared
 from m2pt.runs.folder import INPUTS
@@ -54,6 +54,9 @@ class JobInputs(Frozen):
 
     micro_batch: int | None = None
     """The most samples in one forward pass; None for complete batches."""
+
+    out_of_memory: OutOfMemory = "fail"
+    """Whether a run whose device has too little memory fails, or goes on with half as many samples in a forward pass."""
 
     gradient_checkpointing: bool = False
     loader_workers: int = 0

@@ -7,11 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from m2pt.config import MODALITIES, UserError, refuses_unknown
 from m2pt.modalities.registry import SPECS
@@ -20,9 +19,9 @@ from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.identity import derived_seed
 from m2pt.runs.record import Counts
 from m2pt.runs.spec import RunSpec
+from m2pt.training.reading import Key, Reading
 from m2pt.training.sampling import weighted_order
 from m2pt.training.share import Share
-from m2pt.training.stopping import leave_to_parent
 
 TestSplit = Literal["val", "test"]
 
@@ -165,17 +164,7 @@ class FileFeed(Feed):
         self.parts = getattr(train, "parts", None)
         drawn = (recipe.epoch_samples if recipe.weighted else None) or self.size
         self.steps_per_epoch = drawn // recipe.batch_size
-        self._wanted = _Batches()
-        self._loader: DataLoader[Any] = DataLoader(
-            _Files({"train": train} | {split: items for split, (items, _) in tests.items()}),
-            batch_sampler=self._wanted,
-            num_workers=workers,
-            collate_fn=_collate,
-            pin_memory=torch.cuda.is_available(),
-            multiprocessing_context="forkserver" if workers else None,
-            persistent_workers=workers > 0,
-            worker_init_fn=leave_to_parent if workers else None,
-        )
+        self._reading = Reading({"train": train} | {split: items for split, (items, _) in tests.items()}, workers)
         if self.steps_per_epoch == 0:
             raise UserError(
                 f"finetune.batch_size: {recipe.batch_size} is more than the {drawn} training samples of {spec.target}."
@@ -189,15 +178,15 @@ class FileFeed(Feed):
         order = self._order(epoch)
         total = recipe.batch_size * recipe.repeats
         rows = self._share.rows(total, recipe.rows_together)
-        batches: list[list[_Key]] = []
+        batches: list[list[Key]] = []
         for step in range(first, self.steps_per_epoch):
             chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size].tolist()
-            keys: list[_Key] = []
+            keys: list[Key] = []
             for place, group in groupby(rows.tolist(), key=lambda row: row // recipe.repeats):
                 seed = derived_seed(spec.seed, "augment", spec.target, epoch, step, place)
                 keys.append(("train", chosen[place], seed, tuple(row % recipe.repeats for row in group)))
             batches.append(keys)
-        for item in self._read(batches):
+        for item in self._reading.batches(batches):
             yield Batch(item, rows, total)
 
     def _order(self, epoch: int) -> Tensor:
@@ -215,11 +204,13 @@ class FileFeed(Feed):
     def some(self, count: int) -> Iterator[Item]:
         """As `Feed.some`, augmented as in training."""
         seed = self._spec.seed
-        keys: list[_Key] = [
+        keys: list[Key] = [
             ("train", index, derived_seed(seed, "alignment", self._spec.target, place), (0,))
             for place, index in enumerate(self._kept[_some(self._spec, self.size, count)].tolist())
         ]
-        yield from self._read([keys[start : start + EVALUATION_VIEWS] for start in range(0, len(keys), EVALUATION_VIEWS)])
+        yield from self._reading.batches(
+            [keys[start : start + EVALUATION_VIEWS] for start in range(0, len(keys), EVALUATION_VIEWS)]
+        )
 
     def test(self, split: TestSplit) -> Iterator[Item]:
         """As `Feed.test`; samples of different sizes come one by one."""
@@ -228,68 +219,15 @@ class FileFeed(Feed):
         test = self._spec.finetune.test
         views = test.clips * test.crops * test.votes
         size = 1 if self._spec.goal == "semantic_segmentation" else max(1, EVALUATION_VIEWS // views)
-        batches: list[list[_Key]] = [
+        batches: list[list[Key]] = [
             [(split, index, None, ()) for index in mine[start : start + size]] for start in range(0, len(mine), size)
         ]
-        yield from self._read(batches)
+        yield from self._reading.batches(batches)
 
     @refuses_unknown
     def count(self, split: TestSplit) -> int:
         """As `Feed.count`."""
         return len(self._tests[split][1]) if split in self._tests else 0
-
-    def _read(self, batches: "list[list[_Key]]") -> Iterator[Item]:
-        """The batches of these samples. The reading processes are kept between calls, because starting them takes seconds."""
-        self._wanted.batches = batches
-        for item in self._loader:
-            if isinstance(item, _Fault):
-                raise UserError(item.sentence)
-            yield item
-
-
-_Key = tuple[str, int, int | None, tuple[int, ...]]
-"""A split, the index of a sample, the seed of its augmentation and the numbers of its copies; None as seed: read for testing."""
-
-
-class _Batches:
-    """The next batches to read, in the form that a `DataLoader` needs."""
-
-    batches: list[list[_Key]]
-
-    def __iter__(self) -> Iterator[list[_Key]]:
-        return iter(self.batches)
-
-
-class _Files(Dataset[Any]):
-    """The samples of all splits of a run, by key."""
-
-    def __init__(self, splits: dict[str, Items]) -> None:
-        self._splits = splits
-
-    def __getitem__(self, key: _Key) -> "list[Item] | _Fault":
-        split, index, seed, numbers = key
-        items = self._splits[split]
-        try:
-            return [items.test(index)] if seed is None else items.copies(index, seed, numbers)
-        except UserError as error:
-            return _Fault(str(error))
-
-
-@dataclass(frozen=True)
-class _Fault:
-    """A fault on its way out of a reading process; an exception would bury its sentence in a traceback of that process."""
-
-    sentence: str
-
-
-def _collate(samples: "list[list[Item] | _Fault]") -> "Item | _Fault":
-    """The copies of all samples as one batch, or the first fault."""
-    items: list[Item] = []
-    for copies in samples:
-        if isinstance(copies, _Fault):
-            return copies
-        items += copies
-    return {name: torch.stack([item[name] for item in items]) for name in items[0]}
 
 
 def _generator(spec: RunSpec, purpose: str, *place: int) -> torch.Generator:

@@ -162,7 +162,10 @@ class SlotPool:
         if result.status == RunState.COMPLETE:
             return result
         if kind is None:  # the job itself says why, also of the processes that share it
-            return replace(result, died=_kind(run_dir, result.error) == "worker_died")
+            died = _kind(run_dir, result.error) == "worker_died"
+            if died:  # what it lost, such as a device, the next job on this slot shall have
+                worker.close()
+            return replace(result, died=died)
         if self._closed:
             return result_of(run_dir, CUT_OFF, slot, result.seconds)
         if not told:  # otherwise it is no failure: the next start continues it

@@ -35,6 +35,7 @@ def job_inputs(plan: Plan, spec: Spec) -> JobInputs:
         checkpoint_every_seconds=execution.checkpoint_every_seconds,
         stop_limit_s=execution.stop_limit_s,
         micro_batch=execution.micro_batch,
+        out_of_memory=execution.out_of_memory,
         gradient_checkpointing=execution.gradient_checkpointing,
         loader_workers=execution.loader_workers,
     )
