@@ -63,7 +63,7 @@ class Client:
 
     def __init__(self, store: Store, study: str) -> None:
         # MLflow would try for minutes before it gives up a server that went away, or takes requests and never answers.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         self.store = store
         check_server(store)
