@@ -7,6 +7,7 @@ import stat
 import urllib.error
 import urllib.request
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from prefect.states import Completed
@@ -139,7 +140,7 @@ def test_a_password_in_the_address_is_refused_and_not_shown(
     assert "SECRET" not in str(refused.value)
     monkeypatch.setenv("M2PT_NOTIFY_COMMAND", f"tee '{tmp_path}/notice'")
     faults: list[str] = []
-    tell_end("tiny", Completed(message="done"), None, faults.append)
+    tell_end("tiny", Completed(message="done"), None, faults.append, uuid4())
     assert not faults
     assert json.loads((tmp_path / "notice").read_text())["page"].startswith(plain.removesuffix("/api"))
     assert "SECRET" not in (tmp_path / "notice").read_text()
