@@ -4,6 +4,7 @@ One thread sends what happens, in its order. While the server does not answer, i
 but the end of the command, for some seconds.
 """
 
+import json
 import logging
 import os
 import threading
@@ -121,8 +122,9 @@ class Pages:
         return task
 
     def keep(self, kind: Literal["markdown", "table"], key: str, data: str | Sequence[object], description: str) -> None:
-        """Keep an artifact with the flow run."""
-        body = {"type": kind, "key": key, "data": data, "description": description, "flow_run_id": str(self.flow_run)}
+        """Keep an artifact with the flow run; the pages read a table from a text, as Prefect's own functions send it."""
+        text = data if isinstance(data, str) else json.dumps(data)
+        body = {"type": kind, "key": key, "data": text, "description": description, "flow_run_id": str(self.flow_run)}
         self._put("/artifacts/", body)
 
     def end(self, state: State[Any]) -> None:

@@ -106,6 +106,8 @@ def test_one_failed_cell_and_one_dead_worker(tmp_path: Path, home: Path):
     assert "image-baseline-scratch-full-s0: running" in logged
     assert "image-baseline-scratch-full-s0: val 12.5 %, test 25.0 %" in logged
     assert any("1 failed" in str(data) for (data,) in rows(home, "SELECT data FROM artifact"))
+    ((table,),) = rows(home, "SELECT data FROM artifact WHERE type = 'table'")
+    assert [row["run"] for row in json.loads(json.loads(table))] == [failed], "the pages read a table from a text"
     assert "Traceback" not in done.stdout + done.stderr
     assert f"{failed}: FAILED, the moon was in the way." in done.stdout
 
