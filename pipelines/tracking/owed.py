@@ -36,7 +36,7 @@ def is_owed(plan: Plan, report: Path) -> bool:
 
 
 def _note(plan: Plan) -> Path:
-    return CACHE / "published" / plan.study.study
+    return CACHE / "published" / f"{plan.study.study}.txt"
 
 
 def _state(plan: Plan, report: Path) -> str:

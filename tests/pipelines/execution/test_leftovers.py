@@ -22,7 +22,9 @@ def test_what_has_not_changed_for_an_hour_is_removed(tmp_path: Path, name: str):
     assert young.exists(), "somebody may be writing it"
 
 
-@pytest.mark.parametrize("name", ["record.json", ".gitignore", "train.safetensors", "release", "please"])
+@pytest.mark.parametrize(
+    "name", ["record.json", ".gitignore", "train.safetensors", "release", "please", ".my.notes.markdown", ".plan.20261127"]
+)
 def test_what_is_to_stay_stays(tmp_path: Path, name: str):
     path = tmp_path / name
     path.write_text("")
