@@ -48,10 +48,10 @@ def _complete(planned: synthetic.Planned, spec: RunSpec) -> None:
     if spec.metric == "accuracy":
         return
     record = read_record(run_dir, FinetuneRecord)
-    write_record(run_dir, record.model_copy(update={"metric": "map", "test_scores": {"map": value}, "confusion": None}))
     lines = [json.loads(line) for line in (run_dir / HISTORY).read_text().splitlines()]
     renamed = [{key.replace("val/accuracy", "val/map"): value for key, value in line.items()} for line in lines]
     documents.write_atomic(run_dir / HISTORY, "".join(json.dumps(line) + "\n" for line in renamed).encode())
+    write_record(run_dir, record.model_copy(update={"metric": "map", "test_scores": {"map": value}, "confusion": None}))
 
 
 @pytest.fixture(scope="module")
