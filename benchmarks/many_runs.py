@@ -11,9 +11,9 @@ and the clock. `--help` is measured too. On two quiet cores of an AMD EPYC, 10,0
 1,107 MiB for `report`. The first call after runs have ended reads their records, and takes up to 7 s.
 
 `publish` of 976 runs in 10 parts to a new SQLite file took 102 s with the files and models of all runs, most of them MLflow's for
-the 540 points that each has. To MLflow's own server on the same two cores 976 runs took 200 s on the clock beside other work:
-four at a time, with four requests a run and one for each of its files. Ours are 46 s of processor time, the server's 0.18 s a
-run; one at a time, with fifteen requests a run, 1,008 runs took 272 s.
+the 540 points that each has. To MLflow's own server on the same two cores 976 runs took 157 s on the clock: four at a time, with
+four requests a run and one for each of its files. Ours are 49 s of processor time, the server's 0.16 s a run; one at a time, with
+fifteen requests a run, 1,008 runs took 272 s.
 """
 
 import argparse

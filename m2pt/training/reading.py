@@ -53,15 +53,20 @@ class Reading:
         for number in range(len(wanted)):
             try:
                 item = next(read)
-            except RuntimeError as error:
-                if self._workers and "DataLoader" in str(error):
-                    died = "killed by signal" in str(error) or "exited unexpectedly" in str(error)
-                    how = "died" if died else f"gave no batch for {PATIENCE_S:g} s"
+            except (RuntimeError, ConnectionError, EOFError) as error:
+                if self._workers and (how := _loss(error)) is not None:
                     raise ReadersLostError(f"a process that reads files {how}, at batch {number + 1} of {len(wanted)}") from error
                 raise
             if isinstance(item, _Fault):
                 raise UserError(item.sentence)
             yield item
+
+
+def _loss(error: Exception) -> str | None:
+    """How a reading process was lost, None for another kind of error; one that has just died may only show as a closed pipe."""
+    if "timed out" in str(error):
+        return f"gave no batch for {PATIENCE_S:g} s"
+    return "died" if not isinstance(error, RuntimeError) or "DataLoader worker" in str(error) else None
 
 
 class _Batches:
