@@ -60,9 +60,9 @@ def faults_of(study: Study) -> Faults:
     for folder in (encoders_folder(study), runs_folder(study)):
         for run_dir in sorted(path for path in folder.glob("*") if path.is_dir()):
             _run(run_dir, faults)
-    for path, kind in ((runs_folder(study) / JOURNAL, "journals"), (Path("dvc.lock"), "locks of DVC")):
+    for path, kind, look in ((runs_folder(study) / JOURNAL, "journals", _journal), (Path("dvc.lock"), "locks of DVC", _lock)):
         if path.is_file():
-            faults.look(kind, _document(path))
+            faults.look(kind, look(path))
     for path in map(Path, _STORES):
         if path.is_file():
             faults.look("databases", _database(path))
@@ -146,10 +146,8 @@ def _checkpoint(run_dir: Path) -> str | None:
     return None if whole else f"{run_dir / CHECKPOINT}: is not as its run has written it; start again: the run starts over."
 
 
-def _document(path: Path) -> str | None:
-    if path.name == JOURNAL:
-        return _sentence(lambda: read_json(path, "delete it: the same journal is made again from the runs"))
-    return _lock(path)
+def _journal(path: Path) -> str | None:
+    return _sentence(lambda: read_json(path, "delete it: the same journal is made again from the runs"))
 
 
 def _lock(path: Path) -> str | None:

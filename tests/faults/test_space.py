@@ -1,4 +1,4 @@
-"""A disk that is full: the study stops with one sentence, and goes on to the same bytes when there is space."""
+"""A disk that is full: the study stops with one sentence, and is completed when there is space."""
 
 import os
 import subprocess
