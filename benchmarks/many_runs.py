@@ -11,9 +11,10 @@ and the clock. `--help` is measured too. On two quiet cores of an AMD EPYC, 10,0
 1,107 MiB for `report`. The first call after runs have ended reads their records, and takes up to 7 s.
 
 `publish` of 976 runs in 10 parts to a new SQLite file took 102 s with the files and models of all runs, most of them MLflow's for
-the 540 points that each has. To MLflow's own server on the same two cores 976 runs took 157 s on the clock: four at a time, with
-four requests a run and one for each of its files. Ours are 49 s of processor time, the server's 0.16 s a run; one at a time, with
-fifteen requests a run, 1,008 runs took 272 s.
+the 540 points that each has. `publish-to-server` sends them to MLflow's own server on the same two cores, started as
+docs/how-to/team.md says: four runs at a time, with four requests a run and one for each of its five files. 1,008 runs took 116 s
+on the clock, with 49 s of processor time for ours and 0.14 s a run for the server's. With MLflow's default, a database without a
+write-ahead log and processes for language models beside, they took 140 s.
 """
 
 import argparse
@@ -36,6 +37,8 @@ from m2pt.runs.spec import RunSpec
 from pipelines.planning import study_file
 from pipelines.planning.folders import runs_folder
 from pipelines.planning.plan import resolve
+from pipelines.tracking.mlflow_client import open_database
+from pipelines.tracking.mlflow_store import DATABASE, database_uri, locate
 
 DEFAULT = Path("params.yaml")
 _OF_A_PART, _COMMON = 96, 16
@@ -80,14 +83,16 @@ def add_weights(specs: Sequence[RunSpec], folder: Path, done: Path) -> None:
 
 @contextmanager
 def server(folder: Path) -> Iterator[None]:
-    """A server of MLflow on this machine, with an empty database and the files in the same folder; commands publish to it."""
+    """A server of MLflow on this machine, on a store that m2pt made, with the files beside it; commands publish to it."""
+    open_database(locate(database_uri(folder.resolve() / DATABASE)))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     places = ["--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "served"]
     command = [sys.executable, "-m", "mlflow", "server", *places, "--port", str(port)]
     with (folder / "server.txt").open("wb") as output:
-        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, start_new_session=True)
+        quiet = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, env=quiet, start_new_session=True)
     try:
         while not _answers(f"{address}/health"):
             time.sleep(0.2)

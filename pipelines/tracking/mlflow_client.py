@@ -28,6 +28,7 @@ from pipelines.tracking.batches import Waiting, in_batches
 from pipelines.tracking.metrics import EPOCH
 from pipelines.tracking.mlflow_columns import VIEW_TAG, saved_view
 from pipelines.tracking.mlflow_store import Store, check_server, ensure_database
+from pipelines.tracking.prompt import take_answers_at_once
 from pipelines.tracking.publication import DataInput
 from pipelines.tracking.served_model import ServedModel
 from pipelines.tracking.stored_run import StoredRun
@@ -65,6 +66,7 @@ class Client:
         # MLflow would try for minutes before it gives up a server that went away, or takes requests and never answers.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        take_answers_at_once()
         self.store = store
         check_server(store)
         open_database(store)

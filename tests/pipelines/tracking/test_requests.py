@@ -24,7 +24,6 @@ pytestmark = pytest.mark.patient
 @pytest.fixture(autouse=True)
 def _served(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # as `m2pt` sets it
-    (project / "mlflow.db").unlink()  # the server makes its own
     with server(project):
         yield
 
