@@ -14,9 +14,10 @@ from m2pt.runs.folder import FILE_STATES, RECORD, RunState
 from m2pt.runs.identity import run_id
 from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import Spec
+from pipelines.execution.aside import undeclared
 from pipelines.execution.device_hours import HOUR_S, used
 from pipelines.execution.going import Going, going_on, seconds_left
-from pipelines.execution.holders import Holder, holder_of_study
+from pipelines.execution.holders import Holder, holder_of_run, holder_of_study
 from pipelines.execution.slurm import queue as slurm
 from pipelines.housekeeping.project import space
 from pipelines.planning import environments
@@ -34,7 +35,8 @@ class Status:
     """A study now: the state of each run by its name, who does it, what goes on, and how much of a budget is used.
 
     `left_s` estimates the seconds until all runs have ended, None if that is unknown or nothing goes on. `queue` says how many
-    runs SLURM has, by its name of their state, or why that is not known; None where nothing is submitted to it.
+    runs SLURM has, by its name of their state, or why that is not known; None where nothing is submitted to it. `undeclared` goes
+    on by a study file that was changed since, by the folder of each run.
     """
 
     plan: Plan
@@ -44,6 +46,7 @@ class Status:
     left_s: float | None
     used_hours: float | None
     queue: Mapping[str, int] | str | None
+    undeclared: Mapping[Path, Holder]
 
     @property
     def failed(self) -> list[Spec]:
@@ -59,7 +62,8 @@ def status_of(plan: Plan) -> Status:
     used_hours, queue = None, _queue(plan.study)
     if plan.study.execution.max_device_hours is not None:
         used_hours = (used(plan) + sum((going.seconds or 0.0) * going.devices for going in running)) / HOUR_S
-    return Status(plan, states, doer, running, left_s, used_hours, queue)
+    others = {run_dir: who for run_dir in undeclared(plan) if (who := holder_of_run(run_dir)) is not None}
+    return Status(plan, states, doer, running, left_s, used_hours, queue, others)
 
 
 def _queue(study: Study) -> Mapping[str, int] | str | None:
@@ -103,6 +107,7 @@ def document(status: Status) -> dict[str, Any]:
         "doer": _holder(status.doer),
         "queue": status.queue,
         "running": [_running(going) for going in status.running],
+        "undeclared": [{"run_id": run_dir.name} | (_holder(who) or {}) for run_dir, who in status.undeclared.items()],
         "seconds_left": _rounded(status.left_s),
         "device_hours": None if status.used_hours is None else {"used": round(status.used_hours, 4), "limit": limit},
         "failed": [{"name": plan.label(spec), "run_id": run_id(spec), "error": failure_of(plan, spec)} for spec in status.failed],

@@ -11,6 +11,7 @@ from pipelines.execution.going import Going
 
 _HEAD = ("run", "where", "since", "passed", "done", "until about")
 _GAP = "  "
+_NAMED = 3
 _SHORTEST = 12
 """Letters of a name that are always shown."""
 
@@ -43,7 +44,17 @@ def going_lines(status: Status, most: int | None = None, width: int | None = Non
     shown = status.running if most is None or len(status.running) <= most else status.running[: max(0, most - 1)]
     lines += _table([_HEAD, *map(_row, shown)], width) if shown else []
     hidden = len(status.running) - len(shown)
-    return [*lines, *([f"and {hidden} more"] if hidden else [])]
+    return [*lines, *([f"and {hidden} more"] if hidden else []), *_undeclared(status)]
+
+
+def _undeclared(status: Status) -> list[str]:
+    """What goes on by the study file as it was."""
+    if not (others := status.undeclared):
+        return []
+    named = ", ".join(f"{run_dir.name} ({who})" for run_dir, who in list(others.items())[:_NAMED])
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    what = "1 run goes on" if len(others) == 1 else f"{len(others)} runs go on"
+    return [f"{what} that the study file, as it is now, does not declare: {named}{more}"]
 
 
 def failure_lines(status: Status) -> list[str]:

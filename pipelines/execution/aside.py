@@ -4,6 +4,7 @@ Without this, the folders of a study would depend on what its file declared befo
 """
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -42,14 +43,20 @@ def put_aside(plan: Plan) -> Counter[tuple[Path, str]]:
     While a declared run has no id, because data or an encoder are missing, runs of its name stay: one of them may be it.
     """
     counts: Counter[tuple[Path, str]] = Counter()
-    wanted = set(_placed(plan))
+    for path in (path for path in undeclared(plan) if not is_being_done(path)):
+        counts[path.parent, _what(path)] += 1
+        _put(path, aside_of(path.parent))
+    return counts
+
+
+def undeclared(plan: Plan) -> list[Path]:
+    """The folders of runs that the study does not declare, as far as that can be known: see `put_aside`."""
+    wanted, out = set(_placed(plan)), []
     for folder, specs in ((encoders_folder(plan.study), plan.pretrain), (runs_folder(plan.study), plan.runs)):
         unsure = {spec.name for spec in specs if not plan.is_ready(spec)}
-        out = [path for path in _folders(folder) if path not in wanted and path.name.rpartition("-")[0] not in unsure]
-        for path in (path for path in out if not is_being_done(path)):
-            counts[folder, _what(path)] += 1
-            _put(path, aside_of(folder))
-    return counts
+        others = (path for path in _folders(folder) if path not in wanted)
+        out += [path for path in others if path.name.rpartition("-")[0] not in unsure]
+    return out
 
 
 def _what(run_dir: Path) -> str:
@@ -82,7 +89,10 @@ def _placed(plan: Plan) -> list[Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:  # which asks the system for no kind of file a second time
+        return sorted(folder / entry.name for entry in entries if entry.is_dir())
 
 
 def _put(path: Path, aside: Path) -> None:

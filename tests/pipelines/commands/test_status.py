@@ -90,6 +90,18 @@ def test_what_goes_on_is_told_with_its_place_its_times_and_an_estimate_of_its_en
     assert re.fullmatch(rf"  {going[1].name} +\S+ cuda3 +\d\d:\d\d +\d:\d\d +12% +\d\d:\d\d", lines[4])
 
 
+def test_runs_that_go_on_by_the_study_file_as_it_was_are_named(going: list[RunSpec], capsys: pytest.CaptureFixture[str]):
+    study = Path("params.yaml")
+    study.write_text(study.read_text().replace(f"epochs: {EPOCHS}", f"epochs: {EPOCHS + 1}"))
+    document = shown(capsys)
+    assert document["running"] == []
+    named = sorted(document["undeclared"], key=lambda run: str(run["run_id"]))
+    assert [run["run_id"].rpartition("-")[0] for run in named] == [going[1].name, going[2].name]
+    assert {run["pid"] for run in named} == {os.getpid()}
+    assert main(["status"]) == 0
+    assert "2 runs go on that the study file, as it is now, does not declare: " in capsys.readouterr().out
+
+
 def test_the_time_of_earlier_attempts_is_not_waited_for_again(going: list[RunSpec], capsys: pytest.CaptureFixture[str]):
     (run_dir,) = Path("runs/small").glob(f"{going[1].name}-*")
     add_attempt(run_dir, Attempt(started="2026-01-01T00:00:00+00:00", seconds={"total": 50.0}))
