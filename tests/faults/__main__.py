@@ -1,17 +1,20 @@
 """Every fault with what it did, as a table: `make test-faults`, or `python -m tests.faults [--kills N] [--only ROW ...]`.
 
 What is done is kept in a file until the code changes, so that an interrupted call goes on where it was; `--afresh` forgets it.
+With `--part 1/2` and `--part 2/2`, two calls share the work, each with a file of its own; a call without it has the table of both.
 Exit code 1 if anything was lost, doubled or different.
 """
 
 import argparse
 import hashlib
+import itertools
 import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.faults import kills, two
@@ -23,14 +26,42 @@ DONE = ROOT / "build" / "faults"
 _KILLS = 1000
 
 
+@dataclass(frozen=True)
+class Part:
+    """The `index`-th of `count` equal parts of the work, from 1."""
+
+    index: int = 1
+    count: int = 1
+
+    @classmethod
+    def of(cls, words: str) -> "Part":
+        """From `I/N`."""
+        with suppress(ValueError, TypeError):
+            if 1 <= (part := cls(*map(int, words.split("/")))).index <= part.count:
+                return part
+        raise argparse.ArgumentTypeError(f"{words!r} is no part; write 1/2 for the first of two")
+
+    @property
+    def suffix(self) -> str:
+        """What tells its file from those of the others."""
+        return f"-{self.index}-of-{self.count}" if self.count > 1 else ""
+
+    def has(self, number: int) -> bool:
+        """Whether a piece of the work belongs to it."""
+        return number % self.count == self.index - 1
+
+
 class Notes:
     """What was done already with the code as it is."""
 
-    def __init__(self, afresh: bool) -> None:
-        self._path = DONE / f"{_code()}.jsonl"
-        if afresh:
-            self._path.unlink(missing_ok=True)
-        lines = self._path.read_text().splitlines() if self._path.is_file() else []
+    def __init__(self, afresh: bool, part: "Part") -> None:
+        code = _code()
+        self._path = DONE / f"{code}{part.suffix}.jsonl"
+        files = list(DONE.glob(f"{code}*.jsonl"))
+        for path in files if afresh else ():
+            path.unlink()
+        lines = [line for path in files if path.is_file() for line in path.read_text().splitlines()]
+        self.part = part
         self.harms = {(note["row"], note["name"]): (note["count"], Harm(**note["harm"])) for note in map(json.loads, lines)}
 
     def add(self, row: str, name: str, count: int, harm: Harm) -> None:
@@ -53,7 +84,9 @@ def crash(crashes: Crashes, notes: Notes, _: int) -> None:
     injections = crashes.injections(crashes.scenarios)
     boundaries = {injection.boundary for injection in injections}
     print(f"{len(boundaries)} boundaries, {len(injections)} injections", flush=True)
-    for injection in injections:
+    for number, injection in enumerate(injections):
+        if not notes.part.has(number):
+            continue
         row = f"crash of a {injection.boundary.partition(' ')[0]} at a boundary"
         if (row, str(injection)) not in notes.harms:
             notes.add(row, str(injection), 1, crashes.inject(injection))
@@ -62,19 +95,21 @@ def crash(crashes: Crashes, notes: Notes, _: int) -> None:
 def random_kills(crashes: Crashes, notes: Notes, wanted: int) -> None:
     """Seeded random kills, shared among the engines."""
     for engine in kills.ENGINES:
-        row, seed = f"random kills, {engine}", 0
-        share = -(-wanted // len(kills.ENGINES))
-        while (left := share - sum(count for (of, _), (count, _) in notes.harms.items() if of == row)) > 0:
+        row, seeds = f"random kills, {engine}", itertools.count(notes.part.index - 1, notes.part.count)
+        left = -(-wanted // len(kills.ENGINES) // notes.part.count)
+        for seed in seeds:
             if (row, f"seed {seed}") not in notes.harms:
                 life = kills.live(crashes, engine, seed, min(left, kills.KILLS_IN_A_LIFE))
                 notes.add(row, f"seed {seed}", life.kills, life.harm)
-            seed += 1
+            left -= notes.harms[row, f"seed {seed}"][0]
+            if left <= 0:
+                break
 
 
 def at_once(crashes: Crashes, notes: Notes, _: int) -> None:
     """Two at once."""
-    for row, do in two.ROWS.items():
-        if (row, row) not in notes.harms:
+    for number, (row, do) in enumerate(two.ROWS.items()):
+        if notes.part.has(number) and (row, row) not in notes.harms:
             notes.add(row, row, 1, do(crashes))
 
 
@@ -99,9 +134,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--kills", type=int, default=_KILLS, help=f"how many random kills (default: {_KILLS})")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--part", type=Part.of, default=Part(), help="I/N: only the I-th of N parts of the work")
     parser.add_argument("--afresh", action="store_true", help="forget what was done before")
     given = parser.parse_args()
-    notes, work = Notes(given.afresh), Path(tempfile.mkdtemp(prefix="m2pt-faults-"))
+    notes, work = Notes(given.afresh, given.part), Path(tempfile.mkdtemp(prefix="m2pt-faults-"))
     crashes = Crashes(work)
     try:
         for part in given.only:
