@@ -31,7 +31,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from benchmarks.report_size import write_runs
-from m2pt.runs.folder import MERGED
+from m2pt.files.documents import read_json, write_json
+from m2pt.files.state import file_sha256
+from m2pt.runs.folder import MERGED, RECORD
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import RunSpec
 from pipelines.planning import study_file
@@ -77,8 +79,11 @@ def declare(folder: Path, count: int) -> None:
 def add_weights(specs: Sequence[RunSpec], folder: Path, done: Path) -> None:
     """Give each run the weights of a run of the default study on the same target, which publishing copies and looks into."""
     weights = {target: next(done.glob(f"{target}-*/{MERGED}")).resolve() for target in {spec.target for spec in specs}}
+    sha256 = {target: file_sha256(path) for target, path in weights.items()}
     for spec in specs:
-        (folder / run_id(spec) / MERGED).symlink_to(weights[spec.target])
+        run_dir = folder / run_id(spec)
+        (run_dir / MERGED).symlink_to(weights[spec.target])
+        write_json(run_dir / RECORD, read_json(run_dir / RECORD) | {"files": {MERGED: sha256[spec.target]}})
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Complete runs whose files are not as the run wrote them: they count as failed, and are told with the file and what to do."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from m2pt.config import UserError
 from m2pt.files.access import unreadable
 from m2pt.files.documents import lines_of
 from m2pt.files.memory import CACHE, known_sha256
+from m2pt.files.state import file_sha256
 from m2pt.runs.failure import read_failure
 from m2pt.runs.folder import ENCODER, HISTORY, RECORD, RunState, anew, read_history, run_state
 from m2pt.runs.record import PretrainRecord, R, Record, read_record
@@ -26,6 +28,19 @@ def read_whole(run_dir: Path, kind: type[R]) -> R:
         if name not in WEIGHTS:
             read_kept(run_dir, name, record.files)
     return record
+
+
+def require_kept(record: Record, paths: Iterable[Path]) -> None:
+    """Raise `UserError` unless these files of a complete run are those that its record speaks of; older records speak of few."""
+    for path in paths:
+        if path.name not in record.files:
+            continue
+        try:
+            sha256 = file_sha256(path)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        if sha256 != record.files[path.name]:
+            raise UserError(f"{path}: is not the file that {RECORD} speaks of; {anew(path.parent)}.")
 
 
 def require_encoder(run_dir: Path, record: PretrainRecord, *, afresh: bool = False) -> None:

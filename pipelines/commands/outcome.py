@@ -8,6 +8,7 @@ from pipelines.execution.progress import Display
 from pipelines.reporting.open_blocks import open_blocks
 from pipelines.reporting.rendering import study_option
 from pipelines.tracking.mlflow_store import server_place
+from pipelines.tracking.owed import is_owed
 
 _MOST = 2
 """Claims that are told; the report has them all."""
@@ -26,13 +27,20 @@ def tell(display: Display, study: Study, file: Path, out: Path, done: bool = Tru
         display.say(f"{study.study}: {line}")
     display.say(f"{study.study}: the report is {out / 'index.html'}")
     if done:
-        display.say(f"Next: open it in a browser. {server_place() or f'`m2pt ui{option}`'} shows the runs.")
+        display.say(f"Next: open it in a browser.{_runs(study, out, option)}")
         if len(study.sweep.seeds) > 1:  # one tells nothing of their spread
             display.say(f"`m2pt plan{option} --seeds-needed` says how many seeds a new study needs for an answer.")
     else:
         display.say(
             f"Next: `m2pt status{option}` says which runs are not complete, and why; the same command again does only those."
         )
+
+
+def _runs(study: Study, out: Path, option: str) -> str:
+    """Who shows the runs; nothing of a server that has not got them all."""
+    if (server := server_place()) is None:
+        return f" `m2pt ui{option}` shows the runs."
+    return "" if is_owed(study, out) else f" {server} shows the runs."
 
 
 def headline(folder: Path) -> list[str]:

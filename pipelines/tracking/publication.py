@@ -15,7 +15,7 @@ from m2pt.files.state import file_sha256
 from m2pt.methods import unread
 from m2pt.modalities.registry import dataset_facts
 from m2pt.runs.attempts import read_attempts
-from m2pt.runs.damage import whole_history
+from m2pt.runs.damage import require_kept, whole_history
 from m2pt.runs.folder import (
     ENCODER,
     FAILURE,
@@ -136,6 +136,9 @@ def _read(spec: Spec, run_dir: Path, state: RunState, trial: bool, weights_limit
     is_dated = bool(times)
     record = read_record(run_dir) if state == RunState.COMPLETE else None
     epochs = metrics.epoch_points(whole_history(run_dir, record), times, state == RunState.RUNNING)
+    files = _files(run_dir, state, trial, weights_limit_bytes)
+    if record is not None:
+        require_kept(record, files)
     attempts = read_attempts(run_dir)
     started = [round(datetime.fromisoformat(attempt.started).timestamp() * 1000) for attempt in attempts]
     seconds = attempts[-1].seconds.get("total", 0.0) if attempts else 0.0
@@ -157,7 +160,7 @@ def _read(spec: Spec, run_dir: Path, state: RunState, trial: bool, weights_limit
         summary=metrics.summary_points(record, attempts, last_ms, trial) if record is not None else [],
         told=metrics.told(record, trial) if record is not None else "",
         data=_data(spec, run_dir),
-        files=[path for path in _files(run_dir, state, trial, weights_limit_bytes) if model is None or path not in model.files],
+        files=[path for path in files if model is None or path not in model.files],
         model=model,
         resumed=any(attempt.resumed_from_epoch for attempt in attempts),
         started_ms=started[0] if started else (None if state == RunState.RUNNING else min(times.values(), default=NO_TIME_MS)),

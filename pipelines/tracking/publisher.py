@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from m2pt.config import UserError
 from m2pt.runs.folder import RunState
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
@@ -51,32 +52,46 @@ class Publisher:
                 self.close(SweepEnd(RunState.INTERRUPTED))
 
     def publish(self, spec: Spec, run_dir: Path, *, active: bool = False, trial: bool = False) -> None:
-        """Publish what there is of one run, as `publish_all`."""
-        self._publish(RunOnDisk(spec, run_dir, active, trial))
-
-    def publish_all(self, runs: Sequence[RunOnDisk]) -> None:
-        """Publish what there is of these runs, as many at a time as the tracker takes.
+        """Publish what there is of one run.
 
         Raises:
             OutageError: the tracker cannot be used.
-            UserError: a run's folder is damaged.
+            UserError: the run's folder is damaged.
 
         """
-        some = [run for run in runs if self._is_there(run)]
-        if not some:
-            return
-        with self._sweep() as sweep:
-            if sweep.at_a_time > 1:
-                with ThreadPoolExecutor(sweep.at_a_time) as pool:
-                    list(pool.map(lambda run: self._show(sweep, run), some))
-                return
-        for run in some:  # others may write between two runs
-            self._publish(run)
-
-    def _publish(self, run: RunOnDisk) -> None:
-        if self._is_there(run):
+        if self._is_there(run := RunOnDisk(spec, run_dir, active, trial)):
             with self._sweep() as sweep:
                 self._show(sweep, run)
+
+    def publish_all(self, runs: Sequence[RunOnDisk]) -> list[str]:
+        """Publish what there is of these runs, as many at a time as the tracker takes.
+
+        Returns a sentence for each run with a damaged file, which holds up no other.
+
+        Raises:
+            OutageError: the tracker cannot be used.
+
+        """
+        damage: list[str] = []
+
+        def show(sweep: OpenSweep, run: RunOnDisk) -> None:
+            try:
+                self._show(sweep, run)
+            except OutageError:
+                raise
+            except UserError as error:
+                damage.append(str(error))
+
+        if some := [run for run in runs if self._is_there(run)]:
+            with self._sweep() as sweep:
+                if sweep.at_a_time > 1:
+                    with ThreadPoolExecutor(sweep.at_a_time) as pool:
+                        list(pool.map(lambda run: show(sweep, run), some))
+                    return sorted(damage)
+        for run in some:  # others may write between two runs
+            with self._sweep() as sweep:
+                show(sweep, run)
+        return damage
 
     def _is_there(self, run: RunOnDisk) -> bool:
         if state_of(run.run_dir, run.active) == RunState.MISSING:  # also one that was stopped before its first epoch had ended

@@ -50,9 +50,12 @@ def publish_study(plan: Plan, report: Path, tracker: Tracker) -> int:
         if (run_dir := plan.run_dir(spec)) is not None
     ]
     with study_lock(runs_folder(plan.study)), Publisher(tracker) as publisher:
-        publisher.publish_all(runs)
+        damage = publisher.publish_all(runs)
         publisher.close(_outcome(plan, report))
-    note_published(plan, report)
+    if damage:
+        more = f" So are {len(damage) - 1} others." if len(damage) > 1 else ""
+        raise UserError(f"{damage[0]}{more} All other runs are published.")
+    note_published(plan.study, report)
     return sum(run.run_dir.is_dir() for run in runs)
 
 
@@ -82,6 +85,6 @@ def try_to_publish(plan: Plan, report: Path, warn: Callable[[str], None]) -> Non
 
 def publish_owed(plan: Plan, report: Path, warn: Callable[[str], None]) -> None:
     """Publish a study that is done, if its tracker lacks something of it: it was out of reach, or a kill came before."""
-    if is_owed(plan, report):
+    if is_owed(plan.study, report):
         warn(f"{plan.study.study}: publishing what the tracker may lack.")
         try_to_publish(plan, report, warn)

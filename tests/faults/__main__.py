@@ -1,7 +1,7 @@
 """Every fault with what it did, as a table: `make test-faults`, or `python -m tests.faults [--kills N] [--only ROW ...]`.
 
 What is done is kept in a file until the code changes, so that an interrupted call goes on where it was; `--afresh` forgets it.
-With `--part 1/2` and `--part 2/2`, two calls share the work, each with a file of its own; a call without it has the table of both.
+With `--part 1/2` and `--part 2/2`, two calls share the work, each with a file of its own; a call without it sums up both.
 Exit code 1 if anything was lost, doubled or different.
 """
 

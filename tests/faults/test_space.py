@@ -1,8 +1,10 @@
-"""A disk that is full: the study stops with one sentence, and is completed when there is space."""
+"""Places that are full or cannot be written to: one sentence says which, nothing is harmed, and a later start completes it."""
 
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,30 +15,101 @@ from tests.waiting import PATIENCE_S
 pytestmark = [pytest.mark.patient, pytest.mark.timeout(600)]
 
 STUDY = ("pipelines", "study", "--study", "tiny.yaml")
+RUNS = 4
+_STORE = "store/mlflow.db"
+
+STOPS, FAILS, ENDS = 2, 1, 0
+"""Exit codes: the study stops with one sentence, it ends with runs that failed, or it ends with all of them."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of the project, how the study ends while nothing can be written there, and what is said."""
+
+    folder: str
+    code: int
+    words: str
+
+
+FULL = (
+    Place("runs", STOPS, "No space left on device"),
+    Place("build", STOPS, "No space left on device"),
+    Place(".m2pt", ENDS, ""),
+    Place("store", ENDS, "store/mlflow.db"),
+    Place("mlartifacts", ENDS, "mlartifacts"),
+    Place(".prefect", ENDS, ".prefect"),
+)
+READ_ONLY = (
+    Place("runs", STOPS, "runs"),
+    Place("build", STOPS, "build"),
+    Place(".m2pt", ENDS, ""),
+    Place("store", ENDS, "store/mlflow.db"),
+    Place("mlartifacts", ENDS, "mlartifacts"),
+)
+
+
+def variables(folder: str = "") -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW", "M2PT"))}
+    return kept | ({"MLFLOW_TRACKING_URI": f"sqlite:///{_STORE}"} if folder == "store" else {})
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Path]:
-    yield make_project(tmp_path, "tiny", 3, seeds="0, 1, 2, 3")
+    yield make_project(tmp_path, "tiny", 3, seeds=", ".join(map(str, range(RUNS))))
     end_all(tmp_path)
 
 
-def test_no_space_for_runs_stops_the_study_and_then_goes_on(project: Path):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW", "M2PT"))}
-    runs = project / "runs"
-    runs.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", runs], capture_output=True).returncode:
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The results of a study to which nothing happens."""
+    project = make_project(tmp_path_factory.mktemp("undisturbed"), "tiny", 3, seeds=", ".join(map(str, range(RUNS))))
+    study(project, ENDS)
+    end_all(project)
+    return results(project)
+
+
+def study(project: Path, code: int, folder: str = "", *before: str) -> str:
+    """What a start of the study says that ends with this code."""
+    with started(project, variables(folder), *STUDY) as process:
+        assert process.wait(PATIENCE_S) == code, (project / "out.txt").read_text()
+    said = (project / "out.txt").read_text()
+    assert "Traceback" not in said, said
+    return said
+
+
+def results(project: Path) -> bytes:
+    return (project / "build/tiny/reports/results.csv").read_bytes()
+
+
+@contextmanager
+def mounted(place: Path, options: str) -> Iterator[None]:
+    place.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True).returncode:
         pytest.skip("nothing can be mounted here")
     try:
-        with started(project, kept, *STUDY) as process:
-            assert process.wait(PATIENCE_S) == 2, (project / "out.txt").read_text()
-        said = (project / "out.txt").read_text()
-        assert said.splitlines()[-1].startswith("m2pt: ") and "No space left on device" in said and "m2pt gc" in said, said
-        assert "Traceback" not in said
-        assert "4 failed" not in said
-        subprocess.run(["mount", "-o", "remount,size=64m", runs], check=True)
-        with started(project, kept, *STUDY) as process:
-            assert process.wait(PATIENCE_S) == 0, (project / "out.txt").read_text()
-        assert len(list(runs.glob("tiny/*/record.json"))) == 4
+        yield
     finally:
-        subprocess.run(["umount", "-l", runs], check=True)
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def disturbed(project: Path, place: Place, options: str, whole: str, undisturbed: bytes) -> None:
+    """Do the study while a place is as `options` say, and again when it is as `whole` says."""
+    with mounted(project / place.folder, options):
+        said = study(project, place.code, place.folder)
+        assert place.words in said, said
+        if place.code == STOPS:
+            assert said.splitlines()[-1].startswith("m2pt: ") and f"{RUNS} failed" not in said, said
+        subprocess.run(["mount", "-o", f"remount,{whole}", project / place.folder], check=True)
+        study(project, ENDS, place.folder)
+        assert results(project) == undisturbed
+        assert "nothing to run" in study(project, ENDS, place.folder)
+
+
+@pytest.mark.parametrize("place", FULL, ids=lambda place: place.folder.strip("."))
+def test_no_space(project: Path, place: Place, undisturbed: bytes):
+    disturbed(project, place, "size=64k", "size=64m", undisturbed)
+
+
+@pytest.mark.parametrize("place", READ_ONLY, ids=lambda place: place.folder.strip("."))
+def test_a_folder_that_cannot_be_written(project: Path, place: Place, undisturbed: bytes):
+    disturbed(project, place, "size=64m,ro", "rw", undisturbed)

@@ -1,6 +1,8 @@
 """What MLflow shows of runs and sweeps, read with its own client."""
 
+import hashlib
 import itertools
+import json
 import shutil
 import time
 from dataclasses import replace
@@ -13,12 +15,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from m2pt.config import UserError
-from m2pt.runs.folder import HISTORY, LOG, TIMES
+from m2pt.files import documents
+from m2pt.runs.folder import HISTORY, LOG, MERGED, RECORD, TIMES
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
 from pipelines.tracking import metrics
 from pipelines.tracking.mlflow_tracker import MlflowTracker
-from pipelines.tracking.publisher import Publisher
+from pipelines.tracking.publisher import Publisher, RunOnDisk
 from pipelines.tracking.sweep import Sweep
 from pipelines.tracking.tracker import SweepEnd
 from tests.pipelines import synthetic
@@ -256,6 +259,20 @@ def test_a_run_that_was_done_anew_with_another_result_replaces_the_old_one(proje
     shutil.rmtree(run_dir)
     publish([(spec, synthetic.whole(project / "runs", spec, epochs=4))])
     assert [step for step, _, _ in view_of_study()[run_id(spec)]["metrics"]["1_val/accuracy"]] == [1, 2, 3, 4]
+
+
+def test_weights_that_are_not_those_of_the_run_are_not_published_and_hold_up_no_other(project: Path) -> None:
+    runs = [RunOnDisk(spec := synthetic.pathway_spec(seed), synthetic.whole(project / "runs", spec)) for seed in range(3)]
+    for run in runs:
+        record = json.loads((run.run_dir / RECORD).read_text())
+        digest = hashlib.sha256((run.run_dir / MERGED).read_bytes()).hexdigest()
+        documents.write_json(run.run_dir / RECORD, record | {"files": {MERGED: digest}})
+    (runs[1].run_dir / MERGED).write_bytes(b"weighTs" * 100)
+    with new_publisher() as publisher:
+        (sentence,) = publisher.publish_all(runs)
+    assert sentence.startswith(f"{runs[1].run_dir / MERGED}: is not the file that record.json speaks of; ")
+    shown = {run.data.tags["m2pt.run_id"] for run in runs_of_study(new_client()) if "m2pt.run_id" in run.data.tags}
+    assert shown == {run_id(run.spec) for run in (runs[0], runs[2])}
 
 
 def test_large_weights_stay_in_their_folder(project: Path) -> None:
