@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from m2pt.config import UserError
+from m2pt.files.access import way_to_write
 from m2pt.training.stopping import STOPPED
 from pipelines.planning.slots import Slot
 
@@ -66,7 +67,9 @@ class Worker:
                 )
         except OSError as error:
             reason = f"{error.filename or self._command[0]}: {error.strerror}"
-            raise UserError(f"the worker of slot {self.slot.name} cannot be started ({reason}).") from error
+            raise UserError(
+                f"the worker of slot {self.slot.name} cannot be started ({reason}); {way_to_write(error)}."
+            ) from error
         self._received, self._ready = b"", False
 
     def wait_ready(self) -> None:

@@ -34,7 +34,7 @@ class Place:
 FULL = (
     Place("runs", STOPS, "No space left on device"),
     Place("build", STOPS, "No space left on device"),
-    Place(".m2pt", ENDS, ""),
+    Place(".m2pt", STOPS, "No space left on device"),
     Place("store", ENDS, "store/mlflow.db"),
     Place("mlartifacts", ENDS, "mlartifacts"),
     Place(".prefect", ENDS, ".prefect"),
@@ -42,7 +42,7 @@ FULL = (
 READ_ONLY = (
     Place("runs", STOPS, "runs"),
     Place("build", STOPS, "build"),
-    Place(".m2pt", ENDS, ""),
+    Place(".m2pt", STOPS, ".m2pt/logs"),
     Place("store", ENDS, "store/mlflow.db"),
     Place("mlartifacts", ENDS, "mlartifacts"),
 )
