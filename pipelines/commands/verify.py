@@ -4,11 +4,11 @@ import json
 import time
 from argparse import Namespace
 
-from m2pt.files.documents import recalled_json, remember_json
+from m2pt.files.documents import remember_json
 from pipelines.execution.program import as_called
 from pipelines.housekeeping.faults import Faults, faults_of
 from pipelines.planning import study_file
-from pipelines.planning.verification import verified
+from pipelines.planning.verification import last_whole, verified
 
 
 def verify(options: Namespace) -> int:
@@ -20,7 +20,7 @@ def verify(options: Namespace) -> int:
     memory, faults = verified(study), faults_of(study)
     if not faults.sentences:
         remember_json(memory, {"date": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())})
-    last = (recalled_json(memory) or {}).get("date")
+    last = last_whole(study) or None
     if options.json:
         counts = {kind: {"checked": faults.checked[kind], "faults": faults.faulty[kind]} for kind in faults.checked}
         facts = {"counts": counts, "faults": faults.sentences, "unsealed": faults.unsealed, "last_whole": last}

@@ -26,6 +26,16 @@ def remove_leftovers(plan: Plan) -> None:
     for run_dir in (run_dir for run_dir in map(plan.run_dir, plan.specs) if run_dir is not None and is_complete(run_dir)):
         with suppress(OSError):
             os.unlink(f"{run_dir}/{CHECKPOINT}")  # noqa: PTH108  # of thousands of runs
-    remove_old(run_dir / LOCK for run_dir in map(plan.run_dir, plan.specs) if run_dir is not None)
+    remove_old(marker for run_dir in map(plan.run_dir, plan.specs) if run_dir is not None for marker in _markers(run_dir))
     reports = _BUILD / plan.study.study
     remove_old([*CACHE.rglob("*"), *_BUILD.glob(".*"), *reports.rglob(".*"), *Path("reports").rglob(".*")])
+
+
+def _markers(run_dir: Path) -> list[Path]:
+    """The marker of a run's lease, and those that were about to replace it."""
+    place, _, name = f"{run_dir}/{LOCK}".rpartition("/")
+    try:
+        with os.scandir(place) as entries:
+            return [Path(entry.path) for entry in entries if entry.name.startswith(name)]
+    except OSError:
+        return []

@@ -6,6 +6,7 @@ from pathlib import Path
 from m2pt.config import FileSource, Study
 from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.access import unreadable
+from m2pt.files.documents import recalled_json
 from m2pt.files.memory import known_sha256
 from m2pt.runs.damage import require_encoder
 from m2pt.runs.folder import is_complete
@@ -23,6 +24,11 @@ _UNNOTICED = (
 def verified(study: Study) -> Path:
     """The file that remembers when a study was last without faults."""
     return CACHE / "verified" / f"{study.study}.json"
+
+
+def last_whole(study: Study) -> str:
+    """When a study was last without faults; empty if it never was, as far as is known."""
+    return str((recalled_json(verified(study)) or {}).get("date", ""))
 
 
 def verify(study: Study) -> list[str]:

@@ -84,6 +84,7 @@ def render_report(plan: Plan, out: Path) -> Path:
     """
     from m2pt.analysis.sections.facts import Source
     from pipelines.planning.looks import cannot_note, note_look
+    from pipelines.planning.verification import last_whole
     from pipelines.reporting.report import render
     from pipelines.reporting.studies import refresh
     from pipelines.reporting.validity import validity
@@ -100,6 +101,7 @@ def render_report(plan: Plan, out: Path) -> Path:
         trials=plan.trials,
         arms=plan.arms,
         validity=validity(plan),
+        verified=last_whole(study),
     )
     page = render(source, out)
     if cannot_note(plan) is None:

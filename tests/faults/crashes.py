@@ -222,7 +222,7 @@ def left_in(root: Path) -> list[str]:
 def let_time_pass(root: Path) -> None:
     """Make everything older by some hours that is no result: what a crash has left is old when somebody starts again."""
     then = time.time() - 4 * OLD_S
-    for folder in (".m2pt/cache", "build"):
+    for folder in (".m2pt/cache", "build", "runs", "encoders"):
         for path in (root / folder).rglob("*"):
-            if path.is_file() and (path.name.startswith(".") or path.name.endswith(".lease")):
+            if path.is_file() and (path.name.startswith((".", "lease.")) or path.name.endswith(".lease")):
                 os.utime(path, (then, then))

@@ -45,6 +45,7 @@ def section(facts: Facts) -> Section | None:
         ("Evaluation", plain(_evaluation(facts))),
         ("Data and licences", plain(" ".join(_data(facts)))),
         ("Models", plain(_models(facts))),
+        ("Integrity", prose(_integrity(facts))),
         ("Code", prose(_CODE)),
         ("Compute", prose(f"Devices, times, energy, memory, versions and commits: [kept apart]({ABOUT_COSTS}).")),
     )
@@ -68,6 +69,7 @@ def compute(facts: Facts) -> Section:
         ("Largest peak of memory", memory(_largest(known["peak_memory_bytes"]))),
         ("Attempts", f"{int(known['attempts'].sum())} for {counted(len(known), 'run')}"),
         ("Versions", _listed(f"{name} {', '.join(sorted(set(map(str, known[name].dropna()))))}" for name in _PACKAGES)),
+        ("Last verified", facts.source.verified or "never: `m2pt verify` reads every file, weights and data too"),
         ("Commits", _listed(sorted({str(commit)[:12] for commit in known["git_commit"].dropna()})) or "not recorded"),
     )
     items = tuple((plain(name), plain(text)) for name, text in answers)
@@ -145,6 +147,20 @@ def _models(facts: Facts) -> str:
         return "No run is complete yet."
     final, trained = ([getattr(record, name) for record in records] for name in ("parameters", "trainable_parameters"))
     return f"Final models have {_range(final)} parameters; in training, {_range(trained)} had gradients, auxiliaries included."
+
+
+def _integrity(facts: Facts) -> str:
+    """What of the runs' files was looked at for this report, which is the same after each identical execution."""
+    records = list(facts.analysis.records.values())
+    sealed = sum(record.seal is not None for record in records)
+    whom = "itself" if sealed == 1 else "themselves"
+    words = (
+        f"{counted(sealed, 'complete run')} vouched for {whom} when this report was made: the seal of the record fitted, and so "
+        "did the SHA-256 that it holds of each file that numbers are made from. A run for which that is not so counts as failed. "
+        "`m2pt verify` reads weights and data too."
+    )
+    older = len(records) - sealed
+    return f"{words} {counted(older, 'record')} of older code without a seal." if older else words
 
 
 def _range(values: Sequence[int]) -> str:

@@ -51,7 +51,8 @@ class Source:
 
     `specs` are the planned runs that are compared, `runs` the folder of their folders; `pretraining` and `encoders` the same for
     its encoders. `parts` has the runs of each part of the study, None where it has none; `trials` are those of its search,
-    `arms` those of its tuning. `validity` is what the study's history allows it to claim.
+    `arms` those of its tuning. `validity` is what the study's history allows it to claim. `verified` says when all of its files
+    were last as they were written, which differs between executions; empty where that is not known.
     """
 
     study: Study
@@ -63,6 +64,7 @@ class Source:
     trials: Sequence[Trial] = ()
     arms: Sequence[ArmRates] = ()
     validity: Validity = UNSEEN
+    verified: str = ""
 
     @property
     def declared(self) -> Sequence[RunSpec]:

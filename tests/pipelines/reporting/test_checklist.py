@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from m2pt.modalities.registry import SPECS
+from m2pt.runs.identity import run_id
+from m2pt.runs.record import FinetuneRecord, read_record, write_record
 from pipelines.reporting import report
 from tests.analysis import synthetic
 
@@ -34,6 +36,8 @@ def test_the_report_answers_what_is_the_same_after_every_execution(out: Path) ->
         assert SPECS[name].rights in answers["Data and licences"]
     assert answers["Models"].startswith("Final models have 205,000 parameters; in training, 205,000 to 400,000 had gradients")
     assert "[kept apart](#costs)" in answers["Compute"]
+    assert answers["Integrity"].startswith("0 complete runs vouched for themselves when this report was made: ")
+    assert answers["Integrity"].endswith(" 23 records of older code without a seal.")
     for local in ("a processor", "abc1234", "2.13.0", " min", "MiB"):
         assert local not in " ".join(answers.values())
 
@@ -49,7 +53,19 @@ def test_what_differs_between_executions_is_answered_on_the_local_page(out: Path
     answers = _answers(out / "local" / "costs.md", "Checklist: compute")
     assert answers["Devices"].startswith("a processor (") and answers["Largest peak of memory"] == "117 MiB"
     assert answers["Energy"] == "not reported by the devices"
+    assert answers["Last verified"].startswith("never: ")
     assert "torch 2.13.0" in answers["Versions"] and answers["Commits"] == "abc1234abc12"
+
+
+def test_the_report_says_how_many_runs_vouched_for_themselves_and_when_all_was_last_verified(tmp_path: Path) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, 2, targets=("image", "audio"), epochs=2))
+    run_dir = planned.runs / run_id(planned.specs[0])
+    write_record(run_dir, read_record(run_dir, FinetuneRecord))
+    out = report.render(replace(planned.source, verified="2026-11-27 10:00:00 UTC"), tmp_path / "reports").parent
+    integrity = _answers(out / "report.md", "Checklist")["Integrity"]
+    assert integrity.startswith("1 complete run vouched for itself when this report was made: ")
+    assert "2026-11-27" not in integrity
+    assert _answers(out / "local" / "costs.md", "Checklist: compute")["Last verified"] == "2026-11-27 10:00:00 UTC"
 
 
 def test_of_the_users_own_data_no_licence_is_made_up(tmp_path: Path) -> None:
