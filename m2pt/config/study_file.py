@@ -19,7 +19,7 @@ from m2pt.config.base import REPEATED, UNCHECKED
 from m2pt.config.correction import Guess, corrected, value_at
 from m2pt.config.examples import TURNS
 from m2pt.config.faults import faults_of
-from m2pt.config.lines import Fault, located, path_of, told
+from m2pt.config.lines import MOST_FAULTS, Fault, located, path_of, told
 from m2pt.config.plain_yaml import Document, examine
 from m2pt.config.together import within
 
@@ -133,7 +133,8 @@ def _read(text: str, source: str) -> StudyFile:
 
 def _with_faults(source: str, document: Document, raw: dict[str, Any]) -> StudyFile:
     first = _meaning(raw, 0)
-    turns = TURNS if first.guesses or document.unread else 1
+    unsettled = bool(first.guesses or document.unread) and len(first.faults) < MOST_FAULTS  # more are not told
+    turns = TURNS if unsettled else 1
     meanings = [first, *(_meaning(raw, turn) for turn in range(1, turns))]
     unread = [_dotted(path) for path in document.unread]
     unsure = (*unread, *(guess.key if guess.is_tried else str(guess.path[0]) for guess in first.guesses))
@@ -160,7 +161,7 @@ def _meaning(raw: dict[str, Any], turn: int) -> _Meaning:
             guesses |= dict.fromkeys(better.guesses)
             renamed |= better.renamed
             around |= {_dotted(path[:end]) for path in better.respelt for end in range(1, len(path))}
-            if better.document == document:
+            if better.document == document or len(faults) >= MOST_FAULTS:
                 return _Meaning(None, tuple(faults), guesses=tuple(guesses))
             document = better.document
         else:
