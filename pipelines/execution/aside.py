@@ -51,12 +51,12 @@ def put_aside(plan: Plan) -> Counter[tuple[Path, str]]:
 
 def undeclared(plan: Plan) -> list[Path]:
     """The folders of runs that the study does not declare, as far as that can be known: see `put_aside`."""
-    wanted, out = set(_placed(plan)), []
+    out = []
     for folder, specs in ((encoders_folder(plan.study), plan.pretrain), (runs_folder(plan.study), plan.runs)):
+        wanted = {run_dir.name for spec in specs if (run_dir := plan.run_dir(spec)) is not None}
         unsure = {spec.name for spec in specs if not plan.is_ready(spec)}
-        others = (path for path in _folders(folder) if path not in wanted)
-        out += [path for path in others if path.name.rpartition("-")[0] not in unsure]
-    return out
+        out += [folder / name for name in _folders(folder) - wanted if name.rpartition("-")[0] not in unsure]
+    return sorted(out)
 
 
 def _what(run_dir: Path) -> str:
@@ -88,11 +88,12 @@ def _placed(plan: Plan) -> list[Path]:
     return [run_dir for spec in plan.specs if (run_dir := plan.run_dir(spec)) is not None]
 
 
-def _folders(folder: Path) -> list[Path]:
+def _folders(folder: Path) -> set[str]:
+    """The names of the folders in a folder, of which there may be thousands."""
     if not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:  # which asks the system for no kind of file a second time
-        return sorted(folder / entry.name for entry in entries if entry.is_dir())
+        return set()
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries if entry.is_dir()}
 
 
 def _put(path: Path, aside: Path) -> None:
