@@ -68,7 +68,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return results(project)
 
 
-def study(project: Path, code: int, folder: str = "", *before: str) -> str:
+def study(project: Path, code: int, folder: str = "") -> str:
     """What a start of the study says that ends with this code."""
     with started(project, variables(folder), *STUDY) as process:
         assert process.wait(PATIENCE_S) == code, (project / "out.txt").read_text()
