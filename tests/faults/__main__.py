@@ -54,7 +54,7 @@ class Part:
 class Notes:
     """What was done already with the code as it is."""
 
-    def __init__(self, afresh: bool, part: "Part") -> None:
+    def __init__(self, afresh: bool, part: Part) -> None:
         code = _code()
         self._path = DONE / f"{code}{part.suffix}.jsonl"
         files = list(DONE.glob(f"{code}*.jsonl"))
