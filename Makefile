@@ -8,6 +8,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 
+# Python keeps what it compiled, in any shell: otherwise each process of a study compiles all of m2pt again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PY := .venv/bin/python
 STAMP := .venv/.installed
 LOCK ?= requirements.lock

@@ -122,9 +122,10 @@ def measured(folder: Path, *words: str) -> str:
 
     A small process starts it: a child's largest memory is at least what its parent had, and this one has a plan in it.
     """
+    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # Python's default
     with (folder / "output.txt").open("wb") as output:
         command = [sys.executable, "-c", _WATCH, sys.executable, "-m", "pipelines", *words]
-        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=output, text=True, check=True)
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=output, text=True, check=True, env=compiled)
     return done.stdout.strip()
 
 
