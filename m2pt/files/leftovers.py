@@ -10,8 +10,8 @@ OLD_S = 3600.0
 """A file is written within minutes, and the marker of a lease that is held changes every few seconds."""
 
 _KINDS = "json|jsonl|safetensors|npz|pt|txt|html|md|csv|tex|png|svg|pdf|js|css|yaml"
-_LEFTOVER = re.compile(rf"\..+\.({_KINDS})\.[a-z0-9_]{{8}}|.*\blease(\.(break|expired)\..*)?")
-"""The names that `write_atomic` and leases give to files that do not stay; a hidden file of somebody else's has none of these."""
+_LEFTOVER = re.compile(rf"\..+\.({_KINDS})\.[a-z0-9_]{{8}}|.*\blease(\.(break|expired)\..*)?|\.seen-[0-9a-f]{{16}}")
+"""The names that `write_atomic`, leases and clusters give to files that do not stay; a hidden file of others has none."""
 
 
 def remove_old(paths: Iterable[Path]) -> None:

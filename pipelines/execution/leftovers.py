@@ -8,6 +8,7 @@ from m2pt.data.fingerprints import CACHE
 from m2pt.files.documents import half_written
 from m2pt.files.leftovers import remove_old
 from m2pt.runs.folder import CHECKPOINT, INPUTS, LOCK, SPEC, is_complete
+from pipelines.planning.folders import encoders_folder, runs_folder
 from pipelines.planning.plan import Plan
 
 _BUILD = Path("build")
@@ -27,6 +28,7 @@ def remove_leftovers(plan: Plan) -> None:
         with suppress(OSError):
             os.unlink(f"{run_dir}/{CHECKPOINT}")  # noqa: PTH108  # of thousands of runs
     remove_old(marker for run_dir in map(plan.run_dir, plan.specs) if run_dir is not None for marker in _markers(run_dir))
+    remove_old(path for folder in (runs_folder, encoders_folder) for path in folder(plan.study).glob(".seen-*"))
     reports = _BUILD / plan.study.study
     remove_old([*CACHE.rglob("*"), *_BUILD.glob(".*"), *reports.rglob(".*"), *Path("reports").rglob(".*")])
 

@@ -12,7 +12,9 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,7 +81,7 @@ def _code() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
-def crash(crashes: Crashes, notes: Notes, _: int) -> None:
+def crash(crashes: Crashes, notes: Notes, _: argparse.Namespace) -> None:
     """A kill at every boundary."""
     injections = crashes.injections(crashes.scenarios)
     boundaries = {injection.boundary for injection in injections}
@@ -92,21 +94,32 @@ def crash(crashes: Crashes, notes: Notes, _: int) -> None:
             notes.add(row, str(injection), 1, crashes.inject(injection))
 
 
-def random_kills(crashes: Crashes, notes: Notes, wanted: int) -> None:
+def random_kills(crashes: Crashes, notes: Notes, given: argparse.Namespace) -> None:
     """Seeded random kills, shared among the engines."""
-    for engine in kills.ENGINES:
-        row, seeds = f"random kills, {engine}", itertools.count(notes.part.index - 1, notes.part.count)
-        left = -(-wanted // len(kills.ENGINES) // notes.part.count)
-        for seed in seeds:
-            if (row, f"seed {seed}") not in notes.harms:
-                life = kills.live(crashes, engine, seed, min(left, kills.KILLS_IN_A_LIFE))
-                notes.add(row, f"seed {seed}", life.kills, life.harm)
-            left -= notes.harms[row, f"seed {seed}"][0]
-            if left <= 0:
-                break
+    shares = {engine: kills.SHARES[engine] for engine in given.engine}
+    for engine, share in shares.items():
+        seeds = itertools.count(notes.part.index - 1, notes.part.count)
+        left = -(-given.kills * share // sum(shares.values()) // notes.part.count)
+        with kills.Lives(crashes, engine) as lives:
+            while left > 0:
+                left -= _live(lives, notes, f"random kills, {engine}", next(seeds), left)
 
 
-def at_once(crashes: Crashes, notes: Notes, _: int) -> None:
+def _live(lives: kills.Lives, notes: Notes, row: str, seed: int, most: int) -> int:
+    """A life, unless it was lived already; returns its kills."""
+    name = f"seed {seed}"
+    if (row, name) not in notes.harms:
+        began = time.monotonic()
+        life = lives.live(seed, min(most, kills.KILLS_IN_A_LIFE))
+        took = f"{life.moments} moments in {time.monotonic() - began:.0f} s"
+        print(f"{row}, {name}: {dict(life.kinds)}, {took}", flush=True)
+        for kind, count in life.kinds.items():
+            notes.add(row, f"{name}, {kind}", count, Harm())
+        notes.add(row, name, 0, life.harm)
+    return sum(count for (of, each), (count, _) in notes.harms.items() if of == row and each.startswith(f"{name}, "))
+
+
+def at_once(crashes: Crashes, notes: Notes, _: argparse.Namespace) -> None:
     """Two at once."""
     for number, (row, do) in enumerate(two.ROWS.items()):
         if notes.part.has(number) and (row, row) not in notes.harms:
@@ -116,36 +129,43 @@ def at_once(crashes: Crashes, notes: Notes, _: int) -> None:
 PARTS = {"two": at_once, "crash": crash, "kills": random_kills}
 
 
-def table(harms: Iterable[tuple[str, int, Harm]]) -> Iterator[str]:
+def table(harms: Mapping[tuple[str, str], tuple[int, Harm]]) -> Iterator[str]:
     """The rows of the table, in the order of their first appearance."""
     rows: dict[str, tuple[int, Harm]] = {}
-    for row, count, harm in harms:
+    kinds: dict[str, Counter[str]] = {}
+    for (row, name), (count, harm) in harms.items():
         before, total = rows.get(row, (0, Harm()))
         total.add(harm)
         rows[row] = before + count, total
+        if name.startswith("seed ") and count:
+            kinds.setdefault(row, Counter())[name.partition(", ")[2]] += count
     yield f"{'fault':38} {'injections':>10} {'lost':>6} {'doubled':>8} {'different':>10} {'worst time to recover':>22}"
     for row, (count, harm) in rows.items():
         counts = f"{count:10} {len(harm.lost):6} {len(harm.doubled):8} {len(harm.different):10}"
         yield f"{row:38} {counts} {harm.seconds:20.1f} s"
+    for row, of_row in kinds.items():
+        yield f"{row}: {', '.join(f'{count} of a {kind}' for kind, count in of_row.most_common())}"
 
 
 def main() -> int:
     """Inject, and print the table."""
+    engines = list(kills.SHARES)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--kills", type=int, default=_KILLS, help=f"how many random kills (default: {_KILLS})")
+    parser.add_argument("--engine", nargs="+", choices=engines, default=engines, help="of random kills (default: all here)")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--part", type=Part.of, default=Part(), help="I/N: only the I-th of N parts of the work")
     parser.add_argument("--afresh", action="store_true", help="forget what was done before")
     given = parser.parse_args()
-    notes, work = Notes(given.afresh, given.part), Path(tempfile.mkdtemp(prefix="m2pt-faults-"))
+    notes, work = Notes(given.afresh, given.part), Path(tempfile.mkdtemp(prefix="faults-"))  # short, for sockets
     crashes = Crashes(work)
     try:
         for part in given.only:
-            PARTS[part](crashes, notes, given.kills)
+            PARTS[part](crashes, notes, given)
     finally:
         crashes.close()
         shutil.rmtree(work, ignore_errors=True)
-    print(*table((row, count, harm) for (row, _), (count, harm) in notes.harms.items()), sep="\n")
+    print(*table(notes.harms), sep="\n")
     return int(any(harm.sentences for _, harm in notes.harms.values()))
 
 

@@ -43,6 +43,7 @@ _VARIES = ("/local/", "runs/looks.jsonl")
 
 _PASSING = (
     "tmp/",
+    ".m2pt/slurm/",
     ".prefect/",
     ".m2pt/logs/",
     ".m2pt/flow-runs/",

@@ -66,6 +66,7 @@ class Zygote:
         """Start a command: the name of a module, and its arguments."""
         self._count += 1
         said = self._said / f"{self._count}.txt"
+        said.touch()  # a command may be killed before it says anything
         order = {"words": words, "folder": str(self.folder), "said": str(said), "variables": variables, "kind": kind}
         answer = self._ask(order | {"fault": asdict(fault) if fault else None})
         return answer["pid"], said, time.monotonic()

@@ -17,6 +17,9 @@ from pipelines.planning.slots import usable_cores
 _NOTICED_SOON = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
 """A node of a cluster of ours that does not answer is dead after some seconds, not after half a minute."""
 
+_GCS_LIMIT_S = 10
+"""So long after the process of a cluster of ours that knows all others (GCS) has died, all end; by Ray only after a minute."""
+
 _SECRET = secrets.token_hex(32)
 
 
@@ -31,6 +34,7 @@ def joined(execution: ExecutionConfig) -> Iterator[ModuleType]:
     address = cluster_address(execution)
     if address is None:
         _keep_out_others()
+        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_GCS_LIMIT_S))
     ray = installed()
     # The path is short, as that of a socket has to be.
     with TemporaryDirectory(prefix="m2pt-ray-", ignore_cleanup_errors=True) as folder:

@@ -14,7 +14,9 @@ from pipelines.planning.plan import resolve
 from tests.pipelines.commands.test_cli import STUDY, complete, with_data
 
 
-@pytest.mark.parametrize("name", [".train.lease", "embedded.lease", "lease", "lease.break.7.0a1b", ".record.json.x_9k2mqa"])
+@pytest.mark.parametrize(
+    "name", [".train.lease", "embedded.lease", "lease", "lease.break.7.0a1b", ".record.json.x_9k2mqa", ".seen-00ff00ff00ff00ff"]
+)
 def test_what_has_not_changed_for_an_hour_is_removed(tmp_path: Path, name: str):
     old, young = tmp_path / "old" / name, tmp_path / "young" / name
     for path in (old, young):
