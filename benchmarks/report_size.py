@@ -23,14 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from m2pt.analysis.sections.facts import Source
 from m2pt.config import LAYERS, MODALITIES, Study
 from m2pt.config.study_file import parse_study
 from m2pt.runs.folder import ENCODER, EXECUTION, FAILURE, HISTORY, MERGED, RECORD, SPEC
 from m2pt.runs.identity import RECIPE_VERSION, derived_seed, run_id
 from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec, Spec
 from pipelines.planning import grid
-from pipelines.reporting.report import render
 
 RENDER_S, OPEN_S, PAGE_BYTES = 60.0, 3.0, 5_000_000
 
@@ -172,6 +170,9 @@ def opened(page: Path, browser: str) -> float | None:
 
 def measure(folder: Path, count: int, seeds: int) -> bool:
     """Write, render and open the report of `count` runs in `folder`, and print what it took; returns whether limits are kept."""
+    from m2pt.analysis.sections.facts import Source  # not for those who write runs alone, in many short processes
+    from pipelines.reporting.report import render
+
     study, prints = planned(count, seeds)
     specs, pretraining = grid.run_specs(study, prints), grid.pretrain_specs(study, prints)
     parts = grid.part_specs(study, prints)

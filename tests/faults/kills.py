@@ -39,8 +39,8 @@ _VICTIMS = {
 _REACHES = ("one", "one", "kind", "all")
 """Whether one process is killed, all of its kind, or all at once, as when the power fails."""
 
-_ORPHANS_END_S = 40.0
-"""A worker that imports notices nothing before it is ready, and Ray's own processes look every some seconds."""
+_ORPHANS_END_S = {"local": 40.0, "ray": 75.0, "slurm": 40.0}
+"""A worker that imports notices nothing before it is ready. Ray's agents may try for a minute to reach what is gone."""
 
 _PATIENCE_S, _STARTS, _LIMIT_S = 12.0, 5, 600.0
 
@@ -224,10 +224,11 @@ class _Life:
 
     def _left(self) -> list[str]:
         """What goes on although the study has ended, or was killed, and everything has had its time to end."""
-        deadline = time.monotonic() + _ORPHANS_END_S
+        limit_s = _ORPHANS_END_S[self._engine]
+        deadline = time.monotonic() + limit_s
         while (left := processes(self._mark)) and time.monotonic() < deadline:
             time.sleep(0.1)
-        return [f"after {_ORPHANS_END_S:g} s a process goes on: {kind} {pid}" for pid, kind in left.items()]
+        return [f"after {limit_s:g} s a process goes on: {kind} {pid}" for pid, kind in left.items()]
 
 
 class _LifeOnSlurm(_Life):

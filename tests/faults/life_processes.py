@@ -7,8 +7,9 @@ from pathlib import Path
 MARK = "M2PT_FAULTS_LIFE"
 
 _KINDS = (
-    ("m2pt.job", "worker"), ("server_process", "server"), ("ray::", "actor"), ("gcs_server", "gcs"), ("raylet/raylet", "raylet"),
-    ("/ray/", "helper"), ("submitit.core._submit", "job"), ("slurm_script", "script"), ("pipelines", "driver"),
+    ("m2pt.job", "worker"), ("server_process", "server"), ("Agent", "helper"), ("ray::", "actor"), ("gcs_server", "gcs"),
+    ("raylet/raylet", "raylet"), ("/ray/", "helper"), ("submitit.core._submit", "job"), ("slurm_script", "script"),
+    ("pipelines", "driver"),
 )  # fmt: skip
 """A kind by a part of its command, the first that fits."""
 

@@ -2,16 +2,19 @@
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from tempfile import TemporaryDirectory
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from types import ModuleType
 from typing import Any
 
 from m2pt.config import ExecutionConfig, UserError
+from m2pt.files.locks import is_locked, locked
 from pipelines.planning.slots import usable_cores
 
 _NOTICED_SOON = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
@@ -19,6 +22,8 @@ _NOTICED_SOON = {"health_check_period_ms": 1000, "health_check_failure_threshold
 
 _GCS_LIMIT_S = 10
 """So long after the process of a cluster of ours that knows all others (GCS) has died, all end; by Ray only after a minute."""
+
+_FOLDER, _LOCK = "m2pt-ray-", "command.lock"
 
 _SECRET = secrets.token_hex(32)
 
@@ -36,8 +41,7 @@ def joined(execution: ExecutionConfig) -> Iterator[ModuleType]:
         _keep_out_others()
         os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(_GCS_LIMIT_S))
     ray = installed()
-    # The path is short, as that of a socket has to be.
-    with TemporaryDirectory(prefix="m2pt-ray-", ignore_cleanup_errors=True) as folder:
+    with own_folder() as folder:
         try:
             if address not in (None, "auto"):
                 _require_answer(address)
@@ -51,6 +55,20 @@ def joined(execution: ExecutionConfig) -> Iterator[ModuleType]:
             yield ray
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def own_folder() -> Iterator[str]:
+    """A folder for what a cluster writes, which goes with it; those of commands that were killed go at the next start.
+
+    Its path is short, as that of a socket has to be.
+    """
+    for folder in Path(gettempdir()).glob(f"{_FOLDER}*"):
+        with suppress(OSError):  # a lock that is being taken has no size yet
+            if (folder / _LOCK).stat().st_size and not is_locked(folder / _LOCK):
+                shutil.rmtree(folder, ignore_errors=True)
+    with TemporaryDirectory(prefix=_FOLDER, ignore_cleanup_errors=True) as new, locked(Path(new) / _LOCK):
+        yield new
 
 
 def cluster_address(execution: ExecutionConfig) -> str | None:

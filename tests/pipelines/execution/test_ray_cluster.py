@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,6 +20,7 @@ from m2pt.config.study_file import parse_study
 from m2pt.runs.folder import FAILURE, RECORD
 from m2pt.runs.inputs import JobInputs
 from pipelines.execution.ray.cluster import RayCluster
+from pipelines.execution.ray.connection import own_folder
 from pipelines.execution.ray.slots import ray_slots
 from pipelines.planning.environments import on_device
 from tests.waiting import comes_true
@@ -153,6 +155,22 @@ def test_slots_are_what_each_living_node_can_hold(execution: str, hosts: list[st
 def test_named_devices_are_those_of_one_machine() -> None:
     with pytest.raises(UserError, match=r"execution\.devices: names devices of one machine"):
         ray_slots(NODES, study("{engine: ray, devices: ['0']}").execution)
+
+
+def test_what_a_killed_command_left_of_its_cluster_goes_with_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    script = (
+        "import os; from pipelines.execution.ray.connection import own_folder as f; kept = f(); kept.__enter__(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", script], env=os.environ | {"TMPDIR": str(tmp_path)}, check=False)
+    (left,) = tmp_path.iterdir()
+    somebody_elses = tmp_path / "m2pt-ray-notes"
+    somebody_elses.mkdir()
+    with own_folder() as first:
+        assert not left.exists()
+        with own_folder() as second:
+            assert {*tmp_path.iterdir()} == {Path(first), Path(second), somebody_elses}
+    assert [*tmp_path.iterdir()] == [somebody_elses]
 
 
 def parent_of(pid: int) -> int:
