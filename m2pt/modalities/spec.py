@@ -9,9 +9,12 @@ from m2pt.config import EmbeddedData, InputSection, Modality
 from m2pt.modalities.dataset import DatasetFolder
 from m2pt.modalities.recipe import Recipe
 from m2pt.modalities.shared.listed import Listed
+from m2pt.modalities.shared.wanted import Wanted
 
 if TYPE_CHECKING:  # what computes is imported when it is used
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from m2pt.modalities.shared.samples import Samples
@@ -69,6 +72,10 @@ class ModalitySpec:
     """Reads one complete split of small data, given folder, split and input section."""
     small_lists: Callable[[Path, str, Any], Listed]
     """What the lists of one split of small data say, without reading a sample; arguments as of `small`."""
+    small_file: "Callable[[Path, Any], NDArray[np.float32]]"
+    """The samples (N, ...) in one file, as `small` reads those of a split, given the file and the input section."""
+    file: "Callable[[Path, Wanted], list[Tensor]]"
+    """The views (V, ...) of each sample in one file, as the published data sets of this modality test theirs."""
     datasets: DatasetFolder
     """The published data sets by name."""
     embedded: Callable[[], Embedded]

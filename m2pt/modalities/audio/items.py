@@ -128,11 +128,22 @@ class SoundItems(Items):
         return levelled(sound_S, generator) if augment.level else sound_S
 
     def _bank(self, sound_S: Waveform, index: int) -> NDArray[np.float32]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            bank_TM = filterbank(sound_S, self._config)
-        if not np.isfinite(bank_TM).all():
-            raise UserError(f"{self.name(index)}: is so loud that its filterbank holds no finite numbers; repair or remove it.")
-        return bank_TM
+        return _bank_of(sound_S, self._config, self.name(index))
+
+
+def views_of(path: Path, wanted: Wanted) -> list[Tensor]:
+    """The one view of one sound in a file, as `SoundItems.test` makes it: (1, 1, T, M). Raises `UserError` as there."""
+    config, _ = sections(path, wanted)
+    bank_TM = _bank_of(read_waveform(path, config.sample_rate, config.stereo), config, str(path))
+    return [torch.from_numpy(np.ascontiguousarray(bank_TM))[None, None]]
+
+
+def _bank_of(sound_S: Waveform, config: AudioInput, source: str) -> NDArray[np.float32]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        bank_TM = filterbank(sound_S, config)
+    if not np.isfinite(bank_TM).all():
+        raise UserError(f"{source}: is so loud that its filterbank holds no finite numbers; repair or remove it.")
+    return bank_TM
 
 
 def sections(source: Path | str, wanted: Wanted) -> tuple[AudioInput, AudioAugment | None]:

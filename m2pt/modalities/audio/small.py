@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from m2pt.config import AudioInput, UserError
 from m2pt.modalities.audio.decoding.manifest import CLASSES, read_classes, read_entries, read_entry
 from m2pt.modalities.audio.decoding.sounds import read_waveform
@@ -21,9 +24,13 @@ def read(folder: Path, split: str, config: AudioInput) -> Samples:
 
     """
     split_lists = read_lists(folder, split, config)
-    waveforms = (read_waveform(path, config.sample_rate, config.stereo) for path in split_lists.paths)
-    sounds = [filterbank(sound_S, config)[None] for sound_S in waveforms]
+    sounds = [read_file(path, config)[0] for path in split_lists.paths]
     return collect(sounds, split_lists.labels, split_lists.classes, folder / f"{split}.json")
+
+
+def read_file(path: Path, config: AudioInput) -> NDArray[np.float32]:
+    """One sound as `read` gives it: (1, 1, frames, mels). Raises `UserError` if it is damaged."""
+    return filterbank(read_waveform(path, config.sample_rate, config.stereo), config)[None, None]
 
 
 def read_lists(folder: Path, split: str, config: AudioInput) -> Listed:

@@ -8,9 +8,14 @@ from m2pt.modalities.audio import datasets
 from m2pt.modalities.audio.recipes import RECIPES
 from m2pt.modalities.dataset import DatasetFolder
 from m2pt.modalities.shared.listed import Listed
+from m2pt.modalities.shared.wanted import Wanted
 from m2pt.modalities.spec import Embedded, ModalitySpec, Parts, Reconstruction
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
     from m2pt.modalities.shared.samples import Samples
 
 
@@ -27,6 +32,18 @@ def _small(folder: Path, split: str, config: AudioInput) -> "Samples":
     from m2pt.modalities.audio.small import read
 
     return read(folder, split, config)
+
+
+def _small_file(path: Path, config: AudioInput) -> "NDArray[np.float32]":
+    from m2pt.modalities.audio.small import read_file
+
+    return read_file(path, config)
+
+
+def _file(path: Path, wanted: Wanted) -> "list[Tensor]":
+    from m2pt.modalities.audio.items import views_of
+
+    return views_of(path, wanted)
 
 
 def _lists(folder: Path, split: str, config: AudioInput) -> Listed:
@@ -48,6 +65,8 @@ AUDIO = ModalitySpec(
     recipes=RECIPES,
     small=_small,
     small_lists=_lists,
+    small_file=_small_file,
+    file=_file,
     datasets=DatasetFolder(datasets),
     embedded=_embedded,
     rights="spoken by eSpeak NG (GPL-3.0-or-later); its library and voices are not part of the data",

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from m2pt.config import UserError
 from m2pt.modalities.dataset import require_variant
+from m2pt.modalities.image.decoding.pictures import read_picture
 from m2pt.modalities.image.transforms.pictures import TestTransform, TrainTransform, sections
 from m2pt.modalities.shared.items import Item, Items, seeded
 from m2pt.modalities.shared.wanted import Wanted
@@ -47,6 +49,12 @@ class PictureItems(Items):
     def test(self, index: int) -> Item:
         """The centre of one picture as its one view: x (1, C, size, size), y ()."""
         return {"x": self.testing(self.picture(index))[None], "y": self.labels[index].clone()}
+
+
+def views_of(path: Path, wanted: Wanted) -> list[Tensor]:
+    """The one view of one picture in a file, as `PictureItems.test` makes it: (1, C, size, size). Raises `UserError` as there."""
+    config, _ = sections(wanted, "classification", str(path))
+    return [TestTransform(config)(read_picture(path))[None]]
 
 
 def require_every_class(classes: Sequence[str], labels_N: NDArray[np.int64], source: object) -> None:

@@ -22,8 +22,13 @@ def read(folder: Path, split: str, config: ImageInput) -> Samples:
 
     """
     split_lists = read_lists(folder, split, config)
-    pictures = [_picture(path, config).astype(np.float32) / np.float32(255) for path in split_lists.paths]
+    pictures = [read_file(_named_as_image(path), config)[0] for path in split_lists.paths]
     return collect(pictures, split_lists.labels, split_lists.classes, folder / split)
+
+
+def read_file(path: Path, config: ImageInput) -> NDArray[np.float32]:
+    """One picture as `read` gives it: (1, C, size, size). Raises `UserError` if it is not a complete image."""
+    return fit(read_picture(path), config.size, config.channels).astype(np.float32)[None] / np.float32(255)
 
 
 def read_lists(folder: Path, split: str, config: ImageInput) -> Listed:
@@ -56,7 +61,7 @@ def _class_folders(split: Path) -> list[Path]:
     return paths
 
 
-def _picture(path: Path, config: ImageInput) -> NDArray[np.uint8]:
+def _named_as_image(path: Path) -> Path:
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: is not an image ({', '.join(SUFFIXES)}); remove it from the class folder.")
-    return fit(read_picture(path), config.size, config.channels)
+    return path

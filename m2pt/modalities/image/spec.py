@@ -8,9 +8,14 @@ from m2pt.modalities.dataset import DatasetFolder
 from m2pt.modalities.image import datasets
 from m2pt.modalities.image.recipes import RECIPES
 from m2pt.modalities.shared.listed import Listed
+from m2pt.modalities.shared.wanted import Wanted
 from m2pt.modalities.spec import Embedded, ModalitySpec, Parts, Reconstruction
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
     from m2pt.modalities.shared.samples import Samples
 
 
@@ -28,6 +33,18 @@ def _small(folder: Path, split: str, config: ImageInput) -> "Samples":
     from m2pt.modalities.image.small import read
 
     return read(folder, split, config)
+
+
+def _small_file(path: Path, config: ImageInput) -> "NDArray[np.float32]":
+    from m2pt.modalities.image.small import read_file
+
+    return read_file(path, config)
+
+
+def _file(path: Path, wanted: Wanted) -> "list[Tensor]":
+    from m2pt.modalities.image.items import views_of
+
+    return views_of(path, wanted)
 
 
 def _lists(folder: Path, split: str, config: ImageInput) -> Listed:
@@ -49,6 +66,8 @@ IMAGE = ModalitySpec(
     recipes=RECIPES,
     small=_small,
     small_lists=_lists,
+    small_file=_small_file,
+    file=_file,
     datasets=DatasetFolder(datasets),
     embedded=_embedded,
     rights="made from the handwritten digits of UCI (E. Alpaydin, C. Kaynak, 1998), which their authors license under CC BY 4.0",

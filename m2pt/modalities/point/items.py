@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from m2pt.config import UserError
+from m2pt.modalities.point.decoding.files import clouds_in
 from m2pt.modalities.point.decoding.hdf5 import POINTS, Rows
-from m2pt.modalities.point.transforms.clouds import cloud_transform, part_transform, prepared
+from m2pt.modalities.point.transforms.clouds import CloudTransform, cloud_transform, part_transform, prepared
 from m2pt.modalities.shared.items import Item, Items, seeded
 from m2pt.modalities.shared.wanted import Wanted
 from m2pt.runs.identity import derived_seed
@@ -48,9 +49,27 @@ class CloudItems(Items):
 
     def test(self, index: int) -> Item:
         """The views of one cloud, drawn from its index where there are several: x (V, P, 3), y ()."""
-        cloud = prepared(self.points(index), self.transform.config, self.name(index))
-        with seeded(derived_seed(0, "views", index)) as generator:
-            return {"x": self.transform.test(cloud, generator), "y": self.labels[index]}
+        return {"x": _views(self.points(index), self.transform, index, self.name(index)), "y": self.labels[index]}
+
+
+def views_of(path: Path, wanted: Wanted) -> list[Tensor]:
+    """The views of each cloud in a file, as `CloudItems.test` makes them: (V, P, 3) each.
+
+    Where there are several, they are drawn from the cloud's number in the file, not from that in its data set.
+
+    Raises:
+        UserError: as `clouds_in`; or a cloud has a coordinate that is not a finite number, or is one single point.
+
+    """
+    transform = cloud_transform(wanted, str(path))
+    clouds = clouds_in(path, transform.config.points)
+    return [_views(cloud_Q3, transform, number, f"{path}, cloud {number}") for number, cloud_Q3 in enumerate(clouds)]
+
+
+def _views(points_Q3: NDArray[Any], transform: CloudTransform, number: int, source: str) -> Tensor:
+    cloud = prepared(points_Q3, transform.config, source)
+    with seeded(derived_seed(0, "views", number)) as generator:
+        return transform.test(cloud, generator)
 
 
 class StoredClouds(CloudItems):

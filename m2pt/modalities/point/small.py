@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from m2pt.config import PointInput, UserError
+from m2pt.modalities.point.decoding.files import clouds_in
 from m2pt.modalities.point.decoding.hdf5 import listed_files, read_labels, read_points, require_labels
 from m2pt.modalities.shared.listed import Listed, listed
 from m2pt.modalities.shared.listings import read_list
@@ -30,11 +31,19 @@ def read(folder: Path, split: str, config: PointInput) -> Samples:
     split_lists = read_lists(folder, split, config)
     clouds: list[NDArray[np.float32]] = []
     for path in dict.fromkeys(split_lists.paths):
-        points_NP3 = read_points(path)
-        _require_finite(path, points_NP3)
-        first_NP3 = points_NP3[:, : config.points]
-        clouds.append(_normalise(path, first_NP3) if config.centred else first_NP3.astype(np.float32))
+        clouds.append(_prepared(path, read_points(path), config))
     return collect(np.concatenate(clouds), split_lists.labels, split_lists.classes, folder / f"{split}_files.txt")
+
+
+def read_file(path: Path, config: PointInput) -> NDArray[np.float32]:
+    """The clouds of one file as `read` gives them: (N, P, 3). Raises `UserError` as `clouds_in`, and as `read` for a cloud."""
+    return np.concatenate([_prepared(path, cloud_Q3[None], config) for cloud_Q3 in clouds_in(path, config.points)])
+
+
+def _prepared(path: Path, points_NQ3: NDArray[Any], config: PointInput) -> NDArray[np.float32]:
+    _require_finite(path, points_NQ3)
+    first_NP3 = points_NQ3[:, : config.points]
+    return _normalise(path, first_NP3) if config.centred else first_NP3.astype(np.float32)
 
 
 def read_lists(folder: Path, split: str, config: PointInput) -> Listed:

@@ -8,9 +8,14 @@ from m2pt.modalities.dataset import DatasetFolder
 from m2pt.modalities.point import datasets
 from m2pt.modalities.point.recipes import RECIPES
 from m2pt.modalities.shared.listed import Listed
+from m2pt.modalities.shared.wanted import Wanted
 from m2pt.modalities.spec import Embedded, ModalitySpec, Parts, Reconstruction
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
     from m2pt.modalities.shared.samples import Samples
 
 
@@ -27,6 +32,18 @@ def _small(folder: Path, split: str, config: PointInput) -> "Samples":
     from m2pt.modalities.point.small import read
 
     return read(folder, split, config)
+
+
+def _small_file(path: Path, config: PointInput) -> "NDArray[np.float32]":
+    from m2pt.modalities.point.small import read_file
+
+    return read_file(path, config)
+
+
+def _file(path: Path, wanted: Wanted) -> "list[Tensor]":
+    from m2pt.modalities.point.items import views_of
+
+    return views_of(path, wanted)
 
 
 def _lists(folder: Path, split: str, config: PointInput) -> Listed:
@@ -48,6 +65,8 @@ POINT = ModalitySpec(
     recipes=RECIPES,
     small=_small,
     small_lists=_lists,
+    small_file=_small_file,
+    file=_file,
     datasets=DatasetFolder(datasets),
     embedded=_embedded,
     rights="made from solids of trimesh (MIT licence); free of any third party's rights",

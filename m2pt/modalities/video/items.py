@@ -12,9 +12,10 @@ import torch
 from av.video.reformatter import Interpolation, VideoReformatter
 from torch import Tensor
 
-from m2pt.config import VideoAugment, VideoInput
+from m2pt.config import UserError, VideoAugment, VideoInput
 from m2pt.modalities.shared.items import Item, Items, copy_seed
 from m2pt.modalities.shared.listed import member
+from m2pt.modalities.shared.wanted import Wanted
 from m2pt.modalities.video.decoding.videos import Frame, opened
 from m2pt.modalities.video.transforms.clips import ClipAugment, crops_along, resize_short, to_clip
 from m2pt.modalities.video.transforms.sampling import training_clip, view_clips
@@ -86,23 +87,32 @@ class VideoItems(Items):
         return self._item(index, self._view(index, *self._views))
 
     def _view(self, index: int, clips: int, crops: int) -> Tensor:
-        config = self._config
-        with opened(self._member(index)) as video:
-            chosen = view_clips(_length(len(video)), config.frames, config.stride, clips)
-            pictures = video.pick((place for clip in chosen for place in clip), video.upright(Converter(config)))
-        resized = {place: resize_short(to_clip([picture]), config.size) for place, picture in pictures.items()}
-        views = [
-            view
-            for clip in chosen
-            for view in crops_along(torch.cat([resized[place] for place in clip], dim=1), config.size, crops)
-        ]
-        return torch.stack(views)
+        return _views(self._member(index), self._config, clips, crops)
 
     def _member(self, index: int) -> Path:
         return member(self._listing.parent, self._names[index], self._listing)
 
     def _item(self, index: int, x: Tensor) -> Item:
         return {"x": x, "y": self.labels[index].clone()}
+
+
+def views_of(path: Path, wanted: Wanted) -> list[Tensor]:
+    """The views of one video in a file, as `VideoItems.test` makes them: (V, C, T, S, S). Raises `UserError` as there."""
+    if not isinstance(wanted.input, VideoInput):
+        raise UserError(f"{path}: a video needs an input of the kind video; choose a recipe for video.")
+    return [_views(path, wanted.input, wanted.test.clips, wanted.test.crops)]
+
+
+def _views(path: Path, config: VideoInput, clips: int, crops: int) -> Tensor:
+    """Clip by clip, of each the crops in their order."""
+    with opened(path) as video:
+        chosen = view_clips(_length(len(video)), config.frames, config.stride, clips)
+        pictures = video.pick((place for clip in chosen for place in clip), video.upright(Converter(config)))
+    resized = {place: resize_short(to_clip([picture]), config.size) for place, picture in pictures.items()}
+    views = [
+        view for clip in chosen for view in crops_along(torch.cat([resized[place] for place in clip], dim=1), config.size, crops)
+    ]
+    return torch.stack(views)
 
 
 class Converter:

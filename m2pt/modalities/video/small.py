@@ -28,8 +28,13 @@ def read(folder: Path, split: str, config: VideoInput) -> Samples:
     """
     split_lists = read_lists(folder, split, config)
     reformatter = VideoReformatter()  # one for all: setting up a conversion costs more than converting a small frame
-    clips = [_clip(path, config, reformatter).astype(np.float32) / np.float32(255) for path in split_lists.paths]
+    clips = [read_file(path, config, reformatter)[0] for path in split_lists.paths]
     return collect(clips, split_lists.labels, split_lists.classes, folder / f"{split}.csv")
+
+
+def read_file(path: Path, config: VideoInput, reformatter: VideoReformatter | None = None) -> NDArray[np.float32]:
+    """One clip as `read` gives it: (1, C, T, H, W). Raises `UserError` if it is damaged."""
+    return _clip(path, config, reformatter or VideoReformatter()).astype(np.float32)[None] / np.float32(255)
 
 
 def read_lists(folder: Path, split: str, config: VideoInput) -> Listed:

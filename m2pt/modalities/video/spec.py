@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING
 from m2pt.config import VideoInput
 from m2pt.modalities.dataset import DatasetFolder
 from m2pt.modalities.shared.listed import Listed
+from m2pt.modalities.shared.wanted import Wanted
 from m2pt.modalities.spec import Embedded, ModalitySpec, Parts, Reconstruction
 from m2pt.modalities.video import datasets
 from m2pt.modalities.video.recipes import RECIPES
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
     from m2pt.modalities.shared.samples import Samples
 
 
@@ -27,6 +32,18 @@ def _small(folder: Path, split: str, config: VideoInput) -> "Samples":
     from m2pt.modalities.video.small import read
 
     return read(folder, split, config)
+
+
+def _small_file(path: Path, config: VideoInput) -> "NDArray[np.float32]":
+    from m2pt.modalities.video.small import read_file
+
+    return read_file(path, config)
+
+
+def _file(path: Path, wanted: Wanted) -> "list[Tensor]":
+    from m2pt.modalities.video.items import views_of
+
+    return views_of(path, wanted)
 
 
 def _lists(folder: Path, split: str, config: VideoInput) -> Listed:
@@ -48,6 +65,8 @@ VIDEO = ModalitySpec(
     recipes=RECIPES,
     small=_small,
     small_lists=_lists,
+    small_file=_small_file,
+    file=_file,
     datasets=DatasetFolder(datasets),
     embedded=_embedded,
     rights="made from the handwritten digits of UCI (E. Alpaydin, C. Kaynak, 1998), which their authors license under CC BY 4.0",

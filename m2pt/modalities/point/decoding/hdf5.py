@@ -121,15 +121,35 @@ def read_labels(path: Path, key: str, *, each_point: bool, at_least: int = 1) ->
         for name in (POINTS, key):
             require_written(path, file, name)
         labels: NDArray[Any] = file[key][()]
-        shape, kind = file[POINTS].shape, file[POINTS].dtype
-    if shape is None or len(shape) != 3 or shape[2] != 3 or kind.kind != "f" or 0 in shape:
-        raise UserError(f"{path}: `{POINTS}` is {kind} of shape {shape}, not floats of shape (clouds, points, 3).")
-    if shape[1] < at_least:
-        raise UserError(f"{path}: clouds have {shape[1]} points, fewer than the input's points ({at_least}); lower that.")
+        shape = _require_clouds(path, file, at_least)
     accepted = (shape[:2],) if each_point else (shape[:1], (shape[0], 1))
     if labels.shape not in accepted or labels.dtype.kind not in "iu":
         raise UserError(f"{path}: `{key}` is {labels.dtype} of shape {labels.shape}, not integers of shape {accepted[0]}.")
     return labels if each_point else labels.reshape(-1)
+
+
+def read_clouds(path: Path, at_least: int) -> NDArray[Any]:
+    """All clouds of a file (N, P, 3), which needs no labels; each needs `at_least` points.
+
+    Raises:
+        UserError: the file is damaged or of another form.
+
+    """
+    with _opened(path) as file:
+        require_written(path, file, POINTS)
+        _require_clouds(path, file, at_least)
+        points: NDArray[Any] = file[POINTS][()]
+        return points
+
+
+def _require_clouds(path: Path, file: Any, at_least: int) -> tuple[int, ...]:
+    """The shape of `data`, whose form is checked."""
+    shape, kind = file[POINTS].shape, file[POINTS].dtype
+    if shape is None or len(shape) != 3 or shape[2] != 3 or kind.kind != "f" or 0 in shape:
+        raise UserError(f"{path}: `{POINTS}` is {kind} of shape {shape}, not floats of shape (clouds, points, 3).")
+    if shape[1] < at_least:
+        raise UserError(f"{path}: clouds have {shape[1]} points, fewer than the input's points ({at_least}); lower that.")
+    return tuple(shape)
 
 
 def require_written(path: Path, file: Any, name: str) -> None:

@@ -97,6 +97,8 @@ def nearest_neighbours(x_BM3: Tensor, centres_BN3: Tensor, count: int) -> Tensor
     batch, points = x_BM3.shape[:2]
     if count > points:
         raise ValueError(f"{count} neighbours are asked for, but clouds have {points} points")
+    if torch.compiler.is_exporting():  # a program for batches of any size has no portions, and no sorting by bits
+        return squared_distances(centres_BN3.float(), x_BM3.float()).topk(count, dim=-1, largest=False, sorted=True).indices
     portion = max(1, MAX_DISTANCES // (batch * points))
     portions = [_nearest(x_BM3.float(), part, count) for part in centres_BN3.float().split(portion, dim=1)]
     return torch.cat(portions, dim=1)
