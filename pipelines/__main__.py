@@ -32,6 +32,7 @@ from pathlib import Path  # noqa: E402
 from types import FrameType  # noqa: E402
 
 from pipelines.commands.parser import Parser  # noqa: E402
+from pipelines.commands.using import add_using  # noqa: E402
 from pipelines.execution import process_environment as environment  # noqa: E402
 from pipelines.execution.display.view import FIRST  # noqa: E402
 from pipelines.execution.program import as_called  # noqa: E402
@@ -57,6 +58,11 @@ COMMANDS = {
     "report": ("execute", "write the report of a study from the runs that are complete so far"),
     "publish": ("publish", "publish the results of runs to the tracker (MLflow by default); safe to repeat"),
     "compare": ("compare", "show the gains of two studies side by side"),
+    "export": (
+        "export",
+        "write the final model of a run in the format of another program, with a card",
+    ),
+    "predict": ("predict", "show the classes of files with their scores, by the final model of a run"),
     "weights": ("weights", "describe a file of pretrained weights"),
     "serve": ("serve", "run a study on a schedule, on a Prefect server"),
     "ui": ("serve", "serve the web pages of MLflow, and of Prefect with --prefect"),
@@ -67,7 +73,7 @@ COMMANDS = {
 ENGINES = ("local", "ray", "slurm")
 """What `execution.engine` may be."""
 
-WITHOUT_STUDY = ("compare", "weights")
+WITHOUT_STUDY = ("compare", "export", "predict", "weights")
 """Commands that take no --study option."""
 
 
@@ -86,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
                 "--study", type=Path, default=Path("params.yaml"), metavar="FILE", help="the study file (default: params.yaml)"
             )
     _add_options(each)
+    add_using(each)
     return parser
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import m2pt
 
-APART = ("analysis", "config/study_file.py", "methods/__main__.py", "models/costs.py", "runs/table.py", "runs/trials.py")
+APART = (
+    "analysis", "config/study_file.py", "export", "inference", "methods/__main__.py", "models/costs.py", "runs/table.py",
+    "runs/trials.py",
+)  # fmt: skip
 """The parts of m2pt that no run computes with; `code_sha256` covers all others."""
 
 

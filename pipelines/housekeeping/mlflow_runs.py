@@ -23,7 +23,9 @@ _OF_RUN, _OF_MODEL = re.compile(r"[0-9a-f]{32}"), re.compile(r"m-[0-9a-f]{32}")
 _TABLES_OF_A_RUN = ("metrics", "latest_metrics", "params", "tags", "runs")
 _DELETED = f"""
     SELECT runs.run_uuid, coalesce(runs.name, '') FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid AND tags.key = '{_STUDY}'
-    WHERE runs.lifecycle_stage = 'deleted' ORDER BY runs.deleted_time, runs.run_uuid
+    WHERE runs.lifecycle_stage = 'deleted'
+    AND NOT EXISTS (SELECT 1 FROM model_versions WHERE model_versions.run_id = runs.run_uuid)
+    ORDER BY runs.deleted_time, runs.run_uuid
 """
 _MODELS = "SELECT model_id, source_run_id FROM logged_models"
 

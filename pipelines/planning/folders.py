@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from m2pt.config import Study, UserError
+from m2pt.config.spelling import suggestion
 from m2pt.files import markers
 from m2pt.files.leases import LeaseHeldError, leased
 from m2pt.runs.folder import is_complete
@@ -45,6 +46,25 @@ def place_of(run_dir: Path) -> Path:
         return run_dir
     kept = aside_of(run_dir.parent) / run_dir.name
     return kept if is_complete(kept) else run_dir
+
+
+def run_named(name: str, runs: Path = Path("runs")) -> Path:
+    """The folder of a run that is named by its folder, by its id, or by the hash at the end of its id.
+
+    Raises:
+        UserError: there is none, or several.
+
+    """
+    if os.sep in name or Path(name).is_dir():
+        return Path(name)
+    known = [path for study in sorted(runs.glob("[!.]*")) if study.is_dir() for path in study.glob("[!.]*")]
+    same = [path for path in known if path.name == name] or [path for path in known if path.name.rpartition("-")[2] == name]
+    if len(same) == 1:
+        return same[0]
+    if same:
+        raise UserError(f"{name}: is the name of several runs; name the folder of one: {', '.join(map(str, sorted(same)))}.")
+    meant = suggestion(name, [path.name for path in known]) or "; `m2pt plan --json` lists the ids of a study's runs."
+    raise UserError(f"{name}: there is no such run below {runs}/{meant}")
 
 
 def study_marker(folder: Path) -> Path:

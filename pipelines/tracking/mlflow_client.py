@@ -1,32 +1,28 @@
-"""The calls to MLflow, with plain data in and out. Only this file and that of MLflow's server import MLflow."""
+"""The calls to MLflow's store, with plain data in and out."""
 
 import json
 import logging
 import os
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 from alembic.config import Config
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.db import utils as db
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from mlflow.types import Schema, TensorSpec
 from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipelines.tracking import served_model
 from pipelines.tracking.batches import Waiting, in_batches
 from pipelines.tracking.metrics import EPOCH
 from pipelines.tracking.mlflow_columns import VIEW_TAG, saved_view
+from pipelines.tracking.mlflow_model import MODEL, described
 from pipelines.tracking.mlflow_store import Store, check_server, ensure_database
 from pipelines.tracking.prompt import take_answers_at_once
 from pipelines.tracking.publication import DataInput
@@ -42,9 +38,6 @@ NOTE = "mlflow.note.content"
 
 PAGES = "?workflowType=machine_learning"
 """The end of an address in MLflow's pages; without it they show what is for language models."""
-
-MODEL = "model"
-"""The folder of a run's model among its artifacts."""
 
 _PARAMS_PER_CALL = 100
 _RUNS_PER_PAGE = 100
@@ -159,7 +152,7 @@ class Client:
             if model is not None:
                 data = model.files[0].parent.name  # a record bears the name of its folder
                 _link(model.files, folder / MODEL / data)
-                _described(model, stored.id, data).save(str(folder / MODEL / "MLmodel"))
+                described(model, data, stored.id).save(str(folder / MODEL / "MLmodel"))
             with_profile: Callable[[str, str], str] = add_databricks_profile_info_to_artifact_uri
             files: Any = get_artifact_repository(with_profile(stored.artifact_uri, self.store.uri), tracking_uri=self.store.uri)
             files.log_artifacts(str(folder))
@@ -227,18 +220,6 @@ def _link(paths: Sequence[Path], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in paths:
         (folder / path.name).symlink_to(path.resolve())
-
-
-def _described(model: ServedModel, mlflow_id: str, data: str) -> Model:
-    """What MLflow has to know of a model whose files are in the folder `data`, with its signature."""
-    kind = np.dtype("float32")
-    inputs = Schema([TensorSpec(kind, (-1, *model.sample))])
-    outputs = Schema([TensorSpec(kind, (-1, model.classes))])
-    described = Model(artifact_path=MODEL, run_id=mlflow_id, signature=ModelSignature(inputs, outputs))
-    described.add_flavor(
-        "python_function", loader_module=served_model.__name__, data=data, python_version=platform.python_version()
-    )
-    return described
 
 
 def experiment_id(store: Store, study: str) -> str | None:

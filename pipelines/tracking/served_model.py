@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from m2pt.config import AudioInput, FinetuneConfig, ImageInput, InputConfig, Modality, ModelConfig, PointInput, VideoInput
+from m2pt.config import FinetuneConfig, InputConfig, Modality, ModelConfig
 from m2pt.runs.folder import MERGED, RECORD, SPEC, read_spec
 from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
@@ -38,14 +38,18 @@ def served_model(spec: RunSpec, run_dir: Path, limit_bytes: int) -> ServedModel 
     method could not make plain.
     """
     weights = run_dir / MERGED
-    if spec.task is not None or not weights.is_file() or weights.stat().st_size > limit_bytes:
+    return of_run(spec, run_dir) if weights.is_file() and weights.stat().st_size <= limit_bytes else None
+
+
+def of_run(spec: RunSpec, run_dir: Path) -> ServedModel | None:
+    """The same, of any size."""
+    if spec.task is not None:
         return None
     read_spec(run_dir)  # which goes along
-    classes = len(read_record(run_dir, FinetuneRecord).classes)
-    sample = _sample_shape(spec)
-    if not classes or sample is None or _shapes(weights) != _plain_shapes(spec, classes):
+    classes, weights = len(read_record(run_dir, FinetuneRecord).classes), run_dir / MERGED
+    if not classes or _shapes(weights) != _plain_shapes(spec, classes):
         return None
-    return ServedModel((run_dir / SPEC, run_dir / RECORD, weights), sample, classes)
+    return ServedModel((run_dir / SPEC, run_dir / RECORD, weights), spec.input.sample_shape, classes)
 
 
 class PlainModel:
@@ -65,30 +69,9 @@ class PlainModel:
 
 def _load_pyfunc(path: str) -> PlainModel:
     """The model of a folder with the files of `ServedModel`."""
-    from m2pt.models.model import fresh
-    from m2pt.weights.saved import read_weights
+    from m2pt.inference.trained import trained
 
-    folder = Path(path)
-    spec = read_spec(folder)
-    if not isinstance(spec, RunSpec):
-        raise TypeError(f"{path}: an encoder without a head predicts nothing")
-    model = fresh(spec, len(read_record(folder, FinetuneRecord).classes))
-    model.load_state_dict(read_weights(folder / MERGED))
-    return PlainModel(model)
-
-
-def _sample_shape(spec: RunSpec) -> tuple[int, ...] | None:
-    match spec.input:
-        case ImageInput(channels=channels, size=size):
-            return (channels, size, size)
-        case AudioInput(frames=frames, mels=mels):
-            return (1, frames, mels)
-        case PointInput(points=points):
-            return (points, 3)
-        case VideoInput(channels=channels, frames=frames, size=size):
-            return (channels, frames, size, size)
-        case _:
-            return None
+    return PlainModel(trained(Path(path)).model)
 
 
 def _shapes(weights: Path) -> dict[str, tuple[int, ...]] | None:

@@ -26,6 +26,11 @@ TRACKERS: dict[str, Factory] = {"mlflow": _mlflow}
 """Every tracker by its name."""
 
 
+def chosen_name() -> str:
+    """The name of the tracker that is used."""
+    return os.environ.get(VARIABLE) or DEFAULT
+
+
 def chosen_tracker() -> Factory:
     """The tracker that `M2PT_TRACKER` names, MLflow by default.
 
@@ -33,7 +38,7 @@ def chosen_tracker() -> Factory:
         UserError: there is no tracker of this name.
 
     """
-    name = os.environ.get(VARIABLE) or DEFAULT
+    name = chosen_name()
     if name not in TRACKERS:
         raise UserError(f"{VARIABLE}: there is no tracker {name!r}; use one of {', '.join(sorted(TRACKERS))}.")
     return TRACKERS[name]
