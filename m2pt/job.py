@@ -32,11 +32,10 @@ import torch
 from m2pt.config import UserError
 from m2pt.files.leases import LeaseHeldError, LeaseLostError, require_leases
 from m2pt.files.markers import is_leased
-from m2pt.pathway import PathwayError
 from m2pt.runs import environment
 from m2pt.runs.attempts import Attempt, begin_attempt, end_attempt, now
 from m2pt.runs.energy import EnergyMeter, energy_meter
-from m2pt.runs.failure import Failure, FailureKind, read_failure, write_failure
+from m2pt.runs.failure import Failure, read_failure, write_failure
 from m2pt.runs.folder import FAILURE, LOCK, LOG, SPEC, is_complete, read_spec
 from m2pt.runs.identity import run_id
 from m2pt.runs.inputs import JobInputs, read_inputs
@@ -44,6 +43,7 @@ from m2pt.runs.memory import PeakMemory
 from m2pt.runs.record import Record, write_record
 from m2pt.runs.source import code_sha256, git_commit
 from m2pt.runs.spec import PretrainSpec
+from m2pt.training.causes import cause
 from m2pt.training.checkpoint import epochs_of_checkpoint, remove_checkpoint
 from m2pt.training.finetune import finetune
 from m2pt.training.fitting import finetune_halving
@@ -52,7 +52,6 @@ from m2pt.training.orders import serve
 from m2pt.training.places import Places
 from m2pt.training.pretrain import pretrain
 from m2pt.training.pretraining_steps import Course
-from m2pt.training.reading import ReadersLostError
 from m2pt.training.share import Share, is_of_another, joined
 from m2pt.training.sources import read_feed, read_split
 from m2pt.training.startable import require_startable
@@ -108,7 +107,8 @@ def _run_shared(run_dir: Path, devices: int, stop: Stop) -> str | None:
         stop.ask()
     if stop.asked:
         return _stopped(run_dir)
-    return _fail(run_dir, f"{run_dir.name}: one of its {devices} processes died (see {run_dir / LOG}).", "", "worker_died")
+    sentence = f"{run_dir.name}: one of its {devices} processes died (see {run_dir / LOG})."
+    return _fail(run_dir, Failure(error=sentence, kind="worker_died"))
 
 
 def _stopped(run_dir: Path) -> str:
@@ -126,20 +126,9 @@ def _attempt(run_dir: Path, share: Share, device_index: int, stop: Stop) -> str 
         return _stopped(run_dir)
     except LeaseLostError:
         raise
-    except UserError as error:
-        return _fail(run_dir, str(error), "")
-    except PathwayError as error:
-        return _fail(run_dir, f"{run_dir.name}: {error}.", "")
-    except torch.OutOfMemoryError as error:
-        way_out = "lower execution.micro_batch, or set execution.out_of_memory to halve"
-        return _fail(run_dir, f"{run_dir.name}: the device ran out of memory; {way_out}.", str(error))
-    except ReadersLostError as error:
-        return _fail(run_dir, f"{run_dir.name}: {error}; see whether the disk of the data answers.", "", "worker_died")
-    except torch.AcceleratorError as error:  # from here on this process can use the device no more
-        reason = " ".join(str(error).split("\n")[0].split())
-        sentence = f"{run_dir.name}: the device failed ({reason}; see {run_dir / LOG}, and the system's log of the device)."
-        return _fail(run_dir, sentence, traceback.format_exc(), "worker_died")
     except Exception as error:  # an error of any kind fails only this run
+        if (failure := cause(error, run_dir)) is not None:
+            return _fail(run_dir, failure)
         traceback.print_exc()
         if stop.asked:  # what the run needs is taken away while it saves; it goes on from its last checkpoint
             return _stopped(run_dir)
@@ -147,16 +136,16 @@ def _attempt(run_dir: Path, share: Share, device_index: int, stop: Stop) -> str 
             return f"{run_dir.name}: another of its processes has ended (see {run_dir / LOG})."
         message = " ".join(str(error).split()) or "no message"
         sentence = f"{run_dir.name}: {type(error).__name__}: {message} (see {run_dir / LOG})."
-        return _fail(run_dir, sentence, traceback.format_exc())
+        return _fail(run_dir, Failure(error=sentence, details=traceback.format_exc()))
     return None
 
 
-def _fail(run_dir: Path, sentence: str, details: str, kind: FailureKind = "error") -> str:
+def _fail(run_dir: Path, failure: Failure) -> str:
     try:
-        write_failure(run_dir, Failure(error=sentence, details=details, kind=kind))
+        write_failure(run_dir, failure)
     except UserError as error:
-        return f"{sentence} This could not be recorded either: {error}"
-    return sentence
+        return f"{failure.error} This could not be recorded either: {error}"
+    return failure.error
 
 
 def _execute(run_dir: Path, share: Share, device_index: int, stop: Stop) -> None:

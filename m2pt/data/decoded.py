@@ -58,12 +58,12 @@ def _read(modality: Modality, folder: Path, split: str, config: InputConfig) -> 
 
 
 def _store(path: Path, samples: Samples) -> None:
-    metadata = {"classes": json.dumps(samples.classes), "sha256": _checksum(samples)}
+    metadata = {"classes": json.dumps(samples.classes), "sha256": _checksum(samples, path)}
     write_atomic(path, safetensors.torch.save({"x": samples.x, "y": samples.y}, metadata))
 
 
 def _cached(path: Path) -> Samples | None:
-    """What `_store` wrote; None if it is missing or incomplete."""
+    """What `_store` wrote; None if it is missing, damaged, or was written for another split or data set."""
     if not path.is_file():
         return None
     try:
@@ -72,11 +72,13 @@ def _cached(path: Path) -> Samples | None:
             samples = Samples(file.get_tensor("x"), file.get_tensor("y"), tuple(json.loads(metadata["classes"])))
     except (safetensors.SafetensorError, OSError, KeyError, ValueError):
         return None
-    return samples if metadata.get("sha256") == _checksum(samples) else None
+    return samples if metadata.get("sha256") == _checksum(samples, path) else None
 
 
-def _checksum(samples: Samples) -> str:
-    total = hashlib.sha256(canonical([list(samples.x.shape), list(samples.classes)]).encode())
+def _checksum(samples: Samples, path: Path) -> str:
+    """SHA-256 of samples and of what they are: the folder is named after the data and their reader, the file after the split."""
+    what = [path.parent.name, path.name, list(samples.x.shape), list(samples.classes)]
+    total = hashlib.sha256(canonical(what).encode())
     for tensor in (samples.x, samples.y):
         total.update(tensor.contiguous().numpy().tobytes())
     return total.hexdigest()

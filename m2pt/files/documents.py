@@ -1,10 +1,11 @@
 """Files that are complete or absent, and JSON: how everything that m2pt keeps is written and read."""
 
+import hashlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,8 @@ from m2pt.files.access import unwritable
 from m2pt.files.leases import Lease, fenced, require_leases
 
 M = TypeVar("M", bound=BaseModel)
+
+_SEAL = "seal"
 
 _MOST_FAULTS = 8
 """Faults of a file that nobody wrote by hand."""
@@ -83,18 +86,27 @@ def json_bytes(value: Any) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
-def remember_json(path: Path, value: Any) -> None:
-    """As `write_json`, for what only saves time later: a folder that cannot be written to is no fault."""
+def remember_json(path: Path, value: Mapping[str, Any]) -> None:
+    """As `write_json`, for what only saves time later: a folder that cannot be written to is no fault.
+
+    The file has a seal over itself and its name, because numbers follow from what is remembered of data.
+    """
     with suppress(UserError):
-        write_json(path, value)
+        write_json(path, {**value, _SEAL: _seal(path, value)})
 
 
 def recalled_json(path: Path) -> dict[str, Any] | None:
     """What `remember_json` wrote; None if there is nothing, or it is damaged and therefore forgotten."""
     try:
-        return read_json(path)
-    except UserError:
+        value = read_json(path)
+        seal = value.pop(_SEAL, None)  # older code wrote none
+        return value if seal in (None, _seal(path, value)) else None
+    except (UserError, ValueError):
         return None
+
+
+def _seal(path: Path, value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(f"{path.name}\n".encode() + json_bytes(value)).hexdigest()
 
 
 def read_json(path: Path, remedy: str = "delete it") -> dict[str, Any]:

@@ -10,12 +10,11 @@ what it holds, or a file server whose clock is wrong can fool this; `afresh` com
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from m2pt.files.documents import remember_json
+from m2pt.files.documents import recalled_json, remember_json
 from m2pt.files.state import FileState, file_sha256, state_of, wait_for_clock
 
 CACHE = Path(".m2pt/cache")
@@ -56,10 +55,6 @@ def place(path: Path) -> str:
 
 
 def _recalled(memory: Path, state: str) -> str | None:
-    try:
-        known = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    if not isinstance(known, dict) or known.get("state") != state:
+    if (known := recalled_json(memory)) is None or known.get("state") != state:
         return None
     return value if isinstance(value := known.get("value"), str) else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from m2pt.config import Frozen, UserError
 from m2pt.files.documents import read_lines, read_model, write_json
@@ -55,6 +55,13 @@ class Attempt(EnvironmentFacts):
     interrupted: bool = False
     """Whether it was killed; `seconds` then ends with its last complete epoch."""
 
+    @field_validator("started")
+    @classmethod
+    def _is_a_time(cls, started: str) -> str:
+        if datetime.fromisoformat(started).tzinfo is None:
+            raise ValueError("has no time zone")
+        return started
+
     @property
     def continued(self) -> bool:
         """Whether it continued from a checkpoint."""
@@ -65,7 +72,7 @@ class Attempt(EnvironmentFacts):
         return self.seconds.get(purpose, None if self.interrupted or not self.seconds else 0.0)
 
 
-NOT_RECORDED = Attempt(started="")
+NOT_RECORDED = Attempt.model_construct(started="")
 """Represents the attempts of a run whose folder was copied here without them."""
 
 
@@ -73,6 +80,9 @@ class _Ledger(Frozen):
     """The content of `local/execution.json`."""
 
     attempts: tuple[Attempt, ...]
+
+
+_FORGET = "delete it: what the run took is unknown then, and its numbers are what they are"
 
 
 def now() -> str:
@@ -91,15 +101,26 @@ def read_attempts(run_dir: Path) -> tuple[Attempt, ...]:
         return ()
 
 
+def require_attempts(run_dir: Path) -> None:
+    """Raise `UserError` if what is known of the attempts of a run is damaged, which no other command waits for."""
+    _ledger(run_dir)
+    _current(run_dir)
+
+
 def _ledger(run_dir: Path) -> _Ledger:
     path = run_dir / EXECUTION
-    return read_model(path, _Ledger) if path.is_file() else _Ledger(attempts=())
+    return read_model(path, _Ledger, _FORGET) if path.is_file() else _Ledger(attempts=())
+
+
+def _current(run_dir: Path) -> Attempt | None:
+    path = run_dir / ATTEMPT
+    return read_model(path, Attempt, _FORGET) if path.is_file() else None
 
 
 def current_attempt(run_dir: Path) -> Attempt | None:
     """The attempt that is going on, or was killed and is not among `read_attempts` yet; None if its file is damaged."""
     try:
-        return read_model(run_dir / ATTEMPT, Attempt) if (run_dir / ATTEMPT).is_file() else None
+        return _current(run_dir)
     except UserError:
         return None
 

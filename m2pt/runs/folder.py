@@ -25,6 +25,7 @@ failed, and `lease` while a process works on the run (`m2pt.files.leases`).
 
 import json
 import os
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,16 @@ def anew(run_dir: Path) -> str:
     return f"delete the folder {run_dir} and run again"
 
 
-def create_run(folder: Path, spec: Spec) -> Path:
+def without_remedy(sentence: str, run_dir: Path) -> str:
+    """What is wrong with a file of a run, without what its reader is to do, because that is being done."""
+    return sentence.removesuffix(f"; {anew(run_dir)}.")
+
+
+def create_run(folder: Path, spec: Spec, mended: Callable[[str], None] | None = None) -> Path:
     """Create a run's folder below `folder` with its `spec.json`, or check the one that exists; returns it.
+
+    What an unfinished run has done so far does not depend on this file: with `mended`, which is told of it, a damaged one is
+    written again.
 
     Raises:
         UserError: the folder of this id holds another spec.
@@ -92,10 +101,16 @@ def create_run(folder: Path, spec: Spec) -> Path:
     run_dir = folder / run_id(spec)
     document = {"run_id": run_id(spec), "recipe_version": RECIPE_VERSION, "spec": spec.model_dump(mode="json")}
     path = run_dir / SPEC
+    try:
+        if path.exists() and read_json(path, anew(run_dir)) != document:
+            raise UserError(f"{path}: holds another run than {document['run_id']}; {anew(run_dir)}.")
+    except UserError as error:
+        if mended is None or is_complete(run_dir):
+            raise
+        path.unlink()
+        mended(f"{without_remedy(str(error), run_dir)}: it is written again.")
     if not path.exists():
         write_json(path, document)
-    elif read_json(path, anew(run_dir)) != document:
-        raise UserError(f"{path}: holds another run than {document['run_id']}; {anew(run_dir)}.")
     return run_dir
 
 
@@ -111,10 +126,13 @@ def read_spec(run_dir: Path) -> Spec:
         kind = PretrainSpec if document["spec"]["kind"] == "pretrain" else RunSpec
         spec: Spec = kind.model_validate_json(json.dumps(document["spec"]))
         follows = document["run_id"] == run_id(spec) and document["recipe_version"] == RECIPE_VERSION
+        is_here = run_dir.resolve().name == document["run_id"]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{run_dir / SPEC}: is not a run of this version of m2pt; {anew(run_dir)}.") from error
     if not follows:
         raise UserError(f"{run_dir / SPEC}: its id does not follow from its spec; {anew(run_dir)}.")
+    if not is_here:
+        raise UserError(f"{run_dir / SPEC}: is that of {document['run_id']}; {anew(run_dir)}.")
     return spec
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from m2pt.config import Frozen, OutOfMemory
+from m2pt.config import Frozen, OutOfMemory, UserError
 from m2pt.files.documents import read_model, write_json
 from m2pt.runs.environment import Compared
 from m2pt.runs.folder import INPUTS
@@ -74,3 +74,11 @@ def write_inputs(run_dir: Path, inputs: JobInputs) -> None:
 def read_inputs(run_dir: Path) -> JobInputs:
     """The inputs of a run's last job. Raises `UserError` as `read_model`."""
     return read_model(run_dir / INPUTS, JobInputs)
+
+
+def known_inputs(run_dir: Path) -> JobInputs | None:
+    """The inputs of a run's last job; None if the run was done elsewhere, or they are damaged: the next job has others."""
+    try:
+        return read_inputs(run_dir) if (run_dir / INPUTS).is_file() else None
+    except UserError:
+        return None

@@ -75,8 +75,7 @@ def available(spec: RunSpec, folder: Path, split: Split, cache: Path, *, decode:
     with ExitStack() as stack:
         with suppress(UserError):  # where nothing can be written, nothing is remembered, and two processes look for themselves
             stack.enter_context(leased(memory.with_suffix(".lease")))
-        remembered = recalled_json(memory)
-        known = None if remembered is None else Availability.read(remembered)
+        known = _recalled(memory)
         if known is not None and (known.unreadable is not None or not decode):
             return known
         # Whether a sample can be read does not depend on its augmentation.
@@ -87,6 +86,14 @@ def available(spec: RunSpec, folder: Path, split: Split, cache: Path, *, decode:
         availability = Availability(len(items), absent, dict(_unreadable(items, absent, workers)) if decode else None)
         remember_json(memory, availability.document())
         return availability
+
+
+def _recalled(memory: Path) -> Availability | None:
+    try:
+        remembered = recalled_json(memory)
+        return None if remembered is None else Availability.read(remembered)
+    except (AttributeError, KeyError, TypeError, ValueError):  # damaged, and of older code, which sealed nothing
+        return None
 
 
 def _reader(spec: RunSpec) -> Reader:

@@ -1,7 +1,9 @@
 """Samples from files, read by processes of their own while the device computes."""
 
+import multiprocessing
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
@@ -28,6 +30,7 @@ class Reading:
     def __init__(self, splits: dict[str, Items], workers: int) -> None:
         self._wanted = _Batches()
         self._workers = workers
+        self._readers: set[BaseProcess] = set()
         self._loader: DataLoader[Any] = DataLoader(
             _Files(splits),
             batch_sampler=self._wanted,
@@ -49,12 +52,16 @@ class Reading:
 
         """
         self._wanted.batches = wanted
+        before = set(multiprocessing.active_children())
         read = iter(self._loader)
+        self._readers |= set(multiprocessing.active_children()) - before
         for number in range(len(wanted)):
             try:
                 item = next(read)
             except (RuntimeError, ConnectionError, EOFError) as error:
                 if self._workers and (how := _loss(error)) is not None:
+                    for reader in self._readers:  # a frozen one would hear nothing else, and outlive this process
+                        reader.kill()
                     raise ReadersLostError(f"a process that reads files {how}, at batch {number + 1} of {len(wanted)}") from error
                 raise
             if isinstance(item, _Fault):

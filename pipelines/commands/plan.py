@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def plan(options: Namespace) -> int:
-    """Print what a study would run, what is done, what is waiting, and what it will cost.
+    """Print what a study would run, what is done, what is waiting, and what it will cost; 1 if something is damaged.
 
     Nothing is changed, but `--seeds-needed` shows differences in test scores, which is a look at results and is noted as one.
     """
@@ -36,7 +36,7 @@ def plan(options: Namespace) -> int:
     if is_default(options.study):
         require_reproducible(declared, options.study)
     verify_first(options, declared)
-    resolved = resolve(declared)
+    resolved = resolve(declared, to_look=not options.seeds_needed)
     if options.seeds_needed:
         from pipelines.commands import seeds_needed  # it needs the statistics, which nothing else of a plan does
         from pipelines.commands.looking import note_before
@@ -46,7 +46,7 @@ def plan(options: Namespace) -> int:
         return 0
     document = _document(resolved, str(options.study))
     print(json.dumps(document, indent=1) if options.json else text(resolved, document))
-    return 0
+    return 1 if resolved.faults else 0
 
 
 def _document(plan: Plan, file: str) -> dict[str, Any]:
@@ -63,6 +63,7 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
                 "missing": {f"data of {key}": str(data_folder(plan.study, key)) for key in plan.missing_data},
             },
             "samples": [item.document() for item in samples],
+            "faults": list(plan.faults),
             "weights": {"missing": {key: str(path) for key, path in plan.missing_weights.items()}},
             "unplanned": unplanned(plan.study, plan.runs),
             "environments": environments.warnings(plan),

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from m2pt.runs.folder import RunState
+from pipelines.execution.program import as_called
 from pipelines.planning.plan import Plan
 from pipelines.planning.refused_runs import one_of
 from pipelines.planning.task_samples import task_samples
@@ -29,6 +30,7 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
     ]
     missing = document["data"]["missing"] | document["weights"]["missing"]
     lines[2:2] = [f"missing   {key}: {path}" for key, path in missing.items()]
+    lines += [f"damaged   {as_called(sentence)}" for sentence in plan.faults]
     lines += [f"samples   {item.words}" for item in task_samples(plan)]
     lines += [f"unplanned {sentence}" for sentence in document["unplanned"]]
     lines += [f"differs   {sentence}" for sentence in document["environments"]]

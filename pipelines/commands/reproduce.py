@@ -12,9 +12,10 @@ from pipelines.execution.display.view import REPORT, SETTING_UP
 from pipelines.execution.expected import phases
 from pipelines.execution.progress import Display
 from pipelines.execution.session import Session
+from pipelines.planning.damaged import doubt_models
 from pipelines.planning.default_study import PIPELINE, require_reproducible
 from pipelines.planning.folders import study_lock
-from pipelines.planning.plan import FINE_TUNING, PRETRAINING, resolve
+from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_current, render_report
 from pipelines.scheduling import server
 from pipelines.tracking.study import publish_owed
@@ -36,15 +37,16 @@ def reproduce(study: Study, file: Path, out: Path, display: Display, afresh: boo
         raise UserError(f"{Path.cwd()}: DVC takes no braces in a path; rename the folder, or name a study with --study.")
     with stoppable(study, display), study_lock(Path("build") / study.study):
         display.prepare(SETTING_UP, "looking at the data and the runs")
-        with Session(study, display) as session:
-            session.prepare(PRETRAINING, FINE_TUNING)
+        plan = _prepared(study, display)
         display.prepare(SETTING_UP, "asking DVC what has changed")
         if dvc.is_up_to_date(afresh):
             display.finish(SETTING_UP)
             display.say(f"{study.study}: everything is up to date, nothing to run.")
             code = 0
         else:
-            display.expect(phases(session.plan))
+            if doubt_models(study, filter(None, map(plan.run_dir, plan.runs))):  # DVC would keep them as they are
+                plan = _prepared(study, display)
+            display.expect(phases(plan))
             code = _repro(study, display)
         # DVC skips the report stage if the results are those in dvc.lock; but the report says more than the results.
         plan = resolve(study)
@@ -55,6 +57,12 @@ def reproduce(study: Study, file: Path, out: Path, display: Display, afresh: boo
             publish_owed(plan, out, display.say)
     tell(display, study, file, out, done=code == 0)
     return code
+
+
+def _prepared(study: Study, display: Display) -> Plan:
+    with Session(study, display) as session:
+        session.prepare(PRETRAINING, FINE_TUNING)
+        return session.plan
 
 
 def _repro(study: Study, display: Display) -> int:

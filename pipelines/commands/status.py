@@ -16,7 +16,9 @@ from pipelines.scheduling.killed import killed
 
 
 def status(options: Namespace) -> int:
-    """Print what goes on, how many runs are in each state, each reason of a failure once, what takes space; 1 if a run failed.
+    """Print what goes on, how many runs are in each state, each reason of a failure once, what takes space.
+
+    Returns 1 if a run failed, or something is damaged.
 
     Raises:
         UserError: `--watch` without a terminal.
@@ -28,9 +30,9 @@ def status(options: Namespace) -> int:
         from pipelines.commands.status_watch import watch  # it draws, with a library of its own
 
         return watch(study, study_option(options.study))
-    now = status_of(resolve(study))
+    now = status_of(resolve(study, to_look=True))
     print(json.dumps(document(now), indent=1) if options.json else "\n".join(_lines(now, study_option(options.study))))
-    return 1 if now.failed else 0
+    return 1 if now.failed or now.plan.faults else 0
 
 
 def _lines(status: Status, option: str) -> list[str]:

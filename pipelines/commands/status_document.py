@@ -78,7 +78,7 @@ def _queue(study: Study) -> Mapping[str, int] | str | None:
 def warnings(plan: Plan) -> list[str]:
     """What a reader of the results has to know, in sentences."""
     samples = [f"samples of {item.words}" for item in task_samples(plan)]
-    return [*environments.warnings(plan), *samples, *mixtures(_complete(plan))]
+    return [*plan.faults, *environments.warnings(plan), *samples, *mixtures(_complete(plan))]
 
 
 def _complete(plan: Plan) -> Iterator[SamplesUsed]:

@@ -31,7 +31,7 @@ def watch(study: Study, option: str = "") -> int:
     """Draw the status of a study until Ctrl-C, with advice that names it by `option`; returns 1 if a run has failed."""
     require_terminal()
     console = Console(file=sys.stdout, highlight=False)
-    status = status_of(resolve(study))
+    status = status_of(resolve(study, to_look=True))
     with Live(_drawn(status, console, option), console=console, auto_refresh=False, vertical_overflow="crop") as live:
         try:
             while True:
@@ -47,13 +47,13 @@ def _looked_again(status: Status) -> Plan:
     """The plan as it is now; it is made anew only while runs wait for what is made, or more of them come."""
     plan = status.plan
     if RunState.WAITING in status.states.values() or plan.to_come:
-        return resolve(plan.study, None if plan.missing_data else plan.prints.data)
+        return resolve(plan.study, None if plan.missing_data or plan.faults else plan.prints.data, to_look=True)
     return plan
 
 
 def _drawn(status: Status, console: Console, option: str) -> Text:
     """As many lines as there is room for, each cut at the width of the terminal."""
-    failed = failure_lines(status)
+    failed = [*status.plan.faults, *failure_lines(status)]
     room = console.height - 3
     told = (
         failed

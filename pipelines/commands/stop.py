@@ -80,7 +80,7 @@ def _tell(study: Study, file: Path, going: list[Path]) -> None:
     for place in going:
         end = "was completed" if is_complete(place) else "was stopped; the next start goes on with it"
         print(f"  {place.name} {end}")
-    plan = resolve(study)
+    plan = resolve(study, to_look=True)
     left = len(plan.unfinished(plan.specs))
     done = plan.counts()[RunState.COMPLETE]
     option = "" if file == Path("params.yaml") else f" --study {file}"

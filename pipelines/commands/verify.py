@@ -8,16 +8,19 @@ from m2pt.files.documents import remember_json
 from pipelines.execution.program import as_called
 from pipelines.housekeeping.faults import Faults, faults_of
 from pipelines.planning import study_file
+from pipelines.planning.damaged import doubt
 from pipelines.planning.verification import last_whole, verified
 
 
 def verify(options: Namespace) -> int:
     """Read every byte of a study; print each fault with what to do, then what was looked at; 1 if there is a fault.
 
-    When a study was last without faults is remembered beside what is remembered of its files.
+    When a study was last without faults is remembered beside what is remembered of its files, and so are the runs with a damaged
+    model: the next start does them again.
     """
     study = study_file.load(options.study)
     memory, faults = verified(study), faults_of(study)
+    doubt(study, faults.models)
     if not faults.sentences:
         remember_json(memory, {"date": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())})
     last = last_whole(study) or None

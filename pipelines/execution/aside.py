@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from m2pt.config import UserError
-from m2pt.runs.folder import anew, is_complete, recipe_version
+from m2pt.config import Study, UserError
+from m2pt.runs.folder import is_complete, recipe_version, without_remedy
 from m2pt.runs.identity import RECIPE_VERSION
 from pipelines.planning.folders import aside_of, encoders_folder, replaced_of, runs_folder
 from pipelines.planning.plan import Plan, is_being_done
+from pipelines.planning.search_journal import JOURNAL, fault_alone, journal_fault
 
 
 def bring_back(plan: Plan) -> Counter[Path]:
@@ -79,9 +80,17 @@ def replace_damaged(plan: Plan) -> list[str]:
     """Move complete runs with a damaged file away, so that they are done again; returns a sentence for each."""
     damaged = {run_dir: why for run_dir, why in plan.damaged.items() if not is_being_done(run_dir)}
     return [
-        f"{damaged[run_dir].removesuffix(f'; {anew(run_dir)}.')}: the run was moved to {place}, and is done again."
+        f"{without_remedy(damaged[run_dir], run_dir)}: the run was moved to {place}, and is done again."
         for run_dir, place in replace(damaged).items()
     ]
+
+
+def replace_damaged_journal(study: Study) -> str | None:
+    """Move a damaged journal of a search away, so that its trials are proposed again; returns a sentence if there was one."""
+    if study.search is None or (fault := journal_fault(folder := runs_folder(study))) is None:
+        return None
+    place = replace([folder / JOURNAL])[folder / JOURNAL]
+    return f"{fault_alone(fault)}: it was moved to {place}, and the same trials are proposed again."
 
 
 def _placed(plan: Plan) -> list[Path]:

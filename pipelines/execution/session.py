@@ -73,6 +73,8 @@ class Session:
         with ExitStack() as opening:
             opening.enter_context(study_lock(runs_folder(self.study)))
             opening.callback(lambda: self.engine.close())
+            if (sentence := aside.replace_damaged_journal(self.study)) is not None:
+                self.display.say(sentence)
             self._open = opening.pop_all()
         return self
 
@@ -213,7 +215,7 @@ class Session:
         """The folder of a run that is ready, which is made if it is not there, and the inputs of its job."""
         folder = encoders_folder(self.study) if isinstance(spec, PretrainSpec) else runs_folder(self.study)
         inputs = job_inputs(self.plan, spec).model_copy(update={"beside": self._agreement.beside(_kind(spec))})
-        return create_run(folder, spec), inputs
+        return create_run(folder, spec, self.display.say), inputs
 
     def do(self, spec: Spec, again: bool = False) -> Ended:
         """Do one run on the next free slot; blocks until it has ended. Many threads may call this at once.

@@ -4,19 +4,22 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from m2pt.config import Study, UserError
 from m2pt.config.plain_yaml import read_yaml
 from m2pt.files.access import unreadable
-from m2pt.files.documents import read_json, read_model
 from m2pt.files.state import file_sha256
+from m2pt.runs.attempts import require_attempts
 from m2pt.runs.damage import whole_history
-from m2pt.runs.failure import Failure
+from m2pt.runs.failure import read_failure
 from m2pt.runs.folder import (
     CHECKPOINT,
-    EXECUTION,
     FAILURE,
+    HISTORY,
+    INPUTS,
+    MERGED,
     RECORD,
     SPEC,
     anew,
@@ -26,12 +29,13 @@ from m2pt.runs.folder import (
     recipe_version,
 )
 from m2pt.runs.identity import RECIPE_VERSION
+from m2pt.runs.inputs import read_inputs
 from m2pt.runs.record import FinetuneRecord, Record, read_record
 from m2pt.runs.sample_scores import mean_percent, read_sample_scores
 from pipelines.housekeeping.databases import is_database, reading
+from pipelines.planning.embedded_data import changed_files
 from pipelines.planning.folders import encoders_folder, runs_folder
-from pipelines.planning.plan import resolve
-from pipelines.planning.search_journal import JOURNAL
+from pipelines.planning.search_journal import JOURNAL, journal_fault
 from pipelines.planning.verification import verify
 
 _STORES = ("mlflow.db", ".prefect/prefect.db")
@@ -39,12 +43,16 @@ _STORES = ("mlflow.db", ".prefect/prefect.db")
 
 @dataclass
 class Faults:
-    """What was looked at, by kind, and a sentence for each fault; `unsealed` records, of older code, vouch only for weights."""
+    """What was looked at, by kind, and a sentence for each fault; `unsealed` records, of older code, vouch only for weights.
+
+    `models` are the folders of runs with a damaged merged model, at which no other command looks.
+    """
 
     checked: Counter[str] = field(default_factory=Counter)
     faulty: Counter[str] = field(default_factory=Counter)
     sentences: list[str] = field(default_factory=list)
     unsealed: int = 0
+    models: list[Path] = field(default_factory=list)
 
     def look(self, kind: str, sentence: str | None) -> None:
         """Note that a thing of this kind was looked at, and what is wrong with it."""
@@ -60,32 +68,37 @@ def faults_of(study: Study) -> Faults:
     for folder in (encoders_folder(study), runs_folder(study)):
         for run_dir in sorted(path for path in folder.glob("*") if path.is_dir()):
             _run(run_dir, faults)
-    for path, kind, look in ((runs_folder(study) / JOURNAL, "journals", _journal), (Path("dvc.lock"), "locks of DVC", _lock)):
-        if path.is_file():
-            faults.look(kind, look(path))
+    if (runs_folder(study) / JOURNAL).is_file():
+        faults.look("journals", journal_fault(runs_folder(study)))
+    if (lock := Path("dvc.lock")).is_file():
+        faults.look("locks of DVC", _lock(lock))
     for path in map(Path, _STORES):
         if path.is_file():
             faults.look("databases", _database(path))
-    try:
-        resolve(study)
-        faults.look("data and weights", " ".join(verify(study)) or None)
-    except UserError as error:
-        faults.look("data and weights", None if str(error) in faults.sentences else str(error))
+    _data_and_weights(study, faults)
     return faults
 
 
+def _data_and_weights(study: Study, faults: Faults) -> None:
+    try:
+        told, error = verify(study), None
+    except UserError as fault:
+        told, error = [], str(fault)
+    told += changed_files(study)
+    if error is not None and not told and error not in faults.sentences:
+        told.append(error)
+    for sentence in told:
+        faults.look("data and weights", sentence)
+    if not told:
+        faults.look("data and weights", None)
+
+
 def _run(run_dir: Path, faults: Faults) -> None:
-    if not (run_dir / SPEC).is_file() and not is_complete(run_dir):
-        faults.look("specs", f"{run_dir / SPEC}: is missing; {anew(run_dir)}.")
+    faults.look("times", _sentence(lambda: require_attempts(run_dir)))
+    if not is_complete(run_dir):
+        _unfinished(run_dir, faults)
         return
     faults.look("specs", _sentence(lambda: _spec(run_dir)))
-    if not is_complete(run_dir):
-        faults.look("histories", _sentence(lambda: read_history(run_dir)))
-        if (run_dir / CHECKPOINT).is_file():
-            faults.look("checkpoints", _checkpoint(run_dir))
-        if (run_dir / FAILURE).is_file():
-            faults.look("failures", _sentence(lambda: read_model(run_dir / FAILURE, Failure)))
-        return
     try:
         record = read_record(run_dir)
     except UserError as error:
@@ -96,8 +109,19 @@ def _run(run_dir: Path, faults: Faults) -> None:
     wrong = [sentence for name, sha256 in record.files.items() if (sentence := _file(run_dir / name, sha256, faults))]
     if not wrong:
         faults.look("scores", _sentence(lambda: _scores(run_dir, record)))
-    if (run_dir / EXECUTION).is_file():
-        faults.look("times", _sentence(lambda: read_json(run_dir / EXECUTION, "delete it: the times are unknown then")))
+
+
+def _unfinished(run_dir: Path, faults: Faults) -> None:
+    """Look at what a run left that was stopped or failed: a start goes on from its checkpoint, and writes all else again."""
+    for kind, name, read in (("specs", SPEC, _spec), ("histories", HISTORY, read_history), ("inputs", INPUTS, read_inputs)):
+        if _sentence(partial(read, run_dir)) is not None and (name == SPEC or (run_dir / name).is_file()):
+            faults.look(kind, f"{run_dir / name}: is missing, or not as the run wrote it; the next start writes it again.")
+        else:
+            faults.look(kind, None)
+    if (run_dir / CHECKPOINT).is_file():
+        faults.look("checkpoints", _checkpoint(run_dir))
+    if (run_dir / FAILURE).is_file():
+        faults.look("failures", _sentence(partial(read_failure, run_dir)))
 
 
 def _sentence(look: Callable[[], object]) -> str | None:
@@ -122,6 +146,8 @@ def _file(path: Path, sha256: str, faults: Faults) -> str | None:
     except OSError as error:
         sentence = str(unreadable(path, error))
     faults.look("kept files", sentence)
+    if sentence is not None and path.name == MERGED and path.is_file():
+        faults.models.append(path.parent)
     return sentence
 
 
@@ -144,10 +170,6 @@ def _checkpoint(run_dir: Path) -> str | None:
 
     whole = is_whole(run_dir)
     return None if whole else f"{run_dir / CHECKPOINT}: is not as its run has written it; start again: the run starts over."
-
-
-def _journal(path: Path) -> str | None:
-    return _sentence(lambda: read_json(path, "delete it: the same journal is made again from the runs"))
 
 
 def _lock(path: Path) -> str | None:

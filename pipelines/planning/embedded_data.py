@@ -1,35 +1,86 @@
 """The embedded data of a study: whether they match the declared sizes, and making them."""
 
+import filecmp
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from m2pt.config import EmbeddedData, Study, UserError
 from m2pt.data.embedded import MANIFEST, Making, is_begun, write_embedded
+from m2pt.data.fingerprints import fingerprint
 from m2pt.files.documents import read_json
+from m2pt.modalities.registry import SPECS
 
-_MADE_AGAIN = "delete the folder {}; the data are made again"
+_MOST_NAMED = 5
+
+_MADE_AGAIN = "`m2pt data` makes the data again"
 
 
-def is_stale(study: Study, key: str) -> bool:
-    """Whether the embedded data of a target were made with other sizes than the study declares."""
+def made(study: Study) -> dict[str, Mapping[str, Any]]:
+    """What the embedded data of a study were made from, by modality; empty for other data.
+
+    Raises:
+        UserError: the file that says so is damaged.
+
+    """
     path = Path(study.data.root) / MANIFEST
     if study.data.embedded is None or not path.is_file():
-        return False
-    made = read_json(path, _MADE_AGAIN.format(path.parent)).get(key)
-    return isinstance(made, dict) and made.get("sizes") != study.data.embedded.model_dump(mode="json")
+        return {}
+    return {key: facts for key, facts in read_json(path, _MADE_AGAIN).items() if isinstance(facts, Mapping)}
 
 
-def require_as_made(study: Study, key: str, sha256: str) -> None:
-    """Raise `UserError` if embedded data of the declared sizes have another fingerprint than when they were made."""
-    path = Path(study.data.root) / MANIFEST
-    if study.data.embedded is None or key in study.tasks or not path.is_file():
+def is_stale(study: Study, key: str, made: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the embedded data of a target were made with other sizes than the study declares."""
+    declared = study.data.embedded
+    return declared is not None and key in made and made[key].get("sizes") != declared.model_dump(mode="json")
+
+
+def other_than_made(
+    study: Study, key: str, sha256: str, made: Mapping[str, Mapping[str, Any]], files: Sequence[str] = ()
+) -> str | None:
+    """A sentence if the embedded data of a target have another fingerprint than when they were made, otherwise None.
+
+    It names the changed `files`, as far as they are known.
+    """
+    if key in study.tasks or key not in made or made[key].get("sha256", sha256) == sha256:
+        return None
+    listed = f": {', '.join(files[:_MOST_NAMED])}{', ...' if len(files) > _MOST_NAMED else ''}" if files else ""
+    return (
+        f"{Path(study.data.root) / key}: a file in it is not as it was made{listed} ({MANIFEST} has another fingerprint), so its "
+        f"runs would be others; {_MADE_AGAIN}, and `data.root` is for data of your own."
+    )
+
+
+def changed_files(study: Study) -> Iterator[str]:
+    """A sentence for each modality whose embedded data are not as they were made, with the files: the data are made once more.
+
+    Data that this version would make otherwise are told without their files.
+    """
+    if study.data.embedded is None:
         return
-    made = read_json(path, _MADE_AGAIN.format(path.parent)).get(key)
-    if isinstance(made, dict) and made.get("sha256", sha256) != sha256:
-        raise UserError(
-            f"{path.parent / key}: a file in it is not as it was made ({MANIFEST} has another fingerprint), so its runs would be "
-            f"others; `m2pt data` makes the data again, and `data.root` is for data of your own."
-        )
+    try:
+        facts = made(study)
+    except UserError as error:
+        yield str(error)
+        return
+    for modality, spec in SPECS.items():
+        folder = Path(study.data.root) / modality
+        if modality not in facts or not folder.is_dir() or is_stale(study, modality, facts):
+            continue
+        if other_than_made(study, modality, sha256 := fingerprint(folder), facts) is not None:
+            with tempfile.TemporaryDirectory() as place:
+                spec.embedded().write(fresh := Path(place) / modality, study.data.embedded)
+                is_same = fingerprint(fresh, Path(place) / "cache") == facts[modality]["sha256"]
+                names = _differing(folder, fresh) if is_same else []
+            yield str(other_than_made(study, modality, sha256, facts, names))
+
+
+def _differing(folder: Path, fresh: Path) -> list[str]:
+    """The paths below two folders at which they do not hold the same file."""
+    names = {path.relative_to(place).as_posix() for place in (folder, fresh) for path in place.rglob("*") if path.is_file()}
+    _, *others = filecmp.cmpfiles(folder, fresh, names, shallow=False)
+    return sorted(name for differing in others for name in differing)
 
 
 def unmade(root: Path) -> str | None:

@@ -20,9 +20,8 @@ from m2pt.runs.record import FinetuneRecord, PretrainRecord, read_record
 from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec, Spec
 from m2pt.runs.trials import Trial, chosen, trial_seeds, with_encoders, with_trials
 from m2pt.weights.shards import weights_file, weights_sha256
-from pipelines.planning import tuned
-from pipelines.planning.damaged import damaged
-from pipelines.planning.embedded_data import is_stale, require_as_made
+from pipelines.planning import embedded_data, tuned
+from pipelines.planning.damaged import damaged, memory
 from pipelines.planning.folders import data_folder, encoders_folder, place_of, runs_folder
 from pipelines.planning.grid import data_used, draws_of, encoders_used, in_order, made_by, part_specs, pretrain_specs
 from pipelines.planning.run_maker import Fingerprints
@@ -39,7 +38,7 @@ class Plan:
     `weights` are the paths of the encoders that exist. `missing_data` are the targets and modalities whose data are not there as
     declared; `missing_weights` are the files of encoders that do not exist, by their key in the study file. `made` are the runs
     of each part, by its name, before any tuning. `trials` are the trials of the search so far, `arms` the arms of a tuned sweep
-    with their trials.
+    with their trials. `faults` says what is damaged that belongs to no single run, which only a plan to be looked at has.
     """
 
     study: Study
@@ -52,6 +51,7 @@ class Plan:
     made: Mapping[str, list[RunSpec]]
     trials: Sequence[Trial] = ()
     arms: Sequence[ArmRates] = ()
+    faults: Sequence[str] = ()
 
     def run_dir(self, spec: Spec) -> Path | None:
         """The folder of a run; None while the run has no id."""
@@ -89,7 +89,7 @@ class Plan:
         """The folders of complete runs with a damaged file, and what is wrong: they have failed (`m2pt.runs.damage`)."""
         kinds = ((self.pretrain, PretrainRecord), (self.runs, FinetuneRecord))
         run_dirs = {run_dir: kind for specs, kind in kinds for spec in specs if (run_dir := self.run_dir(spec)) is not None}
-        return damaged(run_dirs, CACHE / "parsed" / f"whole-{self.study.study}.json")
+        return damaged(run_dirs, memory(self.study))
 
     def failure(self, spec: Spec) -> str:
         """Why a failed run failed; empty for a run without a folder."""
@@ -176,20 +176,26 @@ def data_keys(spec: Spec) -> tuple[str, ...]:
     return (data_key(spec), *beside)
 
 
-def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:
+def resolve(study: Study, known_data: Mapping[str, str] | None = None, *, to_look: bool = False) -> Plan:
     """The plan of a study as things are on the disk now. `known_data` are fingerprints of its data; they are not computed again.
+
+    A plan that is only made `to_look` at tells of damaged data, or a damaged journal of a search, in its `faults`: the data count
+    as they were made, and the search as not begun.
 
     Raises:
         UserError: data, weights, a record or the journal of a search cannot be read.
 
     """
+    faults: list[str] = []
     declared = with_encoders(study)
-    data, missing_data = _data(declared) if known_data is None else (dict(known_data), ())
+    data, missing_data = _data(declared, faults) if known_data is None else (dict(known_data), ())
     files, missing_files = _encoder_files(declared)
     weights = {key: weights_sha256(path, partial(known_sha256, cache=CACHE)) for key, path in files.items()}
     prints = Fingerprints(data | dict.fromkeys(missing_data, ""), weights)
     trained, prints = _trained_encoders(declared, prints, missing_data)
-    journal = read_trials(study, prints, runs_folder(study))
+    journal = _journal(study, prints, faults)
+    if faults and not to_look:
+        raise UserError(faults[0])
     trials = with_results(study, journal, prints, runs_folder(study))
     arms = tuned.arms(study, prints, runs_folder(study))
     written_out = with_trials(study, trials)
@@ -205,17 +211,35 @@ def resolve(study: Study, known_data: Mapping[str, str] | None = None) -> Plan:
         made=parts,
         trials=trials,
         arms=arms,
+        faults=faults,
     )
 
 
-def _data(study: Study) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The fingerprints of the data that are there as declared, and the tasks and modalities whose data are not."""
-    used = data_used(study)
-    missing = tuple(key for key in used if not data_folder(study, key).is_dir() or is_stale(study, key))
+def _data(study: Study, faults: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The fingerprints of the data that are there as declared, and the tasks and modalities whose data are not.
+
+    Of embedded data that were changed it is the fingerprint that they had; they are added to the `faults`.
+    """
+    used, made = data_used(study), {}
+    try:
+        made = embedded_data.made(study)
+    except UserError as error:
+        faults.append(str(error))
+    missing = tuple(key for key in used if not data_folder(study, key).is_dir() or embedded_data.is_stale(study, key, made))
     known = {key: fingerprint(data_folder(study, key)) for key in used if key not in missing}
     for key, sha256 in known.items():
-        require_as_made(study, key, sha256)
+        if (sentence := embedded_data.other_than_made(study, key, sha256, made)) is not None:
+            faults.append(sentence)
+            known[key] = str(made[key]["sha256"])
     return known, missing
+
+
+def _journal(study: Study, prints: Fingerprints, faults: list[str]) -> list[Trial]:
+    try:
+        return read_trials(study, prints, runs_folder(study))
+    except UserError as error:
+        faults.append(str(error))
+        return []
 
 
 def _encoder_files(study: Study) -> tuple[dict[EncoderKey, Path], dict[str, Path]]:

@@ -45,4 +45,4 @@ def _group(spec: Spec) -> str:
 def _run_seconds(run_dir: Path) -> float | None:
     """The seconds of all attempts of a run; None where it was computed elsewhere."""
     attempts = read_attempts(run_dir)
-    return sum(attempt.seconds["total"] for attempt in attempts) if attempts else None
+    return sum(attempt.seconds.get("total", 0.0) for attempt in attempts) if attempts else None

@@ -1,6 +1,7 @@
 """The journal of a search: the values that each trial proposed, and which trials failed.
 
-It holds no scores: they are read from the records of the runs. The journal is a file next to the runs.
+It holds no scores: they are read from the records of the runs. The journal is a file next to the runs. It has a seal over itself
+(`m2pt.runs.seal`): another value in it would be another trial. Journals of older code have none.
 """
 
 import hashlib
@@ -10,20 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from m2pt.config import FileSource, Study, UserError
-from m2pt.files.documents import read_json, write_json
+from m2pt.files.documents import json_bytes, read_bytes, read_json, write_atomic
 from m2pt.runs.damage import damage_of
 from m2pt.runs.folder import RECORD, is_complete
 from m2pt.runs.identity import RECIPE_VERSION, canonical, run_id
 from m2pt.runs.record import FinetuneRecord, read_record
+from m2pt.runs.seal import is_sealed, sealed
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import Trial, with_trials
 from pipelines.planning.folders import aside_of, place_of
 from pipelines.planning.grid import part_specs
 from pipelines.planning.run_maker import Fingerprints
 
-_AGAIN = "delete this file: the same trials are proposed again, and their runs are kept"
+_AGAIN = "start the study again: the same trials are proposed again, and their runs are kept"
 
 JOURNAL = "search.json"
+
+_SEAL = "seal"
 
 
 def read_trials(study: Study, prints: Fingerprints, folder: Path) -> list[Trial]:
@@ -44,25 +48,53 @@ def write_trials(study: Study, prints: Fingerprints, folder: Path, trials: Seque
     path, search = folder / JOURNAL, search_id(study, prints)
     later = _entries(folder, search)[len(trials) :]
     if path.is_file() and (other := _journal(path).get("search")) != search:
-        write_json(_kept(folder, str(other)), _journal(path))
-    write_json(path, {"search": search, "trials": [*(_entry(trial) for trial in trials), *later]})
+        _write(_kept(folder, str(other)), _journal(path))
+    _write(path, {"search": search, "trials": [*(_entry(trial) for trial in trials), *later]})
+
+
+def journal_fault(folder: Path) -> str | None:
+    """What is wrong with the journal of `folder`, in a sentence; None if nothing is, or there is none."""
+    try:
+        if (folder / JOURNAL).is_file():
+            document = _journal(folder / JOURNAL)
+            _listed(document, str(document.get("search")), folder / JOURNAL)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def fault_alone(sentence: str) -> str:
+    """A fault of a journal without what its reader is to do, because that is being done."""
+    return sentence.removesuffix(f"; {_AGAIN}.")
 
 
 def _entries(folder: Path, search: str) -> list[dict[str, Any]]:
     """The trials in the journal of a search, which is the current one or was put aside; empty if there is none."""
     for path in (folder / JOURNAL, _kept(folder, search)):
-        document: dict[str, Any] = _journal(path) if path.is_file() else {"search": None}
-        try:
-            if document["search"] == search:
-                entries: list[dict[str, Any]] = document["trials"]
-                return [entry for number, entry in enumerate(entries) if Trial(number, **entry)]
-        except (KeyError, TypeError) as error:
-            raise UserError(f"{path}: is not the journal of a search; {_AGAIN}.") from error
+        if path.is_file() and (entries := _listed(_journal(path), search, path)) is not None:
+            return entries
     return []
 
 
+def _listed(document: dict[str, Any], search: str, path: Path) -> list[dict[str, Any]] | None:
+    """The trials of a journal; None if it is the journal of another search."""
+    try:
+        entries: list[dict[str, Any]] = document["trials"]
+        trials = [entry for number, entry in enumerate(entries) if Trial(number, **entry)]
+        return trials if document["search"] == search else None
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: is not the journal of a search; {_AGAIN}.") from error
+
+
 def _journal(path: Path) -> dict[str, Any]:
-    return read_json(path, _AGAIN)
+    document = read_json(path, _AGAIN)
+    if _SEAL in document and not is_sealed(read_bytes(path)):
+        raise UserError(f"{path}: was changed after it was written (its seal does not fit); {_AGAIN}.")
+    return {key: value for key, value in document.items() if key != _SEAL}
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    write_atomic(path, sealed(json_bytes(document | {_SEAL: ""})))
 
 
 def _kept(folder: Path, search: str) -> Path:

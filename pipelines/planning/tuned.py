@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from m2pt.config import Study
+from m2pt.config import Study, UserError
 from m2pt.methods import unread
 from m2pt.runs.arms import MULTIPLE, Arm, ArmRates, arm_of, values_of, with_values
 from m2pt.runs.failure import read_failure
@@ -53,7 +53,10 @@ def trains_scales(spec: RunSpec) -> bool:
 
 
 def _trial(number: int, values: dict[str, float], specs: Sequence[RunSpec], folder: Path) -> Trial:
-    """A trial as the folders of its runs show it. A run whose worker died does not fail it: another attempt may succeed."""
+    """A trial as the folders of its runs show it.
+
+    A run whose worker died does not fail it, nor one of which is not known why it failed: another attempt may succeed.
+    """
     trial = with_score(Trial(number, values), specs, folder)
     if trial.state == "complete" or not all(spec.ready for spec in specs):
         return trial
@@ -61,7 +64,10 @@ def _trial(number: int, values: dict[str, float], specs: Sequence[RunSpec], fold
     states = [run_state(place) for place in places]
     if not set(states) <= {RunState.COMPLETE, RunState.FAILED}:
         return trial
-    failures = [read_failure(place) for place, state in zip(places, states, strict=True) if state == RunState.FAILED]
+    try:
+        failures = [read_failure(place) for place, state in zip(places, states, strict=True) if state == RunState.FAILED]
+    except UserError:
+        return trial
     if any(failure.kind == "worker_died" for failure in failures):
         return trial
     more = f" ({len(failures)} of its {len(specs)} runs failed)" if len(failures) > 1 else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from m2pt.analysis.numbers.rounding import rounded
+from m2pt.config import UserError
 from m2pt.files.documents import read_lines
 from m2pt.runs.attempts import Attempt
 from m2pt.runs.folder import TIMES
@@ -48,13 +49,16 @@ class Point:
 
 
 def read_times(run_dir: Path) -> dict[int, int]:
-    """When each epoch ended, in milliseconds since 1970.
+    """When each epoch ended, in milliseconds since 1970; nothing if the file is damaged: no number depends on it.
 
     An epoch done twice (before a kill and after it) keeps its first time, which may be published already.
     """
     times: dict[int, int] = {}
-    for line in read_lines(run_dir / TIMES):
-        times.setdefault(line["epoch"], line["time_ms"])
+    try:
+        for line in read_lines(run_dir / TIMES):
+            times.setdefault(int(line["epoch"]), int(line["time_ms"]))
+    except (UserError, KeyError, TypeError, ValueError):
+        return {}
     return times
 
 

@@ -20,7 +20,6 @@ from m2pt.runs.folder import (
     ENCODER,
     FAILURE,
     HISTORY,
-    INPUTS,
     LOG,
     MERGED,
     RECONSTRUCTIONS,
@@ -31,7 +30,7 @@ from m2pt.runs.folder import (
     run_state,
 )
 from m2pt.runs.identity import RECIPE_VERSION, run_id
-from m2pt.runs.inputs import read_inputs
+from m2pt.runs.inputs import known_inputs
 from m2pt.runs.record import read_record
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 from m2pt.runs.unread import is_unread
@@ -189,7 +188,8 @@ def parameters(spec: Spec) -> dict[str, str]:
 
 def _data(spec: Spec, run_dir: Path) -> list[DataInput]:
     modality = spec.modality if isinstance(spec, PretrainSpec) else spec.target
-    source = read_inputs(run_dir).data if (run_dir / INPUTS).is_file() else f"data/{modality}"
+    inputs = known_inputs(run_dir)
+    source = inputs.data if inputs else f"data/{modality}"
     first = "pretrain" if isinstance(spec, PretrainSpec) else "train"
     data = [DataInput(f"{modality}/{first}", spec.data_sha256, source, "train")]
     if isinstance(spec, PretrainSpec) or _has_validation(spec):

@@ -63,16 +63,16 @@ class Publisher:
             with self._sweep() as sweep:
                 self._show(sweep, run)
 
-    def publish_all(self, runs: Sequence[RunOnDisk]) -> list[str]:
+    def publish_all(self, runs: Sequence[RunOnDisk]) -> dict[Path, str]:
         """Publish what there is of these runs, as many at a time as the tracker takes.
 
-        Returns a sentence for each run with a damaged file, which holds up no other.
+        Returns the folder of each run with a damaged file, which holds up no other, and what is wrong with it, in a sentence.
 
         Raises:
             OutageError: the tracker cannot be used.
 
         """
-        damage: list[str] = []
+        damage: dict[Path, str] = {}
 
         def show(sweep: OpenSweep, run: RunOnDisk) -> None:
             try:
@@ -80,14 +80,14 @@ class Publisher:
             except OutageError:
                 raise
             except UserError as error:
-                damage.append(str(error))
+                damage[run.run_dir] = str(error)
 
         if some := [run for run in runs if self._is_there(run)]:
             with self._sweep() as sweep:
                 if sweep.at_a_time > 1:
                     with ThreadPoolExecutor(sweep.at_a_time) as pool:
                         list(pool.map(lambda run: show(sweep, run), some))
-                    return sorted(damage)
+                    return dict(sorted(damage.items()))
         for run in some:  # others may write between two runs
             with self._sweep() as sweep:
                 show(sweep, run)

@@ -7,10 +7,11 @@ from typing import cast
 
 from m2pt.config import UserError
 from m2pt.runs.attempts import read_attempts
-from m2pt.runs.folder import RunState
+from m2pt.runs.folder import RunState, without_remedy
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import read_table
 from m2pt.runs.trials import trial_seeds
+from pipelines.planning.damaged import doubt
 from pipelines.planning.folders import runs_folder, study_lock
 from pipelines.planning.plan import Plan
 from pipelines.reporting.rendering import is_current, shown_files
@@ -52,10 +53,13 @@ def publish_study(plan: Plan, report: Path, tracker: Tracker) -> int:
     with study_lock(runs_folder(plan.study)), Publisher(tracker) as publisher:
         damage = publisher.publish_all(runs)
         publisher.close(_outcome(plan, report))
-    if damage:
-        more = f" So are {len(damage) - 1} others." if len(damage) > 1 else ""
-        raise UserError(f"{damage[0]}{more} All other runs are published.")
     note_published(plan.study, report)
+    if damage:
+        doubt(plan.study, damage)
+        (run_dir, sentence), *others = damage.items()
+        more = f" So are {len(others)} others." if others else ""
+        said = f"{without_remedy(sentence, run_dir)}, and the next start does the run again."
+        raise UserError(f"{said}{more} All other runs are published.")
     return sum(run.run_dir.is_dir() for run in runs)
 
 

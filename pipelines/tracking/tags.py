@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from m2pt.analysis.paper.departures import departures
+from m2pt.config import UserError
 from m2pt.modalities.registry import SPECS
 from m2pt.runs.attempts import Attempt
 from m2pt.runs.failure import read_failure
-from m2pt.runs.folder import FAILURE, INPUTS
 from m2pt.runs.identity import run_id
-from m2pt.runs.inputs import read_inputs
+from m2pt.runs.inputs import known_inputs
 from m2pt.runs.record import FinetuneRecord, Record
 from m2pt.runs.spec import RunSpec, Spec
 
@@ -45,7 +45,8 @@ def identity_tags(spec: Spec) -> dict[str, str]:
 def execution_tags(run_dir: Path, attempts: Sequence[Attempt]) -> dict[str, str]:
     """Where and with which versions the last attempt was computed; before the first has ended only the device is known."""
     if not attempts:
-        return {"device": read_inputs(run_dir).device} if (run_dir / INPUTS).is_file() else {}
+        inputs = known_inputs(run_dir)
+        return {"device": inputs.device} if inputs else {}
     last = attempts[-1]
     versions = {f"version.{name}": version for name, version in last.versions.items()}
     return {key: str(value) for key in _ORIGIN if (value := getattr(last, key))} | versions | {"attempts": str(len(attempts))}
@@ -54,7 +55,8 @@ def execution_tags(run_dir: Path, attempts: Sequence[Attempt]) -> dict[str, str]
 def lineage_tags(run_dir: Path, record: Record | None) -> dict[str, str]:
     """Whether target and auxiliary go on from a common encoder, where the run has both and says so."""
     if record is None:
-        known = read_inputs(run_dir).lineage if (run_dir / INPUTS).is_file() else None
+        inputs = known_inputs(run_dir)
+        known = inputs.lineage if inputs else None
     else:
         known = record.lineage if isinstance(record, FinetuneRecord) else None
     return {"lineage": known} if known else {}
@@ -62,9 +64,10 @@ def lineage_tags(run_dir: Path, record: Record | None) -> dict[str, str]:
 
 def failure_tags(run_dir: Path) -> dict[str, str]:
     """Why a run failed."""
-    if not (run_dir / FAILURE).is_file():  # a new attempt has removed it
+    try:
+        failure = read_failure(run_dir)
+    except UserError:  # a new attempt has removed it, or it is damaged
         return {ERROR: "unknown", ERROR_KIND: "error"}
-    failure = read_failure(run_dir)
     return {ERROR: failure.error[:_ERROR_LIMIT] or "unknown", ERROR_KIND: failure.kind}
 
 

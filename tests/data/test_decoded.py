@@ -110,6 +110,21 @@ def test_a_truncated_or_damaged_cache_is_rebuilt(folder, cache):
         assert same(load("image", folder, "val", CONFIG, sha, cache), first)
 
 
+def test_the_cache_of_another_split_or_data_set_is_not_taken_for_this_one(folder, cache):
+    sha = fingerprint(folder, cache)
+    first = load("image", folder, "val", CONFIG, sha, cache)
+    whole = stored(cache).read_bytes()
+    shutil.copytree(folder / "val", folder / "train")
+    (folder / "train" / "a" / "0.png").unlink()
+    sha = fingerprint(folder, cache)
+    train = load("image", folder, "train", CONFIG, sha, cache)
+    (path,) = cache.glob("image-*/train.safetensors")
+    for name in ("train", "val"):
+        (path.parent / f"{name}.safetensors").write_bytes(whole)
+    assert same(load("image", folder, "val", CONFIG, sha, cache), first)
+    assert len(train.y) == 5 and same(load("image", folder, "train", CONFIG, sha, cache), train)
+
+
 def test_many_at_once_decode_once(folder, cache, tmp_path, monkeypatch):
     sha = fingerprint(folder, cache)
     read, log = image.read, tmp_path / "log"

@@ -1,91 +1,23 @@
-"""Rot: each kind of file of a study, damaged in each way, is noticed before it reaches a number, is named, and is made good.
-
-The study is real: two encoders and two fine-tuning runs, trained in this process.
-"""
+"""Rot: each kind of file of a study, damaged in each way, is noticed before it reaches a number, is named, and is made good."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
-from m2pt import job
 from m2pt.config import Study
-from m2pt.config.study_file import parse_study
-from m2pt.data.embedded import write_embedded
-from m2pt.runs.folder import ENCODER, HISTORY, MERGED, RECORD, SPEC, TEST_SAMPLES, create_run
-from m2pt.runs.inputs import write_inputs
-from m2pt.runs.spec import PretrainSpec, Spec
+from m2pt.runs.folder import ENCODER, HISTORY, MERGED, RECONSTRUCTIONS, RECORD, SPEC, TEST_SAMPLES
 from m2pt.runs.table import read_table
 from pipelines.__main__ import main
-from pipelines.execution.progress import Display
-from pipelines.execution.session import Session
 from pipelines.housekeeping.faults import faults_of
-from pipelines.planning.folders import encoders_folder, replaced_of, runs_folder
-from pipelines.planning.job_inputs import job_inputs
-from pipelines.planning.plan import Plan, resolve
+from pipelines.planning.folders import replaced_of, runs_folder
+from pipelines.planning.plan import resolve
 from tests.faults.damage import DAMAGES
-
-STUDY = """
-study: rot
-data: {root: data, embedded: {pretrain: 20, train: 40, val: 20, test: 20}}
-model: {width: 16, depth: 2, heads: 2}
-encoders: {mae: {kind: mae}}
-pretrain: {mae: {steps: 4, batch_size: 4, warmup_steps: 1}}
-finetune: {samples: 20, epochs: 2, batch_size: 10, warmup_steps: 1}
-sweep: {seeds: [0], targets: [image], auxiliaries: [point], methods: [baseline, pathway], settings: [pretrained],
-        target_encoder: mae, auxiliary_encoder: mae}
-"""
-
-
-def complete(study: Study) -> None:
-    """Do what is left of the study, as its flows do."""
-    with Session(study, Display()) as session:
-        session.tidy()
-        for kind in ("pretrain", "runs"):
-            plan = session.look_again()
-            for spec in plan.unfinished(getattr(plan, kind)):
-                folder = encoders_folder(study) if isinstance(spec, PretrainSpec) else runs_folder(study)
-                run_dir = create_run(folder, spec)
-                write_inputs(run_dir, job_inputs(plan, spec))
-                assert job.run(run_dir) is None
-
-
-def results(study: Study) -> bytes:
-    plan = resolve(study)
-    return read_table(plan.compared, runs_folder(study)).to_csv(index=False).encode()
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("whole")
-    (folder / "study.yaml").write_text(STUDY)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        study = parse_study(STUDY, "study.yaml")
-        assert study.data.embedded is not None
-        write_embedded(Path("data"), study.data.embedded)
-        complete(study)
-        (folder / "results.csv").write_bytes(results(study))
-    return folder
-
-
-@pytest.fixture
-def study(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    shutil.copytree(whole, tmp_path / "copy")
-    monkeypatch.chdir(tmp_path / "copy")
-    return parse_study(STUDY, "study.yaml")
-
-
-def folder_of(plan: Plan, spec: Spec) -> Path:
-    run_dir = plan.run_dir(spec)
-    assert run_dir is not None
-    return run_dir
-
+from tests.faults.rotten import complete, folder_of, results
 
 FILES = [
     *(("run", name) for name in (RECORD, HISTORY, SPEC, TEST_SAMPLES)),
-    *(("encoder", name) for name in (RECORD, HISTORY, SPEC, ENCODER)),
+    *(("encoder", name) for name in (RECORD, HISTORY, SPEC, ENCODER, RECONSTRUCTIONS)),
 ]
 QUICK = {
     ("run", RECORD, "flipped"),
@@ -149,17 +81,45 @@ def test_a_damaged_merged_model_is_named_by_verify(study: Study, how: str) -> No
     assert [str(path) in sentence for sentence in faults_of(study).sentences] == [True]
 
 
-def test_a_changed_bit_of_embedded_data_is_refused_and_made_good(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("how", DAMAGES)
+def test_damaged_embedded_data_are_named_refused_and_made_again(
+    study: Study, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = next(path for path in sorted(Path("data/image").rglob("*")) if path.is_file() and path.stat().st_size > 100)
     before = path.read_bytes()
-    DAMAGES["flipped"](path)
-    for command in ("plan", "status", "verify"):
-        assert main([command, "--study", "study.yaml"]) in (1, 2)
-        told = capsys.readouterr()
-        assert "data/image: a file in it is not as it was made" in told.out + told.err
+    DAMAGES[how](path)
+    said = look(capsys)
+    assert all("data/image: a file in it is not as it was made" in told for told in said.values())
+    assert "4 complete" in said["status"] and "2 (2 complete)" in said["plan"], "the rest is shown"
+    assert f"not as it was made: {path.relative_to('data/image')} (" in said["verify"]
     assert main(["data", "--study", "study.yaml"]) == 0
     assert path.read_bytes() == before
     assert results(study) == Path("results.csv").read_bytes()
+
+
+@pytest.mark.parametrize("how", [how for how in DAMAGES if how != "deleted"])
+def test_a_damaged_list_of_the_embedded_data_is_named_and_made_again(
+    study: Study, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path("data/embedded.json")
+    before = path.read_bytes()
+    DAMAGES[how](path)
+    said = look(capsys)
+    assert all("embedded.json" in told and "`m2pt data` makes the data again" in told for told in said.values())
+    assert "4 complete" in said["status"] and "2 (2 complete)" in said["plan"], "the rest is shown"
+    assert main(["data", "--study", "study.yaml"]) == 0
+    assert path.read_bytes() == before
+    assert results(study) == Path("results.csv").read_bytes()
+
+
+def look(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """What the commands say that look at a damaged study; that which makes numbers of it refuses."""
+    said = {}
+    for command, code in (("plan", 1), ("status", 1), ("verify", 1), ("report", 2)):
+        assert main([command, "--study", "study.yaml"]) == code
+        told = capsys.readouterr()
+        said[command] = told.out + told.err
+    return said
 
 
 def test_verify_counts_what_it_read_and_remembers_when_all_was_well(study: Study, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,3 +21,9 @@ def test_what_is_remembered_is_recalled(tmp_path: Path) -> None:
     assert recalled_json(tmp_path / "file.json") is None
     remember_json(tmp_path / "file.json", {"a": [1, None]})
     assert recalled_json(tmp_path / "file.json") == {"a": [1, None]}
+
+
+def test_what_is_remembered_under_another_name_is_not_recalled(tmp_path: Path) -> None:
+    remember_json(tmp_path / "file.json", {"a": 1})
+    (tmp_path / "file.json").rename(tmp_path / "other.json")
+    assert recalled_json(tmp_path / "other.json") is None

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import pytest
 
+from m2pt.files.documents import recalled_json, remember_json
 from m2pt.files.memory import known_sha256
 
 
@@ -63,11 +64,20 @@ def test_a_damaged_memory_is_none(file, tmp_path, content):
     assert known_sha256(file, tmp_path / "cache") == expected("content 1")
 
 
+def test_no_bit_of_a_memory_changes_a_result(file, tmp_path):
+    known_sha256(file, tmp_path / "cache")
+    memory = memory_of(tmp_path / "cache")
+    content = memory.read_bytes()
+    for place in range(len(content)):
+        memory.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])
+        assert known_sha256(file, tmp_path / "cache") == expected("content 1")
+
+
 def test_a_memory_that_is_wrong_is_noticed_and_mended_afresh(file, tmp_path):
     cache = tmp_path / "cache"
     known_sha256(file, cache)
     memory = memory_of(cache)
-    memory.write_text(memory.read_text().replace(expected("content 1"), "f" * 64))
+    remember_json(memory, recalled_json(memory) | {"value": "f" * 64})
     assert known_sha256(file, cache) == "f" * 64  # as if the content had changed without a sign
     assert known_sha256(file, cache, afresh=True) == expected("content 1")
     assert known_sha256(file, cache) == expected("content 1")

@@ -1,5 +1,7 @@
 """Runs whose device or readers fail: stopped with the cause, tried again where that is declared, never scored otherwise."""
 
+import errno
+import multiprocessing
 import os
 import signal
 import time
@@ -17,9 +19,10 @@ from m2pt.models.model import Model
 from m2pt.runs.failure import read_failure
 from m2pt.runs.folder import HISTORY, LOG, MERGED, RECORD, RunState, create_run, run_state
 from m2pt.runs.inputs import JobInputs, write_inputs
-from m2pt.training import finetune
+from m2pt.training import finetune, reading
 from m2pt.training.reading import ReadersLostError, Reading
 from tests.specs import run_spec
+from tests.waiting import comes_true
 
 RECIPE = FinetuneConfig(samples=20, epochs=2, batch_size=10, warmup_steps=1)
 
@@ -134,6 +137,59 @@ class Odd:
             os.kill(os.getpid(), self.signal_number)
             time.sleep(60)
         return {"x": torch.full((3,), float(index))}
+
+
+@pytest.mark.patient
+def test_a_frozen_reading_process_is_told_with_its_batch_and_does_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PATIENCE_S", 8.0)
+    reader = Reading({"test": Odd(signal.SIGSTOP)}, workers=1)  # type: ignore[dict-item]
+    seen = []
+    with pytest.raises(ReadersLostError, match=r"gave no batch for 8 s, at batch [123] of 4"):
+        for item in reader.batches([[("test", index, None, ())] for index in range(4)]):
+            seen.append(float(item["x"][0, 0]))
+    assert seen == [0.0, 1.0][: len(seen)], "on a slow machine it does not come as far"
+    assert comes_true(lambda: not multiprocessing.active_children(), 10.0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("could not create a primitive"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:119] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to ..."
+        ),
+    ],
+)
+def test_a_process_without_memory_is_named_and_another_may_succeed(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def short(*_: object, **__: object) -> None:
+        raise error
+
+    run_dir = prepared(tmp_path, images)
+    with monkeypatch.context() as patch:
+        patch.setattr(finetune, "train", short)
+        said = str(job.run(run_dir))
+    assert said.startswith(f"{run_dir.name}: the system gave its process no more memory (") and "execution.slots" in said
+    assert read_failure(run_dir).kind == "worker_died"
+    assert job.run(run_dir) is None
+
+
+def test_lost_readers_fail_a_run_that_another_attempt_completes(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object, **__: object) -> None:
+        raise ReadersLostError("a process that reads files gave no batch for 600 s, at batch 3 of 4")
+
+    run_dir = prepared(tmp_path, images)
+    with monkeypatch.context() as patch:
+        patch.setattr(finetune, "train", lost)
+        error = job.run(run_dir)
+    assert error is not None and "gave no batch for 600 s, at batch 3 of 4; see whether the disk of the data answers" in error
+    assert read_failure(run_dir).kind == "worker_died" and not (run_dir / RECORD).exists()
+    assert job.run(run_dir) is None
 
 
 @pytest.mark.patient

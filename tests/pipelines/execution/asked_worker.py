@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -38,6 +39,8 @@ while True:
         (meeting / run_dir.name).touch()
         while len(list(meeting.iterdir())) < 2:
             time.sleep(0.01)
+    if asked.get("frozen"):
+        os.kill(os.getpid(), signal.SIGSTOP)
     time.sleep(asked.get("seconds", 0))
     if "signal" in asked:
         os.kill(os.getpid(), asked["signal"])

@@ -32,7 +32,7 @@ def test_seconds_are_times_devices_over_all_attempts_of_all_runs(tmp_path: Path,
     Path("build/small/image").mkdir(parents=True)
     Path("build/small/image/one.txt").write_text("1")
     plan = resolve(load("params.yaml"))
-    for spec, attempts in zip(plan.runs, [[ended(1000, 4), ended(500, 2)], [ended(200)], [Attempt(started="")]], strict=False):
+    for spec, attempts in zip(plan.runs, [[ended(1000, 4), ended(500, 2)], [ended(200)], [begun(0)]], strict=False):
         run_dir = create_run(Path("runs/small"), spec)
         for attempt in attempts:
             add_attempt(run_dir, attempt)

@@ -166,9 +166,12 @@ def test_a_worker_that_dies_after_its_record_has_completed_its_run(make_pool: Ca
     assert not (tmp_path / "done" / FAILURE).exists()
 
 
-def test_the_time_limit_ends_a_run_with_all_that_it_started(make_pool: Callable[..., SlotPool], tmp_path: Path) -> None:
+@pytest.mark.parametrize("frozen", [False, True])
+def test_the_time_limit_ends_a_run_with_all_that_it_started(
+    make_pool: Callable[..., SlotPool], tmp_path: Path, frozen: bool
+) -> None:
     with make_pool("0") as pool:
-        late = pool.run(tmp_path / "late", orders(child=True, seconds=600), 5)
+        late = pool.run(tmp_path / "late", orders(child=True, seconds=600, frozen=frozen), 5)
         after = pool.run(tmp_path / "after", orders(), LIMIT_S)
     assert (late.status, after.status) == ("failed", "complete")
     assert failure(tmp_path / "late")["kind"] == "time_limit"

@@ -1,6 +1,7 @@
 """The search of a study: what is proposed, what is run, what is chosen, and that a stop changes none of it."""
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -287,16 +288,21 @@ def test_a_record_without_a_validation_score_is_named() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "null", "[]", '{"search": 1', '{"trials": []}'])
-def test_a_damaged_journal_is_deleted_alone_and_comes_back_the_same(content: str) -> None:
+def test_a_damaged_journal_is_named_and_the_next_start_makes_the_same_again(
+    content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     study, journal = declared(3), RUNS / "search.json"
     before = tried(run(study, Worker()))
     whole = journal.read_bytes()
-    journal.write_text(content)
-    with pytest.raises(UserError, match=r"^runs/seek/search\.json: .*; delete this file: the same trials are proposed again"):
+    journal.write_text(content or whole.decode().replace('"trials": [', '"trials": [ '))
+    sentence = r"^runs/seek/search\.json: .*; start the study again: the same trials are proposed again"
+    with pytest.raises(UserError, match=sentence):
         resolve(study)
-    journal.unlink()
+    plan = resolve(study, to_look=True)
+    assert plan.trials == [] and re.match(sentence, plan.faults[0])
     again = Worker()
     assert tried(run(study, again)) == before
+    assert "it was moved to runs/.replaced/seek/search.json, and the same trials are proposed again." in capsys.readouterr().out
     assert again.done.total() == 0 and journal.read_bytes() == whole
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from m2pt.config import UserError
 from m2pt.data.fingerprints import CACHE
-from m2pt.files.documents import write_json
+from m2pt.files.documents import recalled_json, remember_json, write_json
 from m2pt.runs.folder import ENCODER, RECORD, create_run
 from m2pt.runs.spec import EncoderKey
 from pipelines.__main__ import main
@@ -43,7 +43,7 @@ def study(text=FROM_FILES):
 def misremember(kind, true):
     """Let what is remembered be as it would be if this content had come without a sign."""
     (memory,) = [path for path in (CACHE / kind).iterdir() if true in path.read_text()]
-    memory.write_text(memory.read_text().replace(true, "f" * 64))
+    remember_json(memory, recalled_json(memory) | {"value": "f" * 64})
 
 
 def test_what_is_as_it_was_needs_no_word():

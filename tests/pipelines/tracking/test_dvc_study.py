@@ -14,6 +14,7 @@ from mlflow.entities import Run
 
 from m2pt.files.documents import read_json
 from m2pt.runs.folder import EXECUTION, RECORD
+from tests.faults.damage import DAMAGES
 from tests.waiting import comes_true
 
 pytestmark = [pytest.mark.patient, pytest.mark.timeout(3600)]  # several studies, each with a start of Prefect
@@ -148,3 +149,18 @@ def test_a_study_that_is_narrowed_and_widened_trains_nothing_again(project: Proj
         assert project.trained() == whole, change
         project.dvc("status", "--quiet")
     assert project.run("git", "status", "--porcelain", "dvc.lock", "reports/results.csv", "params.yaml") == ""
+
+
+def test_damaged_runs_are_done_again_and_dvc_locks_what_it_locked_before(project: Project) -> None:
+    """Also a merged model, at which no other start looks: DVC would lock it as it is."""
+    runs, (encoder, _) = sorted((project.root / "runs/embedded").glob("*/record.json")), sorted(project.root.glob("encoders/*/*"))
+    damaged = [runs[0].with_name("history.jsonl"), runs[1].with_name("merged.safetensors"), encoder / "encoder.safetensors"]
+    before = [path.read_bytes() for path in damaged]
+    for path in damaged:
+        DAMAGES["flipped"](path)
+    said = project.run(sys.executable, "-m", "pipelines", "study")
+    for path in damaged:
+        assert f"{path.relative_to(project.root)}: is not the file that record.json speaks of: the run was moved to" in said
+    assert [path.read_bytes() for path in damaged] == before
+    assert project.run("git", "status", "--porcelain", "dvc.lock", "reports/results.csv") == ""
+    assert "everything is up to date, nothing to run" in project.run(sys.executable, "-m", "pipelines", "study")

@@ -269,7 +269,8 @@ def test_weights_that_are_not_those_of_the_run_are_not_published_and_hold_up_no_
         documents.write_json(run.run_dir / RECORD, record | {"files": {MERGED: digest}})
     (runs[1].run_dir / MERGED).write_bytes(b"weighTs" * 100)
     with new_publisher() as publisher:
-        (sentence,) = publisher.publish_all(runs)
+        ((run_dir, sentence),) = publisher.publish_all(runs).items()
+    assert run_dir == runs[1].run_dir
     assert sentence.startswith(f"{runs[1].run_dir / MERGED}: is not the file that record.json speaks of; ")
     shown = {run.data.tags["m2pt.run_id"] for run in runs_of_study(new_client()) if "m2pt.run_id" in run.data.tags}
     assert shown == {run_id(run.spec) for run in (runs[0], runs[2])}
