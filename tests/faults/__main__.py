@@ -102,15 +102,15 @@ def random_kills(crashes: Crashes, notes: Notes, given: argparse.Namespace) -> N
         left = -(-given.kills * share // sum(shares.values()) // notes.part.count)
         with kills.Lives(crashes, engine) as lives:
             while left > 0:
-                left -= _live(lives, notes, f"random kills, {engine}", next(seeds), left)
+                left -= _live(lives, notes, f"random kills, {engine}", next(seeds))
 
 
-def _live(lives: kills.Lives, notes: Notes, row: str, seed: int, most: int) -> int:
+def _live(lives: kills.Lives, notes: Notes, row: str, seed: int) -> int:
     """A life, unless it was lived already; returns its kills."""
     name = f"seed {seed}"
     if (row, name) not in notes.harms:
         began = time.monotonic()
-        life = lives.live(seed, min(most, kills.KILLS_IN_A_LIFE))
+        life = lives.live(seed)
         took = f"{life.moments} moments in {time.monotonic() - began:.0f} s"
         print(f"{row}, {name}: {dict(life.kinds)}, {took}", flush=True)
         for kind, count in life.kinds.items():
@@ -151,7 +151,7 @@ def main() -> int:
     """Inject, and print the table."""
     engines = list(kills.SHARES)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--kills", type=int, default=_KILLS, help=f"how many random kills (default: {_KILLS})")
+    parser.add_argument("--kills", type=int, default=_KILLS, help=f"how many random kills, or some more (default: {_KILLS})")
     parser.add_argument("--engine", nargs="+", choices=engines, default=engines, help="of random kills (default: all here)")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--part", type=Part.of, default=Part(), help="I/N: only the I-th of N parts of the work")

@@ -42,7 +42,11 @@ _REACHES = ("one", "one", "kind", "all")
 _ORPHANS_END_S = {"local": 40.0, "ray": 75.0, "slurm": 40.0}
 """A worker that imports notices nothing before it is ready. Ray's agents may try for a minute to reach what is gone."""
 
-_PATIENCE_S, _STARTS, _LIMIT_S = 12.0, 5, 600.0
+_PATIENCE_S = {"worker": 60.0, "actor": 60.0, "job": 60.0}
+_OTHERS_PATIENCE_S = 12.0
+"""How long a process of a kind is waited for; one of these is there later than others, and comes again when it was killed."""
+
+_STARTS, _LIMIT_S = 5, 600.0
 
 
 @dataclass
@@ -141,7 +145,7 @@ class _Life:
         began = time.monotonic()
         while not self._is_over():
             alive = processes(self._mark)
-            if kind not in alive.values() and time.monotonic() - began > _PATIENCE_S:
+            if kind not in alive.values() and time.monotonic() - began > _PATIENCE_S.get(kind, _OTHERS_PATIENCE_S):
                 kind = self._draw.choice(sorted({*alive.values()} & {*_VICTIMS[self._engine]}) or [kind])
             of_kind = sorted(pid for pid, of in alive.items() if of == kind)
             since = (since or time.monotonic()) if of_kind else None
