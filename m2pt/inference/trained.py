@@ -29,6 +29,9 @@ class Description(Frozen):
     recipe_version: int
     spec: RunSpec
     classes: tuple[str, ...]
+    weights_sha256: str | None
+    """Of the file of the run's final weights, whose bytes an export to `safetensors` has."""
+
     norm_epsilon: float | None = None
     """Of the norms of tokens, where the file that the target came from has an unusual one."""
 
@@ -63,7 +66,12 @@ def description(spec: RunSpec, record: FinetuneRecord) -> Description:
     """What the final model of a run is."""
     epsilon = next((file.norm_epsilon for file in record.loaded if file.role == "target"), None)
     return Description(
-        run_id=run_id(spec), recipe_version=RECIPE_VERSION, spec=spec, classes=record.classes, norm_epsilon=epsilon
+        run_id=run_id(spec),
+        recipe_version=RECIPE_VERSION,
+        spec=spec,
+        classes=record.classes,
+        weights_sha256=record.merged_sha256,
+        norm_epsilon=epsilon,
     )
 
 
@@ -71,14 +79,13 @@ def trained(folder: Path) -> Trained:
     """The final model of a complete run that labels whole samples, from its folder or from its export to `safetensors`.
 
     Raises:
-        UserError: as `finished`; or the run labels points or pixels, its method left no plain model, or its weights are not those
-            of its record.
+        UserError: as `finished`; or the run labels points or pixels, its method left no plain model, its weights are not those
+            of its record, or another recipe version of m2pt made it.
 
     """
     if not (folder / SPEC).is_file() and (folder / WEIGHTS).is_file():
         return _built(read_model(folder / DESCRIPTION, Description), folder / WEIGHTS)
-    spec, record = finished(folder)
-    return _built(description(spec, record), folder / MERGED, record.merged_sha256)
+    return _built(description(*finished(folder)), folder / MERGED)
 
 
 def describe(folder: Path, what: Description) -> None:
@@ -86,13 +93,17 @@ def describe(folder: Path, what: Description) -> None:
     write_json(folder / DESCRIPTION, what.model_dump(mode="json"))
 
 
-def _built(what: Description, weights: Path, sha256: str | None = None) -> Trained:
+def _built(what: Description, weights: Path) -> Trained:
     spec = what.spec
+    if what.recipe_version != RECIPE_VERSION:
+        raise UserError(
+            f"{weights}: is of recipe version {what.recipe_version}, and this m2pt has {RECIPE_VERSION}; use its own."
+        )
     if spec.goal not in LABELLED:
         raise UserError(f"{weights}: is for {spec.goal}; only models that label whole samples can be used outside of a run.")
     with torch.random.fork_rng(devices=[]):
         model = fresh(spec, len(what.classes))
-    tensors = read_weights(weights, sha256)
+    tensors = read_weights(weights, what.weights_sha256)
     if tensors.keys() != model.state_dict().keys():
         raise UserError(f"{weights}: the method {spec.method} leaves no plain model; it can be used inside of its run alone.")
     load_into(model, tensors, "", str(weights))

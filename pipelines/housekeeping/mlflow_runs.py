@@ -27,16 +27,24 @@ _DELETED = f"""
     AND NOT EXISTS (SELECT 1 FROM model_versions WHERE model_versions.run_id = runs.run_uuid)
     ORDER BY runs.deleted_time, runs.run_uuid
 """
+_REGISTERED = f"""
+    SELECT count(DISTINCT runs.run_uuid) FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid AND tags.key = '{_STUDY}'
+    JOIN model_versions ON model_versions.run_id = runs.run_uuid WHERE runs.lifecycle_stage = 'deleted'
+"""
 _MODELS = "SELECT model_id, source_run_id FROM logged_models"
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What the database has: deleted runs of m2pt with their names, the models of these with their run, names of studies."""
+    """What the database has: deleted runs of m2pt with their names, the models of these with their run, names of studies.
+
+    `registered` counts the deleted runs that a version of MLflow's registry names; they are not among the others.
+    """
 
     deleted: dict[str, str]
     models: dict[str, str]
     studies: tuple[str, ...]
+    registered: int
 
 
 def mlflow_runs(runs: Path = Path("runs")) -> Listing:
@@ -74,6 +82,10 @@ def mlflow_runs(runs: Path = Path("runs")) -> Listing:
 
 def _add_runs(listing: Listing, store: Store, database: Path, artifacts: Path, studies: set[str]) -> None:
     known = _known(database)
+    if known.registered:
+        listing.left.append(
+            f"{database}: {_runs(known.registered)} that MLflow's registry names stay; delete the versions first."
+        )
     homes = folders(artifacts / name for name in sorted(studies | set(known.studies)) if _is_plain(name))
     # The folders first, then the databases: a run has its row before it has files.
     places = [path for home in homes for path in children(home) if _OF_RUN.fullmatch(path.name)]
@@ -109,7 +121,8 @@ def _known(database: Path) -> _Known:
         studies = connection.execute(
             f"SELECT name FROM experiments JOIN experiment_tags USING (experiment_id) WHERE key = '{_STUDY}'"
         )
-        return _Known(deleted, models, tuple(name for (name,) in studies))
+        (registered,) = connection.execute(_REGISTERED).fetchone()
+        return _Known(deleted, models, tuple(name for (name,) in studies), registered)
 
 
 def _models(connection: sqlite3.Connection) -> list[tuple[str, str]]:

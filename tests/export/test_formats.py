@@ -1,6 +1,7 @@
 """Every format as its own client loads it, beside the run's own model: on other samples than those it was checked with."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,15 @@ def test_safetensors_has_the_bytes_of_the_run_and_all_that_builds_the_model(moda
     shutil.rmtree(run_dir)  # on another machine
     again, x = trained(out), samples(model, 3)
     assert torch.equal(own(again, x), own(model, x)) and again.classes == CLASSES
+    facts = (out / "m2pt.json").read_text()
+    (out / "m2pt.json").write_text(re.sub(r'"recipe_version": \d+', '"recipe_version": 0', facts))
+    with pytest.raises(UserError, match="is of recipe version 0, and this m2pt has"):
+        trained(out)
+    (out / "m2pt.json").write_text(facts)
+    content = (out / "model.safetensors").read_bytes()
+    (out / "model.safetensors").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(UserError, match=r"model\.safetensors"):
+        trained(out)
 
 
 @pytest.mark.patient

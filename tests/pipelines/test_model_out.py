@@ -119,7 +119,9 @@ def test_a_registered_run_survives_the_freeing_of_space(project: Path, capsys: p
     others = {run.info.run_id for run in client.search_runs([client.get_experiment_by_name("own").experiment_id])}
     for run in others:
         client.delete_run(run)
+    capsys.readouterr()
     assert main(["gc", "--only", "mlflow", "--delete"]) == 0
+    assert "mlflow.db: 1 deleted run that MLflow's registry names stay; delete the versions first." in capsys.readouterr().out
     mlflow.set_tracking_uri(tracking_uri())
     mlflow.set_registry_uri(tracking_uri())
     assert mlflow.pyfunc.load_model("models:/own.image@best").metadata.run_id == version.run_id
