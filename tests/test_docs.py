@@ -155,6 +155,7 @@ OWN_VARIABLES = {
     "MLFLOW_SERVER_ALLOWED_HOSTS": "`m2pt ui` sets it for its server",
     "MLFLOW_SERVER_X_FRAME_OPTIONS": "the same",
     "PATH": "every shell has it",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "a command sets it for the processes of a Ray cluster that it starts",
 }
 """Environment variables that the code reads and nobody needs to know, and why."""
 
