@@ -10,30 +10,48 @@ MOST_FAULTS = 200
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a key or an entry of a list begins in a file: its line and its column, both counted from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
 class Fault:
-    """A fault, without its final full stop, and its line (counted from 1); None where it is the fault of no line."""
+    """A fault, without its final full stop, and its line (counted from 1); None where it is the fault of no line.
+
+    The column (from 1) is that of the key or the value that it is about; only `m2pt check` shows it.
+    """
 
     line: int | None
     sentence: str
+    column: int | None = None
 
 
 def told(source: str, faults: Sequence[Fault]) -> str:
     """One sentence for one fault; for several, their number and a line for each; of hundreds, the first."""
-    order = sorted(dict.fromkeys(faults), key=lambda fault: fault.line or 0)
-    lines = [f"{source}{'' if fault.line is None else f':{fault.line}'}: {_ended(fault.sentence)}" for fault in order]
+    each = dict.fromkeys((fault.line, fault.sentence) for fault in faults)
+    order = sorted(each, key=lambda fault: fault[0] or 0)
+    lines = [f"{source}{'' if line is None else f':{line}'}: {ended(sentence)}" for line, sentence in order]
     count = f"{len(lines)} faults" if len(lines) < MOST_FAULTS else f"at least {MOST_FAULTS} faults"
     return lines[0] if len(lines) == 1 else "\n".join([f"{source}: {count}:", *(f"  {line}" for line in lines[:MOST_FAULTS])])
 
 
-def located(sentence: str, value: Any, lines: Mapping[tuple[str | int, ...], int]) -> Fault:
-    """A sentence that begins with a dotted key, with the line of that key, or of the innermost section around it.
+def place_in(text: str, offset: int) -> Place:
+    """The place of a character of a text."""
+    return Place(text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))
+
+
+def located(sentence: str, value: Any, places: Mapping[tuple[str | int, ...], Place]) -> Fault:
+    """A sentence that begins with a dotted key, with the place of that key, or of the innermost section around it.
 
     `value` is the content of the file. In a key, an entry of a list is named by its number (`parts[0]`) or its name.
     """
     path = path_of(sentence, value)
-    while path and path not in lines:
+    while path and path not in places:
         path = path[:-1]
-    return Fault(lines[path] if path else None, sentence)
+    return Fault(places[path].line, sentence, places[path].column) if path else Fault(None, sentence)
 
 
 def path_of(sentence: str, value: Any) -> tuple[str | int, ...]:
@@ -68,5 +86,6 @@ def _step(text: str, value: Any) -> tuple[str | int | None, str]:
     return None, text
 
 
-def _ended(sentence: str) -> str:
+def ended(sentence: str) -> str:
+    """A sentence with its final full stop."""
     return sentence if sentence.endswith((".", "?")) else f"{sentence}."

@@ -8,20 +8,17 @@ result follows the core schema of YAML 1.2, and whatever the two could read diff
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from m2pt.config import UserError, yaml_syntax
-from m2pt.config.lines import Fault, told
-
-_ODD = re.compile("(?!\\A\ufeff)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|^ *\t", re.MULTILINE)
-"""Control characters, characters that are line breaks to some readers, and tabs at the beginning of a line."""
+from m2pt.config.lines import Fault, Place, told
+from m2pt.config.odd_characters import odd_characters, without_odd_characters
 
 _YAML = "tag:yaml.org,2002:"
-_TAB = "is indented by a tab; use spaces"
 _ESCAPED = "\\0"
 """`UNREAD` in double quotes."""
 
@@ -41,12 +38,14 @@ _SHORT_TRUTH = ("y", "Y", "n", "N")
 
 
 class _FaultError(Exception):
-    """What is wrong on which line (counted from 0), where in it, and whether nothing else of the file can then be judged."""
+    """What is wrong at which mark (counted from 0), and whether nothing else of the file can then be judged."""
 
-    def __init__(self, line: int, problem: str, column: int = 0, hides: bool = False) -> None:
+    def __init__(self, mark: Any, problem: str, hides: bool = False) -> None:
         super().__init__(problem)
-        self.line, self.column, self.hides = line, column, hides
-        self.fault = Fault(line + 1, problem)
+        self.line: int = 0 if mark is None else mark.line
+        self.column: int = 0 if mark is None else mark.column
+        self.hides = hides
+        self.fault = Fault(self.line + 1, problem, self.column + 1)
 
 
 UNREAD = "\0"
@@ -55,13 +54,13 @@ UNREAD = "\0"
 
 @dataclass(frozen=True)
 class Document:
-    """The content of one YAML document, and the line of each of its keys and list entries (counted from 1) by its path.
+    """The content of one YAML document, and where each of its keys and list entries begins, by its path.
 
     `faults` are those of the text itself; the values that they leave unknown are `UNREAD`, at the paths of `unread`.
     """
 
     value: Any
-    lines: Mapping[tuple[str | int, ...], int]
+    places: Mapping[tuple[str | int, ...], Place]
     faults: tuple[Fault, ...] = ()
     unread: frozenset[tuple[str | int, ...]] = frozenset()
 
@@ -84,17 +83,25 @@ def examine(text: str) -> Document:
     """The content of one YAML document with its faults, as far as it can be read: an error ends the reading of its section."""
     if len(text) > _MOST_CHARACTERS:
         return Document(None, {}, (Fault(None, f"has {len(text)} characters; at most {_MOST_CHARACTERS} are read"),))
-    odd = list(_odd_characters(text))
-    if any(fault.sentence == _TAB for fault in odd):
-        return Document(None, {}, tuple(odd))  # what stands in which section is unknown
+    odd = odd_characters(text)
+    if odd.has_tab:
+        return Document(None, {}, odd.faults)  # what stands in which section is unknown
     if (deep := yaml_syntax.too_deep(text)) is not None:
-        return Document(None, {}, (*odd, deep))
-    text = _ODD.sub("", text)
+        return Document(None, {}, (*odd.faults, deep))
+    if not odd.faults:
+        return _read(text)
+    read = _read(without_odd_characters(text))
+    places = {path: odd.place(place) for path, place in read.places.items()}
+    return replace(read, places=places, faults=(*odd.faults, *odd.placed(read.faults)))
+
+
+def _read(text: str) -> Document:
+    """The document of a text, of which each section that is not YAML is left out."""
     try:
-        return _examined(text, odd)
+        return _examined(text, [])
     except yaml_syntax.ERRORS as error:
         broken = {section: fault for section in yaml_syntax.sections(text) if (fault := section.error) is not None}
-        faults = [*odd, *(broken.values() or [yaml_syntax.fault_of(error)])]
+        faults = [*(broken.values() or [yaml_syntax.fault_of(error)])]
     try:
         return _examined(yaml_syntax.without(text, broken, f'"{_ESCAPED}"'), faults, {(section.key,) for section in broken})
     except yaml_syntax.ERRORS:
@@ -111,40 +118,29 @@ def _examined(text: str, faults: list[Fault], unread: Collection[tuple[str | int
         return Document(None, {}, tuple(faults))
     reader = _Reader({(fault.line, fault.column): fault for fault in changed})
     value = reader.value(first, second, (), ())
-    return Document(value, reader.lines, tuple(dict.fromkeys([*faults, *reader.faults])), frozenset({*unread, *reader.unread}))
-
-
-def _odd_characters(text: str) -> Iterator[Fault]:
-    """Characters that no reader takes, or not each; of each kind, the first in a line."""
-    for odd in _ODD.finditer(text):
-        line = text.count("\n", 0, odd.start()) + 1
-        if odd.group().endswith("\t"):
-            yield Fault(line, _TAB)
-            continue
-        code = f"U+{ord(odd.group()):04X}"
-        yield Fault(line, f"contains the character {code}, which some readers refuse or read as a line break; remove it")
+    return Document(value, reader.places, tuple(dict.fromkeys([*faults, *reader.faults])), frozenset({*unread, *reader.unread}))
 
 
 def _what_changes_meanings(text: str) -> Iterator[_FaultError]:
     """Tags, anchors that are defined twice, and what is about the document as a whole."""
     documents, anchors, size = 0, set(), _Size()
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line, column = (event.start_mark.line, event.start_mark.column) if event.start_mark else (0, 0)
+        mark = event.start_mark
         if (excess := size.excess(event)) is not None:
-            yield _FaultError(line, excess, hides=True)
+            yield _FaultError(mark, excess, hides=True)
             return
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                yield _FaultError(line, "a second document begins here; write only one", hides=True)
+                yield _FaultError(mark, "a second document begins here; write only one", hides=True)
             if event.version or event.tags:
-                yield _FaultError(line, "directives (%YAML, %TAG) change what the file means; remove them", hides=True)
+                yield _FaultError(mark, "directives (%YAML, %TAG) change what the file means; remove them", hides=True)
         anchor = None if isinstance(event, yaml.AliasEvent) else getattr(event, "anchor", None)
         if anchor in anchors:
-            yield _FaultError(line, f"the anchor &{anchor} is defined twice; rename one", hides=True)
+            yield _FaultError(mark, f"the anchor &{anchor} is defined twice; rename one", hides=True)
         anchors |= {anchor} - {None}
         if (tag := getattr(event, "tag", None)) is not None:
-            yield _FaultError(line, f"the tag {tag.replace(_YAML, '!!')} changes what its value means; remove it", column)
+            yield _FaultError(mark, f"the tag {tag.replace(_YAML, '!!')} changes what its value means; remove it")
 
 
 class _Size:
@@ -179,7 +175,7 @@ class _Reader:
     def __init__(self, refused: Mapping[tuple[int, int], _FaultError]) -> None:
         self.refused = refused
         self.faults: list[Fault] = []
-        self.lines: dict[tuple[str | int, ...], int] = {}
+        self.places: dict[tuple[str | int, ...], Place] = {}
         self.unread: set[tuple[str | int, ...]] = set()
 
     def value(self, node: Node, other: yaml.Node, inside: tuple[Node, ...], path: tuple[str | int, ...]) -> Any:
@@ -192,19 +188,19 @@ class _Reader:
             return UNREAD
 
     def _value(self, node: Node, other: yaml.Node, inside: tuple[Node, ...], path: tuple[str | int, ...]) -> Any:
-        line = node.start_mark.line
-        self.lines.setdefault(path, line + 1)
-        if (refused := self.refused.get((line, other.start_mark.column))) is not None:
+        mark = node.start_mark
+        self.places.setdefault(path, _place(node))
+        if (refused := self.refused.get((mark.line, other.start_mark.column))) is not None:
             raise refused
         if node in inside:
-            raise _FaultError(line, "an alias is inside the node that it refers to; write the value out")
+            raise _FaultError(mark, "an alias is inside the node that it refers to; write the value out")
         inside = (*inside, node)
         match node, other:
             case ScalarNode(), yaml.ScalarNode() if node.value == other.value:
                 in_brackets = any(isinstance(around, CollectionNode) and around.flow_style for around in inside)
                 if node.style is None and ":" in node.value and in_brackets:
                     fault = f"{node.value} has a colon inside brackets, which some readers refuse; put it in quotes"
-                    raise _FaultError(line, fault)
+                    raise _FaultError(mark, fault)
                 return _scalar(node, other)
             case SequenceNode(), yaml.SequenceNode() if len(node.value) == len(other.value):
                 pairs = enumerate(zip(node.value, other.value, strict=True))
@@ -212,7 +208,7 @@ class _Reader:
             case MappingNode(), yaml.MappingNode() if len(node.value) == len(other.value):
                 items = list(self._items(node, other, inside, path))
                 return {key: UNREAD if (*path, key) in self.unread else value for key, value in items}
-        raise _FaultError(line, "readers of YAML 1.1 and 1.2 read this differently; write it in a simpler way")
+        raise _FaultError(mark, "readers of YAML 1.1 and 1.2 read this differently; write it in a simpler way")
 
     def _items(
         self, node: MappingNode, other: yaml.MappingNode, inside: tuple[Node, ...], path: tuple[str | int, ...]
@@ -223,33 +219,37 @@ class _Reader:
                 key = self._key(key_node, other_key, inside)
                 if key in seen:
                     self.unread.add((*path, key))  # which of its values is meant is unknown
-                    raise _FaultError(key_node.start_mark.line, f"the key {key!r} is set twice; remove one")
+                    raise _FaultError(key_node.start_mark, f"the key {key!r} is set twice; remove one")
             except _FaultError as fault:
                 self.faults.append(fault.fault)
                 continue
             seen.add(key)
-            self.lines[(*path, key)] = key_node.start_mark.line + 1
+            self.places[(*path, key)] = _place(key_node)
             yield key, self.value(value_node, other_value, inside, (*path, key))
 
     def _key(self, node: Node, other: yaml.Node, inside: tuple[Node, ...]) -> str:
-        line = node.start_mark.line
+        mark = node.start_mark
         if not isinstance(node, ScalarNode) or not isinstance(other, yaml.ScalarNode):
-            raise _FaultError(line, "a key must be a string")
+            raise _FaultError(mark, "a key must be a string")
         key = self._value(node, other, inside, ("a key",))
         if not isinstance(key, str):
-            raise _FaultError(line, f"the key {node.value} is not a string; write it in quotes")
+            raise _FaultError(mark, f"the key {node.value} is not a string; write it in quotes")
         if not key.strip(" ."):
-            raise _FaultError(line, f"the key {key!r} is not a name; give it one, or remove it")
+            raise _FaultError(mark, f"the key {key!r} is not a name; give it one, or remove it")
         if hidden := next((character for character in key if not character.isprintable()), ""):
-            raise _FaultError(line, f"the key {key!r} contains the character U+{ord(hidden):04X}, which is not seen; remove it")
+            raise _FaultError(mark, f"the key {key!r} contains the character U+{ord(hidden):04X}, which is not seen; remove it")
         return key
+
+
+def _place(node: Node) -> Place:
+    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
 def _scalar(node: ScalarNode, other: yaml.ScalarNode) -> Any:
     """A scalar in quotes is a string; a plain one follows the core schema, unless YAML 1.1 reads it differently."""
-    text, line = str(node.value), node.start_mark.line
+    text, mark = str(node.value), node.start_mark
     if any(0xD800 <= ord(character) < 0xE000 for character in text):
-        raise _FaultError(line, "contains half of a character (a surrogate escape); write the character itself")
+        raise _FaultError(mark, "contains half of a character (a surrogate escape); write the character itself")
     if node.style is not None:
         return text
     kind, older = (str(tag).rpartition(":")[2] for tag in (node.tag, other.tag))
@@ -259,7 +259,7 @@ def _scalar(node: ScalarNode, other: yaml.ScalarNode) -> Any:
         case "bool" if older == "bool":
             return _TRUTH[text]
         case "int" | "float" if len(text) > _MOST_DIGITS:
-            raise _FaultError(line, f"{text[:20]}… has {len(text)} digits; no number here needs more than {_MOST_DIGITS}")
+            raise _FaultError(mark, f"{text[:20]}… has {len(text)} digits; no number here needs more than {_MOST_DIGITS}")
         case "int" if older == "int" and _INT.fullmatch(text):
             return int(text, 0)
         case "float" if _FLOAT.fullmatch(text) and (older == "float" or "e" in text.lower()):
@@ -269,8 +269,8 @@ def _scalar(node: ScalarNode, other: yaml.ScalarNode) -> Any:
         case "str" if older == "str" and text not in _SHORT_TRUTH:
             return text
         case "merge":
-            raise _FaultError(line, "merge keys (<<) are not part of YAML 1.2; write the keys out")
-    raise _FaultError(line, f"{text} means different things to readers of YAML 1.1 and 1.2; write {_plainer(text, older)}")
+            raise _FaultError(mark, "merge keys (<<) are not part of YAML 1.2; write the keys out")
+    raise _FaultError(mark, f"{text} means different things to readers of YAML 1.1 and 1.2; write {_plainer(text, older)}")
 
 
 def _plainer(text: str, older: str) -> str:

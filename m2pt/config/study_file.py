@@ -8,7 +8,7 @@ import copy
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,22 +70,26 @@ class StudyFile:
             UserError: the file has faults, or there are `more`; each is told with its line.
 
         """
-        if not self.studies or self.document.faults or self.faults or more:
-            lines = [self.at_line(fault) for fault in (*self.faults, *more)]
-            raise UserError(told(self.source, [*self.document.faults, *lines]))
+        faults = self.told(more)
+        if faults or not self.studies:
+            raise UserError(told(self.source, faults))
         return self.studies[0]
+
+    def told(self, more: Iterable[str] = ()) -> list[Fault]:
+        """All of its faults, and `more` of them, each with its place."""
+        return [*self.document.faults, *map(self.placed, (*self.faults, *more))]
 
     def common(self, faults: Iterable[Sequence[str]]) -> list[str]:
         """What is wrong with all of the studies, of what is wrong with each."""
         return _common(faults, self.unsure)
 
-    def at_line(self, fault: str) -> Fault:
-        """A sentence that begins with a key of the file, with the line of that key."""
+    def placed(self, fault: str) -> Fault:
+        """A sentence that begins with a key of the file, with the place of that key."""
         as_written = fault.rstrip(".")
         for path, name in self.renamed.items():
             if _is_about(as_written, [_dotted(path)]):
                 as_written = f"{_dotted((*path[:-1], name))}{as_written.removeprefix(_dotted(path))}"
-        return Fault(located(as_written, self.document.value, self.document.lines).line, fault.rstrip("."))
+        return replace(located(as_written, self.document.value, self.document.places), sentence=fault.rstrip("."))
 
 
 def load_study(path: str | Path) -> Study:
@@ -100,7 +104,7 @@ def load_study(path: str | Path) -> Study:
 
 
 def read_study(path: str | Path) -> StudyFile:
-    """Read a params file with its faults. Raises `UserError` if it is missing, not YAML, or no mapping."""
+    """Read a params file with its faults. Raises `UserError` if it cannot be read at all, or is no text."""
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -120,9 +124,8 @@ def _read(text: str, source: str) -> StudyFile:
     document = examine(text)
     raw = document.value
     if not isinstance(raw, dict):
-        if document.faults:
-            raise UserError(told(source, document.faults))
-        raise UserError(f"{source}: a study file is a mapping of sections, but this one is {_kind(raw)}.")
+        no_study = f"a study file is a mapping of sections, but this one is {_kind(raw)}"
+        return StudyFile(source, document, (), () if document.faults else (no_study,))
     if not document.unread:
         try:
             return StudyFile(source, document, (Study.model_validate_json(json.dumps(raw)),))

@@ -12,7 +12,7 @@ import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from m2pt.config.lines import Fault
+from m2pt.config.lines import Fault, place_in
 
 ERRORS = (YAMLError, yaml.YAMLError)
 """What the two readers raise."""
@@ -83,8 +83,8 @@ def too_deep(text: str) -> Fault | None:
     for bracket in re.finditer(r"[][{}]", text):
         depth = max(0, depth + (1 if bracket.group() in "[{" else -1))
         if depth > DEEPEST:
-            line = text.count("\n", 0, bracket.start()) + 1
-            return Fault(line, f"is not valid YAML: more than {DEEPEST} brackets are open; close them")
+            place = place_in(text, bracket.start())
+            return Fault(place.line, f"is not valid YAML: more than {DEEPEST} brackets are open; close them", place.column)
     return None
 
 
@@ -98,8 +98,13 @@ def fault_of(error: Exception) -> Fault:
         match = re.search(pattern, problem) or re.search(pattern, context)
         if match:
             sentence = words.format(**{name: value.strip("'\"") for name, value in match.groupdict().items()})
-            return Fault(None if mark is None else mark.line + 1, f"is not valid YAML: {sentence}")
-    return Fault(None if mark is None else mark.line + 1, "is not valid YAML from here on; compare it with a file that is")
+            return _at(mark, f"is not valid YAML: {sentence}")
+    return _at(mark, "is not valid YAML from here on; compare it with a file that is")
+
+
+def _at(mark: Any, sentence: str) -> Fault:
+    """A fault at the place where a reader stopped; it may not know where that was."""
+    return Fault(None, sentence) if mark is None else Fault(mark.line + 1, sentence, mark.column + 1)
 
 
 def sections(text: str) -> Iterator[Section]:
