@@ -15,7 +15,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 LOCK ?= requirements.lock
 
-.PHONY: help setup study test test-hard test-browser pictures full-size gpu paper-rehearsal test-patient test-faults week fuzz fuzz-coverage lint docs format ui lock hashes bom audit wheel clean
+.PHONY: help setup study test test-hard test-browser pictures full-size gpu paper-rehearsal test-patient test-faults week fuzz fuzz-coverage lint schema docs format ui lock hashes bom audit wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -70,6 +70,9 @@ lint: setup ## check style, types, import rules and the documentation
 	@$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo --no-cache
 	@$(PY) -m mypy
 	@$(MAKE) --no-print-directory docs
+
+schema: setup ## write the JSON schema of study files anew, after a change of their keys
+	@$(PY) -m m2pt.config.schema
 
 docs: setup ## build the documentation: build/docs/index.html
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet

@@ -7,7 +7,6 @@ import argparse
 import ast
 import inspect
 import os
-import textwrap
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,15 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from docs.dependencies import dependencies_page, gpl_page
 from m2pt.config import Study
+from m2pt.config.meanings import meanings_of
+from m2pt.config.schema import SCHEMA
 from m2pt.methods.__main__ import table as methods_page
 from m2pt.modalities.dataset import DatasetFacts
 from m2pt.modalities.registry import SPECS
@@ -88,19 +91,6 @@ def _section(section: Section) -> str:
         rows.append((f"`{field.alias or name}`", kind, _default(field), meanings[name]))
     table = _table(("key", "type", "default", "meaning"), rows)
     return "\n\n".join([f"## {section.title}", inspect.getdoc(section.model) or "", table])
-
-
-def meanings_of(model: Model) -> dict[str, str]:
-    """What each key means: the text below its declaration, in the model itself or one that it inherits from."""
-    meanings: dict[str, str] = {}
-    for base in reversed(model.__mro__):
-        if issubclass(base, BaseModel) and base.__module__.startswith("m2pt."):
-            (declared,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-            assert isinstance(declared, ast.ClassDef)
-            for field, text in zip(declared.body, declared.body[1:], strict=False):
-                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-                    meanings[field.target.id] = inspect.cleandoc(ast.literal_eval(text.value))
-    return meanings
 
 
 def _default(field: FieldInfo) -> str:
@@ -266,3 +256,9 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
         if mark in markdown:
             markdown = markdown.replace(mark, page())
     return markdown
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Publish the schema of study files (called by mkdocs)."""
+    files.append(File.generated(config, "reference/study.schema.json", content=SCHEMA.read_text(encoding="utf-8")))
+    return files

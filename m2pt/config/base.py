@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace, UnionType
 from typing import Annotated, Generic, Literal, ParamSpec, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema, model_validator
 
 Modality = Literal["image", "audio", "point", "video"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
@@ -171,7 +171,11 @@ def _small_enough(seed: int) -> int:
 
 Positive = Annotated[int, Field(gt=0)]
 NonNegative = Annotated[int, Field(ge=0)]
-Seed = Annotated[NonNegative, AfterValidator(_small_enough)]
+Seed = Annotated[
+    NonNegative,
+    AfterValidator(_small_enough),
+    WithJsonSchema({"type": "integer", "minimum": 0, "exclusiveMaximum": 2**63}),
+]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
