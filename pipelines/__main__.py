@@ -45,6 +45,7 @@ EPILOG = (
 )
 
 COMMANDS = {
+    "check": ("check", "say all that is wrong with study files, at line and column, and what their studies would cost"),
     "plan": ("plan", "show what a study would run, what is done, what cannot start and why, and what the rest will cost"),
     "register": ("register", "write down what a study asks before it has results, so that its claims are confirmatory"),
     "status": ("status", "show what runs where, how many runs are in each state, why runs failed, and what takes space"),
@@ -73,7 +74,7 @@ COMMANDS = {
 ENGINES = ("local", "ray", "slurm")
 """What `execution.engine` may be."""
 
-WITHOUT_STUDY = ("compare", "export", "predict", "weights")
+WITHOUT_STUDY = ("check", "compare", "export", "predict", "weights")
 """Commands that take no --study option."""
 
 
@@ -98,6 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_options(each: Mapping[str, argparse.ArgumentParser]) -> None:
     """The options that only some commands have."""
+    each["check"].add_argument("files", type=Path, nargs="+", metavar="FILE", help="a study file")
     each["compare"].add_argument("first", type=Path, metavar="FIRST", help="a study file")
     each["compare"].add_argument("second", type=Path, metavar="SECOND", help="another study file")
     each["plan"].add_argument(
@@ -116,9 +118,8 @@ def _add_options(each: Mapping[str, argparse.ArgumentParser]) -> None:
     each["weights"].add_argument("--weights", help="which of two sets of weights: raw (as trained) or ema (their moving average)")
     each["weights"].add_argument("--grid", help="the grid of the stored positions, such as 14x14, if the layout defines none")
     each["weights"].add_argument("--places", help="show what happens to the positions for an input of this grid, such as 32x8")
-    each["weights"].add_argument("--json", action="store_true", help="print JSON")
-    each["verify"].add_argument("--json", action="store_true", help="print JSON")
-    each["plan"].add_argument("--json", action="store_true", help="print JSON")
+    for name in ("weights", "verify", "plan", "check"):
+        each[name].add_argument("--json", action="store_true", help="print JSON")
     once = each["status"].add_mutually_exclusive_group()
     once.add_argument("--json", action="store_true", help="print JSON")
     once.add_argument("--watch", action="store_true", help="draw it again and again in the terminal, until Ctrl-C")

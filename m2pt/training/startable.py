@@ -62,21 +62,38 @@ def require_startable(spec: RunSpec, means: Means, known: Known | None = None) -
         UserError: it cannot start, or a setting would not have the effect that it states.
 
     """
-    for fault in _faults(spec, means, known or Known()):
+    for fault in faults(spec, means, known or Known()):
         raise UserError(fault)
 
 
-def _faults(spec: RunSpec, means: Means, known: Known) -> Iterator[str]:
-    checks: tuple[Callable[[], Iterator[str]], ...] = (
-        lambda: _of_data(spec),
-        lambda: _of_goal(spec),
-        lambda: _of_method(spec, means),
-        lambda: _of_counts(spec, known),
-        lambda: _of_rows(spec, means, known),
-        lambda: _of_compilation(spec, means),
+def faults(spec: RunSpec, means: Means, known: Known) -> Iterator[str]:
+    """All that is known to prevent a run from starting; batches are only judged where data and goal are possible."""
+    possible = True
+    checks: tuple[tuple[bool, Callable[[], Iterator[str]]], ...] = (
+        (True, lambda: _of_data(spec)),
+        (True, lambda: _of_goal(spec)),
+        (False, lambda: _of_method(spec, means)),
+        (False, lambda: _of_counts(spec, known)),
+        (False, lambda: _of_rows(spec, means, known) if possible else iter(())),
+        (False, lambda: _of_compilation(spec, means)),
     )
-    for check in checks:
+    for decides, check in checks:
+        for fault in _told(check):
+            possible = possible and not decides
+            yield fault
+
+
+def data_faults(spec: RunSpec) -> list[str]:
+    """Why the data of a run cannot be opened as its settings say; nothing if they can."""
+    return list(_told(lambda: _of_data(spec)))
+
+
+def _told(check: Callable[[], Iterator[str]]) -> Iterator[str]:
+    """The faults that a check tells, or raises."""
+    try:
         yield from check()
+    except UserError as error:
+        yield str(error)
 
 
 def _of_data(spec: RunSpec) -> Iterator[str]:

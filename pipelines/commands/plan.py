@@ -4,27 +4,22 @@ import json
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from m2pt.analysis.paper.departures import uses
 from m2pt.analysis.tables.caveats import unplanned
 from m2pt.runs.identity import run_id
 from m2pt.runs.spec import Spec
+from pipelines.commands.costs import costs
 from pipelines.commands.plan_text import text
 from pipelines.commands.verifying import verify_first
-from pipelines.execution.ray.connection import cluster_address
 from pipelines.planning import environments, replicates, study_file
 from pipelines.planning.default_study import require_reproducible
 from pipelines.planning.folders import data_folder
 from pipelines.planning.plan import Plan, resolve
 from pipelines.planning.refused_runs import refusals, without_seed
-from pipelines.planning.remaining_time import remaining_seconds
-from pipelines.planning.slots import slots
 from pipelines.planning.task_samples import task_samples
 from pipelines.reporting.rendering import is_default
-
-if TYPE_CHECKING:
-    from pipelines.planning.estimates import CellEstimate
 
 
 def plan(options: Namespace) -> int:
@@ -51,9 +46,9 @@ def plan(options: Namespace) -> int:
 
 def _document(plan: Plan, file: str) -> dict[str, Any]:
     """The plan as it is printed with `--json`."""
-    places, refused = _slots(plan), refusals(plan)
+    refused = refusals(plan)
     samples = task_samples(plan)
-    costs, assumption = _costs(plan, refused)
+    cost = costs(plan, refused)
     return (
         {
             "study": plan.study.study,
@@ -68,13 +63,12 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
             "unplanned": unplanned(plan.study, plan.runs),
             "environments": environments.warnings(plan),
             "replicates": [asdict(way) for way in replicates.costs(plan.study, plan.made)],
-            "slots": places,
-            "estimated_seconds": remaining_seconds(
-                plan, len(places), [spec for spec in plan.runs if refused and without_seed(spec) in refused]
-            ),
+            "slots": cost.slots,
+            "estimated_seconds": cost.seconds,
+            "gpu_hours": cost.gpu_hours,
             "refused": _refused(plan, refused),
-            "assumption": assumption,
-            "cells": [asdict(cell) for cell in costs],
+            "assumption": cost.assumption,
+            "cells": [asdict(cell) for cell in cost.cells],
             "recipes": [asdict(use) for use in uses(plan.parts)],
             "pretrain": [_entry(plan, spec) for spec in plan.pretrain],
             "runs": [_entry(plan, spec) for spec in plan.runs],
@@ -82,27 +76,6 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
         | ({"search": _search(plan)} if plan.study.search is not None else {})
         | ({"tuning": _tuning(plan)} if plan.arms else {})
     )
-
-
-def _slots(plan: Plan) -> list[str]:
-    """The slots of this machine; those of a Ray cluster that runs are known when it is joined."""
-    execution = plan.study.execution
-    if execution.engine == "slurm":
-        return ["jobs of SLURM; the cost is for one after another"]
-    if execution.engine == "ray" and (address := cluster_address(execution)):
-        return [f"those of the Ray cluster at {address}; the cost is for one"]
-    return [slot.name for slot in slots(execution)]
-
-
-def _costs(plan: Plan, refused: Mapping[str, str]) -> "tuple[list[CellEstimate], str | None]":
-    """The costs of a study's tasks, and what they assume."""
-    if all(spec.task is None for spec in plan.runs):
-        return [], None
-    from m2pt.models.costs import assumption  # it counts the operations of models, beside the paper's scores
-    from pipelines.planning.estimates import cells
-
-    costs = cells(plan, refused)
-    return costs, assumption() if costs else None
 
 
 def _refused(plan: Plan, refused: Mapping[str, str]) -> dict[str, list[str]]:

@@ -20,13 +20,13 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
     lines = [
         f"study     {document['study']} ({document['file']})",
         f"data      {data} ({plan.study.data.root})",
-        f"encoders  {_states(entry['state'] for entry in document['pretrain'])}",
-        f"runs      {_states(entry['state'] for entry in document['runs'])}",
+        f"encoders  {states(entry['state'] for entry in document['pretrain'])}",
+        f"runs      {states(entry['state'] for entry in document['runs'])}",
         *([f"search    {_searched(plan)}"] if plan.study.search is not None else []),
         *([f"tuning    {sentence}" for sentence in _tuned(plan)] if plan.arms else []),
         *([f"seeds     {_replicates(plan, document['replicates'])}"] if document["replicates"] else []),
         f"slots     {', '.join(document['slots'])}",
-        f"cost      {_duration(document['estimated_seconds'])}",
+        f"cost      {duration(document['estimated_seconds'])}",
     ]
     missing = document["data"]["missing"] | document["weights"]["missing"]
     lines[2:2] = [f"missing   {key}: {path}" for key, path in missing.items()]
@@ -42,7 +42,8 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
             *([f"          and {more} more; --json names them"] if more > 0 else []),
         ]
     if document["cells"]:
-        table = [*_table(document["cells"]), "", document["assumption"]]
+        hours = f"Remaining GPU hours: about {document['gpu_hours']:,.0f}"
+        table = [*_table(document["cells"]), "", hours, "", document["assumption"]]
         return "\n".join([*lines, "", *table, "", *_departures(document["recipes"])])
     left = [entry for entry in (*document["pretrain"], *document["runs"]) if entry["state"] != RunState.COMPLETE]
     lines += ["", *(f"{entry['state']:<12}{entry['run_id'] or entry['name']}" for entry in left)] if left else []
@@ -77,19 +78,17 @@ def _departures(uses: list[dict[str, Any]]) -> list[str]:
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
-    """A table of the cells on published data sets, with the remaining GPU hours."""
+    """A table of the cells on published data sets."""
     head = ("runs", "left", "params", "trained", "GFLOPs", "hours", "cell", "published")
     names = [f"{row['cell']} [{', '.join(row['parts'])}]" if any(row["parts"]) else row["cell"] for row in rows]
     lines = [(*_numbers(row), name, row["told"]) for row, name in zip(rows, names, strict=True)]
-    total = sum(row["gpu_hours"] * row["left"] for row in rows if row["gpu_hours"] is not None)
     widths = [max(len(line[column]) for line in (head, *lines)) for column in range(len(head) - 1)]
-    shown = [
+    return [
         "  ".join(
             [*(cell.rjust(width) for cell, width in zip(line[:-2], widths, strict=False)), line[-2].ljust(widths[-1]), line[-1]]
         )
         for line in (head, *lines)
     ]
-    return [*shown, "", f"Remaining GPU hours: about {total:,.0f}"]
 
 
 def _numbers(row: dict[str, Any]) -> tuple[str, ...]:
@@ -114,14 +113,15 @@ def _searched(plan: Plan) -> str:
     return f"{len(plan.trials)} of {budget} trials" + (f" ({counts})" if counts else "") + end
 
 
-def _states(states: Iterable[RunState]) -> str:
+def states(states: Iterable[RunState]) -> str:
     """How many runs there are, in all and in each state."""
     counts = Counter(states)
     parts = [f"{count} {state}" for state, count in counts.most_common()]
     return f"{counts.total()} ({', '.join(parts)})" if parts else "none"
 
 
-def _duration(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """How long the rest of a study will take, in words."""
     if seconds is None:
         return "unknown until every method has a complete run on this machine"
     if seconds == 0:

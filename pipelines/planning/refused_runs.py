@@ -1,7 +1,7 @@
 """Which runs of a plan cannot start, and why; their cost is not estimated."""
 
 import functools
-from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from m2pt.config import FileSource, InputConfig, ModelConfig, UserError
@@ -10,7 +10,7 @@ from m2pt.modalities.registry import dataset, dataset_facts
 from m2pt.runs.identity import form_without_draw
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec, WeightsRef
 from m2pt.runs.trials import is_trial
-from m2pt.training.startable import Known, Means, refusal
+from m2pt.training.startable import Known, Means, data_faults, faults
 from pipelines.planning.embedded_data import unmade
 from pipelines.planning.memory import too_large
 from pipelines.planning.plan import Plan, data_keys
@@ -24,30 +24,14 @@ def refusals(plan: Plan) -> dict[str, str]:
 
     This reads which samples the lists of the data name, and whether files of weights fit.
     """
-    small = SmallData(plan)
-    execution = plan.study.execution
-    means = Means(slots(execution)[0].device, execution.devices_per_job, execution.micro_batch)
-    fit = functools.lru_cache(maxsize=None)(_misfit)  # each file is read once
-    count = functools.lru_cache(maxsize=None)(functools.partial(_known, plan, small))
-    reasons: dict[str, str] = {}
-    not_made = unmade(Path(plan.study.data.root)) if plan.study.data.embedded is not None and plan.missing_data else None
+    judge = _Judge(plan)
+    return {key: reason for key, spec in _unlike(plan).items() if (reason := next(judge.reasons(spec), None)) is not None}
 
-    def no_data(spec: Spec) -> str | None:
-        return not_made if set(data_keys(spec)) & set(plan.missing_data) else None
 
-    for key, spec in {without_seed(spec): spec for spec in plan.runs}.items():
-        reason = no_data(spec) or too_large(spec, means.device) or refusal(spec, means)
-        if reason is None:
-            known = count(without_model(spec))
-            reason = known if isinstance(known, str) else refusal(spec, means, known)
-        for arguments in () if reason else _files(plan, spec):
-            reason = reason or fit(*arguments)
-        if reason is not None:
-            reasons[key] = reason
-    for made in plan.pretrain:
-        reason = no_data(made) or too_large(made, means.device) or _of_steps(plan, made) or small.of_pretraining(made)
-        reasons |= {made.model_dump_json(): reason} if reason is not None else {}
-    return reasons
+def all_refusals(plan: Plan) -> dict[str, list[str]]:
+    """As `refusals`, with all that keeps a run from starting; what comes first is what its job would say."""
+    judge = _Judge(plan)
+    return {key: reasons for key, spec in _unlike(plan).items() if (reasons := list(judge.reasons(spec)))}
 
 
 def require_startable(plan: Plan) -> None:
@@ -57,13 +41,66 @@ def require_startable(plan: Plan) -> None:
         UserError: such runs are left; each reason is told once with the number of its runs.
 
     """
-    reasons = refusals(plan)
-    left = [spec for spec in plan.unfinished(plan.specs) if not is_trial(plan.study, spec)]
-    refused = [reason for spec in left if (reason := reasons.get(without_seed(spec))) is not None]
+    left, refused = refused_left(plan, {key: [reason] for key, reason in refusals(plan).items()})
     if not refused:
         return
-    counts = [f"{one_of(count, len(left))} cannot start: {reason}" for reason, count in Counter(refused).items()]
+    counts = [f"{one_of(len(specs), left)} cannot start: {reason}" for reason, specs in refused.items()]
     raise UserError(told(plan.study.study, [Fault(None, sentence) for sentence in counts]))
+
+
+def refused_left(plan: Plan, reasons: Mapping[str, Sequence[str]]) -> tuple[int, dict[str, list[Spec]]]:
+    """How many runs are left to do, and by reason those that cannot start; without those of trials, which may fail."""
+    left = [spec for spec in plan.unfinished(plan.specs) if not is_trial(plan.study, spec)]
+    refused: dict[str, list[Spec]] = {}
+    for spec in left if reasons else ():
+        for reason in reasons.get(without_seed(spec), ()):
+            refused.setdefault(reason, []).append(spec)
+    return len(left), refused
+
+
+def _unlike(plan: Plan) -> dict[str, Spec]:
+    """The runs of a plan that differ in more than their seed."""
+    runs: dict[str, Spec] = {without_seed(spec): spec for spec in plan.runs}
+    return runs | {spec.model_dump_json(): spec for spec in plan.pretrain}
+
+
+class _Judge:
+    """Says why runs of a plan cannot start; what several of them share is looked at once."""
+
+    def __init__(self, plan: Plan) -> None:
+        execution = plan.study.execution
+        self.plan, self.small = plan, SmallData(plan)
+        self.means = Means(slots(execution)[0].device, execution.devices_per_job, execution.micro_batch)
+        self.fit = functools.lru_cache(maxsize=None)(_misfit)  # each file is read once
+        self.count = functools.lru_cache(maxsize=None)(functools.partial(_known, plan, self.small))
+        embedded = plan.study.data.embedded is not None
+        self.not_made = unmade(Path(plan.study.data.root)) if embedded and plan.missing_data else None
+
+    def reasons(self, spec: Spec) -> Iterator[str]:
+        """All that keeps a run from starting, as far as it can be known."""
+        if self.not_made is not None and set(data_keys(spec)) & set(self.plan.missing_data):
+            yield self.not_made
+        if (reason := too_large(spec, self.means.device)) is not None:
+            yield reason
+        yield from self._of_run(spec) if isinstance(spec, RunSpec) else self._of_pretraining(spec)
+
+    def _of_run(self, spec: RunSpec) -> Iterator[str]:
+        plain = list(faults(spec, self.means, Known()))
+        yield from plain
+        known = "" if data_faults(spec) else self.count(without_model(spec))
+        if isinstance(known, Known):  # a fault that follows without numbers of samples is told without them
+            told_already = {reason.partition(":")[0] for reason in plain}
+            yield from (fault for fault in faults(spec, self.means, known) if fault.partition(":")[0] not in told_already)
+        elif known:
+            yield known
+        for arguments in _files(self.plan, spec):
+            if (reason := self.fit(*arguments)) is not None:
+                yield reason
+
+    def _of_pretraining(self, spec: PretrainSpec) -> Iterator[str]:
+        for reason in (_of_steps(self.plan, spec), self.small.of_pretraining(spec)):
+            if reason is not None:
+                yield reason
 
 
 def one_of(count: int, total: int) -> str:

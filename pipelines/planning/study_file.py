@@ -11,7 +11,7 @@ import m2pt
 from m2pt.config import RANDOM, ExecutionConfig, FileSource, Study, UserError
 from m2pt.config.base import FaultyKeysError
 from m2pt.config.lines import Fault, told
-from m2pt.config.study_file import read_study
+from m2pt.config.study_file import StudyFile, read_study
 from m2pt.data.fingerprints import CACHE
 from m2pt.files.memory import remembered
 from m2pt.files.state import FileState, state_of
@@ -39,12 +39,27 @@ def load(file: str | Path, engine: str | None = None) -> Study:
             Or there is no such engine.
 
     """
+    read, wrong = look(file)
+    return with_engine(read.require(*wrong), engine)
+
+
+def look(file: str | Path) -> tuple[StudyFile, list[str]]:
+    """A study file with its faults, and what else keeps the runs of its study from being made.
+
+    Raises:
+        UserError: the file cannot be read at all.
+
+    """
+    read = read_study(file)
+    said = json.dumps(read.document.value) if len(read.studies) == 1 and not read.document.faults else None
+    return read, read.common([faults(study, said) for study in read.studies]) if read.studies else []
+
+
+def with_engine(study: Study, engine: str | None = None) -> Study:
+    """The study with this `execution.engine`, or that of `M2PT_ENGINE`, if one is given. Raises `UserError` if there is none."""
     given, key = (engine, "engine") if engine else (os.environ.get("M2PT_ENGINE"), "M2PT_ENGINE")
     if given and given not in ENGINES:
         raise UserError(f"{key}: there is no engine {given!r}; use one of {', '.join(ENGINES)}.")
-    read = read_study(file)
-    said = json.dumps(read.document.value) if len(read.studies) == 1 and not read.document.faults else None
-    study = read.require(*(read.common([faults(study, said) for study in read.studies]) if read.studies else ()))
     return study.model_copy(update={"execution": study.execution.model_copy(update={"engine": given})}) if given else study
 
 

@@ -290,7 +290,7 @@ def test_weights_inspect_says_what_a_file_is(project: Path, capsys: pytest.Captu
 def test_an_unexpected_error_leaves_a_sentence_and_a_log(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("pipelines.commands.plan.resolve", lambda study: 1 // 0)
+    monkeypatch.setattr("pipelines.commands.plan.resolve", lambda *_, **__: 1 // 0)
     assert main(["plan"]) == 3
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
@@ -309,7 +309,7 @@ def test_a_reader_that_leaves_is_no_error(project: Path):
 
 
 def test_interrupted_ends_with_130(project: Path, monkeypatch: pytest.MonkeyPatch):
-    def interrupt(study: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pipelines.commands.plan.resolve", interrupt)
