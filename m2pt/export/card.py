@@ -24,6 +24,7 @@ library_name: m2pt
 tags: [m2pt]
 # license: to be filled in, see Licences
 ---"""
+_PREPARED = "How they are made from files is in `spec.input` of `m2pt.json`; `m2pt predict` does that."
 _LIMITS = (
     "Each interval is of its row alone and corrected for no other; what the study claims, with its error rate, is in its report. "
     "A gain over no auxiliary says nothing about another modality unless random weights gain less."
@@ -48,7 +49,7 @@ def card(model: Exported) -> str:
     what = f"{spec.task.dataset} ({spec.target})" if spec.task else f"the small data set of the modality {spec.modality}"
     first = f"A model for {spec.goal.replace('_', ' ')} of {what}, trained by m2pt. {_method(spec)}"
     parts = {
-        "Use": f"```python\n{model.written.usage}\n```\n\n{model.written.takes} {_outputs(model)}",
+        "Use": f"```python\n{model.written.usage}\n```\n\n{model.written.takes} {_PREPARED} {_outputs(model)}",
         "Evidence": "\n\n".join((*_scores(model.record), *_compared(model))),
         "Data": _data(model),
         "Weights that it started from": _weights(spec),

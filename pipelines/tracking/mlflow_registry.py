@@ -53,7 +53,8 @@ def _registered(registry: MlflowClient, item: Best, run: StoredRun) -> str:
     version = versions.get(run.id)
     if version is None:
         tags = {RUN_ID: item.run_id}
-        version = registry.create_model_version(item.name, f"{run.artifact_uri}/{MODEL}", run.id, tags, description=item.words)
+        place = f"{run.artifact_uri}/{MODEL}"
+        version = registry.create_model_version(item.name, place, run.id, tags, description=item.words, await_creation_for=0)
     elif version.description != item.words:
         registry.update_model_version(item.name, version.version, item.words)
     before = registry.get_registered_model(item.name).aliases.get(ALIAS)
