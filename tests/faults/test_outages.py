@@ -95,6 +95,20 @@ def test_prefects_database_damaged(project: Path, variables: dict[str, str]):
 
 
 @pytest.mark.patient
+def test_prefects_database_damaged_in_the_middle(project: Path, variables: dict[str, str]):
+    """Under the server that uses it: what it has open is no database any more."""
+    with started(project, variables, *STUDY) as process:
+        assert comes_true(lambda: trains(project) or process.poll() is not None), said(project)
+        for path in (project / ".prefect").glob("prefect.db*"):
+            path.write_bytes(os.urandom(max(40960, path.stat().st_size)))
+        assert process.wait(PATIENCE_S) == 0, said(project)
+    told = [line for line in said(project).splitlines() if "Prefect" in line]
+    assert len(told) == 1 and "delete" in told[0] and ".prefect" in told[0], said(project)
+    assert "Traceback" not in said(project)
+    assert is_whole(project)
+
+
+@pytest.mark.patient
 def test_prefects_home_read_only(project: Path, variables: dict[str, str]):
     home = project / ".prefect"
     home.mkdir()

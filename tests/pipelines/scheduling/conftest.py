@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,10 +103,16 @@ def make_project(folder: Path, name: str, epochs: int, seeds: str = "0", methods
 
 
 @contextmanager
-def started(folder: Path, variables: dict[str, str], *command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A command of Python's in a folder, which is killed at the end; what it says is in `out.txt`."""
+def started(
+    folder: Path, variables: dict[str, str], *command: str, limits: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A command of Python's in a folder, which is killed at the end; what it says is in `out.txt`.
+
+    `limits` is a program that limits another one, with its options.
+    """
     with (folder / "out.txt").open("wb") as out, ExitStack() as stack:
-        process = subprocess.Popen([sys.executable, "-m", *command], cwd=folder, env=variables, stdout=out, stderr=out)
+        words = [*limits, sys.executable, "-m", *command]
+        process = subprocess.Popen(words, cwd=folder, env=variables, stdout=out, stderr=out)
         stack.callback(process.wait)
         stack.callback(process.kill)
         yield process
