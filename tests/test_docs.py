@@ -13,6 +13,7 @@ import yaml
 
 import m2pt
 from m2pt.config import Study
+from m2pt.config.schema import SCHEMA
 from m2pt.config.study_file import parse_study
 from m2pt.methods import METHODS
 from m2pt.modalities.registry import SPECS
@@ -74,6 +75,11 @@ def test_every_key_of_a_study_file_is_in_the_reference_with_its_meaning(site: Pa
             assert all(re.sub(r"<[^>]*>", "", cell).strip() for cell in cells), key
             shown.add(f"{unescape(section[1])}.{key}" if section else key)
     assert shown == known
+
+
+def test_the_schema_of_study_files_is_published(site: Path):
+    assert (site / "reference/study.schema.json").read_text(encoding="utf-8") == SCHEMA.read_text(encoding="utf-8")
+    assert 'href="study.schema.json"' in (site / "reference/study-files.html").read_text(encoding="utf-8")
 
 
 def test_the_reference_has_every_public_name_and_every_command(site: Path):
