@@ -1,5 +1,6 @@
 """A server between a study and its MLflow that fails in one of the ways of servers, until it is told to work."""
 
+import base64
 import http.client
 import socket
 import struct
@@ -18,12 +19,16 @@ _FOR_EVER_S = 3600.0
 
 @dataclass
 class Broken:
-    """How it fails (`error`, `reset`, `hang`, `hang after health`, `refuse`, `slow`, `gone after N`; `works` for not at all)."""
+    """How it fails (`error`, `reset`, `hang`, `hang after health`, `refuse`, `forbid`, `slow`, `gone after N`; `works`: not).
+
+    What refuses says `words`, and what it was sent as a password, as servers and proxies do that help people too much.
+    """
 
     fault: str
     behind: str
     address: str = ""
     served: int = 0
+    words: str = "You are not authenticated."
 
     @property
     def fault_now(self) -> str:
@@ -53,13 +58,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif fault == "error":
             self._answer(500, b"<html>Internal Server Error</html>", {"Content-Type": "text/html"})
-        elif fault == "refuse" and not health:
-            self._answer(401, b"You are not authenticated.", {"WWW-Authenticate": 'Basic realm="mlflow"'})
+        elif fault in ("refuse", "forbid"):
+            self._answer(200, b"OK", {}) if health else self._refuse(401 if fault == "refuse" else 403)
         else:
             time.sleep(_SLOW_S if fault == "slow" else 0)
             self._pass_on(body)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _do
+
+    def _refuse(self, status: int) -> None:
+        kind, _, sent = self.headers.get("Authorization", "").partition(" ")
+        with suppress(ValueError):
+            sent = base64.b64decode(sent).decode() if kind == "Basic" else sent
+        self._answer(status, f"{self.broken.words} {sent}".encode(), {"WWW-Authenticate": 'Basic realm="mlflow"'})
 
     def _pass_on(self, body: bytes) -> None:
         place = urlsplit(self.broken.behind)

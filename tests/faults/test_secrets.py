@@ -6,10 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.broken_server import broken_server
 from tests.pipelines.scheduling.conftest import end_all, make_project, started
 from tests.waiting import PATIENCE_S
 
+pytestmark = [pytest.mark.patient, pytest.mark.timeout(900)]
+
 CANARY = "cAnAry7261"
+_VARIABLES = (
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AZURE_STORAGE_KEY",
+    "GDRIVE_CREDENTIALS_DATA",
+    "MLFLOW_TRACKING_PASSWORD",
+    "PREFECT_API_KEY",
+)
 
 
 @pytest.fixture
@@ -18,18 +29,58 @@ def project(tmp_path: Path) -> Iterator[Path]:
     end_all(tmp_path)
 
 
-@pytest.mark.patient
-@pytest.mark.timeout(600)
+def planted(**more: str) -> dict[str, str]:
+    """The environment of a command with a secret in each variable that takes one."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW", "M2PT"))}
+    kept |= {name: f"{CANARY}-{name}" for name in _VARIABLES}
+    kept |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    return kept | {"M2PT_NOTIFY_URL": f"http://bob:{CANARY}3@127.0.0.1:9/{CANARY}4?key={CANARY}5"} | more
+
+
+def said(project: Path, environment: dict[str, str], *words: str, code: int = 0) -> str:
+    """What a command says, and keeps it in the project, where everything is searched."""
+    with started(project, environment, "pipelines", *words) as process:
+        assert process.wait(PATIENCE_S) == code, (project / "out.txt").read_text()
+    out = project / "out.txt"
+    with (project / "said.txt").open("a") as everything:
+        everything.write(out.read_text())
+    return out.read_text()
+
+
+def holding(project: Path, *words: str) -> list[Path]:
+    """The files of a project that hold one of some words."""
+    files = [path for folder, _, names in os.walk(project) for path in (Path(folder) / name for name in names) if path.is_file()]
+    assert len(files) > 50
+    return [path for path in files if any(word.encode() in path.read_bytes() for word in words)]
+
+
 @pytest.mark.parametrize("store", ["http://ann:{}1@127.0.0.1:9", "postgresql://ann:{}2@127.0.0.1:9/mlflow", ""])
 def test_no_secret_is_left_behind(project: Path, store: str):
     """With stores that are down, and with the project's own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW", "M2PT"))}
-    kept |= {name: f"{CANARY}-{name}" for name in ("AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "PREFECT_API_KEY")}
-    kept |= {"M2PT_NOTIFY_URL": f"http://bob:{CANARY}3@127.0.0.1:9/{CANARY}4?key={CANARY}5"}
-    kept |= {"MLFLOW_TRACKING_URI": store.format(CANARY)} if store else {}
-    with started(project, kept, "pipelines", "study", "--study", "tiny.yaml") as process:
-        assert process.wait(PATIENCE_S) == 0, (project / "out.txt").read_text()
-    assert "M2PT_NOTIFY_URL" in (project / "out.txt").read_text(), "the refused notice is told"
-    files = [path for folder, _, names in os.walk(project) for path in (Path(folder) / name for name in names)]
-    assert any(path.name == "prefect.db" for path in files) and len(files) > 50
-    assert [path for path in files if path.is_file() and CANARY.encode() in path.read_bytes()] == []
+    environment = planted(**({"MLFLOW_TRACKING_URI": store.format(CANARY)} if store else {}))
+    told = said(project, environment, "study", "--study", "tiny.yaml")
+    assert "M2PT_NOTIFY_URL" in told, "the refused notice is told"
+    for command in ("publish", "status", "plan", "verify", "report", "gc"):
+        said(project, environment, command, "--study", "tiny.yaml", code=2 if store and command == "publish" else 0)
+    assert (project / ".prefect/prefect.db").is_file()
+    assert holding(project, CANARY) == []
+
+
+@pytest.mark.parametrize("fault", ["refuse", "forbid"])
+def test_a_server_that_refuses_and_repeats_what_it_was_sent_is_told_without_it(project: Path, fault: str):
+    """MLflow's, Prefect's and the one for notices answer with the address and the password, as pages of errors do."""
+    with broken_server("http://127.0.0.1:9", fault) as broken:
+        place = broken.address.removeprefix("http://")
+        address = f"http://ann:{CANARY}1@{place}"
+        broken.words = f"Not for you: {address}/api?token={CANARY}2"
+        environment = planted(MLFLOW_TRACKING_URI=address, M2PT_NOTIFY_URL=f"{address}/{CANARY}4?key={CANARY}5")
+        del environment["MLFLOW_TRACKING_PASSWORD"]
+        prefect = {"PREFECT_API_URL": f"{broken.address}/api", "PREFECT_API_AUTH_STRING": f"ann:{CANARY}6"}
+        assert "PREFECT_API_URL: " in said(project, environment | prefect, "study", "--study", "tiny.yaml", code=2)
+        told = said(project, environment, "study", "--study", "tiny.yaml")
+        assert f"MLFLOW_TRACKING_URI: {place} " in told and "M2PT_NOTIFY_URL" in told, told
+        assert "Traceback" not in told
+        for command, code in (("publish", 2), ("ui", 2), ("status", 0)):
+            said(project, environment, command, "--study", "tiny.yaml", code=code)
+        assert broken.served > 3
+    assert holding(project, CANARY) == []

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -119,6 +119,19 @@ class Postgres:
             self.process.send_signal(signal.SIGINT)  # its "fast" end
             self.process.wait()
             self.process = None
+
+    def die(self) -> None:
+        """Kill all of its processes at once."""
+        assert self.process is not None
+        for process in [self.process.pid, *map(int, self._children().split())]:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
+    def _children(self) -> str:
+        assert self.process is not None
+        return Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
 
     def sql(self, statement: str, database: str = "postgres") -> list[list[str]]:
         """The rows of an answer."""

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 from mlflow import MlflowClient
 
+from tests.faults.test_space import mounted
 from tests.pipelines.deploy.servers import HOST, Team, compose, team
 from tests.pipelines.deploy.team_view import Watched, holding, require_equal, rows, runs_of, watching
 from tests.pipelines.scheduling.conftest import make_project, started
@@ -161,6 +162,49 @@ def test_servers_that_go_away_lose_nothing(servers: Team, client: MlflowClient, 
     require_equal(client, "outage", project)
     shown = runs_of(client, "outage")
     assert len(shown) == 4 + 1 and {run.info.status for run in shown} == {"FINISHED"}
+
+
+def unpublished(servers: Team, folder: Path, name: str) -> Path:
+    """A study that was done while MLflow could not be reached."""
+    project = make_project(folder / "project", name, 6, ", ".join(map(str, range(JOBS))))
+    gone = variables(servers) | {"MLFLOW_TRACKING_URI": f"http://{HOST}:9"}
+    done = m2pt(project, gone, "study", "--study", f"{name}.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return project
+
+
+def is_made_good(servers: Team, client: MlflowClient, project: Path, name: str) -> None:
+    """Publish what is missing, and compare all of it with the records."""
+    told = m2pt(project, variables(servers), "publish", "--study", f"{name}.yaml")
+    assert told.returncode == 0, told.stderr
+    require_equal(client, name, project)
+    shown = runs_of(client, name)
+    assert len(shown) == JOBS + 1 and {run.info.status for run in shown} == {"FINISHED"}
+
+
+def test_a_database_that_dies_while_runs_are_published_loses_and_doubles_nothing(
+    servers: Team, client: MlflowClient, tmp_path: Path
+) -> None:
+    project = unpublished(servers, tmp_path, "crash")
+    before = int(servers.postgres.sql("SELECT count(*) FROM runs", "mlflow")[0][0])
+    here = {**variables(servers), "MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+    with started(project, here, "pipelines", "publish", "--study", "crash.yaml") as process:
+        assert comes_true(lambda: int(servers.postgres.sql("SELECT count(*) FROM runs", "mlflow")[0][0]) > before + 2)
+        servers.postgres.die()
+        assert process.wait(LIMIT_S) == 2
+    said = (project / "out.txt").read_text()
+    assert said.startswith("m2pt: MLFLOW_TRACKING_URI: ") and len(said.splitlines()) == 1, said
+    servers.postgres.start()
+    is_made_good(servers, client, project, "crash")
+
+
+def test_a_store_of_files_that_is_full_is_told_and_made_good(servers: Team, client: MlflowClient, tmp_path: Path) -> None:
+    project = unpublished(servers, tmp_path, "full")
+    with mounted(servers.mlflow.folder / "artifacts", "size=16k"):
+        told = m2pt(project, variables(servers), "publish", "--study", "full.yaml")
+        assert told.returncode == 2 and len(told.stderr.splitlines()) == 1, told.stdout + told.stderr
+        assert "MLFLOW_TRACKING_URI" in told.stderr and "Traceback" not in told.stderr
+    is_made_good(servers, client, project, "full")
 
 
 def test_a_prefect_server_that_stays_away_holds_up_nothing(servers: Team, tmp_path: Path) -> None:
