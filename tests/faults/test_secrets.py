@@ -1,14 +1,18 @@
 """Passwords planted in everything that takes one are found nowhere in what a study leaves behind and prints."""
 
 import os
+import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
 from tests.faults.broken_server import broken_server
+from tests.pipelines.deploy.servers import SETTINGS, Postgres, programs
 from tests.pipelines.scheduling.conftest import end_all, make_project, started
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, comes_true
 
 pytestmark = [pytest.mark.patient, pytest.mark.timeout(900)]
 
@@ -83,4 +87,53 @@ def test_a_server_that_refuses_and_repeats_what_it_was_sent_is_told_without_it(p
         for command, code in (("publish", 2), ("ui", 2), ("status", 0)):
             said(project, environment, command, "--study", "tiny.yaml", code=code)
         assert broken.served > 3
+    assert holding(project, CANARY) == []
+
+
+def look_at_pages(project: Path, environment: dict[str, str], opens: bool) -> None:
+    """Open the pages, where they can be, and end them; what was said is kept for the search."""
+    out = project / "out.txt"
+    with started(project, environment, "pipelines", "ui", "--study", "tiny.yaml", "--port", "0") as process:
+        assert comes_true(lambda: "http://127.0.0.1:" in out.read_text() or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE_S)
+    assert ("http://127.0.0.1:" in out.read_text()) == opens, out.read_text()
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """A database for MLflow that is up."""
+    folder = Path(mkdtemp(prefix="secrets-"))
+    folder.chmod(0o755)
+    (folder / "postgres").mkdir()
+    database = Postgres(programs(), folder / "postgres")
+    try:
+        database.start()
+        database.run("createdb", "mlflow")
+        yield database
+    finally:
+        database.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("word", [SETTINGS["DATABASE_PASSWORD"], f"{CANARY}-wrong"], ids=["up", "refusing"])
+def test_the_password_of_a_database_that_is_up_is_nowhere(project: Path, postgres: Postgres, word: str):
+    is_right = CANARY not in word
+    environment = planted(MLFLOW_TRACKING_URI=f"postgresql://m2pt:{word}@127.0.0.1:{postgres.port}/mlflow")
+    told = said(project, environment, "study", "--study", "tiny.yaml")
+    assert ("MLFLOW_TRACKING_URI" in told) == (not is_right) and "Traceback" not in told, told
+    told = said(project, environment, "publish", "--study", "tiny.yaml", code=0 if is_right else 2)
+    assert f"127.0.0.1:{postgres.port}" in told
+    look_at_pages(project, environment, opens=is_right)
+    (project / "dumped.sql").write_text(postgres.run("pg_dump", "mlflow"))
+    assert not is_right or (project / "dumped.sql").read_text().count("m2pt.run_id") == 1
+    assert holding(project, CANARY, word) == []
+    assert word not in postgres.log.read_text()
+
+
+def test_the_pages_of_the_project_show_no_secret_of_another(project: Path):
+    """`m2pt ui` with the project's own stores: it tells where its own password is, and none that was planted."""
+    environment = planted()
+    said(project, environment, "study", "--study", "tiny.yaml")
+    look_at_pages(project, environment, opens=True)
     assert holding(project, CANARY) == []
