@@ -31,7 +31,7 @@ from contextlib import contextmanager  # noqa: E402
 from pathlib import Path  # noqa: E402
 from types import FrameType  # noqa: E402
 
-from pipelines.commands.parser import Parser  # noqa: E402
+from pipelines.commands.parser import Parser, add_first_study  # noqa: E402
 from pipelines.commands.using import add_using  # noqa: E402
 from pipelines.execution import process_environment as environment  # noqa: E402
 from pipelines.execution.display.view import FIRST  # noqa: E402
@@ -45,6 +45,7 @@ EPILOG = (
 )
 
 COMMANDS = {
+    "init": ("init", "write a first study file for your own data, weights and minutes"),
     "check": ("check", "say all that is wrong with study files, at line and column, and what their studies would cost"),
     "plan": ("plan", "show what a study would run, what is done, what cannot start and why, and what the rest will cost"),
     "register": ("register", "write down what a study asks before it has results, so that its claims are confirmatory"),
@@ -74,7 +75,7 @@ COMMANDS = {
 ENGINES = ("local", "ray", "slurm")
 """What `execution.engine` may be."""
 
-WITHOUT_STUDY = ("check", "compare", "export", "predict", "weights")
+WITHOUT_STUDY = ("check", "compare", "export", "init", "predict", "weights")
 """Commands that take no --study option."""
 
 
@@ -99,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_options(each: Mapping[str, argparse.ArgumentParser]) -> None:
     """The options that only some commands have."""
+    add_first_study(each["init"])
     each["check"].add_argument("files", type=Path, nargs="+", metavar="FILE", help="a study file")
     each["compare"].add_argument("first", type=Path, metavar="FIRST", help="a study file")
     each["compare"].add_argument("second", type=Path, metavar="SECOND", help="another study file")
@@ -112,13 +114,8 @@ def _add_options(each: Mapping[str, argparse.ArgumentParser]) -> None:
         action="store_true",
         help="register a study that has runs already; they are named, and its claims stay exploratory",
     )
-    each["weights"].add_argument("action", choices=["inspect"], help="what to do")
-    each["weights"].add_argument("file", type=Path, metavar="FILE", help="a file or folder of weights")
-    each["weights"].add_argument("--layout", help="the name of the layout, if several fit the file")
-    each["weights"].add_argument("--weights", help="which of two sets of weights: raw (as trained) or ema (their moving average)")
-    each["weights"].add_argument("--grid", help="the grid of the stored positions, such as 14x14, if the layout defines none")
-    each["weights"].add_argument("--places", help="show what happens to the positions for an input of this grid, such as 32x8")
-    for name in ("weights", "verify", "plan", "check"):
+    _add_inspection(each["weights"])
+    for name in ("verify", "plan", "check"):
         each[name].add_argument("--json", action="store_true", help="print JSON")
     once = each["status"].add_mutually_exclusive_group()
     once.add_argument("--json", action="store_true", help="print JSON")
@@ -142,6 +139,16 @@ def _add_options(each: Mapping[str, argparse.ArgumentParser]) -> None:
     kinds = [kind.value for kind in Kind]
     each["gc"].add_argument("--only", action="append", choices=kinds, help="only this kind of thing; may be given several times")
     _add_serving(each)
+
+
+def _add_inspection(weights: argparse.ArgumentParser) -> None:
+    weights.add_argument("action", choices=["inspect"], help="what to do")
+    weights.add_argument("file", type=Path, metavar="FILE", help="a file or folder of weights")
+    weights.add_argument("--layout", help="the name of the layout, if several fit the file")
+    weights.add_argument("--weights", help="which of two sets of weights: raw (as trained) or ema (their moving average)")
+    weights.add_argument("--grid", help="the grid of the stored positions, such as 14x14, if the layout defines none")
+    weights.add_argument("--places", help="show what happens to the positions for an input of this grid, such as 32x8")
+    weights.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_serving(each: Mapping[str, argparse.ArgumentParser]) -> None:

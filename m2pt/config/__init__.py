@@ -16,7 +16,7 @@ from m2pt.config.base import (
     refuses_unknown,
 )
 from m2pt.config.data import EmbeddedData
-from m2pt.config.datasets import DATASETS, Dataset
+from m2pt.config.datasets import DATASETS, OWN_DATASETS, Dataset
 from m2pt.config.design import DesignConfig
 from m2pt.config.encoders import (
     FileSource,
@@ -29,6 +29,7 @@ from m2pt.config.encoders import (
     Weights,
 )
 from m2pt.config.execution import ExecutionConfig, OutOfMemory
+from m2pt.config.files import FilesConfig, OwnDataset
 from m2pt.config.finetune import BlocksConfig, FinetuneConfig, Head, TestConfig
 from m2pt.config.methods import (
     CORE_METHODS,
@@ -60,6 +61,7 @@ __all__ = [
     "LAYERS",
     "METHOD_NAMES",
     "MODALITIES",
+    "OWN_DATASETS",
     "RANDOM",
     "RETIRED_METHODS",
     "SECTIONS",
@@ -74,6 +76,7 @@ __all__ = [
     "ExecutionConfig",
     "FamilyName",
     "FileSource",
+    "FilesConfig",
     "FinetuneConfig",
     "Frozen",
     "Goal",
@@ -93,6 +96,7 @@ __all__ = [
     "ModelConfig",
     "OptimizerConfig",
     "OutOfMemory",
+    "OwnDataset",
     "PartConfig",
     "PathwayConfig",
     "PointAugment",

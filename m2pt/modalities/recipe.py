@@ -1,11 +1,11 @@
-"""Published recipes: the form of the input and the training of one task, as data, named after its source."""
+"""Recipes: the form of the input and the training of one task, as data, named after its source where it is published."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from m2pt.config import FinetuneConfig, Goal, InputConfig, ModelConfig
+from m2pt.config import Augmentation, FinetuneConfig, Goal, InputConfig, ModelConfig
 
 VIT_B = ModelConfig(width=768, depth=12, heads=12)
 """ViT-B (arXiv 2010.11929, table 1), the shared encoder of every published run."""
@@ -33,6 +33,8 @@ class Recipe:
     value has one departure fewer; one that changes any other value of the recipe has one more. Keys of `pathway` only count for
     runs that have one.
 
+    A recipe that is not `published` is no release's: nothing departs from it.
+
     `departs` has a sentence for each difference that no key can switch; `departs_joined` the same for runs with a pathway only.
     """
 
@@ -43,3 +45,32 @@ class Recipe:
     released: Mapping[str, JsonValue] = field(default_factory=dict)
     departs: tuple[str, ...] = ()
     departs_joined: tuple[str, ...] = ()
+    published: bool = True
+
+
+OWN_SOURCE = (
+    "m2pt's own, for one's own files: MAE's fine-tuning (arXiv 2111.06377, table 9) with small batches, few epochs and no mixing"
+)
+
+
+def own_recipes(samples: InputConfig, augment: Augmentation, batch_size: int = 32) -> dict[str, Recipe]:
+    """The recipes for one's own files of a modality: `own` for files of one label, `own-tags` for files of several."""
+    one = FinetuneConfig(
+        samples="all",
+        batch_size=batch_size,
+        learning_rate=1e-3,
+        learning_rate_per=256,
+        final_learning_rate=1e-6,
+        weight_decay=0.05,
+        layer_decay=0.75,
+        epochs=30,
+        warmup_epochs=3.0,
+        augment=augment,
+        score="best_val",
+        head="mean",
+    )
+    several = one.model_copy(update={"loss": "binary_cross_entropy", "label_smoothing": 0.0})
+    return {
+        "own": Recipe(source=OWN_SOURCE, goal="classification", input=samples, finetune=one, published=False),
+        "own-tags": Recipe(source=OWN_SOURCE, goal="tagging", input=samples, finetune=several, published=False),
+    }

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from m2pt.config import Dataset, InputConfig, Modality, refuses_unknown
+from m2pt.config import OWN_DATASETS, Dataset, InputConfig, Modality, refuses_unknown
 from m2pt.modalities.audio.spec import AUDIO
 from m2pt.modalities.dataset import DatasetFacts, DatasetSpec
 from m2pt.modalities.image.spec import IMAGE
@@ -38,5 +38,5 @@ def dataset(name: Dataset) -> DatasetSpec:
 
 @refuses_unknown
 def dataset_facts(name: Dataset, variant: str | None = None) -> DatasetFacts | None:
-    """The sizes of a data set as published, None where they are not known."""
-    return dataset(name).facts.get(variant)
+    """The sizes of a data set as published; None where they are not known, as of one's own files."""
+    return None if name in OWN_DATASETS else dataset(name).facts.get(variant)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from m2pt.config import EmbeddedData, InputSection, Modality
-from m2pt.modalities.dataset import DatasetFolder
+from m2pt.config import OWN_DATASETS, EmbeddedData, InputSection, Modality
+from m2pt.modalities.dataset import DatasetFolder, DatasetSpec
+from m2pt.modalities.own.dataset import OwnFiles, dataset_of
 from m2pt.modalities.recipe import Recipe
 from m2pt.modalities.shared.listed import Listed
 from m2pt.modalities.shared.wanted import Wanted
@@ -67,7 +68,7 @@ class ModalitySpec:
     parts: Callable[[], Parts]
     """Imports what its models and their training are made of."""
     recipes: Mapping[str, Recipe]
-    """The published recipes by name."""
+    """The recipes by name: the published ones, and those for one's own files."""
     small: "Callable[[Path, str, Any], Samples]"
     """Reads one complete split of small data, given folder, split and input section."""
     small_lists: Callable[[Path, str, Any], Listed]
@@ -78,6 +79,8 @@ class ModalitySpec:
     """The views (V, ...) of each sample in one file, as the published data sets of this modality test theirs."""
     datasets: DatasetFolder
     """The published data sets by name."""
+    own: Callable[[], OwnFiles]
+    """Imports what reads one's own files."""
     embedded: Callable[[], Embedded]
     rights: str
     """What the embedded data set is made from, and under which licences."""
@@ -87,3 +90,7 @@ class ModalitySpec:
     """What is averaged over the views of a classified sample."""
     has_rectangles: bool = True
     """Whether a rectangle can be cut out of one sample and pasted into another (cutmix)."""
+
+    def dataset(self, name: str) -> DatasetSpec | None:
+        """A data set of the modality, published or of one's own files; None if it has none of that name."""
+        return dataset_of(self.own()) if name in OWN_DATASETS else self.datasets.get(name)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from m2pt.config import (
     Dataset,
+    FilesConfig,
     FinetuneConfig,
     Frozen,
     Goal,
@@ -66,7 +67,7 @@ class WeightsRef(Frozen):
 
 
 class TaskSpec(Frozen):
-    """A published data set and what is done with it; the names are those of `m2pt.config.TaskConfig`."""
+    """A published data set, or one's own files, and what is done with it; the names are those of `m2pt.config.TaskConfig`."""
 
     dataset: Dataset
     goal: Goal
@@ -75,6 +76,7 @@ class TaskSpec(Frozen):
     holdout: float
     unreadable: Literal["fail", "skip"]
     max_unreadable: float | None = None
+    files: Annotated[FilesConfig | None, Field(exclude_if=lambda files: files is None)] = None
 
 
 class AuxiliaryData(Frozen):

@@ -97,10 +97,10 @@ def _recalled(memory: Path) -> Availability | None:
 
 
 def _reader(spec: RunSpec) -> Reader:
-    known, dataset = SPECS[spec.modality].datasets, task_of(spec).dataset
-    if dataset not in known:
-        raise UserError(f"tasks.{spec.target}.dataset: {dataset} is not a data set of the modality {spec.modality}.")
-    return known[dataset].open
+    name = task_of(spec).dataset
+    if (known := SPECS[spec.modality].dataset(name)) is None:
+        raise UserError(f"tasks.{spec.target}.dataset: {name} is not a data set of the modality {spec.modality}.")
+    return known.open
 
 
 def memory_name(spec: RunSpec, folder: Path, kind: list[Any]) -> str:

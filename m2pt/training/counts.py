@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from pydantic import JsonValue
+
 from m2pt.config import UserError
 from m2pt.runs.identity import canonical
 from m2pt.runs.record import Counts
@@ -18,7 +20,9 @@ def samples_sha256(spec: RunSpec, left_out: Mapping[str, Sequence[int]]) -> str:
         left_out: for each split of the data set, the indices in its list that were left out.
 
     """
-    task = None if spec.task is None else [spec.task.dataset, spec.task.variant]
+    task: list[JsonValue] | None = None if spec.task is None else [spec.task.dataset, spec.task.variant]
+    if task is not None and spec.task is not None and spec.task.files is not None:  # which decide what is in which split
+        task.append(spec.task.files.model_dump(mode="json"))
     places = {split: sorted(places) for split, places in left_out.items() if places}
     return sha256(canonical([spec.data_sha256, task, places]).encode()).hexdigest()
 

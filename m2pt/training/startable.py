@@ -114,11 +114,11 @@ def _of_data(spec: RunSpec) -> Iterator[str]:
     where = f"tasks.{spec.target}"
     if recipe.augment is True:
         yield f"{where}.finetune.augment: true means the augmentation of small data; give a section of values, or false."
-    known = SPECS[spec.modality].datasets
-    if spec.task.dataset not in known:
+    known = SPECS[spec.modality].dataset(spec.task.dataset)
+    if known is None:
         yield f"{where}.dataset: {spec.task.dataset} is not a data set of the modality {spec.modality}."
         return
-    known[spec.task.dataset].require_possible(wanted(spec))
+    known.require_possible(wanted(spec))
     for key, value in recipe.test.model_dump().items():
         if value != getattr(TestConfig(), key) and spec.goal not in spec.input.views.get(key, ()):
             yield f"{where}.finetune.test.{key}: does not apply to {spec.goal} of the modality {spec.modality}; leave it out."

@@ -7,7 +7,8 @@ from m2pt.runs.spec import RunSpec, TaskSpec
 def wanted(spec: RunSpec) -> Wanted:
     """The form in which a run needs its samples."""
     task, augment = task_of(spec), spec.finetune.augment
-    return Wanted(spec.input, None if isinstance(augment, bool) else augment, spec.finetune.test, task.goal, task.variant)
+    form = None if isinstance(augment, bool) else augment
+    return Wanted(spec.input, form, spec.finetune.test, task.goal, task.variant, task.files)
 
 
 def task_of(spec: RunSpec) -> TaskSpec:

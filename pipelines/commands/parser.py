@@ -4,6 +4,7 @@ import argparse
 import re
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 _CHOICE = re.compile(r"argument (?P<name>.+): invalid choice: '(?P<word>.*)' \(choose from (?P<known>.*)\)")
@@ -17,6 +18,27 @@ _SENTENCES = (
 """What argparse says, as a pattern, and our words for it."""
 
 _TYPES = {"is not a int": "is not a whole number", "is not a float": "is not a number"}
+
+
+def add_first_study(init: argparse.ArgumentParser) -> None:
+    """The options of `init`."""
+    init.add_argument("--to", type=Path, default=Path("study.yaml"), metavar="FILE", help="the new file (default: study.yaml)")
+    init.add_argument("--target", type=Path, metavar="PATH", help="your data: a folder of class folders, or a table of files")
+    init.add_argument("--name", help="what the study is called (default: the name of the folder)")
+    init.add_argument("--modality", choices=("image", "audio", "point", "video"), help="of the files, if their names do not say")
+    init.add_argument("--start", type=Path, metavar="FILE", help="weights that the target starts from (default: from scratch)")
+    init.add_argument("--auxiliary", metavar="WHAT", help="a modality, to be pretrained here, or MODALITY=FILE of weights")
+    init.add_argument("--heads", type=int, metavar="N", help="attention heads, if they are not of width 64")
+    init.add_argument("--minutes", type=float, metavar="N", help="how long the study may take on this machine")
+    for name, words in (
+        ("file", "the column of a table with the paths"),
+        ("label", "the column with the labels"),
+        ("separator", "what stands between several labels of a file"),
+        ("split", "the column with train, val or test"),
+        ("group", "the column with what must not be in two splits, such as patients"),
+        ("group-until", "in class folders, a file's group is its name up to this text"),
+    ):
+        init.add_argument(f"--{name}", metavar="TEXT", help=words)
 
 
 class Parser(argparse.ArgumentParser):

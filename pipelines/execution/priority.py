@@ -6,11 +6,12 @@ holds up. The order changes no result; what waits for an encoder never begins be
 
 from collections.abc import Sequence
 
-from m2pt.modalities.registry import dataset_facts
+from m2pt.config import Study
 from m2pt.runs.spec import PretrainSpec, Spec
 from pipelines.execution.display.pace import Pace
 from pipelines.planning.grid import made_by
 from pipelines.planning.plan import Plan
+from pipelines.planning.task_facts import facts_of
 
 
 def starts_of(plan: Plan, specs: Sequence[Spec]) -> dict[str, str]:
@@ -23,7 +24,7 @@ def starts_of(plan: Plan, specs: Sequence[Spec]) -> dict[str, str]:
 def in_order(plan: Plan, specs: Sequence[Spec], pace: Pace) -> list[Spec]:
     """The runs, those first that take longest together with the longest chain of runs that wait for them."""
     names = {plan.label(spec): spec for spec in specs}
-    alone = _seconds(names, pace)
+    alone = _seconds(plan.study, names, pace)
     starts = starts_of(plan, specs)
 
     def chain(name: str) -> float:
@@ -33,22 +34,21 @@ def in_order(plan: Plan, specs: Sequence[Spec], pace: Pace) -> list[Spec]:
     return [names[name] for name in sorted(names, key=lambda name: -chains[name])]
 
 
-def _seconds(names: dict[str, Spec], pace: Pace) -> dict[str, float]:
+def _seconds(study: Study, names: dict[str, Spec], pace: Pace) -> dict[str, float]:
     """How long each run takes: by complete runs of its kind, or else by its costs, at the rate of the runs that have both."""
     known = {name: pace.expected(name) for name in names if pace.knows(name)}
     if len(known) == len(names):
         return known
-    costs = {name: _cost(spec) for name, spec in names.items()}
+    costs = {name: _cost(study, spec) for name, spec in names.items()}
     rate = sum(known.values()) / sum(costs[name] for name in known) if known else 1.0
     return {name: known.get(name, rate * cost) for name, cost in costs.items()}
 
 
-def _cost(spec: Spec) -> float:
+def _cost(study: Study, spec: Spec) -> float:
     """What a run computes, compared with other runs of its phase: operations, or samples seen where these are not counted."""
     if isinstance(spec, PretrainSpec):
         return float(spec.pretrain.steps * spec.pretrain.batch_size)
-    facts = dataset_facts(spec.task.dataset, spec.task.variant) if spec.task is not None else None
-    if facts is not None:
+    if (facts := facts_of(study, spec)) is not None:
         from m2pt.models.costs import run_costs  # with torch, which takes seconds
 
         return run_costs(spec, facts).flops

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from m2pt.analysis.paper.entries import auxiliary_epochs, entry_if_scored, entry_of, told
 from m2pt.analysis.paper.sameness import Sameness, made_here, sameness
-from m2pt.modalities.registry import dataset_facts
 from m2pt.models.costs import RunCosts, run_costs
 from m2pt.runs.identity import cell_key
 from m2pt.runs.spec import RunSpec
 from pipelines.planning.plan import Plan
 from pipelines.planning.refused_runs import without_seed
+from pipelines.planning.task_facts import facts_of
 from pipelines.planning.task_samples import known_samples
 
 
@@ -61,7 +61,7 @@ def cells(plan: Plan, refused: Mapping[str, str]) -> list[CellEstimate]:
 
 def _cell(plan: Plan, specs: list[RunSpec], parts: tuple[str, ...], epochs: dict[str, int], refused: str | None) -> CellEstimate:
     spec = specs[0]
-    costs = None if refused else _costs(spec)
+    costs = None if refused else _costs(plan, spec)
     known, same = entry_if_scored(spec, epochs), Sameness()
     for one in specs if known else ():
         same = same.joined(sameness(one, known_samples(plan, one), made_here(plan.study), epochs))
@@ -87,6 +87,6 @@ def _cell(plan: Plan, specs: list[RunSpec], parts: tuple[str, ...], epochs: dict
     )
 
 
-def _costs(spec: RunSpec) -> RunCosts | None:
-    facts = dataset_facts(spec.task.dataset, spec.task.variant) if spec.task else None
+def _costs(plan: Plan, spec: RunSpec) -> RunCosts | None:
+    facts = facts_of(plan.study, spec)
     return run_costs(spec, facts) if facts else None

@@ -26,8 +26,9 @@ def encoders_folder(study: Study) -> Path:
 
 
 def data_folder(study: Study, key: str) -> Path:
-    """The folder of the data of a task or a modality."""
-    return Path(study.data.root) / (study.tasks[key].path if key in study.tasks else key)
+    """The folder of the data of a task or a modality; `..` leads out of `data.root` whether or not that exists yet."""
+    folder = Path(study.data.root) / (study.tasks[key].path if key in study.tasks else key)
+    return Path(os.path.normpath(folder)) if ".." in folder.parts else folder
 
 
 def aside_of(folder: Path) -> Path:

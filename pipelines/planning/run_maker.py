@@ -139,6 +139,7 @@ def _task_spec(task: TaskConfig, tuning: Tuning) -> TaskSpec:
         holdout=task.holdout,
         unreadable=task.unreadable,
         max_unreadable=task.most_unreadable,
+        files=task.own_files,
     )
 
 

@@ -158,7 +158,7 @@ def _validation(study: Study) -> Iterator[str]:
     tasks = [name for name in study.sweep.targets if name in study.tasks] if study.sweep.tune is not None else []
     for name in tasks:
         task = study.tasks[name]
-        if dataset(task.dataset).never_validates and task.holdout == 0:
+        if task.own_files is None and dataset(task.dataset).never_validates and task.holdout == 0:
             yield (
                 f"sweep.tune: the task {name} has no validation data to choose rates by; hold out part of its training data "
                 f"(tasks.{name}.holdout)"

@@ -200,9 +200,11 @@ def _data(spec: Spec, run_dir: Path) -> list[DataInput]:
 
 
 def _has_validation(spec: RunSpec) -> bool:
-    """Whether a run has validation data: the small data sets have; a published one if it was released so, or holds some out."""
+    """Whether a run has validation data: the small data sets have; others if they are split so, or hold some out."""
     if spec.task is None or spec.task.holdout > 0:
         return True
+    if (files := spec.task.files) is not None:
+        return files.val > 0 or files.split is not None
     facts = dataset_facts(spec.task.dataset, spec.task.variant)
     return facts is not None and facts.val is not None
 

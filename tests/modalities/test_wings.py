@@ -21,6 +21,7 @@ ROOMS = {
     "embedded.py",
     "heads/",
     "items.py",
+    "own.py",
     "published.py",
     "recipes.py",
     "reconstruct.py",

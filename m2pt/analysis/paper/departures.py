@@ -33,13 +33,13 @@ class RecipeUse:
 
 
 def departures(spec: RunSpec) -> Departures:
-    """How a run departs from the release of its recipe; a run without a recipe does not.
+    """How a run departs from the release of its recipe; a run without a published recipe does not.
 
     Computed from the resolved spec: every value of its recipe, of the encoder's size and of `Recipe.released` is compared.
     """
-    if spec.task is None:
+    if spec.task is None or not (recipe := SPECS[spec.modality].recipes[spec.task.recipe]).published:
         return Departures()
-    recipe, run = SPECS[spec.modality].recipes[spec.task.recipe], spec.model_dump(mode="json")
+    run = spec.model_dump(mode="json")
     compared = {key: getattr(recipe, key).model_dump(mode="json") for key in ("input", "finetune")}
     wanted = dict(_leaves("", compared | {"model": VIT_B.model_dump(mode="json")})) | dict(recipe.released)
     differing = {
@@ -55,16 +55,16 @@ def departures(spec: RunSpec) -> Departures:
 
 
 def uses(parts: Mapping[str, Sequence[RunSpec]]) -> list[RecipeUse]:
-    """The recipes of a study's runs, by its parts, with what departs from their releases.
+    """The published recipes of a study's runs, by its parts, with what departs from their releases.
 
     Runs without a pathway are listed with those of the same part and target that have one.
     """
     alike: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str, ...], list[tuple[str, str]]]] = {}
     for part, specs in parts.items():
         for spec in {without_draw(spec).model_dump_json(): spec for spec in specs if spec.task is not None}.values():
-            if spec.task is not None:
+            if spec.task is not None and (recipe := SPECS[spec.modality].recipes[spec.task.recipe]).published:
                 departing = departures(spec)
-                key = (spec.task.recipe, SPECS[spec.modality].recipes[spec.task.recipe].source, departing.always)
+                key = (spec.task.recipe, recipe.source, departing.always)
                 alike.setdefault(key, {}).setdefault(departing.joined, []).append((part, spec.target))
     listed = []
     for (name, source, always), groups in alike.items():

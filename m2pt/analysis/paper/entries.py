@@ -214,7 +214,7 @@ def entries_of(
 
 def entry_if_scored(spec: RunSpec, auxiliary_epochs: Mapping[str, int] | None = None) -> PaperEntry | None:
     """The entry of a run where the paper has, or would have, one (`entries_of`); None where it has none."""
-    if spec.task is None or spec.method not in IN_THE_PAPER:
+    if spec.task is None or spec.method not in IN_THE_PAPER or spec.task.dataset not in DATASETS_BY_NAME.values():
         return None
     loaded = METHODS[spec.method].takes in ("nothing", "random") or spec.auxiliary_weights is not None
     if not loaded or spec.task.variant not in SCORED_VARIANTS.get(spec.task.dataset, (None,)):

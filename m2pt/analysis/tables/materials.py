@@ -1,5 +1,6 @@
 """What a study is made from: its data, its encoders, how they were read, and how exactly pathways were merged."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ def datasets(study: Study, specs: Sequence[Spec]) -> list[DatasetRow]:
     for spec in specs:
         if isinstance(spec, RunSpec) or spec.reads_data:
             prints[spec.target if isinstance(spec, RunSpec) else spec.modality] = spec.data_sha256
-    return [DatasetRow(name, f"{study.data.root}/{_folder(study, name)}", _origin(study, name), prints[name]) for name in prints]
+    return [DatasetRow(name, _folder(study, name), _origin(study, name), prints[name]) for name in prints]
 
 
 def _origin(study: Study, name: str) -> str:
@@ -70,7 +71,8 @@ def _origin(study: Study, name: str) -> str:
 
 
 def _folder(study: Study, name: str) -> str:
-    return study.tasks[name].path if name in study.tasks else name
+    path = f"{study.data.root}/{study.tasks[name].path if name in study.tasks else name}"
+    return os.path.normpath(path) if ".." in path else path
 
 
 def encoders(study: Study, specs: Sequence[RunSpec], pretraining: Sequence[PretrainSpec], folder: Path) -> list[EncoderRow]:

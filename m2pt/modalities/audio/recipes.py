@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from m2pt.config import AudioAugment, AudioInput, FinetuneConfig
-from m2pt.modalities.recipe import RELEASED_LAYERWISE, Recipe
+from m2pt.modalities.recipe import RELEASED_LAYERWISE, Recipe, own_recipes
 
 AUDIOSET_INPUT = AudioInput(
     form="published",
@@ -143,3 +143,5 @@ RECIPES: dict[str, Recipe] = {
         ),
     ),
 }
+
+OWN_RECIPES = own_recipes(ESC50_INPUT, AudioAugment(roll=True, level=True, frequency_mask=24, time_mask=96))

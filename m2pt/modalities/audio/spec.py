@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from m2pt.config import AudioInput
 from m2pt.modalities.audio import datasets
-from m2pt.modalities.audio.recipes import RECIPES
+from m2pt.modalities.audio.recipes import OWN_RECIPES, RECIPES
 from m2pt.modalities.dataset import DatasetFolder
+from m2pt.modalities.own.dataset import OwnFiles
 from m2pt.modalities.shared.listed import Listed
 from m2pt.modalities.shared.wanted import Wanted
 from m2pt.modalities.spec import Embedded, ModalitySpec, Parts, Reconstruction
@@ -52,6 +53,12 @@ def _lists(folder: Path, split: str, config: AudioInput) -> Listed:
     return read_lists(folder, split, config)
 
 
+def _own() -> OwnFiles:
+    from m2pt.modalities.audio.own import OWN
+
+    return OWN
+
+
 def _embedded() -> Embedded:
     from m2pt.modalities.audio.embedded import VERSION, write
 
@@ -62,12 +69,13 @@ AUDIO = ModalitySpec(
     name="audio",
     section=AudioInput,
     parts=_parts,
-    recipes=RECIPES,
+    recipes=RECIPES | OWN_RECIPES,
     small=_small,
     small_lists=_lists,
     small_file=_small_file,
     file=_file,
     datasets=DatasetFolder(datasets),
+    own=_own,
     embedded=_embedded,
     rights="spoken by eSpeak NG (GPL-3.0-or-later); its library and voices are not part of the data",
     decoders=("av", "kaldi-native-fbank", "numpy", "scipy", "soundfile"),

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from m2pt.config import UserError
+from m2pt.config import Goal, UserError
 from m2pt.modalities.dataset import require_variant
 from m2pt.modalities.image.decoding.pictures import read_picture
 from m2pt.modalities.image.transforms.pictures import TestTransform, TrainTransform, sections
@@ -19,14 +18,19 @@ from m2pt.modalities.shared.wanted import Wanted
 
 
 class PictureItems(Items):
-    """A split of labelled pictures: prepared as the recipe says, read one by one by a subclass."""
+    """A split of labelled pictures: prepared as the recipe says, read one by one by a subclass.
+
+    `labels` (N,) int64, or (N, K) float32 for tagging.
+    """
 
     labels: Tensor
 
-    def __init__(self, dataset: str, wanted: Wanted, classes: Sequence[str], labels_N: NDArray[np.int64]) -> None:
-        config, augment = sections(wanted, "classification", dataset)
+    def __init__(
+        self, dataset: str, wanted: Wanted, classes: Sequence[str], labels: Tensor, goals: Sequence[Goal] = ("classification",)
+    ) -> None:
+        config, augment = sections(wanted, goals, dataset)
         self.classes = tuple(classes)
-        self.labels = torch.from_numpy(labels_N.astype(np.int64))
+        self.labels = labels
         self.testing = TestTransform(config)
         self.training = None if augment is None else TrainTransform(config, augment)
 
@@ -39,7 +43,7 @@ class PictureItems(Items):
         return len(self.labels)
 
     def train(self, index: int, seed: int) -> Item:
-        """One picture, augmented: x (C, size, size), y ()."""
+        """One picture, augmented: x (C, size, size), y () or (K,)."""
         picture = self.picture(index)
         if self.training is None:
             return {"x": self.testing(picture), "y": self.labels[index].clone()}
@@ -47,7 +51,7 @@ class PictureItems(Items):
             return {"x": self.training(picture), "y": self.labels[index].clone()}
 
     def test(self, index: int) -> Item:
-        """The centre of one picture as its one view: x (1, C, size, size), y ()."""
+        """The centre of one picture as its one view: x (1, C, size, size), y () or (K,)."""
         return {"x": self.testing(self.picture(index))[None], "y": self.labels[index].clone()}
 
 
@@ -72,9 +76,9 @@ def require_every_class(classes: Sequence[str], labels_N: NDArray[np.int64], sou
         raise UserError(f"{source}: has no picture of class {first!r}{more}; restore them (classes are numbered from 0).")
 
 
-def require_pictures(dataset: str, wanted: Wanted) -> None:
+def require_pictures(dataset: str, wanted: Wanted, goals: Sequence[Goal] = ("classification",)) -> None:
     """Check the request to a data set of labelled pictures. Raises `UserError` if no files could satisfy it."""
-    config, augment = sections(wanted, "classification", dataset)
+    config, augment = sections(wanted, goals, dataset)
     require_variant(dataset, wanted, None)
     TestTransform(config)
     if augment is not None:

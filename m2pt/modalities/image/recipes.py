@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 
 from m2pt.config import BlocksConfig, FinetuneConfig, ImageAugment, ImageInput, TestConfig
-from m2pt.modalities.recipe import IMAGENET_MEAN, IMAGENET_STD, RELEASED_LAYERWISE, Recipe
+from m2pt.modalities.recipe import IMAGENET_MEAN, IMAGENET_STD, RELEASED_LAYERWISE, Recipe, own_recipes
 
 IMAGENET_INPUT = ImageInput(form="published", size=224, channels=3, patch=16, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
@@ -95,3 +95,5 @@ RECIPES: dict[str, Recipe] = {
         ),
     ),
 }
+
+OWN_RECIPES = own_recipes(IMAGENET_INPUT, ImageAugment(crop_scale=(0.3, 1.0)))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from m2pt.config import ImageInput
 from m2pt.modalities.dataset import DatasetFolder
 from m2pt.modalities.image import datasets
-from m2pt.modalities.image.recipes import RECIPES
+from m2pt.modalities.image.recipes import OWN_RECIPES, RECIPES
+from m2pt.modalities.own.dataset import OwnFiles
 from m2pt.modalities.shared.listed import Listed
 from m2pt.modalities.shared.wanted import Wanted
 from m2pt.modalities.spec import Embedded, ModalitySpec, Parts, Reconstruction
@@ -53,6 +54,12 @@ def _lists(folder: Path, split: str, config: ImageInput) -> Listed:
     return read_lists(folder, split, config)
 
 
+def _own() -> OwnFiles:
+    from m2pt.modalities.image.own import OWN
+
+    return OWN
+
+
 def _embedded() -> Embedded:
     from m2pt.modalities.image.embedded import VERSION, write
 
@@ -63,12 +70,13 @@ IMAGE = ModalitySpec(
     name="image",
     section=ImageInput,
     parts=_parts,
-    recipes=RECIPES,
+    recipes=RECIPES | OWN_RECIPES,
     small=_small,
     small_lists=_lists,
     small_file=_small_file,
     file=_file,
     datasets=DatasetFolder(datasets),
+    own=_own,
     embedded=_embedded,
     rights="made from the handwritten digits of UCI (E. Alpaydin, C. Kaynak, 1998), which their authors license under CC BY 4.0",
     decoders=("numpy", "pillow"),

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from m2pt.config import UserError
+from m2pt.config import Goal, UserError
 from m2pt.modalities.point.decoding.files import clouds_in
 from m2pt.modalities.point.decoding.hdf5 import POINTS, Rows
 from m2pt.modalities.point.transforms.clouds import CloudTransform, cloud_transform, part_transform, prepared
@@ -23,15 +23,19 @@ from m2pt.runs.identity import derived_seed
 
 
 class CloudItems(Items):
-    """A split of labelled clouds: prepared as the recipe says, read one by one by a subclass."""
+    """A split of labelled clouds: prepared as the recipe says, read one by one by a subclass.
+
+    `labels` (N,) int64, or (N, K) float32 for tagging.
+    """
 
     labels: Tensor
 
-    def __init__(self, dataset: str, wanted: Wanted, classes: Sequence[str], labels_N: NDArray[np.integer[Any]], source: object):
-        self.transform = cloud_transform(wanted, dataset)
+    def __init__(
+        self, dataset: str, wanted: Wanted, classes: Sequence[str], labels: Tensor, goals: Sequence[Goal] = ("classification",)
+    ) -> None:
+        self.transform = cloud_transform(wanted, dataset, goals)
         self.classes = tuple(classes)
-        self.labels = torch.from_numpy(labels_N.astype(np.int64))
-        require_every_class(classes, self.labels, source)
+        self.labels = labels
 
     @abstractmethod
     def points(self, index: int) -> NDArray[Any]:
@@ -84,7 +88,8 @@ class StoredClouds(CloudItems):
         labels_N: NDArray[np.integer[Any]],
         source: object,
     ) -> None:
-        super().__init__(dataset, wanted, classes, labels_N, source)
+        super().__init__(dataset, wanted, classes, torch.from_numpy(labels_N.astype(np.int64)))
+        require_every_class(classes, self.labels, source)
         self._rows = rows
 
     def name(self, index: int) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 from pydantic import JsonValue
 
 from m2pt.config import FinetuneConfig, Goal, PointAugment, PointInput
-from m2pt.modalities.recipe import RELEASED_PATHWAY, Recipe
+from m2pt.modalities.recipe import RELEASED_PATHWAY, Recipe, own_recipes
 
 NEIGHBOURS = 32
 WIDE = PointInput(form="published", points=2048, groups=128, neighbours=NEIGHBOURS, skip_origin=True)
+
+OWN_INPUT = PointInput(form="published", points=1024, groups=64, neighbours=NEIGHBOURS)
 
 SCHEDULE: dict[str, Any] = {"schedule_by": "epoch", "warmup_epochs": 10.0, "warmup_start": 1e-6}
 """The rate changes with the epoch, one epoch late."""
@@ -119,3 +121,5 @@ RECIPES: dict[str, Recipe] = {
         "one is trained for all categories and tested on as many points as the input has",
     ),
 }
+
+OWN_RECIPES = own_recipes(OWN_INPUT, PointAugment(scale=(2 / 3, 3 / 2), shift=0.2))

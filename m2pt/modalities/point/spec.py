@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from m2pt.config import PointInput
 from m2pt.modalities.dataset import DatasetFolder
+from m2pt.modalities.own.dataset import OwnFiles
 from m2pt.modalities.point import datasets
-from m2pt.modalities.point.recipes import RECIPES
+from m2pt.modalities.point.recipes import OWN_RECIPES, RECIPES
 from m2pt.modalities.shared.listed import Listed
 from m2pt.modalities.shared.wanted import Wanted
 from m2pt.modalities.spec import Embedded, ModalitySpec, Parts, Reconstruction
@@ -52,6 +53,12 @@ def _lists(folder: Path, split: str, config: PointInput) -> Listed:
     return read_lists(folder, split, config)
 
 
+def _own() -> OwnFiles:
+    from m2pt.modalities.point.own import OWN
+
+    return OWN
+
+
 def _embedded() -> Embedded:
     from m2pt.modalities.point.embedded import VERSION, write
 
@@ -62,12 +69,13 @@ POINT = ModalitySpec(
     name="point",
     section=PointInput,
     parts=_parts,
-    recipes=RECIPES,
+    recipes=RECIPES | OWN_RECIPES,
     small=_small,
     small_lists=_lists,
     small_file=_small_file,
     file=_file,
     datasets=DatasetFolder(datasets),
+    own=_own,
     embedded=_embedded,
     rights="made from solids of trimesh (MIT licence); free of any third party's rights",
     decoders=("h5py", "numpy"),

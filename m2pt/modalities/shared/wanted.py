@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from m2pt.config import Augmentation, Goal, InputConfig, TestConfig
+from m2pt.config import Augmentation, FilesConfig, Goal, InputConfig, TestConfig
 
 if TYPE_CHECKING:
     from m2pt.modalities.shared.items import Items
@@ -22,6 +22,8 @@ class Wanted:
     test: TestConfig
     goal: Goal
     variant: str | None = None
+    files: FilesConfig | None = None
+    """How one's own files are listed and split; None for a published data set."""
 
 
 Reader = Callable[[Path, Split, Wanted], "Items | None"]

@@ -12,7 +12,7 @@ import torch
 from av.video.reformatter import Interpolation, VideoReformatter
 from torch import Tensor
 
-from m2pt.config import UserError, VideoAugment, VideoInput
+from m2pt.config import Goal, UserError, VideoAugment, VideoInput
 from m2pt.modalities.shared.items import Item, Items, copy_seed
 from m2pt.modalities.shared.listed import member
 from m2pt.modalities.shared.wanted import Wanted
@@ -24,23 +24,44 @@ SHORT_SIDE = 320
 """Videos with a longer shorter side are scaled down to it while they are decoded: the published preparation stores them so."""
 
 
+VideoWanted = tuple[VideoInput, VideoAugment | None]
+"""The input and the augmentation with which videos are read."""
+
+
+def sections(source: Path | str, wanted: Wanted, dataset: str, goals: Sequence[Goal] = ("classification",)) -> VideoWanted:
+    """The input and augmentation that a data set is read with. Raises `UserError` where it does not have what is wanted."""
+    config, augment = wanted.input, wanted.augment
+    if wanted.goal not in goals or wanted.variant is not None:
+        asked = f"goal {wanted.goal}" if wanted.goal not in goals else f"variant {wanted.variant!r}"
+        raise UserError(f"{source}: the data set {dataset} has no {asked}; it is for {' or '.join(goals)} and has no variants.")
+    if not isinstance(config, VideoInput) or not isinstance(augment, VideoAugment | None):
+        raise UserError(f"{source}: the data set {dataset} needs an input and augmentation of videos; choose a recipe for video.")
+    return config, augment
+
+
 class VideoItems(Items):
-    """The videos of one list. `views` are the numbers of clips and of crops that a sample is tested with."""
+    """Videos by their names below `folder`; `listed_in` is what lists them (for messages).
+
+    `labels` (N,) int64, or (N, K) float32 for tagging. `views` are the numbers of clips and crops that a sample is tested with.
+    """
+
+    labels: Tensor
 
     def __init__(
         self,
-        listing: Path,
-        entries: Sequence[tuple[str, int]],
+        folder: Path,
+        listed_in: Path,
+        names: Sequence[str],
+        labels: Tensor,
         classes: tuple[str, ...],
-        config: VideoInput,
-        augment: VideoAugment | None,
+        wanted: VideoWanted,
         views: tuple[int, int],
     ) -> None:
-        self._listing, self._config, self._views = listing, config, views
-        self._names = [name for name, _ in entries]
-        self._augment = ClipAugment(augment, config) if augment else None
+        self._folder, self._listed_in, self._names, self._views = folder, listed_in, list(names), views
+        self._config, augment = wanted
+        self._augment = ClipAugment(augment, self._config) if augment else None
         self.classes = classes
-        self.labels: Tensor = torch.tensor([label for _, label in entries])
+        self.labels = labels
 
     def __len__(self) -> int:
         """How many videos the list holds."""
@@ -52,7 +73,7 @@ class VideoItems(Items):
 
     def file(self, index: int) -> Path:
         """As `Items.file`."""
-        return self._listing.parent / self._names[index]
+        return self._folder / self._names[index]
 
     def train(self, index: int, seed: int) -> Item:
         """A clip (C, T, S, S) at a random place of the video, augmented; without augmentation, as it is tested in one view.
@@ -90,7 +111,7 @@ class VideoItems(Items):
         return _views(self._member(index), self._config, clips, crops)
 
     def _member(self, index: int) -> Path:
-        return member(self._listing.parent, self._names[index], self._listing)
+        return member(self._folder, self._names[index], self._listed_in)
 
     def _item(self, index: int, x: Tensor) -> Item:
         return {"x": x, "y": self.labels[index].clone()}

@@ -3,10 +3,22 @@
 from pydantic import JsonValue
 
 from m2pt.config import FinetuneConfig, TestConfig, VideoAugment, VideoInput
-from m2pt.modalities.recipe import IMAGENET_MEAN, IMAGENET_STD, RELEASED_LAYERWISE, Recipe
+from m2pt.modalities.recipe import IMAGENET_MEAN, IMAGENET_STD, RELEASED_LAYERWISE, Recipe, own_recipes
 
 RELEASED: dict[str, JsonValue] = {"finetune.precision": "fp16"}
 """With loss scaling."""
+
+KINETICS_INPUT = VideoInput(
+    form="published",
+    frames=16,
+    stride=4,
+    size=224,
+    channels=3,
+    tubelet=2,
+    patch=16,
+    mean=IMAGENET_MEAN,
+    std=IMAGENET_STD,
+)
 
 RECIPES: dict[str, Recipe] = {
     "videomae-kinetics400": Recipe(
@@ -20,17 +32,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         source="Multimodal Pathway (arXiv 2401.14405), Video/run.sh of its released code, after VideoMAE (arXiv 2203.12602)",
         goal="classification",
-        input=VideoInput(
-            form="published",
-            frames=16,
-            stride=4,
-            size=224,
-            channels=3,
-            tubelet=2,
-            patch=16,
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_STD,
-        ),
+        input=KINETICS_INPUT,
         finetune=FinetuneConfig(
             # Videos, each of which gives two clips: 6 on each of 8 devices. VideoMAE's own script has 6 on each of 64 devices,
             # with a base rate of 5e-4 and 75 epochs.
@@ -57,3 +59,5 @@ RECIPES: dict[str, Recipe] = {
         ),
     ),
 }
+
+OWN_RECIPES = own_recipes(KINETICS_INPUT, VideoAugment(crop_scale=(0.3, 1.0)), batch_size=8)

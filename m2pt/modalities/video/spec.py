@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 from m2pt.config import VideoInput
 from m2pt.modalities.dataset import DatasetFolder
+from m2pt.modalities.own.dataset import OwnFiles
 from m2pt.modalities.shared.listed import Listed
 from m2pt.modalities.shared.wanted import Wanted
 from m2pt.modalities.spec import Embedded, ModalitySpec, Parts, Reconstruction
 from m2pt.modalities.video import datasets
-from m2pt.modalities.video.recipes import RECIPES
+from m2pt.modalities.video.recipes import OWN_RECIPES, RECIPES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +53,12 @@ def _lists(folder: Path, split: str, config: VideoInput) -> Listed:
     return read_lists(folder, split, config)
 
 
+def _own() -> OwnFiles:
+    from m2pt.modalities.video.own import OWN
+
+    return OWN
+
+
 def _embedded() -> Embedded:
     from m2pt.modalities.video.embedded import VERSION, write
 
@@ -62,12 +69,13 @@ VIDEO = ModalitySpec(
     name="video",
     section=VideoInput,
     parts=_parts,
-    recipes=RECIPES,
+    recipes=RECIPES | OWN_RECIPES,
     small=_small,
     small_lists=_lists,
     small_file=_small_file,
     file=_file,
     datasets=DatasetFolder(datasets),
+    own=_own,
     embedded=_embedded,
     rights="made from the handwritten digits of UCI (E. Alpaydin, C. Kaynak, 1998), which their authors license under CC BY 4.0",
     decoders=("av", "numpy", "pillow"),

@@ -35,7 +35,7 @@ class Scenes(Items):
     """One split, ordered by file name. Without augmentation, training samples are the middles of the scenes."""
 
     def __init__(self, wanted: Wanted, home: Path, split: str, classes: tuple[str, ...], keys: list[str]) -> None:
-        self.config, augment = sections(wanted, "semantic_segmentation", "ade20k")
+        self.config, augment = sections(wanted, ("semantic_segmentation",), "ade20k")
         self.augment = None if augment is None else SceneAugment(self.config, augment)
         self.pictures, self.annotations = home / "images" / split, home / "annotations" / split
         self.classes = classes
@@ -149,7 +149,7 @@ def _names(path: Path) -> tuple[str, ...]:
 
 
 def _require_possible(wanted: Wanted) -> None:
-    config, augment = sections(wanted, "semantic_segmentation", "ade20k")
+    config, augment = sections(wanted, ("semantic_segmentation",), "ade20k")
     require_variant("ade20k", wanted, None)
     if augment is not None:
         SceneAugment(config, augment)

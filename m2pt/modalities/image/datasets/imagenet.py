@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -24,7 +25,7 @@ class ClassFolders(PictureItems):
     """One split; classes by name, pictures by class and name. Names are kept as an array of bytes: a million take 30 MB."""
 
     def __init__(self, wanted: Wanted, home: Path, classes: list[str], names_N: NDArray[np.bytes_], labels_N: NDArray[np.int64]):
-        super().__init__("imagenet", wanted, classes, labels_N)
+        super().__init__("imagenet", wanted, classes, torch.from_numpy(labels_N))
         self.home = home
         self.names_N = names_N
 

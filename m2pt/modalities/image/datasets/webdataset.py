@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from m2pt.config import UserError, refuses_unknown
@@ -30,7 +31,9 @@ class Shards(PictureItems):
     """One split; pictures in the order of the shards' names and of their members."""
 
     def __init__(self, wanted: Wanted, classes: list[str], shards: list[Shard]):
-        super().__init__("webdataset", wanted, classes, np.concatenate([shard.labels_N for shard in shards]))
+        super().__init__(
+            "webdataset", wanted, classes, torch.from_numpy(np.concatenate([shard.labels_N for shard in shards]).astype(np.int64))
+        )
         self.shards = shards
         self.ends = np.cumsum([len(shard.labels_N) for shard in shards])
 

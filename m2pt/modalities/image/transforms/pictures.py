@@ -6,7 +6,7 @@ comes after that in MAE: the hole is filled with N(0, 1). So a training picture 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -15,7 +15,7 @@ from timm.data.transforms_factory import create_transform
 from torch import Tensor
 from torchvision.transforms import Compose, InterpolationMode, RandomResizedCrop  # type: ignore[import-untyped]
 
-from m2pt.config import Goal, ImageAugment, ImageInput, UserError, refuses_unknown
+from m2pt.config import Goal, ImageAugment, ImageInput, UserError
 from m2pt.modalities.image.decoding.pictures import coloured
 from m2pt.modalities.shared.policies import mend_policy
 from m2pt.modalities.shared.wanted import Wanted
@@ -28,16 +28,15 @@ ASPECT_RATIO = (3 / 4, 4 / 3)
 Transform = Callable[[Image.Image], Tensor]
 
 
-@refuses_unknown
-def sections(wanted: Wanted, goal: Goal, dataset: str) -> tuple[ImageInput, ImageAugment | None]:
+def sections(wanted: Wanted, goals: Sequence[Goal], dataset: str) -> tuple[ImageInput, ImageAugment | None]:
     """The input and augmentation that a reader of images works with.
 
     Raises:
         UserError: they are those of another modality, or the data set does not serve the goal.
 
     """
-    if wanted.goal != goal:
-        raise UserError(f"dataset {dataset!r} serves the goal {goal}, not {wanted.goal}; correct the task's goal.")
+    if wanted.goal not in goals:
+        raise UserError(f"dataset {dataset!r} serves the goal {' or '.join(goals)}, not {wanted.goal}; correct the task's goal.")
     if not isinstance(wanted.input, ImageInput) or not isinstance(wanted.augment, ImageAugment | None):
         raise UserError(f"dataset {dataset!r} holds images; the task's recipe is one of another modality.")
     return wanted.input, wanted.augment

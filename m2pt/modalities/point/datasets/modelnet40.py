@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from m2pt.config import PointInput, UserError, refuses_unknown
 from m2pt.modalities.dataset import DatasetFacts, DatasetSpec, require_variant
 from m2pt.modalities.point.decoding.hdf5 import Rows, listed_files, read_labels, require_labels
 from m2pt.modalities.point.decoding.text import read_table
-from m2pt.modalities.point.items import CloudItems, StoredClouds
+from m2pt.modalities.point.items import CloudItems, StoredClouds, require_every_class
 from m2pt.modalities.point.transforms.clouds import cloud_transform
 from m2pt.modalities.shared.items import Items
 from m2pt.modalities.shared.listed import place, require_folder
@@ -75,7 +76,8 @@ class TextClouds(CloudItems):
         listing = folder / f"modelnet40_{split}.txt"
         self._folder, self._names = folder, read_list(listing)
         require_unique(self._names, listing)
-        super().__init__(NAME, wanted, classes, _labels(self._names, classes, listing), listing)
+        super().__init__(NAME, wanted, classes, torch.from_numpy(_labels(self._names, classes, listing)))
+        require_every_class(classes, self.labels, listing)
         for index, name in enumerate(self._names):
             place(folder, f"{self.classes[self.labels[index]]}/{name}.txt", listing)
 

@@ -30,7 +30,7 @@ def read_table(path: Path, columns: int, delimiter: str | None) -> NDArray[np.fl
         ) from error
     if table.size == 0:
         raise UserError(f"{path}: holds no points; restore the file.")
-    if _cut(path, delimiter):
+    if is_cut(path, delimiter):
         raise UserError(
             f"{path}: seems to end within line {len(table)} (which has no end, and other decimals than the line before it); "
             "restore the file, or end that line where it is whole."
@@ -40,7 +40,7 @@ def read_table(path: Path, columns: int, delimiter: str | None) -> NDArray[np.fl
     return table
 
 
-def _cut(path: Path, delimiter: str | None) -> bool:
+def is_cut(path: Path, delimiter: str | None) -> bool:
     """Whether the last line has no end and its last number not as many decimals as the one above: it may have had more."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL_BYTES))

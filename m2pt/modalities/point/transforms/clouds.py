@@ -4,6 +4,7 @@ Shapes: Q points of the cloud as it is stored, P points that the model sees, V v
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from m2pt.config import PointAugment, PointInput, UserError
+from m2pt.config import Goal, PointAugment, PointInput, UserError
 from m2pt.modalities.point.transforms.geometry import ORIGIN, farthest_points
 from m2pt.modalities.shared.wanted import Wanted
 
@@ -128,14 +129,14 @@ def jitter(points_P3: Tensor, augment: PointAugment, scales: int, generator: tor
     return points_P3 * scale + shift
 
 
-def cloud_transform(wanted: Wanted, dataset: str) -> CloudTransform:
-    """The transform for classification that is wanted.
+def cloud_transform(wanted: Wanted, dataset: str, goals: Sequence[Goal] = ("classification",)) -> CloudTransform:
+    """The transform for classification, or tagging where a data set is for it, that is wanted.
 
     Raises:
         UserError: the study asks for what a data set of clouds with one label each does not have.
 
     """
-    config, augment = _sections(wanted, "classification", dataset)
+    config, augment = _sections(wanted, goals, dataset)
     if augment is not None and augment.sample_from is not None and augment.sample_from < config.points:
         raise UserError(
             f"finetune.augment.sample_from: {augment.sample_from} points are fewer than the {config.points} that the model of "
@@ -153,7 +154,7 @@ def part_transform(wanted: Wanted, dataset: str) -> PartTransform:
         UserError: the study asks for what a data set of clouds with labelled parts does not have.
 
     """
-    config, augment = _sections(wanted, "part_segmentation", dataset)
+    config, augment = _sections(wanted, ("part_segmentation",), dataset)
     if augment is not None and augment.sample_from is not None:
         raise UserError(f"finetune.augment.sample_from: is for classification, not for the parts of {dataset}; leave it out.")
     if config.thinned is not None:
@@ -163,9 +164,10 @@ def part_transform(wanted: Wanted, dataset: str) -> PartTransform:
     return PartTransform(config, augment)
 
 
-def _sections(wanted: Wanted, goal: str, dataset: str) -> tuple[PointInput, PointAugment | None]:
-    if wanted.goal != goal:
-        raise UserError(f"tasks: the data set {dataset} is for the goal {goal}, not {wanted.goal}; correct the task.")
+def _sections(wanted: Wanted, goals: Sequence[Goal], dataset: str) -> tuple[PointInput, PointAugment | None]:
+    if wanted.goal not in goals:
+        known = " or ".join(goals)
+        raise UserError(f"tasks: the data set {dataset} is for the goal {known}, not {wanted.goal}; correct the task.")
     if not isinstance(wanted.input, PointInput) or not isinstance(wanted.augment, PointAugment | None):
         raise UserError(f"tasks: the data set {dataset} needs an input and augmentation of points; choose a recipe for point.")
     return wanted.input, wanted.augment

@@ -7,7 +7,9 @@ The published test list of Kinetics-400 is its validation list. So `test` reads 
 from collections.abc import Sequence
 from pathlib import Path
 
-from m2pt.config import UserError, VideoAugment, VideoInput, refuses_unknown
+import torch
+
+from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.dataset import DatasetFacts, DatasetSpec
 from m2pt.modalities.shared.items import Items
 from m2pt.modalities.shared.listed import require_folder, visible
@@ -15,8 +17,9 @@ from m2pt.modalities.shared.listings import require_unique
 from m2pt.modalities.shared.missing import advice
 from m2pt.modalities.shared.wanted import Split, Wanted
 from m2pt.modalities.video.decoding.lists import CLASSES, read_classes, read_entries
-from m2pt.modalities.video.items import VideoItems
+from m2pt.modalities.video.items import VideoItems, sections
 
+NAME = "kinetics"
 LISTS = ("train.csv", "val.csv", "test.csv")
 
 
@@ -31,7 +34,7 @@ def open_kinetics(folder: Path, split: Split, wanted: Wanted) -> Items | None:
         UserError: a list is missing, empty or damaged, a label has no name, or the study asks for what Kinetics does not have.
 
     """
-    config, augment = sections(folder, wanted)
+    read_with = sections(folder, wanted, NAME)
     listings = {name: _entries(folder, folder / name) for name in LISTS if (require_folder(folder) / name).exists()}
     tested = "test.csv" if "test.csv" in listings else "val.csv"
     name = {"train": "train.csv", "val": "val.csv", "test": tested}[split]
@@ -42,18 +45,8 @@ def open_kinetics(folder: Path, split: Split, wanted: Wanted) -> Items | None:
         raise UserError(f"{folder / name}: is missing; the data set kinetics lists its videos there as lines `path label`{more}.")
     classes = _classes(folder, listings)
     views = (wanted.test.clips, wanted.test.crops) if split == "test" else (1, 1)
-    return VideoItems(folder / name, listings[name], classes, config, augment, views)
-
-
-def sections(source: Path | str, wanted: Wanted) -> tuple[VideoInput, VideoAugment | None]:
-    """The input and augmentation that Kinetics is read with. Raises `UserError` where it does not have what is wanted."""
-    config, augment = wanted.input, wanted.augment
-    if wanted.goal != "classification" or wanted.variant is not None:
-        asked = f"goal {wanted.goal}" if wanted.goal != "classification" else f"variant {wanted.variant!r}"
-        raise UserError(f"{source}: the data set kinetics has no {asked}; it is for classification and has no variants.")
-    if not isinstance(config, VideoInput) or not isinstance(augment, VideoAugment | None):
-        raise UserError(f"{source}: the data set kinetics needs an input and augmentation of videos; choose a recipe for video.")
-    return config, augment
+    names, labels = zip(*listings[name], strict=True)
+    return VideoItems(folder, folder / name, names, torch.tensor(labels), classes, read_with, views)
 
 
 def _entries(folder: Path, listing: Path) -> list[tuple[str, int]]:
@@ -100,7 +93,7 @@ def _classes(folder: Path, listings: dict[str, list[tuple[str, int]]]) -> tuple[
 
 
 def _require_possible(wanted: Wanted) -> None:
-    sections("kinetics", wanted)
+    sections(NAME, wanted, NAME)
 
 
 # Links die: copies differ by a few per cent.

@@ -1,0 +1,1 @@
+"""One's own files as data sets: in class folders, or listed in a table; the same for every modality."""

@@ -1,0 +1,112 @@
+"""One's own files as a data set: `OwnFiles` is what a modality declares of them, `dataset_of` what a task opens."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from m2pt.config import FilesConfig, Goal, UserError, refuses_unknown
+from m2pt.files.state import file_sha256
+from m2pt.modalities.dataset import DatasetSpec
+from m2pt.modalities.own.listing import OwnFile, classes_of, listed
+from m2pt.modalities.own.splits import assigned
+from m2pt.modalities.shared.wanted import Split, Wanted
+
+if TYPE_CHECKING:
+    from m2pt.modalities.shared.items import Items
+
+GOALS: tuple[Goal, ...] = ("classification", "tagging")
+"""What one's own files are for: a label each, or several."""
+
+
+@dataclass(frozen=True)
+class OwnSplit:
+    """One split of one's own files: their paths below `folder`, and the numbers of the labels of each among `classes`."""
+
+    split: Split
+    folder: Path
+    listed_in: Path
+    names: tuple[str, ...]
+    labels: tuple[tuple[int, ...], ...]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OwnFiles:
+    """What a modality says of one's own files.
+
+    `suffixes` are those of the files that it reads (in small letters), `items` reads a split of them, and `require_possible`
+    checks what a task asks without its files, as `DatasetSpec.require_possible`.
+    """
+
+    suffixes: tuple[str, ...]
+    items: "Callable[[OwnSplit, Wanted], Items]"
+    require_possible: Callable[[Wanted], None]
+
+
+def dataset_of(own: OwnFiles) -> DatasetSpec:
+    """One's own files of a modality as a data set."""
+
+    def open_own(folder: Path, split: Split, wanted: Wanted) -> "Items | None":
+        part = own_split(folder, split, wanted.files or FilesConfig(), own.suffixes)
+        return None if part is None else own.items(part, wanted)
+
+    return DatasetSpec(open=open_own, require_possible=own.require_possible)
+
+
+@refuses_unknown
+def own_split(folder: Path, split: Split, config: FilesConfig, suffixes: Sequence[str]) -> OwnSplit | None:
+    """The files of one split; None if no file is in it.
+
+    Raises:
+        UserError: the folder or the table is not of the form that docs/how-to/own-data.md describes, or splits share a group or a
+            content.
+
+    """
+    files, splits = split_files(folder, config, suffixes)
+    classes = classes_of(files)
+    numbers = {label: number for number, label in enumerate(classes)}
+    chosen = [file for file, place in zip(files, splits, strict=True) if place == split]
+    if not chosen:
+        return None
+    labels = tuple(tuple(sorted(numbers[label] for label in file.labels)) for file in chosen)
+    source = folder if config.table is None else folder / config.table
+    return OwnSplit(split, folder, source, tuple(file.name for file in chosen), labels, classes)
+
+
+def split_files(folder: Path, config: FilesConfig, suffixes: Sequence[str]) -> tuple[list[OwnFile], list[str]]:
+    """All files, and the split of each. Raises as `own_split`."""
+    files = listed(folder, config, suffixes)
+    states = tuple(map(_state, (f"{folder}/{file.name}" for file in files)))
+    return files, _splits(str(folder), tuple(files), states, config)
+
+
+@lru_cache(maxsize=4)
+def _splits(
+    folder: str, files: tuple[OwnFile, ...], states: "tuple[tuple[int, ...] | None, ...]", config: FilesConfig
+) -> list[str]:
+    """As a job opens each split of the same files, and equal files are recognised by reading them."""
+    sizes: dict[int, list[str]] = {}
+    for file, state in zip(files, states, strict=True):
+        if state is not None and state[0]:
+            sizes.setdefault(state[0], []).append(file.name)
+    alike = [name for names in sizes.values() if len(names) > 1 for name in names]
+    return assigned(files, {name: _content(Path(folder) / name) for name in alike}, config)
+
+
+def _state(path: str) -> tuple[int, ...] | None:
+    """Size, times and inode of a file; None for one that is not there, which the reader of samples reports."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  # of many files
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _content(path: Path) -> str:
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); fix its permissions or the disk.") from error

@@ -1,0 +1,154 @@
+"""`init`: write a first study file for somebody's own data, weights and minutes; what no option says is asked."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar, get_args
+
+from pydantic import ValidationError
+
+from m2pt.config import MODALITIES, FilesConfig, InputsConfig, Modality, UserError
+from m2pt.config.base import FaultyKeysError
+from m2pt.config.faults import faults_of
+from m2pt.files.documents import write_atomic
+from m2pt.modalities.recipes import resolve
+from m2pt.modalities.registry import SPECS
+from pipelines.execution.program import as_called
+from pipelines.planning import study_file
+from pipelines.planning.first_study.budget import Budget, fitting, seconds_per_sample
+from pipelines.planning.first_study.encoder import Size, size_of
+from pipelines.planning.first_study.target import Target, group_hint, target_of
+from pipelines.planning.first_study.text import Choices, text_of
+from pipelines.planning.slots import slots
+
+T = TypeVar("T")
+
+_OF_FILES = ("file", "label", "split", "group", "separator", "group_until")
+
+
+def init(options: Namespace) -> int:
+    """Write the file, and say what it holds and what to do next.
+
+    Raises:
+        UserError: an option is missing and cannot be asked for, something does not fit, or the file is there already.
+
+    """
+    file: Path = options.to
+    if file.exists():
+        raise UserError(f"{file}: is there already; give another name with --to, or remove it.")
+    path = _asked("Your data: a folder of class folders, or a table", options.target, "--target", Path)
+    target = _target(path, options)
+    print(f"{target.name}: {target.modality}, {len(target.classes)} classes; {_counts(target)}")
+    if (hint := group_hint(path, target)) is not None:
+        print(
+            f"The column {hint!r} may name what must not be in two splits, such as patients: --group {hint} keeps each together."
+        )
+    start = options.start if not _asks() or options.start else _start()
+    auxiliary, weights = _auxiliary(_asked(_which(target), options.auxiliary, "--auxiliary", str))
+    minutes = _asked("Minutes that it may take", options.minutes, "--minutes", float)
+    if not 0 < minutes < 1e6:
+        raise UserError(f"--minutes: {minutes:g} is no budget; give a number of minutes above 0.")
+    size = size_of(target.modality, start, weights, options.heads)
+    budget = _budget(target, size, auxiliary if weights is None else None, minutes)
+    batch = _batch_of(target)
+    _write(file, text_of(Choices(target, size, start, auxiliary, weights, budget, batch), file))
+    if budget.minutes > minutes:
+        print(f"The least that compares anything takes about {budget.minutes:.0f} minutes here, more than {minutes:g}.")
+    print(
+        f"{file}: {budget.seeds} seeds, {budget.epochs} epochs, about {budget.minutes:.0f} minutes on this machine.\n"
+        + as_called(f"Next: `m2pt study --study {file}`; `m2pt plan --study {file}` shows what would run.")
+    )
+    return 0
+
+
+def _target(path: Path, options: Namespace) -> Target:
+    given = {key: value for key in _OF_FILES if (value := getattr(options, key)) is not None}
+    try:
+        return target_of(path, options.modality, given, options.name)
+    except ValidationError as error:
+        raise FaultyKeysError(faults_of(error, FilesConfig, "files")) from error
+
+
+def _batch_of(target: Target) -> int | None:
+    """A batch for fewer training samples than four of the recipe's; None where that fits."""
+    few, usual = target.counts.get("train", 0), SPECS[target.modality].recipes["own"].finetune.batch_size
+    return None if few >= 4 * usual else max(1, 1 << (max(few // 4, 1).bit_length() - 1))
+
+
+def _counts(target: Target) -> str:
+    return ", ".join(f"{target.counts[split]} {split}" for split in ("train", "val", "test") if target.counts.get(split))
+
+
+def _which(target: Target) -> str:
+    others = ", ".join(modality for modality in MODALITIES if modality != target.modality)
+    return f"The auxiliary: a modality, whose encoder is pretrained here ({others}), or MODALITY=FILE of weights"
+
+
+def _start() -> Path | None:
+    given = input("Weights that the target starts from (nothing: it starts from scratch): ").strip()
+    return Path(given) if given else None
+
+
+def _auxiliary(given: str) -> tuple[Modality, Path | None]:
+    name, equals, file = given.partition("=")
+    if name not in get_args(Modality) or (equals and not file):
+        raise UserError(f"--auxiliary: {given!r} is neither a modality ({', '.join(MODALITIES)}) nor MODALITY=FILE.")
+    return next(modality for modality in MODALITIES if modality == name), Path(file) if equals else None
+
+
+def _budget(target: Target, size: Size, pretrained: Modality | None, minutes: float) -> Budget:
+    from m2pt.config import ExecutionConfig, TaskConfig
+
+    recipe = "own" if target.goal == "classification" else "own-tags"
+    task = TaskConfig.model_validate(
+        {"modality": target.modality, "dataset": "folder", "path": "", "recipes": {"full": recipe}, "input": size.input}
+        | ({} if target.goal == "classification" else {"dataset": "table", "goal": target.goal, "files": target.files})
+    )
+    samples, training = resolve(target.name, task, "full")
+    places = slots(ExecutionConfig())
+    sample_s = seconds_per_sample(target.modality, samples, size.model, training, places[0].device)
+    pretrain_s = 0.0
+    if pretrained is not None:
+        form = getattr(InputsConfig(), pretrained)
+        pretrain_s = seconds_per_sample(pretrained, form, size.model, training, places[0].device)
+    return fitting(
+        minutes,
+        sample_s,
+        trained=target.counts.get("train", 0),
+        tested=target.counts.get("val", 0) + target.counts.get("test", 0),
+        slots=len(places),
+        pretrain_s=pretrain_s,
+    )
+
+
+def _write(file: Path, text: str) -> None:
+    """Write the study file if it is one, as a whole."""
+    trial = file.with_name(f".{file.name}.new")
+    try:
+        write_atomic(trial, text.encode())
+        study_file.load(trial)
+        trial.replace(file)
+    except UserError as error:
+        raise UserError(str(error).replace(str(trial), str(file))) from error
+    finally:
+        trial.unlink(missing_ok=True)
+
+
+def _asks() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _asked(question: str, given: T | None, option: str, kind: Callable[[str], T]) -> T:
+    """What an option says, or what is answered to a question in a terminal."""
+    if given is not None:
+        return given
+    if not _asks():
+        raise UserError(f"{option}: is missing ({question[0].lower()}{question[1:]}).")
+    while True:
+        answer = input(f"{question}: ").strip()
+        try:
+            if answer:
+                return kind(answer)
+        except ValueError:
+            print(f"{answer} is no answer to that.")

@@ -1,0 +1,1 @@
+"""A first study file for somebody's own data: what the data and the weights say of themselves, and what a budget allows."""

@@ -1,0 +1,65 @@
+"""What files of weights say of the model that they fit, for a first study."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from m2pt.config import Modality, ModelConfig, UserError
+from m2pt.modalities.registry import SPECS
+from m2pt.weights.inspection import Inspection, inspect
+
+SMALL = ModelConfig(width=64, depth=4, heads=4)
+"""The model where no file says how large it is: one that a laptop trains."""
+
+_USUAL_HEAD = 64
+"""The width of a head in ViT of any size (arXiv 2010.11929, table 1)."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A model, and the values of the target's input that its weights fix."""
+
+    model: ModelConfig
+    input: dict[str, Any]
+
+
+def size_of(modality: Modality, start: Path | None, auxiliary: Path | None, heads: int | None) -> Size:
+    """The size of the model that the weights fit; a small one without weights.
+
+    Raises:
+        UserError: a file is no encoder that is read here, two files have different sizes, or the number of heads is not clear.
+
+    """
+    facts = [inspect(path) for path in (start, auxiliary) if path is not None]
+    if not facts:
+        return Size(SMALL if heads is None else SMALL.model_copy(update={"heads": heads}), dict(_SMALL_INPUT[modality]))
+    if len({(fact.width, fact.depth) for fact in facts}) > 1:
+        words = " and ".join(f"{fact.file} has width {fact.width} and depth {fact.depth}" for fact in facts)
+        raise UserError(f"{words}; a pathway joins equal blocks: choose weights of one size.")
+    fact = facts[0]
+    if heads is None and fact.width % _USUAL_HEAD:
+        raise UserError(f"{fact.file}: has width {fact.width}, and files do not say how many heads; give --heads.")
+    size = {"width": fact.width, "depth": fact.depth, "heads": heads or fact.width // _USUAL_HEAD}
+    ratio = {} if fact.mlp_ratio is None or fact.mlp_ratio == 4 else {"mlp_ratio": fact.mlp_ratio}
+    bias = {"qkv_bias": False} if any(".attn.qkv" in name for name in fact.missing_biases) else {}
+    return Size(ModelConfig.model_validate(size | ratio | bias), _input(modality, fact) if start is not None else {})
+
+
+_SMALL_INPUT: dict[Modality, dict[str, Any]] = {
+    "image": {"size": 64, "patch": 8},
+    "audio": {"frames": 256, "mels": 64},
+    "point": {"points": 512, "groups": 32, "neighbours": 16},
+    "video": {"frames": 8, "size": 64},
+}
+
+
+def _input(modality: Modality, fact: Inspection) -> dict[str, Any]:
+    """The values of the input that differ from the recipe's, where patches and positions of the weights fix them."""
+    if modality not in ("image", "video") or fact.patch is None:
+        return {}
+    channels, *_, side = fact.patch
+    fixed: dict[str, Any] = {"patch": side, "channels": channels}
+    if fact.grid is not None and len(set(fact.grid[-2:])) == 1:
+        fixed["size"] = fact.grid[-1] * side
+    usual = SPECS[modality].recipes["own"].input
+    return {key: value for key, value in fixed.items() if getattr(usual, key) != value}

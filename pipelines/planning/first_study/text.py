@@ -1,0 +1,132 @@
+"""The text of a first study file, with a comment for each choice."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from m2pt.config import FilesConfig, Modality
+from pipelines.planning.first_study.budget import METHODS, Budget
+from pipelines.planning.first_study.encoder import Size
+from pipelines.planning.first_study.target import Target
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./+-]*")
+_AMBIGUOUS = re.compile(r"(true|false|null|yes|no|on|off|y|n)", re.IGNORECASE)
+
+PRETRAINED = 1000
+"""Embedded samples that an auxiliary is pretrained with."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a first study is made of; an auxiliary without a file is pretrained here, a target without one starts from scratch."""
+
+    target: Target
+    size: Size
+    start: Path | None
+    auxiliary: Modality
+    auxiliary_file: Path | None
+    budget: Budget
+    batch: int | None = None
+    """The size of a batch, where it is not the recipe's."""
+
+
+def text_of(choices: Choices, file: Path) -> str:
+    """The study file; `file` is what it will be called."""
+    target, budget = choices.target, choices.budget
+    embedded = choices.auxiliary_file is None
+    root = f"build/{target.name}-data" if embedded else "."
+    said = ", ".join(f"{count} {split}" for split, count in sorted(target.counts.items()))
+    lines = [
+        f"# Does a transformer of another modality help with {target.name}? A first study, by `m2pt init`; change what you",
+        f"# like. It takes about {budget.minutes:.0f} minutes on the machine that wrote it:",
+        f"#   m2pt check {file}",
+        f"#   m2pt study --study {file}",
+        f"study: {target.name}",
+        "",
+        "data:",
+        f"  root: {flow(root)} # {'of embedded data, for pretraining the auxiliary' if embedded else 'paths are below it'}",
+        *([f"  embedded: {{pretrain: {PRETRAINED}, train: 100, val: 100, test: 100}}"] if embedded else []),
+        "",
+        f"# {_of_size(choices)}",
+        f"model: {flow(_changed(choices.size.model))}",
+        "",
+        "tasks:",
+        f"  {target.name}: # {len(target.classes)} classes; {said}",
+        f"    modality: {target.modality}",
+        f"    dataset: {'folder' if target.files.table is None else 'table'}",
+        f"    path: {flow(_below(target.folder, root))}",
+        *([f"    goal: {target.goal}"] if target.goal != "classification" else []),
+        f"    recipes: {{full: {'own' if target.goal == 'classification' else 'own-tags'}}} # for small data",
+        *_files(target.files),
+        *([f"    input: {flow(choices.size.input)}"] if choices.size.input else []),
+        f"    finetune: {flow(_training(choices))} # what the minutes and the files allow",
+        "",
+        "encoders:",
+        *([f"  start: {{kind: file, paths: {{{target.modality}: {flow(str(choices.start))}}}}}"] if choices.start else []),
+        f"  auxiliary: {_auxiliary(choices)}",
+        "",
+        "sweep:",
+        f"  seeds: {flow(list(range(budget.seeds)))} # each method runs with each; an interval needs at least two, better eight",
+        f"  targets: [{target.name}]",
+        f"  auxiliaries: [{choices.auxiliary}]",
+        f"  methods: [{', '.join(METHODS)}] # no auxiliary, the claim, and its control with random weights",
+        *([] if choices.start else ["  settings: [scratch] # the target starts from random weights"]),
+        f"  target_encoder: {'start' if choices.start else 'random'}",
+        "  auxiliary_encoder: auxiliary",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _training(choices: Choices) -> dict[str, Any]:
+    epochs = choices.budget.epochs
+    values = {"epochs": epochs, "warmup_epochs": min(3.0, epochs / 10)}
+    return values if choices.batch is None else values | {"batch_size": choices.batch}
+
+
+def _of_size(choices: Choices) -> str:
+    source = choices.start or choices.auxiliary_file
+    return "A small encoder, for a laptop." if source is None else f"The size of the encoder in {source}."
+
+
+def _changed(model: Any) -> dict[str, Any]:
+    """The values of a model that say its size, and others where they are not the usual ones."""
+    usual, values = type(model)().model_dump(), model.model_dump()
+    return {key: value for key, value in values.items() if key in ("width", "depth", "heads") or value != usual.get(key, value)}
+
+
+def _below(folder: Path, root: str) -> str:
+    """The folder as `tasks.NAME.path`: relative where it is in this project."""
+    whole = folder.resolve()
+    return os.path.relpath(whole, Path(root).absolute()) if whole.is_relative_to(Path.cwd()) else str(whole)
+
+
+def _files(files: FilesConfig) -> list[str]:
+    kept = {"file", "label"} if files.table is not None else set()
+    usual = FilesConfig()
+    values = {
+        key: value for key, value in files.model_dump().items() if key in {*kept, "val", "test"} or value != getattr(usual, key)
+    }
+    return [f"    files: {flow(values)} # splits that are not given are drawn by these shares"]
+
+
+def _auxiliary(choices: Choices) -> str:
+    if choices.auxiliary_file is not None:
+        return f"{{kind: file, paths: {{{choices.auxiliary}: {flow(str(choices.auxiliary_file))}}}}}"
+    return f"{{kind: mae, steps: {choices.budget.pretraining_steps}}} # pretrained here, on embedded data of its modality"
+
+
+def flow(value: Any) -> str:
+    """A value as YAML writes it within a line."""
+    match value:
+        case str():
+            return value if _PLAIN.fullmatch(value) and not _AMBIGUOUS.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+        case Mapping():
+            return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(flow, value)) + "]"
+        case _:
+            return json.dumps(value)

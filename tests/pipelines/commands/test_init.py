@@ -1,0 +1,139 @@
+"""A first study of somebody's own data, from `m2pt init` to its report."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import timm
+from PIL import Image
+from safetensors.torch import save_file
+
+from m2pt.config.study_file import load_study
+from pipelines.__main__ import main
+
+FEW = ("--minutes", "0.2", "--auxiliary", "audio")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    return tmp_path / "work"
+
+
+def photos(folder: Path, count: int = 12) -> Path:
+    rng = np.random.default_rng(0)
+    for name, colour in (("owl", (200, 40, 40)), ("tit", (40, 40, 200))):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            sides = tuple(rng.integers(20, 60, 2))
+            pixels = np.clip(np.array(colour) + rng.normal(0, 40, (*sides, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def checkpoint(path: Path) -> Path:
+    """A file of weights in timm's layout, as `timm` itself saves one."""
+    model = timm.models.VisionTransformer(img_size=32, patch_size=8, embed_dim=64, depth=2, num_heads=1, num_classes=5)
+    save_file(model.state_dict(), path)
+    return path
+
+
+def calls(folder: Path) -> Path:
+    """Sounds of two species by six birds, in a table."""
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    rows = ["path;species;speaker"]
+    for bird in range(8):
+        for number in range(3):
+            time = np.arange(4000) / 8000
+            tone = np.sin(2 * np.pi * (400 + 800 * (bird % 2)) * time) * 0.3 + rng.normal(0, 0.05, 4000)
+            soundfile.write(folder / f"{bird}-{number}.wav", tone, 8000)
+            rows.append(f"{bird}-{number}.wav;species {bird % 2};bird {bird}")
+    (folder / "calls.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_photos_with_a_checkpoint_of_timm(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos(project / "photos")
+    weights = checkpoint(project / "vit.safetensors")
+    assert main(["init", "--target", "photos", "--start", str(weights), *FEW]) == 0
+    said = capsys.readouterr().out
+    assert "photos: image, 2 classes; 16 train, 4 val, 4 test" in said
+    study = load_study("study.yaml")
+    task = study.tasks["photos"]
+    assert (study.model.width, study.model.depth, study.model.heads) == (64, 2, 1)
+    assert (task.input["size"], task.input["patch"]) == (32, 8)
+    assert study.encoders["start"].paths == {"image": str(weights)}
+    assert len(study.sweep.seeds) >= 3
+    assert main(["plan", "--study", "study.yaml"]) == 0
+    assert "9 runs cannot start" not in capsys.readouterr().out
+
+
+def test_sounds_in_a_table_whose_groups_are_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calls(project / "calls")
+    table = ["init", "--target", "calls/calls.csv", "--auxiliary", "image", "--minutes", "1"]
+    assert main([*table, "--to", "first.yaml"]) == 0
+    assert "The column 'speaker' may name what must not be in two splits" in capsys.readouterr().out
+    assert main([*table, "--group", "speaker"]) == 0
+    study = load_study("study.yaml")
+    files = study.tasks["calls"].files
+    assert files is not None
+    assert (files.table, files.file, files.label, files.group) == ("calls.csv", "path", "species", "speaker")
+    assert main(["plan", "--study", "study.yaml"]) == 0
+
+
+FAULTS = {
+    "no data": (["--target", "nowhere"], "nowhere: is missing"),
+    "a file that is no table": (["--target", "vit.safetensors"], "vit.safetensors: is no folder and no table"),
+    "a folder without such files": (["--target", "empty"], "empty: holds no pictures, sounds, clouds or videos"),
+    "an unknown modality": (["--target", "photos", "--auxiliary", "smell"], "--auxiliary: 'smell' is neither a modality"),
+    "weights that are none": (["--target", "photos", "--start", "photos/owl/0.png"], "photos/owl/0.png"),
+    "nothing said": ([], "--target: is missing (your data"),
+    "no minutes": (["--target", "photos", "--minutes", "0"], "--minutes: 0 is no budget"),
+    "a table's key for folders": (["--target", "photos", "--label", "x"], "files.label: is for files that a table lists"),
+    "sizes that do not go together": (
+        ["--target", "photos", "--start", "vit.safetensors", "--auxiliary", "audio=deep.safetensors"],
+        "has width 64 and depth 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_does_not_fit_is_said_and_no_file_is_written(project: Path, capsys: pytest.CaptureFixture[str], fault: str) -> None:
+    photos(project / "photos", 3)
+    (project / "empty").mkdir()
+    checkpoint(project / "vit.safetensors")
+    model = timm.models.VisionTransformer(img_size=32, patch_size=8, embed_dim=128, depth=2, num_heads=2, num_classes=5)
+    save_file(model.state_dict(), project / "deep.safetensors")
+    options, sentence = FAULTS[fault]
+    more = [] if "--minutes" in options else ["--minutes", "1"]
+    assert main(["init", *options, *more, *([] if "--auxiliary" in options else ["--auxiliary", "audio"])]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not list(project.glob("*.yaml")) and not list(project.glob(".*.new"))
+
+
+def test_a_file_that_is_there_is_kept(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "study.yaml").write_text("mine")
+    assert main(["init", "--target", "photos", *FEW]) == 2
+    assert "study.yaml: is there already" in capsys.readouterr().err
+    assert (project / "study.yaml").read_text() == "mine"
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize("kind", ["photos", "calls"])
+def test_a_first_study_runs_to_its_report(project: Path, kind: str) -> None:
+    if kind == "photos":
+        photos(project / "photos")
+        options = ["--target", "photos", "--start", str(checkpoint(project / "vit.safetensors")), "--auxiliary", "audio"]
+    else:
+        calls(project / "calls")
+        options = ["--target", "calls/calls.csv", "--group", "speaker", "--auxiliary", "image"]
+    assert main(["init", *options, "--minutes", "0.5"]) == 0
+    assert main(["study", "--study", "study.yaml"]) == 0
+    report = (project / "build" / kind / "reports" / "report.md").read_text()
+    assert f"Study {kind}" in report and "all complete" in report
+    shutil.rmtree(project / "build")
