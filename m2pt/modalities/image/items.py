@@ -57,7 +57,7 @@ class PictureItems(Items):
 
 def views_of(path: Path, wanted: Wanted) -> list[Tensor]:
     """The one view of one picture in a file, as `PictureItems.test` makes it: (1, C, size, size). Raises `UserError` as there."""
-    config, _ = sections(wanted, "classification", str(path))
+    config, _ = sections(wanted, ("classification", "tagging"), str(path))
     return [TestTransform(config)(read_picture(path))[None]]
 
 

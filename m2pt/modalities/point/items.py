@@ -65,7 +65,7 @@ def views_of(path: Path, wanted: Wanted) -> list[Tensor]:
         UserError: as `clouds_in`; or a cloud has a coordinate that is not a finite number, or is one single point.
 
     """
-    transform = cloud_transform(wanted, str(path))
+    transform = cloud_transform(wanted, str(path), ("classification", "tagging"))
     clouds = clouds_in(path, transform.config.points)
     return [_views(cloud_Q3, transform, number, f"{path}, cloud {number}") for number, cloud_Q3 in enumerate(clouds)]
 

@@ -77,6 +77,6 @@ def test_what_no_record_knows_is_compared_by_its_costs_at_the_rate_of_the_others
     alone = [spec for spec in plan.pretrain if spec.modality == "image" and spec.seed in (0, 7)]
     (short,) = [plan.label(spec) for spec in alone if spec.source == "short"]
     # 10 steps took 7 s, so 100 steps of the same batch take 70 s.
-    assert _seconds({plan.label(spec): spec for spec in alone}, Pace(kinds, {"short": Mean(1, 7.0)})) == {
+    assert _seconds(plan.study, {plan.label(spec): spec for spec in alone}, Pace(kinds, {"short": Mean(1, 7.0)})) == {
         short: 7.0, "image-long-s7": pytest.approx(70.0),
     }  # fmt: skip
