@@ -3,9 +3,9 @@
 It says what each key takes by itself. What is wrong with values together, only `m2pt check` says.
 """
 
+import argparse
 import inspect
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,4 +99,6 @@ def _unwrapped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1] if len(sys.argv) > 1 else SCHEMA).write_text(text(), encoding="utf-8")
+    parser = argparse.ArgumentParser(description="Write the JSON schema of study files.")
+    parser.add_argument("file", nargs="?", type=Path, default=SCHEMA, metavar="FILE", help="where (default: the one of m2pt)")
+    parser.parse_args().file.write_text(text(), encoding="utf-8")

@@ -57,7 +57,7 @@ def init(options: Namespace) -> int:
         print(f"The least that compares anything takes about {budget.minutes:.0f} minutes here, more than {minutes:g}.")
     print(
         f"{file}: {budget.seeds} seeds, {budget.epochs} epochs, about {budget.minutes:.0f} minutes on this machine.\n"
-        + as_called(f"Next: `m2pt study --study {file}`; `m2pt plan --study {file}` shows what would run.")
+        + as_called(f"Next: `m2pt study --study {file}`; `m2pt check {file}` says what is wrong and what it costs.")
     )
     return 0
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from m2pt.config import Modality, ModelConfig, UserError
+from m2pt.config import Modality, ModelConfig, UserError, refuses_unknown
 from m2pt.modalities.registry import SPECS
 from m2pt.weights.inspection import Inspection, inspect
 
@@ -23,6 +23,7 @@ class Size:
     input: dict[str, Any]
 
 
+@refuses_unknown
 def size_of(modality: Modality, start: Path | None, auxiliary: Path | None, heads: int | None) -> Size:
     """The size of the model that the weights fit; a small one without weights.
 

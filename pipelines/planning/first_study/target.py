@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from m2pt.config import FilesConfig, Goal, Modality, UserError
+from m2pt.config import FilesConfig, Goal, Modality, UserError, refuses_unknown
 from m2pt.modalities.own.dataset import split_files
 from m2pt.modalities.own.listing import classes_of
 from m2pt.modalities.own.tables import columns_of
@@ -40,6 +40,7 @@ class Target:
     classes: tuple[str, ...]
 
 
+@refuses_unknown
 def target_of(path: Path, modality: Modality | None, given: Mapping[str, str], name: str | None = None) -> Target:
     """The target in a folder of class folders, or in the table at `path`.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from m2pt.config import FilesConfig, Modality
+from m2pt.config.schema import SCHEMA
 from pipelines.planning.first_study.budget import METHODS, Budget
 from pipelines.planning.first_study.encoder import Size
 from pipelines.planning.first_study.target import Target
@@ -40,7 +41,9 @@ def text_of(choices: Choices, file: Path) -> str:
     embedded = choices.auxiliary_file is None
     root = f"build/{target.name}-data" if embedded else "."
     said = ", ".join(f"{count} {split}" for split, count in sorted(target.counts.items()))
+    schema = os.path.relpath(SCHEMA, file.absolute().parent) if SCHEMA.is_relative_to(Path.cwd()) else SCHEMA
     lines = [
+        f"# yaml-language-server: $schema={schema}",
         f"# Does a transformer of another modality help with {target.name}? A first study, by `m2pt init`; change what you",
         f"# like. It takes about {budget.minutes:.0f} minutes on the machine that wrote it:",
         f"#   m2pt check {file}",
@@ -68,17 +71,23 @@ def text_of(choices: Choices, file: Path) -> str:
         "encoders:",
         *([f"  start: {{kind: file, paths: {{{target.modality}: {flow(str(choices.start))}}}}}"] if choices.start else []),
         f"  auxiliary: {_auxiliary(choices)}",
+        *_sweep(choices),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _sweep(choices: Choices) -> list[str]:
+    return [
         "",
         "sweep:",
-        f"  seeds: {flow(list(range(budget.seeds)))} # each method runs with each; an interval needs at least two, better eight",
-        f"  targets: [{target.name}]",
+        f"  seeds: {flow(list(range(choices.budget.seeds)))} # each method runs with each; an interval needs at least two, better eight",
+        f"  targets: [{choices.target.name}]",
         f"  auxiliaries: [{choices.auxiliary}]",
         f"  methods: [{', '.join(METHODS)}] # no auxiliary, the claim, and its control with random weights",
         *([] if choices.start else ["  settings: [scratch] # the target starts from random weights"]),
         f"  target_encoder: {'start' if choices.start else 'random'}",
         "  auxiliary_encoder: auxiliary",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def _training(choices: Choices) -> dict[str, Any]:
