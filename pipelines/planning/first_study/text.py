@@ -80,7 +80,7 @@ def _sweep(choices: Choices) -> list[str]:
     return [
         "",
         "sweep:",
-        f"  seeds: {flow(list(range(choices.budget.seeds)))} # each method runs with each; an interval needs at least two, better eight",
+        f"  seeds: {flow(list(range(choices.budget.seeds)))} # each method runs with each; an interval needs two, better eight",
         f"  targets: [{choices.target.name}]",
         f"  auxiliaries: [{choices.auxiliary}]",
         f"  methods: [{', '.join(METHODS)}] # no auxiliary, the claim, and its control with random weights",
