@@ -24,6 +24,10 @@ _READABLE_PX, _PHONE_PX = 9.3, 345.0
 """The smallest letters that can be read on a phone, and how wide a picture is there, in pixels of the page."""
 
 
+_TITLE_WIDTH = 3.4
+"""Inches that the title above a single column needs, beside the names of targets."""
+
+
 def matrix(summary: Summary) -> Figure:
     """Gains over the baseline and over the random control, side by side: targets in rows, auxiliaries in columns."""
     rows, columns = len(summary.targets), len(summary.auxiliaries)
@@ -42,7 +46,7 @@ def matrix(summary: Summary) -> Figure:
 def answer(summary: Summary) -> Figure:
     """Gains over the random control alone, which the main question is about: small enough to stand beside its answer."""
     rows, columns = len(summary.targets), len(summary.auxiliaries)
-    width = 0.72 * columns + 0.85
+    width = max(0.72 * columns + 0.85, _TITLE_WIDTH)
     drawn = figure(0.55 * rows + 0.85, width=width)
     axes = drawn.subplots()
     letters = max(8.0, _READABLE_PX * 72 * width / _PHONE_PX)

@@ -61,6 +61,21 @@ def test_the_matrix_shows_the_numbers_of_every_cell(tmp_path: Path) -> None:
         assert f"{abs(item.estimate.mean or 0):.2f}" in text
 
 
+def test_the_title_of_a_single_pair_is_within_its_picture(tmp_path: Path) -> None:
+    planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image", "audio"), epochs=1))
+    one = [
+        spec for spec in planned.specs if spec.target == "image" and spec.method in ("baseline", "pathway", "random_auxiliary")
+    ]
+    (summary,) = summaries(cells(read_table(one, planned.runs)))
+    assert (len(summary.targets), len(summary.auxiliaries)) == (1, 1)
+    with style.look():
+        drawn = scores.answer(summary)
+        drawn.canvas.draw()
+        (axes,) = drawn.axes
+        title = axes.title.get_window_extent()
+    assert drawn.bbox.x0 <= title.x0 and title.x1 <= drawn.bbox.x1
+
+
 def test_the_words_of_a_matrix_without_pairs_name_none(tmp_path: Path) -> None:
     planned = synthetic.complete(synthetic.plan(tmp_path, targets=("image",), epochs=1))
     controls = replace(planned, specs=[spec for spec in planned.specs if spec.method != "pathway"])
