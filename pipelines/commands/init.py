@@ -1,5 +1,7 @@
 """`init`: write a first study file for somebody's own data, weights and minutes; what no option says is asked."""
 
+import os
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -35,20 +37,26 @@ def init(options: Namespace) -> int:
 
     """
     file: Path = options.to
-    if file.exists():
-        raise UserError(f"{file}: is there already; give another name with --to, or remove it.")
+    _require_new(file)
+    if options.name is not None and not re.fullmatch(r"[a-z0-9][a-z0-9_+.-]{0,59}", options.name):
+        raise UserError(f"--name: {options.name!r} is no name of a study; use small letters, digits and _ . + - only.")
     path = _asked("Your data: a folder of class folders, or a table", options.target, "--target", Path)
     target = _target(path, options)
     print(f"{target.name}: {target.modality}, {len(target.classes)} classes; {_counts(target)}")
+    _require_usable(target)
     if (hint := group_hint(path, target)) is not None:
         print(
             f"The column {hint!r} may name what must not be in two splits, such as patients: --group {hint} keeps each together."
         )
     start = options.start if not _asks() or options.start else _start()
     auxiliary, weights = _auxiliary(_asked(_which(target), options.auxiliary, "--auxiliary", str))
+    if auxiliary == target.modality:
+        raise UserError(
+            f"--auxiliary: {auxiliary} is the modality of the target; choose another one, which is what a study is about."
+        )
     minutes = _asked("Minutes that it may take", options.minutes, "--minutes", float)
     if not 0 < minutes < 1e6:
-        raise UserError(f"--minutes: {minutes:g} is no budget; give a number of minutes above 0.")
+        raise UserError(f"--minutes: {minutes:g} is no budget; give a number of minutes above 0 and below a million.")
     size = size_of(target.modality, start, weights, options.heads)
     budget = _budget(target, size, auxiliary if weights is None else None, minutes)
     batch = _batch_of(target)
@@ -60,6 +68,17 @@ def init(options: Namespace) -> int:
         + as_called(f"Next: `m2pt study --study {file}`; `m2pt check {file}` says what is wrong and what it costs.")
     )
     return 0
+
+
+def _require_new(file: Path) -> None:
+    try:
+        there, home = os.path.lexists(file) or file.exists(), file.absolute().parent.is_dir()
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written ({error.strerror}); give another name with --to.") from error
+    if there:
+        raise UserError(f"{file}: is there already; give another name with --to, or remove it.")
+    if not home:
+        raise UserError(f"{file}: its folder is missing; make it, or give another place with --to.")
 
 
 def _target(path: Path, options: Namespace) -> Target:
@@ -76,6 +95,17 @@ def _batch_of(target: Target) -> int | None:
     return None if few >= 4 * usual else max(1, 1 << (max(few // 4, 1).bit_length() - 1))
 
 
+def _require_usable(target: Target) -> None:
+    """Refuse what no study can be made of. Raises `UserError`."""
+    if len(target.classes) < 2:
+        raise UserError(f"{target.folder}: all files are of one class ({target.classes[0]!r}), so there is nothing to learn.")
+    if not target.counts.get("test"):
+        raise UserError(
+            f"{target.folder}: no file is left for testing: a class needs two files, or groups of files (equal files are one), "
+            "to be trained and tested; add files, or split them yourself."
+        )
+
+
 def _counts(target: Target) -> str:
     return ", ".join(f"{target.counts[split]} {split}" for split in ("train", "val", "test") if target.counts.get(split))
 
@@ -86,7 +116,10 @@ def _which(target: Target) -> str:
 
 
 def _start() -> Path | None:
-    given = input("Weights that the target starts from (nothing: it starts from scratch): ").strip()
+    try:
+        given = input("Weights that the target starts from (nothing: it starts from scratch): ").strip()
+    except EOFError:
+        given = ""
     return Path(given) if given else None
 
 
@@ -146,7 +179,10 @@ def _asked(question: str, given: T | None, option: str, kind: Callable[[str], T]
     if not _asks():
         raise UserError(f"{option}: is missing ({question[0].lower()}{question[1:]}).")
     while True:
-        answer = input(f"{question}: ").strip()
+        try:
+            answer = input(f"{question}: ").strip()
+        except EOFError as error:
+            raise UserError(f"{option}: is not answered; give it as an option.") from error
         try:
             if answer:
                 return kind(answer)

@@ -18,6 +18,8 @@ def predict(options: Namespace) -> int:
     """Print the classes of highest score of each file as a table, or as JSON; or write them as CSV, a row for each."""
     if options.top < 1:
         raise UserError(f"--top: {options.top} is no number of classes; name at least 1.")
+    if options.csv is not None and options.csv.exists():
+        raise UserError(f"{options.csv}: is there already; give another name with --csv, or remove it.")
     model = trained(run_named(options.run))
     scored = [(item.name, best(item, model.classes, options.top)) for item in scores(model, options.files)]
     if options.csv is not None:
@@ -49,7 +51,7 @@ def best(item: Scored, classes: Sequence[str], count: int) -> Best:
 def _table(scored: Sequence[tuple[str, Best]]) -> list[str]:
     places = max(len(of) for _, of in scored)
     head = ["file", *(word for _ in range(places) for word in _FIELDS)]
-    rows = [head, *([name, *(word for label, score in of for word in (label, f"{score:.4f}"))] for name, of in scored)]
+    rows = [head, *([name, *(word for label, value in of for word in (label, f"{value:.4f}"))] for name, of in scored)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

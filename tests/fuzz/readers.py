@@ -92,6 +92,13 @@ def _of_run(name: str, read: Callable[[Path], object]) -> Callable[[bytes], obje
     return _at(place, lambda _: read(_folder() / "run"))
 
 
+def _read_spec(content: bytes) -> object:
+    """A spec in the folder that it says it belongs to, if that is a name."""
+    told = re.search(rb'"run_id": "([a-z0-9-]{1,100})"', content)
+    place = f"specs-read/{told[1].decode() if told else 'run'}"
+    return _at(f"{place}/{SPEC}", lambda _: read_spec(_folder() / place))(content)
+
+
 def _json(*documents: Any) -> Callable[[], list[bytes]]:
     return lambda: [json.dumps(document, indent=1, sort_keys=True).encode() for document in documents]
 
@@ -211,7 +218,7 @@ READERS = {
     for reader in (
         Reader("study file", "text", _studies, _read_study),
         Reader("record", "json", _json(finetune_document("run"), pretrain_document("run")), _of_run(RECORD, read_record)),
-        Reader("spec", "json", _specs, _of_run(SPEC, read_spec)),
+        Reader("spec", "json", _specs, _read_spec),
         Reader("history", "jsonl", _history, _of_run(HISTORY, read_history)),
         Reader("attempts", "json", _json({"attempts": [attempt().model_dump(mode="json")]}), _of_run(EXECUTION, read_attempts)),
         Reader("attempt", "json", _json(attempt().model_dump(mode="json")), _of_run(ATTEMPT, read_attempts)),

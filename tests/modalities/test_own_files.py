@@ -1,5 +1,6 @@
 """One's own files: how they are listed and split."""
 
+import os
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -20,7 +21,7 @@ SUFFIXES = (".bin", ".dat")
 def place(folder: Path, *names: str, content: str | None = None) -> Path:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(name if content is None else content)
+        (folder / name).write_bytes(os.fsencode(name if content is None else content))
     return folder
 
 
@@ -206,6 +207,8 @@ FAULTY_FOLDERS = {
     "a class beside the splits": (("train/a/1.bin", "b/2.bin"), "b: is next to the folder of the training split"),
     "two folders of one split": (("train/a/1.bin", "val/a/2.bin", "valid/a/3.bin"), "which both mean the split val"),
     "nothing": ((), "holds no files"),
+    "splits without a training split": (("trian/a/1.bin", "test/a/2.bin"), "has a folder 'test', as if files were split"),
+    "a name that is no text": (("a/1.bin", "b\udce9/2.bin"), "has characters in its name that are not text"),
 }
 
 
@@ -215,6 +218,23 @@ def test_a_folder_of_another_form_is_refused_by_name(tmp_path: Path, fault: str)
     with pytest.raises(UserError) as refused:
         splits_of(place(tmp_path, *names))
     assert sentence in str(refused.value)
+
+
+def test_a_link_that_leads_back_is_named(tmp_path: Path) -> None:
+    place(tmp_path, "a/1.bin", "b/2.bin")
+    (tmp_path / "b" / "loop").symlink_to("..")
+    with pytest.raises(UserError, match="b/loop: leads back to a folder above it"):
+        splits_of(tmp_path)
+
+
+@pytest.mark.parametrize(("label", "sentence"), [(float("nan"), "row 2: has no label"), (["x"], "row 2: holds list where")])
+def test_a_parquet_value_that_is_no_label_is_refused(tmp_path: Path, label: object, sentence: str) -> None:
+    place(tmp_path, "1.bin", "2.bin")
+    first = ["y"] if isinstance(label, list) else 1.0
+    pyarrow.parquet.write_table(pyarrow.table({"file": ["1.bin", "2.bin"], "label": [first, label]}), tmp_path / "t.parquet")
+    with pytest.raises(UserError) as refused:
+        split_files(tmp_path, FilesConfig(table="t.parquet"), SUFFIXES)
+    assert sentence.replace("row 2", "row 1" if isinstance(label, list) else "line 2") in str(refused.value)
 
 
 def test_an_empty_class_folder_and_a_name_without_a_group_are_refused(tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ CLOUDS = {
     "x.xyz": _text("\t"),
     "count.pts": _text(" ", heading="50\n"),
     "semicolons.csv": _text(";"),
+    "decimal commas.csv": _text(";").replace(b".", b","),
     "ascii.ply": _ply("ascii"),
     "binary.ply": _ply("binary"),
     "vertices.obj": _vertices(),
@@ -153,6 +154,31 @@ def test_a_cut_cloud_is_refused(tmp_path: Path, name: str) -> None:
     path.write_bytes(content[: int(len(content) * 0.6)] if path.suffix != ".txt" else content[:-3])  # within a number
     with pytest.raises(UserError, match="is not a complete point cloud"):
         read_cloud(path)
+
+
+@pytest.mark.parametrize("kind", ["points", "faces"])
+def test_a_ply_with_fewer_elements_than_it_promises_is_refused(tmp_path: Path, kind: str) -> None:
+    if kind == "points":
+        lines = _ply("ascii").splitlines(keepends=True)[:-20]
+    else:
+        lines = trimesh.creation.box().export(file_type="ply", encoding="ascii").splitlines(keepends=True)[:-3]
+    (tmp_path / "x.ply").write_bytes(b"".join(lines))
+    with pytest.raises(UserError, match="is not a complete point cloud"):
+        read_cloud(tmp_path / "x.ply")
+
+
+@pytest.mark.parametrize("shape", [(3, 50), (50,), (50, 2), (0, 3)])
+def test_an_array_that_is_no_list_of_points_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(shape))
+    with pytest.raises(UserError, match="holds numbers of shape"):
+        read_cloud(tmp_path / "x.npy")
+
+
+def test_an_array_that_promises_more_than_its_file_holds_takes_no_memory(tmp_path: Path) -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 3), }".ljust(117) + b"\n"
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(UserError, match="is not a complete point cloud"):
+        read_cloud(tmp_path / "x.npy")
 
 
 def test_a_pickled_array_is_not_loaded(tmp_path: Path) -> None:

@@ -58,6 +58,11 @@ def _of_folders(folder: Path, config: FilesConfig, suffixes: Sequence[str]) -> I
     top = _entries(folder)
     splits = {entry.name: split for entry in top if (split := NAMES.get(entry.name.lower())) is not None and entry.is_dir()}
     if "train" not in splits.values():
+        if splits:
+            raise UserError(
+                f"{folder}: has a folder {next(iter(splits))!r}, as if files were split, and none called train; name that of "
+                "the training files train, or list the files in a table if it is a class."
+            )
         yield from _classes(folder, "", None, top, config, suffixes)
         return
     for entry in top:
@@ -111,15 +116,21 @@ def _entries(folder: Path | str) -> list["os.DirEntry[str]"]:
     return sorted(kept, key=lambda entry: entry.name)
 
 
-def _below(folder: str, prefix: str) -> Iterator[str]:
+def _below(folder: str, prefix: str, above: tuple[str, ...] = ()) -> Iterator[str]:
     for entry in _entries(folder):
         if entry.is_dir():
-            yield from _below(entry.path, f"{prefix}{entry.name}/")
+            if (place := os.path.realpath(entry.path)) in above or f"{os.path.realpath(folder)}/".startswith(f"{place}/"):
+                raise UserError(f"{entry.path}: leads back to a folder above it (a circular link?); remove the link.")
+            yield from _below(entry.path, f"{prefix}{entry.name}/", (*above, place))
         else:
             yield f"{prefix}{entry.name}"
 
 
 def _require_suffix(where: Path | str, name: str, suffixes: Sequence[str]) -> None:
+    if not name.isprintable():
+        raise UserError(
+            f"{where}: has characters in its name that are not text (in UTF-8) or not seen; rename the file or folder."
+        )
     if not name.lower().endswith(tuple(suffixes)):
         raise UserError(f"{where}: is not of a kind that is read here ({', '.join(suffixes)}); convert it or take it away.")
 

@@ -92,7 +92,10 @@ def _of_parquet(table: Path, columns: Sequence[str]) -> Iterator[Row]:
     _require_columns(table, columns_of(table), columns)
     read = _parquet(table, lambda parquet: parquet.read_table(table, columns=list(columns)).to_pydict())
     for number, values in enumerate(zip(*(read[column] for column in columns), strict=True), 1):
-        yield Row(number, {column: _text(value) for column, value in zip(columns, values, strict=True)})
+        try:
+            yield Row(number, {column: _text(value) for column, value in zip(columns, values, strict=True)})
+        except UserError as error:
+            raise UserError(f"{table}, row {number}: {error}") from error
 
 
 def _parquet(table: Path, read: Callable[[Any], Any]) -> Any:
@@ -113,4 +116,9 @@ def _parquet(table: Path, read: Callable[[Any], Any]) -> Any:
 
 
 def _text(value: object) -> str:
-    return "" if value is None else str(value).strip()
+    """A value as text; none for what is not a number. Raises `UserError` for what is no single value."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bytes | list | dict):
+        raise UserError(f"holds {type(value).__name__} where a text or a number is expected; save the column as text.")
+    return str(value).strip()

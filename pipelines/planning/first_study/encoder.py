@@ -31,19 +31,30 @@ def size_of(modality: Modality, start: Path | None, auxiliary: Path | None, head
         UserError: a file is no encoder that is read here, two files have different sizes, or the number of heads is not clear.
 
     """
+    if heads is not None and heads < 1:
+        raise UserError(f"--heads: {heads} is no number of attention heads; give one that divides the width.")
     facts = [inspect(path) for path in (start, auxiliary) if path is not None]
     if not facts:
-        return Size(SMALL if heads is None else SMALL.model_copy(update={"heads": heads}), dict(_SMALL_INPUT[modality]))
+        _require_divides(SMALL.width, heads or SMALL.heads)
+        return Size(SMALL.model_copy(update={"heads": heads or SMALL.heads}), dict(_SMALL_INPUT[modality]))
     if len({(fact.width, fact.depth) for fact in facts}) > 1:
         words = " and ".join(f"{fact.file} has width {fact.width} and depth {fact.depth}" for fact in facts)
         raise UserError(f"{words}; a pathway joins equal blocks: choose weights of one size.")
     fact = facts[0]
     if heads is None and fact.width % _USUAL_HEAD:
         raise UserError(f"{fact.file}: has width {fact.width}, and files do not say how many heads; give --heads.")
+    _require_divides(fact.width, heads or fact.width // _USUAL_HEAD)
     size = {"width": fact.width, "depth": fact.depth, "heads": heads or fact.width // _USUAL_HEAD}
     ratio = {} if fact.mlp_ratio is None or fact.mlp_ratio == 4 else {"mlp_ratio": fact.mlp_ratio}
     bias = {"qkv_bias": False} if any(".attn.qkv" in name for name in fact.missing_biases) else {}
     return Size(ModelConfig.model_validate(size | ratio | bias), _input(modality, fact) if start is not None else {})
+
+
+def _require_divides(width: int, heads: int) -> None:
+    if width % heads:
+        raise UserError(
+            f"--heads: {heads} does not divide the width ({width}); give the number that the encoder was trained with."
+        )
 
 
 _SMALL_INPUT: dict[Modality, dict[str, Any]] = {

@@ -48,7 +48,7 @@ def text_of(choices: Choices, file: Path) -> str:
         f"# like. It takes about {budget.minutes:.0f} minutes on the machine that wrote it:",
         f"#   m2pt check {file}",
         f"#   m2pt study --study {file}",
-        f"study: {target.name}",
+        f"study: {flow(target.name)}",
         "",
         "data:",
         f"  root: {flow(root)} # {'of embedded data, for pretraining the auxiliary' if embedded else 'paths are below it'}",
@@ -58,7 +58,7 @@ def text_of(choices: Choices, file: Path) -> str:
         f"model: {flow(_changed(choices.size.model))}",
         "",
         "tasks:",
-        f"  {target.name}: # {len(target.classes)} classes; {said}",
+        f"  {flow(target.name)}: # {len(target.classes)} classes; {said}",
         f"    modality: {target.modality}",
         f"    dataset: {'folder' if target.files.table is None else 'table'}",
         f"    path: {flow(_below(target.folder, root))}",
@@ -81,7 +81,7 @@ def _sweep(choices: Choices) -> list[str]:
         "",
         "sweep:",
         f"  seeds: {flow(list(range(choices.budget.seeds)))} # each method runs with each; an interval needs two, better eight",
-        f"  targets: [{choices.target.name}]",
+        f"  targets: [{flow(choices.target.name)}]",
         f"  auxiliaries: [{choices.auxiliary}]",
         f"  methods: [{', '.join(METHODS)}] # no auxiliary, the claim, and its control with random weights",
         *([] if choices.start else ["  settings: [scratch] # the target starts from random weights"]),
@@ -98,7 +98,7 @@ def _training(choices: Choices) -> dict[str, Any]:
 
 def _of_size(choices: Choices) -> str:
     source = choices.start or choices.auxiliary_file
-    return "A small encoder, for a laptop." if source is None else f"The size of the encoder in {source}."
+    return "A small encoder, for a laptop." if source is None else f"As {source}; files do not say how many heads: check that."
 
 
 def _changed(model: Any) -> dict[str, Any]:

@@ -93,6 +93,13 @@ FAULTS = {
     "an unknown modality": (["--target", "photos", "--auxiliary", "smell"], "--auxiliary: 'smell' is neither a modality"),
     "weights that are none": (["--target", "photos", "--start", "photos/owl/0.png"], "photos/owl/0.png"),
     "nothing said": ([], "--target: is missing (your data"),
+    "heads that do not divide": (["--target", "photos", "--heads", "3"], "--heads: 3 does not divide the width (64)"),
+    "no heads": (["--target", "photos", "--heads", "0"], "--heads: 0 is no number of attention heads"),
+    "its own modality": (["--target", "photos", "--auxiliary", "image"], "--auxiliary: image is the modality of the target"),
+    "one class": (["--target", "photos/owl", "--modality", "image"], "is next to the class folders"),
+    "a name that is none": (["--target", "photos", "--name", "x: y"], "--name: 'x: y' is no name of a study"),
+    "a folder that is missing": (["--target", "photos", "--to", "nowhere/x.yaml"], "nowhere/x.yaml: its folder is missing"),
+    "a name that is too long": (["--target", "photos", "--to", 300 * "n"], "cannot be written"),
     "no minutes": (["--target", "photos", "--minutes", "0"], "--minutes: 0 is no budget"),
     "a table's key for folders": (["--target", "photos", "--label", "x"], "files.label: is for files that a table lists"),
     "sizes that do not go together": (

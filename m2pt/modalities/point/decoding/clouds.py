@@ -23,6 +23,8 @@ SURFACE_POINTS = 8192
 """How many points are drawn from the surface of a mesh, as ScanObjectNN's and ModelNet40's clouds were drawn from theirs."""
 
 _MOST_BYTES = 2**30
+_MOST_NUMBERS = 20
+"""Of a point: its place, and what belongs to it, such as colours and normals."""
 
 
 def read_cloud(path: Path) -> NDArray[np.float64]:
@@ -54,8 +56,10 @@ def read_cloud(path: Path) -> NDArray[np.float64]:
         raise UserError(
             f"{path}: is not a complete point cloud (truncated, damaged or of another form); restore the file."
         ) from error
-    if points.ndim != 2 or points.shape[1] < 3 or not len(points):
-        raise UserError(f"{path}: holds numbers of shape {points.shape}, not (points, 3 or more); restore or convert the file.")
+    if points.ndim != 2 or not 3 <= points.shape[1] <= _MOST_NUMBERS or not len(points):
+        raise UserError(
+            f"{path}: holds numbers of shape {points.shape}, not (points, 3 to {_MOST_NUMBERS}); restore or convert the file."
+        )
     return points[:, :3]
 
 
@@ -64,13 +68,14 @@ def _reader(path: Path) -> Callable[[Path], Any]:
     if suffix in TEXT:
         return _of_text
     if suffix == ".npy":
-        return lambda file: np.load(file, allow_pickle=False)
+        return _of_npy
     return _of_hdf5 if suffix in HDF5 else _of_mesh
 
 
 def _of_text(path: Path) -> NDArray[np.float64]:
     text = path.read_text(encoding="utf-8-sig")
-    lines = text.replace(",", " ").replace(";", " ").splitlines()
+    plain = text.replace(",", ".").replace(";", " ") if ";" in text else text.replace(",", " ")  # with semicolons, decimal commas
+    lines = plain.splitlines()
     filled = [line for line in lines if line.strip()]
     start = next((number for number, line in enumerate(filled) if len(_numbers(line)) >= 3), len(filled))
     if start > 20:
@@ -81,6 +86,15 @@ def _of_text(path: Path) -> NDArray[np.float64]:
     if is_cut(path, next((sign for sign in ",;" if sign in text), None)):
         raise ValueError("the last line is cut")
     return np.asarray(rows, dtype=np.float64)
+
+
+def _of_npy(path: Path) -> NDArray[Any]:
+    points: NDArray[Any] = np.load(
+        path, mmap_mode="r", allow_pickle=False
+    )  # a header that promises more than there is, is refused
+    if points.dtype.kind not in "fiu":
+        raise ValueError("no numbers")
+    return points
 
 
 def _numbers(line: str) -> list[float]:
@@ -102,6 +116,8 @@ def _of_mesh(path: Path) -> NDArray[Any]:
         import trimesh
     except ImportError as error:
         raise UserError(f"{path}: trimesh, which reads meshes, is missing; run: pip install 'm2pt[files]'.") from error
+    if path.suffix.lower() == ".ply":
+        _require_whole_ply(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # From memory, so that nothing beside the file is read: an OBJ may name materials and pictures.
@@ -118,3 +134,15 @@ def _of_mesh(path: Path) -> NDArray[Any]:
         raise ValueError("a surface without area, or a coordinate that is no number")
     sampled: NDArray[Any] = trimesh.sample.sample_surface(loaded, SURFACE_POINTS, seed=0)[0]
     return sampled
+
+
+def _require_whole_ply(path: Path) -> None:
+    """Refuse a PLY with fewer lines, or bytes, than its header promises elements: trimesh reads what there is."""
+    content = path.read_bytes()
+    header, mark, body = content.partition(b"end_header")
+    counts = [int(words[2]) for line in header.splitlines() if len(words := line.split()) == 3 and words[0] == b"element"]
+    if not mark or not counts:
+        raise ValueError("no header")
+    there = len(body.split(b"\n")) - 1 if b"format ascii" in header else len(body)
+    if sum(counts) > there:
+        raise ValueError("fewer elements than promised")
