@@ -38,7 +38,10 @@ def test_two_jobs_on_one_run_train_it_once(crashes: Crashes):
 
 
 def test_the_harness_sees_a_lock_that_is_not_taken(crashes: Crashes):
-    assert two.two_jobs_on_a_run(crashes, Fault(str(crashes.project.root), mutation="lock")).doubled
+    harm = two.two_jobs_on_a_run(crashes, Fault(str(crashes.project.root), mutation="lock"))
+    assert harm.doubled or any(
+        "a command ended with" in sentence for sentence in harm.lost
+    )  # both train it, or one meets the other
 
 
 def test_the_harness_sees_a_rename_that_is_left_out(crashes: Crashes):
