@@ -72,10 +72,6 @@ class SoundItems(Items):
     def __len__(self) -> int:
         return len(self._names)
 
-    def name(self, index: int) -> str:
-        """The path of one sound."""
-        return str(self.file(index))
-
     def file(self, index: int) -> Path:
         """As `Items.file`."""
         return self._folder / self._names[index]

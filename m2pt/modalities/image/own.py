@@ -8,7 +8,6 @@ from m2pt.modalities.image.decoding.pictures import SUFFIXES, read_picture
 from m2pt.modalities.image.items import PictureItems, require_pictures
 from m2pt.modalities.own.dataset import GOALS, OwnFiles, OwnSplit
 from m2pt.modalities.own.targets import targets
-from m2pt.modalities.shared.listed import member
 from m2pt.modalities.shared.wanted import Wanted
 
 _NAME = "of one's own pictures"
@@ -21,17 +20,13 @@ class OwnPictures(PictureItems):
         super().__init__(_NAME, wanted, own.classes, targets(own, wanted.goal), GOALS)
         self._own = own
 
-    def name(self, index: int) -> str:
-        """The path of one picture."""
-        return str(self.file(index))
-
     def file(self, index: int) -> Path:
         """As `Items.file`."""
-        return self._own.folder / self._own.names[index]
+        return self._own.file(index)
 
     def picture(self, index: int) -> Image.Image:
         """Read one picture. Raises `UserError` naming its file."""
-        return read_picture(member(self._own.folder, self._own.names[index], self._own.listed_in))
+        return read_picture(self._own.member(index))
 
 
 def _require_possible(wanted: Wanted) -> None:

@@ -12,6 +12,7 @@ from m2pt.files.state import file_sha256
 from m2pt.modalities.dataset import DatasetSpec
 from m2pt.modalities.own.listing import OwnFile, classes_of, listed
 from m2pt.modalities.own.splits import assigned
+from m2pt.modalities.shared.listed import member
 from m2pt.modalities.shared.wanted import Split, Wanted
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ class OwnSplit:
     names: tuple[str, ...]
     labels: tuple[tuple[int, ...], ...]
     classes: tuple[str, ...]
+
+    def file(self, index: int) -> Path:
+        """The file of one sample, whether it exists or not."""
+        return self.folder / self.names[index]
+
+    def member(self, index: int) -> Path:
+        """The file of one sample. Raises `UserError` if it is missing or empty."""
+        return member(self.folder, self.names[index], self.listed_in)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from m2pt.modalities.own.targets import targets
 from m2pt.modalities.point.decoding.clouds import SUFFIXES, read_cloud
 from m2pt.modalities.point.items import CloudItems
 from m2pt.modalities.point.transforms.clouds import cloud_transform
-from m2pt.modalities.shared.listed import member
 from m2pt.modalities.shared.wanted import Wanted
 
 _NAME = "of one's own clouds"
@@ -24,17 +23,13 @@ class OwnClouds(CloudItems):
         super().__init__(_NAME, wanted, own.classes, targets(own, wanted.goal), GOALS)
         self._own = own
 
-    def name(self, index: int) -> str:
-        """The path of one cloud."""
-        return str(self.file(index))
-
     def file(self, index: int) -> Path:
         """As `Items.file`."""
-        return self._own.folder / self._own.names[index]
+        return self._own.file(index)
 
     def points(self, index: int) -> NDArray[Any]:
         """Read one cloud (Q, 3)."""
-        path = member(self._own.folder, self._own.names[index], self._own.listed_in)
+        path = self._own.member(index)
         points_Q3 = read_cloud(path)
         if len(points_Q3) < (wanted := self.transform.config.points):
             raise UserError(f"{path}: has {len(points_Q3)} points, fewer than the input's points ({wanted}); lower that.")

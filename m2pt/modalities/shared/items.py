@@ -57,9 +57,9 @@ class Items(ABC):
         del kept
         return self
 
-    @abstractmethod
     def name(self, index: int) -> str:
-        """The file (and the member of it) of one sample, for messages."""
+        """The file (and the member of it, where it holds several) of one sample, for messages."""
+        return str(self.file(index))
 
     @abstractmethod
     def file(self, index: int) -> Path:

@@ -67,10 +67,6 @@ class VideoItems(Items):
         """How many videos the list holds."""
         return len(self._names)
 
-    def name(self, index: int) -> str:
-        """The path of the video."""
-        return str(self.file(index))
-
     def file(self, index: int) -> Path:
         """As `Items.file`."""
         return self._folder / self._names[index]

@@ -46,10 +46,6 @@ class Scenes(Items):
         """How many scenes the split holds."""
         return len(self.keys)
 
-    def name(self, index: int) -> str:
-        """The path of one scene's picture."""
-        return str(self.file(index))
-
     def file(self, index: int) -> Path:
         """As `Items.file`: the picture."""
         return self.pictures / f"{self.keys[index]}.jpg"

@@ -29,10 +29,6 @@ class ClassFolders(PictureItems):
         self.home = home
         self.names_N = names_N
 
-    def name(self, index: int) -> str:
-        """The path of one picture."""
-        return str(self.file(index))
-
     def picture(self, index: int) -> Image.Image:
         """Read one picture. Raises `UserError` naming its file."""
         return read_picture(self.file(index))

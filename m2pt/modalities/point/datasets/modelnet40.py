@@ -81,10 +81,6 @@ class TextClouds(CloudItems):
         for index, name in enumerate(self._names):
             place(folder, f"{self.classes[self.labels[index]]}/{name}.txt", listing)
 
-    def name(self, index: int) -> str:
-        """The path of one cloud."""
-        return str(self.file(index))
-
     def points(self, index: int) -> NDArray[Any]:
         """Read one cloud."""
         path = self.file(index)
