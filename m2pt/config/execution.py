@@ -16,7 +16,7 @@ class RayConfig(Frozen):
     """`auto`, or HOST:PORT of a cluster that runs; without one, that of the variable `RAY_ADDRESS`, or else a cluster of this
     machine that is started and ended with the study."""
     wait_s: PositiveFloat = 60.0
-    """Seconds that a slot which other programs of the cluster have taken is waited for, at the start."""
+    """Seconds that a slot which other programs of the cluster have taken is waited for, at the start and once its job is gone."""
 
 
 class SlurmConfig(Frozen):

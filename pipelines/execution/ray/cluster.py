@@ -30,6 +30,8 @@ from pipelines.planning.folders import encoders_folder, runs_folder
 _SEEN_LIMIT_S = 60.0
 """How long a file that another node has written may take to be seen here: network disks remember what was not there."""
 
+_POLL_S = 1.0
+
 
 class RayCluster:
     """Does jobs on the slots of a Ray cluster: that at `cluster_address`, or one on this machine that ends with it.
@@ -168,7 +170,7 @@ class RayCluster:
         return result
 
     def _lost(self, slot: RaySlot, run_dir: Path, error: Exception, seconds: float) -> JobResult:
-        """The result of a job whose actor is gone; its slot gets another one if the node lives, or is given up."""
+        """The result of a job whose actor is gone; its slot gets another one, or is given up."""
         if self._closed:
             return result_of(run_dir, CUT_OFF, slot.name, seconds)
         result = result_of(run_dir, f"the worker on {slot.host} is gone ({first_line(error)})", slot.name, seconds)
@@ -180,13 +182,29 @@ class RayCluster:
         return replace(result, died=True)
 
     def _replace(self, slot: RaySlot) -> None:
+        """Give the slot another actor once that answers, or give it up.
+
+        For some seconds Ray shows a dead node as alive, and accepts actors for it, which never answer.
+        """
         ray = installed()
-        lives = any(node["NodeID"] == slot.node and node["Alive"] for node in ray.nodes())
         with self._changed:
-            if lives and not self._closed:
-                self._actors[slot] = self._hire(ray, slot, ())
-            else:
-                self._actors.pop(slot, None)
+            if self._closed:
+                return
+            actor = self._actors[slot] = self._hire(ray, slot, ())
+        deadline = time.monotonic() + self._execution.ray.wait_s
+        question, answered = actor.environment.remote(), False
+        while not answered and time.monotonic() < deadline and _lives(ray, slot.node):
+            answered = bool(ray.wait([question], timeout=_POLL_S)[0])
+        try:
+            ray.get(question, timeout=0)
+        except ray.exceptions.RayError:  # that there is no answer yet is one of them
+            with self._changed:
+                del self._actors[slot]
+            ray.kill(actor)
+
+
+def _lives(ray: ModuleType, node: str) -> bool:
+    return any(one["NodeID"] == node and one["Alive"] for one in ray.nodes())
 
 
 def _answers(ray: ModuleType, actors: Mapping[RaySlot, Any], wait_s: float) -> tuple[dict[RaySlot, Compared], list[str]]:
