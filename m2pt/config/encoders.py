@@ -90,7 +90,9 @@ class ProceduralSource(TrainedSource):
     """Optimizer steps, if not `pretrain.procedural.steps`."""
 
 
-LayoutName = Literal["mae", "audiomae", "point-mae", "videomae", "m2pt-zoo", "timm", "hf-vit", "hf-videomae", "m2pt"]
+LayoutName = Literal[
+    "mae", "audiomae", "point-mae", "videomae", "m2pt-zoo", "timm", "hf-vit", "hf-videomae", "hf-distilled", "m2pt"
+]
 """The layouts in which weights are read: `m2pt.weights.layouts` describes each."""
 
 Weights = Literal["raw", "ema"]
@@ -107,6 +109,8 @@ class Reading(Frozen):
     grid: Annotated[tuple[Positive, ...], Field(min_length=2, max_length=3)] | None = None
     """The grid of the stored positions in patches, where they must be resized and the layout defines no grid: rows and columns of
     a picture; time and frequency of a sound (AudioMAE: frequency and time); frames, rows and columns of a clip."""
+    architecture: Annotated[str | None, Field(exclude_if=lambda name: name is None)] = None
+    """The name of timm's model that the file holds the weights of, which says what tensors do not show: its heads."""
 
 
 class FileSource(Frozen):

@@ -96,6 +96,9 @@ class LoadedFile(Frozen):
     positions: str | None
     """How the position embeddings were resized; None if they were not."""
 
+    assumed: Annotated[tuple[str, ...], Field(exclude_if=lambda assumed: not assumed)] = ()
+    """What neither the file nor anything beside it says, such as the number of heads."""
+
     left: Annotated[tuple[str, ...] | None, Field(exclude_if=lambda left: left is None)] = None
     """Keys of the file that the target's model has no place for; None for an auxiliary."""
 

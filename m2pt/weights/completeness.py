@@ -51,24 +51,6 @@ def _has_ends(layout: Layout) -> bool:
     return any(key.startswith("tokenizer.") for key in layout.tensors) and ("norm.weight" in layout.tensors or after)
 
 
-def check_config(file: Path, config: ModelConfig) -> None:
-    """Refuse an encoder that differs from the model in a way that only Hugging Face's config.json next to its file shows.
-
-    Raises:
-        UserError: it has another number of heads or another activation.
-
-    """
-    path = configuration(file)
-    if path is None:
-        return
-    document = read_json(path, _FETCH)
-    heads, activation = document.get("num_attention_heads"), document.get("hidden_act")
-    if heads not in (None, config.heads):
-        raise UserError(f"{path}: has num_attention_heads {heads}, model.heads is {config.heads}; set it or name another file.")
-    if activation not in (None, "gelu"):
-        raise UserError(f"{path}: has hidden_act {activation}, and m2pt's encoders have gelu; name another file.")
-
-
 def norm_epsilon(file: Path, layout: Layout) -> float | None:
     """The epsilon of an encoder's norms if its layout can differ from the modality's usual value, else None.
 

@@ -11,7 +11,7 @@ from m2pt.config import MODALITIES, LayoutName, Modality, UserError
 from m2pt.weights import huggingface
 from m2pt.weights.content import PICKLED_MODULE, Content
 from m2pt.weights.foreign import foreign
-from m2pt.weights.layouts import BIAS, BLOCK, LEAVES, SPLIT_BIASES, Layout
+from m2pt.weights.layouts import BIAS, BLOCK, BLOCKS_ALONE, LEAVES, SPLIT_BIASES, Layout
 from m2pt.weights.positions import coded_grid
 
 _KERNEL = "patch_embed.proj.weight"
@@ -178,15 +178,17 @@ def _own(file: KeyedFile, _: bool) -> Layout | None:
 
 def _huggingface(file: KeyedFile, name: LayoutName, dimensions: int) -> Layout | None:
     bare = huggingface.bare(file.bare)
-    kernel = KeyedFile(file.content, bare).tensor(huggingface.KERNEL)
-    if kernel is None or kernel.ndim != dimensions or foreign(bare, kernel):
+    kernel, distilled = KeyedFile(file.content, bare).tensor(huggingface.KERNEL), huggingface.SECOND_TOKEN in bare
+    if kernel is None or kernel.ndim != dimensions or distilled != (name in BLOCKS_ALONE):
+        return None
+    if foreign(bare.keys() - {huggingface.SECOND_TOKEN}, kernel):
         return None
     tensors, understood = huggingface.as_timm({key: _plain(file.content, original) for key, original in bare.items()})
     split = any(key.endswith(SPLIT_BIASES) for key in tensors)
     matrix = tensors.get("blocks.0.attn.qkv.weight")
     if matrix is None or matrix.ndim != 2 or split != (dimensions == 5):
         return None
-    pictures: tuple[Modality, ...] = ("image",) if kernel.shape[1] != 1 else ("image", "audio")
+    pictures: tuple[Modality, ...] = ("image",) if kernel.shape[1] != 1 else ("audio",) if distilled else ("image", "audio")
     modalities: tuple[Modality, ...] = ("video",) if dimensions == 5 else pictures
     mapping = (_CLIPS if dimensions == 5 else _VIT) | _NORM
     renamed = {mapping.get(key, key): tensor for key, tensor in tensors.items()}
@@ -205,6 +207,7 @@ DEFINITIONS: dict[LayoutName, Callable[[KeyedFile, bool], Layout | None]] = {
     "timm": _timm,
     "hf-vit": lambda file, _: _huggingface(file, "hf-vit", 4),
     "hf-videomae": lambda file, _: _huggingface(file, "hf-videomae", 5),
+    "hf-distilled": lambda file, _: _huggingface(file, "hf-distilled", 4),
     "m2pt": _own,
 }
 

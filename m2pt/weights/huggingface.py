@@ -10,11 +10,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-PREFIXES = ("vit.", "videomae.")
+PREFIXES = ("vit.", "videomae.", "deit.", "audio_spectrogram_transformer.")
 """The names under which models with a head keep the encoder."""
 
 KERNEL = "embeddings.patch_embeddings.projection.weight"
-BESIDE = ("classifier.", "pooler.", "decoder.", "encoder_to_decoder.", "mask_token", "embeddings.mask_token", "fc_norm.")
+SECOND_TOKEN = "embeddings.distillation_token"  # of AST and DeiT
+BESIDE = (
+    "classifier.", "cls_classifier.", "distillation_classifier.", "pooler.", "decoder.", "encoder_to_decoder.", "mask_token",
+    "embeddings.mask_token", "fc_norm.", SECOND_TOKEN,
+)  # fmt: skip
 """Prefixes of the keys of heads and decoders, which an encoder does not need."""
 
 _LAYER = re.compile(r"(?:encoder\.layer|layers)\.(\d+)\.(.+)")

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from m2pt.config import MODALITIES, LayoutName, Modality, Reading, UserError, Weights
+from m2pt.weights.beside import Said, said_of
 from m2pt.weights.content import Kind, read_content
 from m2pt.weights.layouts import BIAS, DESCRIPTIONS, SPLIT_BIASES, Layout, possible_modalities
 from m2pt.weights.positions import Grid, UnknownGridError, has_clips, own_grid, place
@@ -22,7 +24,8 @@ class Inspection:
     shape of a patch, channels first, or None if it is unknown. `positions` counts stored positions, `grid` is their grid if the
     layout or a fixed code defines it (frequency and time for AudioMAE), `placed` says how they change on another grid.
     `parameters` counts those of the encoder (without decoder or head). `missing_biases` are those that the layout does not have,
-    `unknown` are keys that prevent the file from being loaded. Files do not show the number of heads.
+    `unknown` are keys that prevent the file from being loaded. `heads` is what `heads_by` says of their number; None where
+    nothing does: tensors do not show it.
     """
 
     file: str
@@ -51,6 +54,9 @@ class Inspection:
     missing_biases: tuple[str, ...]
     ignored: tuple[str, ...]
     unknown: tuple[str, ...]
+    heads: int | None = None
+    heads_by: str | None = None
+    qkv_bias: bool = True
 
 
 def inspect(path: Path, reading: Reading | None = None, places: Grid | None = None) -> Inspection:
@@ -94,13 +100,23 @@ def inspect(path: Path, reading: Reading | None = None, places: Grid | None = No
         final_norm="norm.weight" in layout.tensors,
         parameters=sum(tensor.numel() for key, tensor in layout.tensors.items() if not key.endswith(_STATISTICS)),
         precisions=tuple(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in layout.tensors.values()})),
-        missing_biases=_missing_biases(layout),
         ignored=layout.ignored,
         unknown=layout.unknown,
+        **_attention(layout, said_of(content.file, layout, reading)),
     )
 
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def _attention(layout: Layout, said: Said | None) -> dict[str, Any]:
+    """The attention of its blocks, as far as the file or anything beside it shows it."""
+    heads = {} if said is None or said.heads is None else {"heads": said.heads, "heads_by": said.by}
+    return {
+        "missing_biases": _missing_biases(layout),
+        "qkv_bias": any(layout.leaves(leaf) for leaf in (BIAS, *SPLIT_BIASES)),
+        **heads,
+    }
 
 
 def _positions(layout: Layout) -> Tensor | None:

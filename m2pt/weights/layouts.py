@@ -20,11 +20,15 @@ DESCRIPTIONS: dict[LayoutName, str] = {
     "timm": "a ViT of timm, keys at the top (also files of M2PT's model zoo)",
     "hf-vit": "a ViT of Hugging Face's transformers (ViT, ViTMAE, ViTMSN)",
     "hf-videomae": "VideoMAE of Hugging Face's transformers",
+    "hf-distilled": "an encoder with two class tokens of Hugging Face's transformers (AST, DeiT)",
     "m2pt": "an encoder of this project",
 }
 
-HUGGING_FACE: tuple[LayoutName, ...] = ("hf-vit", "hf-videomae")
+HUGGING_FACE: tuple[LayoutName, ...] = ("hf-vit", "hf-videomae", "hf-distilled")
 """The layouts with a config.json next to their files, for facts that the tensors do not show."""
+
+BLOCKS_ALONE: tuple[LayoutName, ...] = ("hf-distilled",)
+"""The layouts whose tokenizer no input here has: their encoders serve as auxiliaries, which need none."""
 
 BIAS = "attn.qkv.bias"
 SPLIT_BIASES = ("attn.q_bias", "attn.v_bias")

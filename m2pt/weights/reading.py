@@ -1,6 +1,6 @@
 """Reads a weights file in any published layout as this project's tensors: converted, checked against the model, complete."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from m2pt.config import InputConfig, LayoutName, Modality, ModelConfig, Reading, UserError, Weights, refuses_unknown
 from m2pt.models.families import family_of
-from m2pt.weights.completeness import check_config, check_keys, check_sizes, norm_epsilon, usable
+from m2pt.weights.beside import Said, check_said, said_of
+from m2pt.weights.completeness import check_keys, check_sizes, norm_epsilon, usable
 from m2pt.weights.content import Content, read_content
 from m2pt.weights.conversion import CLASS, fit_tokenizer, fuse_biases, norm_shapes, published, take_fresh
-from m2pt.weights.layouts import DESCRIPTIONS, HUGGING_FACE, LEAVES, Layout, possible_modalities
+from m2pt.weights.layouts import BLOCKS_ALONE, DESCRIPTIONS, LEAVES, Layout, possible_modalities
 from m2pt.weights.positions import Resampling
 from m2pt.weights.recognition import fitting
 from m2pt.weights.saved import load_into
@@ -31,7 +32,7 @@ class LoadedWeights:
     optimizer); `filled` are biases that the layout does not have and that are zero; `fresh` are tensors that the file does not
     have and that keep the model's initial values (Point-MAE's class token and its position, the fixed positions of VideoMAE).
     `resampled` says how the positions were brought to another size; `norm_epsilon` is the epsilon of the norms if the layout can
-    have an unusual one.
+    have an unusual one. `assumed` says what must be taken on trust, such as a number of heads that is written nowhere.
     """
 
     tensors: Mapping[str, Tensor]
@@ -45,6 +46,7 @@ class LoadedWeights:
     beside: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
     norm_epsilon: float | None = None
+    assumed: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """What a record keeps about how the file was read, independent of its path."""
@@ -58,6 +60,7 @@ class LoadedWeights:
             "zero": tuple(f"blocks.*.{key.removeprefix('blocks.0.')}" for key in self.filled if key.startswith("blocks.0.")),
             "fresh": self.fresh,
             "positions": None if self.resampled is None else str(self.resampled),
+            "assumed": self.assumed,
         }
 
 
@@ -141,8 +144,9 @@ def _alike(one: LoadedWeights, other: LoadedWeights) -> bool:
 
 def _read(content: Content, layout: Layout, request: _Request) -> LoadedWeights:
     """The encoder in a file, read by one layout."""
-    if layout.name in HUGGING_FACE:
-        check_config(content.file, request.model)
+    said = said_of(content.file, layout, request.reading)
+    if said is not None:
+        check_said(content.file, said, request.model, request.modality)
     check_sizes(content.file, layout, request.model)
     tensors = dict(layout.tensors)
     filled = fuse_biases(tensors, layout, request.model)
@@ -165,8 +169,21 @@ def _read(content: Content, layout: Layout, request: _Request) -> LoadedWeights:
         wrapper=content.wrapper,
         beside=content.beside,
         precisions=tuple(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values() if tensor.ndim})),
-        norm_epsilon=None if request.parts == "blocks" else norm_epsilon(content.file, layout),
+        norm_epsilon=None if request.parts == "blocks" else _epsilon(content.file, layout, said),
+        assumed=tuple(_assumed(layout, said, request)),
     )
+
+
+def _epsilon(file: Path, layout: Layout, said: Said | None) -> float | None:
+    return norm_epsilon(file, layout) if said is None or said.norm_epsilon is None else said.norm_epsilon
+
+
+def _assumed(layout: Layout, said: Said | None, request: _Request) -> Iterator[str]:
+    """What a reader of the study must take on trust."""
+    if said is None or said.heads is None:
+        yield f"the file does not say how many attention heads it has, so {request.model.heads} (model.heads) are assumed"
+    if request.modality not in (seen := possible_modalities(layout)):
+        yield f"its tokenizer, which is not used, is one of {' or '.join(seen)}"
 
 
 @dataclass(frozen=True)
@@ -184,6 +201,11 @@ class _Ends:
 
 def _fit_ends(file: Path, tensors: dict[str, Tensor], layout: Layout, request: _Request) -> _Ends:
     """Convert a tokenizer's tensors to the form of the input, in place."""
+    if layout.name in BLOCKS_ALONE:
+        raise UserError(
+            f"{file}: is {DESCRIPTIONS[layout.name]}, and no tokenizer here has two class tokens; name another file, or use this "
+            "one as an auxiliary, which needs no tokenizer."
+        )
     config = published(file, layout, request.modality, request.input)
     shapes: dict[str, tuple[int, ...]] = {}
     fresh: tuple[str, ...] = ()
@@ -224,7 +246,8 @@ def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> tuple
 
 
 def _is_of(layout: Layout, modality: Modality, parts: Parts) -> bool:
-    possible = layout.modalities if parts == "blocks" else possible_modalities(layout)
+    ambiguous = parts == "blocks" and layout.name != "m2pt"  # a file of M2PT's zoo may have a tokenizer of another modality
+    possible = layout.modalities if ambiguous else possible_modalities(layout)
     return not possible or modality in possible
 
 

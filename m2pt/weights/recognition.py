@@ -8,6 +8,7 @@ from m2pt.weights.content import Content
 from m2pt.weights.definitions import DEFINITIONS, KeyedFile
 from m2pt.weights.foreign import foreign
 from m2pt.weights.layouts import DESCRIPTIONS, Layout
+from m2pt.weights.shards import model_type
 
 _NUMBERED = re.compile(r"(?:encoder\.|vit\.|videomae\.)*(?:blocks|layer|layers)\.(\d+)\.")
 _WRAPPED = re.compile(r"^(?:(?:module|_orig_mod|_fsdp_wrapped_module|backbone|base_model|model|net)\.)+")
@@ -44,7 +45,7 @@ def fitting(content: Content, known: Sequence[LayoutName], named: LayoutName | N
 
 def _refuse(file: KeyedFile, key: str) -> None:
     first = ", ".join(sorted(file.content.tensors)[:3])
-    known = "MAE, AudioMAE, Point-MAE, VideoMAE, the M2PT zoo, timm, Hugging Face's ViT and VideoMAE and this project"
+    known = "MAE, AudioMAE, Point-MAE, VideoMAE, the M2PT zoo, timm, Hugging Face's ViT, AST and VideoMAE, and this project"
     if file.split and file.kernel is None and file.has("blocks.0.", "encoder.blocks.0."):
         raise UserError(
             f"{file.content.file}: could be VideoMAE's blocks or BEiT's, and has no patches to tell them apart; set {key} to "
@@ -56,6 +57,11 @@ def _refuse(file: KeyedFile, key: str) -> None:
     if numbers and numbers[0]:
         held = f"holds blocks {numbers[0]} to {numbers[-1]} and not the first ones, so it is a part of an encoder"
         raise UserError(f"{file.content.file}: {held}; name the complete file, or the index of its parts.")
+    if (kind := model_type(file.content.file)) is not None:
+        raise UserError(
+            f"{file.content.file}: is a model of type {kind} (config.json), which m2pt does not read; it reads the layouts of "
+            f"{known}."
+        )
     raise UserError(
         f"{file.content.file}: its keys ({first}, ...) belong to no layout that m2pt reads, which are those of {known}."
     )

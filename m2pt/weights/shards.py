@@ -97,6 +97,14 @@ def configuration(file: Path) -> Path | None:
     return path if "model_type" in document and "num_attention_heads" in document else None
 
 
+def model_type(file: Path) -> str | None:
+    """The kind of model that transformers' config.json next to a weights file names; None if there is none."""
+    path = file.parent / "config.json"
+    document = _json(path) if path.is_file() else None
+    kind = document.get("model_type") if isinstance(document, dict) else None
+    return kind if isinstance(kind, str) else None
+
+
 def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -14,6 +14,7 @@ from pipelines.execution.program import as_called
 from pipelines.planning.checking import Checked, key_of
 from pipelines.planning.checking import check as checked
 from pipelines.planning.default_study import require_reproducible
+from pipelines.planning.refused_runs import assumed
 from pipelines.reporting.rendering import is_default
 
 
@@ -37,6 +38,7 @@ class _Answer:
             return known
         return known | {
             "study": plan.study.study,
+            "assumed": assumed(plan),
             "cost": {
                 "encoders": len(plan.pretrain),
                 "runs": len(plan.runs),
@@ -63,6 +65,7 @@ class _Answer:
             *lines,
             f"  encoders  {states(map(plan.state, plan.pretrain))}",
             f"  runs      {states(map(plan.state, plan.runs))}",
+            *(f"  assumed   {sentence}." for sentence in assumed(plan)),
             f"  slots     {', '.join(self.costs.slots)}",
             f"  cost      {duration(self.costs.seconds)}",
             *([] if hours is None else [f"  hours     about {hours:,.0f} on a GPU", f"            {assumption}"]),

@@ -17,7 +17,7 @@ from pipelines.planning import environments, replicates, study_file
 from pipelines.planning.default_study import require_reproducible
 from pipelines.planning.folders import data_folder
 from pipelines.planning.plan import Plan, resolve
-from pipelines.planning.refused_runs import refusals, without_seed
+from pipelines.planning.refused_runs import assumed, refusals, without_seed
 from pipelines.planning.task_samples import task_samples
 from pipelines.reporting.rendering import is_default
 
@@ -59,7 +59,10 @@ def _document(plan: Plan, file: str) -> dict[str, Any]:
             },
             "samples": [item.document() for item in samples],
             "faults": list(plan.faults),
-            "weights": {"missing": {key: str(path) for key, path in plan.missing_weights.items()}},
+            "weights": {
+                "missing": {key: str(path) for key, path in plan.missing_weights.items()},
+                "assumed": assumed(plan),
+            },
             "unplanned": unplanned(plan.study, plan.runs),
             "environments": environments.warnings(plan),
             "replicates": [asdict(way) for way in replicates.costs(plan.study, plan.made)],

@@ -32,6 +32,7 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
     lines[2:2] = [f"missing   {key}: {path}" for key, path in missing.items()]
     lines += [f"damaged   {as_called(sentence)}" for sentence in plan.faults]
     lines += [f"samples   {item.words}" for item in task_samples(plan)]
+    lines += [f"assumed   {sentence}." for sentence in document["weights"]["assumed"]]
     lines += [f"unplanned {sentence}" for sentence in document["unplanned"]]
     lines += [f"differs   {sentence}" for sentence in document["environments"]]
     for reason, names in document["refused"].items():

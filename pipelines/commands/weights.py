@@ -52,7 +52,7 @@ def _text(file: Inspection) -> str:
         "modality": " or ".join(file.modalities),
         "width": str(file.width),
         "depth": str(file.depth),
-        "heads": "unknown (files do not store it)",
+        "heads": "unknown (no file says it)" if file.heads is None else f"{file.heads}, by {file.heads_by}",
         "mlp ratio": "unknown" if file.mlp_ratio is None else f"{file.mlp_ratio:g}",
         "patch": "unknown" if file.patch is None else f"{' × '.join(map(str, file.patch))} (channels first)",
         "positions": "not stored" if file.positions is None else f"{file.positions}{grid}",

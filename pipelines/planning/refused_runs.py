@@ -17,6 +17,7 @@ from pipelines.planning.plan import Plan, data_keys
 from pipelines.planning.slots import slots
 from pipelines.planning.small_data import SmallData
 from pipelines.planning.task_samples import count_samples, without_model
+from pipelines.planning.weight_files import read_once
 
 
 def refusals(plan: Plan) -> dict[str, str]:
@@ -71,7 +72,6 @@ class _Judge:
         execution = plan.study.execution
         self.plan, self.small = plan, SmallData(plan)
         self.means = Means(slots(execution)[0].device, execution.devices_per_job, execution.micro_batch)
-        self.fit = functools.lru_cache(maxsize=None)(_misfit)  # each file is read once
         self.count = functools.lru_cache(maxsize=None)(functools.partial(_known, plan, self.small))
         embedded = plan.study.data.embedded is not None
         self.not_made = unmade(Path(plan.study.data.root)) if embedded and plan.missing_data else None
@@ -94,7 +94,7 @@ class _Judge:
         elif known:
             yield known
         for arguments in _files(self.plan, spec):
-            if (reason := self.fit(*arguments)) is not None:
+            if (reason := read_once(*arguments).misfit) is not None:
                 yield reason
 
     def _of_pretraining(self, spec: PretrainSpec) -> Iterator[str]:
@@ -154,20 +154,7 @@ def _files(plan: Plan, spec: RunSpec) -> list[tuple[Path, WeightsRef, InputConfi
     return files
 
 
-def _misfit(path: Path, reference: WeightsRef, samples: InputConfig | None, model: ModelConfig) -> str | None:
-    """Why a file of weights does not fit: as a complete encoder, or (without a form of samples) as an auxiliary."""
-    from m2pt.weights.reading import read_encoder  # only where a study loads files are they opened
-
-    try:
-        read_encoder(
-            path,
-            reference.modality,
-            samples,
-            model,
-            parts="all" if samples is not None else "blocks",
-            reading=reference.reading,
-            source=reference.source,
-        )
-    except UserError as error:
-        return str(error)
-    return None
+def assumed(plan: Plan) -> list[str]:
+    """What the files of weights that runs load do not say, so that it is taken on trust; a sentence for each."""
+    files = [arguments for spec in _unlike(plan).values() if isinstance(spec, RunSpec) for arguments in _files(plan, spec)]
+    return list(dict.fromkeys(f"{file[0]}: {words}" for file in files for words in read_once(*file).assumed))

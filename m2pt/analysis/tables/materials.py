@@ -117,6 +117,7 @@ def readings(records: Iterable[FinetuneRecord]) -> list[str]:
                 kind = "the moving average was" if loaded.weights == "ema" else "the trained weights were"
                 beside = f"; others are under {', '.join(loaded.beside)}" if loaded.beside else ""
                 sentences[f"From {name}, {kind} read{beside}."] = None
+            sentences |= {f"Of {name}: {assumed}.": None for assumed in loaded.assumed}
             if narrow := [kind for kind in loaded.precisions if kind.startswith("float8")]:
                 sentences[f"Weights of {name} are stored as {', '.join(narrow)}."] = None
     return sorted(sentences)

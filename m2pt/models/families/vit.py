@@ -13,7 +13,8 @@ from m2pt.pathway import JOINABLE
 __all__ = ["JOINABLE", "LAYOUTS", "make_blocks"]
 
 LAYOUTS: tuple[LayoutName, ...] = (
-    "mae", "audiomae", "point-mae", "videomae", "m2pt-zoo", "timm", "hf-vit", "hf-videomae", "m2pt",
+    "mae", "audiomae", "point-mae", "videomae", "m2pt-zoo", "timm", "hf-vit", "hf-videomae", "hf-distilled",
+    "m2pt",
 )  # fmt: skip
 
 
