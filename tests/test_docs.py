@@ -124,6 +124,11 @@ def test_the_code_of_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.Monke
     assert "mlp.fc2" in printed
 
 
+def test_the_code_that_joins_models_of_timm_runs(capsys: pytest.CaptureFixture[str]):
+    exec("\n".join(blocks(ROOT / "docs/how-to/pathway.md", "python")), {})
+    assert capsys.readouterr().out == "36\n"
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml")], ids=lambda page: page.stem)
 def test_every_example_of_a_study_file_is_valid(page: Path):
     whole = next(block for block in blocks(ROOT / "docs/how-to/study.md", "yaml") if block.startswith("study:"))

@@ -1,7 +1,7 @@
-"""The joined linear layers of `m2pt.pathway`, classes that copy and pickle like any other; imports nothing but torch."""
+"""The joined layers of `m2pt.pathway`, classes that copy and pickle like any other; imports nothing but torch."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,27 +25,29 @@ class PathwayWeight(nn.Module):
         return weight + self.delta()
 
 
-class JoinedLinear(nn.Linear):
-    """A linear layer whose `weight` is read as the sum `W + sum_k scale_k * W_k`; `own` is the parameter W.
+class JoinedLayer(nn.Module):
+    """A layer whose `weight` is read as the sum `W + sum_k scale_k * W_k`; `own` is the parameter W.
 
     W keeps its name, so the layer's `state_dict` is that of the plain layer plus that of its `join`. A plain layer is joined, and
     made plain again, by a change of its class: it stays the same object with its hooks and parameters. Copies share nothing.
     """
 
+    plain: ClassVar[type[nn.Module]]
+    """The class of the plain layer."""
     join: PathwayWeight
 
     @classmethod
-    def make_joined(cls, linear: nn.Linear, join: PathwayWeight) -> None:
+    def make_joined(cls, layer: nn.Module, join: PathwayWeight) -> None:
         """Join a plain layer, in place."""
-        linear.join = join
-        linear.__class__ = cls
+        layer.join = join
+        layer.__class__ = cls
 
     @torch.no_grad()
     def make_plain(self) -> None:
         """Replace the own weight by the sum, in place; the result is a plain layer."""
         self.own.copy_(self.weight)
         del self.join
-        self.__class__ = nn.Linear  # type: ignore[assignment]
+        self.__class__ = self.plain  # type: ignore[assignment]
 
     @property
     def own(self) -> Tensor:
@@ -53,9 +55,21 @@ class JoinedLinear(nn.Linear):
         return cast(Tensor, self._parameters["weight"])
 
     @property
-    def weight(self) -> Tensor:  # type: ignore[override]
+    def weight(self) -> Tensor:
         """The weight that the layer computes with."""
         return cast(Tensor, self.join(self.own))
+
+
+class JoinedLinear(JoinedLayer, nn.Linear):  # type: ignore[override]
+    """A linear layer that is joined."""
+
+    plain = nn.Linear
+
+
+class JoinedConv2d(JoinedLayer, nn.Conv2d):  # type: ignore[override]
+    """A convolution that is joined, depthwise or not."""
+
+    plain = nn.Conv2d
 
 
 class TwoBranchLinear(JoinedLinear):
@@ -75,11 +89,33 @@ class TwoBranchLinear(JoinedLinear):
         return y
 
 
+class TwoBranchConv2d(JoinedConv2d):
+    """As `TwoBranchLinear`, for a convolution."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer."""
+        y: Tensor = self._conv_forward(x, self.own, self.bias)
+        for scale, auxiliary in zip(self.join.scales, self.join.auxiliaries, strict=True):
+            y = y + self._conv_forward(x, expand(scale, auxiliary) * auxiliary, None)
+        return y
+
+
+JOINED: dict[type[nn.Module], type[JoinedLayer]] = {layer.plain: layer for layer in (JoinedLinear, JoinedConv2d)}
+"""The joined class of each kind of layer that can be joined."""
+
+BRANCHED: dict[type[nn.Module], type[JoinedLayer]] = {layer.plain: layer for layer in (TwoBranchLinear, TwoBranchConv2d)}
+"""The same with branches."""
+
+
 def expand(scale: Tensor, weight: Tensor) -> Tensor:
-    """Repeat a scale over the rows or columns it is for: () stays, (R, 1) is for equal groups of rows, (1, C) of columns."""
+    """Repeat a scale over the rows or columns it is for: () stays, (R, 1) is for equal groups of rows, (1, C) of columns.
+
+    The rows of a convolution's weight are its output channels.
+    """
     if scale.ndim == 0:
         return scale
     rows, columns = scale.shape
     if columns == 1:
-        return scale.repeat_interleave(weight.shape[0] // rows, dim=0)
+        repeated = scale.repeat_interleave(weight.shape[0] // rows, dim=0)
+        return repeated if weight.ndim == 2 else repeated.reshape(-1, *[1] * (weight.ndim - 1))
     return scale.repeat_interleave(weight.shape[1] // columns, dim=1)

@@ -1,0 +1,116 @@
+"""What `m2pt.pathway` can join in a model: its blocks, and the linear layers and convolutions in each; imports torch alone."""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from torch import nn
+
+from m2pt.joining.joined import JOINED, JoinedLayer
+
+JOINABLE = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+"""The linear layers of a block of timm's ViT."""
+
+Layer = nn.Linear | nn.Conv2d
+"""A layer that can be joined."""
+
+
+class PathwayError(ValueError):
+    """Target and auxiliary do not match, or a model cannot be joined or merged; the message names the layer."""
+
+
+class HasBlocks(Protocol):
+    """An encoder with its blocks in order."""
+
+    @property
+    def blocks(self) -> Iterable[nn.Module]:
+        """The blocks."""
+
+
+Joinable = HasBlocks | nn.Module
+"""A model with `blocks`, or with several parts that have them (the stages of timm's ConvNeXt, the layers of its Swin)."""
+
+
+def blocks_of(model: Joinable) -> dict[str, nn.Module]:
+    """The blocks of a model by their names, in order: `blocks.3`, or `stages.2.blocks.3` where its stages have blocks.
+
+    Raises:
+        PathwayError: it has none.
+
+    """
+    members = getattr(model, "blocks", None)
+    blocks = {f"blocks.{index}": block for index, block in enumerate(members)} if isinstance(members, Iterable) else {}
+    if not hasattr(model, "blocks") and isinstance(model, nn.Module):
+        blocks = _blocks_of_parts(model)
+    if not blocks or not all(isinstance(block, nn.Module) for block in blocks.values()):
+        raise PathwayError(f"{type(model).__name__} has no `blocks`; a pathway joins models whose blocks have timm's names")
+    return blocks
+
+
+def _blocks_of_parts(model: nn.Module) -> dict[str, nn.Module]:
+    """The blocks of all parts of a model; blocks inside of blocks belong to the outer ones."""
+    blocks: dict[str, nn.Module] = {}
+    for name, part in model.named_modules():
+        inside = any(name.startswith(f"{outer}.") for outer in blocks)
+        if name.endswith(".blocks") and isinstance(part, nn.Sequential | nn.ModuleList) and not inside:
+            blocks |= {f"{name}.{index}": block for index, block in enumerate(part)}
+    return blocks
+
+
+def heads_of(block: nn.Module) -> int | None:
+    """The attention heads of a block; None if it has none, or does not say."""
+    heads = getattr(getattr(block, "attn", None), "num_heads", None)
+    return heads if isinstance(heads, int) and heads > 0 else None
+
+
+def layers_of(block: nn.Module, names: Iterable[str] | None) -> dict[str, Layer]:
+    """The layers to join in a block, by their names in it.
+
+    `names` are those of layers, or of parts whose layers are all meant (`mlp`); None means all layers of the block.
+
+    Raises:
+        PathwayError: there is no such layer, or it is none that can be joined.
+
+    """
+    if names is None:
+        return {name: _plain(name, part) for name, part in block.named_modules() if name and isinstance(part, Layer)}
+    layers: dict[str, Layer] = {}
+    for name in names:
+        part = _part(block, name)
+        inside = {f"{name}.{inner}": each for inner, each in part.named_modules() if inner and isinstance(each, Layer)}
+        whole = inside if inside and not isinstance(part, Layer) else {name: part}
+        for key, layer in whole.items():
+            if key in layers:
+                raise PathwayError(f"layers: {name} and another name both mean {key}; name it once")
+            layers[key] = _plain(key, layer)
+    return layers
+
+
+def _part(block: nn.Module, name: str) -> nn.Module:
+    try:
+        return block.get_submodule(name)
+    except AttributeError as error:
+        known = [inner for inner, part in block.named_modules() if inner and isinstance(part, Layer)]
+        held = f"its layers are {', '.join(known)}" if known else "it has no linear layer and no convolution"
+        raise PathwayError(f"a block ({type(block).__name__}) has no layer {name!r}; {held}") from error
+
+
+def _plain(name: str, layer: nn.Module) -> Layer:
+    """The layer, if it is a plain one."""
+    if isinstance(layer, JoinedLayer):
+        raise PathwayError(f"{name} already has a pathway; merge it first")
+    if type(layer) not in JOINED or "weight" not in layer._parameters or not isinstance(layer, Layer):
+        raise PathwayError(f"{name} is a {type(layer).__name__}, not a linear layer or a convolution with a plain weight")
+    return layer
+
+
+def layers_by_place(model: Joinable, names: Iterable[str] | None) -> Mapping[str, dict[str, Layer]]:
+    """The layers to join in each block, by the name of the block.
+
+    Raises:
+        PathwayError: as `blocks_of` and `layers_of`; or no block has any.
+
+    """
+    layers = {place: layers_of(block, names) for place, block in blocks_of(model).items()}
+    if not any(layers.values()):
+        raise PathwayError(f"the blocks of {type(model).__name__} have no linear layer and no convolution")
+    return layers
