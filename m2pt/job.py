@@ -40,6 +40,7 @@ from m2pt.runs.folder import FAILURE, LOCK, LOG, SPEC, is_complete, read_spec
 from m2pt.runs.identity import run_id
 from m2pt.runs.inputs import JobInputs, read_inputs
 from m2pt.runs.memory import PeakMemory
+from m2pt.runs.plugins import require_code
 from m2pt.runs.record import Record, write_record
 from m2pt.runs.source import code_sha256, git_commit
 from m2pt.runs.spec import PretrainSpec
@@ -151,6 +152,7 @@ def _fail(run_dir: Path, failure: Failure) -> str:
 def _execute(run_dir: Path, share: Share, device_index: int, stop: Stop) -> None:
     started, begin = now(), time.perf_counter()
     spec = read_spec(run_dir)
+    require_code(spec.plugins, run_dir.name)
     inputs = read_inputs(run_dir)
     # Torchrun, which waits for the processes of a run on several devices, has to end in time too.
     stop.limit_s = inputs.stop_limit_s if share.world == 1 else max(inputs.stop_limit_s - 1, inputs.stop_limit_s / 2)

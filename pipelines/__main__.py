@@ -101,7 +101,10 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_options(each: Mapping[str, argparse.ArgumentParser]) -> None:
     """The options that only some commands have."""
     add_first_study(each["init"])
-    each["check"].add_argument("files", type=Path, nargs="+", metavar="FILE", help="a study file")
+    each["check"].add_argument("files", type=Path, nargs="*", metavar="FILE", help="a study file")
+    each["check"].add_argument(
+        "--schema", action="store_true", help="print the JSON schema of study files, for editors, with the keys of plugins"
+    )
     each["compare"].add_argument("first", type=Path, metavar="FIRST", help="a study file")
     each["compare"].add_argument("second", type=Path, metavar="SECOND", help="another study file")
     each["plan"].add_argument(

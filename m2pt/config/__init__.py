@@ -40,7 +40,7 @@ from m2pt.config.methods import (
     PathwayConfig,
     RivalsConfig,
 )
-from m2pt.config.modalities import SECTIONS, Augmentation, InputConfig, InputsConfig
+from m2pt.config.modalities import SECTIONS, WINGS, Augmentation, InputConfig, InputsConfig
 from m2pt.config.modalities.audio import AudioAugment, AudioInput, Stereo
 from m2pt.config.modalities.image import ImageAugment, ImageInput
 from m2pt.config.modalities.point import PointAugment, PointInput
@@ -65,6 +65,7 @@ __all__ = [
     "RANDOM",
     "RETIRED_METHODS",
     "SECTIONS",
+    "WINGS",
     "AlignmentName",
     "AudioAugment",
     "AudioInput",

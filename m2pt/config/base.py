@@ -4,12 +4,36 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace, UnionType
-from typing import Annotated, Generic, Literal, ParamSpec, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Generic,
+    Literal,
+    ParamSpec,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema, model_validator
 
-Modality = Literal["image", "audio", "point", "video"]
-MODALITIES: tuple[Modality, ...] = get_args(Modality)
+from m2pt.config.entry_points import further
+
+RANDOM = "random"  # the built-in encoder source: a fresh initialisation drawn from the run's seed
+
+BUILT_IN_MODALITIES = ("image", "audio", "point", "video")
+FURTHER_MODALITIES = further("m2pt.modalities", (*BUILT_IN_MODALITIES, RANDOM))
+
+MODALITIES: tuple[str, ...] = (*BUILT_IN_MODALITIES, *FURTHER_MODALITIES.plugins)
+"""The modalities: those of m2pt, then those of installed plugins."""
+
+if TYPE_CHECKING:
+    Modality = str
+else:
+    Modality = Literal[MODALITIES]
 
 Goal = Literal["classification", "tagging", "part_segmentation", "semantic_segmentation"]
 
@@ -22,9 +46,6 @@ same for all modalities; `published` is the way of the family whose weights are 
 
 Setting = Literal["pretrained", "scratch"]
 Tuning = Literal["full", "fix"]
-
-RANDOM = "random"  # the built-in encoder source: a fresh initialisation drawn from the run's seed
-
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -8,21 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from m2pt.config.base import LAYERS, Frozen, Layer, NonNegativeFloat, Positive, PositiveFloat, repeated
+from m2pt.config.entry_points import further
 
-METHOD_NAMES: tuple[str, ...] = tuple(
+_BUILT_IN = tuple(
     sorted(
         module.name
         for module in iter_modules([str(Path(__file__).parents[1] / "methods")])
         if not module.ispkg and not module.name.startswith("_")
     )
 )
-"""The names of the files in `m2pt/methods/`, each of which is one method; they are listed, not imported."""
 
 RETIRED_METHODS = {
     "own_modality": "it mixed two controls; write own_lineage for an auxiliary that goes on from the target's own encoder, or "
     "own_apart for one that was pretrained apart",
 }
 """Names of methods that no longer exist, with the reason and what to write instead."""
+
+FURTHER_METHODS = further("m2pt.methods", (*_BUILT_IN, *RETIRED_METHODS))
+
+METHOD_NAMES: tuple[str, ...] = (*_BUILT_IN, *FURTHER_METHODS.plugins)
+"""The names of the files in `m2pt/methods/`, each of which is one method, and of those that plugins add; listed, not imported."""
 
 
 def _still_known(name: object) -> object:

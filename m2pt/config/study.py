@@ -42,6 +42,8 @@ class Study(Frozen):
 
     study: Name
     """Name of the study, and of its folders."""
+    plugins: Annotated[tuple[str, ...], Field(exclude_if=lambda names: not names)] = ()
+    """Packages that the study needs beside m2pt, as they are installed: what they add is unknown where they are not there."""
     data: DataConfig = DataConfig()
     """Where the data are."""
     inputs: InputsConfig = InputsConfig()
@@ -106,6 +108,8 @@ class Study(Frozen):
             for depth, step in enumerate(path):
                 if isinstance(section, dict) and depth > 2 and path[0] == "tasks" and path[2] in ("finetune", "input"):
                     section.setdefault(step, {})  # the recipe of the task has the section
+                elif isinstance(section, dict) and isinstance(usual := self.value_of(".".join(path[: depth + 1])), dict):
+                    section.setdefault(step, usual)  # a section that is only written where it is not as usual
                 section = section.get(step) if isinstance(section, dict) else None
             if not isinstance(section, dict):
                 raise FaultsError([f"{where}.{key}: there is no section {'.'.join(path)!r}"])

@@ -19,6 +19,7 @@ from m2pt.config.base import REPEATED, UNCHECKED
 from m2pt.config.correction import Guess, corrected, value_at
 from m2pt.config.examples import TURNS
 from m2pt.config.faults import faults_of
+from m2pt.config.installed import missing_plugins, require_plugins
 from m2pt.config.lines import MOST_FAULTS, Fault, located, path_of, told
 from m2pt.config.plain_yaml import Document, examine
 from m2pt.config.together import within
@@ -97,7 +98,7 @@ def load_study(path: str | Path) -> Study:
 
     Raises:
         UserError: the file is missing or not YAML, or a key is unknown, missing or has a value that is impossible or of the wrong
-            type; each fault is one sentence with the file, the line and the key.
+            type; each fault is one sentence with the file, the line and the key. Or a plugin is installed that cannot be used.
 
     """
     return read_study(path).require()
@@ -121,11 +122,14 @@ def parse_study(text: str, source: str) -> Study:
 
 
 def _read(text: str, source: str) -> StudyFile:
+    require_plugins()
     document = examine(text)
     raw = document.value
     if not isinstance(raw, dict):
         no_study = f"a study file is a mapping of sections, but this one is {_kind(raw)}"
         return StudyFile(source, document, (), () if document.faults else (no_study,))
+    if missing := (*missing_plugins(raw.get("plugins")),):
+        return StudyFile(source, document, (), missing)  # other faults may follow from that
     if not document.unread:
         try:
             return StudyFile(source, document, (Study.model_validate_json(json.dumps(raw)),))

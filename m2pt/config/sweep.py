@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from m2pt.config.base import MODALITIES, Frozen, Modality, Name, Seed, Setting, Tuning, repeated
+from m2pt.config.base import BUILT_IN_MODALITIES, Frozen, Modality, Name, Seed, Setting, Tuning, repeated
 from m2pt.config.methods import CORE_METHODS, MethodName
 from m2pt.config.tune import TuneConfig
 
@@ -18,9 +18,9 @@ class SweepConfig(Frozen):
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     """Seeds of the runs; each method is run with all of them, so that differences can be paired."""
-    targets: Annotated[tuple[Name, ...], Field(min_length=1)] = MODALITIES
+    targets: Annotated[tuple[Name, ...], Field(min_length=1)] = BUILT_IN_MODALITIES
     """Modalities, for their small data in `<data.root>/<modality>`, or names of tasks."""
-    auxiliaries: tuple[Modality, ...] = MODALITIES
+    auxiliaries: tuple[Modality, ...] = BUILT_IN_MODALITIES
     """Modalities of the auxiliary encoders."""
     methods: Annotated[tuple[MethodName, ...], Field(min_length=1)] = CORE_METHODS
     """The methods, by name (the table of methods says what each is)."""

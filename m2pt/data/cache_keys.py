@@ -9,8 +9,10 @@ from typing import Any
 
 import m2pt
 from m2pt.config import Modality, refuses_unknown
+from m2pt.config.base import FURTHER_MODALITIES
 from m2pt.modalities.registry import SPECS
 from m2pt.runs.identity import canonical
+from m2pt.runs.plugins import code_of
 
 
 @refuses_unknown
@@ -32,8 +34,11 @@ def reading_key(modality: Modality, data_sha256: str, asked: Any) -> str:
 @refuses_unknown
 @functools.cache  # of the code that this process has loaded
 def readers_sha256(modality: Modality) -> str:
-    """SHA-256 of the source code of a modality's readers: its own folder, and the code that all modalities share."""
+    """SHA-256 of the source code of a modality's readers: its own folder or plugin, and the code that all modalities share."""
     home = Path(m2pt.__file__).parent / "modalities"
+    if (plugin := FURTHER_MODALITIES.plugins.get(modality)) is not None:
+        shared = sources_sha256(home, [*home.glob("*.py"), *(home / "shared").glob("*.py")])
+        return hashlib.sha256(f"{shared} {code_of(plugin).sha256}".encode()).hexdigest()
     return sources_sha256(home, [*home.glob("*.py"), *(home / "shared").glob("*.py"), *(home / modality).rglob("*.py")])
 
 

@@ -2,16 +2,18 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from m2pt.config import MODALITIES, EmbeddedData, Modality, UserError
+from m2pt.config import EmbeddedData, Modality, UserError
+from m2pt.config.base import BUILT_IN_MODALITIES
 from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.access import unwritable
 from m2pt.files.documents import half_written, recalled_json, write_json, written_under
 from m2pt.files.leases import LeaseLostError, leased, require_leases
 from m2pt.modalities.registry import SPECS
+from m2pt.modalities.spec import Embedded
 
 MANIFEST = "embedded.json"
 """In the root of embedded data: what each modality was made from, and its fingerprint. It belongs to no data set."""
@@ -23,8 +25,14 @@ Making = Callable[[Modality, int, int], None]
 """Is told of a modality before its data are made, with how many have been made and how many will be."""
 
 
-def write_embedded(root: Path, sizes: EmbeddedData, cache: Path = CACHE, making: Making | None = None) -> bool:
-    """Make the embedded data sets below `root`, one folder per modality; False if they exist already, complete and unchanged.
+def write_embedded(
+    root: Path,
+    sizes: EmbeddedData,
+    cache: Path = CACHE,
+    making: Making | None = None,
+    modalities: Sequence[Modality] = BUILT_IN_MODALITIES,
+) -> bool:
+    """Make the embedded data sets of `modalities` below `root`, one folder for each; False if all are there and unchanged.
 
     A folder is made under a temporary name and then renamed. One that is missing, was changed, or was made with other sizes or by
     another version of its generator is made again.
@@ -36,16 +44,16 @@ def write_embedded(root: Path, sizes: EmbeddedData, cache: Path = CACHE, making:
     """
     try:
         with leased(cache / "embedded.lease") as lease, written_under(lease, [root / MANIFEST]):
-            return _write_stale(root, sizes, cache, making)
+            return _write_stale(root, sizes, cache, making, modalities)
     except LeaseLostError as error:
         raise UserError(f"{root}: while this process did not respond, another one took over making it; start again.") from error
 
 
-def _write_stale(root: Path, sizes: EmbeddedData, cache: Path, making: Making | None) -> bool:
+def _write_stale(root: Path, sizes: EmbeddedData, cache: Path, making: Making | None, modalities: Sequence[Modality]) -> bool:
     manifest = _manifest(root)
     if not (root / MANIFEST).is_file():
         write_json(root / MANIFEST, manifest)  # whoever is interrupted from here on has begun a folder of data
-    stale = [modality for modality in MODALITIES if not _is_there(root, modality, sizes, manifest, cache)]
+    stale = [modality for modality in modalities if not _is_there(root, modality, sizes, manifest, cache)]
     for index, modality in enumerate(stale):
         if making is not None:
             making(modality, index, len(stale))
@@ -65,7 +73,13 @@ def is_begun(root: Path) -> bool:
 
 
 def _origin(modality: Modality, sizes: EmbeddedData) -> dict[str, Any]:
-    return {"version": SPECS[modality].embedded().version, "sizes": sizes.model_dump(mode="json")}
+    return {"version": _embedded(modality).version, "sizes": sizes.model_dump(mode="json")}
+
+
+def _embedded(modality: Modality) -> Embedded:
+    if (declared := SPECS[modality].embedded) is None:
+        raise UserError(f"data.embedded: {modality} has no embedded data set; put its data into the folder of data.root.")
+    return declared()
 
 
 def _manifest(root: Path) -> dict[str, Any]:
@@ -88,7 +102,7 @@ def _make(root: Path, modality: Modality, sizes: EmbeddedData) -> None:
             shutil.rmtree(leftover)
         with tempfile.TemporaryDirectory(dir=root, prefix=_ASIDE) as aside:
             fresh, old = Path(aside) / modality, Path(aside) / "old"
-            SPECS[modality].embedded().write(fresh, sizes)
+            _embedded(modality).write(fresh, sizes)
             require_leases()  # whoever takes over begins with removing the folder aside, so nothing can be renamed too late
             if (root / modality).exists():
                 (root / modality).rename(old)

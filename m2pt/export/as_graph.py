@@ -14,6 +14,7 @@ from torch.export import Dim, ExportedProgram
 from m2pt.export.examples import difference, examples, own_logits
 from m2pt.export.written import Written
 from m2pt.inference.trained import Trained
+from m2pt.modalities.registry import SPECS
 
 PROGRAM, ONNX = "model.pt2", "model.onnx"
 
@@ -27,12 +28,6 @@ _ONNX_USAGE = """import onnxruntime
 session = onnxruntime.InferenceSession("FOLDER/model.onnx")
 (logits,) = session.run(None, {"samples": samples})  # NumPy arrays"""
 
-_TAKES = {
-    "image": "Pictures with values in [0, 1]",
-    "audio": "Log-mel filterbanks as they are",
-    "point": "Clouds, centred, in the unit sphere",
-    "video": "Clips with values in [0, 1]",
-}
 _LARGEST = 1_900_000_000
 """Bytes of weights up to which an ONNX file holds them itself: its format allows 2 GiB."""
 
@@ -40,7 +35,7 @@ _LARGEST = 1_900_000_000
 def takes(model: Trained) -> str:
     """What the model itself takes; it normalises its samples."""
     shape = " x ".join(map(str, model.spec.input.sample_shape))
-    return f"{_TAKES[model.spec.modality]}, batch x {shape}, float32; the model normalises them."
+    return f"{SPECS[model.spec.modality].samples}, batch x {shape}, float32; the model normalises them."
 
 
 def write_program(model: Trained, folder: Path) -> Written:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from m2pt.config import AudioInput, UserError
 from m2pt.inference.trained import Trained
+from m2pt.modalities.registry import SPECS
 
 COUNT = 5
 
@@ -18,7 +19,8 @@ def examples(model: Trained) -> Tensor:
     x = torch.rand(COUNT, *given.sample_shape, generator=generator)
     if isinstance(given, AudioInput):
         return (2 * x - 1) * given.std + given.mean
-    return 2 * x - 1 if model.spec.modality == "point" else x
+    low, high = SPECS[model.spec.modality].range
+    return x * (high - low) + low
 
 
 def own_logits(model: Trained, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from m2pt.files.documents import read_model, write_json
 from m2pt.models.model import Model, fresh
 from m2pt.runs.folder import MERGED, SPEC, is_complete, read_spec
 from m2pt.runs.identity import RECIPE_VERSION, run_id
+from m2pt.runs.plugins import require_code
 from m2pt.runs.record import FinetuneRecord, read_record
 from m2pt.runs.spec import RunSpec
 from m2pt.weights.saved import load_into, read_weights
@@ -99,6 +100,7 @@ def _built(what: Description, weights: Path) -> Trained:
         raise UserError(
             f"{weights}: is of recipe version {what.recipe_version}, and this m2pt has {RECIPE_VERSION}; use its own."
         )
+    require_code(spec.plugins, str(weights))
     if spec.goal not in LABELLED:
         raise UserError(f"{weights}: is for {spec.goal}; only models that label whole samples can be used outside of a run.")
     with torch.random.fork_rng(devices=[]):

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from m2pt.config import METHOD_NAMES, RivalsConfig
+from m2pt.config.methods import FURTHER_METHODS
+from m2pt.config.plugins import Late, load
 from m2pt.methods._declaration import Actions, Method, Takes
 from m2pt.runs.spec import RunSpec, Spec
 from m2pt.runs.unread import Reasons, unread_whatever_the_method
@@ -12,9 +14,18 @@ __all__ = ["METHODS", "Actions", "Method", "Takes", "unread"]
 
 
 def _declared() -> dict[str, Method]:
-    """The methods by name, in the order of tables. Raises `TypeError` if a file of this package declares none."""
+    """The methods by name, in the order of tables: a file of this package each, or of a plugin.
+
+    Raises:
+        TypeError: a file of this package declares none.
+        UserError: a plugin's cannot be imported.
+
+    """
     methods: dict[str, Method] = {}
     for name in METHOD_NAMES:
+        if (plugin := FURTHER_METHODS.plugins.get(name)) is not None:
+            methods[name] = load(plugin, Method)
+            continue
         method = getattr(import_module(f"{__name__}.{name}"), "METHOD", None)
         if not isinstance(method, Method):
             raise TypeError(f"m2pt/methods/{name}.py: declares no METHOD; add it, or begin the file's name with an underscore")
@@ -22,7 +33,7 @@ def _declared() -> dict[str, Method]:
     return dict(sorted(methods.items(), key=lambda item: item[1].rank))
 
 
-METHODS: Mapping[str, Method] = _declared()
+METHODS: Mapping[str, Method] = Late(_declared)
 """Every method by its name, in the order of tables."""
 
 

@@ -1,1 +1,1 @@
-"""The four modalities: each owns its tokenizer, augmentations, readers of its data sets and its pretraining target."""
+"""The modalities: each owns its tokenizer, augmentations, readers of its data sets and its pretraining target."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
 
-from m2pt.config import UserError
+from m2pt.config import Modality, UserError
 from m2pt.modalities.shared.wanted import Reader, Wanted
 
 
@@ -33,13 +33,15 @@ class DatasetSpec:
 
     `open` lists a split and reads its samples. `require_possible` checks what a task asks of the data set without its files: it
     raises `UserError` if no files could provide that. `facts` has the sizes of the complete data set by variant: the basis of
-    every cost estimate. `never_validates` says that it has no validation data of its own, whatever is in its folder.
+    every cost estimate. `never_validates` says that it has no validation data of its own, whatever is in its folder. A plugin's
+    data set, which is in no modality's folder, names the `modality` of its samples.
     """
 
     open: Reader
     require_possible: Callable[[Wanted], None]
     facts: Mapping[str | None, DatasetFacts] = field(default_factory=dict)
     never_validates: bool = False
+    modality: Modality | None = None
 
 
 @dataclass(frozen=True)

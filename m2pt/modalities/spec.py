@@ -1,13 +1,16 @@
 """The interface of a modality: one object with everything that differs between modalities. Each modality declares its own."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import JsonValue
+
 from m2pt.config import OWN_DATASETS, EmbeddedData, InputSection, Modality
-from m2pt.modalities.dataset import DatasetFolder, DatasetSpec
+from m2pt.modalities.dataset import DatasetSpec
 from m2pt.modalities.own.dataset import OwnFiles, dataset_of
+from m2pt.modalities.plugged import plugged_datasets
 from m2pt.modalities.recipe import Recipe
 from m2pt.modalities.shared.listed import Listed
 from m2pt.modalities.shared.wanted import Wanted
@@ -37,8 +40,8 @@ class Parts:
 
     tokenizer: "Callable[[Any, int], PatchTokenizer]"
     """Builds the tokenizer of this project's own form, from the input section and the width of the tokens."""
-    published: "Callable[[Any, int], Tokenizer]"
-    """Builds the tokenizer of the family whose weights are loaded."""
+    published: "Callable[[Any, int], Tokenizer] | None"
+    """Builds the tokenizer of the family whose weights are loaded; None where there is no such family."""
     augment: "Callable[[Tensor, torch.Generator], Tensor]"
     """Augments a batch of small data in training."""
     reconstruction: Reconstruction
@@ -77,15 +80,24 @@ class ModalitySpec:
     """The samples (N, ...) in one file, as `small` reads those of a split, given the file and the input section."""
     file: "Callable[[Path, Wanted], list[Tensor]]"
     """The views (V, ...) of each sample in one file, as the published data sets of this modality test theirs."""
-    datasets: DatasetFolder
-    """The published data sets by name."""
     own: Callable[[], OwnFiles]
     """Imports what reads one's own files."""
-    embedded: Callable[[], Embedded]
+    embedded: Callable[[], Embedded] | None
+    """Imports what makes the embedded data set; None if the modality has none."""
     rights: str
     """What the embedded data set is made from, and under which licences."""
     decoders: tuple[str, ...]
     """The packages whose versions determine what can be decoded, and the result."""
+    samples: str
+    """What its models take, in words, with the range of the values."""
+    colour: str
+    """Its colour in figures on paper, as `#rrggbb`."""
+    datasets: Mapping[str, DatasetSpec] = field(default_factory=dict)
+    """The published data sets by name that stand in its wing."""
+    range: tuple[float, float] = (0.0, 1.0)
+    """Between which the values of a sample usually are."""
+    first_input: Mapping[str, JsonValue] = field(default_factory=dict)
+    """The values of its section of `inputs` for which `m2pt init` makes a small model, where they are not the recipe's."""
     views_averaged_as: Literal["probabilities", "logits"] = "probabilities"
     """What is averaged over the views of a classified sample."""
     has_rectangles: bool = True
@@ -93,4 +105,9 @@ class ModalitySpec:
 
     def dataset(self, name: str) -> DatasetSpec | None:
         """A data set of the modality, published or of one's own files; None if it has none of that name."""
-        return dataset_of(self.own()) if name in OWN_DATASETS else self.datasets.get(name)
+        if name in OWN_DATASETS:
+            return dataset_of(self.own())
+        if name in self.datasets:
+            return self.datasets[name]
+        plugged = plugged_datasets().get(name)
+        return plugged if plugged is not None and plugged.modality == self.name else None

@@ -33,6 +33,7 @@ from typing import Any
 from m2pt.config import UserError
 from m2pt.files.documents import read_json, read_lines, write_json
 from m2pt.runs.identity import RECIPE_VERSION, run_id
+from m2pt.runs.plugins import PluginCode, require_code
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 
 SPEC = "spec.json"
@@ -128,12 +129,21 @@ def read_spec(run_dir: Path) -> Spec:
         follows = document["run_id"] == run_id(spec) and document["recipe_version"] == RECIPE_VERSION
         is_here = run_dir.resolve().name == document["run_id"]
     except (KeyError, TypeError, ValueError) as error:
+        require_code(_plugins_of(document), str(run_dir / SPEC))  # without which its names are unknown
         raise UserError(f"{run_dir / SPEC}: is not a run of this version of m2pt; {anew(run_dir)}.") from error
     if not follows:
         raise UserError(f"{run_dir / SPEC}: its id does not follow from its spec; {anew(run_dir)}.")
     if not is_here:
         raise UserError(f"{run_dir / SPEC}: is that of {document['run_id']}; {anew(run_dir)}.")
     return spec
+
+
+def _plugins_of(document: Any) -> list[PluginCode]:
+    """The plugins that a spec names, as far as it can be read without them."""
+    try:
+        return [PluginCode.model_validate(code) for code in document["spec"].get("plugins", ())]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return []
 
 
 def method_name(run_dir: Path) -> str | None:

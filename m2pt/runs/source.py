@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import m2pt
@@ -59,11 +60,17 @@ def code_sha256() -> str:
 
 
 def digest_of(package: Path) -> str:
-    """The digest of the package in a folder. Line endings do not count: git may change them."""
-    total = hashlib.sha256()
+    """The digest of m2pt's package in a folder."""
     files = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
+    apart = {name for name in files if any(name == part or name.startswith(f"{part}/") for part in APART)}
+    return files_sha256({name: path for name, path in files.items() if name not in apart})
+
+
+def files_sha256(files: Mapping[str, Path]) -> str:
+    """SHA-256 over the names and contents of files. Line endings of source files do not count: git may change them."""
+    total = hashlib.sha256()
     for name in sorted(files):
-        if not any(name == part or name.startswith(f"{part}/") for part in APART):
-            content = files[name].read_bytes().replace(b"\r\n", b"\n")
-            total.update(os.fsencode(name) + b"\0" + hashlib.sha256(content).digest())
+        content = files[name].read_bytes()
+        content = content.replace(b"\r\n", b"\n") if name.endswith(".py") else content
+        total.update(os.fsencode(name) + b"\0" + hashlib.sha256(content).digest())
     return total.hexdigest()

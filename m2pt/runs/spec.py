@@ -29,6 +29,10 @@ from m2pt.config import (
     Tuning,
 )
 from m2pt.config.base import Same
+from m2pt.runs.plugins import PluginCode
+
+Plugins = Annotated[tuple[PluginCode, ...], Field(exclude_if=lambda plugins: not plugins)]
+"""The code of the plugins whose modality, data set or method a run has; without such names there is no such field."""
 
 METRICS: dict[Goal, str] = {
     "classification": "accuracy",
@@ -114,6 +118,7 @@ class RunSpec(Frozen):
     auxiliary_weights: WeightsRef | None
     more_weights: tuple[WeightsRef, ...] = ()
     auxiliary_data: Annotated[AuxiliaryData | None, Field(exclude_if=lambda data: data is None)] = None
+    plugins: Plugins = ()
 
     @property
     def name(self) -> str:
@@ -192,6 +197,7 @@ class PretrainSpec(Frozen):
     start: WeightsRef | None
     samples: Annotated[Literal["real", "noise"], Field(exclude_if=lambda samples: samples == "real")] = "real"
     labels: Annotated[Literal["real", "random"], Field(exclude_if=lambda labels: labels == "real")] = "real"
+    plugins: Plugins = ()
 
     @property
     def name(self) -> str:

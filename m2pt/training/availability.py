@@ -108,7 +108,8 @@ def memory_name(spec: RunSpec, folder: Path, kind: list[Any]) -> str:
     asked = replace(wanted(spec), augment=None)
     plain = {field.name: _plain(getattr(asked, field.name)) for field in dataclasses.fields(asked)}
     # The sentences name files below the folder.
-    return reading_key(spec.modality, spec.data_sha256, [task_of(spec).dataset, str(folder), kind, plain])
+    asked_all = [task_of(spec).dataset, str(folder), kind, plain, *(code.sha256 for code in spec.plugins)]
+    return reading_key(spec.modality, spec.data_sha256, asked_all)
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from m2pt.config import MODALITIES, UserError
+from m2pt.config import UserError
 from m2pt.methods import METHODS
 from m2pt.modalities.shared.tokenizer import Tokenizer
 from m2pt.models.encoder import Encoder, SampleEncoder, random_encoder
@@ -61,8 +61,7 @@ def _blank(spec: RunSpec, auxiliary_classes: int | None) -> SampleEncoder:
     """A fresh encoder with a tokenizer for the samples of the auxiliary's modality, from torch's global generator."""
     if spec.auxiliary_data is None or auxiliary_classes is None:
         raise ValueError(f"{spec.name}: the samples of the auxiliary's modality are not given")
-    modality = next(name for name in MODALITIES if name == spec.auxiliary)
-    return SampleEncoder(spec.model, modality, spec.auxiliary_data.input, auxiliary_classes)
+    return SampleEncoder(spec.model, spec.auxiliary, spec.auxiliary_data.input, auxiliary_classes)
 
 
 def _random_with_tokenizer(spec: RunSpec, seed: int, auxiliary_classes: int | None) -> SampleEncoder:

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from m2pt.config import MODALITIES, UserError, refuses_unknown
+from m2pt.config import UserError, refuses_unknown
 from m2pt.modalities.registry import SPECS
 from m2pt.modalities.shared.items import Item, Items
 from m2pt.modalities.shared.samples import Samples
@@ -63,8 +63,7 @@ class AuxiliaryFeed:
         chosen = order[place * self._size : (place + 1) * self._size]
         x = self.samples.x[chosen]
         if self._spec.finetune.augment:
-            modality = next(name for name in MODALITIES if name == self._spec.auxiliary)
-            x = SPECS[modality].parts().augment(x, self._generator("auxiliary augment", step))
+            x = SPECS[self._spec.auxiliary].parts().augment(x, self._generator("auxiliary augment", step))
         return Batch({"x": x, "y": self.samples.y[chosen]}, torch.arange(self._size), self._size)
 
     def _generator(self, purpose: str, place: int) -> torch.Generator:

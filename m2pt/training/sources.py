@@ -3,7 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
-from m2pt.config import MODALITIES, Modality, UserError, refuses_unknown
+from m2pt.config import Modality, UserError, refuses_unknown
 from m2pt.data import decoded
 from m2pt.modalities.shared.samples import Samples
 from m2pt.runs.inputs import JobInputs
@@ -42,8 +42,9 @@ def _auxiliary_samples(spec: RunSpec, inputs: JobInputs) -> dict[str, Samples]:
         return {}
     if inputs.auxiliary_data is None:
         raise UserError(f"{spec.name}: the folder of the auxiliary's samples is not given in local/inputs.json.")
-    modality = next(name for name in MODALITIES if name == spec.auxiliary)
-    return {"auxiliary": _decoded(modality, Path(inputs.auxiliary_data), "train", given.input, given.sha256, Path(inputs.cache))}
+    return {
+        "auxiliary": _decoded(spec.auxiliary, Path(inputs.auxiliary_data), "train", given.input, given.sha256, Path(inputs.cache))
+    }
 
 
 _decoded = lru_cache(maxsize=8)(decoded.load)

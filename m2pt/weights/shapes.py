@@ -21,6 +21,8 @@ def block_shapes(config: ModelConfig) -> Mapping[str, tuple[int, ...]]:
 def tokenizer_shapes(config: InputConfig, width: int) -> Mapping[str, tuple[int, ...]]:
     """Names and shapes of the tensors of a published tokenizer."""
     published = next(spec.parts().published for spec in SPECS.values() if isinstance(config, spec.section))
+    if published is None:
+        return {}
     with shapes_only():
         tokenizer = published(config, width)
     return {f"tokenizer.{name}": tuple(tensor.shape) for name, tensor in tokenizer.state_dict().items()}

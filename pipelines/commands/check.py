@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from m2pt.config import UserError
+from m2pt.config.installed import require_plugins
 from m2pt.config.lines import Fault, ended
+from m2pt.config.schema import text
 from pipelines.commands.costs import Costs, costs
 from pipelines.commands.plan_text import duration, states
 from pipelines.execution.program import as_called
@@ -73,7 +75,18 @@ class _Answer:
 
 
 def check(options: Namespace) -> int:
-    """Print all that is wrong with study files, and what their studies would cost; 2 if there is a fault. Nothing is changed."""
+    """Print all that is wrong with study files, and what their studies would cost; 2 if there is a fault. Nothing is changed.
+
+    Raises:
+        UserError: no file is named.
+
+    """
+    if options.schema:
+        require_plugins()
+        print(text(), end="")
+        return 0
+    if not options.files:
+        raise UserError("check: no study file is named; name one, or more.")
     answers = [_answer(file) for file in options.files]
     if options.json:
         print(json.dumps([answer.document() for answer in answers], indent=1))

@@ -22,7 +22,7 @@ from pipelines.execution.progress import Display
 from pipelines.execution.session import Outcome, Session, shown_making
 from pipelines.execution.submitting import is_submitted
 from pipelines.planning import study_file
-from pipelines.planning.embedded_data import make_data
+from pipelines.planning.embedded_data import make_data, modalities_made
 from pipelines.planning.looks import cannot_note
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_default, is_done, render_report, report_folder
@@ -38,7 +38,7 @@ def data(options: Namespace) -> int:
     if declared.data.embedded is None:
         raise UserError(f"{options.study}: data.embedded is missing, so there are no data to make; add it, or use your own data.")
     out, display = options.out or Path(declared.data.root), options.display
-    made = make_data(out, declared.data.embedded, partial(shown_making, display))
+    made = make_data(out, declared.data.embedded, partial(shown_making, display), modalities_made(declared))
     display.finish(DATA)
     if not display.is_relayed:
         display.say(f"{declared.study}: the data are in {out}{'' if made else ' already'}.")

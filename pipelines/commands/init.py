@@ -4,18 +4,21 @@ import os
 import re
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from m2pt.config import MODALITIES, FilesConfig, InputsConfig, Modality, UserError
-from m2pt.config.base import FaultyKeysError
+from m2pt.config.base import FURTHER_MODALITIES, FaultyKeysError
 from m2pt.config.faults import faults_of
+from m2pt.config.installed import require_plugins
+from m2pt.config.schema import SCHEMA, text
 from m2pt.files.documents import write_atomic
 from m2pt.modalities.recipes import resolve
 from m2pt.modalities.registry import SPECS
+from pipelines.execution.process_environment import STATE
 from pipelines.execution.program import as_called
 from pipelines.planning import study_file
 from pipelines.planning.first_study.budget import Budget, fitting, seconds_per_sample
@@ -37,7 +40,10 @@ def init(options: Namespace) -> int:
 
     """
     file: Path = options.to
+    require_plugins()
     _require_new(file)
+    if options.modality not in (None, *MODALITIES):
+        raise UserError(f"--modality: there is no {options.modality!r}; use one of {', '.join(MODALITIES)}.")
     if options.name is not None and not re.fullmatch(r"[a-z0-9][a-z0-9_+.-]{0,59}", options.name):
         raise UserError(f"--name: {options.name!r} is no name of a study; use small letters, digits and _ . + - only.")
     path = _asked("Your data: a folder of class folders, or a table", options.target, "--target", Path)
@@ -60,7 +66,10 @@ def init(options: Namespace) -> int:
     size = size_of(target.modality, start, weights, options.heads)
     budget = _budget(target, size, auxiliary if weights is None else None, minutes)
     batch = _batch_of(target)
-    _write(file, text_of(Choices(target, size, start, auxiliary, weights, budget, batch), file))
+    _write(
+        file,
+        text_of(Choices(target, size, start, auxiliary, weights, budget, *_known((target.modality, auxiliary)), batch), file),
+    )
     if budget.minutes > minutes:
         print(f"The least that compares anything takes about {budget.minutes:.0f} minutes here, more than {minutes:g}.")
     print(
@@ -125,9 +134,9 @@ def _start() -> Path | None:
 
 def _auxiliary(given: str) -> tuple[Modality, Path | None]:
     name, equals, file = given.partition("=")
-    if name not in get_args(Modality) or (equals and not file):
+    if name not in MODALITIES or (equals and not file):
         raise UserError(f"--auxiliary: {given!r} is neither a modality ({', '.join(MODALITIES)}) nor MODALITY=FILE.")
-    return next(modality for modality in MODALITIES if modality == name), Path(file) if equals else None
+    return name, Path(file) if equals else None
 
 
 def _budget(target: Target, size: Size, pretrained: Modality | None, minutes: float) -> Budget:
@@ -153,6 +162,17 @@ def _budget(target: Target, size: Size, pretrained: Modality | None, minutes: fl
         slots=len(places),
         pretrain_s=pretrain_s,
     )
+
+
+def _known(modalities: Sequence[Modality]) -> tuple[Path, tuple[str, ...]]:
+    """The schema that the study file names, and the plugins that add its modalities: with theirs, it is another schema."""
+    plugins = [FURTHER_MODALITIES.plugins[name] for name in modalities if name in FURTHER_MODALITIES.plugins]
+    if not plugins:
+        return SCHEMA, ()
+    schema = STATE / SCHEMA.name
+    schema.parent.mkdir(exist_ok=True)
+    write_atomic(schema, text().encode())
+    return schema, tuple(dict.fromkeys(plugin.distribution for plugin in plugins))
 
 
 def _write(file: Path, text: str) -> None:

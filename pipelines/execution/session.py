@@ -28,7 +28,7 @@ from pipelines.execution.outcome import Outcome as Outcome
 from pipelines.execution.outcome import scores
 from pipelines.execution.progress import Display
 from pipelines.execution.shown import Nowhere, Shown
-from pipelines.planning.embedded_data import make_data
+from pipelines.planning.embedded_data import make_data, modalities_made
 from pipelines.planning.folders import aside_of, data_folder, encoders_folder, runs_folder, study_lock
 from pipelines.planning.job_inputs import job_inputs
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
@@ -105,7 +105,7 @@ class Session:
         self._require_weights()
         if self.study.data.embedded is not None and self.plan.missing_data:
             making = partial(shown_making, self.display)
-            made = make_data(Path(self.study.data.root), self.study.data.embedded, making)
+            made = make_data(Path(self.study.data.root), self.study.data.embedded, making, modalities_made(self.study))
             self._plan = None
         self.require_data()
         return made

@@ -4,13 +4,13 @@ import re
 from functools import partial
 from pathlib import Path
 
-from m2pt.config import MODALITIES, UserError
+from m2pt.config import UserError
 from m2pt.data.fingerprints import CACHE
 from m2pt.files.leases import LeaseHeldError, leased
 from m2pt.files.markers import is_leased
 from pipelines.housekeeping.garbage import Kind, Listing, children, folders
 
-_FOLDER = re.compile(rf"({'|'.join(MODALITIES)})-[0-9a-f]{{16}}")
+_FOLDER = re.compile(r"[a-z][a-z0-9_]*-[0-9a-f]{16}")  # the modality may be of a plugin that is no longer there
 _FILE = re.compile(r"(?P<whole>(?P<split>[a-z]+)\.safetensors)|\.(?P<cut>[a-z]+)\.safetensors\.[a-z0-9_]{8}")
 
 

@@ -1,7 +1,7 @@
 """Which encoders a run loads besides the target's: auxiliaries, those of controls, and what an auxiliary was trained from."""
 
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal
 
 from m2pt.config import (
     RANDOM,
@@ -66,7 +66,7 @@ def auxiliary_keys(
             f"sweep.methods: {method} needs an auxiliary with a tokenizer, which {source} (kind procedural) has not; choose "
             "another sweep.auxiliary_encoder, or remove the method."
         )
-    modalities = [cast(Modality, modality) for modality in auxiliary.split("+")]
+    modalities = auxiliary.split("+")
     if declaration.lineage is not None:
         return (own_key(study, method, declaration.lineage, modalities[0], replicate),)
     keys = tuple(encoder_key(study, source, modality, replicate) for modality in modalities)

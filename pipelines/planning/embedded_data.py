@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from m2pt.config import EmbeddedData, Study, UserError
+from m2pt.config import EmbeddedData, Modality, Study, UserError
+from m2pt.config.base import BUILT_IN_MODALITIES, FURTHER_MODALITIES
 from m2pt.data.embedded import MANIFEST, Making, is_begun, write_embedded
 from m2pt.data.fingerprints import fingerprint
 from m2pt.files.documents import read_json
 from m2pt.modalities.registry import SPECS
+from pipelines.planning.grid import data_used
 
 _MOST_NAMED = 5
 
@@ -65,6 +67,8 @@ def changed_files(study: Study) -> Iterator[str]:
         yield str(error)
         return
     for modality, spec in SPECS.items():
+        if spec.embedded is None:
+            continue
         folder = Path(study.data.root) / modality
         if modality not in facts or not folder.is_dir() or is_stale(study, modality, facts):
             continue
@@ -97,8 +101,18 @@ def unmade(root: Path) -> str | None:
     return None
 
 
-def make_data(root: Path, sizes: EmbeddedData, making: Making | None = None) -> bool:
-    """Make the embedded data in `root` that are not there as declared; returns whether any were made.
+def modalities_made(study: Study) -> tuple[Modality, ...]:
+    """The modalities whose embedded data a study comes with: all of m2pt's own, and those of plugins that it uses."""
+    return (*BUILT_IN_MODALITIES, *(key for key in data_used(study) if key in FURTHER_MODALITIES.plugins))
+
+
+def make_data(
+    root: Path,
+    sizes: EmbeddedData,
+    making: Making | None = None,
+    modalities: Sequence[Modality] = BUILT_IN_MODALITIES,
+) -> bool:
+    """Make the embedded data of `modalities` in `root` that are not there as declared; returns whether any were made.
 
     `making` is told of each modality before it is made.
 
@@ -108,4 +122,4 @@ def make_data(root: Path, sizes: EmbeddedData, making: Making | None = None) -> 
     """
     if sentence := unmade(root):
         raise UserError(sentence)
-    return write_embedded(root, sizes, making=making)
+    return write_embedded(root, sizes, making=making, modalities=modalities)

@@ -23,6 +23,7 @@ from m2pt.methods import METHODS
 from m2pt.modalities.recipes import resolve
 from m2pt.runs.identity import digest
 from m2pt.runs.lineage import start_of
+from m2pt.runs.plugins import code_used
 from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec
 from pipelines.planning.auxiliary_encoders import Loads, auxiliary_keys, encoder_key
 from pipelines.planning.run_maker import Fingerprints, RunMaker, modality_of, reads_samples, reference
@@ -136,6 +137,7 @@ def pretrain_spec(
         samples="real" if isinstance(source, ProceduralSource) else source.data,
         labels=source.labels if isinstance(source, LabelsSource) else "real",
         start=None if start is None else reference(study, prints, start),
+        plugins=code_used((modality,), None, None),
     )
 
 

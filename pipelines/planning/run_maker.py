@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from m2pt.config import (
-    MODALITIES,
     RANDOM,
     FileSource,
     MethodName,
@@ -21,6 +20,7 @@ from m2pt.config import (
 )
 from m2pt.methods import METHODS
 from m2pt.modalities.recipes import resolve
+from m2pt.runs.plugins import code_used
 from m2pt.runs.spec import AuxiliaryData, EncoderKey, RunSpec, TaskSpec, WeightsRef
 from pipelines.planning.auxiliary_encoders import Loads, auxiliary_keys, encoder_key
 
@@ -79,6 +79,7 @@ class RunMaker:
             "rivals": study.rivals if method.rivals else None,
             "data_sha256": self._prints.data[target],
             "auxiliary_data": _auxiliary_data(study, self._prints, target, name, auxiliary),
+            "plugins": code_used((modality, *auxiliary.split("+")), None if task is None else task.dataset, name),
         }
 
     def _pathway(self, method: MethodName) -> PathwayConfig:
@@ -113,7 +114,7 @@ def _shared(written: str) -> WeightsRef:
 
 def modality_of(study: Study, target: str) -> Modality:
     """The modality of a target, which is a task or a modality itself."""
-    return study.tasks[target].modality if target in study.tasks else next(name for name in MODALITIES if name == target)
+    return study.tasks[target].modality if target in study.tasks else target
 
 
 @refuses_unknown

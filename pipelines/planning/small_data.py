@@ -32,8 +32,7 @@ class SmallData:
             return Known(sizes.train, sizes.val)
         counts = [self._split(spec.target, spec.modality, split, spec.input) for split in ("train", "val", "test")]
         if spec.auxiliary_data is not None:
-            beside = next(name for name in SPECS if name == spec.auxiliary)
-            counts.append(self._split(beside, beside, "train", spec.auxiliary_data.input))
+            counts.append(self._split(spec.auxiliary, spec.auxiliary, "train", spec.auxiliary_data.input))
         wrong = [count for count in counts if isinstance(count, str)]
         return wrong[0] if wrong else Known(*(count if isinstance(count, int) else None for count in counts[:2]))
 

@@ -255,7 +255,7 @@ def test_an_auxiliary_of_zeros_is_told_from_scales_that_do_not_move(tmp_path, mo
         auxiliary.blocks[1].mlp.fc1.weight.data.zero_()
         pathway.attach(model, auxiliary)
 
-    monkeypatch.setitem(METHODS, "random_auxiliary", replace(METHODS["random_auxiliary"], actions=lambda: Actions(empty)))
+    monkeypatch.setitem(METHODS.made(), "random_auxiliary", replace(METHODS["random_auxiliary"], actions=lambda: Actions(empty)))
     with pytest.raises(UserError, match=r"the auxiliary's weights are all zero in blocks\.1\.mlp\.fc1; give another encoder"):
         train(tmp_path, spec_of("random_auxiliary"))
 

@@ -15,15 +15,17 @@ from matplotlib.figure import Figure
 
 from m2pt.analysis.numbers.cells import Cell
 from m2pt.config import LAYERS
+from m2pt.config.base import BUILT_IN_MODALITIES
+from m2pt.modalities.registry import SPECS
 
 INK, MUTED, GRID, PAPER = "#1b1f24", "#646b75", "#dcdfe3", "#fefefe"
 
 POSITIVE, NEGATIVE = "#0072b2", "#d55e00"
-MODALITY = {"image": "#0072b2", "audio": "#d55e00", "point": "#009e73", "video": "#c0639a"}
+MODALITY = {name: spec.colour for name, spec in SPECS.items()}
 
 # What `inline` puts in their place, so that an embedded figure follows the page into dark mode.
 _PAGE = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--line)", PAPER: "var(--paper)"}
-_PAGE |= {colour: f"var(--{name})" for name, colour in MODALITY.items()}
+_PAGE |= {MODALITY[name]: f"var(--{name})" for name in BUILT_IN_MODALITIES}
 
 # Of nearly constant lightness, so that every line is seen on white and on black; blue to orange survives colour blindness.
 DEPTHS = LinearSegmentedColormap.from_list("depths", ["#2f74d0", "#9a63c4", "#dc662c"])

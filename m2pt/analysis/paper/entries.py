@@ -18,7 +18,6 @@ from m2pt.analysis.paper.scores import (
 )
 from m2pt.config import (
     LAYERS,
-    MODALITIES,
     RANDOM,
     Dataset,
     FileSource,
@@ -29,6 +28,7 @@ from m2pt.config import (
     Tuning,
     refuses_unknown,
 )
+from m2pt.config.base import BUILT_IN_MODALITIES
 from m2pt.methods import METHODS
 from m2pt.runs.spec import RunSpec, without_draw
 
@@ -267,7 +267,7 @@ def _flat(row: Row) -> dict[str, object]:
 
 
 def _rank(entry: PaperEntry) -> tuple[object, ...]:
-    auxiliaries = ["", *MODALITIES, RANDOM]
+    auxiliaries = ["", *BUILT_IN_MODALITIES, RANDOM]
     places = list(DATASETS_BY_NAME.values()).index(entry.dataset), get_args(Metric).index(entry.metric)
     conditions = [get_args(kind).index(value) for kind, value in ((Setting, entry.setting), (Tuning, entry.tuning))]
     return *places, *conditions, entry.label, auxiliaries.index(entry.auxiliary)

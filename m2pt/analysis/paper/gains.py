@@ -8,7 +8,8 @@ from m2pt.analysis.numbers.comparisons import Summary
 from m2pt.analysis.paper.scores import DATASETS_BY_NAME, FIGURE_3, Metric, ablation_score, published_score
 from m2pt.analysis.paper.training_cost import BASELINE_COST, PATHWAY_COST, PublishedCost
 from m2pt.analysis.tables.methods import MethodRow
-from m2pt.config import MODALITIES, Dataset, PathwayConfig, Setting, TaskConfig, Tuning
+from m2pt.config import Dataset, PathwayConfig, Setting, TaskConfig, Tuning
+from m2pt.config.base import BUILT_IN_MODALITIES
 
 _NAMES = {dataset: name for name, dataset in DATASETS_BY_NAME.items()}
 _METRICS: dict[Dataset, Metric] = {
@@ -54,7 +55,7 @@ def paper_gains(summary: Summary, tasks: Mapping[str, TaskConfig]) -> dict[tuple
     gains: dict[tuple[str, str], PaperGain] = {}
     for target in summary.targets:
         place = _place(target, summary.condition, tasks)
-        for auxiliary in MODALITIES if place else ():
+        for auxiliary in BUILT_IN_MODALITIES if place else ():
             scores = [published_score(*place, name) for name in ("", auxiliary)] if place else []
             if place and None not in scores:
                 gains[target, auxiliary] = PaperGain(_NAMES[place[0]], *(score for score in scores if score is not None))

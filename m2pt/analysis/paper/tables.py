@@ -18,7 +18,8 @@ from m2pt.analysis.paper.scores import (
     ablation_score,
     published_score,
 )
-from m2pt.config import MODALITIES, RANDOM, Dataset, Modality, PathwayConfig, Setting, Tuning
+from m2pt.config import RANDOM, Dataset, Modality, PathwayConfig, Setting, Tuning
+from m2pt.config.base import BUILT_IN_MODALITIES
 
 _NAMES = {dataset: name for name, dataset in DATASETS_BY_NAME.items()}
 _OWN: dict[int, Modality] = {1: "image", 2: "point", 3: "audio", 4: "video"}
@@ -89,7 +90,7 @@ def _results(number: int, rows: Rows) -> PaperTable:
     own = _OWN[number]
     groups = []
     for setting, start in _STARTS.items():
-        names = ["", *(name for name in MODALITIES if name != own), own, RANDOM]
+        names = ["", *(name for name in BUILT_IN_MODALITIES if name != own), own, RANDOM]
         lines = [_line(own, setting, auxiliary, columns, rows) for auxiliary in names]
         known = tuple(line for line in lines if any(cell is not None for cell in line.cells))
         groups += [(start, known)] if known else []

@@ -135,7 +135,7 @@ def _data(facts: Facts) -> list[str]:
     sentences = []
     for row in materials.datasets(facts.study, specs):
         made_here = facts.study.data.embedded is not None and row.name in SPECS
-        rights = next(spec.rights for name, spec in SPECS.items() if name == row.name) if made_here else _UNKNOWN_LICENCE
+        rights = SPECS[row.name].rights if made_here else _UNKNOWN_LICENCE
         used = f" ({samples[row.name]} samples)" if row.name in samples else ""
         sentences.append(f"{capital(row.name)}{used}: {rights}.")
     return sentences

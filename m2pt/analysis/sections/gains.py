@@ -22,7 +22,8 @@ from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import of_family
 from m2pt.analysis.tables.headline import signed
 from m2pt.analysis.tables.shading import colour_limit
-from m2pt.config import MODALITIES, RANDOM
+from m2pt.config import RANDOM
+from m2pt.config.base import BUILT_IN_MODALITIES
 
 _FIGURES = (
     "Gains on each target with 95 % intervals, each by itself; a star marks what the tables mark. Hollow: controls. All targets "
@@ -67,8 +68,8 @@ def _published(summary: Summary, theirs: dict[tuple[str, str], PaperGain], contr
         datasets = [gain.dataset for (name, _), gain in theirs.items() if name == target]
         if datasets:
             name = Entry(plain(target), target, under=(plain(datasets[0]),))
-            rows.append((name, *(_cell(theirs.get((target, auxiliary))) for auxiliary in MODALITIES)))
-    columns = (Column(plain("target"), head=True), *(Column(plain(name)) for name in MODALITIES))
+            rows.append((name, *(_cell(theirs.get((target, auxiliary))) for auxiliary in BUILT_IN_MODALITIES)))
+    columns = (Column(plain("target"), head=True), *(Column(plain(name)) for name in BUILT_IN_MODALITIES))
     caption = plain("The paper's gain over no auxiliary: points, and percent of its baseline")
     table = Table("The paper's gains", caption, columns, (Group(tuple(rows)),), "paper")
     own = ", ".join(f"{name} {signed(points)}" for name, points in controls.items())

@@ -1,6 +1,7 @@
 """What a study was made from, and where everything about its runs is."""
 
 import json
+from collections.abc import Iterator
 
 from m2pt.analysis.content import Code, Column, Details, Entry, Group, Paragraph, Section, Table, code, plain, prose
 from m2pt.analysis.sections.encoders import sha256
@@ -33,7 +34,22 @@ def section(facts: Facts) -> Section:
         "programs, in [report.json](report.json)."
     )
     details = Details(plain("Resolved settings"), (Code(json.dumps(settings, indent=2), "json"),), printed=True)
-    return Section("Data and settings", "provenance", (_data(facts), details, Paragraph(prose(words))))
+    return Section("Data and settings", "provenance", (_data(facts), *_plugins(facts), details, Paragraph(prose(words))))
+
+
+def _plugins(facts: Facts) -> Iterator[Table]:
+    """The code of other packages that runs compute with, if they do."""
+    if not (used := materials.plugins([*facts.source.specs, *facts.source.pretraining])):
+        return
+    columns = (
+        Column(plain("plugin"), head=True),
+        *(Column(plain(name)) for name in ("version", "package", "runs", "SHA-256 of its code")),
+    )
+    rows = tuple(
+        (word(one.distribution), word(one.version), Entry(code(one.package), one.package), word(str(runs)), sha256(one.sha256))
+        for one, runs in used
+    )
+    yield Table("Plugins", plain("Plugins whose code is part of what a run is"), columns, (Group(rows),))
 
 
 def _data(facts: Facts) -> Table:

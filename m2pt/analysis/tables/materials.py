@@ -1,6 +1,7 @@
 """What a study is made from: its data, its encoders, how they were read, and how exactly pathways were merged."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from m2pt.config import FileSource, Study
 from m2pt.runs.damage import whole_state
 from m2pt.runs.folder import RECONSTRUCTIONS, RunState
 from m2pt.runs.identity import run_id
+from m2pt.runs.plugins import PluginCode
 from m2pt.runs.record import FinetuneRecord, PretrainRecord, read_record
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
 
@@ -63,6 +65,11 @@ def datasets(study: Study, specs: Sequence[Spec]) -> list[DatasetRow]:
         if isinstance(spec, RunSpec) or spec.reads_data:
             prints[spec.target if isinstance(spec, RunSpec) else spec.modality] = spec.data_sha256
     return [DatasetRow(name, _folder(study, name), _origin(study, name), prints[name]) for name in prints]
+
+
+def plugins(specs: Sequence[Spec]) -> list[tuple[PluginCode, int]]:
+    """The code of the plugins that the specs compute with, each with the number of specs."""
+    return sorted(Counter(code for spec in specs for code in spec.plugins).items(), key=lambda item: str(item[0]))
 
 
 def _origin(study: Study, name: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 from m2pt.config.base import Form, Fraction, Goal, NonNegative, Positive, PositiveFloat, not_divisible
-from m2pt.config.modalities.section import AugmentSection, InputSection
+from m2pt.config.modalities.section import AugmentSection, InputSection, Wing
 
 Stereo = Literal["first", "mean"]
 """How a file with several channels is read: the first is taken (as AudioMAE does), or the mean of all."""
@@ -84,3 +84,6 @@ class AudioAugment(AugmentSection):
         del goal
         keys = ("drop_time", "drop_frequency") if form == "shared" else ()
         return dict.fromkeys(keys, "only the published form drops patches")
+
+
+WING = Wing(AudioInput, AudioAugment, "m2pt.modalities.audio.spec:AUDIO")

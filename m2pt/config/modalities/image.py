@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 from m2pt.config.base import Form, Fraction, Goal, NonNegativeFloat, Positive, PositiveFloat, not_divisible
-from m2pt.config.modalities.section import AugmentSection, Channels, InputSection
+from m2pt.config.modalities.section import AugmentSection, Channels, InputSection, Wing
 
 
 class ImageInput(InputSection):
@@ -74,3 +74,6 @@ class ImageAugment(AugmentSection):
             return dict.fromkeys(("crop_scale", "crop_draw", "policy", "erasing"), "scenes have an augmentation of their own")
         jitter = {} if self.policy is None else {"color_jitter": "policy replaces it"}
         return {"scene_scale": "it is only for scenes"} | jitter
+
+
+WING = Wing(ImageInput, ImageAugment, "m2pt.modalities.image.spec:IMAGE")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 from m2pt.config.base import Goal, NonNegativeFloat, Positive, PositiveFloat
-from m2pt.config.modalities.section import AugmentSection, InputSection
+from m2pt.config.modalities.section import AugmentSection, InputSection, Wing
 
 
 class PointInput(InputSection):
@@ -54,3 +54,6 @@ class PointAugment(AugmentSection):
     """Largest random shift along each axis."""
     turn: bool = False
     """Turn the cloud by a random angle about the vertical."""
+
+
+WING = Wing(PointInput, PointAugment, "m2pt.modalities.point.spec:POINT")

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -59,3 +60,19 @@ class AugmentSection(Frozen):
         """The keys that a run of a goal and form of input does not read, with the reason for each."""
         del goal, form
         return {}
+
+
+@dataclass(frozen=True)
+class Wing:
+    """A modality as m2pt finds it: its sections of a study, and where the rest is declared.
+
+    A plugin gives this object as its entry point of the group `m2pt.modalities`. Its `input` and its `augment` declare a key
+    `kind: Literal[NAME] = NAME`, so that no other modality's sections are taken for them.
+    """
+
+    input: type[InputSection]
+    """Its section of `inputs`."""
+    augment: type[AugmentSection]
+    """Its section of `finetune.augment`."""
+    spec: str
+    """Where its `m2pt.modalities.spec.ModalitySpec` is (`package.module:NAME`), which is imported when it is used."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal, get_args
 
 from m2pt.config.base import Fraction, Goal, Positive, PositiveFloat, not_divisible
-from m2pt.config.modalities.section import AugmentSection, Channels, InputSection
+from m2pt.config.modalities.section import AugmentSection, Channels, InputSection, Wing
 
 
 class VideoInput(InputSection):
@@ -66,3 +66,6 @@ class VideoAugment(AugmentSection):
     """RandAugment as timm's policy string, such as `rand-m7-n4-mstd0.5-inc1`."""
     erasing: Fraction = 0.0
     """Probability of random erasing."""
+
+
+WING = Wing(VideoInput, VideoAugment, "m2pt.modalities.video.spec:VIDEO")

@@ -79,4 +79,7 @@ AUDIO = ModalitySpec(
     embedded=_embedded,
     rights="spoken by eSpeak NG (GPL-3.0-or-later); its library and voices are not part of the data",
     decoders=("av", "kaldi-native-fbank", "numpy", "scipy", "soundfile"),
+    samples="Log-mel filterbanks as they are",
+    colour="#d55e00",
+    first_input={"frames": 256, "mels": 64},
 )

@@ -80,4 +80,7 @@ IMAGE = ModalitySpec(
     embedded=_embedded,
     rights="made from the handwritten digits of UCI (E. Alpaydin, C. Kaynak, 1998), which their authors license under CC BY 4.0",
     decoders=("numpy", "pillow"),
+    samples="Pictures with values in [0, 1]",
+    colour="#0072b2",
+    first_input={"size": 64, "patch": 8},
 )

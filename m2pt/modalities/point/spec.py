@@ -81,4 +81,8 @@ POINT = ModalitySpec(
     decoders=("h5py", "numpy"),
     views_averaged_as="logits",  # as in Point-MAE
     has_rectangles=False,
+    samples="Clouds, centred, in the unit sphere",
+    colour="#009e73",
+    range=(-1.0, 1.0),
+    first_input={"points": 512, "groups": 32, "neighbours": 16},
 )

@@ -79,4 +79,7 @@ VIDEO = ModalitySpec(
     embedded=_embedded,
     rights="made from the handwritten digits of UCI (E. Alpaydin, C. Kaynak, 1998), which their authors license under CC BY 4.0",
     decoders=("av", "numpy", "pillow"),
+    samples="Clips with values in [0, 1]",
+    colour="#c0639a",
+    first_input={"frames": 8, "size": 64},
 )

@@ -36,7 +36,7 @@ def size_of(modality: Modality, start: Path | None, auxiliary: Path | None, head
     facts = [inspect(path) for path in (start, auxiliary) if path is not None]
     if not facts:
         _require_divides(SMALL.width, heads or SMALL.heads)
-        return Size(SMALL.model_copy(update={"heads": heads or SMALL.heads}), dict(_SMALL_INPUT[modality]))
+        return Size(SMALL.model_copy(update={"heads": heads or SMALL.heads}), dict(SPECS[modality].first_input))
     if len({(fact.width, fact.depth) for fact in facts}) > 1:
         words = " and ".join(f"{fact.file} has width {fact.width} and depth {fact.depth}" for fact in facts)
         raise UserError(f"{words}; a pathway joins equal blocks: choose weights of one size.")
@@ -57,21 +57,13 @@ def _require_divides(width: int, heads: int) -> None:
         )
 
 
-_SMALL_INPUT: dict[Modality, dict[str, Any]] = {
-    "image": {"size": 64, "patch": 8},
-    "audio": {"frames": 256, "mels": 64},
-    "point": {"points": 512, "groups": 32, "neighbours": 16},
-    "video": {"frames": 8, "size": 64},
-}
-
-
 def _input(modality: Modality, fact: Inspection) -> dict[str, Any]:
     """The values of the input that differ from the recipe's, where patches and positions of the weights fix them."""
-    if modality not in ("image", "video") or fact.patch is None:
+    usual = SPECS[modality].recipes["own"].input
+    if fact.patch is None or not {"patch", "channels", "size"} <= type(usual).model_fields.keys():
         return {}
     channels, *_, side = fact.patch
     fixed: dict[str, Any] = {"patch": side, "channels": channels}
     if fact.grid is not None and len(set(fact.grid[-2:])) == 1:
         fixed["size"] = fact.grid[-1] * side
-    usual = SPECS[modality].recipes["own"].input
     return {key: value for key, value in fixed.items() if getattr(usual, key) != value}

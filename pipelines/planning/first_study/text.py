@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from m2pt.config import FilesConfig, Modality
-from m2pt.config.schema import SCHEMA
 from pipelines.planning.first_study.budget import METHODS, Budget
 from pipelines.planning.first_study.encoder import Size
 from pipelines.planning.first_study.target import Target
@@ -31,6 +30,9 @@ class Choices:
     auxiliary: Modality
     auxiliary_file: Path | None
     budget: Budget
+    schema: Path
+    plugins: tuple[str, ...] = ()
+    """The packages that add the modalities."""
     batch: int | None = None
     """The size of a batch, where it is not the recipe's."""
 
@@ -41,7 +43,8 @@ def text_of(choices: Choices, file: Path) -> str:
     embedded = choices.auxiliary_file is None
     root = f"build/{target.name}-data" if embedded else "."
     said = ", ".join(f"{count} {split}" for split, count in sorted(target.counts.items()))
-    schema = os.path.relpath(SCHEMA, file.absolute().parent) if SCHEMA.is_relative_to(Path.cwd()) else SCHEMA
+    known = choices.schema.absolute()
+    schema = os.path.relpath(known, file.absolute().parent) if known.is_relative_to(Path.cwd()) else known
     lines = [
         f"# yaml-language-server: $schema={schema}",
         f"# Does a transformer of another modality help with {target.name}? A first study, by `m2pt init`; change what you",
@@ -49,6 +52,7 @@ def text_of(choices: Choices, file: Path) -> str:
         f"#   m2pt check {file}",
         f"#   m2pt study --study {file}",
         f"study: {flow(target.name)}",
+        *([f"plugins: {flow(choices.plugins)} # what must be installed beside m2pt"] if choices.plugins else []),
         "",
         "data:",
         f"  root: {flow(root)} # {'of embedded data, for pretraining the auxiliary' if embedded else 'paths are below it'}",
