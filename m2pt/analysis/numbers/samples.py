@@ -74,6 +74,7 @@ def over_samples(value: Estimate, comparisons: Sequence[Comparison], scores: Sco
         None where a run of it lacks its samples' scores, or runs on different samples are compared (`lack` says which).
 
     """
+    comparisons = [item for item in comparisons if item.estimate.n]  # of the others all runs failed, on one side at least
     if not comparisons or value.mean is None or lack(comparisons, scores):
         return None
     tables = _tables(comparisons, scores)

@@ -115,6 +115,16 @@ def test_a_run_that_failed_costs_its_draw_and_shapes_without_a_score_their_colum
     assert found.runs.mean == item.estimate.mean and found.runs.half_width > 0
 
 
+def test_a_target_all_of_whose_runs_failed_is_no_part_of_an_average():
+    scores = {}
+    items = [comparison("image", "audio", answers(3, 50, 1), answers(3, 50, 2), scores)]
+    items.append(comparison("audio", "image", [None, None, None], answers(3, 70, 3), scores))
+    value = over_seeds(averaged([items[0].differences]))
+    found = samples.over_samples(value, items, scores)
+    assert found == samples.over_samples(value, items[:1], scores)
+    assert found.samples == (50,)
+
+
 @pytest.mark.parametrize(
     ("metric", "forget", "other_samples", "why"),
     [
