@@ -47,7 +47,9 @@ def require_code(codes: Iterable[PluginCode], what: str) -> None:
 
     """
     for code in codes:
-        here = next((one for one in _installed() if (one.distribution, one.package) == (code.distribution, code.package)), None)
+        here = next(
+            (one for one in installed_code() if (one.distribution, one.package) == (code.distribution, code.package)), None
+        )
         if here is None:
             raise UserError(f"{what}: needs the plugin {code}, which is not installed here; install it.")
         if here != code:
@@ -58,7 +60,8 @@ def require_code(codes: Iterable[PluginCode], what: str) -> None:
 
 
 @functools.cache
-def _installed() -> tuple[PluginCode, ...]:
+def installed_code() -> tuple[PluginCode, ...]:
+    """The code of all plugins that are installed. Raises `UserError` as `code_of`."""
     plugins = [
         plugin for further in (FURTHER_MODALITIES, FURTHER_DATASETS, FURTHER_METHODS) for plugin in further.plugins.values()
     ]

@@ -18,6 +18,7 @@ from m2pt.files.state import FileState, state_of
 from m2pt.modalities.embedded.sizes import split_sizes
 from m2pt.modalities.recipes import resolve
 from m2pt.modalities.registry import dataset
+from m2pt.runs.plugins import installed_code
 from pipelines.planning.grid import encoders_used, input_forms
 from pipelines.planning.search_ranges import impossible_values
 from pipelines.planning.slots import slots
@@ -95,9 +96,10 @@ def _ineffective(study: Study) -> list[str]:
 
 
 def _known_ineffective(study: Study, said: str) -> list[str]:
-    """The same of a study of many parts, remembered: it follows from what the file says and from our source code alone."""
+    """The same of a study of many parts, remembered: it follows from what the file says, our source code and plugins."""
+    plugins = "".join(f" {code.package} {code.sha256}" for code in installed_code())
     memory = CACHE / "keys" / f"{study.study}.json"
-    known = remembered(memory, _sources(), lambda: "\n".join(_ineffective(study)), beside=said)
+    known = remembered(memory, _sources(), lambda: "\n".join(_ineffective(study)), beside=said + plugins)
     return known.splitlines()
 
 

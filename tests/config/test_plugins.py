@@ -142,6 +142,42 @@ def test_a_study_says_which_plugins_it_needs_and_a_missing_one_is_all_that_is_to
     )
 
 
+LIGHT = """
+import json
+from m2pt.config import InputsConfig, Study
+from m2pt.config.installed import require_plugins
+from m2pt.config.schema import SCHEMA, study_schema
+from m2pt.config.study_file import parse_study
+
+require_plugins()
+text = "study: x\\nencoders: {mae: {kind: mae}}\\nsweep: {seeds: [0], METHODS}\\n"
+plain = parse_study(text.replace("METHODS", "targets: [image]"), "x")
+assert "timeseries" not in plain.model_dump_json(), "what a study says does not depend on plugins that it does not use"
+assert plain.sweep.auxiliaries == ("image", "audio", "point", "video")
+study = parse_study(text.replace("METHODS", "targets: [timeseries], methods: [random_signs]"), "x")
+changed = study.changed({"inputs.timeseries.patch": 8}, "set").inputs.timeseries
+assert (changed.patch, changed.length, changed.counts) == (8, 96, (12,))
+assert study.inputs.image == InputsConfig().image
+shipped = json.loads(SCHEMA.read_text(encoding="utf-8"))["$defs"]
+here = study_schema()["$defs"]
+assert sorted(here.keys() - shipped.keys()) == ["TimeseriesAugment", "TimeseriesInput"]
+assert here["TimeseriesInput"]["properties"]["length"]["description"] == "Steps; a series of another length is resampled."
+assert here["InputsConfig"]["properties"]["timeseries"]["description"].startswith("Series of equally many steps")
+assert "timeseries" in here["TaskConfig"]["properties"]["modality"]["enum"]
+"""
+
+
+def test_the_sections_of_a_plugin_are_sections_as_any_and_change_no_other_study(tmp_path: Path) -> None:
+    points = {
+        "m2pt.modalities": {"timeseries": "m2pt_timeseries.section:WING"},
+        "m2pt.methods": {"random_signs": "unused:METHOD"},
+    }
+    plugins.install(tmp_path, "m2pt-timeseries", points, {})
+    paths = os.pathsep.join(map(str, [tmp_path, plugins.EXAMPLE, ROOT]))
+    done = subprocess.run([sys.executable, "-c", LIGHT], env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def command(*arguments: str, site: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     paths = os.pathsep.join([str(site), str(ROOT)])
     return subprocess.run(
