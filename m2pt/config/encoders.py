@@ -1,4 +1,4 @@
-"""Where the weights of encoders come from: pretrained here, or read from files."""
+"""Where the weights of encoders come from: pretrained here, or given: read from files, from timm, or from finished runs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -113,7 +113,24 @@ class Reading(Frozen):
     """The name of timm's model that the file holds the weights of, which says what tensors do not show: its heads."""
 
 
-class FileSource(Frozen):
+class GivenSource(Frozen):
+    """Encoders whose weights exist already: they are read, not trained here. What they are is the content of their files."""
+
+    @property
+    def places(self) -> Mapping[Modality, str]:
+        """Where the weights of each modality are, as the study writes it."""
+        raise NotImplementedError
+
+    def key(self, modality: Modality) -> str:
+        """The key of that place within the source."""
+        raise NotImplementedError
+
+    def how(self, modality: Modality) -> Reading | None:
+        """How the weights of a modality are to be read, where the study says more than their place."""
+        raise NotImplementedError
+
+
+class FileSource(GivenSource):
     """Encoders from files, in any published layout (`m2pt.weights`)."""
 
     kind: Literal["file"]
@@ -131,15 +148,86 @@ class FileSource(Frozen):
             if modality not in self.paths:
                 yield f"reading.{modality}: it has no path; add paths.{modality} or remove the key"
 
+    @property
+    def places(self) -> Mapping[Modality, str]:
+        """As `GivenSource.places`."""
+        return self.paths
 
-EncoderSource = Annotated[MaeSource | LabelsSource | ProceduralSource | FileSource, Field(discriminator="kind")]
+    def key(self, modality: Modality) -> str:
+        """As `GivenSource.key`."""
+        return f"paths.{modality}"
+
+    def how(self, modality: Modality) -> Reading | None:
+        """As `GivenSource.how`."""
+        reading = self.reading.get(modality)
+        return None if reading == Reading() else reading
+
+
+class TimmSource(GivenSource):
+    """An encoder of timm by the name of its model, which says what a file does not show: the number of heads."""
+
+    kind: Literal["timm"]
+    """A model of timm."""
+    name: str
+    """Its name, such as `vit_base_patch16_224.mae`; what follows the dot says which of its pretrained weights."""
+    pretrained: bool = False
+    """Take timm's pretrained weights: those in the cache of Hugging Face, where a study downloads them if they are not there."""
+    file: str | None = None
+    """Or the file that holds its weights."""
+    modality: Modality = "image"
+    """The modality that it was trained for."""
+
+    def contradictions(self, context: object) -> Iterator[str]:
+        """As `Frozen.contradictions`."""
+        if self.pretrained == (self.file is not None):
+            yield "pretrained: an encoder of timm needs either pretrained: true or a file"
+
+    @property
+    def places(self) -> Mapping[Modality, str]:
+        """As `GivenSource.places`."""
+        return {self.modality: self.file or self.name}
+
+    def key(self, modality: Modality) -> str:
+        """As `GivenSource.key`."""
+        return "modality" if modality != self.modality else "name" if self.file is None else "file"
+
+    def how(self, modality: Modality) -> Reading | None:
+        """As `GivenSource.how`."""
+        return Reading(architecture=self.name)
+
+
+class RunSource(GivenSource):
+    """The models of finished runs of this project, in this study's folder or in another's."""
+
+    kind: Literal["run"]
+    """A run's model."""
+    runs: dict[Modality, str]
+    """The folder of a run for each modality, such as `../other/runs/photos/<id>`; of a fine-tuning the merged model is taken."""
+
+    @property
+    def places(self) -> Mapping[Modality, str]:
+        """As `GivenSource.places`."""
+        return self.runs
+
+    def key(self, modality: Modality) -> str:
+        """As `GivenSource.key`."""
+        return f"runs.{modality}"
+
+    def how(self, modality: Modality) -> Reading | None:
+        """As `GivenSource.how`."""
+        return Reading(layout="m2pt")
+
+
+EncoderSource = Annotated[
+    MaeSource | LabelsSource | ProceduralSource | FileSource | TimmSource | RunSource, Field(discriminator="kind")
+]
 """Where the weights of a named encoder come from."""
 
 
 def has_seen_no_modality(encoders: Mapping[str, EncoderSource], name: str) -> bool:
     """Whether an encoder was trained without a modality: on noise, on brackets, or further from there with random labels.
 
-    For an encoder from a file nobody knows, so the answer is no; and so it is for a name that is not declared.
+    For an encoder that exists already nobody knows, so the answer is no; and so it is for a name that is not declared.
     """
     match encoders.get(name):
         case ProceduralSource():

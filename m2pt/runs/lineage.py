@@ -1,13 +1,16 @@
 """The lineage of a pathway: whether target and auxiliary go on from a common encoder.
 
 Weights of encoders that were trained from one initialisation correspond to each other, those of encoders trained apart do not;
-so a gain from an auxiliary of the target's lineage says nothing about auxiliaries of others.
+so a gain from an auxiliary of the target's lineage says nothing about auxiliaries of others. The model of another run goes on
+from what that run started from and added (`m2pt.runs.ancestry`).
 """
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Literal
 
-from m2pt.config.encoders import EncoderSource, FileSource, LabelsSource
+from m2pt.config.encoders import EncoderSource, GivenSource, LabelsSource, RunSource
+from m2pt.runs.ancestry import Ancestry, ancestry
 from m2pt.runs.spec import EncoderKey, RunSpec, WeightsRef
 
 Lineage = Literal["same", "apart", "unknown"]
@@ -23,7 +26,7 @@ def start_of(encoders: Encoders, key: EncoderKey) -> EncoderKey | None:
     if not isinstance(source, LabelsSource):
         return None
     start = encoders[source.start]
-    seed = None if isinstance(start, FileSource) else start.of_replicate(source.replicate_of(key.seed))
+    seed = None if isinstance(start, GivenSource) else start.of_replicate(source.replicate_of(key.seed))
     return EncoderKey(source.start, key.modality, seed)
 
 
@@ -36,7 +39,7 @@ def root(encoders: Encoders, key: EncoderKey) -> EncoderKey:
 def relation(encoders: Encoders, first: EncoderKey, second: EncoderKey) -> Lineage:
     """How two encoders of a study are related, as far as the study says.
 
-    Files are the same where they have the same path; a file could go on from any other, so nothing more is known of them.
+    Files and runs are the same where they have the same path; a file could go on from any other, so nothing more is known of it.
     """
     files = [_path(encoders, key) for key in (first, second)]
     if any(files):
@@ -54,8 +57,22 @@ def lineage(encoders: Encoders, spec: RunSpec) -> Lineage | None:
 
 
 def _related(encoders: Encoders, target: WeightsRef, auxiliary: WeightsRef) -> Lineage:
-    equal = target.sha256 is not None and target.sha256 == auxiliary.sha256
-    return "same" if equal else relation(encoders, target.key, auxiliary.key)
+    ours, theirs = (_ancestry(encoders, reference) for reference in (target, auxiliary))
+    if ours.weights & theirs.weights:
+        return "same"
+    of_runs = any(isinstance(encoders[one.source], RunSource) for one in (target, auxiliary))
+    if of_runs and ours.is_whole and theirs.is_whole:
+        return "apart"
+    return relation(encoders, target.key, auxiliary.key)
+
+
+def _ancestry(encoders: Encoders, reference: WeightsRef) -> Ancestry:
+    """The weights that an encoder goes on from; what is trained in this study is known to it as a whole (`relation`)."""
+    source, own = encoders[reference.source], frozenset([reference.sha256] if reference.sha256 else ())
+    if isinstance(source, RunSource):
+        known = ancestry(Path(source.runs[reference.modality]))
+        return Ancestry(known.weights | own, known.is_whole)
+    return Ancestry(own, not isinstance(source, GivenSource))
 
 
 def _closest(relations: Iterable[Lineage]) -> Lineage:
@@ -65,4 +82,4 @@ def _closest(relations: Iterable[Lineage]) -> Lineage:
 
 def _path(encoders: Encoders, key: EncoderKey) -> str | None:
     source = encoders[key.source]
-    return source.paths.get(key.modality) if isinstance(source, FileSource) else None
+    return source.places.get(key.modality) if isinstance(source, GivenSource) else None

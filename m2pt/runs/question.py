@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from m2pt.config import FileSource, Modality, Study
+from m2pt.config import GivenSource, Modality, Study
 from m2pt.runs.identity import RECIPE_VERSION, canonical
 from m2pt.runs.lineage import start_of
 from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec
@@ -67,7 +67,7 @@ def _named(spec: RunSpec, document: dict[str, Any]) -> str:
 
 def _recipe(source: dict[str, Any]) -> dict[str, Any]:
     """How an encoder is made, whatever its seed and wherever its files are."""
-    return {key: value for key, value in source.items() if key not in ("seed", "seeds", "paths")}
+    return {key: value for key, value in source.items() if key not in ("seed", "seeds", "paths", "runs", "file")}
 
 
 def _without_draws(form: Any, study: Study) -> Any:
@@ -77,6 +77,6 @@ def _without_draws(form: Any, study: Study) -> Any:
     if not isinstance(form, dict):
         return form
     drawn = set(_DRAWN)
-    if "sha256" in form and not isinstance(study.encoders.get(form.get("source", "")), FileSource):
+    if "sha256" in form and not isinstance(study.encoders.get(form.get("source", "")), GivenSource):
         drawn.add("sha256")
     return {key: _without_draws(value, study) for key, value in form.items() if key not in drawn}

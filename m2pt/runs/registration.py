@@ -186,7 +186,8 @@ def _is_longer(now: JsonValue, then: JsonValue) -> bool:
 
 
 def _is_path(key: str) -> bool:
-    return key.startswith("encoders.") and ".paths." in key
+    name, _, inner = key.removeprefix("encoders.").rpartition(".") if key.startswith("encoders.") else ("", "", "")
+    return name.endswith((".paths", ".runs")) or (bool(name) and inner == "file")
 
 
 def _leaves(path: str, value: Any) -> Iterable[tuple[str, JsonValue]]:

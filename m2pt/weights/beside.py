@@ -11,7 +11,7 @@ from typing import Any
 
 from m2pt.config import Modality, ModelConfig, Reading, UserError, refuses_unknown
 from m2pt.files.documents import read_json
-from m2pt.runs.folder import SPEC
+from m2pt.runs.folder import RECORD, SPEC
 from m2pt.weights.layouts import HUGGING_FACE, Layout, possible_modalities
 from m2pt.weights.shards import configuration
 from m2pt.weights.timm_models import architecture_of
@@ -22,13 +22,14 @@ _TIMM = ("timm", "m2pt-zoo")
 
 @dataclass(frozen=True)
 class Said:
-    """What is said of an encoder, and by which file or key (`by`), as a sentence about it begins.
+    """What is said of an encoder, `by` which file or model, in the file at `place`.
 
-    `heads` and `norm_epsilon` are None where it is not said, `modalities` empty. `key` is the name of the number of heads there.
+    `heads` and `norm_epsilon` are None where it is not said, `modalities` empty. `key` is what the number of heads is called.
     """
 
+    place: Path
     by: str
-    key: str = "heads"
+    key: str
     heads: int | None = None
     modalities: tuple[Modality, ...] = ()
     norm_epsilon: float | None = None
@@ -45,7 +46,7 @@ def said_of(file: Path, layout: Layout, reading: Reading) -> Said | None:
         return _of_transformers(configuration(file))
     if layout.name in _TIMM:
         return _of_timm(file, layout, reading)
-    return _of_run(file) if layout.name == "m2pt" else None
+    return _of_run(file, reading) if layout.name == "m2pt" else None
 
 
 @refuses_unknown
@@ -57,7 +58,10 @@ def check_said(file: Path, said: Said, config: ModelConfig, modality: Modality) 
 
     """
     if said.heads not in (None, config.heads):
-        raise UserError(f"{said.by}: has {said.key} {said.heads}, model.heads is {config.heads}; set it or name another file.")
+        named = f" ({said.by})" if said.by != str(said.place) else ""
+        raise UserError(
+            f"{said.place}: has {said.key} {said.heads}{named}, model.heads is {config.heads}; set it or name another file."
+        )
     if said.modalities and modality not in said.modalities:
         held = " or ".join(said.modalities)
         raise UserError(
@@ -74,13 +78,13 @@ def _of_transformers(path: Path | None) -> Said | None:
     if activation not in (None, "gelu"):
         raise UserError(f"{path}: has hidden_act {activation}, and m2pt's encoders have gelu; name another file.")
     heads = document.get("num_attention_heads")
-    return Said(str(path), "num_attention_heads", heads if isinstance(heads, int) else None)
+    return Said(path, str(path), "num_attention_heads", heads if isinstance(heads, int) else None)
 
 
 def _of_timm(file: Path, layout: Layout, reading: Reading) -> Said | None:
     """What timm says of the architecture that the study names, or that timm's own config.json next to the file names."""
-    by, name, options = "reading.architecture", reading.architecture, dict[str, Any]()
-    path = file.parent / "config.json"
+    place, path = file, file.parent / "config.json"
+    name, options = reading.architecture, dict[str, Any]()
     if name is None:
         try:
             document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
@@ -88,7 +92,7 @@ def _of_timm(file: Path, layout: Layout, reading: Reading) -> Said | None:
             return None  # a file of something else
         if not isinstance(document, dict) or not isinstance(document.get("architecture"), str):
             return None
-        by, name, options = str(path), document["architecture"], document.get("model_args") or {}
+        place, name, options = path, document["architecture"], document.get("model_args") or {}
     known = architecture_of(name, json.dumps(options, sort_keys=True, default=str))
     if known is None:
         if reading.architecture is None:
@@ -98,11 +102,11 @@ def _of_timm(file: Path, layout: Layout, reading: Reading) -> Said | None:
         raise UserError(f"{file}: is timm's {name}, which has {known.departs}; m2pt's blocks have not, so name another model.")
     for key, stored, wanted in (("depth", layout.depth, known.depth), ("width", layout.width, known.width)):
         if stored != wanted:
-            raise UserError(f"{file}: has {key} {stored}, and timm's {name}, which {by} names, has {wanted}; name its own file.")
-    return Said(f"{by} ({name})", "heads", known.heads, possible_modalities(layout), known.norm_epsilon)
+            raise UserError(f"{file}: has {key} {stored}, and timm's {name} has {wanted}; name its own file.")
+    return Said(place, f"timm's {name}", "heads", known.heads, possible_modalities(layout), known.norm_epsilon)
 
 
-def _of_run(file: Path) -> Said | None:
+def _of_run(file: Path, reading: Reading) -> Said | None:
     """What the spec says of the run whose folder holds the file."""
     path = file.parent / SPEC
     if not path.is_file():
@@ -110,4 +114,13 @@ def _of_run(file: Path) -> Said | None:
     spec = read_json(path, _FETCH).get("spec")
     heads = spec.get("model", {}).get("heads", ModelConfig().heads) if isinstance(spec, dict) else None
     modality = spec.get("modality") if isinstance(spec, dict) else None
-    return Said(str(path), "model.heads", heads, () if modality is None else (modality,))
+    # What a study declares as the model of a run (`RunSource`) has the norms that the run's target was loaded with.
+    epsilon = _epsilon_of_run(file) if reading.layout == "m2pt" else None
+    return Said(path, str(path), "model.heads", heads, () if modality is None else (modality,), epsilon)
+
+
+def _epsilon_of_run(file: Path) -> float | None:
+    path = file.parent / RECORD
+    loaded = read_json(path, _FETCH).get("loaded") if path.is_file() else None
+    known = [each.get("norm_epsilon") for each in loaded or () if isinstance(each, dict) and each.get("role") == "target"]
+    return next((float(epsilon) for epsilon in known if isinstance(epsilon, float)), None)

@@ -33,6 +33,7 @@ from pipelines.planning.folders import aside_of, data_folder, encoders_folder, r
 from pipelines.planning.job_inputs import job_inputs
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.planning.refused_runs import require_startable
+from pipelines.planning.weight_files import fetch_missing
 from pipelines.tracking.live import LiveTracking
 from pipelines.tracking.sweep import sweep_of
 from pipelines.tracking.trackers import chosen_tracker
@@ -123,9 +124,8 @@ class Session:
         self._require_weights()
 
     def _require_weights(self) -> None:
-        if absent := self.plan.missing_weights:
-            listed = ", ".join(f"{key} ({path})" for key, path in absent.items())
-            raise UserError(f"these files of weights do not exist: {listed}; fetch them, or correct the paths.")
+        if fetch_missing(self.study, self.plan.missing_weights):
+            self._plan = None
 
     def warm(self) -> None:
         """Prepare the engine and tracking, without waiting for them."""

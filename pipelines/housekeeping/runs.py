@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from m2pt.config import FileSource, UserError
+from m2pt.config import GivenSource, UserError
 from m2pt.files.documents import half_written
 from m2pt.runs.folder import CHECKPOINT, INPUTS, SPEC, WRITTEN, is_complete, run_state
 from m2pt.runs.identity import run_id
@@ -71,7 +71,7 @@ def _runs_in(home: Path, listing: Listing) -> Iterator[Path]:
 
 
 def _add(listing: Listing, plan: Plan, path: Path, room: Path, note: str) -> None:
-    used = [place for place in _weights(plan) if path.absolute() in place.absolute().parents]
+    used = [place for place in _weights(plan) if path.absolute() in (place.absolute(), *place.absolute().parents)]
     if used:
         listing.left.append(f"{path}: stays: the study reads its weights ({used[0]}).")
     else:
@@ -84,8 +84,8 @@ def _idle(path: Path) -> None:
 
 
 def _weights(plan: Plan) -> list[Path]:
-    declared = [source for source in plan.study.encoders.values() if isinstance(source, FileSource)]
-    return [*plan.weights.values(), *(Path(path) for source in declared for path in source.paths.values())]
+    declared = [source for source in plan.study.encoders.values() if isinstance(source, GivenSource)]
+    return [*plan.weights.values(), *(Path(place) for source in declared for place in source.places.values())]
 
 
 def _of_other_studies(folder: Path) -> Iterator[str]:

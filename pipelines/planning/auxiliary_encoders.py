@@ -5,7 +5,7 @@ from typing import Literal
 
 from m2pt.config import (
     RANDOM,
-    FileSource,
+    GivenSource,
     LabelsSource,
     MethodName,
     Modality,
@@ -37,7 +37,7 @@ class Loads:
 def encoder_key(study: Study, name: str, modality: Modality, replicate: int | None) -> EncoderKey:
     """The encoder of a source, a modality and a replicate."""
     source = study.encoders[name]
-    return EncoderKey(name, modality, None if isinstance(source, FileSource) else source.of_replicate(replicate))
+    return EncoderKey(name, modality, None if isinstance(source, GivenSource) else source.of_replicate(replicate))
 
 
 @refuses_unknown

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from m2pt.config import FileSource, Study, UserError
+from m2pt.config import GivenSource, Modality, RunSource, Study, TimmSource, UserError, refuses_unknown
 from m2pt.config.base import FaultyKeysError
 from m2pt.config.lines import MOST_FAULTS, Fault
 from m2pt.config.study_file import StudyFile
@@ -14,6 +14,7 @@ from m2pt.data.fingerprints import CACHE
 from m2pt.files.memory import known_sha256
 from m2pt.runs.spec import RunSpec, Spec, WeightsRef
 from m2pt.runs.trials import with_encoders
+from m2pt.weights.given import path_of
 from m2pt.weights.shards import weights_file, weights_sha256
 from pipelines.planning.folders import data_folder
 from pipelines.planning.grid import data_used, encoders_used
@@ -104,9 +105,9 @@ def _files(study: Study) -> Iterator[str]:
         encoders, data = [], list(study.sweep.targets)
     for encoder in encoders:
         source = declared.encoders[encoder.source]
-        path = source.paths.get(encoder.modality) if isinstance(source, FileSource) else None
-        if path is not None and (wrong := _wrong_with(Path(path))):
-            yield f"encoders.{encoder.source}.paths.{encoder.modality}: {wrong}"
+        if isinstance(source, GivenSource) and encoder.modality in source.places:
+            if wrong := _wrong_with(source, encoder.modality):
+                yield f"encoders.{encoder.source}.{source.key(encoder.modality)}: {wrong}"
     for key in data:
         folder = data_folder(study, key)
         if folder.is_dir() or (study.data.embedded is not None and key not in study.tasks):
@@ -115,15 +116,25 @@ def _files(study: Study) -> Iterator[str]:
         yield f"{where}: there is no folder {folder}; put the data there, or correct the path"
 
 
-def _wrong_with(path: Path) -> str | None:
+@refuses_unknown
+def _wrong_with(source: GivenSource, modality: Modality) -> str | None:
     """Why a file of weights cannot be read, whatever model it is for."""
-    if not path.exists():
-        return f"{path} does not exist; fetch the weights, or correct the path"
     try:
+        path = path_of(source, modality)
+        if not path.exists():
+            return _absent(source, path)
         weights_sha256(weights_file(path), partial(known_sha256, cache=CACHE))
     except (UserError, OSError) as error:
         return _said(error)
     return None
+
+
+def _absent(source: GivenSource, path: Path) -> str | None:
+    if isinstance(source, TimmSource) and source.file is None:
+        return None  # the study downloads it
+    if isinstance(source, RunSource):
+        return f"{path.parent} is no finished run; correct the folder, or finish the run"
+    return f"{path} does not exist; fetch the weights, or correct the path"
 
 
 def _said(error: UserError | OSError) -> str:
@@ -164,20 +175,27 @@ def _of_folder(study: Study, sentence: str) -> str:
     return f"search: {sentence}" if study.search is not None else sentence
 
 
+@refuses_unknown
+def _known_path(source: GivenSource, modality: Modality) -> Path | None:
+    try:
+        return path_of(source, modality)
+    except UserError:
+        return None
+
+
 def _of_weights(study: Study, reason: str, used: Sequence[WeightsRef | None] = ()) -> str | None:
     """A reason that begins with a file of weights, with the key of that file, one of those that are used; None for others."""
     declared = [
-        (name, modality, Path(path))
+        (f"encoders.{name}.{source.key(modality)}", path)
         for name, source in study.encoders.items()
-        if isinstance(source, FileSource)
-        for modality, path in source.paths.items()
+        if isinstance(source, GivenSource)
+        for modality in source.places
+        if (path := _known_path(source, modality)) is not None
         if not used or any(one is not None and (one.source, one.modality) == (name, modality) for one in used)
     ]
-    named = [each for each in declared if reason.startswith(str(each[2]))]
-    beside = [each for each in declared if reason.startswith(f"{each[2].parent}/")]  # a part of weights in several files
-    for name, modality, _ in (*named, *beside):
-        return f"encoders.{name}.paths.{modality}: {reason}"
-    return None
+    named = [each for each in declared if reason.startswith(str(each[1]))]
+    beside = [each for each in declared if reason.startswith(f"{each[1].parent}/")]  # a part of weights in several files
+    return next((f"{key}: {reason}" for key, _ in (*named, *beside)), None)
 
 
 def _in_part(plan: Plan, key: str, specs: Sequence[Spec]) -> str:

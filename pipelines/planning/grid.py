@@ -6,7 +6,7 @@ from itertools import product
 
 from m2pt.config import (
     RANDOM,
-    FileSource,
+    GivenSource,
     InputConfig,
     LabelPretrain,
     LabelsSource,
@@ -64,7 +64,7 @@ def _unlike(study: Study) -> list[Study]:
 def _seeds(study: Study, name: str) -> tuple[int | None, ...]:
     """The seeds that tell the encoders of a source apart."""
     source = study.encoders[name]
-    return (None,) if isinstance(source, FileSource) or source.seeds is None else source.seeds
+    return (None,) if isinstance(source, GivenSource) or source.seeds is None else source.seeds
 
 
 def draws_of(study: Study, seeds: Sequence[int] = ()) -> list[tuple[int, int | None]]:
@@ -106,7 +106,7 @@ def pretrain_specs(study: Study, prints: Fingerprints) -> list[PretrainSpec]:
     return [
         pretrain_spec(study, key, source, prints)
         for key in encoders_used(study)
-        if not isinstance(source := study.encoders[key.source], FileSource)
+        if not isinstance(source := study.encoders[key.source], GivenSource)
     ]
 
 

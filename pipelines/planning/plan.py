@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from m2pt.config import FileSource, Study, UserError
+from m2pt.config import Study, UserError
 from m2pt.config.base import Same
 from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.markers import is_leased
@@ -19,13 +19,14 @@ from m2pt.runs.identity import canonical, run_id
 from m2pt.runs.record import FinetuneRecord, PretrainRecord, read_record
 from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec, Spec
 from m2pt.runs.trials import Trial, chosen, trial_seeds, with_encoders, with_trials
-from m2pt.weights.shards import weights_file, weights_sha256
+from m2pt.weights.shards import weights_sha256
 from pipelines.planning import embedded_data, tuned
 from pipelines.planning.damaged import damaged, memory
 from pipelines.planning.folders import data_folder, encoders_folder, place_of, runs_folder
-from pipelines.planning.grid import data_used, draws_of, encoders_used, in_order, made_by, part_specs, pretrain_specs
+from pipelines.planning.grid import data_used, draws_of, in_order, made_by, part_specs, pretrain_specs
 from pipelines.planning.run_maker import Fingerprints
 from pipelines.planning.search_journal import read_trials, with_results
+from pipelines.planning.weight_files import encoder_files
 
 PRETRAINING = "pretraining"
 FINE_TUNING = "fine-tuning"
@@ -189,7 +190,7 @@ def resolve(study: Study, known_data: Mapping[str, str] | None = None, *, to_loo
     faults: list[str] = []
     declared = with_encoders(study)
     data, missing_data = _data(declared, faults) if known_data is None else (dict(known_data), ())
-    files, missing_files = _encoder_files(declared)
+    files, missing_files = encoder_files(declared)
     weights = {key: weights_sha256(path, partial(known_sha256, cache=CACHE)) for key, path in files.items()}
     prints = Fingerprints(data | dict.fromkeys(missing_data, ""), weights)
     trained, prints = _trained_encoders(declared, prints, missing_data)
@@ -240,24 +241,6 @@ def _journal(study: Study, prints: Fingerprints, faults: list[str]) -> list[Tria
     except UserError as error:
         faults.append(str(error))
         return []
-
-
-def _encoder_files(study: Study) -> tuple[dict[EncoderKey, Path], dict[str, Path]]:
-    """The declared files of weights that exist, and those that do not, by their keys in the study file."""
-    present: dict[EncoderKey, Path] = {}
-    missing: dict[str, Path] = {}
-    for encoder in encoders_used(study):
-        source = study.encoders[encoder.source]
-        if isinstance(source, FileSource):
-            key = f"encoders.{encoder.source}.paths.{encoder.modality}"
-            if encoder.modality not in source.paths:
-                raise UserError(f"{key}: is missing, but the sweep uses this encoder; add its path.")
-            path = Path(source.paths[encoder.modality])
-            if path.exists():
-                present[encoder] = weights_file(path)
-            else:
-                missing[key] = path
-    return present, missing
 
 
 def _trained_encoders(

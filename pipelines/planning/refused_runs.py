@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from m2pt.config import FileSource, InputConfig, ModelConfig, UserError
+from m2pt.config import GivenSource, InputConfig, ModelConfig, UserError
 from m2pt.config.lines import Fault, told
 from m2pt.modalities.registry import dataset, dataset_facts
 from m2pt.runs.identity import form_without_draw
@@ -146,7 +146,7 @@ def _files(plan: Plan, spec: RunSpec) -> list[tuple[Path, WeightsRef, InputConfi
     files = []
     for reference in (spec.target_weights, *spec.auxiliary_refs):
         declared = None if reference is None else plan.study.encoders.get(reference.source)
-        if reference is not None and isinstance(declared, FileSource):
+        if reference is not None and isinstance(declared, GivenSource):
             path = plan.weights.get(reference.key)
             beside = spec.auxiliary_data.input if spec.auxiliary_data else None  # its tokenizer is read too
             samples = spec.input if reference is spec.target_weights else beside

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from m2pt.config import FileSource, Study
+from m2pt.config import GivenSource, Study
 from m2pt.runs.identity import form_without_draw
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.trials import DECLARED
@@ -47,7 +47,7 @@ def costs(study: Study, made: Mapping[str, Sequence[RunSpec]]) -> list[WayCosts]
 def _costs(study: Study, parts: list[Study], cells: list[list[str]], way: Way, declared: bool) -> WayCosts:
     combined = [part.model_copy(update={"sweep": part.sweep.model_copy(update={"encoder_seeds": way})}) for part in parts]
     encoders = {key for part in combined for key in encoders_used(part)}
-    trained = [key for key in encoders if not isinstance(study.encoders[key.source], FileSource)]
+    trained = [key for key in encoders if not isinstance(study.encoders[key.source], GivenSource)]
     runs: dict[str, set[tuple[int, int | None]]] = {}  # the draws of each cell, which several parts may share
     for part, members in zip(combined, cells, strict=True):
         for cell in members:

@@ -7,11 +7,10 @@ from typing import Any
 
 from m2pt.config import (
     RANDOM,
-    FileSource,
+    GivenSource,
     MethodName,
     Modality,
     PathwayConfig,
-    Reading,
     Setting,
     Study,
     TaskConfig,
@@ -147,6 +146,5 @@ def _task_spec(task: TaskConfig, tuning: Tuning) -> TaskSpec:
 def reference(study: Study, prints: Fingerprints, key: EncoderKey) -> WeightsRef:
     """The weights of an encoder, with how to read their file where the study says so."""
     source = study.encoders.get(key.source)
-    reading = source.reading.get(key.modality) if isinstance(source, FileSource) else None
-    reading = None if reading == Reading() else reading
+    reading = source.how(key.modality) if isinstance(source, GivenSource) else None
     return WeightsRef(source=key.source, modality=key.modality, seed=key.seed, sha256=prints.weights.get(key), reading=reading)

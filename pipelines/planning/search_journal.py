@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from m2pt.config import FileSource, Study, UserError
+from m2pt.config import GivenSource, Study, UserError
 from m2pt.files.documents import json_bytes, read_bytes, read_json, write_atomic
 from m2pt.runs.damage import damage_of
 from m2pt.runs.folder import RECORD, is_complete
@@ -118,7 +118,7 @@ def search_id(study: Study, prints: Fingerprints) -> str:
     declared = study.model_dump(mode="json", exclude={"study", "execution", "design", "parts"})
     for section, key in (("data", "root"), ("sweep", "seeds"), ("sweep", "methods"), ("search", "trials")):
         del declared[section][key]
-    files = {name for name, source in study.encoders.items() if isinstance(source, FileSource)}
+    files = {name for name, source in study.encoders.items() if isinstance(source, GivenSource)}
     weights = sorted([key.source, key.modality, sha256] for key, sha256 in prints.weights.items() if key.source in files)
     form = {"recipe_version": RECIPE_VERSION, "study": declared, "data": dict(prints.data), "weights": weights}
     return hashlib.sha256(canonical(form).encode()).hexdigest()[:16]

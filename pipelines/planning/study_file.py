@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import m2pt
-from m2pt.config import RANDOM, ExecutionConfig, FileSource, Study, UserError
+from m2pt.config import RANDOM, ExecutionConfig, GivenSource, Study, UserError
 from m2pt.config.base import FaultyKeysError
 from m2pt.config.lines import Fault, told
 from m2pt.config.study_file import StudyFile, read_study
@@ -23,6 +23,7 @@ from pipelines.planning.grid import encoders_used, input_forms
 from pipelines.planning.search_ranges import impossible_values
 from pipelines.planning.slots import slots
 from pipelines.planning.unused_keys.check import unused_keys
+from pipelines.planning.weight_files import without_weights
 
 _MANY_PARTS = 20
 """In as many, the looking for keys that change nothing is worth remembering."""
@@ -149,9 +150,9 @@ def _encoders(study: Study) -> list[str]:
         return wrong
     used = [(encoder, study.encoders[encoder.source]) for encoder in encoders_used(study)]
     return [
-        f"encoders.{encoder.source}.paths.{encoder.modality}: is missing, but the sweep uses this encoder; add its path"
+        f"encoders.{encoder.source}.{source.key(encoder.modality)}: {without_weights(source, encoder.modality)}"
         for encoder, source in used
-        if isinstance(source, FileSource) and encoder.modality not in source.paths
+        if isinstance(source, GivenSource) and encoder.modality not in source.places
     ]
 
 
@@ -170,7 +171,7 @@ def _validation(study: Study) -> Iterator[str]:
 def _loadable(study: Study) -> Iterator[str]:
     """Targets of a published form that start from an encoder trained here: those have the shared tokenizer."""
     name = study.sweep.target_encoder
-    if name == RANDOM or "pretrained" not in study.sweep.settings or isinstance(study.encoders[name], FileSource):
+    if name == RANDOM or "pretrained" not in study.sweep.settings or isinstance(study.encoders[name], GivenSource):
         return
     for target in study.sweep.targets:
         key = f"tasks.{target}" if target in study.tasks else f"inputs.{target}.form"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from m2pt.config import FileSource, Study
+from m2pt.config import GivenSource, Study
 from m2pt.data.fingerprints import CACHE, fingerprint
 from m2pt.files.access import unreadable
 from m2pt.files.documents import recalled_json
@@ -53,7 +53,7 @@ def _data(plan: Plan) -> Iterator[str]:
 
 
 def _weights(plan: Plan) -> Iterator[str]:
-    declared = (path for key, path in plan.weights.items() if isinstance(plan.study.encoders[key.source], FileSource))
+    declared = (path for key, path in plan.weights.items() if isinstance(plan.study.encoders[key.source], GivenSource))
     for file in dict.fromkeys(file for path in declared for file in weights_files(path)):
         try:
             changed = known_sha256(file, CACHE) != known_sha256(file, CACHE, afresh=True)

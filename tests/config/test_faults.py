@@ -159,11 +159,11 @@ def sentences(document):
             "x",
             "encoders.four.paths.pictures: a key here must be one of image, audio, point or video",
         ),
-        (("encoders", "one"), {}, "encoders.one.kind: is missing; give one of mae, labels, procedural or file"),
+        (("encoders", "one"), {}, "encoders.one.kind: is missing; give one of mae, labels, procedural, file, timm or run"),
         (
             ("encoders", "one"),
             {"kind": "mea"},
-            'encoders.one.kind: must be one of mae, labels, procedural or file (got "mea"); did you mean mae?',
+            'encoders.one.kind: must be one of mae, labels, procedural, file, timm or run (got "mea"); did you mean mae?',
         ),
         (
             ("finetune", "augment"),

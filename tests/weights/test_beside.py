@@ -91,10 +91,11 @@ def test_timms_configuration_says_the_heads(tmp_path):
     weights = read_encoder(path, "image", IMAGE, TINY)
     assert weights.assumed == ()
     assert inspect(path).heads == 3
-    with pytest.raises(UserError, match=r"config\.json \(vit_tiny_patch16_224\): has heads 3, model\.heads is 4"):
+    with pytest.raises(UserError, match=r"config\.json: has heads 3 \(timm's vit_tiny_patch16_224\), model\.heads is 4"):
         read_encoder(path, "image", IMAGE, TINY.model_copy(update={"heads": 4}))
     with pytest.raises(
-        UserError, match=r"model\.safetensors: is of the modality image \(.*config\.json .* says so\), and an encoder for"
+        UserError,
+        match=r"model\.safetensors: is of the modality image \(timm's vit_tiny_patch16_224 says so\), and an encoder for",
     ):
         read_encoder(path, "audio", None, TINY, parts="blocks")
     other = timms(tmp_path / "other", num_heads=6)
@@ -108,11 +109,11 @@ def test_the_study_can_name_timms_model(tmp_path):
     assert read_encoder(path, "image", IMAGE, TINY, reading=named).assumed == ()
     silent = read_encoder(path, "image", IMAGE, TINY.model_copy(update={"heads": 4}))
     assert silent.assumed == ("the file does not say how many attention heads it has, so 4 (model.heads) are assumed",)
-    with pytest.raises(UserError, match=r"reading\.architecture \(vit_tiny_patch16_224\): has heads 3, model\.heads is 4"):
+    with pytest.raises(UserError, match=r"vit\.safetensors: has heads 3 \(timm's vit_tiny_patch16_224\), model\.heads is 4"):
         read_encoder(path, "image", IMAGE, TINY.model_copy(update={"heads": 4}), reading=named)
     for name, told in {
         "vit_huge": "timm has no model vit_huge",
-        "vit_small_patch16_224": "has width 192, and timm's vit_small_patch16_224, which reading.architecture names, has 384",
+        "vit_small_patch16_224": "has width 192, and timm's vit_small_patch16_224 has 384",
         "vit_base_patch16_clip_224": "is timm's vit_base_patch16_clip_224, which has a norm before its first block",
         "convnext_tiny": "which has other blocks than a ViT",
     }.items():

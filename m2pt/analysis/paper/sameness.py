@@ -13,7 +13,7 @@ from typing import Self
 from pydantic import JsonValue
 
 from m2pt.analysis.paper.departures import departures
-from m2pt.config import RANDOM, Dataset, FileSource, Study, Tuning
+from m2pt.config import RANDOM, Dataset, GivenSource, Study, Tuning
 from m2pt.methods import METHODS, unread
 from m2pt.modalities.recipe import VIT_B
 from m2pt.modalities.registry import SPECS, dataset_facts
@@ -90,7 +90,7 @@ def shortened(points: Sequence[str]) -> str:
 
 def made_here(study: Study) -> frozenset[str]:
     """The sources of encoders that are no files: their weights are not the published ones."""
-    return frozenset(name for name, source in study.encoders.items() if not isinstance(source, FileSource))
+    return frozenset(name for name, source in study.encoders.items() if not isinstance(source, GivenSource))
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import NONE, word
 from m2pt.analysis.tables import as_run, materials
 from m2pt.analysis.tables.materials import EncoderRow
+from m2pt.analysis.tables.origins import origins
 from m2pt.runs.spec import PretrainSpec
 
-_KINDS = {"mae": "masked autoencoding", "labels": "labels", "procedural": "nested brackets", "file": "a file"}
+_KINDS = {"mae": "masked autoencoding", "labels": "labels", "procedural": "nested brackets", "file": "a file", "run": "a run"}
 _DIGITS = 12
 
 
@@ -35,6 +36,7 @@ def section(facts: Facts) -> Section:
     words += f"; auxiliaries are {codes(auxiliaries)}." if auxiliaries else "."
     rows = materials.encoders(source.study, source.specs, source.pretraining, source.encoders)
     blocks: list[Block] = [Paragraph(prose(words)), *([_table(rows)] if rows else [])]
+    blocks += [Paragraph(prose(sentence)) for sentence in origins(source.study, source.specs)]
     blocks += [Paragraph(plain(sentence)) for sentence in materials.readings(facts.analysis.records.values())]
     drawn = tuple(_figure(spec, content) for spec, content in facts.reconstructions)
     return Section("Encoders", "encoders", (*blocks, *((Gallery(drawn),) if drawn else ())))

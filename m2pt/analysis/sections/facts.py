@@ -31,7 +31,7 @@ from m2pt.analysis.tables.ledger import Ledger, ledger
 from m2pt.analysis.tables.left_out import SplitCounts
 from m2pt.analysis.tables.phrases import listed, seeds_and_encoders
 from m2pt.analysis.tables.search import Story
-from m2pt.config import FileSource, Study
+from m2pt.config import GivenSource, Study
 from m2pt.runs.arms import ArmRates
 from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.trials import Trial
@@ -97,7 +97,7 @@ class Source:
     def pretrained_often(self) -> list[str]:
         """Those of them that have several pretraining seeds."""
         known = self.study.encoders.items()
-        loaded = [(name, source) for name, source in known if name in self.loaded and not isinstance(source, FileSource)]
+        loaded = [(name, source) for name, source in known if name in self.loaded and not isinstance(source, GivenSource)]
         return [name for name, source in loaded if source.seeds is not None]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from m2pt.config import FileSource, Study
+from m2pt.config import GivenSource, RunSource, Study, TimmSource
 from m2pt.runs.damage import whole_state
 from m2pt.runs.folder import RECONSTRUCTIONS, RunState
 from m2pt.runs.identity import run_id
@@ -88,9 +88,13 @@ def encoders(study: Study, specs: Sequence[RunSpec], pretraining: Sequence[Pretr
     references = {ref for spec in specs for ref in (spec.target_weights, *spec.auxiliary_refs) if ref is not None}
     for reference in sorted(references, key=lambda ref: (ref.source, ref.modality)):
         source = study.encoders.get(reference.source)
-        if isinstance(source, FileSource):
-            rows.append(EncoderRow(reference.source, reference.modality, "file", "file", reference.sha256))
+        if isinstance(source, GivenSource):
+            rows.append(EncoderRow(reference.source, reference.modality, _given(source), "file", reference.sha256))
     return rows
+
+
+def _given(source: GivenSource) -> str:
+    return f"timm's {source.name}" if isinstance(source, TimmSource) else "run" if isinstance(source, RunSource) else "file"
 
 
 def _trained(study: Study, spec: PretrainSpec, folder: Path) -> EncoderRow:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from m2pt.config import MODALITIES, FileSource, Frozen, Reading, Study, TaskConfig
+from m2pt.config import MODALITIES, Frozen, GivenSource, Reading, Study, TaskConfig
 from m2pt.config.base import Same
 from m2pt.methods import METHODS, unread
 from m2pt.runs.spec import PretrainSpec, RunSpec, Spec
@@ -94,7 +94,7 @@ def used_by_encoders(study: Study) -> UsedKeys:
     for key in encoders_used(with_encoders(study)):
         source = study.encoders[key.source]
         used.read.add(f"encoders.{key.source}.{key.modality}")
-        if not isinstance(source, FileSource):
+        if not isinstance(source, GivenSource):
             marks = pretrain_spec(marked, key, source, prints, PretrainSpec.model_construct)
             _add_spec(used, pretrain_spec(study, key, source, prints), marks)
             used.present.add(f"pretrain.{source.kind}")
