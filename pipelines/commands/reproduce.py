@@ -44,7 +44,7 @@ def reproduce(study: Study, file: Path, out: Path, display: Display, afresh: boo
             display.say(f"{study.study}: everything is up to date, nothing to run.")
             code = 0
         else:
-            if doubt_models(study, filter(None, map(plan.run_dir, plan.runs))):  # DVC would keep them as they are
+            if doubt_models(study):  # DVC would keep them as they are
                 plan = _prepared(study, display)
             display.expect(phases(plan))
             code = _repro(study, display)

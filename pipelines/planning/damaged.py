@@ -5,7 +5,7 @@ A merged model, from which no number is made, is not looked at each time. Who re
 
 import os
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from m2pt.config import Study, UserError
@@ -15,6 +15,7 @@ from m2pt.files.state import state_of
 from m2pt.runs.damage import read_whole, require_encoder, require_kept
 from m2pt.runs.folder import ENCODER, HISTORY, MERGED, RECONSTRUCTIONS, RECORD, SPEC, TEST_SAMPLES, is_complete
 from m2pt.runs.record import FinetuneRecord, PretrainRecord
+from pipelines.planning.folders import runs_folder
 
 _LOOKED_AT = {
     PretrainRecord: (RECORD, HISTORY, SPEC, RECONSTRUCTIONS, ENCODER),
@@ -40,9 +41,12 @@ def doubt(study: Study, run_dirs: Collection[Path]) -> None:
     remember_json(memory(study), known | dict.fromkeys(map(os.fspath, run_dirs), _DOUBTED))
 
 
-def doubt_models(study: Study, run_dirs: Iterable[Path]) -> bool:
-    """Read the merged models of complete runs, and doubt the runs whose model is damaged; returns whether there is one."""
-    having = [run_dir for run_dir in run_dirs if is_complete(run_dir) and (run_dir / MERGED).is_file()]
+def doubt_models(study: Study) -> bool:
+    """Read the merged models of complete runs, and doubt the runs whose model is damaged; returns whether there is one.
+
+    All in the folder of the study: a plan does not know the run of an encoder that is to be made again.
+    """
+    having = [path.parent for path in runs_folder(study).glob(f"*/{MERGED}") if is_complete(path.parent)]
     wrong = [run_dir for run_dir in having if _damage(run_dir, FinetuneRecord, with_merged=True) is not None]
     doubt(study, wrong)
     return bool(wrong)
@@ -56,7 +60,8 @@ def memory(study: Study) -> Path:
 def damaged(run_dirs: Mapping[Path, Kind], memory: Path) -> dict[Path, str]:
     """The complete runs among `run_dirs` that are damaged, each with what is wrong, in a sentence that names the file."""
     known = recalled_json(memory) or {}
-    whole: dict[str, object] = {}
+    doubts = [path for path, value in known.items() if value == _DOUBTED and Path(path) not in run_dirs]
+    whole: dict[str, object] = {path: _DOUBTED for path in doubts if is_complete(Path(path))}
     hurt: dict[Path, str] = {}
     before_ns = time.time_ns() - _SETTLED_NS
     for run_dir, kind in run_dirs.items():

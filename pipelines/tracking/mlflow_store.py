@@ -18,7 +18,7 @@ from m2pt.files.access import way_to_write
 from m2pt.files.locks import LockHeldError, locked
 from pipelines.tracking.address import masked, without_password
 from pipelines.tracking.experiment import project_folder
-from pipelines.tracking.listening import require_listening
+from pipelines.tracking.listening import require_database
 from pipelines.tracking.tracker import OutageError
 
 DATABASE = "mlflow.db"
@@ -239,7 +239,7 @@ def check_server(store: Store) -> None:
     """
     parts = urlsplit(store.uri)
     if parts.scheme not in ("http", "https"):
-        require_listening(parts)
+        require_database(store.uri)
         return
     try:
         # Without name and password, which urllib would take for a part of the host's name; here none are asked for.

@@ -1,18 +1,22 @@
 """Limits of a process, and full places for data, checkpoints and DVC's cache: one sentence, nothing harmed, and a way back."""
 
 import json
+import os
 import re
 import resource
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.faults.test_space import ENDS, RUNS, SEEDS, STOPS, STUDY, mounted, results, study, variables
 from tests.pipelines.scheduling.conftest import end_all, jobs, make_project, started
+from tests.pipelines.tracking.test_dvc_study import DATA, LEFT, ROOT, TRACKED
+from tests.pipelines.tracking.test_dvc_study import STUDY as DEFAULT_STUDY
 from tests.waiting import PATIENCE_S, comes_true
 
 pytestmark = [pytest.mark.patient, pytest.mark.timeout(900)]
@@ -92,3 +96,29 @@ def test_little_memory_for_one_worker_costs_an_attempt_and_harms_nothing(project
     assert re.search(r"allocate memory|could not create a primitive|MemoryError", logs), "it was felt"
     assert code == ENDS and f"{RUNS} of {RUNS} fine-tuning runs are complete" in said, said
     assert results(project) == undisturbed
+
+
+@contextmanager
+def default_project(root: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A small study that DVC does."""
+    root.mkdir()
+    for name in TRACKED:
+        shutil.copytree(ROOT / name, root / name, ignore=LEFT) if (ROOT / name).is_dir() else shutil.copy(ROOT / name, root)
+    (root / "params.yaml").write_text(DEFAULT_STUDY)
+    (root / "data.dvc").write_text(DATA)
+    subprocess.run(["git", "init", "-q", root], check=True)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    yield root, variables() | {"PATH": path, "DVC_NO_ANALYTICS": "true", "DVC_SITE_CACHE_DIR": str(root / ".m2pt/dvc")}
+    end_all(root)
+
+
+def test_no_space_for_the_cache_of_dvc(tmp_path: Path):
+    with default_project(tmp_path / "project") as (root, environment), mounted(root / ".dvc/cache", "size=64k"):
+        with started(root, environment, "pipelines", "study") as process:
+            code = process.wait(PATIENCE_S)
+        said = (root / "out.txt").read_text()
+        assert code in (1, 2) and "No space left on device" in said and "Traceback" not in said, said
+        widened(root / ".dvc/cache")
+        with started(root, environment, "pipelines", "study") as process:
+            assert process.wait(PATIENCE_S) == 0, (root / "out.txt").read_text()
+        assert (root / "reports/results.csv").is_file() and "No space" not in (root / "out.txt").read_text()

@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
@@ -12,6 +14,7 @@ import pytest
 from tests.faults.broken_server import broken_server
 from tests.pipelines.deploy.servers import SETTINGS, Postgres, programs
 from tests.pipelines.scheduling.conftest import end_all, make_project, started
+from tests.pipelines.tracking.test_dvc_study import DATA, LEFT, ROOT, STUDY, TRACKED
 from tests.waiting import PATIENCE_S, comes_true
 
 pytestmark = [pytest.mark.patient, pytest.mark.timeout(900)]
@@ -116,16 +119,17 @@ def postgres() -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_the_password_of_a_database_that_is_up_is_nowhere(project: Path, postgres: Postgres):
-    word = SETTINGS["DATABASE_PASSWORD"]
+@pytest.mark.parametrize("word", [SETTINGS["DATABASE_PASSWORD"], f"{CANARY}-wrong"], ids=["up", "refusing"])
+def test_the_password_of_a_database_that_is_up_is_nowhere(project: Path, postgres: Postgres, word: str):
+    is_right = CANARY not in word
     environment = planted(MLFLOW_TRACKING_URI=f"postgresql://m2pt:{word}@127.0.0.1:{postgres.port}/mlflow")
     told = said(project, environment, "study", "--study", "tiny.yaml")
-    assert "MLFLOW_TRACKING_URI" not in told and "Traceback" not in told, told
-    told = said(project, environment, "publish", "--study", "tiny.yaml")
+    assert ("MLFLOW_TRACKING_URI" in told) == (not is_right) and "Traceback" not in told, told
+    told = said(project, environment, "publish", "--study", "tiny.yaml", code=0 if is_right else 2)
     assert f"127.0.0.1:{postgres.port}" in told
-    look_at_pages(project, environment, opens=True)
+    look_at_pages(project, environment, opens=is_right)
     (project / "dumped.sql").write_text(postgres.run("pg_dump", "mlflow"))
-    assert (project / "dumped.sql").read_text().count("m2pt.run_id") == 1
+    assert not is_right or (project / "dumped.sql").read_text().count("m2pt.run_id") == 1
     assert holding(project, CANARY, word) == []
     assert word not in postgres.log.read_text()
 
@@ -136,3 +140,28 @@ def test_the_pages_of_the_project_show_no_secret_of_another(project: Path):
     said(project, environment, "study", "--study", "tiny.yaml")
     look_at_pages(project, environment, opens=True)
     assert holding(project, CANARY) == []
+
+
+def test_the_secrets_of_a_remote_of_dvc_stay_in_its_own_file(tmp_path: Path):
+    """The default study, which DVC does, with a remote that is down."""
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in TRACKED:
+        shutil.copytree(ROOT / name, project / name, ignore=LEFT) if (ROOT / name).is_dir() else shutil.copy(ROOT / name, project)
+    (project / "params.yaml").write_text(STUDY)
+    (project / "data.dvc").write_text(DATA)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = planted(PATH=path, DVC_NO_ANALYTICS="true", DVC_SITE_CACHE_DIR=str(project / ".m2pt/dvc"))
+
+    def dvc(*words: str) -> int:
+        done = subprocess.run([sys.executable, "-m", "dvc", *words], cwd=project, env=environment, capture_output=True)
+        return done.returncode
+
+    subprocess.run(["git", "init", "-q", project], check=True)
+    assert dvc("remote", "add", "--default", "storage", f"http://bob:{CANARY}7@127.0.0.1:9/store") == 0
+    assert dvc("remote", "modify", "--local", "storage", "password", f"{CANARY}8") == 0
+    said(project, environment, "study")
+    said(project, environment, "status")
+    end_all(project)
+    kept = {project / ".dvc/config", project / ".dvc/config.local"}
+    assert set(holding(project, CANARY)) == kept, "where DVC itself was told to keep them"
