@@ -21,6 +21,7 @@ class Kind(StrEnum):
     RUNS = "runs"
     CHECKPOINTS = "checkpoints"
     CACHE = "cache"
+    SLURM = "slurm"
     MLFLOW = "mlflow"
     PREFECT = "prefect"
 
@@ -29,6 +30,7 @@ MEANING = {
     Kind.RUNS: "runs and encoders that the study does not declare, or that were repeated",
     Kind.CHECKPOINTS: "checkpoints of complete runs, and files whose writing was interrupted",
     Kind.CACHE: "decoded data, which are decoded again when a run needs them",
+    Kind.SLURM: "scripts, results and output of the SLURM jobs of studies that have none in its queue",
     Kind.MLFLOW: "runs that are deleted in MLflow, and files of runs that its database does not know",
     Kind.PREFECT: "the history of flows that have ended, and the copy of Prefect's pages",
 }

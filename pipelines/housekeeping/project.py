@@ -8,7 +8,7 @@ from pathlib import Path
 from m2pt.config import Study, UserError
 from m2pt.runs.looks import LOOKS
 from pipelines.execution.process_environment import STATE
-from pipelines.housekeeping import decoded, runs
+from pipelines.housekeeping import decoded, runs, slurm_jobs
 from pipelines.housekeeping.garbage import REMOVED, Garbage, Kind, Listing, children, folders
 from pipelines.housekeeping.sizes import space_of
 from pipelines.planning.folders import aside_of, encoders_folder, replaced_of, runs_folder, study_lock
@@ -29,6 +29,7 @@ def garbage(plan: Plan, kinds: Sequence[Kind]) -> Listing:
         Kind.RUNS: lambda: runs.put_aside(plan),
         Kind.CHECKPOINTS: lambda: runs.interrupted_writes(plan),
         Kind.CACHE: decoded.decoded_data,
+        Kind.SLURM: slurm_jobs.ended_jobs,
         Kind.MLFLOW: mlflow_runs.mlflow_runs,
         Kind.PREFECT: prefect_history.prefect_history,
     }

@@ -20,6 +20,7 @@ from m2pt.files.leases import leased
 from m2pt.runs.folder import CHECKPOINT, LOCK, RECORD, RunState
 from m2pt.runs.table import read_table
 from pipelines.__main__ import main
+from pipelines.execution.slurm.queue import folder_of, note
 from pipelines.planning.folders import study_lock
 from pipelines.planning.plan import resolve
 from tests.pipelines.housekeeping.conftest import complete_all, declare, tidy, tree
@@ -297,6 +298,28 @@ def test_decoded_data_are_freed_and_decoded_again(project: Path, capsys: pytest.
     again = load("image", folder, "val", config, sha256)
     assert torch.equal(first.x, again.x)
     assert torch.equal(first.y, again.y)
+
+
+def test_what_jobs_of_slurm_left_goes_once_none_is_in_its_queue(project: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
+    """The queue is that of a `squeue` which answers as SLURM's does."""
+    squeue = Path("bin/squeue")
+    squeue.parent.mkdir()
+    squeue.write_text("#!/bin/sh\ncat queue\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    for study, job in (("ended", "7_0"), ("going", "8_0")):
+        note(study, {job: "a-run"})
+        (folder_of(study) / f"{job}_0_log.out").write_bytes(bytes(2000))
+    assert main(["gc", "--delete", "--only", "slurm"]) == 0
+    assert ".m2pt/slurm/ended: stays: squeue is not here" in capsys.readouterr().out
+    monkeypatch.setenv("PATH", f"{squeue.parent.absolute()}:/usr/bin:/bin")
+    Path("queue").write_text("8_0|RUNNING|one\n9_0|PENDING|\n")
+    assert main(["gc", "--delete", "--only", "slurm"]) == 0
+    assert ".m2pt/slurm/going: stays: 1 of its jobs is in SLURM's queue." in capsys.readouterr().out
+    assert [path.name for path in Path(".m2pt/slurm").iterdir()] == ["going"]
+    Path("queue").write_text("")
+    assert main(["gc", "--delete", "--only", "slurm"]) == 0
+    assert list(Path(".m2pt/slurm").iterdir()) == []
 
 
 def test_status_says_what_takes_space(project: Path, capsys: pytest.CaptureFixture[str]):
