@@ -36,6 +36,7 @@ from m2pt.config import (
 )
 from m2pt.layers import RowNoise
 from m2pt.modalities.dataset import DatasetFacts
+from m2pt.modalities.image.transforms.instances import packed
 from m2pt.modalities.recipe import VIT_B, Recipe
 from m2pt.modalities.registry import SPECS, dataset
 from m2pt.models.drop_path import draw_paths, paths_of
@@ -96,6 +97,12 @@ def random_labels(goal: Goal, facts: DatasetFacts, x: Tensor) -> tuple[Tensor, T
         return (torch.rand(BATCH, facts.classes) < 2 / facts.classes).float(), None
     if goal == "semantic_segmentation":
         return torch.randint(-1, facts.classes, (BATCH, *x.shape[-2:])), None
+    if goal == "instance_segmentation":
+        masks = [torch.zeros(x.shape[-2:], dtype=torch.bool).numpy() for _ in range(3)]
+        for number, mask in enumerate(masks):
+            mask[100 * number :, : 300 * (number + 1)] = True
+        objects = packed(masks, list(range(3)), x.shape[-1]).expand(BATCH, -1, -1)
+        return objects, objects
     return torch.randint(facts.classes, (BATCH, x.shape[1])), torch.randint(facts.categories, (BATCH,))
 
 
@@ -136,7 +143,7 @@ def step(modality: Modality, name: str, recipe: Recipe, device: torch.device) ->
     built = time.perf_counter()
     noise = RowNoise(derived_seed(0, "noise"), BATCH, torch.arange(BATCH))
     draw_paths(paths_of(model), noise, x.device)
-    model.tokenizer.draw(noise, x.device)
+    model.draw(noise, x.device)
     outputs = model(x) if given is None else model(x, given)
     loss = training_loss(recipe.finetune, recipe.goal, outputs, y).mean()
     loss.backward()

@@ -15,6 +15,7 @@ _TOLD_ELSEWHERE = {
     "av": "BSD-3-Clause; its wheel brings FFmpeg (LGPL-3.0-or-later), and x264 and x265 (GPL-2.0-or-later)",
     "espeakng-loader": "MIT; it brings eSpeak NG (GPL-3.0-or-later)",
     "huey": "MIT",
+    "pycocotools": "BSD-2-Clause",
     "skops": "MIT",
     "soundfile": "BSD-3-Clause; its wheel brings libsndfile (LGPL-2.1-or-later)",
 }

@@ -2,15 +2,16 @@
 
 torchvision registers shape functions for its compiled operators `nms` and `qnms` at import. Where its binary part does not
 load, as with the registry's CUDA build of torchvision beside a CPU build of torch, the operators do not exist and the import
-stops with "operator torchvision::nms does not exist". m2pt uses neither operator; declaring their signatures is enough.
-It is done when torchvision is about to be imported, because importing torch for it takes seconds that a command may not need.
+stops with "operator torchvision::nms does not exist". Declaring their signatures is enough for everything but the detection of
+objects, which uses `nms`: where the compiled one is missing, a plain one takes its place (`supply_nms`). Signatures are declared
+when torchvision is about to be imported, because importing torch for it takes seconds that a command may not need.
 """
 
 import ctypes
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from types import ModuleType
@@ -66,3 +67,19 @@ def declare_missing_operators() -> None:
     for name, signature in _SIGNATURES.items():
         if not hasattr(torch.ops.torchvision, name):
             torch.library.define(f"torchvision::{name}", signature)
+
+
+def supply_nms(nms: Callable[..., object]) -> None:
+    """Let torchvision's models compute with `nms` (boxes, scores, threshold) if its compiled operator does not load."""
+    import torch
+    from torchvision import extension  # type: ignore[import-untyped]
+    from torchvision.ops import boxes  # type: ignore[import-untyped]
+
+    if extension._has_ops() or boxes._assert_has_ops is _nothing:
+        return
+    torch.library.impl("torchvision::nms", "CompositeExplicitAutograd", nms)
+    boxes._assert_has_ops = _nothing  # the other one there that asks is for boxes that are turned, which m2pt has none of
+
+
+def _nothing() -> None:
+    """Finds nothing missing."""

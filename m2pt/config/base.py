@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 else:
     Modality = Literal[MODALITIES]
 
-Goal = Literal["classification", "tagging", "part_segmentation", "semantic_segmentation"]
+Goal = Literal["classification", "tagging", "part_segmentation", "semantic_segmentation", "instance_segmentation"]
 
 Layer = Literal["attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"]
 LAYERS: tuple[Layer, ...] = get_args(Layer)

@@ -21,7 +21,7 @@ class BlocksConfig(Frozen):
     each block has its own (BEiT, arXiv 2106.08254)."""
 
 
-Head = Literal["mean", "class_token", "class_and_max", "part_segmentation", "upernet"]
+Head = Literal["mean", "class_token", "class_and_max", "part_segmentation", "upernet", "mask_rcnn"]
 
 
 class TestConfig(Frozen):
@@ -78,8 +78,8 @@ class FinetuneConfig(OptimizerConfig):
     """Parameters of the tokenizer without weight decay, in addition to biases and norms."""
     final_learning_rate: NonNegativeFloat = 0.0
     """Learning rate at the end of the decay."""
-    decay: Literal["cosine", "linear"] = "cosine"
-    """Shape of the decay."""
+    decay: Literal["cosine", "linear", "steps"] = "cosine"
+    """Shape of the decay; by steps, the rate falls to a tenth after 8/9 and to a hundredth after 26/27 of the training."""
     loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
     """Cross-entropy, or binary cross-entropy for several labels per sample."""
     mixup: NonNegativeFloat = 0.0

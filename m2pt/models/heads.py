@@ -86,6 +86,10 @@ def build_head(
             return PartHead(config, num_classes, num_categories)
         case "upernet":
             return UperNetHead(config, input_config, num_classes, side_head=side_head)
+        case "mask_rcnn":
+            from m2pt.modalities.image.heads.mask_rcnn import MaskRCNNHead  # torchvision's models take a second to import
+
+            return MaskRCNNHead(config, input_config, num_classes)
 
 
 def _linear(width: int, num_classes: int, init_std: float) -> nn.Linear:

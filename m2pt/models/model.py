@@ -19,7 +19,7 @@ from m2pt.config import (
     UserError,
     refuses_unknown,
 )
-from m2pt.layers import LayerNorm
+from m2pt.layers import LayerNorm, RowNoise
 from m2pt.modalities.registry import build_tokenizer
 from m2pt.modalities.shared.dense import Outputs
 from m2pt.modalities.shared.features import Features
@@ -30,13 +30,17 @@ from m2pt.runs.spec import RunSpec
 AFTER_POOLING: tuple[Head, ...] = ("mean",)
 """Heads that take the average of the tokens through a fresh norm (`fc_norm`) instead of the encoder's final one (`norm`)."""
 
+WITHOUT_NORM: tuple[Head, ...] = ("upernet", "mask_rcnn")
+"""Heads that take the outputs of blocks as they are."""
+
 
 class Model(nn.Module):
     """Samples (B, ...) to outputs: logits (B, classes), or (B, classes, ...) with one per point or pixel.
 
     `mean`: average pooling, norm (`fc_norm`), linear: MAE's, AudioMAE's and VideoMAE's fine-tuning. `class_token`: final norm,
     class token, batch norm without parameters, linear: MAE's linear probing. `class_and_max`: final norm, class token joined with
-    the maximum over the tokens, a small MLP: Point-MAE. Dense heads take the outputs of several blocks.
+    the maximum over the tokens, a small MLP: Point-MAE. Dense heads take the outputs of several blocks, a detector's those of the
+    last: its outputs are its own docstring's.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class Model(nn.Module):
             raise UserError("finetune.blocks.relative_positions: is only for images in the published form; leave it out.")
         self.blocks = build_blocks(config, drop_path, added=added, grid=grid or (1, 1))
         after = head in AFTER_POOLING
-        self.norm: nn.Module = nn.Identity() if after or head == "upernet" else LayerNorm(config.width)
+        self.norm: nn.Module = nn.Identity() if after or head in WITHOUT_NORM else LayerNorm(config.width)
         self.fc_norm: nn.Module = LayerNorm(config.width) if after else nn.Identity()
         for part in self.modules():
             if isinstance(part, LayerNorm):
@@ -84,8 +88,16 @@ class Model(nn.Module):
                 taps.append(self.norm(state))
         return Features(tuple(taps), tokens.coordinates_BN3, tokens.num_prefix, x)
 
+    def draw(self, noise: RowNoise, device: torch.device) -> None:
+        """Make the random choices of tokenizer and head for the next batch in training; those of the blocks are `draw_paths`."""
+        if self.tokenizer.draws:
+            self.tokenizer.draw(noise, device)
+        if isinstance(self.head, DenseHead):
+            self.head.draw(noise)
+
     def forward(self, x: Tensor, given: Tensor | None = None) -> Outputs:
-        """Classify a batch of samples, or their parts; `given` (B,) are the object categories of a part segmentation.
+        """Classify a batch of samples, or their parts; `given` (B,) are the object categories of a part segmentation; for
+        a detector see its head.
 
         In training, the outputs of a side head follow those of the head.
         """

@@ -39,6 +39,7 @@ METRICS: dict[Goal, str] = {
     "tagging": "map",
     "part_segmentation": "miou_instance",
     "semantic_segmentation": "miou",
+    "instance_segmentation": "ap_box",
 }
 """The main score of each goal."""
 

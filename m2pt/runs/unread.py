@@ -55,6 +55,8 @@ def _of_training(spec: RunSpec) -> Reasons:
     reasons: Reasons = {}
     if recipe.warmup_epochs is not None:
         reasons["finetune.warmup_steps"] = "warmup_epochs replaces it"
+    if recipe.decay == "steps":
+        reasons["finetune.final_learning_rate"] = "a decay by steps ends at a hundredth of the rate"
     if not recipe.weighted:
         reasons |= dict.fromkeys(("finetune.epoch_samples", "finetune.replacement"), "only `weighted: true` draws samples")
     if not recipe.mixes:

@@ -50,7 +50,7 @@ def evaluate(model: nn.Module, spec: RunSpec, feed: Feed, split: TestSplit, plac
     meter = new_meter(spec, len(feed.classes), feed.parts)
     predict = Predictor(model, spec, len(feed.classes), device)
     recipe = spec.finetune.model_copy(update={"label_smoothing": 0.0})
-    total, count, has_loss, stops = 0.0, 0, True, False
+    total, count, has_loss, stops = 0.0, 0, spec.goal != "instance_segmentation", False
     for item in feed.test(split):
         try:
             with autocast(spec.finetune.precision, device):

@@ -217,7 +217,7 @@ class FileFeed(Feed):
         mine = [int(kept[index]) for index in self._share.every(len(kept))]
         test = self._spec.finetune.test
         views = test.clips * test.crops * test.votes
-        size = 1 if self._spec.goal == "semantic_segmentation" else max(1, EVALUATION_VIEWS // views)
+        size = 1 if self._spec.goal in ("semantic_segmentation", "instance_segmentation") else max(1, EVALUATION_VIEWS // views)
         batches: list[list[Key]] = [
             [(split, index, None, ()) for index in mine[start : start + size]] for start in range(0, len(mine), size)
         ]

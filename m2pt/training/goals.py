@@ -30,8 +30,11 @@ def loss_of(recipe: FinetuneConfig, goal: Goal, outputs: Tensor, y: Tensor) -> T
 
     Classification: cross-entropy with label smoothing, or with the soft labels (B, K) that mixup made; or binary cross-entropy
     averaged over classes if the recipe says so. Segmentation: the mean over all points or pixels of a row, in which those without
-    a label count as 0 (mmsegmentation's loss, with which ADE20K's recipe was published).
+    a label count as 0 (mmsegmentation's loss, with which ADE20K's recipe was published). Instance segmentation: the sum of the
+    losses (B, ...) that the head itself has computed.
     """
+    if goal == "instance_segmentation":
+        return outputs.flatten(1).sum(dim=1)
     if recipe.loss == "binary_cross_entropy":
         target = y if y.ndim == 2 else functional.one_hot(y, outputs.shape[1])
         return functional.binary_cross_entropy_with_logits(outputs, target.to(outputs.dtype), reduction="none").mean(dim=1)
@@ -64,6 +67,10 @@ def new_meter(spec: RunSpec, num_classes: int, parts: tuple[tuple[int, ...], ...
             return AveragePrecision(num_classes)
         case "semantic_segmentation":
             return SegmentationIoU(num_classes)
+        case "instance_segmentation":
+            from m2pt.training.metrics.instances import InstanceAP
+
+            return InstanceAP(num_classes)
         case "part_segmentation":
             from m2pt.training.metrics.parts import PartIoU, PartNetIoU
 
@@ -85,7 +92,7 @@ class Predictor:
         """Classification: the logits of one view, or the mean of the probabilities (B, K) of several; the same for tagging.
 
         The votes of a cloud are averaged as logits, as in Point-MAE. Segmentation: the mean over views; a scene
-        is predicted window by window, at the size of its labels.
+        is predicted window by window, at the size of its labels. Instance segmentation: the detections, as the head gives them.
 
         Raises:
             NotFiniteError: an output is not finite; checked before averaging, which can hide an infinite one.
@@ -102,7 +109,7 @@ class Predictor:
             return scene.float().cpu().unsqueeze(0)
         views = x.shape[1]
         given = item.get("given")
-        categories = None if given is None else given.repeat_interleave(views).to(self.device)
+        categories = None if given is None else given.repeat_interleave(views, dim=0).to(self.device)
         outputs: Tensor = self.model(x.flatten(0, 1).to(self.device), categories).float()
         refuse_outputs(outputs)
         if views == 1:

@@ -45,7 +45,7 @@ def _only_answer(
         return None if any(len(group) > 1 for group in parts or ()) else "no category has more than one part"
     if spec.goal != "tagging" and len(classes) < 2:
         return f"the data set has only one class, {classes[0]!r}" if classes else "the data set has no class"
-    if labels is None or spec.goal == "semantic_segmentation" or not bool((labels == labels[0]).all()):
+    if labels is None or spec.goal in ("semantic_segmentation", "instance_segmentation") or not bool((labels == labels[0]).all()):
         return None
     if spec.goal == "tagging":
         return f"all {len(labels)} training samples have the same labels"

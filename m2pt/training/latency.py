@@ -40,7 +40,7 @@ def example(spec: RunSpec, feed: Feed) -> tuple[Tensor, Tensor | None] | None:
         height, width = x.shape[-2:]
         scene = pad(x[0], (0, max(side - width, 0), 0, max(side - height, 0)), mode="replicate")
         return scene[:1, :, :side, :side], None
-    categories = None if given is None else given.repeat_interleave(x.shape[1])[:ROWS]
+    categories = None if given is None else given.repeat_interleave(x.shape[1], dim=0)[:ROWS]
     return x.flatten(0, 1)[:ROWS], categories
 
 

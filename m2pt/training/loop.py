@@ -52,7 +52,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a batch on the device: inputs `x`, targets `y` (soft if mixed), classes `labels`, categories `given`, and noise."""
+    """Rows of a batch on the device: inputs `x`, targets `y` (soft if mixed), `labels`, what else is `given`, and noise."""
 
     x: Tensor
     y: Tensor
@@ -208,7 +208,8 @@ class Trainer:
         x, labels = item["x"], item["y"]
         mixed, targets = (x, labels) if self._mixing is None else self._mixing.mix(x, labels, batch, place)
         noise = RowNoise(derived_seed(self.spec.seed, "noise", self.spec.target, *place), batch.total, batch.rows)
-        return Rows(mixed, targets, labels, item.get("given"), noise)
+        given = labels if self.spec.goal == "instance_segmentation" else item.get("given")  # a detector computes its losses
+        return Rows(mixed, targets, labels, given, noise)
 
     def _part(self, rows: Rows) -> None:
         """Forward and backward pass of some rows; the gradients of all parts and processes add up to that of the mean loss.
@@ -217,8 +218,7 @@ class Trainer:
         """
         learns = not aligns(self.spec, self._steps_done)
         draw_paths(self._paths, rows.noise, self.device)
-        if self.model.tokenizer.draws:
-            self.model.tokenizer.draw(rows.noise, self.device)
+        self.model.draw(rows.noise, self.device)
         with torch.set_grad_enabled(learns), autocast(self.spec.finetune.precision, self.device):
             outputs = self._forward(rows.x) if rows.given is None else self._forward(rows.x, rows.given)
             added = None if self._added_loss is None else self._added_loss(self.model, self.spec)

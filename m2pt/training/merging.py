@@ -1,9 +1,10 @@
 """The end of a pathway's training: a plain model, and how far its outputs differ from those before the merge."""
 
 from itertools import islice
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from m2pt.methods import METHODS
 from m2pt.models.model import Model
@@ -21,7 +22,8 @@ def merge(spec: RunSpec, model: Model, plain: Model, feed: Feed, device: torch.d
     """Merge into a plain model; returns the largest difference of outputs, and the parameter counts of both.
 
     The outputs are those of the first batches of the validation split, or of the test split if there is none; labels are not
-    used. `plain` is a fresh plain model, which takes the merged weights. None if the method merges nothing.
+    used. A detector's are compared before it chooses regions by them (`MaskRCNNHead.undecided`). `plain` is a fresh plain model,
+    which takes the merged weights. None if the method merges nothing.
 
     Raises:
         UserError: an output is not finite.
@@ -41,10 +43,24 @@ def merge(spec: RunSpec, model: Model, plain: Model, feed: Feed, device: torch.d
     )
 
 
+class _Undecided(nn.Module):
+    """A detector that says all and chooses nothing."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor, given: Tensor | None = None) -> Tensor:
+        """As `MaskRCNNHead.undecided`, of one region."""
+        del given
+        outputs: Tensor = cast(Any, self.model.head).undecided(self.model.features(x), 1, 1)
+        return outputs
+
+
 @torch.no_grad()
 def _outputs(spec: RunSpec, model: Model, feed: Feed, device: torch.device) -> list[Tensor]:
     model.eval()
-    predict = Predictor(model, spec, len(feed.classes), device)
+    predict = Predictor(_Undecided(model) if spec.goal == "instance_segmentation" else model, spec, len(feed.classes), device)
     split: TestSplit = "val" if feed.count("val") else "test"
     try:
         return [predict(item) for item in islice(feed.test(split), _PROOF_BATCHES)]

@@ -7,6 +7,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from m2pt.config import UserError
@@ -114,4 +116,9 @@ def _collate(samples: "list[list[Item] | _Fault]") -> "Item | _Fault":
         if isinstance(copies, _Fault):
             return copies
         items += copies
-    return {name: torch.stack([item[name] for item in items]) for name in items[0]}
+    return {name: _stacked([item[name] for item in items]) for name in items[0]}
+
+
+def _stacked(parts: list[Tensor]) -> Tensor:
+    """Samples as a batch. If they differ in the number of their rows (the objects of a picture), the others are zeros."""
+    return torch.stack(parts) if len({part.shape for part in parts}) == 1 else pad_sequence(parts, batch_first=True)

@@ -6,6 +6,9 @@ from typing import Literal
 
 import torch
 
+DROPS = (8 / 9, 26 / 27)
+"""After which parts of the training a decay by steps divides the rate by ten."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -13,7 +16,8 @@ class Schedule:
 
     By steps (`steps_per_epoch` is None), the decay begins at the peak after the warm-up, as in MAE. By epochs, it is Point-MAE's:
     the decay begins with the training, hidden by the warm-up, and the rate lags one epoch behind, because the released code steps
-    its schedule at the end of an epoch with the number of that epoch.
+    its schedule at the end of an epoch with the number of that epoch. A decay by `steps` is ViTDet's (arXiv 2203.16527): it
+    begins with the training too, and does not end at `last`, but at a tenth and a hundredth of the peak (`DROPS`).
     """
 
     peak: float
@@ -21,7 +25,7 @@ class Schedule:
     warmup: float
     start: float = 0.0
     last: float = 0.0
-    decay: Literal["cosine", "linear"] = "cosine"
+    decay: Literal["cosine", "linear", "steps"] = "cosine"
     steps_per_epoch: int | None = None
 
     def rate(self, step: int) -> float:
@@ -31,6 +35,8 @@ class Schedule:
             time, began = max(step // self.steps_per_epoch - 1, 0), 0
         if time < self.warmup:
             return self.start + time * ((self.peak - self.start) / self.warmup)
+        if self.decay == "steps":
+            return self.peak * 0.1 ** sum(time >= part * self.length for part in DROPS)
         total = self.length - began
         done = min(time - began, total)
         left = 0.5 * (1 + math.cos(math.pi * done / total)) if self.decay == "cosine" else 1 - done / total

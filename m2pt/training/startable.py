@@ -40,6 +40,7 @@ HEADS: dict[Goal, tuple[Head, ...]] = {
     "tagging": ("mean", "class_token", "class_and_max"),
     "part_segmentation": ("part_segmentation",),
     "semantic_segmentation": ("upernet",),
+    "instance_segmentation": ("mask_rcnn",),
 }
 
 _FOR_TASKS = {"repeats": 1, "weighted": False, "replacement": False, "epoch_samples": None, "test": TestConfig()}
@@ -131,12 +132,14 @@ def _of_goal(spec: RunSpec) -> Iterator[str]:
         yield f"finetune.head: {recipe.head} is not for {goal}; choose among {', '.join(HEADS[goal])}."
     if recipe.head in ("class_token", "class_and_max") and (spec.input.form == "shared" or not spec.input.class_token):
         yield f"finetune.head: {recipe.head} needs a class token, and samples of {spec.target} have none; choose mean."
-    segmentation = goal in ("part_segmentation", "semantic_segmentation")
+    segmentation = goal not in ("classification", "tagging")
     binary = recipe.loss == "binary_cross_entropy"
     if binary and segmentation:
         yield f"finetune.loss: binary_cross_entropy is not for {goal}; choose cross_entropy."
-    if recipe.weighted and goal == "semantic_segmentation":
+    if recipe.weighted and goal in ("semantic_segmentation", "instance_segmentation"):
         yield f"finetune.weighted: the data set of {spec.target} does not list its labels; set it to false."
+    if recipe.compiled and goal == "instance_segmentation":
+        yield "finetune.compiled: a detector chooses regions as it computes, which cannot be compiled; set it to false."
     if goal == "tagging" and not binary:
         yield "finetune.loss: tagging needs binary_cross_entropy."
     if recipe.mixes and goal != "classification":

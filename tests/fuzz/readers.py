@@ -24,6 +24,7 @@ from m2pt.config.study_file import parse_study
 from m2pt.modalities.audio.datasets.esc50 import _rows
 from m2pt.modalities.audio.decoding import manifest
 from m2pt.modalities.audio.decoding.sounds import read_waveform
+from m2pt.modalities.image.decoding import coco
 from m2pt.modalities.image.decoding.pictures import decode
 from m2pt.modalities.image.decoding.tar_index import index_shard
 from m2pt.modalities.point.decoding.hdf5 import read_labels, read_points
@@ -129,6 +130,27 @@ def _read_study(content: bytes) -> object:
         return parse_study(content.decode("utf-8"), "study.yaml")
     except UnicodeDecodeError:
         return None  # told where the file is read
+
+
+def _objects() -> list[bytes]:
+    masks = [{"size": [10, 12], "counts": counts} for counts in ([30, 10, 80], "g0370000000_1")]
+    listed = []
+    for kinds in ([[[1, 2, 9, 2, 9, 7.5]]], masks):
+        objects = [
+            {"id": n, "image_id": 4, "category_id": 2, "iscrowd": n, "area": 9.5, "bbox": [1, 2, 8, 5], "segmentation": outline}
+            for n, outline in enumerate(kinds)
+        ]
+        pictures = [{"id": 4, "file_name": "4.jpg", "height": 10, "width": 12}]
+        listed.append({"images": pictures, "categories": [{"id": 2, "name": "cup"}], "annotations": objects})
+    return _json(*listed)()
+
+
+def _read_objects(path: Path) -> object:
+    objects = coco.read_annotations(path, taught=False).objects
+    if objects.sizes.min() < 1 or objects.sizes.max() > 50:  # another size than the picture's is told when that is read
+        return None
+    numbers = [(place, number) for place in range(len(objects.sizes)) for number in objects.of(place)]
+    return [objects.outline(number, objects.size(place)).code() for place, number in numbers]
 
 
 def _pictures() -> list[bytes]:
@@ -273,6 +295,7 @@ READERS = {
             lambda: [b"filename,fold,target,category,esc10,src_file,take\n1-a.wav,1,0,dog,True,1,A\n5-b.wav,5,1,cat,False,2,B\n"],
             _at("esc50.csv", _rows),
         ),
+        Reader("COCO's objects", "text", _objects, _at("instances_val2017.json", _read_objects)),
         Reader("videos' list", "text", lambda: [b'a/b.mp4 3\n"c d.mp4",0\n'], _at("train.csv", lists.read_entries)),
         Reader(
             "videos' classes",

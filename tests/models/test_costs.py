@@ -82,6 +82,7 @@ def test_other_families_cost_what_their_papers_say(modality, recipe, classes, gi
     [
         ("image", "mae-linear-probe", 0),
         ("image", "mae-ade20k", 0),
+        ("image", "vitdet-coco", 0),
         ("point", "point-mae-modelnet40", 0),
         ("point", "point-mae-shapenetpart", 16),
     ],

@@ -99,6 +99,33 @@ def ade20k(folder: Path) -> None:
             Image.fromarray(labels).save(folder / "annotations" / split / f"ADE_{number}.png")
 
 
+def coco(folder: Path) -> None:
+    """A square, a triangle or both in each picture, and a crowd in a tested one."""
+    (folder / "annotations").mkdir(parents=True)
+    for split, count in (("train2017", 6), ("val2017", 3)):
+        (folder / split).mkdir()
+        images, objects = [], []
+        for number in range(count):
+            pixels = rng.integers(0, 60, (40, 56, 3), dtype=np.uint8)
+            images.append({"id": 10 + number, "file_name": f"{number:012}.jpg", "height": 40, "width": 56})
+            for kind in (0, 1) if number == 4 else (number % 2,):
+                left, top = 4 + 24 * kind, 6 + number
+                row, column = np.indices((16, 20))
+                inside = (column / 20 >= row / 16) | (kind == 0)
+                pixels[top : top + 16, left : left + 20, kind] += 180 * inside.astype(np.uint8)
+                outline = [left, top, left + 20, top, left + 20, top + 16, *([] if kind else [left, top + 16])]
+                objects.append({"image_id": 10 + number, "category_id": (7, 3)[kind], "segmentation": [outline], "iscrowd": 0})
+                objects[-1] |= {"bbox": [left, top, 20, 16], "area": 160 * (2 - kind)}
+            if split == "val2017" and number == 2:
+                mask = {"size": [40, 56], "counts": [100, 40, 2100]}
+                objects.append({"image_id": 12, "category_id": 3, "segmentation": mask, "iscrowd": 1})
+                objects[-1] |= {"bbox": [2, 0, 2, 40], "area": 40}
+            Image.fromarray(pixels).save(folder / split / f"{number:012}.jpg", quality=95)
+        document = {"images": images, "categories": [{"id": 3, "name": "wedge"}, {"id": 7, "name": "box"}]}
+        document["annotations"] = [entry | {"id": place} for place, entry in enumerate(objects)]
+        (folder / f"annotations/instances_{split}.json").write_text(json.dumps(document))
+
+
 def imagenet(folder: Path) -> None:
     for split, count in (("train", 96), ("val", 4)):
         for label in range(3):

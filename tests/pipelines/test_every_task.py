@@ -18,7 +18,7 @@ from m2pt.runs.spec import RunSpec
 from m2pt.training import finetune as training
 from pipelines.planning.job_inputs import job_inputs
 from pipelines.planning.plan import resolve
-from tests.pipelines.published_files import ade20k, audioset, esc50, kinetics, scanobjectnn, shapenetpart
+from tests.pipelines.published_files import ade20k, audioset, coco, esc50, kinetics, scanobjectnn, shapenetpart
 
 TASKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "audioset": (
@@ -49,6 +49,10 @@ TASKS: dict[str, tuple[Callable[[Path], None], str]] = {
         ade20k,
         "modality: image, dataset: ade20k, goal: semantic_segmentation, recipes: {R: mae-ade20k}, input: {size: 32, patch: 8}",
     ),
+    "coco": (
+        coco,
+        "modality: image, dataset: coco, goal: instance_segmentation, recipes: {R: vitdet-coco}, input: {size: 32, patch: 8}",
+    ),
 }
 
 CHANGES = {
@@ -61,7 +65,7 @@ CHANGES = {
 
 METRICS = {
     "audioset": "map", "esc50": "accuracy", "scanobjectnn": "accuracy", "shapenetpart": "miou_instance", "kinetics": "accuracy",
-    "ade20k": "miou",
+    "ade20k": "miou", "coco": "ap_box",
 }  # fmt: skip
 
 
@@ -107,7 +111,7 @@ def test_a_task_trains_moves_every_scale_and_is_scored(name: str, tmp_path: Path
     assert record.merge.max_logit_difference < 1e-3
     assert record.merge.parameters == record.merge.plain_parameters
     by_sample = read_sample_scores(run_dir, record)
-    assert (by_sample is None) == (spec.metric in ("map", "miou")), "these are no means over samples"
+    assert (by_sample is None) == (spec.metric in ("map", "miou", "ap_box")), "these are no means over samples"
     if by_sample is not None:
         assert len(by_sample) == record.test_samples
         assert 100 * np.nanmean(by_sample) == pytest.approx(record.test_score)
@@ -151,6 +155,7 @@ def test_fix_trains_the_scales_and_the_head_alone(name: str, tmp_path: Path, mon
         ("shapenetpart", "linear"),
         ("kinetics", "procrustes"),
         ("ade20k", "activations"),
+        ("coco", "linear"),
     ],
 )
 def test_an_auxiliary_is_aligned_on_the_samples_of_a_task(name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -28,6 +28,7 @@ WIDTH, DEPTH = 24, 12
 SMALL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "imagenet": ({"size": 32}, {"batch_size": 256, "warmup_epochs": 1.0}),
     "ade20k": ({"size": 32}, {"batch_size": 2, "warmup_steps": 2, "test": {"stride": 24}}),
+    "coco": ({"size": 32}, {"batch_size": 2, "warmup_steps": 2}),
     "shapenetpart": ({"points": 64, "groups": 8, "neighbours": 6}, {"batch_size": 8, "warmup_epochs": 1.0}),
     "partnet": ({"points": 64, "groups": 8, "neighbours": 6}, {"batch_size": 8, "warmup_epochs": 1.0}),
     "audioset": ({"frames": 64, "mels": 32}, {"batch_size": 4, "warmup_epochs": 1.0}),
@@ -85,8 +86,8 @@ def test_the_papers_study_runs_whole(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert done.returncode == 0, done.stdout[-4000:]
 
     plan = resolve(load_study("paper.yaml"))
-    assert len(plan.runs) == 225
-    assert plan.counts() == {"complete": 225}
+    assert len(plan.runs) == 243
+    assert plan.counts() == {"complete": 243}
     folders = {spec: folder for spec in plan.runs if (folder := plan.run_dir(spec)) is not None}
     for spec, folder in folders.items():
         record = read_record(folder, FinetuneRecord)

@@ -68,9 +68,9 @@ def test_the_random_control_stands_beside_every_condition(specs):
 
 
 def test_every_cell_has_three_seeds_and_no_run_comes_twice(specs):
-    assert len(specs) == len({spec.model_dump_json() for spec in specs}) == 225
+    assert len(specs) == len({spec.model_dump_json() for spec in specs}) == 243
     assert [spec.seed for spec in specs] == sorted(spec.seed for spec in specs)
-    assert sum(len(part) for part in part_specs(STUDY, PRINTS).values()) >= 225
+    assert sum(len(part) for part in part_specs(STUDY, PRINTS).values()) >= 243
     assert {spec.seed for spec in specs} == {0, 1, 2}
 
 

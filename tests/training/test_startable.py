@@ -51,6 +51,7 @@ TASKS = [
     ("image", "mae-finetune", "imagenet", None),
     ("image", "mae-linear-probe", "webdataset", None),
     ("image", "mae-ade20k", "ade20k", None),
+    ("image", "vitdet-coco", "coco", None),
     ("audio", "audiomae-audioset-20k", "audioset", "balanced"),
     ("audio", "audiomae-audioset-2m", "audioset", "full"),
     ("audio", "audiomae-esc50", "esc50", "fold-2"),
@@ -82,6 +83,7 @@ IMAGENET = ("image", "mae-finetune", "imagenet")
 PROBE = ("image", "mae-linear-probe", "imagenet")
 SCENES = ("image", "mae-ade20k", "ade20k")
 TAGS = ("audio", "audiomae-audioset-20k", "audioset", "balanced")
+OBJECTS = ("image", "vitdet-coco", "coco")
 CLOUDS = ("point", "point-mae-modelnet40", "modelnet40")
 CLIPS = ("video", "videomae-kinetics400", "kinetics")
 
@@ -110,6 +112,10 @@ REFUSED = {
     "shared form": (whole(head="class_token"), "finetune.head: class_token needs a class token"),
     "loss of tags": (on_task(*TAGS, loss="cross_entropy"), "finetune.loss: tagging needs binary_cross_entropy"),
     "loss of scenes": (on_task(*SCENES, loss="binary_cross_entropy"), "binary_cross_entropy is not for semantic_segmentation"),
+    "compiled objects": (on_task(*OBJECTS, compiled=True), "finetune.compiled: a detector chooses regions as it computes"),
+    "loss of objects": (on_task(*OBJECTS, loss="binary_cross_entropy"), "binary_cross_entropy is not for instance_segmentation"),
+    "policy of objects": (on_task(*OBJECTS, augment=ImageAugment(policy="rand-m9")), "policy and erasing are for pictures"),
+    "weights of objects": (on_task(*OBJECTS, weighted=True), "finetune.weighted: the data set of toy does not list its labels"),
     "mixed scenes": (on_task(*SCENES, mixup=0.8), "finetune.mixup: samples can be mixed for classification"),
     "mixed twice": (
         on_task("audio", "audiomae-speech-commands", "speech-commands", mixup=0.8),

@@ -31,7 +31,7 @@ ROLES: dict[MethodName, Role] = {
 CONTROLS: tuple[Role, ...] = ("apart", "lineage")
 """The roles of the positive controls, each with a claim of its own, in their order."""
 
-MEASURES = {"accuracy": "accuracy", "map": "mAP", "miou": "mIoU", "miou_instance": "instance mIoU"}
+MEASURES = {"accuracy": "accuracy", "map": "mAP", "miou": "mIoU", "miou_instance": "instance mIoU", "ap_box": "box AP"}
 """The usual names of scores (`m2pt.runs.spec.RunSpec.metric`)."""
 
 

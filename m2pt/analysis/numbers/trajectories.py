@@ -25,7 +25,7 @@ METRICS = (
     "train/loss",
     "train/accuracy",
     "val/loss",
-    *(f"val/{metric}" for metric in ("accuracy", "map", "miou", "miou_instance")),
+    *(f"val/{metric}" for metric in ("accuracy", "map", "miou", "miou_instance", "ap_box")),
 )
 CURVES = ["epoch", "metric", "mean", "half_width", "n"]
 SCALES = ["source", "epoch", "layer", "depth", "scale", "effective_size", "n"]

@@ -56,9 +56,9 @@ def paper(
     """
     epochs = entries.auxiliary_epochs(study)
     measured = entries.entries_of(specs, [record.test_score if record else None for record in records], epochs)
-    second = [record.test_scores.get("miou_class") if record else None for record in records]
+    second = [record.test_scores if record else {} for record in records]
     same = entries.sameness_of(specs, [KnownSamples.of(record) for record in records], study)
-    rows = entries.beside(entries.with_class_iou(measured, specs, second, epochs), same)
+    rows = entries.beside(entries.with_second_scores(measured, specs, second, epochs), same)
     return Paper(
         rows=rows,
         tables=paper_tables(rows),

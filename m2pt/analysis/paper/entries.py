@@ -11,6 +11,7 @@ from m2pt.analysis.paper.sameness import EPOCHS, NOTHING_DIFFERS, KnownSamples, 
 from m2pt.analysis.paper.scores import (
     ABLATION_AUXILIARIES,
     DATASETS_BY_NAME,
+    SECOND,
     Metric,
     ablation_score,
     published_entries,
@@ -182,7 +183,7 @@ def sameness_of(specs: Sequence[RunSpec], samples: Sequence[KnownSamples], study
     for spec, known in zip(specs, samples, strict=True):
         if (entry := entry_if_scored(spec, epochs)) is not None:
             same[entry] = same.get(entry, Sameness()).joined(sameness(spec, known, made, epochs))
-    return same | {replace(entry, metric="miou_class"): of for entry, of in same.items() if entry.metric == "miou_instance"}
+    return same | {replace(entry, metric=SECOND[entry.metric]): of for entry, of in same.items() if entry.metric in SECOND}
 
 
 def entries_of(
@@ -242,13 +243,16 @@ def entry_of(spec: RunSpec, dataset: Dataset, auxiliary_epochs: Mapping[str, int
     )
 
 
-def with_class_iou(
-    measured: Mapping[PaperEntry, Estimate], specs: Sequence[RunSpec], scores: Sequence[float | None], epochs: Mapping[str, int]
+def with_second_scores(
+    measured: Mapping[PaperEntry, Estimate],
+    specs: Sequence[RunSpec],
+    scores: Sequence[Mapping[str, float]],
+    epochs: Mapping[str, int],
 ) -> dict[PaperEntry, Estimate]:
-    """The entries together with those of ShapeNetPart's second score, whose values are `scores` in the order of `specs`."""
-    parts = [(spec, score) for spec, score in zip(specs, scores, strict=True) if spec.metric == "miou_instance"]
-    second = entries_of([spec for spec, _ in parts], [score for _, score in parts], epochs)
-    return {**measured, **{replace(entry, metric="miou_class"): value for entry, value in second.items()}}
+    """The entries together with those of the second score that some have (`SECOND`); `scores` are all of each run."""
+    two = [(spec, of.get(SECOND[main])) for spec, of in zip(specs, scores, strict=True) for main in SECOND if main == spec.metric]
+    second = entries_of([spec for spec, _ in two], [score for _, score in two], epochs)
+    return {**measured, **{replace(entry, metric=SECOND[entry.metric]): value for entry, value in second.items()}}
 
 
 def as_table(rows: Sequence[Row]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from m2pt.config.base import BUILT_IN_MODALITIES
 _NAMES = {dataset: name for name, dataset in DATASETS_BY_NAME.items()}
 _METRICS: dict[Dataset, Metric] = {
     "imagenet": "accuracy", "ade20k": "miou", "audioset": "map", "shapenetpart": "miou_instance", "partnet": "miou",
-    "kinetics": "accuracy",
+    "kinetics": "accuracy", "coco": "ap_box",
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ RECIPES: dict[tuple[Dataset, Tuning], str] = {
     ("imagenet", "full"): "mae-finetune",
     ("imagenet", "fix"): "mae-linear-probe",
     ("ade20k", "full"): "mae-ade20k",
+    ("coco", "full"): "vitdet-coco",
     ("audioset", "full"): "audiomae-audioset-20k",
     ("shapenetpart", "full"): "point-mae-shapenetpart",
     ("partnet", "full"): "point-mae-partnet",

@@ -8,15 +8,19 @@ from typing import Literal
 
 from m2pt.config import LAYERS, Dataset, Modality, PathwayConfig, Setting, Tuning, refuses_unknown
 
-Metric = Literal["accuracy", "miou", "miou_class", "miou_instance", "map"]
+Metric = Literal["accuracy", "miou", "miou_class", "miou_instance", "map", "ap_box", "ap_mask"]
 """Top-1 accuracy; mean intersection over union, of part segmentation also over object classes or instances; mean average
-precision."""
+precision; of detected objects the average precision of boxes and of masks."""
+
+SECOND: dict[Metric, Metric] = {"miou_instance": "miou_class", "ap_box": "ap_mask"}
+"""The second score that the paper has of the same runs, by the main one."""
 
 EntryKey = tuple[Dataset, Metric, Setting, Tuning, str]
 """Data set, metric, setting, tuning and auxiliary ("" for none)."""
 
 DATASETS_BY_NAME: dict[str, Dataset] = {
     "ImageNet-1K": "imagenet",
+    "COCO": "coco",
     "ADE20K": "ade20k",
     "AudioSet-20K": "audioset",
     "ShapeNetPart": "shapenetpart",
@@ -47,7 +51,7 @@ FIGURE_3: dict[Modality, tuple[Dataset, Metric]] = {
 """The score of each target whose relative gain Figure 3 draws."""
 
 TABLES: dict[int, tuple[Dataset, ...]] = {
-    1: ("imagenet", "ade20k"),
+    1: ("imagenet", "coco", "ade20k"),
     2: ("shapenetpart", "partnet"),
     3: ("audioset",),
     4: ("kinetics",),
@@ -61,6 +65,8 @@ _METRICS: dict[str, tuple[Metric, Tuning]] = {
     "miou_class": ("miou_class", "full"),
     "miou_instance": ("miou_instance", "full"),
     "map": ("map", "full"),
+    "ap_box": ("ap_box", "full"),
+    "ap_mask": ("ap_mask", "full"),
 }
 
 _SETTINGS: dict[str, Setting] = {"pretrained": "pretrained", "scratch": "scratch"}

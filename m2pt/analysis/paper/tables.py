@@ -25,6 +25,7 @@ _NAMES = {dataset: name for name, dataset in DATASETS_BY_NAME.items()}
 _OWN: dict[int, Modality] = {1: "image", 2: "point", 3: "audio", 4: "video"}
 _STARTS: dict[Setting, str] = {"pretrained": "Pretrained target", "scratch": "Target from scratch"}
 _TITLES = {5: "Ablations: layers and scales", 6: "Ablations: pretraining and order of the auxiliary"}
+_SECOND = {"miou_class": "class mIoU", "ap_mask": "mask AP"}
 _WHOLE = "the pathway as in Tables 1 to 4"
 
 Rows = Mapping[tuple[str, ...], Row]
@@ -47,7 +48,7 @@ class Column:
     @property
     def words(self) -> str:
         """What is measured, and how it was trained."""
-        measure = "class mIoU" if self.metric == "miou_class" else MEASURES[self.metric]
+        measure = _SECOND.get(self.metric) or MEASURES[self.metric]
         tuned = measure if self.tuning == "full" else f"{measure}, only scales and head tuned"
         return f"{tuned}, {self.auxiliary} auxiliary" if self.auxiliary else tuned
 

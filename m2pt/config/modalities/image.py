@@ -47,7 +47,8 @@ class ImageInput(InputSection):
 class ImageAugment(AugmentSection):
     """Training-time changes of a picture: random resized crop, flip, RandAugment, erasing.
 
-    Scenes with a label per pixel are instead rescaled at random, cropped, flipped and distorted in colour.
+    Scenes with a label per pixel, and pictures with a mask for each object, are instead rescaled at random, cropped, flipped and
+    distorted in colour.
     """
 
     kind: Literal["image"] = "image"
@@ -65,12 +66,12 @@ class ImageAugment(AugmentSection):
     erasing: Fraction = 0.0
     """Probability of random erasing."""
     scene_scale: tuple[PositiveFloat, PositiveFloat] | None = None
-    """Smallest and largest random scale of a scene; only for semantic segmentation."""
+    """Smallest and largest random scale of a scene; only for semantic and instance segmentation."""
 
     def unread(self, goal: Goal, form: Form) -> Mapping[str, str]:
         """As `AugmentSection.unread`: scenes have an augmentation of their own."""
         del form
-        if goal == "semantic_segmentation":
+        if goal in ("semantic_segmentation", "instance_segmentation"):
             return dict.fromkeys(("crop_scale", "crop_draw", "policy", "erasing"), "scenes have an augmentation of their own")
         jitter = {} if self.policy is None else {"color_jitter": "policy replaces it"}
         return {"scene_scale": "it is only for scenes"} | jitter

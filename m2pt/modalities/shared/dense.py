@@ -1,9 +1,10 @@
-"""The interface of heads for dense predictions (one label per point or pixel)."""
+"""The interface of heads that read the tokens of some blocks: dense predictions (a label per point or pixel), and detectors."""
 
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from m2pt.layers import RowNoise
 from m2pt.modalities.shared.features import Features
 
 Outputs = Tensor | tuple[Tensor, Tensor]
@@ -15,6 +16,12 @@ class DenseHead(nn.Module, ABC):
 
     taps: tuple[int, ...]
 
+    def draw(self, noise: RowNoise) -> None:
+        """Make the random choices for the next batch in training, if the head has any."""
+
     @abstractmethod
     def forward(self, features: Features, given: Tensor | None) -> Outputs:
-        """Label every point or pixel; `given` (B,) are object categories if the task has them."""
+        """Label every point or pixel; `given` (B,) are object categories if the task has them.
+
+        A detector gives what its own docstring says, and is given what its task's samples say.
+        """

@@ -22,6 +22,14 @@ from m2pt.modalities.registry import dataset_facts, datasets
         (("imagenet", "accuracy", "scratch", "fix", "point"), 19.5),
         (("ade20k", "miou", "pretrained", "full", "point"), 47.9),
         (("ade20k", "miou", "scratch", "full", ""), 39.7),
+        (("coco", "ap_box", "pretrained", "full", ""), 47.3),
+        (("coco", "ap_mask", "pretrained", "full", ""), 42.4),
+        (("coco", "ap_box", "pretrained", "full", "point"), 50.0),
+        (("coco", "ap_mask", "pretrained", "full", "point"), 44.0),
+        (("coco", "ap_box", "scratch", "full", ""), 46.2),
+        (("coco", "ap_mask", "scratch", "full", ""), 40.5),
+        (("coco", "ap_box", "scratch", "full", "point"), 48.9),
+        (("coco", "ap_mask", "scratch", "full", "point"), 42.2),
         (("shapenetpart", "miou_class", "pretrained", "full", ""), 84.2),
         (("shapenetpart", "miou_instance", "pretrained", "full", "image"), 87.5),
         (("shapenetpart", "miou_instance", "scratch", "full", "video"), 68.8),
@@ -55,7 +63,7 @@ def test_what_the_paper_does_not_have_is_missing(cell):
 def test_the_entries_are_those_of_the_method_and_its_baselines_on_covered_data_sets():
     entries = published_entries()
     assert Counter(dataset for dataset, *_ in entries) == {
-        "imagenet": 12, "ade20k": 4, "shapenetpart": 12, "partnet": 4, "audioset": 6, "kinetics": 4,
+        "imagenet": 12, "coco": 8, "ade20k": 4, "shapenetpart": 12, "partnet": 4, "audioset": 6, "kinetics": 4,
     }  # fmt: skip
     assert {auxiliary for *_, auxiliary in entries} == {"", *MODALITIES}
     assert all(10 < (published_score(*entry) or 0) < 100 for entry in entries)

@@ -78,7 +78,7 @@ IGNORED: dict[str, tuple[str, Edit, tuple[str, ...]]] = {
     "form of the samples of tasks": (
         "paper",
         sections(inputs={"image": {"size": 32}}),
-        ("inputs.image.size", "write tasks.<name>.input.size", "ade20k, imagenet"),
+        ("inputs.image.size", "write tasks.<name>.input.size", "ade20k, coco, imagenet"),
     ),
     "part": ("paper", part(finetune__learning_rate=9.0), ("parts.extra.set.finetune.learning_rate", "part extra")),
     "part of another tuning": (
