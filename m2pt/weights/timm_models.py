@@ -24,6 +24,8 @@ class Architecture:
     heads: int
     norm_epsilon: float | None
     departs: str
+    mlp_ratio: float = 4.0
+    qkv_bias: bool = True
 
 
 @functools.lru_cache(maxsize=32)
@@ -52,7 +54,9 @@ def _described(model: nn.Module) -> Architecture:
         return Architecture(0, 0, 0, None, f"other blocks than a ViT ({type(model).__name__})")
     epsilon = getattr(blocks[0].norm1, "eps", _USUAL_EPSILON)
     unusual = None if epsilon == _USUAL_EPSILON else float(epsilon)
-    return Architecture(len(blocks), qkv.in_features, heads, unusual, _departure(model, blocks[0]))
+    ratio = getattr(blocks[0].mlp.fc1, "out_features", 0) / qkv.in_features
+    departs, bias = _departure(model, blocks[0]), qkv.bias is not None
+    return Architecture(len(blocks), qkv.in_features, heads, unusual, departs, ratio, bias)
 
 
 def _departure(model: nn.Module, block: Any) -> str:

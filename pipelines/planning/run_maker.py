@@ -10,6 +10,7 @@ from m2pt.config import (
     GivenSource,
     MethodName,
     Modality,
+    ModelConfig,
     PathwayConfig,
     Setting,
     Study,
@@ -72,7 +73,7 @@ class RunMaker:
             "setting": setting,
             "tuning": tuning,
             "input": form,
-            "model": study.model,
+            "model": _of_known_size(study.model),
             "finetune": recipe,
             "pathway": None if method.pathway is None else self._pathway(name),
             "rivals": study.rivals if method.rivals else None,
@@ -109,6 +110,12 @@ def _keys(
 def _shared(written: str) -> WeightsRef:
     """One object for equal references of all parts, which are known by their objects in `m2pt.runs.identity`."""
     return WeightsRef.model_validate_json(written)
+
+
+def _of_known_size(model: ModelConfig) -> ModelConfig:
+    if isinstance(model.from_, str):
+        raise ValueError(f"model.from: the size of {model.from_} has not been looked up (`m2pt.weights.sizes`)")
+    return model
 
 
 def modality_of(study: Study, target: str) -> Modality:

@@ -3,12 +3,13 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import m2pt
-from m2pt.config import RANDOM, ExecutionConfig, GivenSource, Study, UserError
+from m2pt.config import RANDOM, ExecutionConfig, GivenSource, ModelConfig, Study, UserError
 from m2pt.config.base import FaultyKeysError
 from m2pt.config.lines import Fault, told
 from m2pt.config.study_file import StudyFile, read_study
@@ -19,6 +20,7 @@ from m2pt.modalities.embedded.sizes import split_sizes
 from m2pt.modalities.recipes import resolve
 from m2pt.modalities.registry import dataset
 from m2pt.runs.plugins import installed_code
+from m2pt.weights.sizes import sized
 from pipelines.planning.grid import encoders_used, input_forms
 from pipelines.planning.search_ranges import impossible_values
 from pipelines.planning.slots import slots
@@ -52,9 +54,21 @@ def look(file: str | Path) -> tuple[StudyFile, list[str]]:
         UserError: the file cannot be read at all.
 
     """
-    read = read_study(file)
+    read, missized = _sized(read_study(file))
     said = json.dumps(read.document.value) if len(read.studies) == 1 and not read.document.faults else None
-    return read, read.common([faults(study, said) for study in read.studies]) if read.studies else []
+    return read, [*missized, *(read.common([faults(study, said) for study in read.studies]) if read.studies else [])]
+
+
+def _sized(read: StudyFile) -> tuple[StudyFile, list[str]]:
+    """A study file with the sizes that its models have from weights, and why one of them has none.
+
+    Without it, nothing is said of the model and of the encoders, whose sizes it decides.
+    """
+    try:
+        return replace(read, studies=tuple(map(sized, read.studies))), []
+    except UserError as error:
+        any_size = tuple(study.model_copy(update={"model": ModelConfig()}) for study in read.studies)
+        return replace(read, studies=any_size, unsure=(*read.unsure, "model", "encoders")), [str(error).removesuffix(".")]
 
 
 def with_engine(study: Study, engine: str | None = None) -> Study:

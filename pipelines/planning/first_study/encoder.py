@@ -7,20 +7,24 @@ from typing import Any
 from m2pt.config import Modality, ModelConfig, UserError, refuses_unknown
 from m2pt.modalities.registry import SPECS
 from m2pt.weights.inspection import Inspection, inspect
+from m2pt.weights.sizes import size_of as size_in_file
 
 SMALL = ModelConfig(width=64, depth=4, heads=4)
 """The model where no file says how large it is: one that a laptop trains."""
 
-_USUAL_HEAD = 64
-"""The width of a head in ViT of any size (arXiv 2010.11929, table 1)."""
-
 
 @dataclass(frozen=True)
 class Size:
-    """A model, and the values of the target's input that its weights fix."""
+    """A model, and the values of the target's input that its weights fix.
+
+    `encoder` is the name of the encoder in the study that it has its size from, None if no file says it. `heads_known`: something
+    beside the weights says how many heads there are.
+    """
 
     model: ModelConfig
     input: dict[str, Any]
+    encoder: str | None = None
+    heads_known: bool = False
 
 
 @refuses_unknown
@@ -41,13 +45,9 @@ def size_of(modality: Modality, start: Path | None, auxiliary: Path | None, head
         words = " and ".join(f"{fact.file} has width {fact.width} and depth {fact.depth}" for fact in facts)
         raise UserError(f"{words}; a pathway joins equal blocks: choose weights of one size.")
     fact = facts[0]
-    if heads is None and fact.width % _USUAL_HEAD:
-        raise UserError(f"{fact.file}: has width {fact.width}, and files do not say how many heads; give --heads.")
-    _require_divides(fact.width, heads or fact.width // _USUAL_HEAD)
-    size = {"width": fact.width, "depth": fact.depth, "heads": heads or fact.width // _USUAL_HEAD}
-    ratio = {} if fact.mlp_ratio is None or fact.mlp_ratio == 4 else {"mlp_ratio": fact.mlp_ratio}
-    bias = {"qkv_bias": False} if any(".attn.qkv" in name for name in fact.missing_biases) else {}
-    return Size(ModelConfig.model_validate(size | ratio | bias), _input(modality, fact) if start is not None else {})
+    model = size_in_file(fact).model(SMALL, heads, f"{fact.file}: --heads")
+    form = _input(modality, fact) if start is not None else {}
+    return Size(model, form, "auxiliary" if start is None else "start", fact.heads is not None and heads is None)
 
 
 def _require_divides(width: int, heads: int) -> None:

@@ -59,7 +59,7 @@ def text_of(choices: Choices, file: Path) -> str:
         *([f"  embedded: {{pretrain: {PRETRAINED}, train: 100, val: 100, test: 100}}"] if embedded else []),
         "",
         f"# {_of_size(choices)}",
-        f"model: {flow(_changed(choices.size.model))}",
+        f"model: {flow(_size(choices.size))}",
         "",
         "tasks:",
         f"  {flow(target.name)}: # {len(target.classes)} classes; {said}",
@@ -102,12 +102,16 @@ def _training(choices: Choices) -> dict[str, Any]:
 
 def _of_size(choices: Choices) -> str:
     source = choices.start or choices.auxiliary_file
-    return "A small encoder, for a laptop." if source is None else f"As {source}; files do not say how many heads: check that."
+    if source is None:
+        return "A small encoder, for a laptop."
+    return f"The size of {source}" + ("." if choices.size.heads_known else "; nothing says how many heads it has: check that.")
 
 
-def _changed(model: Any) -> dict[str, Any]:
-    """The values of a model that say its size, and others where they are not the usual ones."""
-    usual, values = type(model)().model_dump(), model.model_dump()
+def _size(size: Size) -> dict[str, Any]:
+    """Where the size of the model comes from; without weights, the values that say it, and others that are not the usual ones."""
+    if size.encoder is not None:
+        return {"from": size.encoder} | ({} if size.heads_known else {"heads": size.model.heads})
+    usual, values = type(size.model)().model_dump(), size.model.model_dump()
     return {key: value for key, value in values.items() if key in ("width", "depth", "heads") or value != usual.get(key, value)}
 
 

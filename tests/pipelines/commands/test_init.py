@@ -10,8 +10,8 @@ import timm
 from PIL import Image
 from safetensors.torch import save_file
 
-from m2pt.config.study_file import load_study
 from pipelines.__main__ import main
+from pipelines.planning.study_file import load as load_study
 
 FEW = ("--minutes", "0.2", "--auxiliary", "audio")
 
