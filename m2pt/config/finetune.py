@@ -19,6 +19,12 @@ class BlocksConfig(Frozen):
     relative_positions: bool = False
     """Give attention a learned bias, initially 0, for each head and displacement between two patches, and for the class token;
     each block has its own (BEiT, arXiv 2106.08254)."""
+    windows: Annotated[Positive | None, Field(exclude_if=lambda side: side is None)] = None
+    """Patches along each side of the windows within which blocks attend, but for four of them, evenly spread (ViTDet, arXiv
+    2203.16527); without the key, all blocks attend to all patches. Only for the head `mask_rcnn`."""
+    split_positions: Annotated[bool, Field(exclude_if=lambda split: not split)] = False
+    """Give attention a learned bias, initially 0, for the displacements of rows and of columns, which depends on the query
+    (ViTDet); each block has its own. Only for the head `mask_rcnn`."""
 
 
 Head = Literal["mean", "class_token", "class_and_max", "part_segmentation", "upernet", "mask_rcnn"]

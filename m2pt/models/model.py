@@ -66,6 +66,11 @@ class Model(nn.Module):
         grid = self.tokenizer.attention_grid
         if added.relative_positions and grid is None:
             raise UserError("finetune.blocks.relative_positions: is only for images in the published form; leave it out.")
+        if (added.windows is not None or added.split_positions) and (head != "mask_rcnn" or grid is None):
+            key = "windows" if added.windows is not None else "split_positions"
+            raise UserError(
+                f"finetune.blocks.{key}: is only for the head mask_rcnn on images in the published form; leave it out."
+            )
         self.blocks = build_blocks(config, drop_path, added=added, grid=grid or (1, 1))
         after = head in AFTER_POOLING
         self.norm: nn.Module = nn.Identity() if after or head in WITHOUT_NORM else LayerNorm(config.width)

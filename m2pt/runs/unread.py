@@ -64,7 +64,8 @@ def _of_training(spec: RunSpec) -> Reasons:
     if spec.tuning == "fix" and not (spec.pathway and spec.pathway.scale_layer_decay):
         reasons["finetune.layer_decay"] = "the tuning fix only trains the scales and the head"
     if spec.tuning == "fix":
-        reasons["finetune.blocks.relative_positions"] = "the tuning fix leaves them at zero"
+        positions = ("finetune.blocks.relative_positions", "finetune.blocks.split_positions")
+        reasons |= dict.fromkeys(positions, "the tuning fix leaves them at zero")
     if spec.tuning == "fix" or spec.input.form == "shared" or not spec.input.class_token or recipe.weight_decay == 0:
         reasons["finetune.undecayed"] = "no such parameter is trained with weight decay"
     if recipe.head not in ("mean", "class_token"):

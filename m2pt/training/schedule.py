@@ -36,7 +36,7 @@ class Schedule:
         if time < self.warmup:
             return self.start + time * ((self.peak - self.start) / self.warmup)
         if self.decay == "steps":
-            return self.peak * 0.1 ** sum(time >= part * self.length for part in DROPS)
+            return self.peak * 0.1 ** sum(time >= round(part * self.length) for part in DROPS)
         total = self.length - began
         done = min(time - began, total)
         left = 0.5 * (1 + math.cos(math.pi * done / total)) if self.decay == "cosine" else 1 - done / total

@@ -77,6 +77,16 @@ def test_other_families_cost_what_their_papers_say(modality, recipe, classes, gi
     assert found.forward_flops / 2e9 == pytest.approx(giga, rel=0.01)  # the papers count multiply-adds
 
 
+@pytest.mark.patient
+def test_a_detector_costs_what_its_paper_says():
+    """ViTDet (arXiv 2203.16527) with ViT-B: 111 M parameters, 0.8 T multiply-adds. It stores 197 positions, here 4097."""
+    recipe = SPECS["image"].recipes["vitdet-coco"]
+    added = recipe.finetune.blocks
+    found = model_costs("image", recipe.input, VIT_B, "mask_rcnn", 80, pathway=None, tuning="full", added=added)
+    assert found.parameters - (4097 - 197) * 768 == pytest.approx(111e6, rel=0.005)
+    assert found.forward_flops / 2 == pytest.approx(0.8e12, rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("modality", "name", "categories"),
     [

@@ -88,6 +88,64 @@ def test_at_first_they_change_nothing():
     }  # fmt: skip
 
 
+def plain_windows(block, x, rows, columns, heads, side):
+    """ViTDet's block (arXiv 2203.16527, section 3, and its code's relative positions), window by window and query by query."""
+    batch, _, width = x.shape
+    normed = layer_norm(x, (width,), block.norm1.weight, block.norm1.bias, block.norm1.eps).view(batch, rows, columns, width)
+    high, wide = (side, side) if side else (rows, columns)
+    mixed = torch.zeros_like(normed)
+    for top in range(0, rows, high):
+        for left in range(0, columns, wide):
+            part = torch.zeros(batch, high, wide, width, dtype=x.dtype)
+            seen = normed[:, top : top + high, left : left + wide]
+            part[:, : seen.shape[1], : seen.shape[2]] = seen
+            qkv = linear(part.flatten(1, 2), block.attn.qkv.weight, block.attn.qkv.bias).view(batch, high * wide, 3, heads, -1)
+            query, key, value = qkv.permute(2, 0, 3, 1, 4)
+            scores = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
+            for one in range(high * wide):
+                for other in range(high * wide):
+                    down, right = one // wide - other // wide, one % wide - other % wide
+                    bias = block.rows[down + high - 1] + block.columns[right + wide - 1]
+                    scores[:, :, one, other] = scores[:, :, one, other] + query[:, :, one] @ bias
+            out = (scores.softmax(dim=-1) @ value).transpose(1, 2).flatten(2)
+            out = linear(out, block.attn.proj.weight, block.attn.proj.bias).view(batch, high, wide, width)
+            mixed[:, top : top + high, left : left + wide] = out[:, : seen.shape[1], : seen.shape[2]]
+    x = x + mixed.flatten(1, 2)
+    normed = layer_norm(x, (width,), block.norm2.weight, block.norm2.bias, block.norm2.eps)
+    hidden = gelu(linear(normed, block.mlp.fc1.weight, block.mlp.fc1.bias))
+    return x + linear(hidden, block.mlp.fc2.weight, block.mlp.fc2.bias)
+
+
+@pytest.mark.parametrize(("grid", "side"), [((4, 6), 2), ((5, 4), 3), ((2, 3), 4)])
+def test_windows_and_split_positions_are_those_of_the_definition(grid, side):
+    """Also where windows leave the grid: there they are filled up with zeros."""
+    config = CONFIG.model_copy(update={"depth": 8})
+    blocks = shaken(build_blocks(config, added=BlocksConfig(windows=side, split_positions=True), grid=grid)).double()
+    assert [block.window for block in blocks] == [side, None] * 4, "four blocks of any depth attend to all"
+    expected = x = torch.randn(2, grid[0] * grid[1], 24, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for block in blocks[:2]:
+        expected = plain_windows(block, expected, *grid, CONFIG.heads, block.window)
+    torch.testing.assert_close(blocks[:2](x), expected, atol=1e-12, rtol=1e-12)
+
+
+def test_windows_as_large_as_the_grid_are_plain_attention_at_first():
+    torch.manual_seed(0)
+    plain = build_blocks(CONFIG)
+    torch.manual_seed(0)
+    blocks = build_blocks(CONFIG, added=BlocksConfig(windows=4, split_positions=True), grid=(4, 4))
+    x = torch.randn(2, 16, 24)
+    torch.testing.assert_close(blocks(x), plain(x), atol=1e-6, rtol=1e-6)
+
+
+def test_windows_are_for_detectors():
+    for added, key in ((BlocksConfig(windows=2), "windows"), (BlocksConfig(split_positions=True), "split_positions")):
+        with pytest.raises(UserError, match=rf"finetune\.blocks\.{key}: is only for the head mask_rcnn on images"):
+            segmenter(added)
+        shared = ImageInput(size=16, channels=1, patch=4)
+        with pytest.raises(UserError, match=rf"finetune\.blocks\.{key}: is only for the head mask_rcnn on images"):
+            Model("image", shared, CONFIG, 5, head="mask_rcnn", added=added)
+
+
 def segmenter(added=ADDED):
     torch.manual_seed(0)
     return Model("image", INPUT, CONFIG, 5, head="upernet", side_head=True, added=added)

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from m2pt import job, pathway
+from m2pt.config import UserError
 from m2pt.config.study_file import load_study
+from m2pt.inference.trained import LABELLED, trained
 from m2pt.models.model import Model
 from m2pt.runs.folder import create_run, read_history
 from m2pt.runs.inputs import write_inputs
@@ -59,6 +61,7 @@ CHANGES = {
     "scanobjectnn": ", augment: {kind: point, sample_from: 60}",
     "kinetics": ", test: {clips: 2, crops: 3}",
     "ade20k": ", test: {stride: 24}",
+    "coco": ", blocks: {windows: 3}",
     "audioset": ", augment: {kind: audio, mixup: 0.5, roll: true, time_mask: 4, drop_time: 0.2, drop_frequency: 0.2}",
     "esc50": ", augment: {kind: audio, mixup: 0.5, frequency_mask: 4, time_mask: 4}",
 }
@@ -115,6 +118,9 @@ def test_a_task_trains_moves_every_scale_and_is_scored(name: str, tmp_path: Path
     if by_sample is not None:
         assert len(by_sample) == record.test_samples
         assert 100 * np.nanmean(by_sample) == pytest.approx(record.test_score)
+    if spec.goal not in LABELLED:
+        with pytest.raises(UserError, match=f"is for {spec.goal}; only models that label whole samples"):
+            trained(run_dir)
     losses = [line["train/loss"] for line in read_history(run_dir)]
     assert all(np.isfinite(losses))
 

@@ -8,6 +8,7 @@ from timm.scheduler.cosine_lr import CosineLRScheduler
 from timm.scheduler.poly_lr import PolyLRScheduler
 
 from m2pt.config import FinetuneConfig, MaePretrain
+from m2pt.modalities.image.recipes import RECIPES
 from m2pt.training.optim import build_optimizer
 
 
@@ -36,6 +37,17 @@ def test_by_step_it_is_what_timm_gives_with_the_warm_up_in_front(decay):
     for step in range(100):
         known.step_update(step)
         assert found[step] == optimizer.param_groups[0]["lr"], "bit for bit: numbers of finished studies follow from it"
+
+
+def test_by_step_it_can_fall_in_steps_as_detectron2s():
+    """ViTDet's `WarmupParamScheduler` over `MultiStepParamScheduler`: of 184,375 steps, drops at 163,889 and 177,546."""
+    recipe = RECIPES["vitdet-coco"].finetune
+    _, schedule = build_optimizer(torch.nn.Linear(2, 2), recipe, 184_375)
+    assert schedule.rate(0) == pytest.approx(1e-7)
+    assert schedule.rate(125) == pytest.approx(1e-4 * (0.001 + (1 - 0.001) / 2))
+    assert [schedule.rate(step) for step in (250, 163_888)] == [1e-4, 1e-4]
+    assert [schedule.rate(step) for step in (163_889, 177_545)] == pytest.approx([1e-5, 1e-5])
+    assert [schedule.rate(step) for step in (177_546, 184_374)] == pytest.approx([1e-6, 1e-6])
 
 
 def test_by_step_it_is_maes():

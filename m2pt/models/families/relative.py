@@ -40,3 +40,9 @@ def relative_places(rows: int, columns: int) -> Tensor:
     index[1:, 0] = displacements + 1
     index[0, 0] = displacements + 2
     return index
+
+
+def relative_rows(count: int) -> Tensor:
+    """The row of a table of 2 · count - 1 displacements for each query and key along one axis: (count, count) int64."""
+    places = torch.arange(count)
+    return places[:, None] - places[None] + count - 1

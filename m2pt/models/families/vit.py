@@ -23,12 +23,17 @@ def make_blocks(config: ModelConfig, drop_path: float, added: BlocksConfig, grid
     from timm.models.vision_transformer import Block  # seconds that a plan does without
 
     from m2pt.models.families.relative import RelativeBlock
+    from m2pt.models.families.windows import WindowBlock, is_global
 
     rates = torch.linspace(0, drop_path, config.depth).tolist()
     options: dict[str, Any] = {"mlp_ratio": config.mlp_ratio, "qkv_bias": config.qkv_bias, "norm_layer": LayerNorm}
     options["init_values"] = added.layer_scale
     if added.relative_positions:
         blocks = nn.Sequential(*(RelativeBlock(config.width, config.heads, grid, **options) for _ in rates))
+    elif added.windows is not None or added.split_positions:
+        options["relative"] = added.split_positions
+        windows = [None if is_global(index, config.depth) else added.windows for index in range(config.depth)]
+        blocks = nn.Sequential(*(WindowBlock(config.width, config.heads, grid, side, **options) for side in windows))
     else:
         blocks = nn.Sequential(*(Block(config.width, config.heads, **options) for _ in rates))
     for block, rate in zip(blocks, rates, strict=True):

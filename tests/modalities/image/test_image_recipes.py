@@ -4,9 +4,11 @@ import pytest
 
 from m2pt.config import ImageAugment, TestConfig
 from m2pt.modalities.image.recipes import RECIPES
+from m2pt.modalities.image.transforms.instances import InstanceAugment
 from m2pt.modalities.image.transforms.pictures import TestTransform, TrainTransform, sections
 from m2pt.modalities.image.transforms.scenes import SceneAugment
 from m2pt.modalities.shared.wanted import Wanted
+from m2pt.models.families.windows import is_global
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -18,8 +20,10 @@ def test_every_recipe_fits_a_reader(name):
     if recipe.goal == "classification":
         TrainTransform(config, augment)
         TestTransform(config)
-    else:
+    elif recipe.goal == "semantic_segmentation":
         SceneAugment(config, augment)
+    else:
+        InstanceAugment(config, augment)
 
 
 def test_peak_learning_rates():
@@ -37,6 +41,16 @@ def test_the_length_of_ade20k_is_nearest_to_the_published_steps():
     steps = {epochs: epochs * (20210 // recipe.batch_size) for epochs in range(120, 135)}  # an incomplete batch is left out
     assert recipe.epochs == min(steps, key=lambda epochs: abs(steps[epochs] - 160_000))
     assert recipe.learning_rate_per is None
+
+
+def test_the_length_of_coco_is_nearest_to_the_published_steps():
+    recipe = RECIPES["vitdet-coco"].finetune
+    steps = {epochs: epochs * (117_266 // recipe.batch_size) for epochs in range(95, 105)}
+    assert recipe.epochs == min(steps, key=lambda epochs: abs(steps[epochs] - 184_375))
+    assert (recipe.learning_rate_per, recipe.layer_decay, recipe.weight_decay, recipe.drop_path) == (None, 0.7, 0.1, 0.1)
+    assert (recipe.augment.scene_scale, recipe.augment.flip, recipe.augment.color_jitter) == ((0.1, 2.0), 0.5, 0.0)
+    assert (recipe.blocks.windows, recipe.blocks.split_positions, recipe.blocks.layer_scale) == (14, True, None)
+    assert [index for index in range(12) if is_global(index, 12)] == [2, 5, 8, 11]
 
 
 def test_rows_are_those_of_the_released_commands():

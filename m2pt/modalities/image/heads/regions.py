@@ -22,6 +22,11 @@ def roi_align(x_CHW: Tensor, boxes_N4: Tensor, cells: int, scale: float) -> Tens
     boxes within the picture. It is used everywhere, because the gradient of torchvision's depends on chance on CUDA, and its
     compiled operators do not load beside every build of torch (`m2pt.torchvision_operators`).
     """
+    with torch.autocast(x_CHW.device.type, enabled=False):  # places are finer than half precision has them
+        return _aligned(x_CHW, boxes_N4, cells, scale)
+
+
+def _aligned(x_CHW: Tensor, boxes_N4: Tensor, cells: int, scale: float) -> Tensor:
     high, wide = x_CHW.shape[-2:]
     left_N, top_N, right_N, bottom_N = (boxes_N4.to(x_CHW.dtype) * scale - 0.5).unbind(dim=1)
     rows_NPH = _weights(top_N, bottom_N, cells, high)
