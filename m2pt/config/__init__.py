@@ -4,6 +4,7 @@ Everything that can change a number becomes part of a run's identity; `execution
 """
 
 from m2pt.config.base import (
+    ALL_LAYERS,
     LAYERS,
     MODALITIES,
     RANDOM,
@@ -49,7 +50,7 @@ from m2pt.config.modalities.image import ImageAugment, ImageInput
 from m2pt.config.modalities.point import PointAugment, PointInput
 from m2pt.config.modalities.section import InputSection
 from m2pt.config.modalities.video import VideoAugment, VideoInput
-from m2pt.config.model import FamilyName, ModelConfig
+from m2pt.config.model import LAYERS_OF, FamilyName, ModelConfig
 from m2pt.config.optimizer import OptimizerConfig
 from m2pt.config.pretrain import LabelPretrain, MaePretrain, ProceduralPretrain
 from m2pt.config.search import ENCODER_KEYS, RangeConfig, SearchConfig, value_words
@@ -58,10 +59,12 @@ from m2pt.config.tasks import TaskConfig
 from m2pt.config.tune import Rates, TuneConfig
 
 __all__ = [
+    "ALL_LAYERS",
     "CORE_METHODS",
     "DATASETS",
     "ENCODER_KEYS",
     "LAYERS",
+    "LAYERS_OF",
     "METHOD_NAMES",
     "MODALITIES",
     "OWN_DATASETS",

@@ -37,8 +37,10 @@ else:
 
 Goal = Literal["classification", "tagging", "part_segmentation", "semantic_segmentation", "instance_segmentation"]
 
-Layer = Literal["attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"]
-LAYERS: tuple[Layer, ...] = get_args(Layer)
+Layer = Literal["attn.qkv", "attn.proj", "conv_dw", "se", "mlp.fc1", "mlp.fc2"]
+LAYERS: tuple[Layer, ...] = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+"""The layers of a transformer's block, which are joined by default; for another family all of its own are."""
+ALL_LAYERS: tuple[Layer, ...] = get_args(Layer)
 
 Form = Literal["shared", "published"]
 """How a tokenizer encodes positions and pools tokens: `shared` is this project's fixed Fourier code without a class token, the

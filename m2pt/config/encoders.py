@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from m2pt.config.base import Frozen, Modality, Name, Positive, Seed, repeated
+from m2pt.config.base import RANDOM, Frozen, Modality, Name, Positive, Seed, repeated
 
 Seeds = tuple[Seed, ...]
 
@@ -63,7 +63,8 @@ class LabelsSource(TrainedSource):
     kind: Literal["labels"]
     """Trained further with labels."""
     start: Name
-    """The encoder of kind `mae` that the training starts from, by its name; each replicate starts from the same one of it."""
+    """The encoder of kind `mae` that the training starts from, by its name (each replicate starts from the same one of it), or
+    `random` for weights that are initialised with the seed."""
     steps: Positive | None = None
     """Optimizer steps, if not `pretrain.labels.steps`."""
     data: Annotated[Literal["real", "noise"], Field(exclude_if=lambda data: data == "real")] = "real"
@@ -91,7 +92,17 @@ class ProceduralSource(TrainedSource):
 
 
 LayoutName = Literal[
-    "mae", "audiomae", "point-mae", "videomae", "m2pt-zoo", "timm", "hf-vit", "hf-videomae", "hf-distilled", "m2pt"
+    "mae",
+    "audiomae",
+    "point-mae",
+    "videomae",
+    "m2pt-zoo",
+    "timm",
+    "hf-vit",
+    "hf-videomae",
+    "hf-distilled",
+    "m2pt",
+    "m2pt-unireplknet",
 ]
 """The layouts in which weights are read: `m2pt.weights.layouts` describes each."""
 
@@ -235,6 +246,7 @@ def has_seen_no_modality(encoders: Mapping[str, EncoderSource], name: str) -> bo
         case MaeSource(data=data):
             return data == "noise"
         case LabelsSource(start=start, data=data, labels=labels):
-            return (data == "noise" or labels == "random") and has_seen_no_modality(encoders, start)
+            apart = start == RANDOM or has_seen_no_modality(encoders, start)
+            return (data == "noise" or labels == "random") and apart
         case _:
             return False

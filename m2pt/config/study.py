@@ -147,6 +147,7 @@ class Study(Frozen):
     def contradictions(self, context: object) -> Iterator[str]:
         """As `Frozen.contradictions`; a study with other values (`changed`) was checked as a whole before."""
         own = [*self._names_that_do_not_exist(), *self._replicates_that_do_not_fit(), *self._encoders_that_saw_a_modality()]
+        own += self._encoders_that_its_family_cannot_have()
         yield from own
         try:
             parts = self.expanded()
@@ -187,8 +188,8 @@ class Study(Frozen):
             )
         known = [name for name, source in self.encoders.items() if isinstance(source, MaeSource)]
         for name, source in self.encoders.items():
-            if isinstance(source, LabelsSource) and source.start not in known:
-                fault = f"encoders.{name}.start: {source.start!r} must name an encoder of kind mae"
+            if isinstance(source, LabelsSource) and source.start not in (*known, RANDOM):
+                fault = f"encoders.{name}.start: {source.start!r} must name an encoder of kind mae, or be {RANDOM}"
                 yield fault + _known(source.start, known, others=self.encoders)
 
     def _replicates_that_do_not_fit(self) -> Iterator[str]:
@@ -218,6 +219,15 @@ class Study(Frozen):
                 f"with random labels (labels: random), or on brackets (kind: procedural)"
                 f"{_known(name, which, others=known)}"
             )
+
+    def _encoders_that_its_family_cannot_have(self) -> Iterator[str]:
+        for name, source in self.encoders.items() if self.model.family != "vit" else ():
+            if isinstance(source, MaeSource | ProceduralSource):
+                what = "hides tokens" if isinstance(source, MaeSource) else "reads tokens"
+                yield (
+                    f"encoders.{name}.kind: {source.kind} {what}, which model.family {self.model.family} does not have; set "
+                    f"kind: labels and start: {RANDOM}"
+                )
 
     def _replicates_out_of_balance(self, parts: "Mapping[str, Study]") -> Iterator[str]:
         if not (count := self.replicates):

@@ -8,7 +8,7 @@ from torch import nn
 
 from m2pt.config import Frozen, UserError
 from m2pt.files.documents import read_model, write_json
-from m2pt.models.model import Model, fresh
+from m2pt.models.model import Model, plain
 from m2pt.runs.folder import MERGED, SPEC, is_complete, read_spec
 from m2pt.runs.identity import RECIPE_VERSION, run_id
 from m2pt.runs.plugins import require_code
@@ -104,7 +104,7 @@ def _built(what: Description, weights: Path) -> Trained:
     if spec.goal not in LABELLED:
         raise UserError(f"{weights}: is for {spec.goal}; only models that label whole samples can be used outside of a run.")
     with torch.random.fork_rng(devices=[]):
-        model = fresh(spec, len(what.classes))
+        model = plain(spec, len(what.classes))
     tensors = read_weights(weights, what.weights_sha256)
     if tensors.keys() != model.state_dict().keys():
         raise UserError(f"{weights}: the method {spec.method} leaves no plain model; it can be used inside of its run alone.")

@@ -69,6 +69,7 @@ class Method:
         lineage: how the auxiliary must be related to the target's encoder: trained further from it (`same`), or pretrained apart
             from it (`apart`); None takes the auxiliary of the same replicate, whatever it is.
         random_auxiliary_is_control: whether it uses one auxiliary just as `control` uses random weights.
+        needs: what blocks must have that only those of transformers have, such as attention; empty for methods of any family.
         refusal: returns the sentence that says why a run cannot use it, or None if it can. If there is no such function, every
             run can.
         aligns: whether it brings its auxiliaries into the target's coordinates before it applies them.
@@ -92,6 +93,7 @@ class Method:
     lineage: Literal["same", "apart"] | None = None
     random_auxiliary_is_control: bool = False
     aligns: bool = False
+    needs: str = ""
     refusal: Callable[[RunSpec], str | None] | None = None
     control: MethodName = "random_auxiliary"
     reads_auxiliary_samples: bool = False

@@ -20,6 +20,7 @@ METHOD = Method(
     description="the frozen auxiliary with bottleneck adapters (Any2Point)",
     rank=160,
     actions=_actions,
+    needs="attention",
     rivals=("adapter_width",),
     tunings=("full",),
 )

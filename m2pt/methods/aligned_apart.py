@@ -21,6 +21,7 @@ METHOD = Method(
     description="an auxiliary of the target's own modality, pretrained apart, in the target's coordinates",
     rank=84,
     actions=_actions,
+    needs="one residual stream of tokens",
     pathway={"order": "normal"},
     random_auxiliary_is_control=True,
     lineage="apart",

@@ -23,6 +23,7 @@ METHOD = Method(
     description="fresh blocks behind the tokenizer of the auxiliary of `aligned_apart`, in the target's coordinates",
     rank=86,
     actions=_actions,
+    needs="one residual stream of tokens",
     pathway={"order": "normal"},
     lineage="apart",
     control="aligned_random",

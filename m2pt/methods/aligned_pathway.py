@@ -23,6 +23,7 @@ METHOD = Method(
     description="the pathway with the auxiliary in the target's coordinates",
     rank=25,
     actions=_actions,
+    needs="one residual stream of tokens",
     pathway={"order": "normal"},
     random_auxiliary_is_control=True,
     control="aligned_random",

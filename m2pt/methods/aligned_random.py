@@ -20,6 +20,7 @@ METHOD = Method(
     description="a freshly initialised auxiliary in the target's coordinates",
     rank=45,
     actions=_actions,
+    needs="one residual stream of tokens",
     pathway={"order": "normal"},
     aligns=True,
 )

@@ -22,6 +22,7 @@ METHOD = Method(
     description="the target's own values, gathered by the frozen auxiliary's attention maps (attention copy)",
     rank=172,
     actions=_actions,
+    needs="attention",
     tunings=("full",),
     refusal=partial(without_shared_form, "attention_copy"),
 )

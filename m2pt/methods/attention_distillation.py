@@ -24,6 +24,7 @@ METHOD = Method(
     description="the target also learns the auxiliary's attention maps (attention distillation)",
     rank=174,
     actions=_actions,
+    needs="attention",
     rivals=("attention_weight",),
     tunings=("full",),
     refusal=partial(without_shared_form, "attention_distillation"),

@@ -13,5 +13,6 @@ METHOD = Method(
     description="the pathway in the attention layers alone",
     rank=22,
     actions=joins,
+    needs="attention",
     pathway={"layers": ("attn.qkv", "attn.proj")},
 )

@@ -19,4 +19,5 @@ METHOD = Method(
     description="start from the attention of the auxiliary's blocks alone",
     rank=212,
     actions=_actions,
+    needs="attention",
 )

@@ -28,6 +28,7 @@ METHOD = Method(
     description="gated cross-attention into the frozen auxiliary (Zipper)",
     rank=170,
     actions=_actions,
+    needs="attention",
     tunings=("full",),
     refusal=refusal,
 )

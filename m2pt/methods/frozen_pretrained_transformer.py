@@ -23,5 +23,6 @@ METHOD = Method(
     description="the auxiliary, frozen but for its layer norms, between the target's tokenizer and head (FPT)",
     rank=155,
     actions=_actions,
+    needs="layer norms",
     tunings=("full",),
 )

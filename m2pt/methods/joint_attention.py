@@ -26,6 +26,7 @@ METHOD = Method(
     description="trained on both modalities, attention shared, norms and feed-forward layers not (VLMo, ONE-PEACE)",
     rank=218,
     actions=_actions,
+    needs="attention",
     rivals=("joint_weight",),
     tunings=("full",),
     refusal=without_both_samples,

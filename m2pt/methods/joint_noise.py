@@ -24,6 +24,7 @@ METHOD = Method(
     description="trained on the target and on noise like the auxiliary's samples, through the same blocks",
     rank=219,
     actions=_actions,
+    needs="tokens",
     rivals=("joint_weight",),
     tunings=("full",),
     refusal=without_both_samples,

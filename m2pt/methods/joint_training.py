@@ -27,6 +27,7 @@ METHOD = Method(
     description="trained on both modalities through the same blocks, on unpaired samples (UML)",
     rank=216,
     actions=_actions,
+    needs="tokens",
     rivals=("joint_weight",),
     tunings=("full",),
     refusal=without_both_samples,

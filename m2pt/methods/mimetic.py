@@ -23,5 +23,6 @@ METHOD = Method(
     description="an auxiliary with mimetic attention: of the form of trained attention, written down without data",
     rank=54,
     actions=_actions,
+    needs="attention",
     pathway={},
 )

@@ -19,4 +19,5 @@ METHOD = Method(
     description="start from blocks with mimetic attention: of the form of trained attention, written down without data",
     rank=224,
     actions=_actions,
+    needs="attention",
 )

@@ -20,4 +20,5 @@ METHOD = Method(
     description="start from the attention alone of an encoder pretrained without any modality",
     rank=227,
     actions=_actions,
+    needs="attention",
 )

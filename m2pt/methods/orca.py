@@ -30,6 +30,7 @@ METHOD = Method(
     description="the tokenizer aligned to the auxiliary's modality, then everything tuned from its blocks (ORCA)",
     rank=211,
     actions=_actions,
+    needs="tokens",
     rivals=("alignment_steps",),
     tunings=("full",),
     refusal=without_both_samples,

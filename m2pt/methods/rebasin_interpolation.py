@@ -21,6 +21,7 @@ METHOD = Method(
     description="start from a weighted mean of target and auxiliary, its units in the target's order (Git Re-Basin)",
     rank=195,
     actions=_actions,
+    needs="one residual stream of tokens",
     rivals=("mix", "matching"),
     aligns=True,
 )

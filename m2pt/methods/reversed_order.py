@@ -9,6 +9,7 @@ METHOD = Method(
     description="the auxiliary's blocks in reversed order",
     rank=60,
     actions=joins,
+    needs="equal shapes in all blocks",
     pathway={"order": "reversed"},
     random_auxiliary_is_control=True,
 )

@@ -9,6 +9,7 @@ METHOD = Method(
     description="the auxiliary's blocks in an order drawn from the seed",
     rank=70,
     actions=joins,
+    needs="equal shapes in all blocks",
     pathway={"order": "shuffled"},
     random_auxiliary_is_control=True,
 )

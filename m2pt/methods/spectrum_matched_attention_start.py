@@ -20,4 +20,5 @@ METHOD = Method(
     description="start from the auxiliary's attention alone, with random singular vectors in each matrix",
     rank=223,
     actions=_actions,
+    needs="attention",
 )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what computes is imported when it is used
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from m2pt.modalities.shared.maps import EmbeddingMap
     from m2pt.modalities.shared.samples import Samples
     from m2pt.modalities.shared.tokenizer import PatchTokenizer, Tokenizer
 
@@ -48,6 +49,8 @@ class Parts:
     predict_scene: "Callable[[nn.Module, Tensor, Any, int | None, int, tuple[int, int]], Tensor] | None" = None
     """Predicts scenes larger than the model's input; None if the modality has none. Returns logits (K, H0, W0) for every pixel
     of a scene (C, H, W), given model, scene, input section, stride, K, and (H0, W0)."""
+    embedding_map: "Callable[[Any], EmbeddingMap] | None" = None
+    """Builds the map that ConvNets see, from the input section; None if the modality has none."""
 
 
 @dataclass(frozen=True)

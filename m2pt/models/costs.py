@@ -29,8 +29,9 @@ from m2pt.config import (
 )
 from m2pt.modalities.dataset import DatasetFacts
 from m2pt.modalities.shared.dense import Outputs
+from m2pt.models.convolutions import FORMULAS
 from m2pt.models.families import NOTHING_ADDED
-from m2pt.models.model import Model
+from m2pt.models.model import Model, fold
 from m2pt.models.shapes import shapes_only
 from m2pt.runs.spec import RunSpec
 
@@ -47,7 +48,8 @@ _BATCH = 2  # batch norm in training refuses a single sample
 class ModelCosts:
     """Parameters, and floating-point operations.
 
-    `parameters` are those of the target alone, which are also those of the merged model; `parameters_in_training` include the
+    `parameters` are those of the merged model, which are also those of the target alone unless its family folds layers then;
+    `parameters_in_training` include the
     auxiliary weights and the scales; `trainable_parameters` get gradients. `forward_flops` is one forward pass of one sample,
     `training_flops` its forward and backward pass. `joining_flops` is the sum W + scale * W_aux with its gradients, once per
     step whatever the size of the batch.
@@ -179,7 +181,7 @@ def _measured(plan: _Plan, pathway: PathwayConfig | None, tuning: Tuning) -> Mod
     measured = blank if tuning == "full" else model
     forward, both = _flops(measured, plan.input.sample_shape, plan.num_categories)
     return ModelCosts(
-        parameters=_count(blank),
+        parameters=_count(_folded(plan)),
         parameters_in_training=_count(model),
         trainable_parameters=_count(model, trainable=True),
         forward_flops=forward // _BATCH,
@@ -205,6 +207,14 @@ def _blank(plan: _Plan) -> Model:
     return model.train()
 
 
+def _folded(plan: _Plan) -> Model:
+    """The model that a run ends with."""
+    model = copy.deepcopy(_blank(plan))
+    with shapes_only():
+        fold(model, plan.model)
+    return model
+
+
 def _freeze(model: Model) -> None:
     """Leave the scales and the head trainable."""
     kept = {id(parameter) for parameter in (*joining.scales(model).values(), *model.head.parameters())}
@@ -218,7 +228,7 @@ def _flops(model: Model, shape: tuple[int, ...], num_categories: int) -> tuple[i
 
     Attention is counted as its two products, whichever kernel computes it.
     """
-    with FakeTensorMode(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+    with FakeTensorMode(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False, custom_mapping=FORMULAS) as counter:
         tensors: dict[str, Tensor] = {
             name: torch.empty(like.shape, dtype=like.dtype, requires_grad=like.requires_grad)
             for name, like in (*model.named_parameters(), *model.named_buffers())

@@ -21,10 +21,10 @@ class DropPath(nn.Module):
         self.factors: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scale or drop each sample's branch (B, N, D) in training."""
+        """Scale or drop each sample's branch (B, ...) in training."""
         if not self.training or self.factors is None:
             return x
-        return x * self.factors.to(x.dtype)
+        return x * self.factors.view(-1, *[1] * (x.ndim - 1)).to(x.dtype)
 
 
 def paths_of(model: nn.Module) -> tuple[tuple[str, DropPath], ...]:

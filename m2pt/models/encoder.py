@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from m2pt.config import InputConfig, Modality, ModelConfig
 from m2pt.layers import LayerNorm
-from m2pt.modalities.registry import build_tokenizer
-from m2pt.models.families import build_blocks
+from m2pt.modalities.shared.features import as_tokens
+from m2pt.models.families import build_blocks, tokenizer_for
 
 
 @torch.no_grad()
@@ -21,7 +21,7 @@ def take_blocks(blocks: nn.Module, others: nn.Module) -> None:
 
 
 class Encoder(nn.Module):
-    """Blocks and final norm: what is pretrained, and what serves as an auxiliary. Tokens (B, N, D) in and out."""
+    """Blocks and final norm: what is pretrained, and what serves as an auxiliary. Tokens (B, N, D) out, and in (or maps)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Encoder(nn.Module):
 
     def forward(self, tokens_BND: Tensor) -> Tensor:
         """Encode tokens."""
-        encoded: Tensor = self.norm(self.blocks(tokens_BND))
+        encoded: Tensor = self.norm(as_tokens(self.blocks(tokens_BND)))
         return encoded
 
 
@@ -39,7 +39,7 @@ class SampleEncoder(Encoder):
 
     def __init__(self, config: ModelConfig, modality: Modality, input_config: InputConfig, num_classes: int) -> None:
         super().__init__(config)
-        self.tokenizer = build_tokenizer(modality, input_config, config.width)
+        self.tokenizer = tokenizer_for(modality, input_config, config)
         self.num_classes = num_classes
 
 

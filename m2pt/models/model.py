@@ -20,10 +20,9 @@ from m2pt.config import (
     refuses_unknown,
 )
 from m2pt.layers import LayerNorm, RowNoise
-from m2pt.modalities.registry import build_tokenizer
 from m2pt.modalities.shared.dense import Outputs
-from m2pt.modalities.shared.features import Features
-from m2pt.models.families import NOTHING_ADDED, build_blocks
+from m2pt.modalities.shared.features import Features, as_tokens
+from m2pt.models.families import NOTHING_ADDED, build_blocks, family_of, tokenizer_for
 from m2pt.models.heads import DenseHead, build_head
 from m2pt.runs.spec import RunSpec
 
@@ -61,7 +60,7 @@ class Model(nn.Module):
         super().__init__()
         self.pooling = head
         self.gradient_checkpointing = False
-        self.tokenizer = build_tokenizer(modality, input_config, config.width)
+        self.tokenizer = tokenizer_for(modality, input_config, config)
         self.tokenizer.adapt(head)
         grid = self.tokenizer.attention_grid
         if added.relative_positions and grid is None:
@@ -90,7 +89,7 @@ class Model(nn.Module):
             again = self.gradient_checkpointing and self.training
             state = cast(Tensor, checkpoint(block, before, use_reentrant=False)) if again else block(before)
             if index in wanted:
-                taps.append(self.norm(state))
+                taps.append(self.norm(as_tokens(state)))
         return Features(tuple(taps), tokens.coordinates_BN3, tokens.num_prefix, x)
 
     def draw(self, noise: RowNoise, device: torch.device) -> None:
@@ -125,6 +124,19 @@ class Model(nn.Module):
 def fresh(spec: RunSpec, num_classes: int, num_categories: int = 0) -> Model:
     """The model of a run, initialised from torch's global generator, before any weights or method."""
     return of_recipe(spec.modality, spec.input, spec.model, spec.finetune, num_classes, num_categories)
+
+
+def plain(spec: RunSpec, num_classes: int, num_categories: int = 0) -> Model:
+    """The model that a run ends with if its method leaves a plain one, with fresh weights."""
+    model = fresh(spec, num_classes, num_categories)
+    fold(model, spec.model)
+    return model
+
+
+def fold(model: Model, config: ModelConfig) -> None:
+    """Make a trained model the plainer one that it equals in evaluation, in place, where its family has such a one."""
+    if (folded := family_of(config).fold) is not None:
+        folded(model.blocks)
 
 
 @refuses_unknown

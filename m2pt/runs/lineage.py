@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
+from m2pt.config.base import RANDOM
 from m2pt.config.encoders import EncoderSource, GivenSource, LabelsSource, RunSource
 from m2pt.runs.ancestry import Ancestry, ancestry
 from m2pt.runs.spec import EncoderKey, RunSpec, WeightsRef
@@ -23,7 +24,7 @@ Encoders = Mapping[str, EncoderSource]
 def start_of(encoders: Encoders, key: EncoderKey) -> EncoderKey | None:
     """The encoder that one was trained further from; None if it was trained from its initialisation, or comes from a file."""
     source = encoders[key.source]
-    if not isinstance(source, LabelsSource):
+    if not isinstance(source, LabelsSource) or source.start == RANDOM:
         return None
     start = encoders[source.start]
     seed = None if isinstance(start, GivenSource) else start.of_replicate(source.replicate_of(key.seed))

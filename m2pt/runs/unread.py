@@ -15,9 +15,9 @@ Reasons = dict[str, str]
 def unread_whatever_the_method(spec: Spec) -> Reasons:
     """The values that the run of a spec does not read, with the reasons; `m2pt.methods.unread` adds its method's."""
     if isinstance(spec, PretrainSpec):
-        return _of_pretraining(spec)
+        return _of_pretraining(spec) | _of_family(spec)
     small = {} if spec.task else _of_small_data(spec)
-    return _of_training(spec) | _of_views(spec) | _of_augmentation(spec) | small | _of_pathway(spec)
+    return _of_family(spec) | _of_training(spec) | _of_views(spec) | _of_augmentation(spec) | small | _of_pathway(spec)
 
 
 def is_unread(path: str, reasons: Reasons) -> str | None:
@@ -47,6 +47,21 @@ def _of_pretraining(spec: PretrainSpec) -> Reasons:
 def _of_small_samples(spec: Spec) -> Reasons:
     """Keys of the input that have no effect on small data."""
     return {f"input.{key}": reason for key, reason in spec.input.unread_of_small_data.items()}
+
+
+def _of_family(spec: Spec) -> Reasons:
+    """Keys of transformers for a ConvNet, and of ConvNets for a transformer."""
+    if spec.model.family == "vit":
+        reasons = {"model.stages": "the blocks of a transformer are counted by model.depth"}
+        own, why = "maps_only", "transformers see tokens, not maps"
+    else:
+        reasons = dict.fromkeys(("model.heads", "model.qkv_bias"), "a ConvNet has no attention")
+        reasons |= {"model.depth": "the blocks of a ConvNet are those of model.stages"}
+        reasons |= {"finetune.blocks": "it adds to the blocks of transformers"}
+        own, why = "tokens_only", "a ConvNet sees maps, not tokens"
+    beside = spec.auxiliary_data if isinstance(spec, RunSpec) else None
+    reasons |= {f"input.{key}": why for key in getattr(spec.input, own)}
+    return reasons | {f"auxiliary_data.input.{key}": why for key in getattr(beside.input, own)} if beside else reasons
 
 
 def _of_training(spec: RunSpec) -> Reasons:

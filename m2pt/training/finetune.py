@@ -15,7 +15,7 @@ from m2pt import pathway
 from m2pt.config import refuses_unknown
 from m2pt.methods import METHODS
 from m2pt.modalities.shared.samples import Samples
-from m2pt.models.model import Model, fresh
+from m2pt.models.model import Model, fresh, plain
 from m2pt.runs.folder import MERGED
 from m2pt.runs.identity import derived_seed, run_id
 from m2pt.runs.record import Counts, FinetuneRecord, LoadedFile, Merge
@@ -145,7 +145,7 @@ class _Final:
 def _finish(spec: RunSpec, model: Model, feed: Feed, places: Places, epoch: int) -> _Final:
     """Merge the model, and evaluate it: on validation data if there are any, and once on test data."""
     scales, largest, sizes = scale_values(model), _largest_scale(model), pathway.effective_sizes(model)
-    merged = merge(spec, model, fresh(spec, len(feed.classes), len(feed.parts or ())), feed, places.device)
+    merged = merge(spec, model, plain(spec, len(feed.classes), len(feed.parts or ())), feed, places.device)
     refuse_weights(model, f"{run_id(spec)}, after training")
     when = f"with the weights of epoch {epoch}"
     val = evaluate(model, spec, feed, "val", places, when) if feed.count("val") else None
@@ -206,10 +206,10 @@ def _time_inference(spec: RunSpec, model: Model, feed: Feed, places: Places, wat
         if batch is None:
             return
         with torch.random.fork_rng(devices=[]):
-            plain = fresh(spec, len(feed.classes), len(feed.parts or ()))
+            other = plain(spec, len(feed.classes), len(feed.parts or ()))
         try:
-            plain.to(places.device)
-            watch.inference = measure_latency(model, plain, *batch, spec.finetune.precision, places.device)
+            other.to(places.device)
+            watch.inference = measure_latency(model, other, *batch, spec.finetune.precision, places.device)
         except torch.OutOfMemoryError as error:
             print(f"no memory to time a plain model next to the final one: {error}")
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from m2pt.methods import METHODS
-from m2pt.models.model import Model
+from m2pt.models.families import family_of
+from m2pt.models.model import Model, fold
 from m2pt.runs.identity import run_id
 from m2pt.runs.record import Merge
 from m2pt.runs.spec import RunSpec
@@ -19,21 +20,23 @@ _PROOF_BATCHES = 8
 
 
 def merge(spec: RunSpec, model: Model, plain: Model, feed: Feed, device: torch.device) -> Merge | None:
-    """Merge into a plain model; returns the largest difference of outputs, and the parameter counts of both.
+    """Merge into a plain model, and fold what its family folds; returns the largest difference of outputs, and parameter counts.
 
     The outputs are those of the first batches of the validation split, or of the test split if there is none; labels are not
     used. A detector's are compared before it chooses regions by them (`MaskRCNNHead.undecided`). `plain` is a fresh plain model,
-    which takes the merged weights. None if the method merges nothing.
+    which takes the merged weights. None if neither method nor family merges anything.
 
     Raises:
         UserError: an output is not finite.
 
     """
     method = METHODS[spec.method].actions().merge
-    if method is None:
+    if method is None and family_of(spec.model).fold is None:
         return None
     before = _outputs(spec, model, feed, device)
-    method(model)
+    if method is not None:
+        method(model)
+    fold(model, spec.model)
     after = _outputs(spec, model, feed, device)
     plain.load_state_dict(model.state_dict())
     return Merge(

@@ -28,4 +28,4 @@ class Places:
     @property
     def means(self) -> Means:
         """The part of this that can prevent a run from starting."""
-        return Means(self.device.type, self.share.world, self.micro_batch)
+        return Means(self.device.type, self.share.world, self.micro_batch, self.gradient_checkpointing)

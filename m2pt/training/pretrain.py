@@ -74,7 +74,7 @@ def pretrain(spec: PretrainSpec, splits: dict[str, Samples], start: Path | None,
     """Pretrain one encoder for a fixed number of steps; returns the record (not yet written).
 
     `splits` holds `pretrain` and `val`, and nothing for a procedural source; `start` is the weights file that a `labels` source
-    continues from.
+    continues from, if it does.
 
     Raises:
         UserError: weights do not match, a loss is not finite, or there is no space.
@@ -87,9 +87,10 @@ def pretrain(spec: PretrainSpec, splits: dict[str, Samples], start: Path | None,
     splits = as_declared(spec, splits)
     if isinstance(spec.pretrain, MaePretrain):
         return _masked(spec, spec.pretrain, splits, course)
-    if start is None or spec.start is None:
-        raise ValueError(f"{spec.name}: training with labels needs an encoder to start from")
-    return _labelled(spec, spec.pretrain, splits, read_weights(start, spec.start.sha256), course)
+    if (start is None) != (spec.start is None):
+        raise ValueError(f"{spec.name}: a training with labels starts from the encoder that its spec names, or from none")
+    tensors = None if start is None or spec.start is None else read_weights(start, spec.start.sha256)
+    return _labelled(spec, spec.pretrain, splits, tensors, course)
 
 
 def _masked(spec: PretrainSpec, recipe: MaePretrain, splits: dict[str, Samples], course: Course) -> PretrainRecord:
@@ -129,13 +130,14 @@ def _labelled(
     spec: PretrainSpec,
     recipe: LabelPretrain,
     splits: dict[str, Samples],
-    tensors: dict[str, Tensor],
+    tensors: dict[str, Tensor] | None,
     course: Course,
 ) -> PretrainRecord:
     device = course.device
     model = Model(spec.modality, spec.input, spec.model, len(splits["pretrain"].classes))
-    load_into(model.tokenizer, tensors, "tokenizer.", f"encoder {spec.source}")
-    load_into(model.blocks, tensors, "blocks.", f"encoder {spec.source}")
+    if tensors is not None:
+        load_into(model.tokenizer, tensors, "tokenizer.", f"encoder {spec.source}")
+        load_into(model.blocks, tensors, "blocks.", f"encoder {spec.source}")
     model.to(device)
     cross_entropy = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
 

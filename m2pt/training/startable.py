@@ -11,20 +11,35 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from m2pt.config import BlocksConfig, FinetuneConfig, Goal, Head, InputConfig, Modality, ModelConfig, TestConfig, UserError
+from m2pt.config import (
+    BlocksConfig,
+    FinetuneConfig,
+    Goal,
+    Head,
+    InputConfig,
+    Modality,
+    ModelConfig,
+    TestConfig,
+    UserError,
+)
 from m2pt.methods import METHODS
 from m2pt.modalities.registry import SPECS
 from m2pt.runs.spec import RunSpec
+from m2pt.training.convnets import of_convnet
 from m2pt.training.wanted import wanted
 
 
 @dataclass(frozen=True)
 class Means:
-    """What a run is executed with: its number and kind of devices, and the maximum number of rows computed at once on each."""
+    """What a run is executed with: its number and kind of devices, and the maximum number of rows computed at once on each.
+
+    `recomputes` says whether blocks are computed again for their gradients (`execution.gradient_checkpointing`).
+    """
 
     device: str = "cpu"
     devices: int = 1
     micro_batch: int | None = None
+    recomputes: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,6 +170,8 @@ def _of_method(spec: RunSpec, means: Means) -> Iterator[str]:
     method = METHODS[spec.method]
     if spec.tuning not in method.tunings:
         yield f"sweep.methods: {spec.method} has nothing to train in fix tuning, which is for scales and heads; leave one out."
+    if spec.model.family != "vit":
+        yield from of_convnet(spec, recomputes=means.recomputes)
     if method.refusal is not None and (sentence := method.refusal(spec)) is not None:
         yield sentence
     if method.reads_auxiliary_samples and means.devices > 1:
@@ -250,7 +267,7 @@ def is_plain(form: InputConfig, recipe: FinetuneConfig) -> bool:
 @functools.lru_cache(maxsize=256)
 def _normalises_batches(modality: Modality, form: InputConfig, config: ModelConfig, recipe: FinetuneConfig) -> bool:
     """Whether such a model has batch norm over all rows that it is given. Raises `UserError` if it cannot be built."""
-    if is_plain(form, recipe):
+    if is_plain(form, recipe) and config.family == "vit":
         return False
     from m2pt.models.model import of_recipe  # only published models have to be built to know
     from m2pt.models.shapes import has_batch_norm, shapes_only

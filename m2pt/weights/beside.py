@@ -5,14 +5,14 @@ this project that wrote it, or by the study (`Reading.architecture`, `Reading.ru
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from m2pt.config import Modality, ModelConfig, Reading, UserError, refuses_unknown
 from m2pt.files.documents import read_json
 from m2pt.runs.folder import RECORD, SPEC
-from m2pt.weights.layouts import HUGGING_FACE, Layout, possible_modalities
+from m2pt.weights.layouts import HUGGING_FACE, OWN, Layout, possible_modalities
 from m2pt.weights.shards import configuration
 from m2pt.weights.timm_models import architecture_of
 
@@ -46,7 +46,8 @@ def said_of(file: Path, layout: Layout, reading: Reading) -> Said | None:
         return _of_transformers(configuration(file))
     if layout.name in _TIMM:
         return _of_timm(file, layout, reading)
-    return _of_run(file, reading) if layout.name == "m2pt" else None
+    said = _of_run(file, reading) if layout.name in OWN else None
+    return said if said is None or layout.name == "m2pt" else replace(said, heads=None)  # a ConvNet has none
 
 
 @refuses_unknown

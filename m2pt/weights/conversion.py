@@ -9,7 +9,7 @@ from torch import Tensor
 
 from m2pt.config import InputConfig, Modality, ModelConfig, Reading, UserError, refuses_unknown
 from m2pt.weights.foreign import foreign
-from m2pt.weights.layouts import BIAS, DESCRIPTIONS, SPLIT_BIASES, Layout
+from m2pt.weights.layouts import BIAS, DESCRIPTIONS, OWN, SPLIT_BIASES, Layout
 from m2pt.weights.positions import Resampling, UnknownGridError, place
 
 POSITIONS = "tokenizer.positions"
@@ -44,7 +44,7 @@ def published(file: Path, layout: Layout, modality: Modality, config: InputConfi
         raise ValueError("a tokenizer can only be read with an input section")
     if config.form == "published":
         return config
-    if layout.name != "m2pt":
+    if layout.name not in OWN:
         raise UserError(
             f"{file}: is {DESCRIPTIONS[layout.name]}, whose tokenizer is not of the shared form; set inputs.{modality}.form to "
             "published."
@@ -54,7 +54,7 @@ def published(file: Path, layout: Layout, modality: Modality, config: InputConfi
 
 def norm_shapes(tensors: Mapping[str, Tensor], layout: Layout, config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """A final norm is required unless a model was fine-tuned without one: with average pooling, `fc_norm` takes its place."""
-    without = layout.name in ("m2pt", "hf-videomae") or any("fc_norm." in key for key in layout.ignored)
+    without = layout.name in (*OWN, "hf-videomae") or any("fc_norm." in key for key in layout.ignored)
     return (
         {}
         if without and not any(key.startswith("norm.") for key in tensors)

@@ -40,6 +40,7 @@ _IGNORED: dict[str, tuple[str, ...]] = {
         "label_conv.", "propagation_0.", "convs1.", "convs2.", "convs3.", "bns1.", "bns2.",
     ),
     "m2pt": ("head.", "fc_norm."),
+    "m2pt-unireplknet": ("head.", "fc_norm."),
 }  # fmt: skip
 """Prefixes of the keys of decoders and heads, which an encoder does not need."""
 
@@ -176,6 +177,13 @@ def _own(file: KeyedFile, _: bool) -> Layout | None:
     return _convert(file, "m2pt", (), mapping, _IGNORED["m2pt"])
 
 
+def _own_convnet(file: KeyedFile, _: bool) -> Layout | None:
+    if not file.has("tokenizer.stem.") or not file.has("blocks.0.mlp.response."):
+        return None
+    mapping = {key: key for key in file.bare if key.startswith("tokenizer.") or BLOCK.fullmatch(key)} | _NORM
+    return _convert(file, "m2pt-unireplknet", (), mapping, _IGNORED["m2pt-unireplknet"])
+
+
 def _huggingface(file: KeyedFile, name: LayoutName, dimensions: int) -> Layout | None:
     bare = huggingface.bare(file.bare)
     kernel, distilled = KeyedFile(file.content, bare).tensor(huggingface.KERNEL), huggingface.SECOND_TOKEN in bare
@@ -209,6 +217,7 @@ DEFINITIONS: dict[LayoutName, Callable[[KeyedFile, bool], Layout | None]] = {
     "hf-videomae": lambda file, _: _huggingface(file, "hf-videomae", 5),
     "hf-distilled": lambda file, _: _huggingface(file, "hf-distilled", 4),
     "m2pt": _own,
+    "m2pt-unireplknet": _own_convnet,
 }
 
 

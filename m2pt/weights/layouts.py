@@ -22,6 +22,7 @@ DESCRIPTIONS: dict[LayoutName, str] = {
     "hf-videomae": "VideoMAE of Hugging Face's transformers",
     "hf-distilled": "an encoder with two class tokens of Hugging Face's transformers (AST, DeiT)",
     "m2pt": "an encoder of this project",
+    "m2pt-unireplknet": "a UniRepLKNet of this project",
 }
 
 HUGGING_FACE: tuple[LayoutName, ...] = ("hf-vit", "hf-videomae", "hf-distilled")
@@ -29,6 +30,9 @@ HUGGING_FACE: tuple[LayoutName, ...] = ("hf-vit", "hf-videomae", "hf-distilled")
 
 BLOCKS_ALONE: tuple[LayoutName, ...] = ("hf-distilled",)
 """The layouts whose tokenizer no input here has: their encoders serve as auxiliaries, which need none."""
+
+OWN: tuple[LayoutName, ...] = ("m2pt", "m2pt-unireplknet")
+"""The layouts of this project."""
 
 BIAS = "attn.qkv.bias"
 SPLIT_BIASES = ("attn.q_bias", "attn.v_bias")
@@ -68,7 +72,9 @@ class Layout:
 
     @property
     def width(self) -> int:
-        """The width of the tokens."""
+        """The width of the tokens, or of a ConvNet's last map."""
+        if self.name == "m2pt-unireplknet":
+            return len(self.tensors[f"blocks.{self.indices[-1]}.mlp.fc2.weight"])
         return self.tensors["blocks.0.attn.qkv.weight"].shape[1]
 
     def leaves(self, leaf: str) -> list[str]:

@@ -14,7 +14,7 @@ from m2pt.weights.beside import Said, check_said, said_of
 from m2pt.weights.completeness import check_keys, check_sizes, norm_epsilon, usable
 from m2pt.weights.content import Content, read_content
 from m2pt.weights.conversion import CLASS, fit_tokenizer, fuse_biases, norm_shapes, published, take_fresh
-from m2pt.weights.layouts import BLOCKS_ALONE, DESCRIPTIONS, LEAVES, Layout, possible_modalities
+from m2pt.weights.layouts import BLOCKS_ALONE, DESCRIPTIONS, LEAVES, OWN, Layout, possible_modalities
 from m2pt.weights.positions import Resampling
 from m2pt.weights.recognition import fitting
 from m2pt.weights.saved import load_into
@@ -180,7 +180,7 @@ def _epsilon(file: Path, layout: Layout, said: Said | None) -> float | None:
 
 def _assumed(layout: Layout, said: Said | None, request: _Request) -> Iterator[str]:
     """What a reader of the study must take on trust."""
-    if said is None or said.heads is None:
+    if (said is None or said.heads is None) and request.model.family == "vit":
         yield f"the file does not say how many attention heads it has, so {request.model.heads} (model.heads) are assumed"
     if request.modality not in (seen := possible_modalities(layout)):
         yield f"its tokenizer, which is not used, is one of {' or '.join(seen)}"
@@ -246,7 +246,7 @@ def load_encoder(model: HasEncoder, loaded: LoadedWeights, source: str) -> tuple
 
 
 def _is_of(layout: Layout, modality: Modality, parts: Parts) -> bool:
-    ambiguous = parts == "blocks" and layout.name != "m2pt"  # a file of M2PT's zoo may have a tokenizer of another modality
+    ambiguous = parts == "blocks" and layout.name not in OWN  # a file of M2PT's zoo may have a tokenizer of another modality
     possible = layout.modalities if ambiguous else possible_modalities(layout)
     return not possible or modality in possible
 

@@ -37,10 +37,20 @@ def fitting(content: Content, known: Sequence[LayoutName], named: LayoutName | N
         if not layouts:
             raise UserError(f"{content.file}: is {others}, and {key} is {named}; correct or remove that key.")
     if not layouts:
+        _refuse_other_blocks(file, known)
         _refuse(file, key)
     for layout in layouts:
         _check_complete(content, layout)
     return layouts
+
+
+def _refuse_other_blocks(file: KeyedFile, known: Sequence[LayoutName]) -> None:
+    other = next((name for name in DEFINITIONS if name not in known and DEFINITIONS[name](file, False) is not None), None)
+    if other is not None:
+        raise UserError(
+            f"{file.content.file}: is {DESCRIPTIONS[other]}, which is not among {', '.join(known)}, the layouts of "
+            "this model.family; name another file."
+        )
 
 
 def _refuse(file: KeyedFile, key: str) -> None:

@@ -56,7 +56,8 @@ def auxiliary_keys(
         return (encoder_key(study, _without_modality(study, method), target, replicate),)
     if not declaration.loads_auxiliaries or (source == RANDOM and not declaration.adds_what_was_learned):
         return ()
-    if declaration.adds_what_was_learned and not isinstance(study.encoders.get(source), LabelsSource):
+    learned = study.encoders.get(source)
+    if declaration.adds_what_was_learned and (not isinstance(learned, LabelsSource) or learned.start == RANDOM):
         raise UserError(
             f"sweep.methods: {method} needs an auxiliary that was trained from another encoder (kind labels), which "
             f"{source} was not; choose another sweep.auxiliary_encoder, or remove the method."

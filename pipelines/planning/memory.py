@@ -3,11 +3,13 @@
 import os
 from pathlib import Path
 
-from m2pt.config import ModelConfig
 from m2pt.runs.spec import RunSpec, Spec
 
 _TRAINED, _KEPT = 16, 4
 """Bytes for each weight in fp32: trained, with its gradient and the two averages of AdamW; or frozen."""
+
+_BLOCKS = {"vit": "model.depth", "unireplknet": "model.stages"}
+"""The key that says how many blocks a model has, by its family."""
 
 
 def too_large(spec: Spec, device: str) -> str | None:
@@ -18,19 +20,15 @@ def too_large(spec: Spec, device: str) -> str | None:
     memory = _memory()
     if device != "cpu" or memory is None:
         return None
-    count = _parameters(spec.model)
+    count = spec.model.matrix_entries
     needed = count * (_KEPT if isinstance(spec, RunSpec) and spec.tuning == "fix" else _TRAINED)
     if needed <= memory:
         return None
     return (
-        f"model: {spec.model.depth} blocks of width {spec.model.width} have {count:.1e} parameters, which need at least "
-        f"{needed / 2**30:,.0f} GiB of memory, and this machine has {memory / 2**30:,.0f}; lower model.width or model.depth."
+        f"model: {spec.model.blocks} blocks of width {spec.model.width} have {count:.1e} parameters, which need at least "
+        f"{needed / 2**30:,.0f} GiB of memory, and this machine has {memory / 2**30:,.0f}; lower model.width or "
+        f"{_BLOCKS[spec.model.family]}."
     )
-
-
-def _parameters(model: ModelConfig) -> float:
-    """The entries of the matrices of all blocks: queries, keys, values and projection, and the two of the MLP."""
-    return float(model.depth) * model.width**2 * (4 + 2 * model.mlp_ratio)
 
 
 def _memory() -> int | None:

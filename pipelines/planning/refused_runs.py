@@ -71,7 +71,9 @@ class _Judge:
     def __init__(self, plan: Plan) -> None:
         execution = plan.study.execution
         self.plan, self.small = plan, SmallData(plan)
-        self.means = Means(slots(execution)[0].device, execution.devices_per_job, execution.micro_batch)
+        self.means = Means(
+            slots(execution)[0].device, execution.devices_per_job, execution.micro_batch, execution.gradient_checkpointing
+        )
         self.count = functools.lru_cache(maxsize=None)(functools.partial(_known, plan, self.small))
         embedded = plan.study.data.embedded is not None
         self.not_made = unmade(Path(plan.study.data.root)) if embedded and plan.missing_data else None

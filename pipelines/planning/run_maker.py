@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from m2pt.config import (
+    LAYERS,
+    LAYERS_OF,
     RANDOM,
     GivenSource,
     MethodName,
@@ -83,7 +85,11 @@ class RunMaker:
         }
 
     def _pathway(self, method: MethodName) -> PathwayConfig:
-        return self._study.pathway.model_copy(update=METHODS[method].fixed)
+        made = self._study.pathway.model_copy(update=METHODS[method].fixed)
+        family = self._study.model.family
+        if made.layers != LAYERS or family not in LAYERS_OF:  # chosen; or a mark (`unused_keys`)
+            return made
+        return made.model_copy(update={"layers": LAYERS_OF[family]})
 
     def _references(
         self, start: tuple[str, MethodName, str, Setting], replicate: int | None

@@ -21,6 +21,7 @@ ROOMS = {
     "embedded.py",
     "heads/",
     "items.py",
+    "maps.py",
     "own.py",
     "published.py",
     "recipes.py",

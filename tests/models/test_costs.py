@@ -18,7 +18,7 @@ from m2pt.modalities.dataset import DatasetFacts
 from m2pt.modalities.recipe import VIT_B
 from m2pt.modalities.registry import SPECS
 from m2pt.models.costs import assumption, gpu_hours, model_costs, run_costs
-from m2pt.models.model import Model
+from m2pt.models.model import Model, fold
 from m2pt.pathway import attach
 from m2pt.runs.spec import TaskSpec
 from m2pt.training.optim import freeze_for
@@ -184,3 +184,38 @@ def test_what_fine_tuning_adds_to_blocks_and_head_is_counted():
     side = 256 * 24 * 9 + 2 * 256 + 256 * 5 + 5
     assert whole.parameters - plain.parameters == 3 * ((7 * 7 + 3) * 2 + 2 * 24) + side
     assert whole.training_flops > plain.training_flops
+
+
+def convnet_flops(side, channels_in, kernels, widths, ratio, classes):
+    """The forward pass of a UniRepLKNet by the textbook, written without looking at the model."""
+    branches = {3: [3], 5: [5], 7: [7, 5, 3, 3], 13: [13, 5, 7, 3, 3, 3]}
+    total, side = 2 * (side // 2) ** 2 * channels_in * (widths[0] // 2) * 9, side // 4
+    total += 2 * side**2 * (widths[0] // 2) * widths[0] * 9
+    for stage, (width, own) in enumerate(zip(widths, kernels, strict=True)):
+        if stage:
+            side //= 2
+            total += 2 * side**2 * (width // 2) * width * 9
+        for kernel in own:
+            depthwise = 2 * side**2 * width * sum(branch**2 for branch in branches[kernel])
+            total += depthwise + 2 * 2 * width * (width // 4) + 2 * 2 * side**2 * width * int(width * ratio)
+    return total + 2 * widths[-1] * classes
+
+
+def test_a_convnet_agrees_with_the_textbook_also_in_its_gradients():
+    """The gradients of a layer cost twice its forward pass, also where each channel has a kernel of its own."""
+    config = ModelConfig(family="unireplknet", width=32, stages=((3, 5), (13, 7)), mlp_ratio=2.0)
+    costs = of(model=config)
+    assert costs.forward_flops == convnet_flops(32, 3, config.stages, (16, 32), 2, 10)
+    stem = 2 * 16**2 * 3 * 8 * 9  # nobody asks for the gradient of the samples
+    assert costs.training_flops == 3 * costs.forward_flops - stem
+
+
+def test_the_parameters_of_a_convnet_are_those_of_its_folded_model():
+    config = ModelConfig(family="unireplknet", width=32, stages=((3,), (7,)))
+    model = Model("image", PATCHES, config, 10)
+    costs = of(model=config, pathway=PathwayConfig(layers=("conv_dw", "mlp.fc1", "mlp.fc2")))
+    before = sum(parameter.numel() for parameter in model.parameters())
+    joined = 16 * 9 + 32 * (49 + 25 + 9 + 9) + 2 * 4 * (16**2 + 32**2) + 7 + 2  # with a scale for each layer
+    assert costs.parameters_in_training == before + joined
+    fold(model, config)
+    assert costs.parameters == sum(parameter.numel() for parameter in model.parameters()) < before

@@ -14,7 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from m2pt.analysis.numbers.cells import Cell
-from m2pt.config import LAYERS
+from m2pt.config import ALL_LAYERS
 from m2pt.config.base import BUILT_IN_MODALITIES
 from m2pt.modalities.registry import SPECS
 
@@ -158,4 +158,4 @@ def cell_line(cell: Cell) -> LineStyle:
 
 def layers_in_order(layers: set[str]) -> list[str]:
     """Layer types in the order of the forward pass."""
-    return [layer for layer in LAYERS if layer in layers]
+    return [layer for layer in ALL_LAYERS if layer in layers]

@@ -14,7 +14,7 @@ from scipy import stats
 from m2pt.analysis.numbers.cells import Cell, CellKey
 from m2pt.analysis.numbers.draws import layout
 from m2pt.analysis.numbers.statistics import CONFIDENCE, over_seeds
-from m2pt.config import LAYERS
+from m2pt.config import ALL_LAYERS, LAYERS
 from m2pt.runs.record import FinetuneRecord
 from m2pt.runs.table import read_histories
 
@@ -31,9 +31,9 @@ CURVES = ["epoch", "metric", "mean", "half_width", "n"]
 SCALES = ["source", "epoch", "layer", "depth", "scale", "effective_size", "n"]
 
 _MEAN = "/abs_mean"
-_LAYER = re.compile(rf"blocks\.(\d+)\.({'|'.join(map(re.escape, LAYERS))})(?:\.(\d+))?(?:{_MEAN})?")
-"""The name of a scale (`m2pt.pathway.scales`): its depth, its layer type and, of several auxiliaries, which. One with several
-entries is recorded by the mean of their sizes."""
+_LAYER = re.compile(rf"blocks\.(\d+)\.({'|'.join(map(re.escape, ALL_LAYERS))})(?:\.[a-z]\w*)?(?:\.(\d+))?(?:{_MEAN})?")
+"""The name of a scale (`m2pt.pathway.scales`): its depth, its layer type (a ConvNet's have several convolutions, which are taken
+together) and, of several auxiliaries, which. One with several entries is recorded by the mean of their sizes."""
 
 
 @dataclass(frozen=True)
@@ -170,10 +170,16 @@ def final_scales(records: Mapping[str, FinetuneRecord], cells: Sequence[Cell]) -
                     scale=_mean(abs(value) for item in runs for value in item.scales.values()),
                     effective_size=_mean(size for item in runs for size in item.effective_sizes.values()),
                     largest=max(item.largest_scale for item in runs),
-                    layers={layer: _mean(_of_layer(runs, layer)) for layer in LAYERS},
+                    layers={layer: _mean(_of_layer(runs, layer)) for layer in ALL_LAYERS},
                 )
             )
     return rows
+
+
+def layer_types(rows: Sequence[FinalScales]) -> tuple[str, ...]:
+    """The layer types that scales of a study can have: a transformer's four, or those that its ConvNets have scales in."""
+    present = tuple(layer for layer in ALL_LAYERS if any(row.layers[layer] is not None for row in rows))
+    return LAYERS if set(present) <= set(LAYERS) else present
 
 
 def _of_layer(runs: Sequence[FinetuneRecord], layer: str) -> list[float]:

@@ -11,7 +11,7 @@ from m2pt.analysis.figures.cells import Line, chart, depth_colour
 from m2pt.analysis.numbers.rounding import rounded
 from m2pt.analysis.sections.wording import capital, number
 from m2pt.analysis.tables.shading import intensity
-from m2pt.config import LAYERS
+from m2pt.config import ALL_LAYERS
 
 _SIZES = {"scale": "mean |λ|", "effective_size": "effective size"}
 
@@ -58,7 +58,7 @@ def _final(rows: Sequence[_Size], depths: Sequence[int], of: str) -> Table:
     """The mean sizes at the end of training by depth and layer type."""
     end = max(row.epoch for row in rows)
     sizes = {(row.depth, row.layer): row for row in rows if row.epoch == end}
-    layers = [layer for layer in LAYERS if any(name == layer for _, name in sizes)]
+    layers = [layer for layer in ALL_LAYERS if any(name == layer for _, name in sizes)]
     largest = max(row.scale for row in sizes.values()) or 1.0
     lines = tuple(
         (
@@ -85,7 +85,7 @@ def _charts(rows: Sequence[_Size], depths: Sequence[int]) -> list[tuple[str, lis
     series: dict[tuple[str, int], list[_Size]] = {}
     for row in rows:
         series.setdefault((row.layer, row.depth), []).append(row)
-    layers = [layer for layer in LAYERS if any(key[0] == layer for key in series)]
+    layers = [layer for layer in ALL_LAYERS if any(key[0] == layer for key in series)]
     drawn = []
     for name, words in _SIZES.items():
         lines = {layer: [_line(depth, depths, series.get((layer, depth), []), name) for depth in depths] for layer in layers}

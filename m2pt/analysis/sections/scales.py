@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 from m2pt.analysis.content import Block, Column, Entry, Group, Paragraph, Section, Table, plain, prose
 from m2pt.analysis.numbers.cells import Cell
-from m2pt.analysis.numbers.trajectories import FinalScales, final_scales
+from m2pt.analysis.numbers.trajectories import FinalScales, final_scales, layer_types
 from m2pt.analysis.sections import folding
 from m2pt.analysis.sections.facts import Facts
 from m2pt.analysis.sections.wording import capital, numeric, word
 from m2pt.analysis.tables import as_run, materials
 from m2pt.analysis.tables.phrases import counted
-from m2pt.config import LAYERS
 
 _FIGURES = (
     "Mean |λ| and effective size over training, a row per layer type, a line per block. Solid: mean over the auxiliaries of "
@@ -46,14 +45,14 @@ def _auxiliary(cell: Cell) -> Entry:
 
 
 def _table(facts: Facts, rows: Sequence[FinalScales]) -> Table:
-    columns = [Column(plain("setting"))] if facts.many else []
+    columns, types = [Column(plain("setting"))] if facts.many else [], layer_types(rows)
     columns += [Column(plain("target"), head=True), Column(plain("auxiliary"))]
-    columns += [Column(plain(name), number=True) for name in ("|λ|", "effective", "largest", *LAYERS)]
+    columns += [Column(plain(name), number=True) for name in ("|λ|", "effective", "largest", *types)]
     entries = []
     for row in rows:
         cell, condition = row.cell, row.cell.condition
         setting = [word(f"{condition.setting}, {condition.tuning}")] if facts.many else []
-        sizes = [row.scale, row.effective_size, row.largest, *(row.layers[layer] for layer in LAYERS)]
+        sizes = [row.scale, row.effective_size, row.largest, *(row.layers[layer] for layer in types)]
         target = Entry(plain(cell.target), cell.target)
         entries.append((*setting, target, _auxiliary(cell), *map(numeric, sizes)))
     caption = plain("Size of the scales: mean |λ| at the end of training, over seeds, blocks and layers")

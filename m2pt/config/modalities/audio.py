@@ -13,6 +13,7 @@ Stereo = Literal["first", "mean"]
 class AudioInput(InputSection):
     """Log-mel filterbanks. The tokenizer sees `(x - mean) / std`; the defaults are those of the embedded words."""
 
+    tokens_only: ClassVar[tuple[str, ...]] = ("patch",)
     axes: ClassVar[tuple[str, ...]] = ("time", "frequency")
 
     sample_rate: Positive = 16000

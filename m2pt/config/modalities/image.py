@@ -10,6 +10,7 @@ from m2pt.config.modalities.section import AugmentSection, Channels, InputSectio
 class ImageInput(InputSection):
     """Square pictures. The tokenizer sees `(x - mean) / std` of pixels in [0, 1]."""
 
+    tokens_only: ClassVar[tuple[str, ...]] = ("patch",)
     axes: ClassVar[tuple[str, ...]] = ("rows", "columns")
     views: ClassVar[Mapping[str, tuple[Goal, ...]]] = {"stride": ("semantic_segmentation",)}
 

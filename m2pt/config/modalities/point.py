@@ -1,7 +1,9 @@
 """The sections of point clouds: the form in which they reach the tokenizer, and their augmentation on published data sets."""
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from m2pt.config.base import Goal, NonNegativeFloat, Positive, PositiveFloat
 from m2pt.config.modalities.section import AugmentSection, InputSection, Wing
@@ -11,6 +13,8 @@ class PointInput(InputSection):
     """Clouds of points, whose tokens are groups of neighbours around farthest-point centres."""
 
     views: ClassVar[Mapping[str, tuple[Goal, ...]]] = {"votes": ("classification",)}
+    tokens_only: ClassVar[tuple[str, ...]] = ("groups", "neighbours", "skip_origin")
+    maps_only: ClassVar[tuple[str, ...]] = ("view",)
     for_tasks_only: ClassVar[tuple[str, ...]] = ("thinned",)
 
     points: Positive = 192
@@ -26,6 +30,9 @@ class PointInput(InputSection):
     skip_origin: bool = False
     """In farthest-point sampling, skip points within |p|² <= 1e-3 of the origin, as the CUDA kernel of PointNet++ and
     Point-MAE does."""
+
+    view: Annotated[Positive, Field(exclude_if=lambda view: view == 32)] = 32
+    """Pixels along each side of the three views of a cloud that a ConvNet sees."""
 
     def contradictions(self, context: object) -> Iterator[str]:
         """As `Frozen.contradictions`."""

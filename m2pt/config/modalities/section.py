@@ -26,6 +26,10 @@ class InputSection(Frozen):
     """The keys of `finetune.test` that apply to this modality, with the goals that use them."""
     unread_of_small_data: ClassVar[Mapping[str, str]] = {}
     """The keys of this section that small data, which are read as a whole, do not read, with the reason for each."""
+    tokens_only: ClassVar[tuple[str, ...]] = ()
+    """The keys of this section that say how tokens are made, which a ConvNet does not read."""
+    maps_only: ClassVar[tuple[str, ...]] = ()
+    """The keys of this section that say how the maps of a ConvNet are made."""
     for_tasks_only: ClassVar[tuple[str, ...]] = ()
     """The keys of this section that cannot be set for small data."""
 

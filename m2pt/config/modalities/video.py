@@ -11,6 +11,7 @@ class VideoInput(InputSection):
     """Clips of square frames, cut into tubelets of `tubelet` × `patch` × `patch`."""
 
     class_token: ClassVar[bool] = False
+    tokens_only: ClassVar[tuple[str, ...]] = ("tubelet", "patch")
     axes: ClassVar[tuple[str, ...]] = ("frames", "rows", "columns")
     views: ClassVar[Mapping[str, tuple[Goal, ...]]] = dict.fromkeys(("clips", "crops"), get_args(Goal))
     unread_of_small_data: ClassVar[Mapping[str, str]] = {"stride": "clips of small data are spread over the whole video"}

@@ -22,7 +22,7 @@ def add_low_rank(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) ->
     config = LoraConfig(
         r=spec.rivals.lora_rank,
         lora_alpha=spec.rivals.lora_alpha,
-        target_modules=rf"blocks\.\d+\.({'|'.join(map(re.escape, family_of(spec.model).joinable))})",
+        target_modules=rf"blocks\.\d+\.({'|'.join(map(re.escape, family_of(spec.model).linear))})",
     )
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad and not name.startswith("blocks.")}
     with torch.random.fork_rng(devices=[]):

@@ -16,14 +16,17 @@ from m2pt.runs.spec import RunSpec
 def turn(auxiliaries: Sequence[Encoder], seed: int) -> None:
     """Give every matrix of the encoders random singular vectors, in place, drawn from `seed`.
 
-    Queries, keys and values are three matrices, though one layer computes them: each keeps a spectrum of its own.
+    Queries, keys and values are three matrices, though one layer computes them: each keeps a spectrum of its own. The matrix of a
+    convolution has a row for each of its output channels.
     """
     generator = torch.Generator().manual_seed(seed)
     for auxiliary in auxiliaries:
         for name, parameter in auxiliary.named_parameters():
             if parameter.ndim > 1:
-                matrices = parameter.chunk(3) if name.endswith("attn.qkv.weight") else (parameter,)
-                parameter.copy_(torch.cat([with_random_vectors(matrix, generator) for matrix in matrices]))
+                rows = parameter.flatten(1)
+                matrices = rows.chunk(3) if name.endswith("attn.qkv.weight") else (rows,)
+                turned = torch.cat([with_random_vectors(matrix, generator) for matrix in matrices])
+                parameter.copy_(turned.view_as(parameter))
 
 
 def with_random_vectors(matrix_OI: Tensor, generator: torch.Generator) -> Tensor:

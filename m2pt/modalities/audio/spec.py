@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 def _parts() -> Parts:
     from m2pt.modalities.audio.augment import augment
+    from m2pt.modalities.audio.maps import AudioMap
     from m2pt.modalities.audio.published import PublishedAudioTokenizer
     from m2pt.modalities.audio.reconstruct import draw, loss, restore
     from m2pt.modalities.audio.tokenizer import AudioTokenizer
 
-    return Parts(AudioTokenizer, PublishedAudioTokenizer, augment, Reconstruction(loss, restore, draw))
+    return Parts(AudioTokenizer, PublishedAudioTokenizer, augment, Reconstruction(loss, restore, draw), embedding_map=AudioMap)
 
 
 def _small(folder: Path, split: str, config: AudioInput) -> "Samples":

@@ -23,11 +23,19 @@ if TYPE_CHECKING:
 def _parts() -> Parts:
     from m2pt.modalities.image.augment import augment
     from m2pt.modalities.image.heads.windows import predict_scene
+    from m2pt.modalities.image.maps import ImageMap
     from m2pt.modalities.image.published import PublishedImageTokenizer
     from m2pt.modalities.image.reconstruct import draw, loss, restore
     from m2pt.modalities.image.tokenizer import ImageTokenizer
 
-    return Parts(ImageTokenizer, PublishedImageTokenizer, augment, Reconstruction(loss, restore, draw), predict_scene)
+    return Parts(
+        ImageTokenizer,
+        PublishedImageTokenizer,
+        augment,
+        Reconstruction(loss, restore, draw),
+        predict_scene,
+        embedding_map=ImageMap,
+    )
 
 
 def _small(folder: Path, split: str, config: ImageInput) -> "Samples":

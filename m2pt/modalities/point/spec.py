@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 def _parts() -> Parts:
     from m2pt.modalities.point.augment import augment
+    from m2pt.modalities.point.maps import PointMap
     from m2pt.modalities.point.published import PublishedPointTokenizer
     from m2pt.modalities.point.reconstruct import draw, loss, restore
     from m2pt.modalities.point.tokenizer import PointTokenizer
 
-    return Parts(PointTokenizer, PublishedPointTokenizer, augment, Reconstruction(loss, restore, draw))
+    return Parts(PointTokenizer, PublishedPointTokenizer, augment, Reconstruction(loss, restore, draw), embedding_map=PointMap)
 
 
 def _small(folder: Path, split: str, config: PointInput) -> "Samples":

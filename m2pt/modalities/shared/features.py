@@ -5,12 +5,18 @@ from dataclasses import dataclass
 from torch import Tensor
 
 
+def as_tokens(state: Tensor) -> Tensor:
+    """What passes between blocks as tokens (B, N, D): maps (B, D, H, W) place by place, row by row; tokens stay."""
+    return state.flatten(2).transpose(1, 2) if state.ndim == 4 else state
+
+
 @dataclass(frozen=True)
 class Tokens:
     """What the encoder gets from a tokenizer.
 
-    `values` (B, prefix + N, D) carry their positions; the first `num_prefix` have no coordinates (class tokens). `every_block`
-    (same shape) is added before every block instead of once (Point-MAE). `coordinates_BN3` are the coordinates of the N tokens.
+    `values` (B, prefix + N, D) carry their positions; the first `num_prefix` have no coordinates (class tokens). A ConvNet gets
+    maps (B, C, H, W) instead, whose places have no coordinates. `every_block` (same shape) is added before every block instead of
+    once (Point-MAE). `coordinates_BN3` are the coordinates of the N tokens.
     """
 
     values: Tensor

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 def _parts() -> Parts:
     from m2pt.modalities.video.augment import augment
+    from m2pt.modalities.video.maps import VideoMap
     from m2pt.modalities.video.published import PublishedVideoTokenizer
     from m2pt.modalities.video.reconstruct import draw, loss, restore
     from m2pt.modalities.video.tokenizer import VideoTokenizer
 
-    return Parts(VideoTokenizer, PublishedVideoTokenizer, augment, Reconstruction(loss, restore, draw))
+    return Parts(VideoTokenizer, PublishedVideoTokenizer, augment, Reconstruction(loss, restore, draw), embedding_map=VideoMap)
 
 
 def _small(folder: Path, split: str, config: VideoInput) -> "Samples":

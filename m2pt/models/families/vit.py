@@ -5,17 +5,25 @@ from typing import Any
 import torch
 from torch import nn
 
-from m2pt.config import BlocksConfig, LayoutName, ModelConfig
+from m2pt.config import BlocksConfig, InputConfig, LayoutName, Modality, ModelConfig, refuses_unknown
 from m2pt.layers import LayerNorm, initialise
+from m2pt.modalities.registry import build_tokenizer
+from m2pt.modalities.shared.tokenizer import Tokenizer
 from m2pt.models.drop_path import DropPath
 from m2pt.pathway import JOINABLE
 
-__all__ = ["JOINABLE", "LAYOUTS", "make_blocks"]
+__all__ = ["JOINABLE", "LAYOUTS", "make_blocks", "make_tokenizer"]
 
 LAYOUTS: tuple[LayoutName, ...] = (
     "mae", "audiomae", "point-mae", "videomae", "m2pt-zoo", "timm", "hf-vit", "hf-videomae", "hf-distilled",
     "m2pt",
 )  # fmt: skip
+
+
+@refuses_unknown
+def make_tokenizer(modality: Modality, input_config: InputConfig, config: ModelConfig) -> Tokenizer:
+    """The tokenizer in the form that the input section names."""
+    return build_tokenizer(modality, input_config, config.width)
 
 
 def make_blocks(config: ModelConfig, drop_path: float, added: BlocksConfig, grid: tuple[int, int]) -> nn.Sequential:
