@@ -20,7 +20,7 @@ def wanted(dataset):
     goal, form = "classification", AudioInput(form="published", hop_ms=10.0, frames=16, mels=64, patch=16)
     if dataset in SPECS["image"].datasets:
         form = ImageInput(form="published", size=32, channels=3, patch=16, mean=(0.5,) * 3, std=(0.5,) * 3)
-        goal = "semantic_segmentation" if dataset == "ade20k" else goal
+        goal = {"ade20k": "semantic_segmentation", "coco": "instance_segmentation"}.get(dataset, goal)
     if dataset in SPECS["point"].datasets:
         form = PointInput(form="published", points=16, groups=4, neighbours=4)
     if dataset in SPECS["video"].datasets:
@@ -63,6 +63,18 @@ def write(folder, dataset, text):
                     (folder / kind / split).mkdir(parents=True)
                     Image.new(mode, (40, 40), 1 if mode == "L" else 0).save(folder / kind / split / name)
             text(folder / "objectInfo150.txt", "Idx\tName\n" + "".join(f"{number}\tthing\n" for number in range(1, 151)))
+        case "coco":
+            for split in ("train2017", "val2017"):
+                (folder / split).mkdir()
+                (folder / "annotations").mkdir(exist_ok=True)
+                Image.new("RGB", (40, 40)).save(folder / split / "a.jpg")
+                thing = {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "area": 50, "bbox": [0, 0, 10, 10]}
+                document = {
+                    "images": [{"id": 1, "file_name": "a.jpg", "height": 40, "width": 40}],
+                    "categories": [{"id": number, "name": name} for number, name in enumerate(("café", "tree"), start=1)],
+                    "annotations": [thing | {"segmentation": [[0, 0, 10, 0, 10, 10]]}],
+                }
+                text(folder / "annotations" / f"instances_{split}.json", json.dumps(document, ensure_ascii=False))
         case "modelnet40":
             text(folder / "shape_names.txt", "chair\ntable\n")
             for split in ("train", "test"):

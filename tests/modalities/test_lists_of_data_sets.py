@@ -20,7 +20,7 @@ def contents(folder, dataset):
     return splits
 
 
-DATA_SETS = ("audioset", "esc50", "speech-commands", "imagenet", "ade20k", "modelnet40", "kinetics")
+DATA_SETS = ("audioset", "esc50", "speech-commands", "imagenet", "ade20k", "coco", "modelnet40", "kinetics")
 
 
 @pytest.mark.parametrize("dataset", [name for name in DATA_SETS if name != "imagenet"])
@@ -48,6 +48,7 @@ def test_lists_of_other_systems_say_the_same(tmp_path, dataset, encoding, end, t
         ("speech-commands", "speech_commands_v0.02"),
         ("imagenet", "ILSVRC/Data/CLS-LOC"),
         ("ade20k", "ADEChallengeData2016"),
+        ("coco", "coco2017"),
         ("modelnet40", "modelnet40_ply_hdf5_2048"),
         ("kinetics", "k400"),
     ],

@@ -16,8 +16,10 @@ from pycocotools.coco import COCO
 from m2pt.config import ImageAugment, ImageInput, TestConfig, UserError
 from m2pt.modalities.image.datasets.coco import open_coco
 from m2pt.modalities.image.decoding.coco import _counts
+from m2pt.modalities.image.heads.regions import roi_align
 from m2pt.modalities.image.transforms.instances import InstanceAugment, boxes_of, packed, unpacked
 from m2pt.modalities.shared.wanted import Wanted
+from m2pt.training.metrics.instances import InstanceAP
 from tests.pipelines.published_files import coco as write
 
 INPUT = ImageInput(form="published", size=64, channels=3, patch=16, mean=(0.5,) * 3, std=(0.5,) * 3)
@@ -61,6 +63,25 @@ def test_a_tested_picture_has_the_objects_of_cocos_program(folder):
             code = bytes(row[7:].to(torch.uint8).tolist()).rstrip(b"\0")
             assert np.array_equal(coco.decode({"size": [40, 56], "counts": code}), truth.annToMask(entry))
     assert [int(row[1]) for row in items.test(2)["y"]] == [0, 1], "a crowd is tested, so that what finds it is not wrong"
+
+
+def test_who_finds_exactly_the_objects_of_the_samples_scores_100(folder):
+    """Through the sizes that samples, detections and scores have: boxes as the model sees them, masks cut out of its picture."""
+    items, meter = open_coco(folder, "test", wanted()), InstanceAP(2)
+    for index in range(len(items)):
+        item, size = items.test(index), items.objects.size(index)
+        scale = torch.tensor([64 / size[1], 46 / size[0]] * 2, dtype=torch.float64)
+        rows = torch.zeros(1, 5, 6 + 28 * 28)
+        for place, number in enumerate(number for number in items.objects.of(index) if not items.objects.crowds[number]):
+            left, top, wide, high = items.objects.numbers[number, 1:].tolist()
+            box = torch.tensor([left, top, left + wide, top + high], dtype=torch.float64) * scale
+            mask = torch.from_numpy(items.objects.outline(number, size).mask((64 / 56, 46 / 40), (0, 0), None, 64))
+            cut = roi_align(mask[None].double(), box[None], 28, 1.0)[0, 0]
+            rows[0, place] = torch.cat([torch.tensor([0.9, float(items.objects.labels[number])]), box, cut.flatten()])
+        meter.add(rows, {name: value[None] for name, value in item.items()})
+    scores = meter.result()
+    assert scores["ap_box"] == pytest.approx(100.0)
+    assert scores["ap_mask"] > 90 and scores["ap_mask_75"] == pytest.approx(100.0)
 
 
 def test_a_picture_lies_at_the_top_left_and_is_continued_by_the_mean(folder):

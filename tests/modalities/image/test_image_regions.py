@@ -1,10 +1,12 @@
 """The operations of a detector: features of boxes, and boxes that mean the same object."""
 
 import torch
+from torchvision.ops import batched_nms, nms
 from torchvision.ops.poolers import LevelMapper
 from torchvision.ops.roi_align import _roi_align
 
 from m2pt.modalities.image.heads.regions import greedy_nms, iou, levels_of, pooled, roi_align
+from m2pt.torchvision_operators import supply_nms
 
 OFFICIAL = _roi_align.__wrapped__
 """Torchvision's own definition of RoIAlign, in plain torch; as `roi_align` it would be compiled first."""
@@ -56,6 +58,20 @@ def test_of_boxes_that_overlap_the_best_remains():
     assert greedy_nms(squares, scores, 0.4).tolist() == [1, 3, 2]
     assert greedy_nms(squares, torch.ones(4), 0.4).tolist() == [0, 1, 2], "of equal ones the first"
     assert greedy_nms(squares[:0], scores[:0], 0.4).tolist() == []
+
+
+def test_torchvisions_models_use_it_where_their_own_operator_does_not_load():
+    """Where it does, both are the same."""
+    supply_nms(greedy_nms)
+    some, scores = boxes(60, 20.0).float(), torch.rand(60, generator=torch.Generator().manual_seed(2))
+    for threshold in (0.1, 0.5, 0.9):
+        assert torch.equal(nms(some, scores, threshold), greedy_nms(some, scores, threshold))
+    labels = torch.arange(60) % 3
+    kept = batched_nms(some, scores, labels, 0.3)
+    apart = [greedy_nms(some[labels == label], scores[labels == label], 0.3) for label in range(3)]
+    assert sorted(kept.tolist()) == sorted(
+        int(number) for label in range(3) for number in (labels == label).nonzero()[:, 0][apart[label]]
+    )
 
 
 def test_a_box_that_goes_takes_no_other_with_it():
