@@ -24,7 +24,7 @@ def load(plugin: Plugin, kind: type[T], where: str | None = None) -> T:
         value = import_module(module.strip())
         for step in name.strip().split("."):
             value = getattr(value, step)
-    except Exception as error:  # whatever the code of somebody else raises
+    except (Exception, SystemExit) as error:  # whatever the code of somebody else raises
         words = " ".join(str(error).split())
         raise UserError(
             f"{subject} cannot be imported ({module}: {type(error).__name__}{f': {words}' if words else ''}); repair the plugin, "

@@ -18,6 +18,7 @@ from m2pt.config.faults import faults_of
 from m2pt.files.access import unreadable
 from m2pt.files.documents import write_json
 from m2pt.runs.identity import canonical
+from m2pt.runs.plugins import PluginCode
 
 FOLDER = Path("registrations")
 
@@ -139,19 +140,20 @@ def write_registration(path: Path, registration: Registration) -> Registration:
     return sealed
 
 
-def declared(study: Study) -> dict[str, JsonValue]:
-    """Every key of a study that can change a result or a claim, by its dotted name, with its value.
+def declared(study: Study, plugins: Iterable[PluginCode] = ()) -> dict[str, JsonValue]:
+    """Every key of a study that can change a result or a claim, by its dotted name, with its value, and the code of plugins.
 
     Where files of weights are belongs to a machine, so only their names are here.
     """
     design = {"design": study.design.model_dump(mode="json")}
     document = study.model_dump(mode="json", by_alias=True, exclude=_NOT_DECLARED) | design
-    return {key: Path(str(value)).name if _is_path(key) else value for key, value in _leaves("", document)}
+    keys = {key: Path(str(value)).name if _is_path(key) else value for key, value in _leaves("", document)}
+    return keys | {f"plugins.{code.package}": f"{code}, code {code.sha256}" for code in plugins}
 
 
-def changed(registration: Registration, study: Study) -> list[str]:
-    """The keys of a study that are not as they were registered. A sequential design may have added seeds."""
-    now, then = declared(study), registration.declared
+def changed(registration: Registration, study: Study, plugins: Iterable[PluginCode] = ()) -> list[str]:
+    """The keys of a study, and its plugins, that are not as they were registered. A sequential design may have added seeds."""
+    now, then = declared(study, plugins), registration.declared
     keys = [key for key in sorted(now.keys() | then.keys()) if key not in now or key not in then or now[key] != then[key]]
     if study.design.seeds == "sequential":
         keys = [key for key in keys if not (_is_seeds(key) and _is_longer(now.get(key), then.get(key)))]

@@ -28,7 +28,7 @@ from m2pt.runs.spec import RunSpec
 from m2pt.runs.table import read_table
 from pipelines.planning import study_file
 from pipelines.planning.folders import runs_folder
-from pipelines.planning.grid import distinct, part_specs
+from pipelines.planning.grid import distinct, part_specs, plugins_used
 from pipelines.planning.plan import Plan, resolve, sweep_id
 
 _MOST_NAMED = 3
@@ -89,7 +89,7 @@ def content(plan: Plan) -> Registration:
         smallest_difference=study.design.smallest_difference,
         recipe_version=RECIPE_VERSION,
         sweep_id=sweep_id(study),
-        declared=declared(study),
+        declared=declared(study, plugins_used(study)),
         older_runs=(),
     )
 

@@ -23,7 +23,7 @@ from m2pt.methods import METHODS
 from m2pt.modalities.recipes import resolve
 from m2pt.runs.identity import digest
 from m2pt.runs.lineage import start_of
-from m2pt.runs.plugins import code_used
+from m2pt.runs.plugins import PluginCode, code_used
 from m2pt.runs.spec import EncoderKey, PretrainSpec, RunSpec
 from pipelines.planning.auxiliary_encoders import Loads, auxiliary_keys, encoder_key
 from pipelines.planning.run_maker import Fingerprints, RunMaker, modality_of, reads_samples, reference
@@ -83,6 +83,17 @@ def draws_of(study: Study, seeds: Sequence[int] = ()) -> list[tuple[int, int | N
 
 def _modalities(study: Study) -> list[Modality]:
     return [*(modality_of(study, target) for target in study.sweep.targets), *study.sweep.auxiliaries]
+
+
+def plugins_used(study: Study) -> list[PluginCode]:
+    """The code of the plugins that add a modality, a data set or a method that the study names."""
+    codes: dict[PluginCode, None] = {}
+    for part in _unlike(study):
+        datasets = [part.tasks[target].dataset for target in part.sweep.targets if target in part.tasks]
+        codes |= dict.fromkeys(code_used(tuple(_modalities(part)), None, None))
+        codes |= dict.fromkeys(code for name in datasets for code in code_used((), name, None))
+        codes |= dict.fromkeys(code for name in part.sweep.methods for code in code_used((), None, name))
+    return sorted(codes, key=lambda code: code.package)
 
 
 def data_used(study: Study) -> list[str]:

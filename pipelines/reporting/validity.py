@@ -10,6 +10,7 @@ from m2pt.runs.registration import Registered, changed, older, read_registration
 from m2pt.runs.spec import RunSpec
 from m2pt.runs.validity import Validity
 from pipelines.planning.folders import place_of
+from pipelines.planning.grid import plugins_used
 from pipelines.planning.looks import earlier, needed, present_look
 from pipelines.planning.plan import Plan
 
@@ -40,7 +41,9 @@ def registered(plan: Plan) -> Registered | None:
     if registration is None:
         return None
     started = [(run_id(spec), _started(plan, spec)) for spec in plan.compared if plan.is_ready(spec)]
-    return Registered(registration, tuple(changed(registration, plan.study)), tuple(older(registration, started)))
+    return Registered(
+        registration, tuple(changed(registration, plan.study, plugins_used(plan.study))), tuple(older(registration, started))
+    )
 
 
 def _started(plan: Plan, spec: RunSpec) -> list[str]:

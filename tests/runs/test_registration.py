@@ -8,6 +8,7 @@ import pytest
 
 from m2pt.config import Study, UserError
 from m2pt.config.study_file import parse_study
+from m2pt.runs.plugins import PluginCode
 from m2pt.runs.registration import (
     Registered,
     Registration,
@@ -101,6 +102,14 @@ def test_a_sequential_design_may_add_seeds_and_nothing_else(tmp_path: Path):
     assert changed(registration, study(sequential.replace("[0, 1]", "[0, 1, 2]"))) == []
     assert changed(registration, study(sequential.replace("[0, 1]", "[0, 2]"))) == ["sweep.seeds"]
     assert changed(registration, study(sequential.replace("planned: 8", "planned: 9"))) == ["design.planned"]
+
+
+def test_the_code_of_a_plugin_that_changed_since_is_named():
+    code = PluginCode(distribution="m2pt-mine", package="mine", version="1.0", sha256="a" * 64)
+    registration = content(study(), declared=declared(study(), [code]))
+    assert changed(registration, study(), [code]) == []
+    assert changed(registration, study(), [code.model_copy(update={"sha256": "b" * 64})]) == ["plugins.mine"]
+    assert changed(registration, study()) == ["plugins.mine"]
 
 
 def test_runs_are_older_if_they_are_named_or_began_before(tmp_path: Path):
