@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from m2pt.joining.joinable import JOINABLE, HasBlocks, Joinable, Layer, PathwayError, blocks_of, heads_of, layers_by_place
 from m2pt.joining.joined import BRANCHED, JOINED, JoinedLayer, PathwayWeight, expand
+from m2pt.joining.projected import ProjectedWeight, Projections, projections_between
 
 __all__ = ["JOINABLE", "HasBlocks", "PathwayError", "attach", "auxiliary_weights", "effective_sizes", "merge", "scales"]
 
@@ -48,6 +49,7 @@ def attach(
     order: Order = "normal",
     order_seed: int = 0,
     branches: bool = False,
+    projected: bool = False,
 ) -> None:
     """Join auxiliary models to the blocks of `target`, in place.
 
@@ -63,24 +65,23 @@ def attach(
         order: which auxiliary block joins which target block; `reversed` and `shuffled` are controls, for blocks of equal shapes.
         order_seed: seed of the permutation of `shuffled`.
         branches: compute the auxiliaries in branches of their own instead of adding up the weights.
+        projected: bring auxiliaries of another width to the target's by learned projections (`m2pt.joining.projected`).
 
     Raises:
         PathwayError: the models do not match, so nothing was joined; the message names the first mismatch.
 
     """
-    sources = list(auxiliaries) if isinstance(auxiliaries, Sequence) else [auxiliaries]
-    names = _names(layers)
+    sources, names = list(auxiliaries) if isinstance(auxiliaries, Sequence) else [auxiliaries], _names(layers)
     _refuse_options(names, granularity, scale_init, order, order_seed)
-    if not sources:
-        raise PathwayError("a pathway needs at least one auxiliary")
     ours, theirs = _layers_of_target(target, names), _layers_of_sources(target, sources, names)
     placed = _block_order(order, len(ours), order_seed)
-    _refuse_misfits(target, ours, sources, theirs, placed)
+    _refuse_misfits(target, ours, sources, theirs, placed, projected)
     _refuse_scales(target, ours, granularity, scale_init)
+    maps = projections_between(target, sources, names, branches) if projected else None
     for block, members, index in zip(blocks_of(target).values(), ours.values(), placed, strict=True):
         others = [list(layers.values())[index] for layers in theirs]
         made = _scales_of(members, len(others), granularity, heads_of(block), scale_init, scale_trainable)
-        _join(members, others, made, auxiliary_trainable, branches)
+        _join(members, others, made, auxiliary_trainable, branches, maps)
 
 
 def _join(
@@ -89,12 +90,18 @@ def _join(
     scales: dict[str, list[nn.Parameter]],
     trainable: bool,
     branches: bool,
+    maps: Sequence[Projections] | None,
 ) -> None:
     """Join the layers of one block."""
     classes = BRANCHED if branches else JOINED
     for name, layer in ours.items():
         weights = [other[name].weight.detach().to(layer.weight, copy=True) for other in others]
-        classes[type(layer)].make_joined(layer, PathwayWeight(weights, scales[name], trainable=trainable))
+        join = (
+            PathwayWeight(weights, scales[name], trainable=trainable)
+            if maps is None
+            else ProjectedWeight(weights, scales[name], maps, name, trainable=trainable)
+        )
+        classes[type(layer)].make_joined(layer, join)
 
 
 def _names(layers: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -159,6 +166,8 @@ def _layers_of_target(target: Joinable, names: tuple[str, ...] | None) -> Layers
 
 def _layers_of_sources(target: Joinable, sources: Sequence[Joinable], names: tuple[str, ...] | None) -> list[Layers]:
     """The layers of each auxiliary, none of which has a block of the target."""
+    if not sources:
+        raise PathwayError("a pathway needs at least one auxiliary")
     own = {id(block) for block in blocks_of(target).values()}
     for number, source in enumerate(sources):
         if own & {id(other) for other in blocks_of(source).values()}:
@@ -167,7 +176,7 @@ def _layers_of_sources(target: Joinable, sources: Sequence[Joinable], names: tup
 
 
 def _refuse_misfits(
-    target: Joinable, ours: Layers, sources: Sequence[Joinable], theirs: Sequence[Layers], placed: Sequence[int]
+    target: Joinable, ours: Layers, sources: Sequence[Joinable], theirs: Sequence[Layers], placed: Sequence[int], projected: bool
 ) -> None:
     blocks = blocks_of(target)
     for number, (source, layers) in enumerate(zip(sources, theirs, strict=True)):
@@ -175,7 +184,7 @@ def _refuse_misfits(
         if len(others) != len(blocks):
             raise PathwayError(f"auxiliary {number} has {len(others)} blocks, the target has {len(blocks)}")
         for (place, block), other in zip(blocks.items(), (others[index] for index in placed), strict=True):
-            if heads_of(block) != heads_of(other):
+            if heads_of(block) != heads_of(other) and not projected:
                 said = " heads, the target ".join(str(heads_of(each) or "no") for each in (other, block))
                 raise PathwayError(f"{place}: auxiliary {number} has {said}")
         members = list(layers.values())
@@ -184,14 +193,14 @@ def _refuse_misfits(
             if apart := mine.keys() ^ other_layers.keys():
                 raise PathwayError(f"{place}: only one of target and auxiliary {number} has {', '.join(sorted(apart))}")
             for name, layer in mine.items():
-                _refuse_pair(f"{place}.{name}", layer, number, other_layers[name])
+                _refuse_pair(f"{place}.{name}", layer, number, other_layers[name], projected)
 
 
-def _refuse_pair(place: str, ours: Layer, number: int, theirs: Layer) -> None:
+def _refuse_pair(place: str, ours: Layer, number: int, theirs: Layer, projected: bool) -> None:
     """Refuse two corresponding layers whose shapes, biases or types do not match, and auxiliary weights that are not finite."""
     if type(ours) is not type(theirs):
         raise PathwayError(f"{place}: auxiliary {number} has a {type(theirs).__name__}, the target a {type(ours).__name__}")
-    if ours.weight.shape != theirs.weight.shape:
+    if ours.weight.shape != theirs.weight.shape and not projected:
         shapes = f"{tuple(theirs.weight.shape)}, in the target {tuple(ours.weight.shape)}"
         raise PathwayError(f"{place}: the weight of auxiliary {number} is {shapes}")
     if (ours.bias is None) != (theirs.bias is None):
@@ -257,7 +266,8 @@ def effective_sizes(model: Joinable) -> dict[str, float]:
     return {
         _key(name, number, layer.join): float((expand(scale, weight) * weight).norm() / layer.own.norm())
         for name, layer in _joined(model)
-        for number, (scale, weight) in enumerate(zip(layer.join.scales, layer.join.auxiliaries, strict=True))
+        for number, scale in enumerate(layer.join.scales)
+        for weight in [layer.join.added(number)]
     }
 
 

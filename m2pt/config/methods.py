@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from m2pt.config.base import LAYERS, Frozen, Layer, NonNegativeFloat, Positive, PositiveFloat, repeated
 from m2pt.config.entry_points import further
+from m2pt.config.model import ModelConfig
 
 _BUILT_IN = tuple(
     sorted(
@@ -45,6 +46,23 @@ CORE_METHODS: tuple[MethodName, ...] = ("baseline", "pathway", "random_auxiliary
 """What a study compares by default: the claim with its reference and its control, which any encoders allow."""
 
 
+class MappingConfig(Frozen):
+    """How auxiliaries of another size than the target's encoder are joined to it.
+
+    Another width, MLP or number of heads is brought to the target's by projections that are learned (LiGO, arXiv 2303.00980) and
+    start as the identity, cut or filled with zeros; equal ones are joined as they are. The merged model is a plain one.
+    """
+
+    model: ModelConfig
+    """The size of the auxiliaries: typed, or `{from: ENCODER}`."""
+    depth: Literal["interpolate", "select"] = "interpolate"
+    """Another depth: weights between those of the two nearest blocks, or the nearest block itself."""
+
+    def projects_to(self, target: ModelConfig) -> bool:
+        """Whether the auxiliaries differ from a target in more than depth."""
+        return self.model.model_copy(update={"depth": target.depth}) != target
+
+
 AlignmentName = Literal["weights", "activations", "procrustes", "linear"]
 """How the coordinates of one encoder are brought into those of another (`m2pt.alignment`)."""
 
@@ -78,6 +96,9 @@ class PathwayConfig(Frozen):
     alignment: Annotated[AlignmentName, Field(exclude_if=lambda alignment: alignment == "weights")] = "weights"
     """How aligned methods bring the auxiliary into the target's coordinates: permutations by `weights` or by `activations` (Git
     Re-Basin, arXiv 2209.04836), a rotation (`procrustes`) or least-squares maps (`linear`) of the residual stream."""
+
+    mapping: Annotated[MappingConfig | None, Field(exclude_if=lambda mapping: mapping is None)] = None
+    """From auxiliaries of another size to the target's encoder; None joins those of the same size."""
 
     def contradictions(self, context: object) -> Iterator[str]:
         """As `Frozen.contradictions`."""

@@ -15,9 +15,14 @@ class PathwayWeight(nn.Module):
         self.scales = nn.ParameterList(scales)
         self.auxiliaries = nn.ParameterList([nn.Parameter(weight, requires_grad=trainable) for weight in auxiliaries])
 
+    def added(self, number: int) -> Tensor:
+        """An auxiliary's weight in the shape of W."""
+        return cast(Tensor, self.auxiliaries[number])
+
     def delta(self) -> Tensor:
         """The sum of the scaled auxiliary weights: the one formula for both the forward pass and the merge."""
-        terms = [expand(scale, auxiliary) * auxiliary for scale, auxiliary in zip(self.scales, self.auxiliaries, strict=True)]
+        weights = [(scale, self.added(number)) for number, scale in enumerate(self.scales)]
+        terms = [expand(scale, weight) * weight for scale, weight in weights]
         return torch.stack(terms).sum(0) if len(terms) > 1 else terms[0]
 
     def forward(self, weight: Tensor) -> Tensor:

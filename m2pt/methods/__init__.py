@@ -45,6 +45,8 @@ def unread(spec: Spec) -> Reasons:
         reasons |= method.unread
         if not method.aligns:
             reasons |= {"pathway.alignment": f"{spec.method} takes its auxiliary as it is"}
+        if not method.maps:
+            reasons |= {"pathway.mapping": f"{spec.method} takes encoders of the target's size"}
         if spec.rivals is not None:
             keys = RivalsConfig.model_fields.keys() - set(method.rivals)
             reasons |= {f"rivals.{key}": f"{spec.method} does not read it" for key in sorted(keys)}

@@ -74,6 +74,7 @@ class Method:
             run can.
         aligns: whether it brings its auxiliaries into the target's coordinates before it applies them.
         control: the method with random weights that gains over random weights are measured against.
+        maps: whether it can take auxiliaries of another size (`pathway.mapping`).
         reads_auxiliary_samples: whether it trains with labelled samples of the auxiliary's modality; its auxiliary then has a
             tokenizer (`m2pt.models.encoder.SampleEncoder`).
         auxiliary_samples_are_noise: whether noise takes the place of those samples (`m2pt.training.without_signal`).
@@ -96,6 +97,7 @@ class Method:
     needs: str = ""
     refusal: Callable[[RunSpec], str | None] | None = None
     control: MethodName = "random_auxiliary"
+    maps: bool = False
     reads_auxiliary_samples: bool = False
     auxiliary_samples_are_noise: bool = False
 
@@ -106,5 +108,6 @@ class Method:
 
     @property
     def fixed(self) -> dict[str, object]:
-        """The values of the section `pathway` that its runs have whatever a study says: how to align is none of the others."""
-        return ({} if self.aligns else {"alignment": PathwayConfig().alignment}) | dict(self.pathway or {})
+        """The values of the section `pathway` that its runs have whatever a study says; few align or map."""
+        alignment = {} if self.aligns else {"alignment": PathwayConfig().alignment}
+        return alignment | ({} if self.maps else {"mapping": None}) | dict(self.pathway or {})

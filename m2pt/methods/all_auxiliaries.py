@@ -10,4 +10,5 @@ METHOD = Method(
     rank=30,
     actions=joins,
     pathway={},
+    maps=True,
 )

@@ -15,4 +15,5 @@ METHOD = Method(
     actions=joins,
     needs="attention",
     pathway={"layers": ("attn.qkv", "attn.proj")},
+    maps=True,
 )

@@ -10,4 +10,5 @@ METHOD = Method(
     rank=110,
     actions=joins,
     pathway={"scale_init": 0.01, "scale_trainable": False},
+    maps=True,
 )

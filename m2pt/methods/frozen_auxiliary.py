@@ -10,4 +10,5 @@ METHOD = Method(
     rank=120,
     actions=joins,
     pathway={"auxiliary_trainable": False},
+    maps=True,
 )

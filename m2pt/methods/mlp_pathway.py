@@ -14,4 +14,5 @@ METHOD = Method(
     rank=24,
     actions=joins,
     pathway={"layers": ("mlp.fc1", "mlp.fc2")},
+    maps=True,
 )

@@ -18,4 +18,5 @@ METHOD = Method(
     actions=joins,
     pathway={},
     random_auxiliary_is_control=True,
+    maps=True,
 )

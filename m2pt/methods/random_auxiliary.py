@@ -17,4 +17,5 @@ METHOD = Method(
     rank=40,
     actions=_actions,
     pathway={},
+    maps=True,
 )

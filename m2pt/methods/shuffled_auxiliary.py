@@ -22,4 +22,5 @@ METHOD = Method(
     actions=_actions,
     pathway={},
     random_auxiliary_is_control=True,
+    maps=True,
 )

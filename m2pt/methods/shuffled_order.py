@@ -12,4 +12,5 @@ METHOD = Method(
     needs="equal shapes in all blocks",
     pathway={"order": "shuffled"},
     random_auxiliary_is_control=True,
+    maps=True,
 )

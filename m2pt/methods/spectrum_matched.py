@@ -23,4 +23,5 @@ METHOD = Method(
     actions=_actions,
     pathway={},
     random_auxiliary_is_control=True,
+    maps=True,
 )

@@ -17,4 +17,5 @@ METHOD = Method(
     rank=100,
     actions=_actions,
     pathway={"scale_init": 0.0, "scale_trainable": False, "auxiliary_trainable": False},
+    maps=True,
 )

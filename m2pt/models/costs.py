@@ -27,9 +27,11 @@ from m2pt.config import (
     Tuning,
     refuses_unknown,
 )
+from m2pt.joining.projected import projection_flops
 from m2pt.modalities.dataset import DatasetFacts
 from m2pt.modalities.shared.dense import Outputs
 from m2pt.models.convolutions import FORMULAS
+from m2pt.models.encoder import Encoder
 from m2pt.models.families import NOTHING_ADDED
 from m2pt.models.model import Model, fold
 from m2pt.models.shapes import shapes_only
@@ -169,11 +171,12 @@ def _measured(plan: _Plan, pathway: PathwayConfig | None, tuning: Tuning) -> Mod
     if pathway is not None:
         joining.attach(
             model,
-            copy.deepcopy(model),
+            copy.deepcopy(model) if pathway.mapping is None else _of_size(pathway.mapping.model, plan.model.depth),
             layers=pathway.layers,
             granularity=pathway.granularity,
             scale_trainable=pathway.scale_trainable,
             auxiliary_trainable=pathway.auxiliary_trainable and tuning == "full",
+            projected=pathway.mapping is not None and pathway.mapping.projects_to(plan.model),
         )
     if tuning == "fix":
         _freeze(model)
@@ -188,6 +191,12 @@ def _measured(plan: _Plan, pathway: PathwayConfig | None, tuning: Tuning) -> Mod
         training_flops=both // _BATCH,
         joining_flops=_joining_flops(model),
     )
+
+
+def _of_size(config: ModelConfig, depth: int) -> Encoder:
+    """An auxiliary of another size, with as many blocks as the target."""
+    with shapes_only():
+        return Encoder(config.model_copy(update={"depth": depth}))
 
 
 @functools.lru_cache(maxsize=64)
@@ -248,6 +257,7 @@ def _count(model: Model, *, trainable: bool = False) -> int:
 def _joining_flops(model: Model) -> int:
     """A product and a sum forwards; backwards a product and a sum for the scale, a product for the auxiliary weight."""
     trainable_scales = any(scale.requires_grad for scale in joining.scales(model).values())
-    return sum(
+    sums = sum(
         weight.numel() * (2 + 2 * trainable_scales + weight.requires_grad) for weight in joining.auxiliary_weights(model).values()
     )
+    return sums + projection_flops(model)

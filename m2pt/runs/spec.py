@@ -139,6 +139,11 @@ class RunSpec(Frozen):
         return "miou" if self.task and self.task.dataset == "partnet" else METRICS[self.goal]
 
     @property
+    def auxiliary_model(self) -> ModelConfig:
+        """The size of the encoders that the method takes besides the target's."""
+        return self.pathway.mapping.model if self.pathway and self.pathway.mapping else self.model
+
+    @property
     def auxiliary_refs(self) -> tuple[WeightsRef, ...]:
         """The weights of all encoders other than the target's."""
         return () if self.auxiliary_weights is None else (self.auxiliary_weights, *self.more_weights)

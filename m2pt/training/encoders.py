@@ -50,7 +50,7 @@ def auxiliaries(
         seeds = [drawn_seed(spec, "random auxiliary", name) for name in names]
         if METHODS[spec.method].reads_auxiliary_samples:
             return [_random_with_tokenizer(spec, seed, auxiliary_classes) for seed in seeds]
-        return [random_encoder(spec.model, seed) for seed in seeds]
+        return [random_encoder(spec.auxiliary_model, seed) for seed in seeds]
     given: tuple[Path | None, ...] = tuple(paths) or (None,) * len(references)
     if METHODS[spec.method].reads_auxiliary_samples:
         return [_with_tokenizer(spec, references[0], given[0], loaded_files, auxiliary_classes)]
@@ -87,9 +87,9 @@ def _with_tokenizer(
 def _auxiliary(spec: RunSpec, reference: WeightsRef, given: Path | None, loaded_files: list[LoadedFile]) -> Encoder:
     path = _checked(given, reference, spec, "auxiliary")
     loaded = read_encoder(
-        path, reference.modality, None, spec.model, parts="blocks", reading=reference.reading, source=reference.source
+        path, reference.modality, None, spec.auxiliary_model, parts="blocks", reading=reference.reading, source=reference.source
     )
-    encoder = Encoder(spec.model)
+    encoder = Encoder(spec.auxiliary_model)
     load_into(encoder.blocks, loaded.tensors, "blocks.", str(path))
     loaded_files.append(_reading("auxiliary", reference, loaded))
     return encoder

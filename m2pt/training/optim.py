@@ -9,6 +9,7 @@ from torch import nn
 
 from m2pt import pathway
 from m2pt.config import FinetuneConfig, OptimizerConfig, PathwayConfig, Tuning, refuses_unknown
+from m2pt.joining.projected import projections
 from m2pt.models.model import Model
 from m2pt.training.schedule import Schedule
 
@@ -48,9 +49,11 @@ class _Rules:
         self._depth = 0
         self._scales: set[int] = set()
         self._spared: set[int] = set()
+        self._projections: set[int] = set()
         if isinstance(model, Model):
             self._depth = len(model.blocks)
             self._scales = {id(scale) for scale in pathway.scales(model).values()}
+            self._projections = {id(matrix) for matrix in projections(model)}
             if not joined.auxiliary_decay:
                 self._spared = {id(weight) for weight in pathway.auxiliary_weights(model).values()}
 
@@ -59,6 +62,8 @@ class _Rules:
         rate = self._layer_decay ** (self._depth + 1 - _layer(name, self._depth))
         if id(parameter) in self._scales:
             return _Treatment(0.0, self._joined.scale_lr_multiple * (rate if self._joined.scale_layer_decay else 1.0), False)
+        if id(parameter) in self._projections:  # every block shares them, so no depth can slow them
+            return _Treatment(self._weight_decay if self._joined.auxiliary_decay else 0.0, 1.0, True)
         decay = 0.0 if self._is_spared(name, parameter) else self._weight_decay
         return _Treatment(decay, rate, parameter.ndim > 1)
 
@@ -76,8 +81,8 @@ def parameter_groups(
     """Groups of the trainable parameters, with `lr_scale` as the schedule reads it.
 
     Weights with two or more dimensions decay. Biases, norms, the tokenizer's parameters that the recipe names, scales (of any
-    shape), and auxiliary weights (unless the section `pathway` says otherwise) do not. Scales have a learning rate of their own,
-    the same in every block unless that section lets layer decay (BEiT, arXiv 2106.08254) slow them.
+    shape), and auxiliary weights with their projections (unless the section `pathway` says otherwise) do not. Scales have a
+    learning rate of their own, the same in every block unless that section lets layer decay (BEiT, arXiv 2106.08254) slow them.
     """
     rules = _Rules(model, recipe, pathway_config or PathwayConfig())
     groups: dict[_Treatment, list[nn.Parameter]] = {}

@@ -174,6 +174,13 @@ def _of_method(spec: RunSpec, means: Means) -> Iterator[str]:
         yield from of_convnet(spec, recomputes=means.recomputes)
     if method.refusal is not None and (sentence := method.refusal(spec)) is not None:
         yield sentence
+    mapping = spec.pathway.mapping if spec.pathway else None
+    if mapping is not None and spec.tuning == "fix":
+        yield "pathway.mapping: its projections are learned, and fix tuning trains only the scales and the head; leave one out."
+    if mapping is not None and spec.model.family != "vit":
+        yield f"pathway.mapping: is for encoders of the family vit, and model.family is {spec.model.family}; leave one out."
+    if mapping is not None and mapping.model.family != "vit":
+        yield f"pathway.mapping.model.family: is {mapping.model.family}, but only encoders of the family vit are mapped."
     if method.reads_auxiliary_samples and means.devices > 1:
         yield (
             f"execution.devices_per_job: {spec.method} trains with samples of two modalities, which is done on one device; set "

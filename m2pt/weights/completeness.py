@@ -22,8 +22,8 @@ _HUGGING_FACE_EPSILON = 1e-12  # of ViT, ViTMAE and VideoMAE unless a configurat
 _COUNTER = "num_batches_tracked"  # of batch norm: the only integer in an encoder
 
 
-def check_sizes(file: Path, layout: Layout, config: ModelConfig) -> None:
-    """Refuse blocks whose sizes differ from the model's.
+def check_sizes(file: Path, layout: Layout, config: ModelConfig, also: str = "") -> None:
+    """Refuse blocks whose sizes differ from the model's. `also` is a further way out, for what may have another size.
 
     Raises:
         UserError: the sentence names the key to set, or says that the file is only a part of an encoder.
@@ -38,7 +38,9 @@ def check_sizes(file: Path, layout: Layout, config: ModelConfig) -> None:
         )
     for key, stored, wanted in (("depth", layout.depth, config.depth), ("width", layout.width, config.width)):
         if stored != wanted:
-            raise UserError(f"{file}: has {key} {stored}, model.{key} is {wanted}; set it to {stored} or name another file.")
+            raise UserError(
+                f"{file}: has {key} {stored}, model.{key} is {wanted}; set it to {stored} or name another file{also}."
+            )
     fc1 = layout.tensors.get(FC1)
     if fc1 is not None and fc1.ndim == 2 and len(fc1) != block_shapes(config)[FC1][0]:
         ratio = len(fc1) / config.width

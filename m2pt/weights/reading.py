@@ -147,7 +147,8 @@ def _read(content: Content, layout: Layout, request: _Request) -> LoadedWeights:
     said = said_of(content.file, layout, request.reading)
     if said is not None:
         check_said(content.file, said, request.model, request.modality)
-    check_sizes(content.file, layout, request.model)
+    mapped = ", or map auxiliaries to the target's size (pathway.mapping)" if request.parts == "blocks" else ""
+    check_sizes(content.file, layout, request.model, mapped)
     tensors = dict(layout.tensors)
     filled = fuse_biases(tensors, layout, request.model)
     aside: list[str] = []

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from m2pt.config import GivenSource, ModelConfig, Reading, Study, TimmSource, UserError
+from m2pt.config import Frozen, GivenSource, ModelConfig, Reading, Study, TimmSource, UserError
 from m2pt.files.memory import CACHE, place, remembered
 from m2pt.files.state import state_of
 from m2pt.weights.given import path_of
@@ -59,13 +59,20 @@ def size_of(facts: Inspection) -> FileSize:
 
 
 def sized(study: Study) -> Study:
-    """The study with the size that its model has from an encoder (`model.from`); itself if all sizes are typed.
+    """The study with the sizes that models have from encoders (`from`); itself if all sizes are typed.
 
     Raises:
         UserError: there is no such encoder, its weights are missing, or it is not clear how many heads it has.
 
     """
-    return study if study.model.from_ is None else study.model_copy(update={"model": resolved(study, study.model, "model")})
+    changes: dict[str, Frozen] = {}
+    if study.model.from_ is not None:
+        changes["model"] = resolved(study, study.model, "model")
+    mapping = study.pathway.mapping
+    if mapping is not None and mapping.model.from_ is not None:
+        model = resolved(study, mapping.model, "pathway.mapping.model")
+        changes["pathway"] = study.pathway.model_copy(update={"mapping": mapping.model_copy(update={"model": model})})
+    return study.model_copy(update=changes) if changes else study
 
 
 def resolved(study: Study, model: ModelConfig, where: str) -> ModelConfig:

@@ -152,7 +152,8 @@ def _files(plan: Plan, spec: RunSpec) -> list[tuple[Path, WeightsRef, InputConfi
             path = plan.weights.get(reference.key)
             beside = spec.auxiliary_data.input if spec.auxiliary_data else None  # its tokenizer is read too
             samples = spec.input if reference is spec.target_weights else beside
-            files += [] if path is None else [(path, reference, samples, spec.model)]
+            size = spec.model if reference is spec.target_weights else spec.auxiliary_model
+            files += [] if path is None else [(path, reference, samples, size)]
     return files
 
 

@@ -67,8 +67,12 @@ def _sized(read: StudyFile) -> tuple[StudyFile, list[str]]:
     try:
         return replace(read, studies=tuple(map(sized, read.studies))), []
     except UserError as error:
-        any_size = tuple(study.model_copy(update={"model": ModelConfig()}) for study in read.studies)
-        return replace(read, studies=any_size, unsure=(*read.unsure, "model", "encoders")), [str(error).removesuffix(".")]
+        any_size = tuple(
+            study.model_copy(update={"model": ModelConfig(), "pathway": study.pathway.model_copy(update={"mapping": None})})
+            for study in read.studies
+        )
+        unsure = (*read.unsure, "model", "encoders", "pathway")
+        return replace(read, studies=any_size, unsure=unsure), [str(error).removesuffix(".")]
 
 
 def with_engine(study: Study, engine: str | None = None) -> Study:

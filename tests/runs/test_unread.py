@@ -38,7 +38,7 @@ OTHER: dict[str, object] = {
 }  # fmt: skip
 """Another value for every key but these."""
 
-ELSEWHERE = ("head", "compiled", "norm_rows", "schedule_by", "schedule_tail", "side_loss")
+ELSEWHERE = ("head", "compiled", "norm_rows", "schedule_by", "schedule_tail", "side_loss", "mapping")
 """They need other models, other machines, or each other, and are refused without them."""
 
 RECIPE = FinetuneConfig(samples=40, epochs=2, batch_size=16, warmup_steps=1, learning_rate=5e-3, drop_path=0.1)

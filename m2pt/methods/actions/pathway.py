@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from m2pt import pathway as joining
+from m2pt.methods.actions.mapping import of_depth
 from m2pt.models.encoder import Encoder
 from m2pt.models.model import Model
 from m2pt.runs.identity import derived_seed
@@ -13,9 +14,10 @@ def join(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder], *, branche
     """Join the auxiliaries' blocks to the model's according to the spec's section `pathway`."""
     if not auxiliaries or spec.pathway is None:
         raise ValueError(f"{spec.method} needs an auxiliary encoder and a pathway section")
+    mapping = spec.pathway.mapping
     joining.attach(
         model,
-        auxiliaries,
+        auxiliaries if mapping is None else [of_depth(auxiliary, spec.model.depth, mapping) for auxiliary in auxiliaries],
         layers=spec.pathway.layers,
         granularity=spec.pathway.granularity,
         scale_init=spec.pathway.scale_init,
@@ -24,6 +26,7 @@ def join(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder], *, branche
         order=spec.pathway.order,
         order_seed=derived_seed(spec.seed, "order"),
         branches=branches,
+        projected=mapping is not None and mapping.projects_to(spec.model),
     )
 
 

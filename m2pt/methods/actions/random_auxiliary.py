@@ -13,7 +13,7 @@ def drawn(spec: RunSpec, auxiliaries: Sequence[Encoder]) -> Encoder:
     """A freshly initialised encoder, drawn from the run's seed."""
     if auxiliaries:
         raise ValueError(f"{spec.method} draws its own encoder")
-    return random_encoder(spec.model, drawn_seed(spec, "random auxiliary"))
+    return random_encoder(spec.auxiliary_model, drawn_seed(spec, "random auxiliary"))
 
 
 def join_random(model: Model, spec: RunSpec, auxiliaries: Sequence[Encoder]) -> None:

@@ -1,5 +1,6 @@
 """Why a key of a study file changes no run, and which key to write instead."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -132,8 +133,9 @@ def _of_pretraining(key: str, used: UsedKeys, runs_of: str) -> Reason:
 
 
 def _of_pathway(study: Study, key: str) -> str:
-    if key == "alignment":
-        readers = [name for name, method in METHODS.items() if method.aligns and method.pathway is not None]
+    if key == "alignment" or key.partition(".")[0] == "mapping":
+        reads = operator.attrgetter("aligns" if key == "alignment" else "maps")
+        readers = [name for name, method in METHODS.items() if reads(method) and method.pathway is not None]
         return f"{_only(readers)} it"
     joining = [method for method in study.sweep.methods if METHODS[method].pathway is not None]
     if not joining:
