@@ -74,6 +74,9 @@ lint: setup ## check style, types, import rules and the documentation
 schema: setup ## write the JSON schema of study files anew, after a change of their keys
 	@$(PY) -m m2pt.config.schema
 
+notebooks: setup ## execute the notebooks of the documentation anew, with the study of params.yaml as `make study` left it
+	@PYTHONWARNINGS=ignore:IProgress $(PY) -m jupyter execute --inplace docs/notebooks/*.ipynb
+
 docs: setup ## build the documentation: build/docs/index.html
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 

@@ -2,10 +2,14 @@
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from m2pt.config import Study, UserError
 from pipelines.planning.folders import encoders_folder, runs_folder
 from pipelines.planning.plan import Plan
+
+if TYPE_CHECKING:
+    from m2pt.analysis.sections.facts import Source
 
 DEFAULT_STUDY = Path("params.yaml")
 FILES = ("index.html", "report.md", "report.json", "results.csv", "metrics.json", "gains.json")
@@ -71,6 +75,27 @@ def require_choice(plan: Plan) -> None:
         )
 
 
+def source_of(plan: Plan) -> "Source":
+    """What a report of a study in its present state is made from. Raises `UserError` as `render_report`."""
+    from m2pt.analysis.sections.facts import Source
+    from pipelines.planning.verification import last_whole
+    from pipelines.reporting.validity import validity
+
+    study = plan.study
+    return Source(
+        study,
+        plan.compared,
+        runs_folder(study),
+        plan.pretrain,
+        encoders_folder(study),
+        parts=plan.parts if study.parts or study.search else None,
+        trials=plan.trials,
+        arms=plan.arms,
+        validity=validity(plan),
+        verified=last_whole(study),
+    )
+
+
 def render_report(plan: Plan, out: Path) -> Path:
     """Render the report of a study in its present state, note that it was looked at, and list it among the folder's studies.
 
@@ -82,28 +107,11 @@ def render_report(plan: Plan, out: Path) -> Path:
         UserError: as `report.render`; or the journal of looks or the registration cannot be read.
 
     """
-    from m2pt.analysis.sections.facts import Source
     from pipelines.planning.looks import cannot_note, note_look
-    from pipelines.planning.verification import last_whole
     from pipelines.reporting.report import render
     from pipelines.reporting.studies import refresh
-    from pipelines.reporting.validity import validity
 
-    study = plan.study
-    parts = plan.parts if study.parts or study.search else None
-    source = Source(
-        study,
-        plan.compared,
-        runs_folder(study),
-        plan.pretrain,
-        encoders_folder(study),
-        parts=parts,
-        trials=plan.trials,
-        arms=plan.arms,
-        validity=validity(plan),
-        verified=last_whole(study),
-    )
-    page = render(source, out)
+    page = render(source_of(plan), out)
     if cannot_note(plan) is None:
         note_look(plan)
         refresh(out)

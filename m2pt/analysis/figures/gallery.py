@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -18,15 +19,26 @@ _WITH_SCALES = ("pair", "random")
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as files, and in words for readers who do not see it."""
+    """A figure, its files, and in words for readers who do not see it."""
 
     name: str
     section: str
     condition: str
     title: str
     alternative: str
-    png: bytes
-    svg: bytes
+    drawn: Figure
+
+    @cached_property
+    def png(self) -> bytes:
+        """The figure as PNG."""
+        with style.look():
+            return style.png(self.drawn)
+
+    @cached_property
+    def svg(self) -> bytes:
+        """The figure as SVG."""
+        with style.look():
+            return style.svg(self.drawn)
 
     @property
     def inline(self) -> str:
@@ -77,7 +89,7 @@ def picture(section: str, target: str, condition: str, alternative: str, drawn: 
     """A finished figure with its name; within `style.look`."""
     style.arrange(drawn)
     name = "-".join(part for part in (section, target, condition) if part)
-    return Picture(name, section, condition, target, alternative, style.png(drawn), style.svg(drawn))
+    return Picture(name, section, condition, target, alternative, drawn)
 
 
 def _matrix_words(summary: Summary) -> str:

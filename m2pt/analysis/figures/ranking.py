@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from m2pt.analysis.figures import style
-from m2pt.analysis.figures.gallery import Picture
+from m2pt.analysis.figures.gallery import Picture, picture
 from m2pt.analysis.figures.style import INK, MUTED, PAPER, POSITIVE
 from m2pt.analysis.numbers.ranking import MethodRanking, Ranking
 from m2pt.analysis.numbers.rounding import rounded
@@ -64,10 +64,7 @@ def _groups(axes: Axes, groups: Sequence[Sequence[str]], names: Sequence[str]) -
 
 
 def _picture(item: MethodRanking) -> Picture:
-    drawn = diagram(item.ranking, item.groups)
-    style.arrange(drawn)
-    slug = item.condition.slug
-    return Picture(f"ranking-{slug}", "ranking", slug, "", _words(item), style.png(drawn), style.svg(drawn))
+    return picture("ranking", "", item.condition.slug, _words(item), diagram(item.ranking, item.groups))
 
 
 def _words(item: MethodRanking) -> str:
