@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from m2pt.runs.record import read_record as read_record
     from m2pt.runs.table import read_histories as read_histories
     from m2pt.runs.table import read_runs as read_runs
-    from pipelines.notebook import LoadedRun as LoadedRun
-    from pipelines.notebook import LoadedStudy as LoadedStudy
-    from pipelines.notebook import load_study as load_study
+    from pipelines.notebook.run import LoadedRun as LoadedRun
+    from pipelines.notebook.study import LoadedStudy as LoadedStudy
+    from pipelines.notebook.study import load_study as load_study
 
 __version__ = "0.2.0"
 
@@ -37,7 +37,8 @@ _MODULES = {
     "m2pt.runs.folder": ("read_history",),
     "m2pt.runs.record": ("read_record",),
     "m2pt.runs.table": ("read_histories", "read_runs"),
-    "pipelines.notebook": ("LoadedRun", "LoadedStudy", "load_study"),
+    "pipelines.notebook.run": ("LoadedRun",),
+    "pipelines.notebook.study": ("LoadedStudy", "load_study"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

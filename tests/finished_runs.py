@@ -1,17 +1,28 @@
-"""Complete runs without a training: a fresh model of small size with its record, in a folder as a job leaves it."""
+"""Complete runs without a training: a fresh model of small size with its record, in a folder as a job leaves it.
 
+And complete studies, of which each run is done in this process.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from m2pt import job
 from m2pt.config import AudioInput, ImageInput, PointInput, VideoInput
+from m2pt.config.study_file import load_study
 from m2pt.models.model import fresh
 from m2pt.runs.folder import MERGED, create_run
 from m2pt.runs.identity import run_id
+from m2pt.runs.inputs import write_inputs
 from m2pt.runs.record import write_record
-from m2pt.runs.spec import RunSpec
+from m2pt.runs.spec import RunSpec, Spec
 from m2pt.weights.saved import save_weights
+from pipelines.planning.embedded_data import make_data
+from pipelines.planning.folders import encoders_folder, runs_folder
+from pipelines.planning.job_inputs import job_inputs
+from pipelines.planning.plan import resolve
 from tests.run_records import finetune_record
 from tests.specs import run_spec
 
@@ -42,3 +53,17 @@ def finish(folder: Path, spec: RunSpec, record: dict[str, Any]) -> Path:
     sha256 = save_weights(run_dir / MERGED, model)
     write_record(run_dir, finetune_record(run_id(spec), classes=list(CLASSES), files={MERGED: sha256}, **record))
     return run_dir
+
+
+def do_study(file: str, among: Callable[[Spec], bool] = lambda _: True) -> None:
+    """Do the runs of a study in this folder, or those `among` them, encoders first; its data are made if they are to be."""
+    study = load_study(file)
+    if study.data.embedded is not None:
+        make_data(Path(study.data.root), study.data.embedded)
+    plan = resolve(study)
+    while left := [spec for spec in plan.unfinished(plan.specs) if plan.is_ready(spec) and among(spec)]:
+        for spec in left:
+            run_dir = create_run(runs_folder(study) if isinstance(spec, RunSpec) else encoders_folder(study), spec)
+            write_inputs(run_dir, job_inputs(plan, spec))
+            assert job.run(run_dir) is None
+        plan = resolve(study)

@@ -13,13 +13,8 @@ from nbclient import NotebookClient
 from scipy import stats
 
 import m2pt
-from m2pt import job
-from m2pt.config.study_file import load_study
-from m2pt.runs.folder import create_run
-from m2pt.runs.inputs import write_inputs
 from m2pt.runs.looks import LOOKS
-from pipelines.planning.job_inputs import job_inputs
-from pipelines.planning.plan import resolve
+from tests.finished_runs import do_study
 from tests.pipelines.scheduling.conftest import make_project
 
 ROOT = Path(__file__).parents[2]
@@ -33,11 +28,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "tiny.yaml").open("a") as file:
         file.write("design: {questions: [{method: mimetic, over: baseline}]}\n")
     with chdir(folder):
-        plan = resolve(load_study("tiny.yaml"))
-        for spec in (spec for spec in plan.runs if (spec.method, spec.seed) != ("baseline", 2)):
-            run_dir = create_run(Path("runs/tiny"), spec)
-            write_inputs(run_dir, job_inputs(plan, spec))
-            assert job.run(run_dir) is None
+        do_study("tiny.yaml", lambda spec: (spec.method, spec.seed) != ("baseline", 2))
     return folder
 
 

@@ -1,0 +1,1 @@
+"""A study as objects of pandas, matplotlib and torch, for notebooks and scripts."""
