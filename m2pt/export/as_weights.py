@@ -21,11 +21,24 @@ from m2pt.inference.trained import trained  # or with m2pt: the model itself
 
 model = trained(Path("FOLDER")).model"""
 
+_BUILT = """from pathlib import Path
+
+from safetensors.torch import load_file
+
+from m2pt.inference.trained import Description
+from m2pt.models.model import fresh
+
+facts = Description.model_validate_json(Path("FOLDER/m2pt.json").read_text())
+model = fresh(facts.spec, len(facts.classes)).eval()
+model.load_state_dict(load_file("FOLDER/model.safetensors"))"""
+"""For pictures with a class for each pixel or with objects, which `m2pt predict` does not label."""
+
 
 def write(run_dir: Path, folder: Path) -> Written:
     """Copy the weights of a run. Raises `UserError` if they are not those of its record."""
-    _, record = finished(run_dir)
+    spec, record = finished(run_dir)
     shutil.copyfile(run_dir / MERGED, folder / WEIGHTS)
     if file_sha256(folder / WEIGHTS) != record.merged_sha256:
         raise UserError(f"{run_dir / MERGED}: is not the file that record.json speaks of; {anew(run_dir)}.")
-    return Written("What the model of m2pt takes; these are tensors alone.", _USAGE, ("safetensors",), None)
+    usage = _BUILT if spec.goal in ("semantic_segmentation", "instance_segmentation") else _USAGE
+    return Written("What the model of m2pt takes; these are tensors alone.", usage, ("safetensors",), None)

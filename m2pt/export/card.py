@@ -11,6 +11,7 @@ from m2pt.analysis.tables.headline import difference
 from m2pt.analysis.tables.phrases import seeds_of
 from m2pt.export.evidence import Evidence, Gain
 from m2pt.export.written import Written
+from m2pt.inference.trained import LABELLED
 from m2pt.methods import METHODS
 from m2pt.modalities.registry import SPECS
 from m2pt.runs.attempts import read_attempts
@@ -24,7 +25,6 @@ library_name: m2pt
 tags: [m2pt]
 # license: to be filled in, see Licences
 ---"""
-_PREPARED = "How they are made from files is in `spec.input` of `m2pt.json`; `m2pt predict` does that."
 _LIMITS = (
     "Each interval is of its row alone and corrected for no other; what the study claims, with its error rate, is in its report. "
     "A gain over no auxiliary says nothing about another modality unless random weights gain less."
@@ -49,7 +49,7 @@ def card(model: Exported) -> str:
     what = f"{spec.task.dataset} ({spec.target})" if spec.task else f"the small data set of the modality {spec.modality}"
     first = f"A model for {spec.goal.replace('_', ' ')} of {what}, trained by m2pt. {_method(spec)}"
     parts = {
-        "Use": f"```python\n{model.written.usage}\n```\n\n{model.written.takes} {_PREPARED} {_outputs(model)}",
+        "Use": f"```python\n{model.written.usage}\n```\n\n{model.written.takes} {_prepared(spec)} {_outputs(model)}",
         "Evidence": "\n\n".join((*_scores(model.record), *_compared(model))),
         "Data": _data(model),
         "Weights that it started from": _weights(spec),
@@ -67,10 +67,18 @@ def _method(spec: RunSpec) -> str:
     return f"Method `{spec.method}`{auxiliary} ({METHODS[spec.method].description}); {start}, {tuned}, seed {spec.seed}."
 
 
+def _prepared(spec: RunSpec) -> str:
+    how = "How they are made from files is in `spec.input` of `m2pt.json`"
+    return f"{how}; `m2pt predict` does that." if spec.goal in LABELLED else f"{how}."
+
+
 def _outputs(model: Exported) -> str:
     classes = model.record.classes
     more = f" and {len(classes) - _NAMED_CLASSES} more, in `m2pt.json`" if len(classes) > _NAMED_CLASSES else ""
-    names = f"Outputs are the logits of {len(classes)} classes, in this order: {', '.join(classes[:_NAMED_CLASSES])}{more}."
+    outputs = (
+        "objects (score, class, box and mask, the best first)" if model.spec.goal == "instance_segmentation" else "the logits"
+    )
+    names = f"Outputs are {outputs} of {len(classes)} classes, in this order: {', '.join(classes[:_NAMED_CLASSES])}{more}."
     if model.written.difference is None:
         return f"{names} The weights have the bytes of the run's own."
     return (

@@ -3,11 +3,14 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from ruamel.yaml import YAML
 
 from m2pt.config.study_file import load_study
@@ -59,6 +62,14 @@ def test_coco_runs_from_plan_to_report_with_the_papers_scores_beside_ours(tmp_pa
             assert record.merge.max_logit_difference < 1e-2
             assert record.merge.parameters == record.merge.plain_parameters
             assert len(record.scales) == 4 * DEPTH and all(record.scales.values())
+
+    folder = plan.run_dir(plan.runs[0])
+    m2pt("export", str(folder), "--to", "safetensors", "--out", "out")
+    told = Path("out/README.md").read_text()
+    assert "objects (score, class, box and mask, the best first) of 2 classes" in told and "m2pt predict" not in told
+    known: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", told, re.DOTALL)[0].replace("FOLDER", "out"), known)
+    assert known["model"](torch.rand(1, 3, 32, 32)).shape == (1, 100, 6 + 28 * 28)
 
     (home,) = Path("build").glob("*/reports")
     with (home / "published.csv").open() as file:

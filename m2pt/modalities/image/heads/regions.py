@@ -11,6 +11,9 @@ from torch import Tensor
 SAMPLES = 2
 """Points along each side of a cell at which the features are read, as in torchvision's Mask R-CNN."""
 
+AT_ONCE = 128
+"""How many boxes are read at once: each takes a map's channels × rows × cells."""
+
 CANONICAL_SIDE, CANONICAL_STRIDE = 224, 16
 """A box of this side is pooled from the map of this stride (FPN, arXiv 1612.03144, equation 1)."""
 
@@ -23,16 +26,18 @@ def roi_align(x_CHW: Tensor, boxes_N4: Tensor, cells: int, scale: float) -> Tens
     compiled operators do not load beside every build of torch (`m2pt.torchvision_operators`).
     """
     with torch.autocast(x_CHW.device.type, enabled=False):  # places are finer than half precision has them
-        return _aligned(x_CHW, boxes_N4, cells, scale)
+        return torch.cat([_aligned(x_CHW, part, cells, scale) for part in boxes_N4.split(AT_ONCE)])
 
 
 def _aligned(x_CHW: Tensor, boxes_N4: Tensor, cells: int, scale: float) -> Tensor:
-    high, wide = x_CHW.shape[-2:]
+    """As two plain matrix products: a broadcast one would copy the map for every box."""
+    (channels, high, wide), count = x_CHW.shape, len(boxes_N4)
     left_N, top_N, right_N, bottom_N = (boxes_N4.to(x_CHW.dtype) * scale - 0.5).unbind(dim=1)
-    rows_NPH = _weights(top_N, bottom_N, cells, high)
     columns_NPW = _weights(left_N, right_N, cells, wide)
-    by_column_NCHP: Tensor = x_CHW @ columns_NPW.transpose(1, 2)[:, None]
-    pooled_NCPP: Tensor = rows_NPH[:, None] @ by_column_NCHP
+    rows_NPH = _weights(top_N, bottom_N, cells, high)
+    by_column = (x_CHW.flatten(0, 1) @ columns_NPW.flatten(0, 1).T).view(channels, high, count, cells)
+    by_row = rows_NPH @ by_column.permute(2, 1, 0, 3).flatten(2)
+    pooled_NCPP: Tensor = by_row.view(count, cells, channels, cells).transpose(1, 2)
     return pooled_NCPP
 
 

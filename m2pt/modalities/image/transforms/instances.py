@@ -98,7 +98,9 @@ def packed(masks: Sequence[NDArray[np.bool_]], labels: Sequence[int], side: int)
 def unpacked(rows: Tensor, side: int) -> tuple[Tensor, Tensor]:
     """The classes (G,), counted from 1, and the masks (G, S, S) bool of one picture's objects, as `packed` made them."""
     rows = rows[rows[:, 0] > 0]
-    bits = rows[:, 1:].unflatten(1, (side, -1))[..., None] >> torch.arange(BITS - 1, -1, -1, device=rows.device)
+    bits = rows[:, 1:].unflatten(1, (side, -1))[..., None] >> torch.arange(
+        BITS - 1, -1, -1, dtype=torch.uint8, device=rows.device
+    )
     return rows[:, 0].long(), (bits & 1).bool().flatten(2)[:, :, :side]
 
 
