@@ -14,6 +14,7 @@ class TimeseriesInput(InputSection):
 
     class_token: ClassVar[bool] = False
     axes: ClassVar[tuple[str, ...]] = ("time",)
+    tokens_only: ClassVar[tuple[str, ...]] = ("patch",)
 
     kind: Literal["timeseries"] = "timeseries"
     """The modality."""

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 def _parts() -> Parts:
     from m2pt_timeseries.augment import augment
+    from m2pt_timeseries.maps import TimeseriesMap
     from m2pt_timeseries.reconstruct import draw, loss, restore
     from m2pt_timeseries.tokenizer import TimeseriesTokenizer
 
-    return Parts(TimeseriesTokenizer, None, augment, Reconstruction(loss, restore, draw))
+    reconstruction = Reconstruction(loss, restore, draw)
+    return Parts(TimeseriesTokenizer, None, augment, reconstruction, embedding_map=TimeseriesMap)
 
 
 def _small(folder: Path, split: str, config: TimeseriesInput) -> "Samples":

@@ -163,7 +163,11 @@ class MapTokenizer(Tokenizer):
     def __init__(self, modality: Modality, config: InputConfig, model: ModelConfig) -> None:
         super().__init__()
         make = SPECS[modality].parts().embedding_map
-        if make is None or config.form != "shared":
+        if make is None:
+            raise UserError(
+                f"model.family: {model.family} takes maps, and samples of the modality {modality} have none; use vit."
+            )
+        if config.form != "shared":
             raise UserError(
                 f"inputs.{modality}.form: {config.form} samples have no maps, which model.family {model.family} takes."
             )
