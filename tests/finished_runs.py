@@ -12,7 +12,7 @@ import torch
 from m2pt import job
 from m2pt.config import AudioInput, ImageInput, PointInput, VideoInput
 from m2pt.config.study_file import load_study
-from m2pt.models.model import fresh
+from m2pt.models.model import plain
 from m2pt.runs.folder import MERGED, create_run
 from m2pt.runs.identity import run_id
 from m2pt.runs.inputs import write_inputs
@@ -47,7 +47,7 @@ def finish(folder: Path, spec: RunSpec, record: dict[str, Any]) -> Path:
     run_dir = create_run(folder, spec)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        model = fresh(spec, len(CLASSES))
+        model = plain(spec, len(CLASSES))
         for parameter in (*model.parameters(), *(buffer for name, buffer in model.named_buffers() if "running_mean" in name)):
             torch.nn.init.normal_(parameter, std=0.3)
     sha256 = save_weights(run_dir / MERGED, model)

@@ -10,7 +10,18 @@ import torch
 from safetensors.torch import load_file
 
 from m2pt import job
-from m2pt.config import AudioInput, EmbeddedData, FinetuneConfig, PathwayConfig, PointAugment, PointInput, TestConfig, UserError
+from m2pt.config import (
+    LAYERS_OF,
+    AudioInput,
+    EmbeddedData,
+    FinetuneConfig,
+    ModelConfig,
+    PathwayConfig,
+    PointAugment,
+    PointInput,
+    TestConfig,
+    UserError,
+)
 from m2pt.data.fingerprints import fingerprint
 from m2pt.inference.predict import predict, scores_of
 from m2pt.inference.trained import trained
@@ -26,15 +37,23 @@ from m2pt.weights.saved import save_weights
 from pipelines.__main__ import main
 from tests.finished_runs import CLASSES, finished_run
 from tests.pipelines.published_files import cloud
-from tests.specs import run_spec
+from tests.specs import MODEL, run_spec
 
 SIZES = EmbeddedData(pretrain=20, train=40, val=20, test=20)
 
 
+CONVNET = ModelConfig(family="unireplknet", width=16, stages=((3,), (7,)))
+CASES = [(MODEL, name) for name in SPECS] + [(CONVNET, name) for name in SPECS]
+
+
 @pytest.mark.parametrize(
-    "modality", [pytest.param(name, marks=[] if name == "image" else [pytest.mark.patient]) for name in SPECS]
+    ("model", "modality"),
+    [
+        pytest.param(*case, id=f"{case[0].family}-{case[1]}", marks=[] if case == CASES[0] else [pytest.mark.patient])
+        for case in CASES
+    ],
 )
-def test_files_of_the_test_split_get_the_scores_that_the_run_recorded(modality: str, tmp_path: Path) -> None:
+def test_files_of_the_test_split_get_the_scores_that_the_run_recorded(model: ModelConfig, modality: str, tmp_path: Path) -> None:
     folder = tmp_path / "data" / modality
     spec, given = SPECS[modality], SPECS[modality].section()
     spec.embedded().write(folder, SIZES)
@@ -42,11 +61,12 @@ def test_files_of_the_test_split_get_the_scores_that_the_run_recorded(modality: 
         target=modality,
         modality=modality,
         input=given,
+        model=model,
         method="random_auxiliary",
         auxiliary="random",
         setting="scratch",
         finetune=FinetuneConfig(samples=20, epochs=2, batch_size=10, warmup_steps=1),
-        pathway=PathwayConfig(),
+        pathway=PathwayConfig(layers=LAYERS_OF[model.family]),
         target_weights=None,
         auxiliary_weights=None,
         data_sha256=fingerprint(folder, tmp_path / "cache"),

@@ -170,7 +170,7 @@ def final_scales(records: Mapping[str, FinetuneRecord], cells: Sequence[Cell]) -
                     scale=_mean(abs(value) for item in runs for value in item.scales.values()),
                     effective_size=_mean(size for item in runs for size in item.effective_sizes.values()),
                     largest=max(item.largest_scale for item in runs),
-                    layers={layer: _mean(_of_layer(runs, layer)) for layer in ALL_LAYERS},
+                    layers=_by_layer(runs),
                 )
             )
     return rows
@@ -178,8 +178,13 @@ def final_scales(records: Mapping[str, FinetuneRecord], cells: Sequence[Cell]) -
 
 def layer_types(rows: Sequence[FinalScales]) -> tuple[str, ...]:
     """The layer types that scales of a study can have: a transformer's four, or those that its ConvNets have scales in."""
-    present = tuple(layer for layer in ALL_LAYERS if any(row.layers[layer] is not None for row in rows))
+    present = tuple(layer for layer in ALL_LAYERS if any(row.layers.get(layer) is not None for row in rows))
     return LAYERS if set(present) <= set(LAYERS) else present
+
+
+def _by_layer(runs: Sequence[FinetuneRecord]) -> dict[str, float | None]:
+    means = {layer: _mean(_of_layer(runs, layer)) for layer in ALL_LAYERS}
+    return {layer: mean for layer, mean in means.items() if layer in LAYERS or mean is not None}
 
 
 def _of_layer(runs: Sequence[FinetuneRecord], layer: str) -> list[float]:

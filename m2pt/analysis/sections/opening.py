@@ -18,7 +18,7 @@ COST_WORDS = "time, machine and energy"
 """What the link to the costs says where they are not known: they differ between executions, and this page does not."""
 
 _QUESTION = (
-    "Does a **pathway**, which adds the weights of an **auxiliary** (a transformer encoder that was pretrained on another "
+    "Does a **pathway**, which adds the weights of an **auxiliary** (a {kind} encoder that was pretrained on another "
     "modality) to those of the target's own encoder, score higher than one that adds random weights, {pairs} of a target and an "
     "auxiliary?"
 )
@@ -61,7 +61,8 @@ def question(facts: Facts, summary: Summary) -> str:
     pairs = {(cell.target, cell.auxiliary) for cell in summary.cells if cell.role == "pair"}
     if not pairs:
         return f"What do the methods of this study gain on {listed(summary.targets) if summary.targets else 'its targets'}?"
-    return _QUESTION.format(pairs="for one **pair**" if len(pairs) == 1 else f"on average over {len(pairs)} **pairs**")
+    kind = "transformer" if facts.study.model.family == "vit" else "ConvNet"
+    return _QUESTION.format(kind=kind, pairs="for one **pair**" if len(pairs) == 1 else f"on average over {len(pairs)} **pairs**")
 
 
 def _answer(facts: Facts, summary: Summary) -> tuple[Block, ...]:

@@ -52,7 +52,7 @@ def _table(facts: Facts, rows: Sequence[FinalScales]) -> Table:
     for row in rows:
         cell, condition = row.cell, row.cell.condition
         setting = [word(f"{condition.setting}, {condition.tuning}")] if facts.many else []
-        sizes = [row.scale, row.effective_size, row.largest, *(row.layers[layer] for layer in types)]
+        sizes = [row.scale, row.effective_size, row.largest, *(row.layers.get(layer) for layer in types)]
         target = Entry(plain(cell.target), cell.target)
         entries.append((*setting, target, _auxiliary(cell), *map(numeric, sizes)))
     caption = plain("Size of the scales: mean |λ| at the end of training, over seeds, blocks and layers")

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -132,3 +133,19 @@ def test_scales_of_several_entries_count_by_their_mean_size_and_their_largest_en
     records = {"run": finetune_record(scales={"blocks.1.mlp.fc1/abs_mean": 0.25}, scale_abs_max=0.9)}
     (final,) = trajectories.final_scales(records, [cell])
     assert (final.scale, final.largest, final.layers["mlp.fc1"]) == (0.25, 0.9, 0.25)
+
+
+def test_the_convolutions_of_a_layer_type_are_taken_together():
+    scales = {
+        "blocks.0.conv_dw": 0.1,
+        "blocks.1.conv_dw.large": -0.3,
+        "blocks.1.conv_dw.k5r1": 0.2,
+        "blocks.1.se.fc1/abs_mean": 0.5,
+    }
+    cell = SimpleNamespace(runs={0: SimpleNamespace(run_id="r")})
+    record = SimpleNamespace(scales=scales, effective_sizes={"blocks.0.conv_dw": 0.4}, largest_scale=0.5)
+    (row,) = trajectories.final_scales({"r": record}, [cell])
+    assert row.layers["conv_dw"] == pytest.approx(0.2) and row.layers["se"] == 0.5 and row.layers["attn.qkv"] is None
+    assert trajectories.layer_types([row]) == ("conv_dw", "se")
+    transformer = replace(row, layers={"attn.qkv": 0.1, "attn.proj": None, "mlp.fc1": None, "mlp.fc2": None})
+    assert trajectories.layer_types([transformer]) == ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
