@@ -203,7 +203,7 @@ def _refuse_pair(place: str, ours: Layer, number: int, theirs: Layer, projected:
     if ours.weight.shape != theirs.weight.shape and not projected:
         shapes = f"{tuple(theirs.weight.shape)}, in the target {tuple(ours.weight.shape)}"
         raise PathwayError(f"{place}: the weight of auxiliary {number} is {shapes}")
-    if (ours.bias is None) != (theirs.bias is None):
+    if (ours.bias is None) != (theirs.bias is None) and not projected:
         raise PathwayError(f"{place}: only one of target and auxiliary {number} has a bias")
     for weight in (ours.weight, theirs.weight):
         if not weight.is_floating_point():

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from m2pt.config import Frozen, Study, UserError
+from m2pt.config import Frozen, Study, TrainedSource, UserError
 from m2pt.files.access import unreadable
 from m2pt.files.documents import write_atomic, written_under
 from m2pt.files.leases import LeaseLostError, leased
@@ -140,10 +140,10 @@ def look(
 
 
 def encoder_seeds(study: Study) -> dict[str, tuple[int, ...]]:
-    """The pretraining seeds of each encoder of a study, by its name; none for one that comes from a file."""
-    made = {name: source.model_dump(mode="json") for name, source in study.encoders.items()}
+    """The pretraining seeds of each encoder of a study, by its name; none for one that exists already."""
     return {
-        name: tuple(source.get("seeds") or [source["seed"]] if "paths" not in source else ()) for name, source in made.items()
+        name: (source.seeds or (source.seed,)) if isinstance(source, TrainedSource) else ()
+        for name, source in study.encoders.items()
     }
 
 

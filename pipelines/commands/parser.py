@@ -27,7 +27,7 @@ def add_first_study(init: argparse.ArgumentParser) -> None:
     init.add_argument("--name", help="what the study is called (default: the name of the folder)")
     init.add_argument("--modality", metavar="MODALITY", help="of the files, if their names do not say")
     init.add_argument("--start", type=Path, metavar="FILE", help="weights that the target starts from (default: from scratch)")
-    init.add_argument("--auxiliary", metavar="WHAT", help="a modality, to be pretrained here, or MODALITY=FILE of weights")
+    init.add_argument("--auxiliary", metavar="WHAT", help="a modality to be pretrained here, or MODALITY=FILE, weights or a run")
     init.add_argument("--heads", type=int, metavar="N", help="attention heads, if they are not of width 64")
     init.add_argument("--minutes", type=float, metavar="N", help="how long the study may take on this machine")
     for name, words in (

@@ -18,13 +18,14 @@ class Size:
     """A model, and the values of the target's input that its weights fix.
 
     `encoder` is the name of the encoder in the study that it has its size from, None if no file says it. `heads_known`: something
-    beside the weights says how many heads there are.
+    beside the weights says how many heads there are. `mapped`: the auxiliary has another size.
     """
 
     model: ModelConfig
     input: dict[str, Any]
     encoder: str | None = None
     heads_known: bool = False
+    mapped: bool = False
 
 
 @refuses_unknown
@@ -32,7 +33,7 @@ def size_of(modality: Modality, start: Path | None, auxiliary: Path | None, head
     """The size of the model that the weights fit; a small one without weights.
 
     Raises:
-        UserError: a file is no encoder that is read here, two files have different sizes, or the number of heads is not clear.
+        UserError: a file is no encoder that is read here, or the number of heads is not clear.
 
     """
     if heads is not None and heads < 1:
@@ -41,13 +42,20 @@ def size_of(modality: Modality, start: Path | None, auxiliary: Path | None, head
     if not facts:
         _require_divides(SMALL.width, heads or SMALL.heads)
         return Size(SMALL.model_copy(update={"heads": heads or SMALL.heads}), dict(SPECS[modality].first_input))
-    if len({(fact.width, fact.depth) for fact in facts}) > 1:
-        words = " and ".join(f"{fact.file} has width {fact.width} and depth {fact.depth}" for fact in facts)
-        raise UserError(f"{words}; a pathway joins equal blocks: choose weights of one size.")
-    fact = facts[0]
+    fact, other = facts[0], facts[-1]
+    mapped = not _alike(fact, other)
+    heads = heads or (other.heads if fact.heads is None and not mapped else None)
     model = size_in_file(fact).model(SMALL, heads, f"{fact.file}: --heads")
+    if mapped:
+        size_in_file(other).model(SMALL, None, f"{other.file}: its heads")
     form = _input(modality, fact) if start is not None else {}
-    return Size(model, form, "auxiliary" if start is None else "start", fact.heads is not None and heads is None)
+    return Size(model, form, "auxiliary" if start is None else "start", fact.heads is not None and heads is None, mapped)
+
+
+def _alike(one: Inspection, other: Inspection) -> bool:
+    """Whether a pathway can join two encoders as they are, as far as their files show it."""
+    sizes = {(size.width, size.depth, size.mlp_ratio) for size in map(size_in_file, (one, other))}
+    return len(sizes) == 1 and (None in (one.heads, other.heads) or one.heads == other.heads)
 
 
 def _require_divides(width: int, heads: int) -> None:

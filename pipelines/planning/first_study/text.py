@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from m2pt.config import FilesConfig, Modality
+from m2pt.config import FilesConfig, Modality, refuses_unknown
+from m2pt.runs.folder import is_complete
 from pipelines.planning.first_study.budget import METHODS, Budget
 from pipelines.planning.first_study.encoder import Size
 from pipelines.planning.first_study.target import Target
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./+-]*")
 _AMBIGUOUS = re.compile(r"(true|false|null|yes|no|on|off|y|n)", re.IGNORECASE)
+
+_MAPPED = (
+    "# The auxiliary has another size than the target's encoder: projections to it are learned, and blocks are interpolated.",
+    "pathway: {mapping: {model: {from: auxiliary}}}",
+)
 
 PRETRAINED = 1000
 """Embedded samples that an auxiliary is pretrained with."""
@@ -73,8 +79,9 @@ def text_of(choices: Choices, file: Path) -> str:
         f"    finetune: {flow(_training(choices))} # what the minutes and the files allow",
         "",
         "encoders:",
-        *([f"  start: {{kind: file, paths: {{{target.modality}: {flow(str(choices.start))}}}}}"] if choices.start else []),
+        *([f"  start: {_given(target.modality, choices.start)}"] if choices.start else []),
         f"  auxiliary: {_auxiliary(choices)}",
+        *(["", *_MAPPED] if choices.size.mapped else []),
         *_sweep(choices),
     ]
     return "\n".join(lines) + "\n"
@@ -132,8 +139,15 @@ def _files(files: FilesConfig) -> list[str]:
 
 def _auxiliary(choices: Choices) -> str:
     if choices.auxiliary_file is not None:
-        return f"{{kind: file, paths: {{{choices.auxiliary}: {flow(str(choices.auxiliary_file))}}}}}"
+        return _given(choices.auxiliary, choices.auxiliary_file)
     return f"{{kind: mae, steps: {choices.budget.pretraining_steps}}} # pretrained here, on embedded data of its modality"
+
+
+@refuses_unknown
+def _given(modality: Modality, place: Path) -> str:
+    """Weights that exist already: a file, or the folder of a finished run."""
+    kind, key = ("run", "runs") if is_complete(place) else ("file", "paths")
+    return flow({"kind": kind, key: {modality: str(place)}})
 
 
 def flow(value: Any) -> str:

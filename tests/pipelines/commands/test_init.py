@@ -1,5 +1,6 @@
 """A first study of somebody's own data, from `m2pt init` to its report."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,18 @@ import timm
 from PIL import Image
 from safetensors.torch import save_file
 
+from m2pt.config import AudioInput, ModelConfig
+from m2pt.models.encoder import SampleEncoder
+from m2pt.runs.folder import ENCODER, create_run
+from m2pt.runs.identity import run_id
+from m2pt.runs.record import PretrainRecord, write_record
+from m2pt.weights.saved import save_weights
 from pipelines.__main__ import main
+from pipelines.planning.plan import resolve
+from pipelines.planning.refused_runs import all_refusals
 from pipelines.planning.study_file import load as load_study
+from tests.run_records import pretrain_document
+from tests.specs import pretrain_spec
 
 FEW = ("--minutes", "0.2", "--auxiliary", "audio")
 
@@ -40,6 +51,32 @@ def checkpoint(path: Path) -> Path:
     model = timm.models.VisionTransformer(img_size=32, patch_size=8, embed_dim=64, depth=2, num_heads=1, num_classes=5)
     save_file(model.state_dict(), path)
     return path
+
+
+def ours(folder: Path, **size: int) -> Path:
+    """The folder of a finished pretraining on sounds."""
+    spec = pretrain_spec(modality="audio", input=AudioInput(), model=ModelConfig(**size))
+    run_dir = create_run(folder, spec)
+    sha256 = save_weights(run_dir / ENCODER, SampleEncoder(spec.model, "audio", spec.input, 4))
+    document = pretrain_document(run_id(spec), files={ENCODER: sha256})
+    write_record(run_dir, PretrainRecord.model_validate_json(json.dumps(document)))
+    return run_dir
+
+
+@pytest.mark.parametrize("size", [{"width": 64, "depth": 2, "heads": 1}, {"width": 32, "depth": 3, "heads": 2}])
+def test_a_run_of_ours_is_an_auxiliary_whatever_its_size(project: Path, size: dict[str, int]) -> None:
+    photos(project / "photos")
+    run_dir, weights = ours(Path("other/encoders/calls"), **size), checkpoint(project / "vit.safetensors")
+    options = ["--target", "photos", "--start", str(weights), "--auxiliary", f"audio={run_dir}", "--minutes", "0.2"]
+    assert main(["init", *options]) == 0
+    text = Path("study.yaml").read_text()
+    assert "model: {from: start" in text
+    assert f"auxiliary: {{kind: run, runs: {{audio: {run_dir}}}}}" in text
+    study = load_study("study.yaml")
+    assert (study.pathway.mapping is None) == (size["width"] == 64)
+    plan = resolve(study)
+    assert {spec.auxiliary_model.width for spec in plan.runs if spec.method == "random_auxiliary"} == {size["width"]}
+    assert all_refusals(plan) == {}
 
 
 def calls(folder: Path) -> Path:
@@ -102,10 +139,7 @@ FAULTS = {
     "a name that is too long": (["--target", "photos", "--to", 300 * "n"], "cannot be written"),
     "no minutes": (["--target", "photos", "--minutes", "0"], "--minutes: 0 is no budget"),
     "a table's key for folders": (["--target", "photos", "--label", "x"], "files.label: is for files that a table lists"),
-    "sizes that do not go together": (
-        ["--target", "photos", "--start", "vit.safetensors", "--auxiliary", "audio=deep.safetensors"],
-        "has width 64 and depth 2",
-    ),
+    "other heads": (["--target", "photos", "--auxiliary", "audio=RUN", "--heads", "4"], "--heads: 4 is set, and there are 2"),
 }
 
 
@@ -114,9 +148,9 @@ def test_what_does_not_fit_is_said_and_no_file_is_written(project: Path, capsys:
     photos(project / "photos", 3)
     (project / "empty").mkdir()
     checkpoint(project / "vit.safetensors")
-    model = timm.models.VisionTransformer(img_size=32, patch_size=8, embed_dim=128, depth=2, num_heads=2, num_classes=5)
-    save_file(model.state_dict(), project / "deep.safetensors")
     options, sentence = FAULTS[fault]
+    if "audio=RUN" in options:
+        options = [option.replace("RUN", str(ours(Path("ours"), width=32, depth=3, heads=2))) for option in options]
     more = [] if "--minutes" in options else ["--minutes", "1"]
     assert main(["init", *options, *more, *([] if "--auxiliary" in options else ["--auxiliary", "audio"])]) == 2
     assert sentence in capsys.readouterr().err
@@ -135,7 +169,8 @@ def test_a_file_that_is_there_is_kept(project: Path, capsys: pytest.CaptureFixtu
 def test_a_first_study_runs_to_its_report(project: Path, kind: str) -> None:
     if kind == "photos":
         photos(project / "photos")
-        options = ["--target", "photos", "--start", str(checkpoint(project / "vit.safetensors")), "--auxiliary", "audio"]
+        options = ["--target", "photos", "--start", str(checkpoint(project / "vit.safetensors"))]
+        options += ["--auxiliary", f"audio={ours(project / 'other', width=32, depth=3, heads=2)}"]
     else:
         calls(project / "calls")
         options = ["--target", "calls/calls.csv", "--group", "speaker", "--auxiliary", "image"]

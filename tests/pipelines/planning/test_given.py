@@ -18,6 +18,7 @@ from m2pt.runs.folder import MERGED, create_run
 from m2pt.runs.identity import run_id
 from m2pt.runs.inputs import JobInputs, write_inputs
 from m2pt.runs.lineage import lineage
+from m2pt.runs.looks import encoder_seeds
 from m2pt.runs.record import FinetuneRecord, write_record
 from m2pt.runs.spec import WeightsRef
 from m2pt.weights.given import path_of
@@ -203,3 +204,8 @@ def test_the_lineage_of_a_run_is_that_of_all_it_goes_on_from():
     study = of_runs(f"audio: {child}, image: {image}", target="theirs")
     (run,) = resolve(study).runs
     assert lineage(study.encoders, run) == "same"
+
+
+def test_what_exists_already_has_no_seeds_of_a_pretraining_here():
+    assert encoder_seeds(of_timm()) == {"vit": ()}
+    assert encoder_seeds(of_runs("audio: other")) == {"theirs": (), "file": ()}
