@@ -250,3 +250,15 @@ def has_seen_no_modality(encoders: Mapping[str, EncoderSource], name: str) -> bo
             return (data == "noise" or labels == "random") and apart
         case _:
             return False
+
+
+def unfit_for_family(encoders: Mapping[str, EncoderSource], family: str) -> Iterator[str]:
+    """A sentence for each source from which no encoder of a family of ConvNets comes."""
+    for name, source in encoders.items() if family != "vit" else ():
+        where = f"encoders.{name}.kind"
+        if isinstance(source, MaeSource | ProceduralSource):
+            what = "hides tokens" if isinstance(source, MaeSource) else "reads tokens"
+            lacks = f"{source.kind} {what}, which model.family {family} does not have"
+            yield f"{where}: {lacks}; set kind: labels and start: {RANDOM}"
+        if isinstance(source, RunSource):
+            yield f"{where}: a run of model.family {family} ends with folded layers; name files of encoders"

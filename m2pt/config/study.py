@@ -11,7 +11,15 @@ from pydantic_core import to_jsonable_python
 from m2pt.config.base import MODALITIES, RANDOM, FaultsError, Frozen, Name, Same
 from m2pt.config.data import DataConfig
 from m2pt.config.design import DesignConfig
-from m2pt.config.encoders import EncoderSource, LabelsSource, MaeSource, ProceduralSource, TrainedSource, has_seen_no_modality
+from m2pt.config.encoders import (
+    EncoderSource,
+    LabelsSource,
+    MaeSource,
+    ProceduralSource,
+    TrainedSource,
+    has_seen_no_modality,
+    unfit_for_family,
+)
 from m2pt.config.execution import ExecutionConfig
 from m2pt.config.faults import faults_of
 from m2pt.config.finetune import FinetuneConfig
@@ -147,7 +155,7 @@ class Study(Frozen):
     def contradictions(self, context: object) -> Iterator[str]:
         """As `Frozen.contradictions`; a study with other values (`changed`) was checked as a whole before."""
         own = [*self._names_that_do_not_exist(), *self._replicates_that_do_not_fit(), *self._encoders_that_saw_a_modality()]
-        own += self._encoders_that_its_family_cannot_have()
+        own += unfit_for_family(self.encoders, self.model.family)
         yield from own
         try:
             parts = self.expanded()
@@ -219,15 +227,6 @@ class Study(Frozen):
                 f"with random labels (labels: random), or on brackets (kind: procedural)"
                 f"{_known(name, which, others=known)}"
             )
-
-    def _encoders_that_its_family_cannot_have(self) -> Iterator[str]:
-        for name, source in self.encoders.items() if self.model.family != "vit" else ():
-            if isinstance(source, MaeSource | ProceduralSource):
-                what = "hides tokens" if isinstance(source, MaeSource) else "reads tokens"
-                yield (
-                    f"encoders.{name}.kind: {source.kind} {what}, which model.family {self.model.family} does not have; set "
-                    f"kind: labels and start: {RANDOM}"
-                )
 
     def _replicates_out_of_balance(self, parts: "Mapping[str, Study]") -> Iterator[str]:
         if not (count := self.replicates):

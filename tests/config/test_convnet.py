@@ -70,6 +70,7 @@ FAULTS = [
     ("kind: labels, start: random", "kind: procedural", r"encoders\.labels\.kind: procedural reads tokens"),
     ("width: 32", "width: 36", r"a\.yaml:3:.*model\.width: 36 must be a multiple of 8 for 2 stages"),
     ("width: 32, stages: [[3], [7]]", "from: labels", r"model\.from: the files of a ConvNet do not say its stages"),
+    ("kind: labels, start: random", "kind: run, runs: {image: runs/a/b}", r"labels\.kind: a run of model\.family uni"),
     ("[[3], [7]]", "[[3], [8]]", r"model\.stages"),
     ("[[3], [7]]", "[[3], []]", r"model\.stages"),
     ("start: random", "start: nobody", r"encoders\.labels\.start: 'nobody' must name an encoder of kind mae, or be random"),
