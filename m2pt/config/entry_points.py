@@ -10,14 +10,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Literal
+from typing import Any
 
-Group = Literal["m2pt.modalities", "m2pt.datasets", "m2pt.methods"]
-
-KINDS: Mapping[Group, str] = {"m2pt.modalities": "modality", "m2pt.datasets": "data set", "m2pt.methods": "method"}
+KINDS: Mapping[str, str] = {"m2pt.modalities": "modality", "m2pt.datasets": "data set", "m2pt.methods": "method"}
 """What each group of entry points adds."""
 
-_NAMES: Mapping[Group, tuple[str, str]] = {
+_NAMES: Mapping[str, tuple[str, str]] = {
     "m2pt.modalities": (r"[a-z][a-z0-9_]*", "small letters, digits and _"),
     "m2pt.datasets": (r"[a-z][a-z0-9-]*", "small letters, digits and -"),
     "m2pt.methods": (r"[a-z][a-z0-9_]*", "small letters, digits and _"),
@@ -28,7 +26,7 @@ _NAMES: Mapping[Group, tuple[str, str]] = {
 class Plugin:
     """One name that an installed package adds: the object at `value` (`package.module:NAME`)."""
 
-    group: Group
+    group: str
     name: str
     value: str
     distribution: str
@@ -51,8 +49,8 @@ class Further:
     faults: tuple[str, ...]
 
 
-def further(group: Group, taken: Collection[str]) -> Further:
-    """What installed packages add to one group; `taken` are the names that m2pt has itself."""
+def further(group: str, taken: Collection[str]) -> Further:
+    """What installed packages add to one group of `KINDS`; `taken` are the names that m2pt has itself."""
     by_name: dict[str, list[Plugin]] = defaultdict(list)
     for plugin in sorted(_installed(group), key=lambda plugin: (plugin.distribution, plugin.value)):
         by_name[plugin.name].append(plugin)
@@ -61,7 +59,7 @@ def further(group: Group, taken: Collection[str]) -> Further:
     return Further(usable, tuple(faults))
 
 
-def _fault(group: Group, name: str, several: list[Plugin], taken: Collection[str]) -> str | None:
+def _fault(group: str, name: str, several: list[Plugin], taken: Collection[str]) -> str | None:
     kind, (pattern, words) = KINDS[group], _NAMES[group]
     if name in taken:
         return f"the plugin {several[0]} adds a {kind} {name!r}, a name that m2pt itself has; rename it, or uninstall the plugin"
@@ -73,7 +71,7 @@ def _fault(group: Group, name: str, several: list[Plugin], taken: Collection[str
     return None
 
 
-def _installed(group: Group) -> Iterator[Plugin]:
+def _installed(group: str) -> Iterator[Plugin]:
     for point in _points().select(group=group):
         if point.dist is not None:
             yield Plugin(group, point.name, point.value, point.dist.metadata["Name"], point.dist.version)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
-from m2pt.config import Dataset, Frozen, MethodName, Modality, UserError
+from m2pt.config import Dataset, Frozen, MethodName, Modality, UserError, refuses_unknown
 from m2pt.config.base import FURTHER_MODALITIES
 from m2pt.config.datasets import FURTHER_DATASETS
 from m2pt.config.entry_points import Plugin
@@ -26,6 +26,7 @@ class PluginCode(Frozen):
 
 
 @functools.cache
+@refuses_unknown
 def code_used(modalities: tuple[Modality, ...], dataset: Dataset | None, method: MethodName | None) -> tuple[PluginCode, ...]:
     """The code of the plugins that add any of these names; nothing for names of m2pt itself, and for `random`.
 

@@ -2,10 +2,12 @@
 
 import functools
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from m2pt.config import FilesConfig, Modality, Study, UserError, refuses_unknown
 from m2pt.modalities.dataset import DatasetFacts
+from m2pt.modalities.own.described import Described, described
 from m2pt.modalities.registry import SPECS, dataset_facts
 from m2pt.runs.spec import RunSpec
 from pipelines.planning.folders import data_folder
@@ -18,6 +20,20 @@ def facts_of(study: Study, spec: RunSpec) -> DatasetFacts | None:
     if spec.task.files is None:
         return dataset_facts(spec.task.dataset, spec.task.variant)
     return _of_files(spec.modality, data_folder(study, spec.target), spec.task.files, spec.data_sha256)
+
+
+def own_files(study: Study, targets: Iterable[str]) -> dict[str, Described | None]:
+    """What the files are of the targets that are a user's own data; None for files that are not there, or not of a known form."""
+    known: dict[str, Described | None] = {}
+    for target in targets:
+        task = study.tasks.get(target)
+        if task is None or task.files is None:
+            continue
+        try:
+            known[target] = described(data_folder(study, target), task.files, SPECS[task.modality].own())
+        except UserError:
+            known[target] = None
+    return known
 
 
 @functools.lru_cache(maxsize=64)

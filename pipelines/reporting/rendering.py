@@ -78,6 +78,7 @@ def require_choice(plan: Plan) -> None:
 def source_of(plan: Plan) -> "Source":
     """What a report of a study in its present state is made from. Raises `UserError` as `render_report`."""
     from m2pt.analysis.sections.facts import Source
+    from pipelines.planning.task_facts import own_files
     from pipelines.planning.verification import last_whole
     from pipelines.reporting.validity import validity
 
@@ -93,6 +94,7 @@ def source_of(plan: Plan) -> "Source":
         arms=plan.arms,
         validity=validity(plan),
         verified=last_whole(study),
+        own=own_files(study, dict.fromkeys(spec.target for spec in plan.compared)),
     )
 
 

@@ -15,6 +15,7 @@ from timm.layers.attention import Attention
 
 import m2pt
 import pipelines
+from m2pt.analysis.sections.facts import Source
 from m2pt.config import FinetuneConfig, UserError, refuses_unknown
 from m2pt.modalities.shared.samples import Samples
 from m2pt.modalities.shared.tokenizer import Tokenizer
@@ -32,6 +33,7 @@ IMPORTED_FOR_HINTS_ALONE = {
     "Axes": Axes,
     "CellEstimate": CellEstimate,
     "Samples": Samples,
+    "Source": Source,
     "Tokenizer": Tokenizer,
     "pd": pd,
     "torch": torch,

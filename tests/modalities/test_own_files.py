@@ -3,6 +3,7 @@
 import os
 from collections import Counter, defaultdict
 from pathlib import Path
+from unittest.mock import Mock
 
 import pyarrow
 import pyarrow.parquet
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m2pt.config import FilesConfig, UserError
-from m2pt.modalities.own.dataset import own_split, split_files
+from m2pt.modalities.own.dataset import OwnFiles, own_split, split_files
+from m2pt.modalities.own.described import LOOKED_AT, Spread, described
 from m2pt.modalities.own.listing import OwnFile
 from m2pt.modalities.own.splits import assigned
 
@@ -37,6 +39,33 @@ def test_class_folders_are_split_class_by_class_and_the_same_each_time(tmp_path:
     assert counts == {(name, split): n for name in "ab" for split, n in (("train", 14), ("val", 3), ("test", 3))}
     assert splits == splits_of(tmp_path)
     assert splits != splits_of(tmp_path, FilesConfig(seed=1))
+
+
+def test_classes_groups_and_sizes_are_those_of_the_files(tmp_path: Path) -> None:
+    rows = ["file,label,split,group"]
+    for number, split in enumerate(["train"] * 5 + ["val"] * 2 + ["test"] * 3):
+        place(tmp_path, f"{number}.bin", content="x" * (number + 1))
+        rows.append(f"{number}.bin,{'ab'[number % 2]},{split},{split}{number // 2}")
+    (tmp_path / "files.csv").write_text("\n".join(rows))
+    config = FilesConfig(table="files.csv", file="file", label="label", split="split", group="group")
+
+    def sizes(path: Path) -> dict[str, float]:
+        if path.name == "9.bin":
+            raise ValueError("damaged")
+        return {"bytes": path.stat().st_size}
+
+    data = described(tmp_path, config, OwnFiles(SUFFIXES, Mock(), Mock(), sizes))
+    assert data.files == {"train": 5, "val": 2, "test": 3}
+    assert data.classes == {"a": {"train": 3, "val": 1, "test": 1}, "b": {"train": 2, "val": 1, "test": 2}}
+    assert data.groups == {"train": 3, "val": 2, "test": 2}
+    assert data.sizes == {"bytes": Spread(1, 5, 9)} and (data.looked_at, data.unreadable) == (10, 1)
+
+
+def test_of_many_files_some_are_measured(tmp_path: Path) -> None:
+    place(tmp_path, *(f"a/{number:03}.bin" for number in range(230)))
+    data = described(tmp_path, FilesConfig(), OwnFiles(SUFFIXES, Mock(), Mock(), lambda _: {"bytes": 1}))
+    assert data.looked_at == 77 <= LOOKED_AT < sum(data.files.values()) == 230
+    assert data.groups is None
 
 
 def test_a_further_file_moves_few_others(tmp_path: Path) -> None:

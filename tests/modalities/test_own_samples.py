@@ -135,6 +135,19 @@ def test_a_cloud_is_the_same_in_every_format(tmp_path: Path, name: str) -> None:
     assert np.allclose(read_cloud(written(tmp_path / name)), CLOUD, atol=1e-6)
 
 
+def test_the_size_of_a_file_is_told_in_its_units(tmp_path: Path) -> None:
+    Image.new("RGB", (57, 40)).save(tmp_path / "x.png")
+    soundfile.write(tmp_path / "x.wav", np.zeros(22050), 44100)
+    write_video(tmp_path / "x.mp4", numbered(6), lossless=True)
+    files = {"image": "x.png", "audio": "x.wav", "point": written(tmp_path / "x.npy").name, "video": "x.mp4"}
+    sizes = {modality: SPECS[modality].own().sizes(tmp_path / name) for modality, name in files.items()}
+    assert sizes["image"] == {"width (pixels)": 57, "height (pixels)": 40}
+    assert sizes["audio"] == {"length (s)": 0.5, "sampling rate (Hz)": 44100, "channels": 1}
+    assert sizes["point"] == {"points": len(CLOUD)}
+    frames = sizes["video"]["length (s)"] * sizes["video"]["frames per second"]
+    assert frames == pytest.approx(6) and sizes["video"]["width (pixels)"] == numbered(6).shape[2]
+
+
 @pytest.mark.parametrize("suffix", ["ply", "obj", "off", "stl"])
 def test_points_are_drawn_from_the_surface_of_a_mesh_the_same_each_time(tmp_path: Path, suffix: str) -> None:
     box = trimesh.creation.box(extents=(2, 2, 2))

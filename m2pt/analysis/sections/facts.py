@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from m2pt.analysis.tables.left_out import SplitCounts
 from m2pt.analysis.tables.phrases import listed, seeds_and_encoders
 from m2pt.analysis.tables.search import Story
 from m2pt.config import GivenSource, Study
+from m2pt.modalities.own.described import Described
 from m2pt.runs.arms import ArmRates
 from m2pt.runs.spec import PretrainSpec, RunSpec
 from m2pt.runs.trials import Trial
@@ -52,7 +53,8 @@ class Source:
     `specs` are the planned runs that are compared, `runs` the folder of their folders; `pretraining` and `encoders` the same for
     its encoders. `parts` has the runs of each part of the study, None where it has none; `trials` are those of its search,
     `arms` those of its tuning. `validity` is what the study's history allows it to claim. `verified` says when all of its files
-    were last as they were written, which differs between executions; empty where that is not known.
+    were last as they were written, which differs between executions; empty where that is not known. `own` describes the files of
+    the targets that are a user's own data, as they are now; None where they are not there.
     """
 
     study: Study
@@ -65,6 +67,7 @@ class Source:
     arms: Sequence[ArmRates] = ()
     validity: Validity = UNSEEN
     verified: str = ""
+    own: Mapping[str, Described | None] = field(default_factory=dict)
 
     @property
     def declared(self) -> Sequence[RunSpec]:

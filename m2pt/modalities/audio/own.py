@@ -1,5 +1,9 @@
 """One's own sounds."""
 
+from pathlib import Path
+
+import soundfile
+
 from m2pt.modalities.audio.items import SoundItems, sections
 from m2pt.modalities.own.dataset import OwnFiles, OwnSplit
 from m2pt.modalities.shared.items import Items
@@ -16,4 +20,9 @@ def _require_possible(wanted: Wanted) -> None:
     sections("tasks: one's own sounds", wanted)
 
 
-OWN = OwnFiles(SUFFIXES, _items, _require_possible)
+def _sizes(path: Path) -> dict[str, float]:
+    info = soundfile.info(str(path))
+    return {"length (s)": info.frames / info.samplerate, "sampling rate (Hz)": info.samplerate, "channels": info.channels}
+
+
+OWN = OwnFiles(SUFFIXES, _items, _require_possible, _sizes)

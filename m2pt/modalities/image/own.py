@@ -33,4 +33,9 @@ def _require_possible(wanted: Wanted) -> None:
     require_pictures(_NAME, wanted, GOALS)
 
 
-OWN = OwnFiles(SUFFIXES, OwnPictures, _require_possible)
+def _sizes(path: Path) -> dict[str, float]:
+    with Image.open(path) as picture:
+        return {"width (pixels)": picture.width, "height (pixels)": picture.height}
+
+
+OWN = OwnFiles(SUFFIXES, OwnPictures, _require_possible, _sizes)

@@ -1,7 +1,7 @@
 """One's own files as a data set: `OwnFiles` is what a modality declares of them, `dataset_of` what a task opens."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -47,12 +47,14 @@ class OwnFiles:
     """What a modality says of one's own files.
 
     `suffixes` are those of the files that it reads (in small letters), `items` reads a split of them, and `require_possible`
-    checks what a task asks without its files, as `DatasetSpec.require_possible`.
+    checks what a task asks without its files, as `DatasetSpec.require_possible`. `sizes` are those of one file by their names
+    with units, such as seconds, for the report.
     """
 
     suffixes: tuple[str, ...]
     items: "Callable[[OwnSplit, Wanted], Items]"
     require_possible: Callable[[Wanted], None]
+    sizes: Callable[[Path], Mapping[str, float]] = lambda _: {}
 
 
 def dataset_of(own: OwnFiles) -> DatasetSpec:

@@ -40,4 +40,8 @@ def _require_possible(wanted: Wanted) -> None:
     cloud_transform(wanted, _NAME, GOALS)
 
 
-OWN = OwnFiles(SUFFIXES, OwnClouds, _require_possible)
+def _sizes(path: Path) -> dict[str, float]:
+    return {"points": len(read_cloud(path))}
+
+
+OWN = OwnFiles(SUFFIXES, OwnClouds, _require_possible, _sizes)

@@ -1,5 +1,9 @@
 """One's own videos."""
 
+from pathlib import Path
+
+import av
+
 from m2pt.modalities.own.dataset import GOALS, OwnFiles, OwnSplit
 from m2pt.modalities.own.targets import targets
 from m2pt.modalities.shared.items import Items
@@ -21,4 +25,15 @@ def _require_possible(wanted: Wanted) -> None:
     sections("tasks", wanted, _NAME, GOALS)
 
 
-OWN = OwnFiles(SUFFIXES, _items, _require_possible)
+def _sizes(path: Path) -> dict[str, float]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        sizes: dict[str, float] = {"width (pixels)": stream.width, "height (pixels)": stream.height}
+        if stream.average_rate:
+            sizes["frames per second"] = float(stream.average_rate)
+        if container.duration:
+            sizes["length (s)"] = container.duration / av.time_base
+        return sizes
+
+
+OWN = OwnFiles(SUFFIXES, _items, _require_possible, _sizes)

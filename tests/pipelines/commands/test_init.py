@@ -178,4 +178,5 @@ def test_a_first_study_runs_to_its_report(project: Path, kind: str) -> None:
     assert main(["study", "--study", "study.yaml"]) == 0
     report = (project / "build" / kind / "reports" / "report.md").read_text()
     assert f"Study {kind}" in report and "all complete" in report
+    assert "## Your own data" in report and f"Sizes of {kind}" in report
     shutil.rmtree(project / "build")
