@@ -20,7 +20,6 @@ from m2pt.modalities.embedded.sizes import split_sizes
 from m2pt.modalities.recipes import resolve
 from m2pt.modalities.registry import dataset
 from m2pt.runs.plugins import installed_code
-from m2pt.weights.sizes import sized
 from pipelines.planning.grid import encoders_used, input_forms
 from pipelines.planning.search_ranges import impossible_values
 from pipelines.planning.slots import slots
@@ -64,6 +63,12 @@ def _sized(read: StudyFile) -> tuple[StudyFile, list[str]]:
 
     Without it, nothing is said of the model and of the encoders, whose sizes it decides.
     """
+    mapped = (study.pathway.mapping for study in read.studies)
+    models = [*(study.model for study in read.studies), *(mapping.model for mapping in mapped if mapping is not None)]
+    if all(model.from_ is None for model in models):
+        return read, []
+    from m2pt.weights.sizes import sized  # with torch, which a plan does without
+
     try:
         return replace(read, studies=tuple(map(sized, read.studies))), []
     except UserError as error:

@@ -4,13 +4,16 @@ import functools
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from m2pt.config import FilesConfig, Modality, Study, UserError, refuses_unknown
 from m2pt.modalities.dataset import DatasetFacts
-from m2pt.modalities.own.described import Described, described
 from m2pt.modalities.registry import SPECS, dataset_facts
 from m2pt.runs.spec import RunSpec
 from pipelines.planning.folders import data_folder
+
+if TYPE_CHECKING:
+    from m2pt.modalities.own.described import Described
 
 
 def facts_of(study: Study, spec: RunSpec) -> DatasetFacts | None:
@@ -22,8 +25,10 @@ def facts_of(study: Study, spec: RunSpec) -> DatasetFacts | None:
     return _of_files(spec.modality, data_folder(study, spec.target), spec.task.files, spec.data_sha256)
 
 
-def own_files(study: Study, targets: Iterable[str]) -> dict[str, Described | None]:
+def own_files(study: Study, targets: Iterable[str]) -> "dict[str, Described | None]":
     """What the files are of the targets that are a user's own data; None for files that are not there, or not of a known form."""
+    from m2pt.modalities.own.described import described  # with torch, which a plan does without
+
     known: dict[str, Described | None] = {}
     for target in targets:
         task = study.tasks.get(target)

@@ -183,8 +183,8 @@ def sentences(document):
         (
             ("model", "colour"),
             3,
-            "model.colour: unknown key; remove it or correct its spelling (known: family, width, depth, heads, mlp_ratio, "
-            "qkv_bias)",
+            "model.colour: unknown key; remove it or correct its spelling (known: family, from, width, depth, heads, "
+            "mlp_ratio, qkv_bias, stages)",
         ),
     ],
 )

@@ -17,6 +17,7 @@ import m2pt
 import pipelines
 from m2pt.analysis.sections.facts import Source
 from m2pt.config import FinetuneConfig, UserError, refuses_unknown
+from m2pt.modalities.own.described import Described
 from m2pt.modalities.shared.samples import Samples
 from m2pt.modalities.shared.tokenizer import Tokenizer
 from m2pt.pathway import PathwayError
@@ -32,6 +33,7 @@ IMPORTED_FOR_HINTS_ALONE = {
     "Attention": Attention,
     "Axes": Axes,
     "CellEstimate": CellEstimate,
+    "Described": Described,
     "Samples": Samples,
     "Source": Source,
     "Tokenizer": Tokenizer,

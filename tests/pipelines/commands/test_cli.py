@@ -477,7 +477,7 @@ def test_seeds_needed_are_said_with_the_warning_that_belongs_to_them(project: Pa
         ("plan extra", "m2pt plan: extra: is not known here; see m2pt plan --help."),
         ("plan --study", "m2pt plan: --study: needs a value; see m2pt plan --help."),
         ("gc --only rns", "m2pt gc: --only: there is no 'rns'; did you mean runs?"),
-        ("gc --only §", "m2pt gc: --only: there is no '§'; use one of runs, checkpoints, cache, mlflow, prefect."),
+        ("gc --only §", "m2pt gc: --only: there is no '§'; use one of runs, checkpoints, cache, slurm, mlflow, prefect."),
         ("serve", "m2pt serve: one of these options is missing: --cron --every; see m2pt serve --help."),
         ("serve --every x", "m2pt serve: --every: 'x' is not a number; see m2pt serve --help."),
         ("serve --cron x --every 3", "m2pt serve: --every: cannot be given together with --cron; see m2pt serve --help."),
