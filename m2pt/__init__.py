@@ -12,6 +12,7 @@ from m2pt.torchvision_operators import declare_before_torchvision
 if TYPE_CHECKING:
     from m2pt.config import Study as Study
     from m2pt.config import UserError as UserError
+    from m2pt.config.study_file import load_study as load_study
     from m2pt.pathway import PathwayError as PathwayError
     from m2pt.pathway import attach as attach
     from m2pt.pathway import auxiliary_weights as auxiliary_weights
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from m2pt.runs.record import read_record as read_record
     from m2pt.runs.table import read_histories as read_histories
     from m2pt.runs.table import read_runs as read_runs
-    from pipelines.notebook.run import LoadedRun as LoadedRun
-    from pipelines.notebook.study import LoadedStudy as LoadedStudy
-    from pipelines.notebook.study import load_study as load_study
 
 __version__ = "0.2.0"
 
@@ -33,12 +31,11 @@ declare_before_torchvision()
 
 _MODULES = {
     "m2pt.config": ("Study", "UserError"),
+    "m2pt.config.study_file": ("load_study",),
     "m2pt.pathway": ("PathwayError", "attach", "auxiliary_weights", "effective_sizes", "merge", "scales"),
     "m2pt.runs.folder": ("read_history",),
     "m2pt.runs.record": ("read_record",),
     "m2pt.runs.table": ("read_histories", "read_runs"),
-    "pipelines.notebook.run": ("LoadedRun",),
-    "pipelines.notebook.study": ("LoadedStudy", "load_study"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

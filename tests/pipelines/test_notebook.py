@@ -12,8 +12,9 @@ import torch
 from nbclient import NotebookClient
 from scipy import stats
 
-import m2pt
+from m2pt.config import UserError
 from m2pt.runs.looks import LOOKS
+from pipelines.notebook import LoadedStudy, load_study
 from tests.finished_runs import do_study
 from tests.pipelines.scheduling.conftest import make_project
 
@@ -33,11 +34,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def study(project: Path) -> m2pt.LoadedStudy:
-    return m2pt.load_study("tiny.yaml", root=project)
+def study(project: Path) -> LoadedStudy:
+    return load_study("tiny.yaml", root=project)
 
 
-def test_the_tables_are_those_of_the_records(study: m2pt.LoadedStudy, project: Path) -> None:
+def test_the_tables_are_those_of_the_records(study: LoadedStudy, project: Path) -> None:
     records = [json.loads(path.read_text()) for path in project.glob("runs/tiny/*/record.json")]
     assert len(study) == len(records) == 8 and len(study.runs) == 9
     complete = study.runs[study.runs["status"] == "complete"]
@@ -50,7 +51,7 @@ def test_the_tables_are_those_of_the_records(study: m2pt.LoadedStudy, project: P
     )
 
 
-def test_gains_are_paired_by_seed_and_have_the_interval_of_t(study: m2pt.LoadedStudy) -> None:
+def test_gains_are_paired_by_seed_and_have_the_interval_of_t(study: LoadedStudy) -> None:
     scores = study.runs.pivot_table(index="seed", columns="method", values="test_score")
     paired = (scores["random_auxiliary"] - scores["baseline"]).dropna()
     gain = study.gains.set_index("method").loc["random_auxiliary"]
@@ -61,7 +62,7 @@ def test_gains_are_paired_by_seed_and_have_the_interval_of_t(study: m2pt.LoadedS
     assert gain["high"] - gain["low"] == pytest.approx(2 * half)
 
 
-def test_histories_and_samples_are_those_of_the_runs(study: m2pt.LoadedStudy) -> None:
+def test_histories_and_samples_are_those_of_the_runs(study: LoadedStudy) -> None:
     assert study.histories.groupby("run_id")["epoch"].apply(list).tolist() == [[1, 2]] * 8
     means = 100 * study.predictions.groupby("run_id")["score"].mean()
     recorded = study.runs.set_index("run_id")["test_score"]
@@ -69,7 +70,7 @@ def test_histories_and_samples_are_those_of_the_runs(study: m2pt.LoadedStudy) ->
     assert study.predictions.groupby("run_id").size().tolist() == [40] * 8
 
 
-def test_a_run_has_its_model_and_scores_files(study: m2pt.LoadedStudy, project: Path) -> None:
+def test_a_run_has_its_model_and_scores_files(study: LoadedStudy, project: Path) -> None:
     run = next(one for one in study if one.spec.method == "random_auxiliary")
     assert study.run(run.id[:-1]).folder == run.folder == project / "runs/tiny" / run.id
     assert isinstance(run.model.model, torch.nn.Module)
@@ -80,14 +81,14 @@ def test_a_run_has_its_model_and_scores_files(study: m2pt.LoadedStudy, project: 
     assert 100 * np.mean(right) == run.record.test_score
 
 
-def test_figures_are_those_of_the_report(study: m2pt.LoadedStudy, tmp_path: Path) -> None:
+def test_figures_are_those_of_the_report(study: LoadedStudy, tmp_path: Path) -> None:
     assert "accuracy-image-scratch-full" in study.figures
     for name, figure in study.figures.items():
         figure.savefig(tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").stat().st_size > 1000
 
 
-def test_to_read_gains_is_a_look_at_them(study: m2pt.LoadedStudy, project: Path) -> None:
+def test_to_read_gains_is_a_look_at_them(study: LoadedStudy, project: Path) -> None:
     journal = project / "runs" / LOOKS
     journal.unlink(missing_ok=True)
     assert study.config.study == "tiny" and not journal.exists()
@@ -103,14 +104,14 @@ def test_to_read_gains_is_a_look_at_them(study: m2pt.LoadedStudy, project: Path)
     ],
 )
 def test_what_is_not_there_is_said(path: str, root: str, said: str, project: Path) -> None:
-    with pytest.raises(m2pt.UserError, match=said):
-        m2pt.load_study(path, root=project / root)
+    with pytest.raises(UserError, match=said):
+        load_study(path, root=project / root)
 
 
-def test_a_run_that_is_not_there_or_not_the_only_one_is_said(study: m2pt.LoadedStudy) -> None:
-    with pytest.raises(m2pt.UserError, match=r"^nothing: no complete run has this id; `runs` lists them\.$"):
+def test_a_run_that_is_not_there_or_not_the_only_one_is_said(study: LoadedStudy) -> None:
+    with pytest.raises(UserError, match=r"^nothing: no complete run has this id; `runs` lists them\.$"):
         study.run("nothing")
-    with pytest.raises(m2pt.UserError, match=r"^image: 8 complete runs of tiny begin so; `runs` lists them\.$"):
+    with pytest.raises(UserError, match=r"^image: 8 complete runs of tiny begin so; `runs` lists them\.$"):
         study.run("image")
 
 
