@@ -11,10 +11,10 @@ from torch import nn
 from m2pt.pathway import JOINABLE, PathwayError, attach, auxiliary_weights, effective_sizes, merge, scales
 
 
-def vit(depth: int = 2, heads: int = 3, seed: int = 0, **options: object) -> nn.Module:
+def vit(depth: int = 2, heads: int = 3, seed: int = 0, width: int = 24, **options: object) -> nn.Module:
     torch.manual_seed(seed)
     return timm.create_model(
-        "vit_tiny_patch16_224", img_size=32, embed_dim=24, depth=depth, num_heads=heads, num_classes=5, **options
+        "vit_tiny_patch16_224", img_size=32, embed_dim=width, depth=depth, num_heads=heads, num_classes=5, **options
     ).double()
 
 

@@ -13,6 +13,7 @@ from benchmarks.gpu.clock import device_events, in_turn, median, quartiles, spre
 from benchmarks.gpu.fixtures import CLASSES, SCALE, Setup, Variant, join, model_of, recipe_of, samples_of, spec_of
 from benchmarks.gpu.parts import Row, at_most, must
 from m2pt import pathway
+from m2pt.joining.sums import summed_layers, summed_once
 from m2pt.models.encoder import random_encoder
 from m2pt.models.model import Model
 from m2pt.runs.spec import RunSpec
@@ -116,12 +117,14 @@ def _step(model: Model, spec: RunSpec, setup: Setup) -> Callable[[], None]:
     optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=1e-4, fused=True)
     x = samples_of(spec.input, setup.batch, seed=0).x.to(setup.device)
     y = (torch.arange(setup.batch) % len(CLASSES)).to(setup.device)
+    joined = summed_layers(model)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(setup.device.type, dtype=torch.bfloat16):
-            loss = nn.functional.cross_entropy(model(x), y)
-        loss.backward()
+        with summed_once(joined, torch.bfloat16):  # as the trainer does
+            with torch.autocast(setup.device.type, dtype=torch.bfloat16):
+                loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
         optimizer.step()
 
     return step

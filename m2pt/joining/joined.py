@@ -10,6 +10,9 @@ from torch import Tensor, nn
 class PathwayWeight(nn.Module):
     """The re-parameterized weight of one layer: `W + sum_k scale_k * W_k`. `auxiliary_k` has the shape of `W`."""
 
+    held: Tensor | None = None
+    """The sum, where it is computed once for several passes (`m2pt.joining.sums`)."""
+
     def __init__(self, auxiliaries: Sequence[Tensor], scales: Sequence[nn.Parameter], *, trainable: bool) -> None:
         super().__init__()
         self.scales = nn.ParameterList(scales)
@@ -62,7 +65,8 @@ class JoinedLayer(nn.Module):
     @property
     def weight(self) -> Tensor:
         """The weight that the layer computes with."""
-        return cast(Tensor, self.join(self.own))
+        held = self.join.held
+        return cast(Tensor, self.join(self.own)) if held is None else held
 
 
 class JoinedLinear(JoinedLayer, nn.Linear):  # type: ignore[override]

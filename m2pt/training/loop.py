@@ -15,6 +15,7 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from m2pt.joining.sums import summed_layers, summed_once
 from m2pt.layers import RowNoise, moved
 from m2pt.methods import METHODS
 from m2pt.models.drop_path import draw_paths, paths_of
@@ -28,7 +29,7 @@ from m2pt.training.finite import diverged, refuse_weights
 from m2pt.training.goals import training_loss
 from m2pt.training.mixing import Mixing
 from m2pt.training.optim import build_optimizer, clip_gradients, rates
-from m2pt.training.precision import autocast, gradient_scaler
+from m2pt.training.precision import autocast, gradient_scaler, half
 from m2pt.training.share import Share
 from m2pt.training.tally import Measured, Tally
 
@@ -94,8 +95,10 @@ class Trainer:
         self._added_loss = self._method.actions().added_loss
         self._counts_correct = self.spec.goal == "classification" and not recipe.mixes and not recipe.mixes_before
         modules = list(self.model.modules())
-        self._group_norms = [module for module in modules if isinstance(module, GroupedBatchNorm)]
+        self._group_norms = [each for each in modules if isinstance(each, GroupedBatchNorm)]
         self._paths = paths_of(self.model)
+        # Where processes exchange gradients, or the step is compiled, the sums of a pathway have to be part of the forward pass.
+        self._summed = [] if recipe.compiled or self.share.world > 1 else summed_layers(self.model)
         self._has_dropout = any(isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in modules)
 
     @property
@@ -185,11 +188,11 @@ class Trainer:
             torch.manual_seed(derived_seed(self.spec.seed, "dropout", self.spec.target, *place, self.share.rank))
         rows = self._rows(batch, place)
         self.optimizer.zero_grad(set_to_none=True)
-        count = len(rows.x)
-        size = self._rows_at_once(count)
-        for start in range(0, count, size):
-            with self._unsynced(last=start + size >= count):
-                self._part(rows.part(start, start + size))
+        size = self._rows_at_once(count := len(rows.x))
+        with summed_once(self._summed, half(self.spec.finetune.precision) if size >= count else None):
+            for start in range(0, count, size):
+                with self._unsynced(last=start + size >= count):
+                    self._part(rows.part(start, start + size))
         if self._method.reads_auxiliary_samples:
             self._train_beside(count)
         self.scaler.unscale_(self.optimizer)
@@ -281,8 +284,7 @@ class Trainer:
 
     def _rows_at_once(self, count: int) -> int:
         """How many of this process's rows are computed at once: complete groups if batch norm works on groups."""
-        group = self.spec.finetune.norm_rows
-        most = self.micro_batch or count
+        group, most = self.spec.finetune.norm_rows, self.micro_batch or count
         return most if group is None else max(most // group, 1) * group
 
     def _unsynced(self, *, last: bool) -> AbstractContextManager[None]:

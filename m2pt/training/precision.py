@@ -19,6 +19,12 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
 
 
 @refuses_unknown
+def half(precision: Precision) -> torch.dtype | None:
+    """The type of a recipe's matrix products where it is not that of the weights."""
+    return _TYPES.get(precision)
+
+
+@refuses_unknown
 def gradient_scaler(precision: Precision, device: torch.device) -> torch.amp.GradScaler:
     """Scales the loss for fp16, in which small gradients would vanish; does nothing for other types."""
     return torch.amp.GradScaler(device.type, enabled=precision == "fp16")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from m2pt.config import PointInput
 from m2pt.layers import initialise
-from m2pt.modalities.point.transforms.geometry import farthest_points
+from m2pt.modalities.point.transforms.geometry import farthest_points, squared_distances
 from m2pt.modalities.shared.patches import Patches
 from m2pt.modalities.shared.tokenizer import PatchTokenizer
 
@@ -20,8 +20,7 @@ def nearest_neighbours(x_BP3: Tensor, centres_BN3: Tensor, count: int) -> Tensor
 
     The results of the embedded study depend on that; `point.transforms.geometry` has the search with a rule for ties.
     """
-    distance = (centres_BN3.unsqueeze(2) - x_BP3.unsqueeze(1)).square().sum(-1)
-    return distance.topk(count, dim=-1, largest=False, sorted=True).indices
+    return squared_distances(centres_BN3, x_BP3).topk(count, dim=-1, largest=False, sorted=True).indices
 
 
 class PointTokenizer(PatchTokenizer):

@@ -1,0 +1,131 @@
+"""The sums of a step, computed once for all of its parts; imports nothing but torch.
+
+A joined layer adds up its weights each time that it reads them: in every part of a step, by several kernels a layer, forwards and
+again backwards, which the program starts one after another. Here a step begins with all sums and ends with their gradients handed
+on: that of a sum, g, is also the one of W, `sum(g * W_aux)` is that of the scale, and `scale * g` that of W_aux. With one part
+all numbers stay the same, bit for bit; with several they do up to the order in which gradients are added up.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from m2pt.joining.joined import BRANCHED, JoinedLayer, PathwayWeight
+
+AT_ONCE = 8
+"""Layers whose sums and gradients are computed together: products of the size of their weights are held meanwhile."""
+
+
+@dataclass
+class _Sum:
+    """The sum that a layer computes with, and how it came about: `graph` is None where its gradient has a closed form."""
+
+    layer: JoinedLayer
+    held: Tensor
+    graph: Tensor | None = None
+
+    @property
+    def scale(self) -> nn.Parameter:
+        """The only scale."""
+        return cast(nn.Parameter, self.layer.join.scales[0])
+
+    @property
+    def auxiliary(self) -> nn.Parameter:
+        """The only auxiliary weight."""
+        return cast(nn.Parameter, self.layer.join.auxiliaries[0])
+
+
+def summed_layers(model: nn.Module) -> list[JoinedLayer]:
+    """The joined layers that compute with a sum of weights: all but those with branches."""
+    branched = tuple(BRANCHED.values())
+    return [part for part in model.modules() if isinstance(part, JoinedLayer) and not isinstance(part, branched)]
+
+
+@contextmanager
+def summed_once(layers: Sequence[JoinedLayer], dtype: torch.dtype | None = None) -> Iterator[None]:
+    """Within this context, joined layers (of `summed_layers`) compute with sums that are those of its beginning.
+
+    Gradients of the sums are handed on at its end, to where a backward pass would have added them; after an error they are
+    dropped. `dtype` is that of the sums, for a single part in half precision: otherwise gradients of parts are added up in the
+    type of the weights.
+    """
+    sums = list(_sums(layers, dtype))
+    try:
+        for each in sums:
+            each.layer.join.held = each.held
+        yield
+    finally:
+        for each in sums:
+            each.layer.join.held = None
+    _hand_on([each for each in reversed(sums) if each.held.grad is not None])  # as a backward pass does, the last layer first
+
+
+def _sums(layers: Sequence[JoinedLayer], dtype: torch.dtype | None) -> Iterator[_Sum]:
+    simple = [layer for layer in layers if _is_simple(layer.join)]
+    closed: dict[JoinedLayer, Tensor] = {}
+    for start in range(0, len(simple), AT_ONCE):
+        some = simple[start : start + AT_ONCE]
+        closed.update(zip(some, _closed(some, dtype), strict=True))
+    for layer in layers:
+        graph = None if layer in closed else layer.join(layer.own)
+        held = closed[layer] if graph is None else graph.detach().to(dtype or graph.dtype)
+        wanted = graph.requires_grad if graph is not None else _learns(layer)
+        yield _Sum(layer, held.requires_grad_(wanted), graph)
+
+
+def _is_simple(join: PathwayWeight) -> bool:
+    """Whether a sum is `W + scale * W_aux` with one number as its scale."""
+    return type(join) is PathwayWeight and len(join.scales) == 1 and cast(Tensor, join.scales[0]).ndim == 0
+
+
+def _learns(layer: JoinedLayer) -> bool:
+    return any(parameter.requires_grad for parameter in (layer.own, *layer.join.parameters()))
+
+
+@torch.no_grad()
+def _closed(layers: Sequence[JoinedLayer], dtype: torch.dtype | None) -> list[Tensor]:
+    """The same as `PathwayWeight.forward` of each layer."""
+    joins = [layer.join for layer in layers]
+    auxiliaries = [cast(Tensor, join.auxiliaries[0]) for join in joins]
+    added = torch._foreach_mul(auxiliaries, [cast(Tensor, join.scales[0]) for join in joins])
+    torch._foreach_add_(added, [layer.own for layer in layers])
+    return [each.to(dtype or each.dtype) for each in added]
+
+
+def _hand_on(sums: Sequence[_Sum]) -> None:
+    """Add the gradients of sums to those of the parameters that they came from."""
+    graphs = [(each.graph, _gradient(each)) for each in sums if each.graph is not None]
+    if graphs:
+        torch.autograd.backward([graph for graph, _ in graphs], [gradient for _, gradient in graphs])
+    closed = [each for each in sums if each.graph is None]
+    for start in range(0, len(closed), AT_ONCE):
+        _hand_on_closed(closed[start : start + AT_ONCE])
+
+
+@torch.no_grad()
+def _hand_on_closed(sums: Sequence[_Sum]) -> None:
+    gradients = [_gradient(each) for each in sums]
+    _add([each.layer.own for each in sums], gradients)
+    scaled = [(each, gradient) for each, gradient in zip(sums, gradients, strict=True) if each.scale.requires_grad]
+    if scaled:
+        products = torch._foreach_mul([gradient for _, gradient in scaled], [each.auxiliary for each, _ in scaled])
+        _add([each.scale for each, _ in scaled], [product.sum() for product in products])
+    moved = [(each, gradient) for each, gradient in zip(sums, gradients, strict=True) if each.auxiliary.requires_grad]
+    if moved:
+        products = torch._foreach_mul([gradient for _, gradient in moved], [each.scale for each, _ in moved])
+        _add([each.auxiliary for each, _ in moved], products)
+
+
+def _gradient(each: _Sum) -> Tensor:
+    """The gradient of a sum, in the type of the weights."""
+    return cast(Tensor, each.held.grad).to(each.layer.own.dtype)
+
+
+def _add(parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        if parameter.requires_grad:
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
