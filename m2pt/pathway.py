@@ -14,7 +14,17 @@ from typing import Literal, cast, get_args
 import torch
 from torch import Tensor, nn
 
-from m2pt.joining.joinable import JOINABLE, HasBlocks, Joinable, Layer, PathwayError, blocks_of, heads_of, layers_by_place
+from m2pt.joining.joinable import (
+    JOINABLE,
+    HasBlocks,
+    Joinable,
+    Layer,
+    PathwayError,
+    blocks_of,
+    heads_of,
+    layers_by_place,
+    refuse_shared,
+)
 from m2pt.joining.joined import BRANCHED, JOINED, JoinedLayer, PathwayWeight, expand
 from m2pt.joining.projected import ProjectedWeight, Projections, projections_between
 
@@ -156,11 +166,7 @@ def _layers_of_target(target: Joinable, names: tuple[str, ...] | None) -> Layers
     if any(isinstance(part, JoinedLayer) for block in blocks_of(target).values() for part in block.modules()):
         raise PathwayError("the target already has a pathway; merge it first")
     layers = layers_by_place(target, names)
-    places: dict[int, str] = {}
-    for place, members in layers.items():
-        for name, layer in members.items():
-            if (known := places.setdefault(id(layer), f"{place}.{name}")) != f"{place}.{name}":
-                raise PathwayError(f"{place}.{name} is the same layer as {known}; layers that blocks share cannot be joined")
+    refuse_shared(target, layers)
     return layers
 
 
@@ -203,6 +209,9 @@ def _refuse_pair(place: str, ours: Layer, number: int, theirs: Layer, projected:
     if ours.weight.shape != theirs.weight.shape and not projected:
         shapes = f"{tuple(theirs.weight.shape)}, in the target {tuple(ours.weight.shape)}"
         raise PathwayError(f"{place}: the weight of auxiliary {number} is {shapes}")
+    for key in ("groups", "dilation"):
+        if (theirs_of := getattr(theirs, key, None)) != (ours_of := getattr(ours, key, None)):
+            raise PathwayError(f"{place}: auxiliary {number} has {key} {theirs_of}, the target {ours_of}")
     if (ours.bias is None) != (theirs.bias is None) and not projected:
         raise PathwayError(f"{place}: only one of target and auxiliary {number} has a bias")
     for weight in (ours.weight, theirs.weight):
@@ -218,8 +227,9 @@ def _refuse_scales(target: Joinable, layers: Layers, granularity: Granularity, s
         if granularity == "block" and len({(layer.weight.dtype, layer.weight.device) for layer in members.values()}) > 1:
             raise PathwayError(f"{block}: its layers differ in type or device, so they cannot share one scale")
         heads = heads_of(blocks_of(target)[block])
-        if granularity == "head" and (heads is None or not members.keys() <= set(JOINABLE)):
-            raise PathwayError(f"{block}: scales per head need `attn.num_heads`, and layers among {', '.join(JOINABLE)}")
+        known = {name for name, layer in members.items() if name in JOINABLE and isinstance(layer, nn.Linear)}
+        if granularity == "head" and (heads is None or known != members.keys()):
+            raise PathwayError(f"{block}: scales per head need `attn.num_heads`, and linear layers among {', '.join(JOINABLE)}")
         for name, layer in members.items():
             weight, place = layer.weight, f"{block}.{name}"
             held = float(torch.tensor(scale_init, dtype=weight.dtype))

@@ -205,3 +205,78 @@ def test_what_is_joined_needs_no_more_than_its_layers():
     target.blocks[0].mlp.fc1 = Doubling(24, 96).double()
     attach(target, other(), layers=[layer for layer in JOINABLE if layer != "mlp.fc1"])
     target(images())
+
+
+def tied(first: str, second: str) -> nn.Module:
+    model = nn.Module()
+    model.blocks = nn.ModuleList(nn.ModuleDict({"fc1": nn.Linear(4, 4), "fc2": nn.Linear(4, 4)}) for _ in range(2))
+    model.head = nn.Linear(4, 4)
+    model.get_submodule(first).weight = model.get_submodule(second).weight
+    return model
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ("blocks.0.fc1", "blocks.0.fc2", r"^blocks\.0\.fc\d shares its weight with blocks\.0\.fc\d; such a weight cannot be"),
+        ("blocks.1.fc1", "blocks.0.fc1", r"^blocks\.\d\.fc1 shares its weight with blocks\.\d\.fc1"),
+        ("head", "blocks.1.fc2", r"^blocks\.1\.fc2 shares its weight with head"),
+    ],
+)
+def test_a_weight_that_two_layers_share_cannot_be_joined(first, second, message):
+    """A merge would add both auxiliaries to it, or change a layer that was never joined."""
+    plain = tied("head", "head")
+    target = tied(first, second)
+    with pytest.raises(PathwayError, match=message):
+        attach(target, plain)
+    assert not scales(target)
+    attach(plain, tied(first, second))  # weights of auxiliaries are copied
+
+
+def test_the_same_part_under_two_names_is_one():
+    target, plain = tied("head", "head"), tied("head", "head")
+    target.alias = target.blocks
+    attach(target, plain)
+    assert len(scales(target)) == 4
+
+
+def convolutions(**options):
+    return Renamed(blocks=nn.ModuleList([nn.ModuleDict({"conv": nn.Conv2d(4, 4, 3, **options)})]))
+
+
+@pytest.mark.parametrize(
+    ("auxiliary", "message"),
+    [
+        (lambda: convolutions(dilation=2), r"^blocks\.0\.conv: auxiliary 0 has dilation \(2, 2\), the target \(1, 1\)$"),
+        (
+            lambda: Renamed(blocks=nn.ModuleList([nn.ModuleDict({"conv": nn.Conv2d(8, 4, 3, groups=2)})])),
+            r"^blocks\.0\.conv: auxiliary 0 has groups 2, the target 1$",
+        ),
+    ],
+)
+def test_a_kernel_that_reads_other_places_or_channels_is_another_layer(auxiliary, message):
+    with pytest.raises(PathwayError, match=message):
+        attach(convolutions(), auxiliary())
+    attach(convolutions(stride=2, padding=1, padding_mode="circular"), convolutions())  # how often it is applied, and where
+
+
+@pytest.mark.parametrize("kind", [nn.ConvTranspose2d, nn.Conv1d, nn.Conv3d])
+def test_a_convolution_of_another_kind_is_told_and_not_left_out(kind):
+    def model():
+        return Renamed(blocks=nn.ModuleList([nn.ModuleDict({"fc": nn.Linear(4, 4), "conv": kind(4, 4, 3)})]))
+
+    with pytest.raises(PathwayError, match=rf"^conv is a {kind.__name__}, not a linear layer or a convolution with a plain"):
+        attach(model(), model())
+    target = model()
+    attach(target, model(), layers=("fc",))
+    assert list(scales(target)) == ["blocks.0.fc"]
+
+
+def test_scales_per_head_are_of_linear_layers():
+    def model():
+        attention = nn.ModuleDict({"proj": nn.Conv2d(4, 4, 1)})
+        attention.num_heads = 2
+        return Renamed(blocks=nn.ModuleList([nn.ModuleDict({"attn": attention})]))
+
+    with pytest.raises(PathwayError, match=r"^blocks\.0: scales per head need `attn\.num_heads`, and linear layers among"):
+        attach(model(), model(), granularity="head")

@@ -13,6 +13,9 @@ JOINABLE = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
 Layer = nn.Linear | nn.Conv2d
 """A layer that can be joined."""
 
+LINEAR = (nn.Linear, nn.modules.conv._ConvNd)
+"""All that is linear in its weight: what of it cannot be joined is told, and not left out."""
+
 
 class PathwayError(ValueError):
     """Target and auxiliary do not match, or a model cannot be joined or merged; the message names the layer."""
@@ -72,12 +75,12 @@ def layers_of(block: nn.Module, names: Iterable[str] | None) -> dict[str, Layer]
 
     """
     if names is None:
-        return {name: _plain(name, part) for name, part in block.named_modules() if name and isinstance(part, Layer)}
+        return {name: _plain(name, part) for name, part in block.named_modules() if name and isinstance(part, LINEAR)}
     layers: dict[str, Layer] = {}
     for name in names:
         part = _part(block, name)
-        inside = {f"{name}.{inner}": each for inner, each in part.named_modules() if inner and isinstance(each, Layer)}
-        whole = inside if inside and not isinstance(part, Layer) else {name: part}
+        inside = {f"{name}.{inner}": each for inner, each in part.named_modules() if inner and isinstance(each, LINEAR)}
+        whole = inside if inside and not isinstance(part, LINEAR) else {name: part}
         for key, layer in whole.items():
             if key in layers:
                 raise PathwayError(f"layers: {name} and another name both mean {key}; name it once")
@@ -114,3 +117,25 @@ def layers_by_place(model: Joinable, names: Iterable[str] | None) -> Mapping[str
     if not any(layers.values()):
         raise PathwayError(f"the blocks of {type(model).__name__} have no linear layer and no convolution")
     return layers
+
+
+def refuse_shared(model: Joinable, layers: Mapping[str, Mapping[str, Layer]]) -> None:
+    """Refuse layers that two blocks have, and weights that another layer has too: a merge would change both.
+
+    Raises:
+        PathwayError: naming the layer and the other place.
+
+    """
+    known: dict[int, str] = {}
+    for place, members in layers.items():
+        for name, layer in members.items():
+            if (other := known.setdefault(id(layer), f"{place}.{name}")) != f"{place}.{name}":
+                raise PathwayError(f"{place}.{name} is the same layer as {other}; layers that blocks share cannot be joined")
+    joined = {id(layer.weight): layer for members in layers.values() for layer in members.values()}
+    for root, whole in ({"": model} if isinstance(model, nn.Module) else blocks_of(model)).items():
+        for name, part in whole.named_modules():
+            for parameter in part._parameters.values():
+                layer = part if parameter is None else joined.get(id(parameter), part)
+                if layer is not part:
+                    other = f"{root}.{name}".strip(".") or type(part).__name__
+                    raise PathwayError(f"{known[id(layer)]} shares its weight with {other}; such a weight cannot be joined")
