@@ -158,7 +158,7 @@ def _execute(run_dir: Path, share: Share, device_index: int, stop: Stop) -> None
     stop.limit_s = inputs.stop_limit_s if share.world == 1 else max(inputs.stop_limit_s - 1, inputs.stop_limit_s / 2)
     device = _prepare_device(inputs, device_index)
     memory = PeakMemory(device)
-    attempt = _attempt_begun(started, run_dir, device, share)
+    attempt = _attempt_begun(started, run_dir, device, share, inputs.deterministic)
     environment.require(attempt.compared, inputs.beside)
     if share.leads:
         begin_attempt(run_dir, attempt)
@@ -188,10 +188,11 @@ def _execute(run_dir: Path, share: Share, device_index: int, stop: Stop) -> None
         remove_checkpoint(run_dir)
 
 
-def _attempt_begun(started: str, run_dir: Path, device: torch.device, share: Share) -> Attempt:
+def _attempt_begun(started: str, run_dir: Path, device: torch.device, share: Share, deterministic: bool) -> Attempt:
     """What is known about an attempt when it begins."""
     epochs_done = epochs_of_checkpoint(run_dir)
-    facts = environment.facts(device.type, environment.device_name(device), torch.get_num_threads())
+    name, threads = environment.device_name(device), torch.get_num_threads()
+    facts = environment.facts(device.type, name, threads, deterministic=deterministic)
     return Attempt(
         started=started,
         resumed=epochs_done is not None,
@@ -221,15 +222,17 @@ def _devices(device: torch.device, share: Share) -> list[torch.device]:
 
 
 def _prepare_device(inputs: JobInputs, index: int) -> torch.device:
-    """Choose the device, and fix what could make equal runs differ: the number of threads and the algorithms."""
+    """Choose the device, and fix what could make equal runs differ: the number of threads and, if so declared, the algorithms."""
     device = torch.device(inputs.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError("the run was given a CUDA device, but torch sees none; set execution.devices to cpu or fix the driver.")
     if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", index)
     torch.set_num_threads(inputs.threads)
-    torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(inputs.deterministic)
+    # Nothing of ours reads memory that was never written, and filling it takes a call for each new tensor.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = not inputs.deterministic
     return device
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from m2pt import job
 from m2pt.config import MODALITIES, AudioInput, EmbeddedData, FinetuneConfig, InputsConfig, RivalsConfig
@@ -91,6 +92,18 @@ def test_a_run_leaves_its_record_and_its_ledger(tmp_path, images):
     assert not (run_dir / ATTEMPT).exists()
     times = documents.read_lines(run_dir / TIMES)
     assert [line["epoch"] for line in times] == [1, 2]
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_algorithms_may_differ_only_where_the_study_lets_them(tmp_path, images, deterministic):
+    run_dir = prepare(tmp_path, images, deterministic=deterministic)
+    try:
+        assert job.run(run_dir) is None
+        assert torch.are_deterministic_algorithms_enabled() is deterministic
+    finally:
+        torch.use_deterministic_algorithms(True)
+    (attempt,) = documents.read_json(run_dir / EXECUTION)["attempts"]
+    assert attempt["deterministic"] is deterministic
 
 
 def test_the_record_says_what_the_plan_knows_of_the_lineage(tmp_path, images):

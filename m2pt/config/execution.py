@@ -46,7 +46,7 @@ OutOfMemory = Literal["fail", "halve"]
 
 
 class ExecutionConfig(Frozen):
-    """How runs are executed; nothing here can change a number, so nothing here is part of a run's identity."""
+    """How runs are executed; nothing here is meant to change a number, so nothing here is part of a run's identity."""
 
     engine: Literal["local", "ray", "slurm"] = "local"
     """What does the runs: processes on this machine, on the nodes of a Ray cluster, or jobs of SLURM."""
@@ -81,6 +81,9 @@ class ExecutionConfig(Frozen):
     out_of_memory: OutOfMemory = "fail"
     """If a device has too little memory for a run on one device: `fail` it, or `halve` the samples that are computed at once and
     go on from the last checkpoint, as often as it takes. The run's log says so."""
+    deterministic: bool = True
+    """Whether equal runs give equal bits. `false` lets torch choose the fastest algorithms of the device: it is recorded as
+    another environment, so such runs are not compared with others unless `other_environment` says so."""
     gradient_checkpointing: bool = False
     """Compute activations again for the gradient, to save memory."""
     loader_workers: NonNegative = 0

@@ -29,7 +29,8 @@ PACKAGES = (
 """What runs compute with, or read data and weights with."""
 
 WAY_OUT = "set execution.other_environment to redo (all of them again, the old ones kept aside) or to mix (the report names both)"
-CODE, DEVICE = "m2pt's source code", "device"
+CODE, DEVICE, ALGORITHMS = "m2pt's source code", "device", "algorithms"
+ANY = "that may differ from run to run"
 _DIGITS = 10
 
 Compared = tuple[tuple[str, str | None], ...]
@@ -53,6 +54,9 @@ class EnvironmentFacts(Frozen):
 
     cuda: str | None = None
     cudnn: int | None = None
+    deterministic: bool | None = None
+    """Whether equal runs give equal bits on the device (`execution.deterministic`); older code always saw to that."""
+
     platform: str | None = None
     code_sha256: str | None = None
     """Digest of the source files that runs compute with (`m2pt.runs.source`)."""
@@ -67,6 +71,7 @@ class EnvironmentFacts(Frozen):
         values: dict[str, Any] = {CODE: code[:_DIGITS] if code else None, "Python": self.versions.get("python")}
         values |= {package: self.versions.get(package) for package in PACKAGES}
         values |= {DEVICE: device, "CPU capability": self.cpu_capability, "CUDA": self.cuda, "cuDNN": self.cudnn}
+        values |= {ALGORITHMS: ANY if self.deterministic is False else None}
         values |= {"threads": self.threads, "platform": self.platform}
         return tuple((key, None if value is None else str(value)) for key, value in values.items())
 
@@ -88,7 +93,9 @@ def cpu_capability() -> str:
     return torch.backends.cpu.get_cpu_capability()
 
 
-def facts(device: str, device_name: str | None, threads: int, capability: str | None = None) -> EnvironmentFacts:
+def facts(
+    device: str, device_name: str | None, threads: int, capability: str | None = None, *, deterministic: bool = True
+) -> EnvironmentFacts:
     """The environment of a run in this process, or in a process that this one starts.
 
     Args:
@@ -96,6 +103,7 @@ def facts(device: str, device_name: str | None, threads: int, capability: str | 
         device_name: the name that the device reports, None if this process cannot know it.
         threads: how many threads the run computes with.
         capability: what `cpu_capability` returns, from a caller that remembers it.
+        deterministic: whether torch may only use algorithms that give equal bits.
 
     """
     cuda, cudnn = _cuda_versions() if device == "cuda" else (None, None)
@@ -106,10 +114,16 @@ def facts(device: str, device_name: str | None, threads: int, capability: str | 
         cpu_capability=capability or cpu_capability(),
         cuda=cuda,
         cudnn=cudnn,
+        deterministic=deterministic,
         platform=f"{platform.system()} {platform.machine()}",
         code_sha256=code_sha256(),
         versions=versions(),
     )
+
+
+def with_algorithms(compared: Compared, *, deterministic: bool) -> Compared:
+    """An environment with the algorithms that runs are allowed to use in it."""
+    return tuple((key, value if key != ALGORITHMS or deterministic else ANY) for key, value in compared)
 
 
 def _cuda_versions() -> tuple[str | None, int | None]:

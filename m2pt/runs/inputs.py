@@ -58,6 +58,9 @@ class JobInputs(Frozen):
     out_of_memory: OutOfMemory = "fail"
     """Whether a run whose device has too little memory fails, or goes on with half as many samples in a forward pass."""
 
+    deterministic: bool = True
+    """Whether torch may only use algorithms that give equal bits."""
+
     gradient_checkpointing: bool = False
     loader_workers: int = 0
     """Processes that decode samples; 0 decodes in the job itself."""

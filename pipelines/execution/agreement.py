@@ -28,6 +28,7 @@ class Agreement:
             UserError: it does not allow it; the sentence says what differs.
 
         """
+        ours = environments.declared(ours, self._study) if ours else None
         rule = self._study.execution.other_environment
         for kind in kinds:
             specs: Sequence[Spec] = plan.pretrain if kind == PRETRAINING else plan.runs

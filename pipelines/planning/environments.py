@@ -16,7 +16,7 @@ from m2pt.config import Study, refuses_unknown
 from m2pt.data.fingerprints import CACHE
 from m2pt.files.parsed import parsed
 from m2pt.runs.attempts import NOT_RECORDED, contributing, current_attempt, read_attempts
-from m2pt.runs.environment import WAY_OUT, Compared, differences, facts, processor_name
+from m2pt.runs.environment import WAY_OUT, Compared, differences, facts, processor_name, with_algorithms
 from m2pt.runs.folder import ATTEMPT, CHECKPOINT, EXECUTION, is_complete
 from m2pt.runs.spec import Spec
 from pipelines.planning.capability import known_capability
@@ -38,7 +38,7 @@ _CONSEQUENCES = {
 
 def here(study: Study) -> Compared:
     """The environment in which the runs of a study would be computed now, on this machine."""
-    return on_device(slots(study.execution)[0].device)
+    return declared(on_device(slots(study.execution)[0].device), study)
 
 
 @refuses_unknown
@@ -46,6 +46,11 @@ def on_device(device: Literal["cpu", "cuda"]) -> Compared:
     """The environment of a run on a device of this machine."""
     capability = known_capability(CACHE)
     return facts(device, processor_name() if device == "cpu" else device_name(), THREADS, capability).compared
+
+
+def declared(environment: Compared, study: Study) -> Compared:
+    """The environment of a device as a study uses it (`execution.deterministic`)."""
+    return with_algorithms(environment, deterministic=study.execution.deterministic)
 
 
 def recorded(plan: Plan, specs: Sequence[Spec]) -> dict[Path, list[Compared]]:

@@ -36,6 +36,7 @@ def job_inputs(plan: Plan, spec: Spec) -> JobInputs:
         stop_limit_s=execution.stop_limit_s,
         micro_batch=execution.micro_batch,
         out_of_memory=execution.out_of_memory,
+        deterministic=execution.deterministic,
         gradient_checkpointing=execution.gradient_checkpointing,
         loader_workers=execution.loader_workers,
     )

@@ -66,6 +66,7 @@ OTHERS = {
     "capability": ({"cpu_capability": "NONE"}, "CPU capability NONE (here "),
     "CUDA": ({"cuda": "11.0"}, "CUDA 11.0 (here none)"),
     "threads": ({"threads": 8}, "threads 8 (here 1)"),
+    "algorithms": ({"deterministic": False}, "algorithms that may differ from run to run (here none)"),
 }
 
 

@@ -1,6 +1,7 @@
 """Runs that would stand beside runs of another environment: refused, done anew, or mixed and named, never in silence."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,21 @@ def test_runs_that_come_back_beside_runs_of_another_environment_are_told(capsys:
     assert [told in line for line in lines] == [True]
     assert main(["plan"]) == 0
     assert told in capsys.readouterr().out
+
+
+def test_algorithms_that_may_differ_from_run_to_run_are_another_environment(capsys: pytest.CaptureFixture[str]):
+    first, second, *_ = runs()
+    leave(first, deterministic=None)  # as older code wrote it
+    leave(second)
+    prepare()
+    Path("params.yaml").write_text(STUDY.replace("devices: cpu", "devices: cpu, deterministic: false") % "refuse")
+    plan = resolve(load_study("params.yaml"))
+    assert [job_inputs.job_inputs(plan, spec).deterministic for spec in plan.runs] == [False] * 4
+    words = "2 fine-tuning runs computed with algorithms none (here that may differ from run to run)"
+    with pytest.raises(UserError, match=re.escape(words)):
+        prepare()
+    assert main(["plan"]) == 0
+    assert words in capsys.readouterr().out
 
 
 def test_redo_keeps_what_was_there_and_has_it_done_anew():
