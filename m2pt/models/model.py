@@ -3,7 +3,7 @@
 The pathway joins its `blocks`, which have timm's form and names.
 """
 
-from typing import cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +78,14 @@ class Model(nn.Module):
             if isinstance(part, LayerNorm):
                 part.eps = self.tokenizer.norm_epsilon
         self.head = build_head(head, config, input_config, num_classes, head_init_std, num_categories, norm_rows, side_head)
+
+    def train(self, mode: bool = True) -> Self:
+        """As in torch, but the statistics of batch norms in the blocks stay as they are where their weights are frozen."""
+        super().train(mode)
+        for part in self.blocks.modules():
+            if isinstance(part, nn.modules.batchnorm._BatchNorm) and not part.weight.requires_grad:
+                part.eval()
+        return self
 
     def features(self, x: Tensor) -> Features:
         """The features that the head reads."""

@@ -15,6 +15,7 @@ from m2pt.runs.record import write_record
 from m2pt.runs.spec import WeightsRef
 from m2pt.training.encoders import auxiliaries
 from m2pt.training.finetune import build, finetune, memory_feed
+from m2pt.training.loop import Trainer
 from m2pt.training.places import Places
 from m2pt.training.pretrain import PretrainedEncoder, pretrain
 from m2pt.training.pretraining_steps import Course
@@ -140,3 +141,37 @@ def test_a_random_auxiliary_is_drawn_for_the_family(encoders):
     (one,), (two,) = (auxiliaries(spec, (), []) for _ in range(2))
     assert all(torch.equal(*pair) for pair in zip(one.parameters(), two.parameters(), strict=True))
     assert run_id(spec) != run_id(spec.model_copy(update={"model": copy.deepcopy(MODEL)}))
+
+
+def statistics(model):
+    return {name: tensor.clone() for name, tensor in model.blocks.state_dict().items() if "running" in name}
+
+
+@pytest.mark.parametrize(
+    ("method", "tuning", "still"),
+    [
+        ("baseline", "full", False), ("baseline", "fix", True), ("pathway", "full", False), ("pathway", "fix", True),
+        ("frozen_encoder", "full", True), ("lora", "full", True),
+    ],
+)  # fmt: skip
+def test_what_is_frozen_computes_the_same_function_after_training(method, tuning, still, splits, encoders):
+    spec = spec_for(encoders, method, tuning=tuning)
+    if METHODS[method].rivals:
+        pytest.importorskip("peft")
+        spec = spec.model_copy(update={"rivals": RivalsConfig()})
+    feed = memory_feed(spec, splits, places_of(encoders).share)
+    model = build(spec, places_of(encoders), 4, feed=feed)
+    before, trainer = statistics(model), Trainer(spec, model, feed, torch.device("cpu"))
+    list(trainer.epoch())
+    assert all(torch.equal(before[name], after) == still for name, after in statistics(model).items())
+    assert model.training and all(part.training for part in model.tokenizer.modules())
+
+
+@pytest.mark.parametrize(("method", "share"), [("interpolation", 0.1), ("mlp_start", 1.0), ("auxiliary_start", 1.0)])
+def test_statistics_come_with_the_weights_that_they_are_of(method, share, encoders):
+    spec = spec_for(encoders, method).model_copy(update={"rivals": RivalsConfig(mix=0.1)})
+    own, other = (read_weights(path) for path, *_ in encoders)
+    model = build(spec, places_of(encoders), 4)
+    for name in ("blocks.1.mlp.norm.running_var", "blocks.1.mlp.norm.running_mean", "blocks.1.mlp.fc2.weight"):
+        assert not torch.equal(own[name], other[name])
+        torch.testing.assert_close(model.state_dict()[name], own[name] + share * (other[name] - own[name]))

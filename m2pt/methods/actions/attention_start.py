@@ -14,9 +14,9 @@ ATTENTION = ("norm1", "attn")
 
 @torch.no_grad()
 def take_parts(model: Model, auxiliary: Encoder, parts: Sequence[str]) -> None:
-    """Copy the parameters of these parts of the auxiliary's blocks into the model's, and leave all others as they are."""
-    own = dict(model.blocks.named_parameters())
-    for name, other in auxiliary.blocks.named_parameters():
+    """Copy these parts of the auxiliary's blocks, statistics of batch norm too, into the model's; leave all others as they are."""
+    own = model.blocks.state_dict()
+    for name, other in auxiliary.blocks.state_dict().items():
         if name.split(".")[1] in parts:
             own[name].copy_(other)
 
