@@ -1,11 +1,11 @@
 """How runs are executed; nothing here can change a number."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from m2pt.config.base import Frozen, NonNegative, Positive, PositiveFloat
+from m2pt.config.base import Frozen, Name, NonNegative, Positive, PositiveFloat
 from m2pt.stop_limit import STOP_LIMIT_S
 
 
@@ -78,6 +78,8 @@ class ExecutionConfig(Frozen):
     micro_batch: Positive | None = None
     """Most samples that a device computes at once; a group of `finetune.norm_rows` is never split. The result is the same
     up to the order of sums."""
+    micro_batch_of: Annotated[dict[Name, Positive], Field(exclude_if=lambda given: not given)] = Field(default_factory=dict)
+    """The same for single targets, by name (`{coco: 2}`): pictures of objects need far more memory than other samples."""
     out_of_memory: OutOfMemory = "fail"
     """If a device has too little memory for a run on one device: `fail` it, or `halve` the samples that are computed at once and
     go on from the last checkpoint, as often as it takes. The run's log says so."""
@@ -91,3 +93,7 @@ class ExecutionConfig(Frozen):
     other_environment: Literal["refuse", "redo", "mix"] = "refuse"
     """If complete runs were computed with other source code, packages or kind of device: `refuse` to put new ones next to
     them, `redo` all of them here (the old ones are kept), or `mix` them (the report names every group)."""
+
+    def rows_at_once(self, target: str) -> int | None:
+        """The most samples of a target that a device computes at once; None without a limit."""
+        return self.micro_batch_of.get(target, self.micro_batch)

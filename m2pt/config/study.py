@@ -176,9 +176,10 @@ class Study(Frozen):
             if name in MODALITIES:
                 yield f"tasks.{name}: a task must not have the name of a modality; choose another name"
         known = [*self.tasks, *MODALITIES]
-        for number, name in enumerate(self.sweep.targets):
+        named = [(f"sweep.targets[{number}]", name) for number, name in enumerate(self.sweep.targets)]
+        for key, name in [*named, *((f"execution.micro_batch_of.{name}", name) for name in self.execution.micro_batch_of)]:
             if name not in known:
-                yield f"sweep.targets[{number}]: there is no task or modality named {name!r}{_known(name, known)}"
+                yield f"{key}: there is no task or modality named {name!r}{_known(name, known)}"
         for number, part in enumerate(self.parts):
             if part.name in [other.name for other in self.parts[:number]]:
                 yield f"parts[{number}].name: two parts are named {part.name!r}; rename one"

@@ -25,7 +25,7 @@ def cause(error: Exception, run_dir: Path) -> Failure | None:
     if isinstance(error, PathwayError):
         return Failure(error=f"{name}: {error}.")
     if isinstance(error, torch.OutOfMemoryError):
-        way_out = "lower execution.micro_batch, or set execution.out_of_memory to halve"
+        way_out = "lower execution.micro_batch (of one target: micro_batch_of), or set execution.out_of_memory to halve"
         return Failure(error=f"{name}: the device ran out of memory; {way_out}.", details=str(error))
     if isinstance(error, ReadersLostError):
         return Failure(error=f"{name}: {error}; see whether the disk of the data answers.", kind="worker_died")
@@ -33,7 +33,7 @@ def cause(error: Exception, run_dir: Path) -> Failure | None:
     if isinstance(error, torch.AcceleratorError):  # from here on this process can use the device no more
         sentence = f"{name}: the device failed ({said}; see {log}, and the system's log of the device)."
     elif is_short_of_memory(error):  # nor is another run of this process better off
-        way_out = "let fewer runs go on at once (execution.slots), or lower execution.micro_batch"
+        way_out = "let fewer runs go on at once (execution.slots), or lower execution.micro_batch (of one target: micro_batch_of)"
         sentence = f"{name}: the system gave its process no more memory ({said or 'MemoryError'}; see {log}); {way_out}."
     else:
         return None

@@ -245,7 +245,7 @@ def _of_rows(spec: RunSpec, means: Means, known: Known) -> Iterator[str]:
     if means.micro_batch is not None and means.micro_batch < rows:
         yield (
             f"execution.micro_batch: the model of {spec.target} has batch norm, which needs its {rows} rows at once; leave "
-            "micro_batch out or train on more devices."
+            f"micro_batch out, give {spec.target} so many (execution.micro_batch_of), or train on more devices."
         )
     if means.devices > 1 and means.device != "cuda":
         yield (

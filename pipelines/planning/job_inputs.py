@@ -34,7 +34,7 @@ def job_inputs(plan: Plan, spec: Spec) -> JobInputs:
         checkpoint_every_steps=execution.checkpoint_every_steps,
         checkpoint_every_seconds=execution.checkpoint_every_seconds,
         stop_limit_s=execution.stop_limit_s,
-        micro_batch=execution.micro_batch,
+        micro_batch=execution.rows_at_once(spec.target) if isinstance(spec, RunSpec) else None,
         out_of_memory=execution.out_of_memory,
         deterministic=execution.deterministic,
         gradient_checkpointing=execution.gradient_checkpointing,

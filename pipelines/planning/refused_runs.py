@@ -71,9 +71,7 @@ class _Judge:
     def __init__(self, plan: Plan) -> None:
         execution = plan.study.execution
         self.plan, self.small = plan, SmallData(plan)
-        self.means = Means(
-            slots(execution)[0].device, execution.devices_per_job, execution.micro_batch, execution.gradient_checkpointing
-        )
+        self.device = slots(execution)[0].device
         self.count = functools.lru_cache(maxsize=None)(functools.partial(_known, plan, self.small))
         embedded = plan.study.data.embedded is not None
         self.not_made = unmade(Path(plan.study.data.root)) if embedded and plan.missing_data else None
@@ -82,17 +80,20 @@ class _Judge:
         """All that keeps a run from starting, as far as it can be known."""
         if self.not_made is not None and set(data_keys(spec)) & set(self.plan.missing_data):
             yield self.not_made
-        if (reason := too_large(spec, self.means.device)) is not None:
+        if (reason := too_large(spec, self.device)) is not None:
             yield reason
         yield from self._of_run(spec) if isinstance(spec, RunSpec) else self._of_pretraining(spec)
 
     def _of_run(self, spec: RunSpec) -> Iterator[str]:
-        plain = list(faults(spec, self.means, Known()))
+        execution = self.plan.study.execution
+        rows, recomputes = execution.rows_at_once(spec.target), execution.gradient_checkpointing
+        means = Means(self.device, execution.devices_per_job, rows, recomputes)
+        plain = list(faults(spec, means, Known()))
         yield from plain
         known = "" if data_faults(spec) else self.count(without_model(spec))
         if isinstance(known, Known):  # a fault that follows without numbers of samples is told without them
             told_already = {reason.partition(":")[0] for reason in plain}
-            yield from (fault for fault in faults(spec, self.means, known) if fault.partition(":")[0] not in told_already)
+            yield from (fault for fault in faults(spec, means, known) if fault.partition(":")[0] not in told_already)
         elif known:
             yield known
         for arguments in _files(self.plan, spec):

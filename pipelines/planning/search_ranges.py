@@ -33,8 +33,7 @@ def impossible_values(study: Study) -> list[str]:
     values = [(key, value) for key, of_key in study.search.ranges.items() for value in of_key.ends]
     trials = [Trial(number, {key: value}) for number, (key, value) in enumerate(values)]
     parts = trial_specs(study, trials)
-    means = Means(devices=study.execution.devices_per_job, micro_batch=study.execution.micro_batch)
-    usual = {refusal(spec, means, _known(study, spec)) for spec in parts[DECLARED]}
+    usual = {refusal(spec, _means(study, spec), _known(study, spec)) for spec in parts[DECLARED]}
     for (key, value), trial in zip(values, trials, strict=True):
         if not parts[trial.name]:
             sentences[
@@ -42,13 +41,17 @@ def impossible_values(study: Study) -> list[str]:
                 "give it auxiliaries (sweep.auxiliaries), or choose another method"
             ] = None
         for spec in parts[trial.name]:
-            if (reason := refusal(spec, means, _known(study, spec))) not in usual | {None}:
+            if (reason := refusal(spec, _means(study, spec), _known(study, spec))) not in usual | {None}:
                 sentences[
                     f"search.ranges.{key}: with {value_words(value)}, a run on {spec.target} could not start "
                     f"({str(reason).rstrip('.')}); narrow the range"
                 ] = None
                 break
     return list(sentences)
+
+
+def _means(study: Study, spec: RunSpec) -> Means:
+    return Means(devices=study.execution.devices_per_job, micro_batch=study.execution.rows_at_once(spec.target))
 
 
 def trial_specs(study: Study, trials: Sequence[Trial]) -> dict[str, list[RunSpec]]:

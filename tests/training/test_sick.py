@@ -68,7 +68,7 @@ def test_too_little_memory_fails_a_run_unless_the_study_says_otherwise(
     room_for(monkeypatch, 4)
     run_dir = prepared(tmp_path, images)
     error = job.run(run_dir)
-    way_out = "lower execution.micro_batch, or set execution.out_of_memory to halve"
+    way_out = "lower execution.micro_batch (of one target: micro_batch_of), or set execution.out_of_memory to halve"
     assert error == f"{run_dir.name}: the device ran out of memory; {way_out}."
     assert run_state(run_dir) == RunState.FAILED and read_failure(run_dir).kind == "error"
 

@@ -14,7 +14,7 @@ ATTENTION = ("norm1", "attn")
 
 @torch.no_grad()
 def take_parts(model: Model, auxiliary: Encoder, parts: Sequence[str]) -> None:
-    """Copy these parts of the auxiliary's blocks, statistics of batch norm too, into the model's; leave all others as they are."""
+    """Copy these parts of the auxiliary's blocks, with statistics of batch norm, into the model's, and leave all others."""
     own = model.blocks.state_dict()
     for name, other in auxiliary.blocks.state_dict().items():
         if name.split(".")[1] in parts:

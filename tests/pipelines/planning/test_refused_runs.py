@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from m2pt import job
-from m2pt.config.study_file import load_study
+from m2pt.config import UserError
+from m2pt.config.study_file import load_study, parse_study
 from m2pt.runs.folder import create_run
 from m2pt.runs.inputs import write_inputs
 from pipelines.__main__ import main
@@ -85,6 +86,20 @@ def test_all_runs_can_start_and_do(project: Path, capsys: pytest.CaptureFixture[
     assert document["refused"] == {}
     assert all(cell["refused"] is None and cell["gpu_hours"] is not None for cell in document["cells"])
     assert told_by_the_job("toy-baseline-pretrained-fix-s0") is None, "batch norm sees groups whatever the micro-batch"
+
+
+def test_a_target_can_have_a_micro_batch_of_its_own(project: Path, capsys: pytest.CaptureFixture[str]):
+    """The batch norm of `toy` needs its whole batch at once; other targets keep the limit of all."""
+    text = STUDY.replace(BATCH, NORM).replace("micro_batch: 4", "micro_batch: 4, micro_batch_of: {toy: 6}")
+    assert planned(text, capsys)["refused"] == {}
+    plan = resolve(load_study("toy.yaml"))
+    assert {job_inputs(plan, spec).micro_batch for spec in plan.runs} == {6}
+    assert (plan.study.execution.rows_at_once("toy"), plan.study.execution.rows_at_once("image")) == (6, 4)
+    assert told_by_the_job("toy-baseline-pretrained-fix-s0") is None
+    with pytest.raises(
+        UserError, match=r"toy\.yaml:\d+.*execution\.micro_batch_of\.tou: there is no task or modality named 'tou'; known"
+    ):
+        parse_study(text.replace("{toy: 6}", "{tou: 6}"), "toy.yaml")
 
 
 BATCH, NORM = "finetune: {batch_size: 6,", "finetune: {batch_size: 6, norm_rows: null,"
