@@ -71,7 +71,7 @@ def installed_code() -> tuple[PluginCode, ...]:
 
 @functools.cache  # as the files are when a process first asks, which is when it imports them
 def code_of(plugin: Plugin) -> PluginCode:
-    """The code of a plugin as it is installed. Raises `UserError` if its package is not there."""
+    """The code of a plugin as it is installed. Raises `UserError` if its package is not there, or has no files of its own."""
     package = ""
     for part in plugin.module.split("."):
         package = f"{package}.{part}".removeprefix(".")
@@ -84,6 +84,11 @@ def code_of(plugin: Plugin) -> PluginCode:
         if place.origin is None:
             continue  # a namespace, which other distributions may share
         file = Path(place.origin)
+        if not file.is_file():  # nothing would be read, so that any two would be the same
+            raise UserError(
+                f"the plugin {plugin} is imported from {place.origin}, which is no file, so its code cannot be told from other "
+                "code; install it as files."
+            )
         folder = file.parent if place.submodule_search_locations else None
         files = _files(folder) if folder is not None else {file.name: file}
         return PluginCode(distribution=plugin.distribution, package=package, version=plugin.version, sha256=files_sha256(files))
@@ -92,5 +97,5 @@ def code_of(plugin: Plugin) -> PluginCode:
 
 def _files(package: Path) -> dict[str, Path]:
     """All files of a package but what Python made of them: also tables and compiled code can change a number."""
-    files = (path for path in package.rglob("*") if path.suffix != ".pyc" and path.is_file())
-    return {path.relative_to(package).as_posix(): path for path in files}
+    files = {path.relative_to(package): path for path in package.rglob("*") if path.suffix != ".pyc" and path.is_file()}
+    return {name.as_posix(): path for name, path in files.items() if "__pycache__" not in name.parts}

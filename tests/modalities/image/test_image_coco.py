@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from pycocotools import mask as coco
 from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from m2pt.config import ImageAugment, ImageInput, TestConfig, UserError
 from m2pt.modalities.image.datasets.coco import open_coco
@@ -82,6 +83,49 @@ def test_who_finds_exactly_the_objects_of_the_samples_scores_100(folder):
     scores = meter.result()
     assert scores["ap_box"] == pytest.approx(100.0)
     assert scores["ap_mask"] > 90 and scores["ap_mask_75"] == pytest.approx(100.0)
+
+
+def test_scores_are_those_that_cocos_program_gives_the_file_itself(folder):
+    """With ids in any order and with gaps, a class without an object, crowds, boxes beyond the picture and without area."""
+    rng, detections = np.random.default_rng(0), []
+
+    def scatter(document):
+        document["categories"] = [{"id": number, "name": str(number)} for number in (90, 3, 55, 7)]
+        document["annotations"] = []
+        for number in range(18):
+            left, top, wide, high = (
+                rng.uniform((-5, -5, 0, 0), (40, 25, 20, 18)).round(2).tolist() if number else (5.0, 5.0, 0.0, 0.0)
+            )
+            crowd = int(number % 6 == 5)
+            outline = (
+                {"size": [40, 56], "counts": [100, 40, 2100]} if crowd else [[left, top, left + wide, top, left, top + high]]
+            )
+            entry = {"id": 100 - number, "image_id": 10 + number % 3, "category_id": (3, 7, 90)[number % 7 % 3], "iscrowd": crowd}
+            entry |= {"bbox": [left, top, wide, high], "area": (wide * high, 5000.0, 20000.0)[number % 4 % 3]}
+            document["annotations"].append(entry | {"segmentation": outline})
+
+    change(folder, "val", scatter)
+    items, truth, meter = open_coco(folder, "test", wanted()), official(folder, "val"), InstanceAP(4)
+    for index in range(len(items)):
+        item, rows = items.test(index), torch.zeros(1, 100, 6 + 28 * 28)
+        for place, entry in enumerate(3 * truth.loadAnns(truth.getAnnIds(imgIds=10 + index))):
+            corner = np.clip(np.array(entry["bbox"][:2]) + rng.normal(0, 2, 2), 0, (50, 35))
+            size = np.clip(np.array(entry["bbox"][2:]) + rng.normal(0, 2, 2), 1, (56, 40) - corner)
+            score, label = float(np.float32(rng.random())), [3, 7, 55, 90].index(entry["category_id"])
+            box = np.concatenate([corner, corner + size]) * (64 / 56, 46 / 40, 64 / 56, 46 / 40)
+            rows[0, place, :6] = torch.tensor([score, label, *box])
+            detections.append({"image_id": 10 + index, "category_id": entry["category_id"], "score": score})
+            detections[-1]["bbox"] = [*corner.tolist(), *size.tolist()]
+        meter.add(rows, {name: value[None] for name, value in item.items()})
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(truth, truth.loadRes(detections), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    scores = meter.result()
+    names = ("ap_box", "ap_box_50", "ap_box_75", "ap_box_small", "ap_box_medium", "ap_box_large")
+    assert [scores[name] for name in names] == pytest.approx((100 * evaluation.stats[:6]).tolist(), abs=1e-3)
+    assert 1 < scores["ap_box"] < 95
 
 
 def test_a_picture_lies_at_the_top_left_and_is_continued_by_the_mean(folder):
@@ -201,6 +245,12 @@ def test_packing_loses_nothing_but_masks_without_a_pixel():
         (lambda d: d["annotations"][0].update(segmentation={"size": [4, 4], "counts": [16]}), "has another size than its"),
         (lambda d: d["annotations"][0].update(segmentation={"size": [40, 56], "counts": [16]}), "does not fill its picture"),
         (lambda d: d["annotations"][0].update(bbox=[1, 2, 3]), "a box that is not left, top, width and height"),
+        (lambda d: d["annotations"][0].update(bbox=[1, 2, -3, 4]), "a box that is not left, top, width and height"),
+        (lambda d: d["annotations"].append(dict(d["annotations"][0])), "names 'object 0' twice; remove one of the entries"),
+        (
+            lambda d: d.update(categories=[{"id": number, "name": str(number)} for number in range(256)]),
+            "has 256 categories, and objects are of 255 at most; leave some out",
+        ),
         (lambda d: d["annotations"][0].pop("area"), r"is not a whole list of COCO's objects \(KeyError: 'area'\)"),
         (lambda d: d["annotations"][0].update(segmentation=[[1e300, 2, 3, 4, 5, 6]]), "lies outside of its picture"),
         (lambda d: d["annotations"][0].update(segmentation={"size": [40, 56], "counts": "~~"}), "is not a whole list of COCO's"),

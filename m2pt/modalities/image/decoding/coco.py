@@ -25,6 +25,9 @@ NUMBERS = 5
 CORNERS = 3
 """The least of a polygon."""
 
+MOST_CLASSES = 255
+"""A byte holds the class of an object that is trained with, counted from 1 (`transforms.instances.packed`)."""
+
 
 @dataclass(frozen=True)
 class Outline:
@@ -138,6 +141,9 @@ def _annotations(path: Path, document: Mapping[str, Any], *, taught: bool) -> An
     require_unique([str(number) for number, _ in categories], path)
     require_unique([str(number) for number, *_ in pictures], path)
     require_unique([name for _, name, *_ in pictures], path)
+    require_unique([f"object {entry['id']}" for entry in document["annotations"]], path)
+    if len(categories) > MOST_CLASSES:
+        raise UserError(f"{path}: has {len(categories)} categories, and objects are of {MOST_CLASSES} at most; leave some out.")
     of_picture: dict[int, list[Mapping[str, Any]]] = {number: [] for number, *_ in pictures}
     known = {number: place for place, (number, _) in enumerate(categories)}
     for entry in document["annotations"]:
@@ -166,7 +172,7 @@ def _objects(
     outlines = [list(_rings(path, entry, size)) for entry, size in entries]
     rings = [ring for outline in outlines for ring in outline]
     numbers = [[float(entry["area"]), *map(float, entry["bbox"])] for entry, _ in entries]
-    if any(len(row) != NUMBERS for row in numbers) or not np.isfinite(np.array(numbers, np.float64)).all():
+    if any(len(row) != NUMBERS or min(row[0], *row[-2:]) < 0 for row in numbers) or not np.isfinite(numbers).all():
         raise UserError(f"{path}: has a box that is not left, top, width and height; restore the file.")
     values = np.concatenate([np.zeros(0), *(np.asarray(ring, np.float64) for ring in rings)])
     if not np.isfinite(values).all():
