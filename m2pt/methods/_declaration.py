@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-from m2pt.config import MethodName, PathwayConfig, Tuning
+from m2pt.config import METHOD_NAMES, MethodName, PathwayConfig, RivalsConfig, Tuning
 from m2pt.runs.spec import RunSpec
 
 if TYPE_CHECKING:  # what an action needs at run time, a declaration does without: a plan reads declarations alone
@@ -100,6 +100,28 @@ class Method:
     maps: bool = False
     reads_auxiliary_samples: bool = False
     auxiliary_samples_are_noise: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing would notice later, such as a misspelt key. Raises `ValueError`."""
+        listed: dict[str, tuple[object, tuple[object, ...]]] = {
+            "kind": (self.kind, get_args(Kind)),
+            "takes": (self.takes, get_args(Takes)),
+            "control": (self.control, METHOD_NAMES),
+            "lineage": (self.lineage, ("same", "apart", None)),
+        }
+        for key, (value, known) in listed.items():
+            if value not in known:
+                raise ValueError(f"{key}: {value!r} is none of {', '.join(map(str, known))}")
+        for key, names, keys in (
+            ("pathway", self.pathway or (), tuple(PathwayConfig.model_fields)),
+            ("rivals", self.rivals, tuple(RivalsConfig.model_fields)),
+            ("tunings", self.tunings or ("none",), get_args(Tuning)),
+        ):
+            if unknown := [name for name in names if name not in keys]:
+                raise ValueError(f"{key}: {unknown[0]!r} is none of {', '.join(keys)}")
+        PathwayConfig(**dict(self.pathway or {}))  # type: ignore[arg-type]
+        if not (isinstance(self.rank, int) and isinstance(self.description, str) and callable(self.actions)):
+            raise ValueError("rank must be a whole number, description a text, and actions a function")
 
     @property
     def loads_auxiliaries(self) -> bool:

@@ -90,6 +90,35 @@ def test_a_plugin_that_does_not_work_is_told_in_a_sentence(
         load(further("m2pt.methods", ()).plugins["mine"], Method)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"pathway": {"scale_inti": 1.0}}, "pathway: 'scale_inti' is none of layers, granularity, scale_init, scale_trainable, "),
+        ({"pathway": {"scale_init": "one"}}, "1 validation error for PathwayConfig scale_init "),
+        ({"rivals": ("mixing",)}, "rivals: 'mixing' is none of lora_rank, "),
+        ({"tunings": ()}, "tunings: 'none' is none of full, fix"),
+        ({"tunings": ("fixed",)}, "tunings: 'fixed' is none of full, fix"),
+        ({"kind": "controls"}, "kind: 'controls' is none of reference, claim, control, rival"),
+        ({"takes": "some"}, "takes: 'some' is none of nothing, each, random, own, no_modality, all"),
+        ({"control": "nobody"}, "control: 'nobody' is none of "),
+        ({"lineage": "none"}, "lineage: 'none' is none of same, apart, None"),
+        ({"actions": None}, "rank must be a whole number, description a text, and actions a function"),
+    ],
+)
+def test_a_method_that_declares_what_does_not_exist_is_refused(
+    site: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object], sentence: str
+) -> None:
+    """A misspelt key of `pathway` would leave the value that a study says."""
+    monkeypatch.delitem(sys.modules, "declares_wrongly", raising=False)
+    given = {"kind": "control", "takes": "each", "description": "mine", "rank": 1} | wrong
+    actions = "" if "actions" in wrong else ", actions=lambda: None"
+    text = f"from m2pt.methods import Method\nMETHOD = Method(**{given!r}{actions})\n"
+    plugins.install(site, "one", {"m2pt.methods": {"mine": "declares_wrongly:METHOD"}}, {"declares_wrongly.py": text})
+    with pytest.raises(UserError) as caught:
+        load(further("m2pt.methods", ()).plugins["mine"], Method)
+    assert f"(declares_wrongly: ValueError: {sentence}" in str(caught.value).replace("ValidationError", "ValueError")
+
+
 SECTION = """
 from typing import Literal
 from m2pt.config.modalities.section import AugmentSection, InputSection, Wing
