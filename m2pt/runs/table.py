@@ -142,6 +142,7 @@ def read_histories(run_dirs: Iterable[str | Path]) -> pd.DataFrame:
     folders = [Path(run_dir) for run_dir in run_dirs]
     of_runs = [whole_history(run_dir, read_record(run_dir) if is_complete(run_dir) else None) for run_dir in folders]
     lines = pd.DataFrame([line for epochs in of_runs for line in epochs])
-    if len(lines):
-        lines.insert(0, "run_id", np.repeat([run_dir.name for run_dir in folders], [len(epochs) for epochs in of_runs]))
+    if lines.empty:
+        return pd.DataFrame({"run_id": pd.Series(dtype="str"), "epoch": pd.Series(dtype="int64")})
+    lines.insert(0, "run_id", np.repeat([run_dir.name for run_dir in folders], [len(epochs) for epochs in of_runs]))
     return lines

@@ -142,12 +142,14 @@ class LoadedStudy:
 def load_study(path: str | Path, root: str | Path = ".") -> LoadedStudy:
     """A study with all that its runs left behind, as they are now.
 
+    A run whose files are damaged is `failed`, as it is in the report; `runs` says why in its column `error`.
+
     Args:
         path: its study file, such as `params.yaml`; from `root` on, unless it is absolute.
         root: the folder in which its commands are called, where its `runs/` is.
 
     Raises:
-        UserError: the file is missing or wrong; reading a table raises one where a record is damaged.
+        UserError: the file is missing or wrong.
 
     """
     folder = Path(root).absolute()

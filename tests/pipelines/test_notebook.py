@@ -96,6 +96,35 @@ def test_to_read_gains_is_a_look_at_them(study: LoadedStudy, project: Path) -> N
     assert len(journal.read_text().splitlines()) == 1
 
 
+def test_before_the_first_run_tables_have_their_columns_and_no_numbers(study: LoadedStudy, project: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text((project / "tiny.yaml").read_text())
+    empty = load_study("tiny.yaml", root=tmp_path)
+    assert len(empty) == 0 and list(empty) == [] and len(empty.runs) == 9
+    for name in ("cells", "gains"):
+        known, table = getattr(study, name), getattr(empty, name)
+        assert list(table.columns) == list(known.columns)
+        numbers = [column for column in known.columns if known[column].dtype == "float64"]
+        assert numbers and table[numbers].dtypes.eq("float64").all() and table[numbers].isna().all(axis=None)
+    assert {"run_id", "epoch"} <= set(empty.histories.columns) and empty.histories.empty
+    assert empty.predictions.empty and empty.figures == {}
+
+
+def test_a_damaged_run_is_failed_and_says_why(project: Path) -> None:
+    name = next(iter(load_study("tiny.yaml", root=project))).id
+    record = project / "runs/tiny" / name / "record.json"
+    content = record.read_bytes()
+    record.write_bytes(content[:20])
+    try:
+        damaged = load_study("tiny.yaml", root=project)
+        row = damaged.runs.set_index("run_id").loc[name]
+        assert len(damaged) == 7 and row["status"] == "failed" and "record.json" in row["error"]
+        assert name not in set(damaged.histories["run_id"]) | set(damaged.predictions["run_id"])
+        with pytest.raises(UserError, match="no complete run has this id"):
+            damaged.run(name)
+    finally:
+        record.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("path", "root", "said"),
     [

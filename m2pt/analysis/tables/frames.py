@@ -10,6 +10,9 @@ from m2pt.analysis.numbers.comparisons import Against, Compared, Summary
 from m2pt.analysis.numbers.statistics import Estimate
 
 _KEY = ("part", "setting", "tuning", "target", "method", "auxiliary")
+_ESTIMATE = ("mean", "low", "high")
+_OF_CELL = (*_KEY, "metric", "lineage", "planned", "complete")
+_OF_GAIN = (*_KEY, "metric", "against", *_ESTIMATE, "n", "dropped", "p", "other_samples", "adjusted_p", "shown")
 
 
 def cell_table(cells: Sequence[Cell]) -> pd.DataFrame:
@@ -25,7 +28,8 @@ def cell_table(cells: Sequence[Cell]) -> pd.DataFrame:
         | _estimate("test_", cell.mean_test)
         for cell in cells
     ]
-    return pd.DataFrame(rows)
+    estimates = [f"{split}_{name}" for split in ("val", "test") for name in _ESTIMATE]
+    return _table(rows, [*_OF_CELL, *estimates], estimates)
 
 
 def gain_table(cells: Iterable[Compared], summaries: Iterable[Summary]) -> pd.DataFrame:
@@ -43,7 +47,12 @@ def gain_table(cells: Iterable[Compared], summaries: Iterable[Summary]) -> pd.Da
             value = item.difference(against)
             if value is not None:
                 rows.append(_gain(item, against, value) | _claim(tested, item.cell.key, against))
-    return pd.DataFrame(rows)
+    return _table(rows, _OF_GAIN, [*_ESTIMATE, "p", "adjusted_p"])
+
+
+def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+    """The same columns and types whatever is known: numbers that are not there are NaN."""
+    return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(numbers, "float64"))
 
 
 def _gain(item: Compared, against: Against, value: Estimate) -> dict[str, Any]:
