@@ -44,10 +44,13 @@ def init(options: Namespace) -> int:
     _require_new(file)
     if options.modality not in (None, *MODALITIES):
         raise UserError(f"--modality: there is no {options.modality!r}; use one of {', '.join(MODALITIES)}.")
+    if options.name in MODALITIES:
+        raise UserError(f"--name: {options.name!r} is the name of a modality; use another one.")
     if options.name is not None and not re.fullmatch(r"[a-z0-9][a-z0-9_+.-]{0,59}", options.name):
         raise UserError(f"--name: {options.name!r} is no name of a study; use small letters, digits and _ . + - only.")
     path = _asked("Your data: a folder of class folders, or a table", options.target, "--target", Path)
     target = _target(path, options)
+    _require_outside(file, target.folder)
     print(f"{target.name}: {target.modality}, {len(target.classes)} classes; {_counts(target)}")
     _require_usable(target)
     if (hint := group_hint(path, target)) is not None:
@@ -71,9 +74,9 @@ def init(options: Namespace) -> int:
         text_of(Choices(target, size, start, auxiliary, weights, budget, *_known((target.modality, auxiliary)), batch), file),
     )
     if budget.minutes > minutes:
-        print(f"The least that compares anything takes about {budget.minutes:.0f} minutes here, more than {minutes:g}.")
+        print(f"The least that compares anything takes {budget.about} here, more than {minutes:g}.")
     print(
-        f"{file}: {budget.seeds} seeds, {budget.epochs} epochs, about {budget.minutes:.0f} minutes on this machine.\n"
+        f"{file}: {budget.seeds} seeds, {budget.epochs} epochs, {budget.about} on this machine.\n"
         + as_called(f"Next: `m2pt study --study {file}`; `m2pt check {file}` says what is wrong and what it costs.")
     )
     return 0
@@ -88,6 +91,15 @@ def _require_new(file: Path) -> None:
         raise UserError(f"{file}: is there already; give another name with --to, or remove it.")
     if not home:
         raise UserError(f"{file}: its folder is missing; make it, or give another place with --to.")
+
+
+def _require_outside(file: Path, folder: Path) -> None:
+    """Refuse a study file among its own data: it would belong to them, and each change of it would make them other data."""
+    if file.resolve().is_relative_to(folder.resolve()):
+        raise UserError(
+            f"{file}: is within the folder of the data ({folder}), where it would count as one of them; give another place "
+            "with --to, or work in another folder."
+        )
 
 
 def _target(path: Path, options: Namespace) -> Target:

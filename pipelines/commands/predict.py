@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from m2pt.config import UserError
+from m2pt.config.base import visible
 from m2pt.files.documents import write_atomic
 from m2pt.inference.predict import Scored
 from m2pt.inference.predict import predict as scores
@@ -51,7 +52,10 @@ def best(item: Scored, classes: Sequence[str], count: int) -> Best:
 def _table(scored: Sequence[tuple[str, Best]]) -> list[str]:
     places = max(len(of) for _, of in scored)
     head = ["file", *(word for _ in range(places) for word in _FIELDS)]
-    rows = [head, *([name, *(word for label, value in of for word in (label, f"{value:.4f}"))] for name, of in scored)]
+    rows = [
+        head,
+        *([visible(name), *(word for label, value in of for word in (visible(label), f"{value:.4f}"))] for name, of in scored),
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

@@ -120,6 +120,17 @@ def test_the_command_tells_the_classes_of_highest_score(
     assert [float(line["score"]) for line in lines] == [score for each in want for score in sorted(each.values(), reverse=True)]
 
 
+def test_a_terminal_is_not_obeyed_where_a_name_would_command_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_dir = finished_run(tmp_path / "runs/study", "point")
+    (path,) = clouds(tmp_path, 1)
+    path.rename(path.with_name("a\x1b[2J\rb.xyz"))
+    assert main(["predict", run_dir.name, "a\x1b[2J\rb.xyz", "--top", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("a\\x1b[2J\\rb.xyz  ")
+
+
 def test_the_views_of_a_published_data_set_are_averaged_as_in_its_test(tmp_path: Path) -> None:
     given, test = PointInput(points=48, groups=6, neighbours=8), TestConfig(votes=3)
     recipe = FinetuneConfig(samples="all", epochs=1, batch_size=4, augment=PointAugment(sample_from=56), test=test)

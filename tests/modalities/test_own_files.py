@@ -212,6 +212,15 @@ FAULTY_TABLES = {
     "an unknown split": ([HEADING, "y.bin,owl,fold1,o1,"], "line 2: place is 'fold1'; it must be train, val or test"),
     "a file twice": ([HEADING, "y.bin,owl,train,o1,", "./y.bin,owl,train,o1,"], "line 3: names 'y.bin', as"),
     "a file elsewhere": ([HEADING, "../y.bin,owl,train,o1,"], "names '../y.bin', which is outside the data folder"),
+    "a file elsewhere, with its line": (
+        [HEADING, "y.bin,owl,train,o1,", "/etc/y.bin,owl,train,o1,"],
+        "line 3: names '/etc/y.bin'",
+    ),
+    "a file of the folder from the root": (
+        [HEADING, "FOLDER/sub/z.bin,owl,test,o1,"],
+        "line 2: names 'FOLDER/sub/z.bin'; write its",
+    ),
+    "another separator": (["file|species|place|bird", "y.bin|owl|train|o1"], "If '|' separates them, save the table with commas"),
     "a dotfile": ([HEADING, ".y.bin,owl,train,o1,"], "dotfiles belong to no data set"),
     "a file of another kind": ([HEADING, "y.doc,owl,train,o1,"], "line 2: y.doc: is not of a kind that is read here"),
     "a group in two splits": ([HEADING, "y.bin,owl,train,o1,", "x 1.bin,owl,test,o1,"], "a file of the group 'o1' is in the"),
@@ -225,9 +234,15 @@ FAULTY_TABLES = {
 @pytest.mark.parametrize("fault", FAULTY_TABLES)
 def test_a_faulty_table_is_refused_with_its_line(sounds: Path, fault: str) -> None:
     lines, sentence = FAULTY_TABLES[fault]
+    lines, sentence = [line.replace("FOLDER", str(sounds)) for line in lines], sentence.replace("FOLDER", str(sounds))
     with pytest.raises(UserError) as refused:
         split_files(sounds, table(sounds, *lines), SUFFIXES)
     assert sentence in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_table_in_an_old_encoding_is_refused_with_what_to_do(sounds: Path) -> None:
+    with pytest.raises(UserError, match=r"t.csv: is not a text file in UTF-8; save it as CSV in UTF-8 .*iconv -f LATIN1"):
+        split_files(sounds, table(sounds, HEADING, "y.bin,Käuzchen,train,o1,", encoding="latin-1"), SUFFIXES)
 
 
 FAULTY_FOLDERS = {

@@ -145,9 +145,17 @@ def _of_table(folder: Path, config: FilesConfig, suffixes: Sequence[str]) -> Ite
     for row in read_rows(table, wanted):
         where = f"{table}, line {row.number}"
         name = posixpath.normpath(_value(row, config.file, where).replace("\\", "/"))
-        place(folder, name, table)
+        place(folder, _relative(name, folder, where), where)
         _require_suffix(f"{where}: {name}", name, suffixes)
         yield OwnFile(name, _labels(row, config, where), _split(row, config, where), _group(row, config, where), where)
+
+
+def _relative(name: str, folder: Path, where: str) -> str:
+    """The name itself. Raises `UserError` with the name to write for a file of the folder that is named from the root."""
+    within = Path(name).relative_to(folder.absolute()) if Path(name).is_relative_to(folder.absolute()) else None
+    if within is not None:
+        raise UserError(f"{where}: names {name!r}; write its path below {folder}: {within.as_posix()!r}.")
+    return name
 
 
 def _value(row: Row, column: str, where: str) -> str:

@@ -12,6 +12,8 @@ from m2pt.modalities.shared.listings import read_text
 
 _DELIMITERS = (",", ";", "\t")
 
+_AS_UTF8 = "save it as CSV in UTF-8 (in a spreadsheet: CSV UTF-8; in a shell: iconv -f LATIN1 -t UTF-8)"
+
 
 class Row(NamedTuple):
     """The number of a row's line in the file (of the row, in Parquet), and its values by column, without spaces around them."""
@@ -24,7 +26,7 @@ def columns_of(table: Path) -> list[str]:
     """The columns of a table, in their order. Raises as `read_rows`."""
     if table.suffix.lower() == ".parquet":
         return list(_parquet(table, lambda parquet: parquet.read_schema(table).names))
-    text = read_text(table)
+    text = read_text(table, _AS_UTF8)
     first = text.lstrip("\r\n").splitlines()[0] if text.strip() else ""
     return max((_heading(first, delimiter) for delimiter in _DELIMITERS), key=len)
 
@@ -47,7 +49,7 @@ def read_rows(table: Path, columns: Sequence[str]) -> Iterator[Row]:
 
 
 def _of_text(table: Path, columns: Sequence[str]) -> Iterator[Row]:
-    text = read_text(table)
+    text = read_text(table, _AS_UTF8)
     first = text.lstrip("\r\n").splitlines()[0] if text.strip() else ""
     headings = {delimiter: _heading(first, delimiter) for delimiter in _DELIMITERS}
     delimiter = max(_DELIMITERS, key=lambda each: (len(set(columns) & set(headings[each])), len(headings[each])))
@@ -85,7 +87,15 @@ def _require_columns(table: Path, heading: Sequence[str], columns: Sequence[str]
         if heading.count(column) != 1:
             fault = f"has no column {column!r}" if column not in heading else f"has the column {column!r} twice"
             known = ", ".join(map(repr, heading[:12])) or "none"
-            raise UserError(f"{table}: {fault}; its columns are {known}{suggestion(column, list(heading)) or '.'}")
+            raise UserError(
+                f"{table}: {fault}; its columns are {known}{suggestion(column, list(heading)) or '.'}{separator_hint(heading)}"
+            )
+
+
+def separator_hint(heading: Sequence[str]) -> str:
+    """A further sentence for a heading of one column that seems to be several, separated by something else."""
+    sign = next((sign for sign in "|:" if len(heading) == 1 and sign in heading[0]), None)
+    return "" if sign is None else f" If {sign!r} separates them, save the table with commas, semicolons or tabs."
 
 
 def _of_parquet(table: Path, columns: Sequence[str]) -> Iterator[Row]:

@@ -59,7 +59,7 @@ def require_folder(folder: Path) -> Path:
     return folder
 
 
-def place(folder: Path, name: str, listed_in: Path) -> Path:
+def place(folder: Path, name: str, listed_in: Path | str) -> Path:
     """The path of a file that a list of the data set names, relative to the data folder; it need not exist.
 
     Raises:

@@ -15,8 +15,8 @@ from m2pt.modalities.shared.missing import advice
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
-def read_text(path: Path) -> str:
-    """The text of a file, without a byte-order mark.
+def read_text(path: Path, remedy: str = "make the data again") -> str:
+    """The text of a file, without a byte-order mark; `remedy` is what to do with a file that is not text.
 
     Raises:
         UserError: it is missing or not text.
@@ -32,9 +32,9 @@ def read_text(path: Path) -> str:
     try:
         text = content[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is not a text file in UTF-8; make the data again.") from error
+        raise UserError(f"{path}: is not a text file in UTF-8; {remedy}.") from error
     if "\0" in text:
-        raise UserError(f"{path}: is not a text file in UTF-8 (it holds zeros); make the data again.")
+        raise UserError(f"{path}: is not a text file in UTF-8 (it holds zeros); {remedy}.")
     return text
 
 

@@ -30,6 +30,12 @@ class Budget:
     pretraining_steps: int
     minutes: float
 
+    @property
+    def about(self) -> str:
+        """The minutes in words."""
+        rounded = f"{self.minutes:.0f}" if self.minutes >= 1 else f"{self.minutes:.1g}"
+        return f"about {rounded} minute{'' if rounded == '1' else 's'}"
+
 
 @refuses_unknown
 def seconds_per_sample(

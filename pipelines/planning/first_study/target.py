@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from m2pt.config import FilesConfig, Goal, Modality, UserError, refuses_unknown
+from m2pt.config import MODALITIES, FilesConfig, Goal, Modality, UserError, refuses_unknown
 from m2pt.modalities.own.dataset import split_files
 from m2pt.modalities.own.listing import classes_of
-from m2pt.modalities.own.tables import columns_of
+from m2pt.modalities.own.tables import columns_of, separator_hint
 from m2pt.modalities.registry import SPECS
 
 TABLES = (".csv", ".tsv", ".parquet")
@@ -113,7 +113,10 @@ def _columns(table: Path, given: Mapping[str, str]) -> dict[str, str]:
     for role in ("file", "label"):
         if role not in given and by_role[role] is None:
             known = ", ".join(map(repr, columns[:12]))
-            raise UserError(f"{table}: which column has the {role}s is not clear; name it with --{role} (columns: {known}).")
+            raise UserError(
+                f"{table}: which column has the {role}s is not clear; name it with --{role} (columns: {known})."
+                + separator_hint(columns)
+            )
     return {role: column for role, column in by_role.items() if column is not None} | dict(given)
 
 
@@ -125,4 +128,4 @@ def _named(columns: Sequence[str], names: Sequence[str]) -> str | None:
 def _plain(name: str) -> str:
     """A name as study files take them."""
     kept = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "_.-") else "-" for sign in name.lower()).strip("-._")
-    return kept[:40] or "mine"
+    return f"{kept}-files" if kept in MODALITIES else kept[:40].rstrip("-._") or "mine"  # a task has no name of a modality

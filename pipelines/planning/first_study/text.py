@@ -54,7 +54,7 @@ def text_of(choices: Choices, file: Path) -> str:
     lines = [
         f"# yaml-language-server: $schema={schema}",
         f"# Does a transformer of another modality help with {target.name}? A first study, by `m2pt init`; change what you",
-        f"# like. It takes about {budget.minutes:.0f} minutes on the machine that wrote it:",
+        f"# like. It takes {budget.about} on the machine that wrote it:",
         f"#   m2pt check {file}",
         f"#   m2pt study --study {file}",
         f"study: {flow(target.name)}",

@@ -18,6 +18,7 @@ from m2pt.runs.identity import run_id
 from m2pt.runs.record import PretrainRecord, write_record
 from m2pt.weights.saved import save_weights
 from pipelines.__main__ import main
+from pipelines.planning.first_study.budget import Budget
 from pipelines.planning.plan import resolve
 from pipelines.planning.refused_runs import all_refusals
 from pipelines.planning.study_file import load as load_study
@@ -137,6 +138,11 @@ FAULTS = {
     "a name that is none": (["--target", "photos", "--name", "x: y"], "--name: 'x: y' is no name of a study"),
     "a folder that is missing": (["--target", "photos", "--to", "nowhere/x.yaml"], "nowhere/x.yaml: its folder is missing"),
     "a name that is too long": (["--target", "photos", "--to", 300 * "n"], "cannot be written"),
+    "a place among the data": (
+        ["--target", "photos", "--to", "photos/x.yaml"],
+        "photos/x.yaml: is within the folder of the data",
+    ),
+    "the name of a modality": (["--target", "photos", "--name", "audio"], "--name: 'audio' is the name of a modality"),
     "no minutes": (["--target", "photos", "--minutes", "0"], "--minutes: 0 is no budget"),
     "a table's key for folders": (["--target", "photos", "--label", "x"], "files.label: is for files that a table lists"),
     "other heads": (["--target", "photos", "--auxiliary", "audio=RUN", "--heads", "4"], "--heads: 4 is set, and there are 2"),
@@ -154,7 +160,22 @@ def test_what_does_not_fit_is_said_and_no_file_is_written(project: Path, capsys:
     more = [] if "--minutes" in options else ["--minutes", "1"]
     assert main(["init", *options, *more, *([] if "--auxiliary" in options else ["--auxiliary", "audio"])]) == 2
     assert sentence in capsys.readouterr().err
-    assert not list(project.glob("*.yaml")) and not list(project.glob(".*.new"))
+    assert not list(project.rglob("*.yaml")) and not list(project.glob(".*.new"))
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("2024", "2024"), ("no", "no"), ("null", "null"), ("audio", "audio-files"), ("My Photos é", "my-photos")]
+)
+def test_a_folder_of_any_name_gives_a_study(project: Path, folder: str, name: str) -> None:
+    photos(project / folder, 4)
+    assert main(["init", "--target", folder, *FEW]) == 0
+    assert list(load_study("study.yaml").tasks) == [name]
+
+
+def test_minutes_below_one_are_told_as_they_are() -> None:
+    assert [Budget(1, 3, 1, minutes).about for minutes in (0.04, 0.3, 1.2, 12.4)] == [
+        "about 0.04 minutes", "about 0.3 minutes", "about 1 minute", "about 12 minutes"
+    ]  # fmt: skip
 
 
 def test_a_file_that_is_there_is_kept(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
