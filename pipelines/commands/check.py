@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from m2pt.config import UserError
+from m2pt.config.base import visible
 from m2pt.config.installed import require_plugins
 from m2pt.config.lines import Fault, ended
 from m2pt.config.schema import text
@@ -17,6 +18,7 @@ from pipelines.planning.checking import Checked, key_of
 from pipelines.planning.checking import check as checked
 from pipelines.planning.default_study import require_reproducible
 from pipelines.planning.refused_runs import assumed
+from pipelines.planning.task_facts import doubtful
 from pipelines.reporting.rendering import is_default
 
 
@@ -41,6 +43,7 @@ class _Answer:
         return known | {
             "study": plan.study.study,
             "assumed": assumed(plan),
+            "doubtful": doubtful(plan.study),
             "cost": {
                 "encoders": len(plan.pretrain),
                 "runs": len(plan.runs),
@@ -67,6 +70,7 @@ class _Answer:
             *lines,
             f"  encoders  {states(map(plan.state, plan.pretrain))}",
             f"  runs      {states(map(plan.state, plan.runs))}",
+            *(f"  doubtful  {visible(sentence)}." for sentence in doubtful(plan.study)),
             *(f"  assumed   {sentence}." for sentence in assumed(plan)),
             f"  slots     {', '.join(self.costs.slots)}",
             f"  cost      {duration(self.costs.seconds)}",

@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from m2pt.config import MODALITIES, FilesConfig, InputsConfig, Modality, UserError
-from m2pt.config.base import FURTHER_MODALITIES, FaultyKeysError
+from m2pt.config.base import FURTHER_MODALITIES, FaultyKeysError, visible
 from m2pt.config.faults import faults_of
 from m2pt.config.installed import require_plugins
 from m2pt.config.schema import SCHEMA, text
@@ -53,10 +53,7 @@ def init(options: Namespace) -> int:
     _require_outside(file, target.folder)
     print(f"{target.name}: {target.modality}, {len(target.classes)} classes; {_counts(target)}")
     _require_usable(target)
-    if (hint := group_hint(path, target)) is not None:
-        print(
-            f"The column {hint!r} may name what must not be in two splits, such as patients: --group {hint} keeps each together."
-        )
+    _hint(path, target)
     start = options.start if not _asks() or options.start else _start()
     auxiliary, weights = _auxiliary(_asked(_which(target), options.auxiliary, "--auxiliary", str))
     if auxiliary == target.modality:
@@ -124,6 +121,16 @@ def _require_usable(target: Target) -> None:
         raise UserError(
             f"{target.folder}: no file is left for testing: a class needs two files, or groups of files (equal files are one), "
             "to be trained and tested; add files, or split them yourself."
+        )
+
+
+def _hint(path: Path, target: Target) -> None:
+    """Say what may be wrong with the files, though a study can be made of them."""
+    if target.contradicted is not None:
+        print(visible(f"{target.contradicted[0].upper()}{target.contradicted[1:]}."))
+    if (hint := group_hint(path, target)) is not None:
+        print(
+            f"The column {hint!r} may name what must not be in two splits, such as patients: --group {hint} keeps each together."
         )
 
 

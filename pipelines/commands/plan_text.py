@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from m2pt.config.base import visible
 from m2pt.runs.folder import RunState
 from pipelines.execution.program import as_called
 from pipelines.planning.plan import Plan
 from pipelines.planning.refused_runs import one_of
+from pipelines.planning.task_facts import doubtful
 from pipelines.planning.task_samples import task_samples
 
 _MOST_NAMED = 8
@@ -32,6 +34,7 @@ def text(plan: Plan, document: dict[str, Any]) -> str:
     lines[2:2] = [f"missing   {key}: {path}" for key, path in missing.items()]
     lines += [f"damaged   {as_called(sentence)}" for sentence in plan.faults]
     lines += [f"samples   {item.words}" for item in task_samples(plan)]
+    lines += [f"doubtful  {visible(sentence)}." for sentence in doubtful(plan.study)]
     lines += [f"assumed   {sentence}." for sentence in document["weights"]["assumed"]]
     lines += [f"unplanned {sentence}" for sentence in document["unplanned"]]
     lines += [f"differs   {sentence}" for sentence in document["environments"]]

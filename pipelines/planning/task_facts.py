@@ -3,6 +3,7 @@
 import functools
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,21 @@ def own_files(study: Study, targets: Iterable[str]) -> "dict[str, Described | No
         except UserError:
             known[target] = None
     return known
+
+
+def doubtful(study: Study) -> list[str]:
+    """A sentence for each target with equal files of different labels; files that cannot be listed are told of elsewhere."""
+    sentences = []
+    for target in study.sweep.targets:
+        task = study.tasks.get(target)
+        if task is None or task.files is None:
+            continue
+        from m2pt.modalities.own.dataset import contradicted, contradictions
+
+        with suppress(UserError):
+            pairs = contradictions(data_folder(study, target), task.files, SPECS[task.modality].own().suffixes)
+            sentences += [f"{target}: {words}" for words in (contradicted(pairs),) if words is not None]
+    return sentences
 
 
 @functools.lru_cache(maxsize=64)

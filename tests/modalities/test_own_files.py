@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m2pt.config import FilesConfig, UserError
-from m2pt.modalities.own.dataset import OwnFiles, own_split, split_files
+from m2pt.modalities.own.dataset import OwnFiles, contradicted, contradictions, own_split, split_files
 from m2pt.modalities.own.described import LOOKED_AT, Spread, described
 from m2pt.modalities.own.listing import OwnFile
 from m2pt.modalities.own.splits import assigned
@@ -152,6 +152,22 @@ def test_equal_files_are_drawn_into_one_split_and_refused_in_given_ones(tmp_path
         UserError, match=r"train/a/copy.bin: is in the train split, and a file with the same content is in the test"
     ):
         splits_of(tmp_path / "given", FilesConfig(val=0))
+
+
+def test_equal_files_with_different_labels_are_told(tmp_path: Path) -> None:
+    place(tmp_path, "a/1.bin", "a/2.bin", "b/3.bin")
+    place(tmp_path, "a/copy.bin", "a/same.bin", content="copied")
+    assert contradictions(tmp_path, FilesConfig(), SUFFIXES) == [] and contradicted([]) is None
+    place(tmp_path, "b/copy.bin", content="copied")
+    pairs = contradictions(tmp_path, FilesConfig(), SUFFIXES)
+    assert [(one.name, other.name) for one, other in pairs] == [("a/copy.bin", "b/copy.bin")]
+    told = (
+        "a file has the content of another one and another label: a/copy.bin with a and b/copy.bin with b; one of them is wrong"
+    )
+    assert contradicted(pairs) == told
+    assert described(tmp_path, FilesConfig(), OwnFiles(SUFFIXES, Mock(), Mock())).contradicted == told
+    place(tmp_path, "c/copy.bin", content="copied")
+    assert str(contradicted(contradictions(tmp_path, FilesConfig(), SUFFIXES))).startswith("2 files have the content of another")
 
 
 HEADING = "file,species,place,bird,note"

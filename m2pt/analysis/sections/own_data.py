@@ -44,6 +44,8 @@ def _words(data: Described, has_several: bool) -> str:
     words = f"{splits}{'' if groups is None else f'; no group is in two splits{of_groups}'}."
     if not has_several:
         words += _largest(data.classes, data.files["test"])
+    if data.contradicted is not None:
+        words += f" {data.contradicted[0].upper()}{data.contradicted[1:]}."
     return words + " This is what the files are now; the runs know them by their content."
 
 

@@ -90,21 +90,46 @@ def own_split(folder: Path, split: Split, config: FilesConfig, suffixes: Sequenc
 def split_files(folder: Path, config: FilesConfig, suffixes: Sequence[str]) -> tuple[list[OwnFile], list[str]]:
     """All files, and the split of each. Raises as `own_split`."""
     files = listed(folder, config, suffixes)
-    states = tuple(map(_state, (f"{folder}/{file.name}" for file in files)))
-    return files, _splits(str(folder), tuple(files), states, config)
+    return files, assigned(files, _contents_of(folder, files), config)
+
+
+def contradictions(folder: Path, config: FilesConfig, suffixes: Sequence[str]) -> list[tuple[OwnFile, OwnFile]]:
+    """Files whose content an earlier file has with other labels, each after that file. Raises as `own_split`."""
+    files = listed(folder, config, suffixes)
+    contents, first, pairs = _contents_of(folder, files), dict[str, OwnFile](), list[tuple[OwnFile, OwnFile]]()
+    for file in files:
+        if (content := contents.get(file.name)) is not None:
+            other = first.setdefault(content, file)
+            pairs += [(other, file)] if set(other.labels) != set(file.labels) else []
+    return pairs
+
+
+def contradicted(pairs: Sequence[tuple[OwnFile, OwnFile]]) -> str | None:
+    """What to say of `contradictions`; None of none."""
+    if not pairs:
+        return None
+    (one, other), more = pairs[0], len(pairs) - 1
+    labels = " and ".join(" with ".join(filter(None, (file.name, "+".join(file.labels)))) for file in (one, other))
+    count = "a file has" if not more else f"{len(pairs)} files have"
+    return (
+        f"{count} the content of another one and another label{'' if not more else ', such as'}: {labels}; one of them is wrong"
+    )
+
+
+def _contents_of(folder: Path, files: Sequence[OwnFile]) -> Mapping[str, str]:
+    names = tuple(file.name for file in files)
+    return _contents(str(folder), names, tuple(map(_state, (f"{folder}/{name}" for name in names))))
 
 
 @lru_cache(maxsize=4)
-def _splits(
-    folder: str, files: tuple[OwnFile, ...], states: "tuple[tuple[int, ...] | None, ...]", config: FilesConfig
-) -> list[str]:
-    """As a job opens each split of the same files, and equal files are recognised by reading them."""
+def _contents(folder: str, names: tuple[str, ...], states: "tuple[tuple[int, ...] | None, ...]") -> Mapping[str, str]:
+    """A digest of each file that may be another's copy: a job opens each split of the same files, which are read once."""
     sizes: dict[int, list[str]] = {}
-    for file, state in zip(files, states, strict=True):
+    for name, state in zip(names, states, strict=True):
         if state is not None and state[0]:
-            sizes.setdefault(state[0], []).append(file.name)
-    alike = [name for names in sizes.values() if len(names) > 1 for name in names]
-    return assigned(files, {name: _content(Path(folder) / name) for name in alike}, config)
+            sizes.setdefault(state[0], []).append(name)
+    alike = [name for same in sizes.values() if len(same) > 1 for name in same]
+    return {name: _content(Path(folder) / name) for name in alike}
 
 
 def _state(path: str) -> tuple[int, ...] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from m2pt.config import FilesConfig, UserError
-from m2pt.modalities.own.dataset import OwnFiles, split_files
+from m2pt.modalities.own.dataset import OwnFiles, contradicted, contradictions, split_files
 from m2pt.modalities.own.listing import classes_of
 from m2pt.modalities.shared.wanted import Split
 
@@ -39,6 +39,8 @@ class Described:
     sizes: Mapping[str, Spread]
     looked_at: int
     unreadable: int
+    contradicted: str | None = None
+    """What is to say of equal files with different labels."""
 
 
 def described(folder: Path, config: FilesConfig, own: OwnFiles) -> Described:
@@ -63,4 +65,5 @@ def described(folder: Path, config: FilesConfig, own: OwnFiles) -> Described:
         sizes={name: Spread(each[0], median(each), each[-1]) for name, each in values.items()},
         looked_at=len(chosen),
         unreadable=len(chosen) - len(known),
+        contradicted=contradicted(contradictions(folder, config, own.suffixes)),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from m2pt.config import MODALITIES, FilesConfig, Goal, Modality, UserError, refuses_unknown
-from m2pt.modalities.own.dataset import split_files
+from m2pt.modalities.own.dataset import contradicted, contradictions, split_files
 from m2pt.modalities.own.listing import classes_of
 from m2pt.modalities.own.tables import columns_of, separator_hint
 from m2pt.modalities.registry import SPECS
@@ -38,6 +38,8 @@ class Target:
     files: FilesConfig
     counts: Mapping[str, int]
     classes: tuple[str, ...]
+    contradicted: str | None = None
+    """What is to say of equal files with different labels."""
 
 
 @refuses_unknown
@@ -72,6 +74,7 @@ def target_of(path: Path, modality: Modality | None, given: Mapping[str, str], n
         files=config,
         counts=Counter(splits),
         classes=classes_of(files),
+        contradicted=contradicted(contradictions(folder, config, SPECS[kind].own().suffixes)),
     )
 
 

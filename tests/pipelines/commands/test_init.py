@@ -172,6 +172,19 @@ def test_a_folder_of_any_name_gives_a_study(project: Path, folder: str, name: st
     assert list(load_study("study.yaml").tasks) == [name]
 
 
+def test_equal_files_with_different_labels_are_told_before_anything_trains(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos(project / "photos")
+    shutil.copy(project / "photos/owl/0.png", project / "photos/tit/copy.png")
+    words = "file has the content of another one and another label: owl/0.png with owl and tit/copy.png with tit; one of them is"
+    assert main(["init", "--target", "photos", *FEW]) == 0
+    assert f"A {words}" in capsys.readouterr().out
+    for command in (["check", "study.yaml"], ["plan", "--study", "study.yaml"]):
+        assert main(command) == 0
+        assert f"doubtful  photos: a {words}" in capsys.readouterr().out
+
+
 def test_minutes_below_one_are_told_as_they_are() -> None:
     assert [Budget(1, 3, 1, minutes).about for minutes in (0.04, 0.3, 1.2, 12.4)] == [
         "about 0.04 minutes", "about 0.3 minutes", "about 1 minute", "about 12 minutes"
