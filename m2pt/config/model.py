@@ -47,6 +47,9 @@ class ModelConfig(Frozen):
             yield from self._stages_that_do_not_fit()
         elif self.from_ is None:
             yield from not_divisible(self, ("width", "heads"))
+        narrowest = self.width if self.family == "vit" else self.width >> (len(self.stages) - 1)
+        if self.from_ is None and int(narrowest * self.mlp_ratio) < 1:
+            yield f"mlp_ratio: {self.mlp_ratio:g} leaves an MLP of {narrowest} channels no hidden layer; raise it"
         for key in type(self).model_fields if self.from_ is not None else ():
             if key in self.model_fields_set and key not in ("from_", "heads", "family"):
                 yield f"{key}: is that of the encoder {self.from_} (from); leave one of them out"

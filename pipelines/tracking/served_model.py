@@ -93,8 +93,9 @@ def _shapes_of(
 ) -> dict[str, tuple[int, ...]]:
     import torch
 
-    from m2pt.models.model import of_recipe
+    from m2pt.models.model import fold, of_recipe
 
     with torch.random.fork_rng(devices=[]):
         model = of_recipe(modality, of_input, config, recipe, classes)
+    fold(model, config)
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}

@@ -182,6 +182,11 @@ def test_stochastic_depth_skips_a_block_for_single_samples():
 def test_sizes_that_stages_cannot_have():
     with pytest.raises(ValueError, match="width: 40 must be a multiple of 16 for 3 stages"):
         ModelConfig(family="unireplknet", width=40, stages=((3,), (7,), (3,)))
+    with pytest.raises(ValueError, match=r"mlp_ratio: 0\.04 leaves an MLP of 16 channels no hidden layer; raise it"):
+        ModelConfig(family="unireplknet", width=32, stages=((3,), (7,)), mlp_ratio=0.04)
+    with pytest.raises(ValueError, match=r"mlp_ratio: 0\.01 leaves an MLP of 64 channels no hidden layer; raise it"):
+        ModelConfig(width=64, mlp_ratio=0.01)
+    assert ModelConfig(width=64, mlp_ratio=0.02).mlp_ratio == 0.02
 
 
 @pytest.mark.parametrize(

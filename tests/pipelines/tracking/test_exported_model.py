@@ -8,17 +8,21 @@ import pytest
 import torch
 from mlflow.exceptions import MlflowException
 
-from m2pt.config import FinetuneConfig, UserError
+from m2pt.config import FinetuneConfig, ModelConfig, UserError
 from m2pt.export.formats import export
 from m2pt.inference.trained import trained
 from m2pt.runs.spec import TaskSpec
 from pipelines.tracking.mlflow_model import write_model
 from tests.finished_runs import INPUTS, finished_run
+from tests.specs import MODEL
+
+CONVNET = ModelConfig(family="unireplknet", width=16, stages=((3,), (7,)))
 
 
+@pytest.mark.parametrize("config", [MODEL, CONVNET], ids=lambda config: config.family)
 @pytest.mark.parametrize("modality", INPUTS)
-def test_mlflow_loads_it_with_signature_and_input_example(modality: str, tmp_path: Path) -> None:
-    run_dir, out = finished_run(tmp_path / "runs/study", modality), tmp_path / "of mine"
+def test_mlflow_loads_it_with_signature_and_input_example(modality: str, config: ModelConfig, tmp_path: Path) -> None:
+    run_dir, out = finished_run(tmp_path / "runs/study", modality, model=config), tmp_path / "of mine"
     export(run_dir, out, "mlflow", write_model, "Nothing is known.")
     model, loaded = trained(run_dir).model, mlflow.pyfunc.load_model(str(out))
     shape = INPUTS[modality].sample_shape
