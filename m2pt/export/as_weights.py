@@ -3,10 +3,8 @@
 import shutil
 from pathlib import Path
 
-from m2pt.config import UserError
 from m2pt.export.written import Written
-from m2pt.files.state import file_sha256
-from m2pt.inference.trained import WEIGHTS, finished
+from m2pt.inference.trained import WEIGHTS, finished, require_weights
 from m2pt.runs.folder import MERGED, anew
 
 _USAGE = """import json
@@ -37,8 +35,8 @@ model.load_state_dict(load_file("FOLDER/model.safetensors"))"""
 def write(run_dir: Path, folder: Path) -> Written:
     """Copy the weights of a run. Raises `UserError` if they are not those of its record."""
     spec, record = finished(run_dir)
+    require_weights(run_dir / MERGED, record.merged_sha256, anew(run_dir))
     shutil.copyfile(run_dir / MERGED, folder / WEIGHTS)
-    if file_sha256(folder / WEIGHTS) != record.merged_sha256:
-        raise UserError(f"{run_dir / MERGED}: is not the file that record.json speaks of; {anew(run_dir)}.")
+    require_weights(folder / WEIGHTS, record.merged_sha256, "something wrote it while it was copied: export again")
     usage = _BUILT if spec.goal in ("semantic_segmentation", "instance_segmentation") else _USAGE
     return Written("What the model of m2pt takes; these are tensors alone.", usage, ("safetensors",), None)

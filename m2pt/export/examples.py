@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from m2pt.config import AudioInput, UserError
+from m2pt.config import AudioInput, InputConfig, Modality, UserError, refuses_unknown
 from m2pt.inference.trained import Trained
 from m2pt.modalities.registry import SPECS
 
@@ -14,12 +14,18 @@ SAME = 1e-4
 
 
 def examples(model: Trained) -> Tensor:
-    """Samples (B, ...) as the model takes them: noise in the range of its modality."""
-    given, generator = model.spec.input, torch.Generator().manual_seed(0)
-    x = torch.rand(COUNT, *given.sample_shape, generator=generator)
+    """Samples (B, ...) as the model takes them."""
+    return noise(model.spec.modality, model.spec.input, COUNT)
+
+
+@refuses_unknown
+def noise(modality: Modality, given: InputConfig, count: int) -> Tensor:
+    """Samples (B, ...) of an input: noise in the range of its modality, the same each time."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(count, *given.sample_shape, generator=generator)
     if isinstance(given, AudioInput):
         return (2 * x - 1) * given.std + given.mean
-    low, high = SPECS[model.spec.modality].range
+    low, high = SPECS[modality].range
     return x * (high - low) + low
 
 

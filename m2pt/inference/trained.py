@@ -8,8 +8,9 @@ from torch import nn
 
 from m2pt.config import Frozen, UserError
 from m2pt.files.documents import read_model, write_json
+from m2pt.files.state import file_sha256
 from m2pt.models.model import Model, plain
-from m2pt.runs.folder import MERGED, SPEC, is_complete, read_spec
+from m2pt.runs.folder import MERGED, SPEC, anew, is_complete, read_spec
 from m2pt.runs.identity import RECIPE_VERSION, run_id
 from m2pt.runs.plugins import require_code
 from m2pt.runs.record import FinetuneRecord, read_record
@@ -85,8 +86,8 @@ def trained(folder: Path) -> Trained:
 
     """
     if not (folder / SPEC).is_file() and (folder / WEIGHTS).is_file():
-        return _built(read_model(folder / DESCRIPTION, Description), folder / WEIGHTS)
-    return _built(description(*finished(folder)), folder / MERGED)
+        return _built(read_model(folder / DESCRIPTION, Description), folder / WEIGHTS, "export the run again")
+    return _built(description(*finished(folder)), folder / MERGED, anew(folder))
 
 
 def describe(folder: Path, what: Description) -> None:
@@ -94,7 +95,15 @@ def describe(folder: Path, what: Description) -> None:
     write_json(folder / DESCRIPTION, what.model_dump(mode="json"))
 
 
-def _built(what: Description, weights: Path) -> Trained:
+def require_weights(weights: Path, sha256: str | None, remedy: str) -> None:
+    """Refuse final weights that are not those of their record. Raises `UserError`; `remedy` is what to do."""
+    if not weights.is_file():
+        raise UserError(f"{weights}: is missing; {remedy}.")
+    if sha256 is not None and file_sha256(weights) != sha256:
+        raise UserError(f"{weights}: is not the file that its record speaks of (damaged, or of another run); {remedy}.")
+
+
+def _built(what: Description, weights: Path, remedy: str) -> Trained:
     spec = what.spec
     if what.recipe_version != RECIPE_VERSION:
         raise UserError(
@@ -105,7 +114,8 @@ def _built(what: Description, weights: Path) -> Trained:
         raise UserError(f"{weights}: is for {spec.goal}; only models that label whole samples can be used outside of a run.")
     with torch.random.fork_rng(devices=[]):
         model = plain(spec, len(what.classes))
-    tensors = read_weights(weights, what.weights_sha256)
+    require_weights(weights, what.weights_sha256, remedy)
+    tensors = read_weights(weights)
     if tensors.keys() != model.state_dict().keys():
         raise UserError(f"{weights}: the method {spec.method} leaves no plain model; it can be used inside of its run alone.")
     load_into(model, tensors, "", str(weights))

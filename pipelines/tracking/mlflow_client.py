@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipelines.tracking.batches import Waiting, in_batches
 from pipelines.tracking.metrics import EPOCH
 from pipelines.tracking.mlflow_columns import VIEW_TAG, saved_view
-from pipelines.tracking.mlflow_model import MODEL, described
+from pipelines.tracking.mlflow_model import MODEL, describe
 from pipelines.tracking.mlflow_store import Store, check_server, ensure_database
 from pipelines.tracking.prompt import take_answers_at_once
 from pipelines.tracking.publication import DataInput
@@ -152,7 +152,7 @@ class Client:
             if model is not None:
                 data = model.files[0].parent.name  # a record bears the name of its folder
                 _link(model.files, folder / MODEL / data)
-                described(model, data, stored.id).save(str(folder / MODEL / "MLmodel"))
+                describe(folder / MODEL, model, data, stored.id)
             with_profile: Callable[[str, str], str] = add_databricks_profile_info_to_artifact_uri
             files: Any = get_artifact_repository(with_profile(stored.artifact_uri, self.store.uri), tracking_uri=self.store.uri)
             files.log_artifacts(str(folder))

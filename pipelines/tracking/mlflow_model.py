@@ -24,16 +24,20 @@ model = mlflow.pyfunc.load_model("FOLDER")  # needs m2pt
 logits = model.predict(samples)  # NumPy arrays"""
 
 
-def described(model: ServedModel, data: str, mlflow_id: str | None = None) -> Model:
-    """What MLflow has to know of a model whose files are in the folder `data` beside the description, with its signature."""
+def describe(folder: Path, model: ServedModel, data: str, mlflow_id: str | None = None) -> None:
+    """Write what MLflow has to know of a model whose files are in `folder` / `data`, with its signature and an input example."""
+    from m2pt.export.examples import noise  # with torch, which takes seconds
+
     kind = np.dtype("float32")
-    inputs = Schema([TensorSpec(kind, (-1, *model.sample))])
+    inputs = Schema([TensorSpec(kind, (-1, *model.input.sample_shape))])
     outputs = Schema([TensorSpec(kind, (-1, model.classes))])
     written = Model(artifact_path=MODEL, run_id=mlflow_id, signature=ModelSignature(inputs, outputs))
     written.add_flavor(
         "python_function", loader_module=served_model.__name__, data=data, python_version=platform.python_version()
     )
-    return written
+    save_example: Any = _save_example
+    save_example(written, noise(model.modality, model.input, 1).numpy(), str(folder))
+    written.save(str(folder / "MLmodel"))
 
 
 def write_model(run_dir: Path, folder: Path) -> Written:
@@ -59,10 +63,7 @@ def write_model(run_dir: Path, folder: Path) -> Written:
     for path in served.files:
         shutil.copyfile(path, data / path.name)
     x = examples(model)
-    written = described(served, data.name)
-    save_example: Any = _save_example
-    save_example(written, x[:1].numpy(), str(folder))
-    written.save(str(folder / "MLmodel"))
+    describe(folder, served, data.name)
     loaded = mlflow.pyfunc.load_model(str(folder))
     theirs = torch.from_numpy(loaded.predict(x.numpy()))
     return Written(takes(model), _USAGE, ("mlflow", "torch"), difference(own_logits(model, x), theirs))

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """The files of a model, the shape of one sample that it reads, and how many classes it tells apart."""
+    """The files of a model, the samples that it reads, and how many classes it tells apart."""
 
     files: tuple[Path, ...]
-    sample: tuple[int, ...]
+    modality: Modality
+    input: InputConfig
     classes: int
 
 
@@ -49,7 +50,7 @@ def of_run(spec: RunSpec, run_dir: Path) -> ServedModel | None:
     classes, weights = len(read_record(run_dir, FinetuneRecord).classes), run_dir / MERGED
     if not classes or _shapes(weights) != _plain_shapes(spec, classes):
         return None
-    return ServedModel((run_dir / SPEC, run_dir / RECORD, weights), spec.input.sample_shape, classes)
+    return ServedModel((run_dir / SPEC, run_dir / RECORD, weights), spec.modality, spec.input, classes)
 
 
 class PlainModel:

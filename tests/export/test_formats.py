@@ -86,6 +86,20 @@ def test_timm_and_transformers_load_what_is_a_vit(form: str, modality: str, tmp_
     assert tuple(data["input_size"]) == given.sample_shape
 
 
+@pytest.mark.parametrize("name", ["onnx", "safetensors"])
+@pytest.mark.parametrize(("fault", "sentence"), [("missing", "is missing"), ("cut", "is not the file that its record speaks of")])
+def test_a_run_without_its_weights_is_refused_with_what_makes_them_again(
+    name: str, fault: str, sentence: str, tmp_path: Path
+) -> None:
+    run_dir = finished_run(tmp_path / "runs/study", "point")
+    weights = run_dir / MERGED
+    weights.unlink() if fault == "missing" else weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(UserError) as refused:
+        written(run_dir, name)
+    assert sentence in str(refused.value) and f"delete the folder {run_dir} and run again" in str(refused.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
 GRAPHS = [(form, modality) for form in ("shared", "published") for modality in INPUTS]
 
 

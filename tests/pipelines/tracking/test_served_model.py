@@ -113,6 +113,8 @@ def test_a_loaded_model_gives_the_logits_of_the_trained_one(
     assert each is not None and np.array_equal(right, np.asarray(each, dtype=bool))
 
     (inputs,), (outputs,) = loaded.metadata.signature.inputs.inputs, loaded.metadata.signature.outputs.inputs
+    example = loaded.input_example
+    assert example.shape == (1, *test.x.shape[1:]) and loaded.predict(example).shape == (1, 10)
     assert (inputs.shape, outputs.shape) == ((-1, *test.x.shape[1:]), (-1, 10))
     wrong = test.x.numpy()[..., :2]
     with pytest.raises(MlflowException) as caught:
