@@ -84,7 +84,9 @@ def test_faults_are_told_when_the_study_is_read(old, new, sentence):
 
 
 def of_convnet(method="pathway", means=None, **changes):
-    layers = run_spec().pathway.model_copy(update={"layers": changes.pop("layers", ("conv_dw",))})
+    layers = run_spec().pathway.model_copy(
+        update={"layers": changes.pop("layers", ("conv_dw",)), "order": changes.pop("order", "normal")}
+    )
     spec = run_spec(method=method, model=CONVNET, pathway=None if METHODS[method].pathway is None else layers, **changes)
     return list(faults(spec, means or Means(), Known()))
 
@@ -114,6 +116,7 @@ def test_settings_of_transformers_are_refused():
             {"layers": ("attn.qkv",)},
             r"pathway.layers: attn.qkv is no layer of model.family unireplknet; choose among conv_dw, se, mlp",
         ),
+        ({"order": "shuffled"}, "pathway.order: shuffled is for blocks of equal shapes, and those of unireplknet differ; set it"),
         ({"input": form}, "inputs.image.form: published samples become tokens"),
         ({"finetune": recipe.model_copy(update={"head": "class_token"})}, "finetune.head: class_token reads tokens"),
         (
