@@ -26,6 +26,6 @@ def of_convnet(spec: RunSpec, *, recomputes: bool) -> Iterator[str]:
     if unknown := [layer for layer in spec.pathway.layers if layer not in known]:
         yield f"pathway.layers: {unknown[0]} is no layer of model.family {family}; choose among {', '.join(known)}."
     if spec.pathway.order != "normal":
-        yield f"pathway.order: {spec.pathway.order} is for blocks of equal shapes, and those of {family} differ; set it to normal."
+        yield f"pathway.order: {spec.pathway.order} is for blocks of equal shapes, and {family} has none; set it to normal."
     if spec.pathway.granularity == "head":
         yield f"pathway.granularity: model.family {family} has no attention heads; choose layer, block or channel."

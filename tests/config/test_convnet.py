@@ -116,7 +116,10 @@ def test_settings_of_transformers_are_refused():
             {"layers": ("attn.qkv",)},
             r"pathway.layers: attn.qkv is no layer of model.family unireplknet; choose among conv_dw, se, mlp",
         ),
-        ({"order": "shuffled"}, "pathway.order: shuffled is for blocks of equal shapes, and those of unireplknet differ; set it"),
+        (
+            {"order": "shuffled"},
+            "pathway.order: shuffled is for blocks of equal shapes, and unireplknet has none; set it to normal.",
+        ),
         ({"input": form}, "inputs.image.form: published samples become tokens"),
         ({"finetune": recipe.model_copy(update={"head": "class_token"})}, "finetune.head: class_token reads tokens"),
         (
