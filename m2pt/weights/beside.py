@@ -43,7 +43,7 @@ def said_of(file: Path, layout: Layout, reading: Reading) -> Said | None:
 
     """
     if layout.name in HUGGING_FACE:
-        return _of_transformers(configuration(file))
+        return _of_transformers(configuration(file), file, layout)
     if layout.name in _TIMM:
         return _of_timm(file, layout, reading)
     said = _of_run(file, reading) if layout.name in OWN else None
@@ -71,15 +71,22 @@ def check_said(file: Path, said: Said, config: ModelConfig, modality: Modality) 
         )
 
 
-def _of_transformers(path: Path | None) -> Said | None:
+def _of_transformers(path: Path | None, file: Path, layout: Layout) -> Said | None:
     if path is None:
         return None
     document = read_json(path, _FETCH)
     activation = document.get("hidden_act")
     if activation not in (None, "gelu"):
         raise UserError(f"{path}: has hidden_act {activation}, and m2pt's encoders have gelu; name another file.")
+    for key, stored in (("num_hidden_layers", layout.depth), ("hidden_size", layout.width)):
+        if document.get(key) not in (None, stored):
+            raise UserError(
+                f"{path}: has {key} {document[key]}, and {file.name} has {stored}: it is of another model; fetch both again."
+            )
     heads = document.get("num_attention_heads")
-    return Said(path, str(path), "num_attention_heads", heads if isinstance(heads, int) else None)
+    if heads is not None and (not isinstance(heads, int) or heads < 1):
+        raise UserError(f"{path}: has num_attention_heads {heads!r}, which is no number of heads; fetch it again.")
+    return Said(path, str(path), "num_attention_heads", heads)
 
 
 def _of_timm(file: Path, layout: Layout, reading: Reading) -> Said | None:

@@ -2,9 +2,19 @@
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from m2pt.config import Frozen, GivenSource, ModelConfig, Reading, Study, TimmSource, UserError
+from m2pt.config import (
+    Frozen,
+    GivenSource,
+    Modality,
+    ModelConfig,
+    Reading,
+    RunSource,
+    Study,
+    TimmSource,
+    UserError,
+    refuses_unknown,
+)
 from m2pt.files.memory import CACHE, place, remembered
 from m2pt.files.state import state_of
 from m2pt.weights.given import path_of
@@ -95,6 +105,22 @@ def _size(name: str, source: GivenSource) -> FileSize:
     modality = next(iter(source.places), None)
     if modality is None:
         raise UserError(f"encoders.{name}: names no weights; add some.")
+    where = f"encoders.{name}.{source.key(modality)}"
+    try:
+        known = _known(source, modality)
+    except UserError as error:
+        raise UserError(str(error) if str(error).startswith("encoders.") else f"{where}: {error}") from error
+    if known is not None:
+        return known
+    path = path_of(source, modality)
+    if isinstance(source, RunSource):
+        raise UserError(f"{where}: {path.parent} is no finished run; correct the folder, or finish the run.")
+    raise UserError(f"{where}: {path} does not exist; fetch the weights, or correct the path.")
+
+
+@refuses_unknown
+def _known(source: GivenSource, modality: Modality) -> FileSize | None:
+    """The size of an encoder in its file, or of timm's model that is downloaded later; None if neither is there."""
     path, reading = path_of(source, modality), source.how(modality) or Reading()
     if path.exists():
         files = {str(file): state_of(file.stat()) for file in weights_files(path)}
@@ -108,6 +134,4 @@ def _size(name: str, source: GivenSource) -> FileSize:
     kind = architecture_of(source.name) if isinstance(source, TimmSource) and source.file is None else None
     if kind is not None:  # its weights are downloaded later
         return FileSize(kind.width, kind.depth, kind.mlp_ratio, kind.qkv_bias, kind.heads, f"timm's {source.places[modality]}")
-    raise UserError(
-        f"encoders.{name}.{source.key(modality)}: {Path(path)} does not exist; fetch the weights, or correct the path."
-    )
+    return None

@@ -1,5 +1,7 @@
 """Encoders of Hugging Face's transformers: features equal those of the library itself, in the names of both its versions."""
 
+import json
+
 import pytest
 import torch
 import transformers
@@ -109,6 +111,23 @@ def test_what_the_configuration_beside_it_says_is_checked(tmp_path):
     quick.save_pretrained(tmp_path / "quick")
     with pytest.raises(UserError, match="has hidden_act quick_gelu, and m2pt's encoders have gelu"):
         read_encoder(tmp_path / "quick", "image", IMAGE, MODEL)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("num_hidden_layers", 9, r"has num_hidden_layers 9, and model\.safetensors has \d+: it is of another model"),
+        ("hidden_size", 1024, r"has hidden_size 1024, and model\.safetensors has \d+: it is of another model"),
+        ("num_attention_heads", "four", "has num_attention_heads 'four', which is no number of heads"),
+        ("num_attention_heads", 0, "has num_attention_heads 0, which is no number of heads"),
+    ],
+)
+def test_the_configuration_of_another_model_says_nothing_of_this_one(tmp_path, key, value, told):
+    path = kept(transformers.ViTModel(transformers.ViTConfig(**SIZES, patch_size=4)), tmp_path, "folder")
+    document = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(document | {key: value}))
+    with pytest.raises(UserError, match=told):
+        read_encoder(path, "image", IMAGE, MODEL)
 
 
 def test_a_block_without_one_of_its_three_matrices_is_not_filled(tmp_path):

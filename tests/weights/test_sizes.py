@@ -99,6 +99,14 @@ def test_weights_that_are_missing_are_said_with_all_else_that_is_wrong():
     assert not any("width" in sentence for sentence in sentences)
 
 
+def test_weights_that_cannot_be_read_are_told_at_their_key():
+    Path("vit.pth").write_bytes(b"<html>")
+    assert "encoders.vit.paths.image: vit.pth: is not a file of weights" in refused("{from: vit}")
+    Path("study.yaml").write_text(STUDY % ("{from: ours}", ", ours: {kind: run, runs: {image: nowhere}}", ""))
+    with pytest.raises(UserError, match=r"encoders\.ours\.runs\.image: nowhere is no finished run; correct the folder"):
+        study_file.load("study.yaml")
+
+
 def test_a_width_without_usual_heads_is_asked_for():
     torch.save(files.vit(), "vit.pth")
     assert "model.heads: the width is 24, and nothing says how many heads there are; set it" in refused("{from: vit}")
