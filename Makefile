@@ -15,7 +15,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 LOCK ?= requirements.lock
 
-.PHONY: help setup study test test-hard test-browser pictures full-size gpu paper-rehearsal test-patient test-faults week fuzz fuzz-coverage lint schema docs format ui lock hashes bom audit wheel clean
+.PHONY: help setup study test test-hard test-browser pictures full-size bench gpu paper-rehearsal test-patient test-faults week fuzz fuzz-coverage lint schema docs format ui lock hashes bom audit wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -41,6 +41,9 @@ pictures: setup ## take the pictures in docs/, in a browser and a terminal, afte
 
 full-size: setup ## take one step of every published recipe at ViT-B size on the CPU, in about ten minutes
 	@$(PY) benchmarks/full_size_step.py $(ARGS)
+
+bench: setup ## what the pathway, the trainer, readers and commands cost on this CPU, in ten minutes: build/cpu/cpu.md; some: ARGS='--only trainer'
+	@$(PY) -m benchmarks.cpu $(ARGS)
 
 gpu: setup ## is the pathway right on this GPU, and what does it cost? 5 minutes; without a GPU: ARGS='--device cpu --tiny'
 	@$(PY) -m benchmarks.gpu $(ARGS)

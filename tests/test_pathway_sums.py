@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
-from benchmarks.gpu.fixtures import model_of, samples_of
+from benchmarks.measuring.fixtures import model_of, samples_of
 from m2pt.config import FinetuneConfig
 from m2pt.joining.joined import PathwayWeight
 from m2pt.joining.sums import summed_layers, summed_once

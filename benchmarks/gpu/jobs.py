@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.gpu.fixtures import SMALL, Setup, spec_of
-from benchmarks.gpu.parts import Row, must
+from benchmarks.measuring.fixtures import SMALL, Setup, spec_of
+from benchmarks.measuring.parts import Row, must
 from m2pt import job
 from m2pt.config import EmbeddedData, FinetuneConfig, ImageInput, ModelConfig
 from m2pt.data.fingerprints import fingerprint

@@ -5,8 +5,8 @@ import math
 
 import torch
 
-from benchmarks.gpu.fixtures import INPUTS, SMALL, Setup, model_of, recipe_of, samples_of, spec_of, trainer_of
-from benchmarks.gpu.parts import Row, must
+from benchmarks.measuring.fixtures import INPUTS, SMALL, Setup, model_of, recipe_of, samples_of, spec_of, trainer_of
+from benchmarks.measuring.parts import Row, must
 from m2pt import pathway
 from m2pt.config import Modality
 from m2pt.training.precision import Precision, autocast

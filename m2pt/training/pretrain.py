@@ -99,7 +99,7 @@ def _masked(spec: PretrainSpec, recipe: MaePretrain, splits: dict[str, Samples],
 
     def loss_of(x: Tensor, y: Tensor, noise: torch.Generator) -> Tensor:
         del y
-        return _reconstruction_loss(model, spec, recipe.mask_ratio, x.to(device), noise)
+        return reconstruction_loss(model, spec, recipe.mask_ratio, x.to(device), noise)
 
     @torch.no_grad()
     def validate() -> dict[str, float]:
@@ -107,19 +107,20 @@ def _masked(spec: PretrainSpec, recipe: MaePretrain, splits: dict[str, Samples],
         noise = torch.Generator().manual_seed(derived_seed(spec.seed, "validation masks"))
         parts = splits["val"].x.split(recipe.batch_size)
         total = sum(
-            float(_reconstruction_loss(model, spec, recipe.mask_ratio, part.to(device), noise)) * len(part) for part in parts
+            float(reconstruction_loss(model, spec, recipe.mask_ratio, part.to(device), noise)) * len(part) for part in parts
         )
         model.train()
         return {"val/loss": total / len(splits["val"].x)}
 
-    history = do_steps(spec, model, recipe, _batches(spec, recipe, splits["pretrain"]), loss_of, validate, course)
+    history = do_steps(spec, model, recipe, batches(spec, recipe, splits["pretrain"]), loss_of, validate, course)
     with course.watch.measure("evaluate"):
         save_reconstructions(course.run_dir, spec, model, model.tokenizer, splits["val"].x, recipe.mask_ratio, device)
     kept = PretrainedEncoder(model.tokenizer, model.encoder.blocks, model.encoder.norm)
     return _record(spec, "reconstruction_loss", history[-1]["val/loss"], kept, course.run_dir)
 
 
-def _reconstruction_loss(model: MaskedAutoencoder, spec: PretrainSpec, ratio: float, x: Tensor, noise: torch.Generator) -> Tensor:
+def reconstruction_loss(model: MaskedAutoencoder, spec: PretrainSpec, ratio: float, x: Tensor, noise: torch.Generator) -> Tensor:
+    """The mean loss of samples `x` (B, ...), a share `ratio` of whose patches `noise` hides, as the modality defines it."""
     patches = model.tokenizer.patchify(x)
     hidden_BN = model.tokenizer.hidden(len(x), ratio, noise).to(x.device)
     target = patches.values_BNP[hidden_BN].view(len(x), -1, patches.values_BNP.shape[-1])
@@ -156,7 +157,7 @@ def _labelled(
         loss = nn.functional.cross_entropy(outputs, splits["val"].y)
         return {"val/loss": float(loss), "val/accuracy": 100.0 * hits / len(outputs)}
 
-    history = do_steps(spec, model, recipe, _batches(spec, recipe, splits["pretrain"]), loss_of, validate, course)
+    history = do_steps(spec, model, recipe, batches(spec, recipe, splits["pretrain"]), loss_of, validate, course)
     kept = PretrainedEncoder(model.tokenizer, model.blocks, model.fc_norm)
     return _record(spec, "accuracy", history[-1]["val/accuracy"], kept, course.run_dir)
 
@@ -188,7 +189,7 @@ def _brackets(spec: PretrainSpec, recipe: ProceduralPretrain, course: Course) ->
     return _record(spec, "accuracy", history[-1]["val/accuracy"], model.encoder, course.run_dir)
 
 
-def _batches(spec: PretrainSpec, recipe: MaePretrain | LabelPretrain, pool: Samples) -> Draw:
+def batches(spec: PretrainSpec, recipe: MaePretrain | LabelPretrain, pool: Samples) -> Draw:
     """Batches of a split, drawn with replacement and augmented."""
 
     def draw(noise: torch.Generator) -> tuple[Tensor, Tensor]:

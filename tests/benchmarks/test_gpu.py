@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.gpu import __main__ as gpu
-from benchmarks.gpu.parts import Row, at_least, at_most
+from benchmarks.measuring.parts import Row, at_least, at_most
 
 
 def called(*arguments):

@@ -1,4 +1,4 @@
-"""Models, samples and specs of the GPU benchmark, in both sizes.
+"""Models, samples and specs of the benchmarks, in both sizes.
 
 Shapes: N samples, B rows of a batch.
 """

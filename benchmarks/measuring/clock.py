@@ -1,4 +1,7 @@
-"""Steps timed in turn, by the device's own events where it has them."""
+"""Steps timed in turn: by the device's own events on CUDA, by the processor time of this process on the CPU.
+
+Processor time does not count what other processes do meanwhile; what they take of caches and memory still slows a step down.
+"""
 
 import statistics
 import time
@@ -6,20 +9,21 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from benchmarks.gpu.fixtures import Setup
+from benchmarks.measuring.fixtures import Setup
 
 WARM_UP = 5
-PROFILED = 20
 
 
-def in_turn(steps: Mapping[str, Callable[[], object]], setup: Setup) -> dict[str, list[float]]:
+def in_turn(
+    steps: Mapping[str, Callable[[], object]], setup: Setup, repeats: int | None = None, warm_up: int = WARM_UP
+) -> dict[str, list[float]]:
     """The milliseconds of each step, repeated in an order that turns from round to round, after a warm-up."""
     names = list(steps)
     for name in names:
-        for _ in range(1 if setup.tiny else WARM_UP):
+        for _ in range(min(warm_up, 1) if setup.tiny else warm_up):
             steps[name]()
     taken: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(setup.repeats):
+    for turn in range(setup.repeats if setup.tiny or repeats is None else repeats):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
             taken[name].append(_milliseconds(steps[name], setup))
@@ -29,29 +33,15 @@ def in_turn(steps: Mapping[str, Callable[[], object]], setup: Setup) -> dict[str
 def _milliseconds(step: Callable[[], object], setup: Setup) -> float:
     setup.wait()
     if setup.device.type != "cuda":
-        start = time.perf_counter()
+        start = time.process_time()
         step()
-        return 1000 * (time.perf_counter() - start)
+        return 1000 * (time.process_time() - start)
     begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     begin.record()
     step()
     end.record()
     setup.wait()
     return float(begin.elapsed_time(end))
-
-
-def device_events(step: Callable[[], object], setup: Setup) -> tuple[float, dict[str, float]]:
-    """The milliseconds of the device's own work in a step, by torch's profiler, and how often a step copies memory, by kind."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-        for _ in range(PROFILED):
-            step()
-        setup.wait()
-    events = [event for event in profile.events() if event.device_type.name == "CUDA"]
-    copies: dict[str, float] = {}
-    for event in events:
-        if "memcpy" in event.name.lower():
-            copies[event.name] = copies.get(event.name, 0.0) + 1 / PROFILED
-    return sum(event.self_device_time_total for event in events) / 1000 / PROFILED, copies
 
 
 def median(times: list[float]) -> float:
@@ -68,3 +58,12 @@ def quartiles(times: list[float]) -> float:
 def spread(times: list[float]) -> str:
     """The same in words."""
     return f" ± {quartiles(times):.1%}"
+
+
+def ratio(times: list[float], others: list[float]) -> tuple[float, float]:
+    """How many times `others` the `times` of the same rounds are: the median of the rounds, and its spread as of `quartiles`.
+
+    Both of a round are of the same moments, so that what slows a machine for a while is in neither.
+    """
+    of_rounds = [one / other for one, other in zip(times, others, strict=True)]
+    return median(of_rounds), quartiles(of_rounds)
