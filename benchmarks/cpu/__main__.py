@@ -23,7 +23,7 @@ from benchmarks.cpu.starting import starting
 from benchmarks.cpu.trainers import large_trainer, small_trainers
 from benchmarks.measuring.fixtures import Setup
 from benchmarks.measuring.parts import Part
-from benchmarks.measuring.running import arguments, finish, load, run_apart, run_here
+from benchmarks.measuring.running import arguments, finish, load, run_apart, run_here, save
 from m2pt.runs.environment import cpu_capability, processor_name, versions
 from m2pt.runs.source import git_commit
 
@@ -51,8 +51,12 @@ def main() -> int:
         before = load()
         done = run_apart(name, ["benchmarks.cpu", *["--tiny"] * options.tiny, "--part", name], LIMIT_S)
         parts[name] = done | {"date": f"{datetime.now(UTC):%Y-%m-%d}", "load": [before, load()]}
-    ordered = {name: parts[name] for name in PARTS if name in parts}
-    return finish({"machine": machine(), "tiny": options.tiny, "parts": ordered}, options.out, "cpu")
+        save(_document(parts, options.tiny), options.out, "cpu")  # what is measured is kept, also if another part is interrupted
+    return finish(_document(parts, options.tiny), options.out, "cpu")
+
+
+def _document(parts: dict[str, Any], tiny: bool) -> dict[str, Any]:
+    return {"machine": machine(), "tiny": tiny, "parts": {name: parts[name] for name in PARTS if name in parts}}
 
 
 def machine() -> dict[str, str]:

@@ -51,13 +51,17 @@ def run_apart(name: str, command: list[str], limit_s: float) -> dict[str, Any]:
     return {"rows": rows, "error": error, "seconds": round(seconds, 1)}
 
 
-def finish(document: dict[str, Any], folder: Path, name: str) -> int:
-    """Write `NAME.json` and `NAME.md`, print the table; 1 if a part failed or a limit does not hold (not of tiny numbers)."""
+def save(document: dict[str, Any], folder: Path, name: str) -> None:
+    """Write `NAME.json` and `NAME.md`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    said = table(document)
-    (folder / f"{name}.md").write_text(said, encoding="utf-8")
-    print(said)
+    for suffix, text in (("json", json.dumps(document, indent=1) + "\n"), ("md", table(document))):
+        (folder / f"{name}.{suffix}").write_text(text, encoding="utf-8")
+
+
+def finish(document: dict[str, Any], folder: Path, name: str) -> int:
+    """Save and print the table; 1 if a part failed or a limit does not hold (not of tiny numbers)."""
+    save(document, folder, name)
+    print(table(document))
     parts = document["parts"].values()
     lost = [row for part in parts for row in part["rows"] if row["holds"] is False]
     return int(bool(lost and not document["tiny"]) or any(part["error"] for part in parts))

@@ -51,6 +51,19 @@ def test_parts_of_another_commit_or_machine_are_not_kept(tmp_path, monkeypatch):
     assert list(json.loads((tmp_path / "cpu.json").read_text())["parts"]) == ["starting"]
 
 
+def test_what_is_measured_is_kept_where_a_later_part_is_interrupted(tmp_path, monkeypatch):
+    def apart(name, *_):
+        if name == "loading":
+            raise KeyboardInterrupt
+        return {"rows": [], "error": None, "seconds": 0.0}
+
+    monkeypatch.setattr(cpu, "run_apart", apart)
+    monkeypatch.setattr(sys, "argv", ["cpu", "--tiny", "--only", "starting", "loading", "--out", str(tmp_path)])
+    with pytest.raises(KeyboardInterrupt):
+        cpu.main()
+    assert list(json.loads((tmp_path / "cpu.json").read_text())["parts"]) == ["starting"]
+
+
 def test_every_part_is_of_a_name_of_its_own():
     assert len(set(cpu.PARTS.values())) == len(cpu.PARTS) == 8
 
