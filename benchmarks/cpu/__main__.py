@@ -46,17 +46,20 @@ def main() -> int:
     options = arguments("benchmarks.cpu", (__doc__ or "").splitlines()[0], PARTS, "build/cpu").parse_args()
     if options.part:
         return run_here(PARTS[options.part], Setup(torch.device("cpu"), options.tiny))
-    parts = _kept(options)
+    here = machine()  # before another commit can be checked out
+    parts = _kept(options, here)
     for name in options.only or PARTS:
         before = load()
         done = run_apart(name, ["benchmarks.cpu", *["--tiny"] * options.tiny, "--part", name], LIMIT_S)
         parts[name] = done | {"date": f"{datetime.now(UTC):%Y-%m-%d}", "load": [before, load()]}
-        save(_document(parts, options.tiny), options.out, "cpu")  # what is measured is kept, also if another part is interrupted
-    return finish(_document(parts, options.tiny), options.out, "cpu")
+        save(
+            _document(here, parts, options.tiny), options.out, "cpu"
+        )  # what is measured is kept, also if another part is interrupted
+    return finish(_document(here, parts, options.tiny), options.out, "cpu")
 
 
-def _document(parts: dict[str, Any], tiny: bool) -> dict[str, Any]:
-    return {"machine": machine(), "tiny": tiny, "parts": {name: parts[name] for name in PARTS if name in parts}}
+def _document(here: dict[str, str], parts: dict[str, Any], tiny: bool) -> dict[str, Any]:
+    return {"machine": here, "tiny": tiny, "parts": {name: parts[name] for name in PARTS if name in parts}}
 
 
 def machine() -> dict[str, str]:
@@ -74,13 +77,13 @@ def machine() -> dict[str, str]:
     }
 
 
-def _kept(options: argparse.Namespace) -> dict[str, Any]:
+def _kept(options: argparse.Namespace, here: dict[str, str]) -> dict[str, Any]:
     """The parts that a former table of the same machine, versions and commit has, where only some are measured."""
     path: Path = options.out / "cpu.json"
     if not options.only or not path.is_file():
         return {}
     former: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return dict(former["parts"]) if (former["machine"], former["tiny"]) == (machine(), options.tiny) else {}
+    return dict(former["parts"]) if (former["machine"], former["tiny"]) == (here, options.tiny) else {}
 
 
 if __name__ == "__main__":

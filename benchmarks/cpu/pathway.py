@@ -36,7 +36,7 @@ class _Case:
     without: tuple[str, ...] = ()
 
 
-_SMALL = _Case("ViT-S, batch 16", VIT_S, 16, {"frozen": 1.03, "trainable": 1.08}, 5, without=(BRANCHES,))
+_SMALL = _Case("ViT-S, batch 16", VIT_S, 16, {"frozen": 1.03, "trainable": 1.08}, 4, without=(BRANCHES,))
 _BASE = _Case("ViT-B, batch 2", VIT_B, 2, {"frozen": 1.10, "trainable": 1.25}, 5)
 
 
@@ -55,7 +55,7 @@ def inference(setup: Setup) -> list[Row]:
     rows = []
     for case, batch in ((_SMALL, 4), (_BASE, 2)):
         spec, name = large(case.model, batch, setup), case.name.partition(",")[0]
-        rows.append(merged_inference(spec, setup, 20, f"{name}, batch {batch}: inference, merged / plain, 1 within the spread"))
+        rows.append(merged_inference(spec, setup, 10, f"{name}, batch {batch}: inference, merged / plain, 1 within the spread"))
         rows.append(merged_parameters(spec, f"{name}: merged, as many parameters as plain"))
     return rows
 

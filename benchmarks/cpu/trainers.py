@@ -16,13 +16,13 @@ _BATCHES = 16
 
 def small_trainers(setup: Setup) -> list[Row]:
     """Steps of the embedded study's fine-tuning."""
-    return [row for modality in embedded().sweep.targets for row in _beside(f"trainer, {modality}", small(modality), setup, 150)]
+    return [row for modality in embedded().sweep.targets for row in _beside(f"trainer, {modality}", small(modality), setup, 100)]
 
 
 def large_trainer(setup: Setup) -> list[Row]:
     """Steps of ViT-S."""
     recipe = embedded().finetune.model_copy(update={"samples": "all", "batch_size": 4 if setup.tiny else 16})
-    return _beside("trainer, ViT-S, batch 16", large(VIT_S, 16, setup, recipe), setup, 5)
+    return _beside("trainer, ViT-S, batch 16", large(VIT_S, 16, setup, recipe), setup, 4)
 
 
 def _beside(name: str, spec: RunSpec, setup: Setup, repeats: int) -> list[Row]:
