@@ -27,7 +27,7 @@ def too_large(spec: Spec, device: str) -> str | None:
     memory = _memory()
     if memory is None:
         return None
-    return _samples_too_large(spec, device, memory) or (_blocks_too_large(spec, memory) if device == "cpu" else None)
+    return (_blocks_too_large(spec, memory) if device == "cpu" else None) or _samples_too_large(spec, device, memory)
 
 
 def _samples_too_large(spec: Spec, device: str, memory: int) -> str | None:

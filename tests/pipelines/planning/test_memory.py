@@ -31,3 +31,10 @@ def test_samples_of_an_absurd_size_are_refused_at_their_key(
     assert f"at least {bytes_needed / GIB:,.0f} GiB of memory" in refused
     monkeypatch.setattr(memory, "_memory", lambda: max(bytes_needed, GIB))
     assert memory.too_large(spec, "cpu") is None
+
+
+def test_a_model_that_is_too_large_itself_is_told_before_its_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = run_spec()
+    spec = spec.model_copy(update={"model": spec.model.model_copy(update={"width": 10**8})})
+    monkeypatch.setattr(memory, "_memory", lambda: GIB)
+    assert "lower model.width" in str(memory.too_large(spec, "cpu"))
