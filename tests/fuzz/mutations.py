@@ -150,9 +150,9 @@ def _tensors(content: bytes, chance: Random) -> bytes:
             inner[chance.choice(("", "module." + str(name), str(name) + ".0", "blocks.99.norm1.weight", "\0", 7))] = inner.pop(
                 name
             )
-        case 3 if isinstance(inner[name], torch.Tensor):
+        case 3 if isinstance(inner[name], torch.Tensor) and inner[name].numel() < 2**20:
             inner[name] = chance.choice((torch.nan, torch.inf, 0.0)) * inner[name]
-        case 4 if isinstance(inner[name], torch.Tensor):
+        case 4 if isinstance(inner[name], torch.Tensor) and inner[name].numel() < 2**20:
             inner[name] = inner[name].to(chance.choice((torch.float64, torch.bfloat16, torch.int8, torch.complex64, torch.bool)))
         case 5 if isinstance(inner[name], torch.Tensor) and chance.random() < 0.3:
             inner[name] = torch.zeros(1).expand(2**40 + 1)

@@ -20,6 +20,9 @@ FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
 
 WAV_STARTS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 
+BLOCK = 2**22
+"""Samples of a channel that are read at once."""
+
 RATES = (1_000, 1_000_000)
 """The rates (Hz) that a sound can have; a header with another one is damaged, and resampling could take any memory."""
 
@@ -69,8 +72,19 @@ def _decoded(path: Path, content: bytes) -> tuple[NDArray[np.float64], int]:
             return read_mpeg(path)
         if file.format not in FORMATS:
             raise ValueError("a format of which is not known where it ends")
-        rate, promised = file.samplerate, file.frames
-        sound_SC = file.read(dtype="float64", always_2d=True)
-    if len(sound_SC) < promised:
-        raise ValueError("the sound ends early")
-    return sound_SC, rate
+        return _whole(file), file.samplerate
+
+
+def _whole(file: soundfile.SoundFile) -> NDArray[np.float64]:
+    """(S, C) samples of a file that has all that its header promises.
+
+    They are read in blocks: a damaged header may promise more than any memory holds, and room is made for a block at once.
+    """
+    blocks, missing = [np.empty((0, file.channels))], file.frames
+    while missing > 0:
+        block_SC = file.read(min(BLOCK, missing), dtype="float64", always_2d=True)
+        if len(block_SC) == 0:
+            raise ValueError("the sound ends early")
+        blocks.append(block_SC)
+        missing -= len(block_SC)
+    return np.concatenate(blocks)
