@@ -26,7 +26,7 @@ class ModelConfig(Frozen):
     """An encoder of kind file, timm or run, whose size the model has; only `heads` goes with it, where no file says them."""
     width: Positive = 64
     """Width of the tokens; of a ConvNet the channels of its last stage, of which each stage before has half."""
-    depth: Positive = 4
+    depth: Annotated[int, Field(gt=0, le=1000)] = 4
     """Blocks; those of a ConvNet are in `stages`."""
     heads: Positive = 4
     """Attention heads, which divide the width."""

@@ -136,6 +136,7 @@ def sentences(document):
         (("finetune", "layer_decay"), 1.5, "finetune.layer_decay: must be a number above 0 and up to 1 (got 1.5)"),
         (("finetune", "mixing_rows"), 3, "finetune.mixing_rows: must be an even whole number above 0 (got 3)"),
         (("finetune", "norm_rows"), 1, "finetune.norm_rows: must be a whole number above 1 (got 1)"),
+        (("model", "depth"), 10**8, "model.depth: must be a whole number above 0 and up to 1000 (got 100000000)"),
         (("design", "planned"), 2, "design.planned: must be a whole number from 3 to 1000 (got 2)"),
         (("rivals", "mix"), 1, "rivals.mix: must be a number above 0 and below 1 (got 1)"),
         (("finetune", "samples"), "some", 'finetune.samples: must be a whole number above 0, or all (got "some")'),
