@@ -48,7 +48,7 @@ bench: setup ## what the pathway, the trainer, readers and commands cost on this
 gpu: setup ## is the pathway right on this GPU, and what does it cost? 5 minutes; without a GPU: ARGS='--device cpu --tiny'
 	@$(PY) -m benchmarks.gpu $(ARGS)
 
-paper-rehearsal: setup ## run a small version of studies/paper.yaml: every part, on generated files and weights, in about 2.5 minutes
+paper-rehearsal: setup ## run a small version of studies/paper.yaml: every part, on generated files and weights, in about ten minutes
 	@$(PY) -m pytest -m rehearsal tests/pipelines/test_paper_rehearsal.py $(ARGS)
 
 test-patient: setup ## run the tests that take minutes, of interrupts, servers and changed study files
