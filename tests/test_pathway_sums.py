@@ -174,3 +174,17 @@ def test_the_trainer_adds_up_weights_once_a_step_unless_the_step_is_compiled(mic
     next(iter(trainer.epoch()))
     assert bool(seen) is compiled
     assert all(scale.item() != before[name] for name, scale in scales(trainer.model).items())
+
+
+def test_without_memory_for_the_sums_the_layers_compute_as_before(monkeypatch):
+    def fails(held, wanted, once=torch.Tensor.requires_grad_):
+        if layers[2].join.held is not None:
+            raise torch.OutOfMemoryError("no memory")
+        return once(held, wanted)
+
+    model = joined()
+    layers = summed_layers(model)
+    monkeypatch.setattr(torch.Tensor, "requires_grad_", fails)
+    with pytest.raises(torch.OutOfMemoryError), summed_once(layers):
+        pass
+    assert all(layer.join.held is None for layer in layers)

@@ -20,13 +20,13 @@ AT_ONCE = 8
 """Layers whose sums and gradients are computed together: products of the size of their weights are held meanwhile."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Sum:
-    """The sum that a layer computes with, and how it came about: `graph` is None where its gradient has a closed form."""
+    """A layer with the gradient of its sum. `graph` says how that came about; None where its gradient has a closed form."""
 
     layer: JoinedLayer
-    held: Tensor
-    graph: Tensor | None = None
+    graph: Tensor | None
+    gradient: Tensor
 
     @property
     def scale(self) -> nn.Parameter:
@@ -53,28 +53,32 @@ def summed_once(layers: Sequence[JoinedLayer], dtype: torch.dtype | None = None)
     dropped. `dtype` is that of the sums, for a single part in half precision: otherwise gradients of parts are added up in the
     type of the weights.
     """
-    sums = list(_sums(layers, dtype))
+    gradients: list[Tensor | None] = []
     try:
-        for each in sums:
-            each.layer.join.held = each.held
+        graphs = _hold(layers, dtype)
         yield
     finally:
-        for each in sums:
-            each.layer.join.held = None
-    _hand_on([each for each in reversed(sums) if each.held.grad is not None])  # as a backward pass does, the last layer first
+        for layer in layers:  # memory is free of the sums before their gradients are handed on
+            held, layer.join.held = layer.join.held, None
+            gradients.append(None if held is None else held.grad)
+            del held
+    parts = zip(layers, graphs, gradients, strict=True)
+    sums = [_Sum(layer, graph, gradient.to(layer.own.dtype)) for layer, graph, gradient in parts if gradient is not None]
+    _hand_on(sums[::-1])  # as a backward pass does, the last layer first
 
 
-def _sums(layers: Sequence[JoinedLayer], dtype: torch.dtype | None) -> Iterator[_Sum]:
+def _hold(layers: Sequence[JoinedLayer], dtype: torch.dtype | None) -> list[Tensor | None]:
+    """Let layers compute with sums that are leaves of the graph of a step; returns the `graph` of each."""
     simple = [layer for layer in layers if _is_simple(layer.join)]
     closed: dict[JoinedLayer, Tensor] = {}
     for start in range(0, len(simple), AT_ONCE):
         some = simple[start : start + AT_ONCE]
         closed.update(zip(some, _closed(some, dtype), strict=True))
-    for layer in layers:
-        graph = None if layer in closed else layer.join(layer.own)
+    graphs = [None if layer in closed else layer.join(layer.own) for layer in layers]
+    for layer, graph in zip(layers, graphs, strict=True):
         held = closed[layer] if graph is None else graph.detach().to(dtype or graph.dtype)
-        wanted = graph.requires_grad if graph is not None else _learns(layer)
-        yield _Sum(layer, held.requires_grad_(wanted), graph)
+        layer.join.held = held.requires_grad_(_learns(layer) if graph is None else graph.requires_grad)
+    return graphs
 
 
 def _is_simple(join: PathwayWeight) -> bool:
@@ -98,7 +102,7 @@ def _closed(layers: Sequence[JoinedLayer], dtype: torch.dtype | None) -> list[Te
 
 def _hand_on(sums: Sequence[_Sum]) -> None:
     """Add the gradients of sums to those of the parameters that they came from."""
-    graphs = [(each.graph, _gradient(each)) for each in sums if each.graph is not None]
+    graphs = [(each.graph, each.gradient) for each in sums if each.graph is not None]
     if graphs:
         torch.autograd.backward([graph for graph, _ in graphs], [gradient for _, gradient in graphs])
     closed = [each for each in sums if each.graph is None]
@@ -108,7 +112,7 @@ def _hand_on(sums: Sequence[_Sum]) -> None:
 
 @torch.no_grad()
 def _hand_on_closed(sums: Sequence[_Sum]) -> None:
-    gradients = [_gradient(each) for each in sums]
+    gradients = [each.gradient for each in sums]
     _add([each.layer.own for each in sums], gradients)
     scaled = [(each, gradient) for each, gradient in zip(sums, gradients, strict=True) if each.scale.requires_grad]
     if scaled:
@@ -118,11 +122,6 @@ def _hand_on_closed(sums: Sequence[_Sum]) -> None:
     if moved:
         products = torch._foreach_mul([gradient for _, gradient in moved], [each.scale for each, _ in moved])
         _add([each.auxiliary for each, _ in moved], products)
-
-
-def _gradient(each: _Sum) -> Tensor:
-    """The gradient of a sum, in the type of the weights."""
-    return cast(Tensor, each.held.grad).to(each.layer.own.dtype)
 
 
 def _add(parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
