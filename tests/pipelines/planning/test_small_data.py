@@ -159,7 +159,6 @@ UNTRAINABLE = {
         "width: 16", "width: 1000000",
         "model: 2 blocks of width 1000000 have 2.4e+13 parameters, which need at least 357,628 GiB of memory", 5,
     ),
-    "depth": ("depth: 2", "depth: 2000000000", "model: 2000000000 blocks of width 16 have", 5),
     "a folder that cannot be made": (
         "root: made", "root: /proc/nope", "data.root: /proc/nope cannot be made (No such file or directory)", 5,
     ),

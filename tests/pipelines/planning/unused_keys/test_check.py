@@ -54,6 +54,7 @@ def alone(task: str, *, sweep: dict[str, Any] | None = None, **values: object) -
 
     def edit(study: dict[str, Any]) -> None:
         study.pop("parts")
+        study["execution"].pop("micro_batch_of")
         study["encoders"] = {"published": study["encoders"]["published"]}
         study["tasks"] = {task: study["tasks"][task]}
         study["tasks"][task]["recipes"].pop("fix", None)
