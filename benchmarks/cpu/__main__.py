@@ -52,9 +52,7 @@ def main() -> int:
         before = load()
         done = run_apart(name, ["benchmarks.cpu", *["--tiny"] * options.tiny, "--part", name], LIMIT_S)
         parts[name] = done | {"date": f"{datetime.now(UTC):%Y-%m-%d}", "load": [before, load()]}
-        save(
-            _document(here, parts, options.tiny), options.out, "cpu"
-        )  # what is measured is kept, also if another part is interrupted
+        save(_document(here, parts, options.tiny), options.out, "cpu")  # kept, also if another part is interrupted
     return finish(_document(here, parts, options.tiny), options.out, "cpu")
 
 
