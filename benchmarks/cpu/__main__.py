@@ -8,7 +8,6 @@ the folder's table has them, if it is of the same machine, versions and commit. 
 
 import argparse
 import json
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +22,7 @@ from benchmarks.cpu.starting import starting
 from benchmarks.cpu.trainers import large_trainer, small_trainers
 from benchmarks.measuring.fixtures import Setup
 from benchmarks.measuring.parts import Part
-from benchmarks.measuring.running import arguments, finish, load, run_apart, run_here, save
-from m2pt.runs.environment import cpu_capability, processor_name, versions
-from m2pt.runs.source import git_commit
+from benchmarks.measuring.running import arguments, finish, load, machine, run_apart, run_here, save
 
 PARTS: dict[str, Part] = {
     "pathway-vit-s": vit_s,
@@ -58,21 +55,6 @@ def main() -> int:
 
 def _document(here: dict[str, str], parts: dict[str, Any], tiny: bool) -> dict[str, Any]:
     return {"machine": here, "tiny": tiny, "parts": {name: parts[name] for name in PARTS if name in parts}}
-
-
-def machine() -> dict[str, str]:
-    """What the numbers depend on."""
-    installed = versions()
-    return {
-        "processor": processor_name(),
-        "cores": str(os.cpu_count()),
-        "instructions": cpu_capability(),
-        "threads": "1",
-        "Python": installed["python"],
-        "torch": installed["torch"],
-        "timm": installed["timm"],
-        "m2pt": (git_commit() or "without git")[:12],
-    }
 
 
 def _kept(options: argparse.Namespace, here: dict[str, str]) -> dict[str, Any]:

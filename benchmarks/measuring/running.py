@@ -15,6 +15,8 @@ import torch
 
 from benchmarks.measuring.fixtures import Setup
 from benchmarks.measuring.parts import Part
+from m2pt.runs.environment import cpu_capability, processor_name, versions
+from m2pt.runs.source import git_commit
 
 _MARK = "rows: "
 
@@ -78,6 +80,20 @@ def table(document: Mapping[str, Any]) -> str:
         if part["error"]:
             lines.append(f"| {name} | failed: {part['error'].splitlines()[-1]} | | **no** |")
     return "\n".join(lines) + "\n"
+
+
+def machine() -> dict[str, str]:
+    """What the numbers depend on."""
+    installed = versions()
+    return {
+        "processor": processor_name(),
+        "cores": str(os.cpu_count()),
+        "instructions": cpu_capability(),
+        "Python": installed["python"],
+        "torch": installed["torch"],
+        "timm": installed["timm"],
+        "m2pt": (git_commit() or "without git")[:12],
+    }
 
 
 def load() -> float:

@@ -122,11 +122,13 @@ class MemoryFeed(Feed):
         for step, chosen in enumerate(order.split(spec.finetune.batch_size)):
             if step < first:
                 continue
-            x = self._pool.x[chosen]
+            x, total = self._pool.x[chosen], len(chosen)
             if spec.finetune.augment:
                 x = SPECS[spec.modality].parts().augment(x, _generator(spec, "augment", epoch, step))
-            rows = self._share.rows(len(chosen), spec.finetune.rows_together)
-            yield Batch({"x": x[rows], "y": self._pool.y[chosen[rows]]}, rows, len(chosen))
+            rows = self._share.rows(total, spec.finetune.rows_together)
+            if self._share.world > 1:
+                x, chosen = x[rows], chosen[rows]
+            yield Batch({"x": x, "y": self._pool.y[chosen]}, rows, total)
 
     def some(self, count: int) -> Iterator[Item]:
         """As `Feed.some`, not augmented."""

@@ -5,6 +5,7 @@ effect. Rows are dealt in pairs (first with last, second with second last, ... o
 each row with its mirror image: both are in one process, and a batch is mixed the same way on any number of processes.
 """
 
+import functools
 import os
 import threading
 import time
@@ -39,18 +40,9 @@ class Share:
         """The rows of a batch of `total` that this process takes, group by group of `group` rows (None: all are one group).
 
         A row comes with its mirror image in its group, mirrored among the group's rows here. If the number of groups is a
-        multiple of the number of processes, each takes complete groups.
+        multiple of the number of processes, each takes complete groups. The tensor is shared: do not write to it.
         """
-        groups = torch.arange(total).split(group or max(total, 1))
-        pairs = [(rows[: (len(rows) + 1) // 2], rows.flip(0)[: len(rows) // 2]) for rows in groups]
-        count = sum(len(first) for first, _ in pairs)
-        start, stop = count * self.rank // self.world, count * (self.rank + 1) // self.world
-        mine = []
-        for first, mirrored in pairs:
-            part = slice(max(start, 0), max(stop, 0))
-            mine += [first[part], mirrored[part].flip(0)]
-            start, stop = start - len(first), stop - len(first)
-        return torch.cat(mine)
+        return _rows(self.rank, self.world, total, group)
 
     def every(self, total: int) -> range:
         """The samples of a split of `total` that this process evaluates."""
@@ -90,6 +82,20 @@ class Share:
         """Wait until all processes have reached this point."""
         if self.world > 1:
             dist.barrier()
+
+
+@functools.lru_cache(maxsize=64)
+def _rows(rank: int, world: int, total: int, group: int | None) -> Tensor:
+    groups = torch.arange(total).split(group or max(total, 1))
+    pairs = [(rows[: (len(rows) + 1) // 2], rows.flip(0)[: len(rows) // 2]) for rows in groups]
+    count = sum(len(first) for first, _ in pairs)
+    start, stop = count * rank // world, count * (rank + 1) // world
+    mine = []
+    for first, mirrored in pairs:
+        part = slice(max(start, 0), max(stop, 0))
+        mine += [first[part], mirrored[part].flip(0)]
+        start, stop = start - len(first), stop - len(first)
+    return torch.cat(mine)
 
 
 def is_of_another(error: Exception) -> bool:

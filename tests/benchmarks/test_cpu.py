@@ -17,6 +17,7 @@ from benchmarks.cpu.starting import processor_seconds
 from benchmarks.measuring.clock import in_turn, ratio
 from benchmarks.measuring.fixtures import Setup, model_of, recipe_of
 from benchmarks.measuring.parts import Row, at_most, measured
+from benchmarks.measuring.running import machine
 
 TINY = Setup(torch.device("cpu"), tiny=True)
 
@@ -28,7 +29,7 @@ def test_parts_give_rows_and_the_others_stay_as_they_are(tmp_path, monkeypatch):
         return json.loads((tmp_path / "cpu.json").read_text())
 
     first, second = measured("inference"), measured("pathway-vit-b")
-    assert second["tiny"] is True and second["machine"] == cpu.machine()
+    assert second["tiny"] is True and second["machine"] == machine()
     assert list(second["parts"]) == ["pathway-vit-b", "inference"]  # in the order of the benchmark
     assert [part["error"] for part in second["parts"].values()] == [None] * 2
     assert second["parts"]["inference"] == first["parts"]["inference"]
@@ -43,7 +44,7 @@ def test_parts_give_rows_and_the_others_stay_as_they_are(tmp_path, monkeypatch):
 
 
 def test_parts_of_another_commit_or_machine_are_not_kept(tmp_path, monkeypatch):
-    kept = {"machine": cpu.machine() | {"m2pt": "another"}, "tiny": True, "parts": {"inference": {"rows": [], "error": None}}}
+    kept = {"machine": machine() | {"m2pt": "another"}, "tiny": True, "parts": {"inference": {"rows": [], "error": None}}}
     (tmp_path / "cpu.json").write_text(json.dumps(kept))
     monkeypatch.setattr(cpu, "run_apart", lambda *_: {"rows": [], "error": None, "seconds": 0.0})
     monkeypatch.setattr(sys, "argv", ["cpu", "--tiny", "--only", "starting", "--out", str(tmp_path)])
@@ -129,4 +130,4 @@ def test_rows_say_their_number_with_unit_spread_and_limit():
 
 
 def test_no_name_of_a_folder_or_host_is_in_the_table():
-    assert str(ROOT) not in json.dumps(cpu.machine())
+    assert str(ROOT) not in json.dumps(machine())
