@@ -19,7 +19,7 @@ from benchmarks.cpu.loading import loading
 from benchmarks.cpu.pathway import inference, vit_b, vit_s
 from benchmarks.cpu.pretraining import pretraining
 from benchmarks.cpu.starting import starting
-from benchmarks.cpu.trainers import large_trainer, small_trainers
+from benchmarks.cpu.trainers import large_trainer, small_trainers, stacks
 from benchmarks.measuring.fixtures import Setup
 from benchmarks.measuring.parts import Part
 from benchmarks.measuring.running import arguments, finish, load, machine, run_apart, run_here, save
@@ -30,6 +30,7 @@ PARTS: dict[str, Part] = {
     "inference": inference,
     "small-trainers": small_trainers,
     "trainer": large_trainer,
+    "stacks": stacks,
     "pretraining": pretraining,
     "starting": starting,
     "loading": loading,

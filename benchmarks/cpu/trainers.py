@@ -6,6 +6,7 @@ from benchmarks.cpu.sizes import VIT_S, embedded, large, small
 from benchmarks.measuring.clock import in_turn, median, quartiles, ratio
 from benchmarks.measuring.fixtures import Setup
 from benchmarks.measuring.parts import Row, at_most, measured
+from benchmarks.measuring.stacks import stacking
 from benchmarks.measuring.trainers import our_step, step_by_hand
 from m2pt.runs.spec import RunSpec
 
@@ -17,6 +18,11 @@ _BATCHES = 16
 def small_trainers(setup: Setup) -> list[Row]:
     """Steps of the embedded study's fine-tuning."""
     return [row for modality in embedded().sweep.targets for row in _beside(f"trainer, {modality}", small(modality), setup, 100)]
+
+
+def stacks(setup: Setup) -> list[Row]:
+    """Runs of the embedded study's fine-tuning, one by one and as a stack."""
+    return [row for count in (4, 16) for row in stacking("small runs, image", small("image"), count, setup)]
 
 
 def large_trainer(setup: Setup) -> list[Row]:

@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.gpu.jobs import jobs
 from benchmarks.gpu.steps import inference, pathway_step
-from benchmarks.gpu.trainers import busy, small_trainers, trainer
+from benchmarks.gpu.trainers import busy, small_trainers, stacks, trainer
 from benchmarks.gpu.training import fine_tunes, merges
 from benchmarks.measuring.fixtures import Setup
 from benchmarks.measuring.parts import Part
@@ -30,6 +30,7 @@ PARTS: dict[str, Part] = {
     "inference": inference,
     "trainer": trainer,
     "small-trainers": small_trainers,
+    "stacks": stacks,
     "busy": busy,
 }
 LIMIT_S = 200

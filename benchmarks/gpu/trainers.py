@@ -6,6 +6,7 @@ from benchmarks.gpu.device_events import PROFILED, device_events
 from benchmarks.measuring.clock import in_turn, median, quartiles
 from benchmarks.measuring.fixtures import INPUTS, SMALL, Setup, recipe_of, spec_of
 from benchmarks.measuring.parts import Row, at_least, at_most, measured
+from benchmarks.measuring.stacks import stacking
 from benchmarks.measuring.trainers import our_step, step_by_hand
 
 
@@ -38,6 +39,12 @@ def small_trainers(setup: Setup) -> list[Row]:
         what, said = f"trainer, small model, {modality}: ours / by hand", f"; {ours:.2f} and {hand:.2f} ms"
         rows.append(measured(what, ours / hand, "", said=said))
     return rows
+
+
+def stacks(setup: Setup) -> list[Row]:
+    """Runs of the embedded study's size, one by one and as a stack."""
+    spec = spec_of("image", INPUTS["image"], SMALL, recipe_of("bf16", 32), joined=False)
+    return stacking("small runs, image", spec, 4 if setup.tiny else 16, setup)
 
 
 def busy(setup: Setup) -> list[Row]:

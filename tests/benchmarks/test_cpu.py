@@ -12,12 +12,13 @@ from benchmarks.cpu import __main__ as cpu
 from benchmarks.cpu.memory import peak_of
 from benchmarks.cpu.pathway import _released
 from benchmarks.cpu.pretraining import PARTS, _steps
-from benchmarks.cpu.sizes import ROOT, large
+from benchmarks.cpu.sizes import ROOT, large, small
 from benchmarks.cpu.starting import processor_seconds
 from benchmarks.measuring.clock import in_turn, ratio
 from benchmarks.measuring.fixtures import Setup, model_of, recipe_of
 from benchmarks.measuring.parts import Row, at_most, measured
 from benchmarks.measuring.running import machine
+from benchmarks.measuring.stacks import Runs
 
 TINY = Setup(torch.device("cpu"), tiny=True)
 
@@ -131,3 +132,15 @@ def test_rows_say_their_number_with_unit_spread_and_limit():
 
 def test_no_name_of_a_folder_or_host_is_in_the_table():
     assert str(ROOT) not in json.dumps(machine())
+
+
+def test_a_stack_of_runs_learns_what_they_learn_one_by_one():
+    runs = Runs(small("image"), 3, TINY)
+    before = {name: weight.clone() for name, weight in runs.stack.items()}
+    runs.stacked()
+    runs.one_by_one()
+    for name, stacked in runs.stack.items():
+        assert not torch.equal(stacked, before[name])
+        alone = torch.stack([dict(model.named_parameters())[name].detach() for model in runs.models])
+        moved = (stacked - before[name]).abs().max()
+        assert (stacked - alone).abs().max() < 0.05 * moved, name
