@@ -4,8 +4,6 @@ import io
 from pathlib import Path
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from m2pt.files.documents import write_atomic
@@ -24,6 +22,9 @@ def save_reconstructions(
     run_dir: Path, spec: PretrainSpec, model: nn.Module, tokenizer: PatchTokenizer, x: Tensor, ratio: float, device: torch.device
 ) -> None:
     """Draw evenly spaced validation samples to `reconstructions.png`; the visible patches of the last row are the true ones."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # a worker that only fine-tunes starts sooner without
+    from matplotlib.figure import Figure
+
     model.eval()
     reconstruction = SPECS[spec.modality].parts().reconstruction
     chosen = x[torch.linspace(0, len(x) - 1, COUNT).round().long()].to(device)

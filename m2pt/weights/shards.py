@@ -91,18 +91,23 @@ def configuration(file: Path) -> Path | None:
 
     """
     path = file.parent / "config.json"
-    document = _json(path) if path.is_file() else None
-    if not isinstance(document, dict):
-        return None
+    document = _described(path)
     return path if "model_type" in document and "num_attention_heads" in document else None
 
 
 def model_type(file: Path) -> str | None:
     """The kind of model that transformers' config.json next to a weights file names; None if there is none."""
     path = file.parent / "config.json"
-    document = _json(path) if path.is_file() else None
-    kind = document.get("model_type") if isinstance(document, dict) else None
+    kind = _described(path).get("model_type")
     return kind if isinstance(kind, str) else None
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """What a config.json says; nothing where there is none."""
+    document = _json(path) if path.is_file() else {}
+    if not isinstance(document, dict):
+        raise UserError(f"{path}: is no JSON object, so it describes no weights; fetch it again.")
+    return document
 
 
 def _json(path: Path) -> Any:

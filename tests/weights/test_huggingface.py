@@ -130,6 +130,14 @@ def test_the_configuration_of_another_model_says_nothing_of_this_one(tmp_path, k
         read_encoder(path, "image", IMAGE, MODEL)
 
 
+@pytest.mark.parametrize("text", ["[]", "3", "null", '"vit"'])
+def test_a_configuration_that_is_no_object_is_refused(tmp_path, text):
+    path = kept(transformers.ViTModel(transformers.ViTConfig(**SIZES, patch_size=4)), tmp_path, "folder")
+    (path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"config\.json: is no JSON object, so it describes no weights; fetch it again"):
+        read_encoder(path, "image", IMAGE, MODEL)
+
+
 def test_a_block_without_one_of_its_three_matrices_is_not_filled(tmp_path):
     state = transformers.ViTModel(transformers.ViTConfig(**SIZES, patch_size=4)).state_dict()
     del state["layers.1.attention.k_proj.weight"], state["layers.0.attention.k_proj.bias"]

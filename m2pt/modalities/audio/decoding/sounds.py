@@ -9,7 +9,6 @@ import av
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from m2pt.config import Stereo, UserError, refuses_unknown
 from m2pt.modalities.audio.decoding.mpeg import read_mpeg
@@ -56,6 +55,8 @@ def read_waveform(path: Path, sample_rate: int, stereo: Stereo) -> Waveform:
         raise UserError(f"{path}: holds a sample that is not a finite number; repair or remove it.")
     sound_S: Waveform = sound_SC[:, 0] if stereo == "first" else sound_SC.mean(axis=1)
     if rate != sample_rate:
+        from scipy.signal import resample_poly  # a second to import, and most sounds have the rate that is wanted
+
         common = math.gcd(rate, sample_rate)
         sound_S = resample_poly(sound_S, sample_rate // common, rate // common)
     return sound_S
