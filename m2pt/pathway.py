@@ -56,6 +56,7 @@ def attach(
     scale_init: float = 0.0,
     scale_trainable: bool = True,
     auxiliary_trainable: bool = True,
+    auxiliary_dtype: torch.dtype | None = None,
     order: Order = "normal",
     order_seed: int = 0,
     branches: bool = False,
@@ -72,6 +73,8 @@ def attach(
         scale_init: initial value of every scale; at 0 the model equals the target bit for bit.
         scale_trainable: whether the scales require gradients (the paper: yes).
         auxiliary_trainable: whether the auxiliary weights require gradients (the paper: yes).
+        auxiliary_dtype: the type in which auxiliary weights that require none are kept; None is that of the target's. They are
+            rounded to it once; sums are computed in the target's.
         order: which auxiliary block joins which target block; `reversed` and `shuffled` are controls, for blocks of equal shapes.
         order_seed: seed of the permutation of `shuffled`.
         branches: compute the auxiliaries in branches of their own instead of adding up the weights.
@@ -83,6 +86,8 @@ def attach(
     """
     sources, names = list(auxiliaries) if isinstance(auxiliaries, Sequence) else [auxiliaries], _names(layers)
     _refuse_options(names, granularity, scale_init, order, order_seed)
+    if auxiliary_trainable and auxiliary_dtype is not None:
+        raise PathwayError("auxiliary_dtype: auxiliary weights that are trained are kept in the target's type; leave it out")
     ours, theirs = _layers_of_target(target, names), _layers_of_sources(target, sources, names)
     placed = _block_order(order, len(ours), order_seed)
     _refuse_misfits(target, ours, sources, theirs, placed, projected)
@@ -91,7 +96,7 @@ def attach(
     for block, members, index in zip(blocks_of(target).values(), ours.values(), placed, strict=True):
         others = [list(layers.values())[index] for layers in theirs]
         made = _scales_of(members, len(others), granularity, heads_of(block), scale_init, scale_trainable)
-        _join(members, others, made, auxiliary_trainable, branches, maps)
+        _join(members, others, made, auxiliary_trainable, auxiliary_dtype, branches, maps)
 
 
 def _join(
@@ -99,13 +104,16 @@ def _join(
     others: Sequence[dict[str, Layer]],
     scales: dict[str, list[nn.Parameter]],
     trainable: bool,
+    dtype: torch.dtype | None,
     branches: bool,
     maps: Sequence[Projections] | None,
 ) -> None:
     """Join the layers of one block."""
     classes = BRANCHED if branches else JOINED
     for name, layer in ours.items():
-        weights = [other[name].weight.detach().to(layer.weight, copy=True) for other in others]
+        weights = [
+            other[name].weight.detach().to(layer.weight.device, dtype or layer.weight.dtype, copy=True) for other in others
+        ]
         join = (
             PathwayWeight(weights, scales[name], trainable=trainable)
             if maps is None

@@ -120,9 +120,15 @@ def model_of(spec: RunSpec, variant: Variant) -> Model:
 
 
 def join(model: Model, spec: RunSpec, *, auxiliary_trainable: bool = True, branches: bool = False) -> None:
-    """Join a model with a random auxiliary, at scales that change its outputs."""
-    auxiliary = random_encoder(spec.model, seed=1)
-    pathway.attach(model, auxiliary, auxiliary_trainable=auxiliary_trainable, branches=branches, scale_init=SCALE)
+    """Join a model with a random auxiliary, at scales that change its outputs; in bf16 a fixed one is kept in that."""
+    pathway.attach(
+        model,
+        random_encoder(spec.model, seed=1),
+        auxiliary_trainable=auxiliary_trainable,
+        auxiliary_dtype=torch.bfloat16 if spec.finetune.precision == "bf16" and not auxiliary_trainable else None,
+        branches=branches,
+        scale_init=SCALE,
+    )
 
 
 def trainer_of(spec: RunSpec, variant: Variant, samples: Samples, setup: Setup) -> Trainer:

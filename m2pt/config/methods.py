@@ -87,6 +87,8 @@ class PathwayConfig(Frozen):
     """Factor on the learning rate of the scales."""
     auxiliary_trainable: bool = True
     """Train the auxiliary weights (the paper), unless the tuning is `fix`."""
+    auxiliary_precision: Annotated[Literal["fp32", "bf16"], Field(exclude_if=lambda precision: precision == "fp32")] = "fp32"
+    """In which type auxiliary weights are kept that are not trained: `bf16` rounds them once, and takes half the memory."""
     auxiliary_decay: bool = False
     """Apply weight decay to auxiliary weights, as released."""
     scale_layer_decay: bool = False

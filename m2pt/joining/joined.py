@@ -19,8 +19,8 @@ class PathwayWeight(nn.Module):
         self.auxiliaries = nn.ParameterList([nn.Parameter(weight, requires_grad=trainable) for weight in auxiliaries])
 
     def added(self, number: int) -> Tensor:
-        """An auxiliary's weight in the shape of W."""
-        return cast(Tensor, self.auxiliaries[number])
+        """An auxiliary's weight in the shape of W and the type of its scale; fixed ones may be kept in a smaller type."""
+        return cast(Tensor, self.auxiliaries[number]).to(self.scales[number].dtype)
 
     def delta(self) -> Tensor:
         """The sum of the scaled auxiliary weights: the one formula for both the forward pass and the merge."""
@@ -90,7 +90,8 @@ class TwoBranchLinear(JoinedLinear):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer."""
         y = nn.functional.linear(x, self.own, self.bias)
-        for scale, auxiliary in zip(self.join.scales, self.join.auxiliaries, strict=True):
+        for number, scale in enumerate(self.join.scales):
+            auxiliary = self.join.added(number)
             if scale.ndim == 0:
                 y = y + scale * nn.functional.linear(x, auxiliary)
             else:
@@ -104,7 +105,8 @@ class TwoBranchConv2d(JoinedConv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer."""
         y: Tensor = self._conv_forward(x, self.own, self.bias)
-        for scale, auxiliary in zip(self.join.scales, self.join.auxiliaries, strict=True):
+        for number, scale in enumerate(self.join.scales):
+            auxiliary = self.join.added(number)
             y = y + self._conv_forward(x, expand(scale, auxiliary) * auxiliary, None)
         return y
 

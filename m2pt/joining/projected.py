@@ -60,7 +60,7 @@ class ProjectedWeight(PathwayWeight):
 
     def added(self, number: int) -> Tensor:
         """As `PathwayWeight.added`. Queries, keys and values are projected each by itself."""
-        rows, weight = cast(Tensor, self.rows[number]), cast(Tensor, self.auxiliaries[number])
+        rows, weight = cast(Tensor, self.rows[number]), super().added(number)
         groups = weight.unflatten(0, (-1, rows.shape[1]))
         projected: Tensor = (rows @ groups @ cast(Tensor, self.columns[number]).T).flatten(0, 1)
         return projected

@@ -94,8 +94,7 @@ def _learns(layer: JoinedLayer) -> bool:
 def _closed(layers: Sequence[JoinedLayer], dtype: torch.dtype | None) -> list[Tensor]:
     """The same as `PathwayWeight.forward` of each layer."""
     joins = [layer.join for layer in layers]
-    auxiliaries = [cast(Tensor, join.auxiliaries[0]) for join in joins]
-    added = torch._foreach_mul(auxiliaries, [cast(Tensor, join.scales[0]) for join in joins])
+    added = torch._foreach_mul([join.added(0) for join in joins], [cast(Tensor, join.scales[0]) for join in joins])
     torch._foreach_add_(added, [layer.own for layer in layers])
     return [each.to(dtype or each.dtype) for each in added]
 
@@ -116,7 +115,7 @@ def _hand_on_closed(sums: Sequence[_Sum]) -> None:
     _add([each.layer.own for each in sums], gradients)
     scaled = [(each, gradient) for each, gradient in zip(sums, gradients, strict=True) if each.scale.requires_grad]
     if scaled:
-        products = torch._foreach_mul([gradient for _, gradient in scaled], [each.auxiliary for each, _ in scaled])
+        products = torch._foreach_mul([gradient for _, gradient in scaled], [each.layer.join.added(0) for each, _ in scaled])
         _add([each.scale for each, _ in scaled], [product.sum() for product in products])
     moved = [(each, gradient) for each, gradient in zip(sums, gradients, strict=True) if each.auxiliary.requires_grad]
     if moved:

@@ -145,9 +145,11 @@ def _of_pathway(spec: RunSpec) -> Reasons:
         reasons["pathway.scale_layer_decay"] = "no layer decay could slow the scales"
     if spec.tuning == "fix":
         reasons["pathway.auxiliary_trainable"] = "the tuning fix only trains the scales and the head"
+    if spec.tuning != "fix" and settings.auxiliary_trainable:
+        reasons["pathway.auxiliary_precision"] = "auxiliary weights that are trained are kept in fp32"
     if spec.tuning == "fix" or not settings.auxiliary_trainable or spec.finetune.weight_decay == 0:
         reasons["pathway.auxiliary_decay"] = "auxiliary weights are not trained with weight decay"
     if settings.scale_init == 0 and not settings.scale_trainable:
-        keys = ("layers", "auxiliary_trainable", "auxiliary_decay", "order")
+        keys = ("layers", "auxiliary_trainable", "auxiliary_precision", "auxiliary_decay", "order")
         reasons |= {f"pathway.{key}": "scales that stay 0 add nothing" for key in keys}
     return reasons
