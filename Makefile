@@ -15,7 +15,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 LOCK ?= requirements.lock
 
-.PHONY: help setup study test test-hard test-browser pictures full-size bench gpu paper-rehearsal test-patient test-faults week fuzz fuzz-coverage lint schema docs format ui lock hashes bom audit wheel clean
+.PHONY: help setup study test test-hard test-browser pictures full-size bench gpu paper-rehearsal test-patient test-faults week fuzz fuzz-coverage lint schema notebooks docs format ui lock hashes bom audit wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -78,7 +78,7 @@ schema: setup ## write the JSON schema of study files anew, after a change of th
 	@$(PY) -m m2pt.config.schema
 
 notebooks: setup ## execute the notebooks of the documentation anew, with the study of params.yaml as `make study` left it
-	@PYTHONWARNINGS=ignore:IProgress $(PY) -m jupyter execute --inplace docs/notebooks/*.ipynb
+	@PYTHONWARNINGS=ignore:IProgress $(PY) -m tests.pictures.notebooks
 
 docs: setup ## build the documentation: build/docs/index.html
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
