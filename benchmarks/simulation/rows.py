@@ -93,8 +93,8 @@ POWER = {
 DEFAULT = World(apart=True, layout="paired")
 """Built as the default study: two positive controls, and encoders of its own for each seed."""
 LINEAGE_SPREAD = 2.42
-"""With this spread of runs, the average gain of the target's lineage varies by 1.71 points between seeds, as it did under the longer
-training that the default study had."""
+"""With this spread of runs, the average gain of the target's lineage varies by 1.71 points between seeds, as it did under the
+longer training that the default study had."""
 
 POWER_OF_DEFAULT = {
     "the default study, one pair gains 4 points": DEFAULT.of(gains=one_pair(4.0), control=3.0),
