@@ -23,6 +23,7 @@ from m2pt.joining.joinable import (
     blocks_of,
     heads_of,
     layers_by_place,
+    refuse_pair,
     refuse_shared,
 )
 from m2pt.joining.joined import BRANCHED, JOINED, JoinedLayer, PathwayWeight, expand
@@ -68,13 +69,11 @@ def attach(
         target: the model to improve; its own parameters keep their values.
         auxiliaries: one or more models whose blocks have the same layers, heads and biases; their weights are copied.
         layers: names of the layers to join in every block, or of parts whose layers are all joined (`mlp`); None joins all.
-        granularity: a scale per `layer` (the paper), `block`, output `channel` or `head` (one per head and q, k, v in `attn.qkv`,
-            one per head in `attn.proj`, one per layer in the MLP).
+        granularity: a scale per `layer` (the paper), `block`, output `channel` or `head` (of q, k, v, `proj`; an MLP has none).
         scale_init: initial value of every scale; at 0 the model equals the target bit for bit.
         scale_trainable: whether the scales require gradients (the paper: yes).
         auxiliary_trainable: whether the auxiliary weights require gradients (the paper: yes).
-        auxiliary_dtype: the type in which auxiliary weights that require none are kept; None is that of the target's. They are
-            rounded to it once; sums are computed in the target's.
+        auxiliary_dtype: the type to which auxiliary weights that require none are rounded; None keeps the target's.
         order: which auxiliary block joins which target block; `reversed` and `shuffled` are controls, for blocks of equal shapes.
         order_seed: seed of the permutation of `shuffled`.
         branches: compute the auxiliaries in branches of their own instead of adding up the weights.
@@ -85,18 +84,15 @@ def attach(
 
     """
     sources, names = list(auxiliaries) if isinstance(auxiliaries, Sequence) else [auxiliaries], _names(layers)
-    _refuse_options(names, granularity, scale_init, order, order_seed)
-    if auxiliary_trainable and auxiliary_dtype is not None:
-        raise PathwayError("auxiliary_dtype: auxiliary weights that are trained are kept in the target's type; leave it out")
+    _refuse_options(names, granularity, scale_init, order, order_seed, auxiliary_dtype if auxiliary_trainable else None)
     ours, theirs = _layers_of_target(target, names), _layers_of_sources(target, sources, names)
     placed = _block_order(order, len(ours), order_seed)
     _refuse_misfits(target, ours, sources, theirs, placed, projected)
     _refuse_scales(target, ours, granularity, scale_init)
     maps = projections_between(target, sources, names, branches) if projected else None
     for block, members, index in zip(blocks_of(target).values(), ours.values(), placed, strict=True):
-        others = [list(layers.values())[index] for layers in theirs]
-        made = _scales_of(members, len(others), granularity, heads_of(block), scale_init, scale_trainable)
-        _join(members, others, made, auxiliary_trainable, auxiliary_dtype, branches, maps)
+        made = _scales_of(members, len(sources), granularity, heads_of(block), scale_init, scale_trainable)
+        _join(members, [list(of.values())[index] for of in theirs], made, auxiliary_trainable, auxiliary_dtype, branches, maps)
 
 
 def _join(
@@ -155,7 +151,14 @@ def _block_order(order: Order, depth: int, seed: int) -> list[int]:
     return list(range(depth))
 
 
-def _refuse_options(layers: tuple[str, ...] | None, granularity: str, scale_init: float, order: str, order_seed: int) -> None:
+def _refuse_options(
+    layers: tuple[str, ...] | None,
+    granularity: str,
+    scale_init: float,
+    order: str,
+    order_seed: int,
+    type_of_trained: torch.dtype | None,
+) -> None:
     for name, value, known in (("granularity", granularity, get_args(Granularity)), ("order", order, get_args(Order))):
         if value not in known:
             raise PathwayError(f"{name}: {value!r} is unknown; use one of {', '.join(known)}")
@@ -167,6 +170,8 @@ def _refuse_options(layers: tuple[str, ...] | None, granularity: str, scale_init
         raise PathwayError(f"scale_init: {scale_init!r} is not a finite number")
     if isinstance(order_seed, bool) or not isinstance(order_seed, int):
         raise PathwayError(f"order_seed: {order_seed!r} is not a whole number")
+    if type_of_trained is not None:
+        raise PathwayError("auxiliary_dtype: auxiliary weights that are trained are kept in the target's type; leave it out")
 
 
 def _layers_of_target(target: Joinable, names: tuple[str, ...] | None) -> Layers:
@@ -207,26 +212,7 @@ def _refuse_misfits(
             if apart := mine.keys() ^ other_layers.keys():
                 raise PathwayError(f"{place}: only one of target and auxiliary {number} has {', '.join(sorted(apart))}")
             for name, layer in mine.items():
-                _refuse_pair(f"{place}.{name}", layer, number, other_layers[name], projected)
-
-
-def _refuse_pair(place: str, ours: Layer, number: int, theirs: Layer, projected: bool) -> None:
-    """Refuse two corresponding layers whose shapes, biases or types do not match, and auxiliary weights that are not finite."""
-    if type(ours) is not type(theirs):
-        raise PathwayError(f"{place}: auxiliary {number} has a {type(theirs).__name__}, the target a {type(ours).__name__}")
-    if ours.weight.shape != theirs.weight.shape and not projected:
-        shapes = f"{tuple(theirs.weight.shape)}, in the target {tuple(ours.weight.shape)}"
-        raise PathwayError(f"{place}: the weight of auxiliary {number} is {shapes}")
-    for key in ("groups", "dilation"):
-        if (theirs_of := getattr(theirs, key, None)) != (ours_of := getattr(ours, key, None)):
-            raise PathwayError(f"{place}: auxiliary {number} has {key} {theirs_of}, the target {ours_of}")
-    if (ours.bias is None) != (theirs.bias is None) and not projected:
-        raise PathwayError(f"{place}: only one of target and auxiliary {number} has a bias")
-    for weight in (ours.weight, theirs.weight):
-        if not weight.is_floating_point():
-            raise PathwayError(f"{place}: weights must be floating-point numbers, but one is {weight.dtype}")
-    if not theirs.weight.is_meta and not torch.isfinite(theirs.weight.to(ours.weight.dtype)).all():
-        raise PathwayError(f"{place}: the weight of auxiliary {number} is not finite in the target's type, {ours.weight.dtype}")
+                refuse_pair(f"{place}.{name}", layer, number, other_layers[name], projected)
 
 
 def _refuse_scales(target: Joinable, layers: Layers, granularity: Granularity, scale_init: float) -> None:

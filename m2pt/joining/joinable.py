@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+import torch
 from torch import nn
 
 from m2pt.joining.joined import JOINED, JoinedLayer
@@ -139,3 +140,27 @@ def refuse_shared(model: Joinable, layers: Mapping[str, Mapping[str, Layer]]) ->
                 if layer is not part:
                     other = f"{root}.{name}".strip(".") or type(part).__name__
                     raise PathwayError(f"{known[id(layer)]} shares its weight with {other}; such a weight cannot be joined")
+
+
+def refuse_pair(place: str, ours: Layer, number: int, theirs: Layer, projected: bool) -> None:
+    """Refuse two corresponding layers that do not match in shape, bias or type, and auxiliary weights that are not finite.
+
+    Raises:
+        PathwayError: naming the layer and the auxiliary.
+
+    """
+    if type(ours) is not type(theirs):
+        raise PathwayError(f"{place}: auxiliary {number} has a {type(theirs).__name__}, the target a {type(ours).__name__}")
+    if ours.weight.shape != theirs.weight.shape and not projected:
+        shapes = f"{tuple(theirs.weight.shape)}, in the target {tuple(ours.weight.shape)}"
+        raise PathwayError(f"{place}: the weight of auxiliary {number} is {shapes}")
+    for key in ("groups", "dilation"):
+        if (theirs_of := getattr(theirs, key, None)) != (ours_of := getattr(ours, key, None)):
+            raise PathwayError(f"{place}: auxiliary {number} has {key} {theirs_of}, the target {ours_of}")
+    if (ours.bias is None) != (theirs.bias is None) and not projected:
+        raise PathwayError(f"{place}: only one of target and auxiliary {number} has a bias")
+    for weight in (ours.weight, theirs.weight):
+        if not weight.is_floating_point():
+            raise PathwayError(f"{place}: weights must be floating-point numbers, but one is {weight.dtype}")
+    if not theirs.weight.is_meta and not torch.isfinite(theirs.weight.to(ours.weight.dtype)).all():
+        raise PathwayError(f"{place}: the weight of auxiliary {number} is not finite in the target's type, {ours.weight.dtype}")
