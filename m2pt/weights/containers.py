@@ -77,9 +77,9 @@ def _check_header(file: Path, length: int) -> None:
 
 
 def _check_zip(file: Path) -> None:
-    if not zipfile.is_zipfile(file):
-        raise UserError(f"{file}: is cut off (the end of PyTorch's format is missing); fetch it again.")
     try:
+        if not zipfile.is_zipfile(file):  # which raises for some ends
+            raise UserError(f"{file}: is cut off (the end of PyTorch's format is missing); fetch it again.")
         with zipfile.ZipFile(file) as archive:
             names = {name.partition("/")[2] for name in archive.namelist()}
             damaged = _damaged(archive)

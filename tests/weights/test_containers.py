@@ -158,3 +158,15 @@ def test_a_setting_of_pytorch_that_forbids_the_reader_is_named(tmp_path, monkeyp
     monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
     with pytest.raises(UserError, match=r"TORCH_FORCE_WEIGHTS_ONLY_LOAD keeps PyTorch from reading it .* unset it"):
         read_content(tmp_path / "w.pth")
+
+
+def test_an_archive_that_says_it_is_of_several_disks_is_damaged(tmp_path):
+    """The locator of its end (zip's appendix, 4.3.15) closes with their number."""
+    path = tmp_path / "weights.pth"
+    torch.save(TENSORS, path)
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"PK\x06\x07") + 16
+    content[place : place + 4] = struct.pack("<I", 2)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"weights\.pth: is damaged \(its list of entries cannot be read\); fetch it again"):
+        read_content(path)
