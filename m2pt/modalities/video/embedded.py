@@ -3,8 +3,6 @@
 The class is the motion; which digit moves says nothing about it, and no single frame does. Shape suffixes: N clips, T frames.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -59,9 +57,12 @@ def write(folder: Path, sizes: EmbeddedData) -> None:
         labels = balanced_labels(count, rng)
         clips = _draw(base_digits(sizes.seed, "video", split), labels, rng)
         (folder / "videos" / split).mkdir(parents=True)
-        names = [f"videos/{split}/{split}_{index:05d}.mp4" for index in range(count)]
-        _encode_all([folder / name for name in names], clips)
-        write_lines(folder / f"{split}.csv", [f"{name} {label}" for name, label in zip(names, labels, strict=True)])
+        lines = []
+        for index, (label, clip) in enumerate(zip(labels, clips, strict=True)):
+            name = f"videos/{split}/{split}_{index:05d}.mp4"
+            _encode(folder / name, clip)
+            lines.append(f"{name} {label}")
+        write_lines(folder / f"{split}.csv", lines)
     write_lines(folder / "classes.txt", list(CLASSES))
     write_lines(folder / "SOURCE.txt", SOURCE)
 
@@ -116,14 +117,6 @@ def _motion(
 
 def _direction(angle_N: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([np.sin(angle_N), np.cos(angle_N)], axis=1)
-
-
-def _encode_all(paths: Sequence[Path], clips: NDArray[np.uint8]) -> None:
-    """Write each clip to its path. Two threads: the encoder does not hold Python's lock. An interrupt waits for a few clips."""
-    with ThreadPoolExecutor(2) as pool:
-        for start in range(0, len(paths), 20):
-            some = slice(start, start + 20)
-            list(pool.map(_encode, paths[some], clips[some]))
 
 
 def _encode(path: Path, clip: NDArray[np.uint8]) -> None:
