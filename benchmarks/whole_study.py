@@ -2,19 +2,24 @@
 
     .venv/bin/python -m benchmarks.whole_study [FILE ...] [--repeats 1]
 
-Does each study file (by default `params.yaml`) in an empty folder of its own, with the commands that users and DVC call; several
-files take turns, so that one table compares them on the same machine in the same hour: what a change of the default study saves
-is shown by giving the file of before and that of after. *Computing* is what the runs' own clocks say of training and evaluation
-steps, over wall time × slots; the rest is reading Python and data, writing, waiting, Prefect and MLflow. Only embedded data.
+Does each study file (by default `params.yaml`) in an empty folder of its own, with the commands that DVC calls, and with one
+server of Prefect for all of them (*server*: its start), as `make study` has; several files take turns, so that one table compares
+them on the same machine in the same hour: what a change of the default study saves is shown by giving the file of before and that
+of after. *Computing* is what the runs' own clocks say of training and evaluation steps, over wall time × slots; the rest is
+reading Python and data, writing, waiting, Prefect and MLflow. Only embedded data.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 from benchmarks.measuring.clock import median
 from benchmarks.measuring.parts import Row, at_least, measured
@@ -22,8 +27,11 @@ from benchmarks.measuring.running import load, machine, table
 from m2pt.config.study_file import load_study
 from m2pt.files.documents import read_json
 from m2pt.runs.folder import EXECUTION
+from pipelines.commands.outage import prefect_or_none
+from pipelines.execution.process_environment import prepare
 from pipelines.planning.slots import slots
 
+SERVER = "server"
 STAGES = ("data", "pretrain", "sweep", "report")
 COMPUTING = 0.9
 """The least share of a sweep's slot seconds that is training and evaluation."""
@@ -47,18 +55,34 @@ def once(file: Path) -> Taken:
     study = load_study(file)
     count = len(slots(study.execution))
     seconds: dict[str, float] = {}
-    with tempfile.TemporaryDirectory(prefix="m2pt study ") as name:
-        folder = Path(name)
-        (folder / "params.yaml").write_bytes(file.read_bytes())
+    content = file.read_bytes()
+    with tempfile.TemporaryDirectory(prefix="m2pt study ") as name, chdir(name), ExitStack() as served:
+        Path("params.yaml").write_bytes(content)
+        with _timed(seconds, file, SERVER):
+            _serve(served)
         for stage in STAGES:
-            start = time.perf_counter()
-            done = subprocess.run([sys.executable, "-m", "pipelines", stage], cwd=folder, capture_output=True, text=True)
-            seconds[stage] = time.perf_counter() - start
-            print(f"{file}: {stage} {seconds[stage]:.1f} s", file=sys.stderr, flush=True)
+            with _timed(seconds, file, stage):
+                done = subprocess.run([sys.executable, "-m", "pipelines", stage], capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(f"{stage} of {file} ended with {done.returncode}: {(done.stdout + done.stderr)[-1000:]}")
-        computed = {"pretrain": _computed(folder / "encoders"), "sweep": _computed(folder / "runs")}
+        computed = {"pretrain": _computed(Path("encoders")), "sweep": _computed(Path("runs"))}
     return Taken(seconds, {stage: spent / (count * seconds[stage]) for stage, spent in computed.items()})
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], file: Path, what: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[what] = time.perf_counter() - start
+    print(f"{file}: {what} {seconds[what]:.1f} s", file=sys.stderr, flush=True)
+
+
+def _serve(served: ExitStack) -> None:
+    """Have Prefect's server in the current folder, and with it the variables by which the stages find it."""
+    served.enter_context(patch.dict(os.environ))
+    prepare()
+    ready = served.enter_context(prefect_or_none(lambda sentence: print(sentence, file=sys.stderr)))
+    ready()
 
 
 def _computed(folder: Path) -> float:
@@ -70,7 +94,7 @@ def _computed(folder: Path) -> float:
 def rows(name: str, times: list[Taken]) -> list[Row]:
     """The table's rows of one file, medians of its repeats."""
     whole = median([sum(taken.seconds.values()) for taken in times])
-    parts = ", ".join(f"{stage} {median([taken.seconds[stage] for taken in times]):.1f} s" for stage in STAGES)
+    parts = ", ".join(f"{stage} {median([taken.seconds[stage] for taken in times]):.1f} s" for stage in (SERVER, *STAGES))
     shares = {stage: median([taken.computing[stage] for taken in times]) for stage in ("pretrain", "sweep")}
     return [
         measured(f"{name}: from nothing to a report", whole, "s", said=f" ({parts})"),

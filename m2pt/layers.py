@@ -4,7 +4,8 @@ Shapes: N positions, D width.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -25,20 +26,28 @@ class LayerNorm(nn.LayerNorm):
 
 @dataclass(frozen=True)
 class RowNoise:
-    """Random draws for a global batch of `total` samples; `rows` is a tensor with the row numbers that this process holds."""
+    """Random draws for a global batch of `total` samples; `rows` is a tensor with the row numbers that this process holds.
+
+    The draws follow from `seed` or, if a `purpose` is given, from what `derived_seed` makes of both once a draw is wanted.
+    """
 
     seed: int
     total: int
     rows: Tensor
+    purpose: tuple[str | int, ...] = ()
+
+    @cached_property
+    def _seed(self) -> int:
+        return derived_seed(self.seed, *self.purpose) if self.purpose else self.seed
 
     def uniform(self, purpose: str, *shape: int) -> Tensor:
         """Draws from [0, 1) of shape (rows, *shape) on the CPU; the same row gets the same numbers on every device."""
-        generator = torch.Generator().manual_seed(derived_seed(self.seed, purpose))
+        generator = torch.Generator().manual_seed(derived_seed(self._seed, purpose))
         return torch.rand(self.total, *shape, generator=generator)[self.rows]
 
     def part(self, start: int, stop: int) -> "RowNoise":
         """The noise of some of this process's rows, for a step of gradient accumulation."""
-        return RowNoise(self.seed, self.total, self.rows[start:stop])
+        return replace(self, rows=self.rows[start:stop])
 
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:

@@ -53,6 +53,9 @@ def summed_once(layers: Sequence[JoinedLayer], dtype: torch.dtype | None = None)
     dropped. `dtype` is that of the sums, for a single part in half precision: otherwise gradients of parts are added up in the
     type of the weights.
     """
+    if not layers:
+        yield
+        return
     gradients: list[Tensor | None] = []
     try:
         graphs = _hold(layers, dtype)

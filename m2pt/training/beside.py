@@ -50,7 +50,7 @@ def _auxiliary_losses(
         raise ValueError(f"{spec.method} does not train on the auxiliary's labels")
     batch = feed.batch(step)
     x, y = (moved(batch.item[name], device) for name in ("x", "y"))
-    noise = RowNoise(derived_seed(spec.seed, "auxiliary noise", step), batch.total, batch.rows)
+    noise = RowNoise(spec.seed, batch.total, batch.rows, ("auxiliary noise", step))
     size, paths = micro_batch or batch.total, paths_of(model)
     for start in range(0, batch.total, size):
         draw_paths(paths, noise.part(start, start + size), device)

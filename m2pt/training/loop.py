@@ -63,6 +63,8 @@ class Rows:
 
     def part(self, start: int, stop: int) -> "Rows":
         """Some of the rows, for a step of gradient accumulation."""
+        if start == 0 and stop >= len(self.x):
+            return self
         rows = slice(start, stop)
         given = None if self.given is None else self.given[rows]
         return Rows(self.x[rows], self.y[rows], self.labels[rows], given, self.noise.part(start, stop))
@@ -210,7 +212,7 @@ class Trainer:
         item = {name: moved(tensor, self.device) for name, tensor in batch.item.items()}
         x, labels = item["x"], item["y"]
         mixed, targets = (x, labels) if self._mixing is None else self._mixing.mix(x, labels, batch, place)
-        noise = RowNoise(derived_seed(self.spec.seed, "noise", self.spec.target, *place), batch.total, batch.rows)
+        noise = RowNoise(self.spec.seed, batch.total, batch.rows, ("noise", self.spec.target, *place))
         given = labels if self.spec.goal == "instance_segmentation" else item.get("given")  # a detector computes its losses
         return Rows(mixed, targets, labels, given, noise)
 
@@ -226,11 +228,12 @@ class Trainer:
             outputs = self._forward(rows.x) if rows.given is None else self._forward(rows.x, rows.given)
             added = None if self._added_loss is None else self._added_loss(self.model, self.spec)
         losses = training_loss(self.spec.finetune, self.spec.goal, outputs, rows.y)
-        minimised = losses if added is None else losses + added
+        total = losses.sum()
+        minimised = total if added is None else (losses + added).sum()
         # The processes' gradients are averaged, hence the factor.
         if learns:
-            self.scaler.scale(minimised.sum() * (self.share.world / rows.noise.total)).backward()
-        measured = {"loss": losses.detach().sum()}
+            self.scaler.scale(minimised * (self.share.world / rows.noise.total)).backward()
+        measured = {"loss": total.detach()}
         if added is not None:
             measured["added"] = added.detach().sum()
         if self._counts_correct:

@@ -14,6 +14,9 @@ BEHIND = 8
 later, with its own step named, and before the next checkpoint."""
 
 
+_SUMS = ("loss", "added", "beside", "correct")
+
+
 @dataclass(frozen=True)
 class Measured:
     """Sums over some rows of a step, which is counted from 0 over all epochs.
@@ -50,12 +53,12 @@ class Tally:
 
         `inputs` are the rows that the loss belongs to, to blame them if they are not finite.
         """
-        zero = torch.zeros((), dtype=torch.float64, device=self._device)
-        row = [values.get(name, zero).detach().double() for name in ("loss", "added", "beside", "correct")]
         if self._device.type != "cuda":
-            numbers = [float(value) for value in row]
+            numbers = [float(values[name]) if name in values else 0.0 for name in _SUMS]
             finite = all(math.isfinite(number) for number in numbers)
             return [_measured(*place, [*numbers, float(not finite and faulty(inputs))])]
+        zero = torch.zeros((), dtype=torch.float64, device=self._device)
+        row = [values.get(name, zero).detach().double() for name in _SUMS]
         row.append(zero if inputs is None else (~torch.isfinite(inputs)).any().double())
         on_host = torch.stack(row).to("cpu", non_blocking=True)
         arrived = torch.cuda.Event()

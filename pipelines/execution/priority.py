@@ -1,10 +1,12 @@
 """In which order runs begin: what takes longest first, counting what waits for it, so that no long run is left for the end.
 
 Longest processing time first (Graham 1969, Bounds on Multiprocessing Timing Anomalies), over the longest chain of runs that one
-holds up. The order changes no result; what waits for an encoder never begins before it.
+holds up. Of runs that take equally long, those of one seed take turns between the data that they read, so that runs which begin
+together do not wait for each other's decoding. The order changes no result; what waits for an encoder never begins before it.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from m2pt.config import Study
 from m2pt.runs.spec import PretrainSpec, Spec
@@ -22,7 +24,7 @@ def starts_of(plan: Plan, specs: Sequence[Spec]) -> dict[str, str]:
 
 
 def in_order(plan: Plan, specs: Sequence[Spec], pace: Pace) -> list[Spec]:
-    """The runs, those first that take longest together with the longest chain of runs that wait for them."""
+    """The runs, those first that take longest together with the longest chain of runs that wait for them; equals in turns."""
     names = {plan.label(spec): spec for spec in specs}
     alone = _seconds(plan.study, names, pace)
     starts = starts_of(plan, specs)
@@ -31,7 +33,21 @@ def in_order(plan: Plan, specs: Sequence[Spec], pace: Pace) -> list[Spec]:
         return alone[name] + max((chain(waiting) for waiting, start in starts.items() if start == name), default=0.0)
 
     chains = {name: chain(name) for name in names}
-    return [names[name] for name in sorted(names, key=lambda name: -chains[name])]
+    by_turns = _by_turns((name, chains[name], spec) for name, spec in names.items())
+    return [names[name] for name in sorted(by_turns, key=lambda name: -chains[name])]
+
+
+def _by_turns(runs: Iterable[tuple[str, float, Spec]]) -> list[str]:
+    """The names of runs with their times: the first of each seed and data, then the second of each, seed by seed."""
+    seeds: dict[int | None, int] = {}
+    taken: Counter[tuple[float, int | None, str]] = Counter()
+    turns: dict[str, tuple[int, int]] = {}
+    for name, seconds, spec in runs:
+        # Encoders have no seed in common that would have to be complete early.
+        seed, data = (None, spec.modality) if isinstance(spec, PretrainSpec) else (spec.seed, spec.target)
+        turns[name] = seeds.setdefault(seed, len(seeds)), taken[seconds, seed, data]
+        taken[seconds, seed, data] += 1
+    return sorted(turns, key=lambda name: turns[name])
 
 
 def _seconds(study: Study, names: dict[str, Spec], pace: Pace) -> dict[str, float]:

@@ -80,3 +80,14 @@ def test_what_no_record_knows_is_compared_by_its_costs_at_the_rate_of_the_others
     assert _seconds(plan.study, {plan.label(spec): spec for spec in alone}, Pace(kinds, {"short": Mean(1, 7.0)})) == {
         short: 7.0, "image-long-s7": pytest.approx(70.0),
     }  # fmt: skip
+
+
+def test_runs_that_take_equally_long_take_turns_between_the_data_seed_by_seed():
+    plan = planned(ENCODERS.replace("methods: [pathway]", "methods: [baseline, pathway]"))
+    ordered = names(plan, in_order(plan, plan.pretrain, Pace({})))
+    assert [name.split("-")[0] for name in ordered] == ["image", "point"] * 4
+
+    ordered = in_order(plan, plan.runs, Pace({}))
+    assert [(spec.seed, spec.target, spec.method) for spec in ordered] == [
+        (seed, target, method) for seed in (0, 1) for method in ("baseline", "pathway") for target in ("image", "point")
+    ]
