@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from os import stat_result
 from pathlib import Path
@@ -28,27 +27,30 @@ Seen = tuple[tuple[int, int], ...]
 
 @dataclass
 class _Watched:
-    """A run to publish; `seen` says what of its epochs was there when it was last published."""
+    """A run to publish from the time `due` on; `seen` says what of its epochs was there when it was last published."""
 
     spec: Spec
     run_dir: Path
     trial: bool = False
     ended: bool = False
+    due: float = 0.0
     seen: Seen | None = None
 
 
 class LiveTracking:
     """Publishes the new epochs of running runs every `interval_s` seconds, and a run that has ended at once.
 
-    `make_tracker` is called in the thread, because the import of a tracker may take seconds. Only the first fault is reported,
-    through `warn`. After an outage the tracker is tried again every `retry_s` seconds, and once more at the end.
+    A run that ends sooner is published once, as it has ended. `make_tracker` is called in the thread, because the import of a
+    tracker may take seconds, and when the first run is due, so that it does not hold up the start of the runs. Only the first
+    fault is reported, through `warn`. After an outage the tracker is tried again every `retry_s` seconds, and once more at the
+    end.
     """
 
     def __init__(
         self,
         make_tracker: Callable[[], Tracker],
         warn: Callable[[str], None],
-        interval_s: float = 2.0,
+        interval_s: float = 5.0,
         retry_s: float = 30.0,
     ) -> None:
         self._make_tracker = make_tracker
@@ -78,21 +80,22 @@ class LiveTracking:
 
     def run_started(self, spec: Spec, run_dir: Path, trial: bool = False) -> None:
         """A job starts on this run, which may be one of a trial: publish its epochs as they come."""
-        self._queue.put(_Watched(spec, run_dir, trial))
+        self._queue.put(_Watched(spec, run_dir, trial, due=time.monotonic() + self._interval_s))
 
     def run_ended(self, spec: Spec, run_dir: Path, trial: bool = False) -> None:
         """The job on this run has ended, in whatever way: publish the rest of the run."""
         self._queue.put(_Watched(spec, run_dir, trial, ended=True))
 
     def _work(self) -> None:
+        end = self._next_end()
         try:
             publisher = Publisher(self._make_tracker())
         except Exception as error:  # a tracker is a view of the records: whatever is wrong with it, the runs go on
             self._report(f"Tracking cannot start ({type(error).__name__}: {masked(str(error))}). {_LATER}")
             return
-        while (end := self._next_end()) is None:
-            if time.monotonic() >= self._retry_at:
-                self._publish_due(publisher)
+        while end is None:
+            self._publish_due(publisher)
+            end = self._next_end()
         for run in self._watched.values():
             run.ended = True  # as far as this sweep is concerned: it is published as it is now
         self._publish_due(publisher)
@@ -102,18 +105,22 @@ class LiveTracking:
             self._report(f"{masked(str(error))} The sweep stays open in the tracker until it is published again.")
 
     def _next_end(self) -> SweepEnd | None:
-        """Take what has come, waiting for it while no run has to be looked at; the end of the sweep, or None before it."""
-        with suppress(Empty):
-            event = self._queue.get(timeout=self._interval_s if self._watched else None)
-            while not isinstance(event, SweepEnd):
-                self._watched[event.run_dir] = event
-                event = self._queue.get_nowait()
-            return event
-        return None
+        """Take what comes until a run is due; the end of the sweep, or None before it."""
+        while True:
+            dues = [run.due for run in self._watched.values()]
+            wait_s = max(min(dues), self._retry_at) - time.monotonic() if dues else None
+            try:
+                event = self._queue.get(timeout=wait_s) if wait_s is None or wait_s > 0 else self._queue.get_nowait()
+            except Empty:
+                return None
+            if isinstance(event, SweepEnd):
+                return event
+            self._watched[event.run_dir] = event
 
     def _publish_due(self, publisher: Publisher) -> None:
         """Publish what is new, runs that have ended first. An outage ends the round; a fault of one run ends that run's part."""
-        for run in sorted(self._watched.values(), key=lambda run: not run.ended):
+        now = time.monotonic()
+        for run in sorted((run for run in self._watched.values() if run.ended or run.due <= now), key=lambda run: not run.ended):
             try:
                 self._publish(publisher, run)
             except OutageError as error:
@@ -136,6 +143,7 @@ class LiveTracking:
         if now != run.seen:
             publisher.publish(run.spec, run.run_dir, active=True, trial=run.trial)
             run.seen = now
+        run.due = time.monotonic() + self._interval_s
 
     def _report(self, message: str) -> None:
         if not self._warned:
