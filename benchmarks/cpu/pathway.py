@@ -37,7 +37,7 @@ class _Case:
 
 
 _SMALL = _Case("ViT-S, batch 16", VIT_S, 16, {"frozen": 1.03, "trainable": 1.08}, 4, without=(BRANCHES,))
-_BASE = _Case("ViT-B, batch 2", VIT_B, 2, {"frozen": 1.10, "trainable": 1.25}, 5)
+_BASE = _Case("ViT-B, batch 2", VIT_B, 2, {"frozen": 1.10, "trainable": 1.25}, 4)
 
 
 def vit_s(setup: Setup) -> list[Row]:

@@ -63,8 +63,6 @@ class Rows:
 
     def part(self, start: int, stop: int) -> "Rows":
         """Some of the rows, for a step of gradient accumulation."""
-        if start == 0 and stop >= len(self.x):
-            return self
         rows = slice(start, stop)
         given = None if self.given is None else self.given[rows]
         return Rows(self.x[rows], self.y[rows], self.labels[rows], given, self.noise.part(start, stop))
@@ -194,7 +192,7 @@ class Trainer:
         with summed_once(self._summed, half(self.spec.finetune.precision) if size >= count else None):
             for start in range(0, count, size):
                 with self._unsynced(last=start + size >= count):
-                    self._part(rows.part(start, start + size))
+                    self._part(rows if size >= count else rows.part(start, start + size))
         if self._method.reads_auxiliary_samples:
             self._train_beside(count)
         self.scaler.unscale_(self.optimizer)
@@ -233,9 +231,7 @@ class Trainer:
         # The processes' gradients are averaged, hence the factor.
         if learns:
             self.scaler.scale(minimised * (self.share.world / rows.noise.total)).backward()
-        measured = {"loss": total.detach()}
-        if added is not None:
-            measured["added"] = added.detach().sum()
+        measured = {"loss": total.detach()} | ({} if added is None else {"added": added.detach().sum()})
         if self._counts_correct:
             measured["correct"] = (outputs.detach().argmax(1) == rows.labels).sum()
         self._count(self._tally.add(self._place, rows.x, **measured))

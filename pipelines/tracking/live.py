@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from os import stat_result
 from pathlib import Path
@@ -107,15 +108,20 @@ class LiveTracking:
     def _next_end(self) -> SweepEnd | None:
         """Take what comes until a run is due; the end of the sweep, or None before it."""
         while True:
-            dues = [run.due for run in self._watched.values()]
-            wait_s = max(min(dues), self._retry_at) - time.monotonic() if dues else None
-            try:
-                event = self._queue.get(timeout=wait_s) if wait_s is None or wait_s > 0 else self._queue.get_nowait()
-            except Empty:
-                return None
-            if isinstance(event, SweepEnd):
+            with suppress(Empty):
+                event = self._queue.get(timeout=self._until_due())
+                while not isinstance(event, SweepEnd):
+                    self._watched[event.run_dir] = event
+                    event = self._queue.get_nowait()
                 return event
-            self._watched[event.run_dir] = event
+            if self._until_due() == 0.0:
+                return None
+
+    def _until_due(self) -> float | None:
+        """The seconds until a run is due and the tracker may be tried; None without runs."""
+        if not self._watched:
+            return None
+        return max(0.0, max(min(run.due for run in self._watched.values()), self._retry_at) - time.monotonic())
 
     def _publish_due(self, publisher: Publisher) -> None:
         """Publish what is new, runs that have ended first. An outage ends the round; a fault of one run ends that run's part."""

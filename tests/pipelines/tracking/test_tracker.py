@@ -319,3 +319,27 @@ def test_a_trial_that_ends_is_published_without_its_test_score(project: Path) ->
     assert "4_result/val_accuracy" in lines("summary", trial[1].name)[-1]["keys"]
     tested = [line["run"] for line in lines("summary") if "4_result/test_accuracy" in line["keys"]]
     assert set(tested) == {run[1].name}
+
+
+def test_a_run_that_ends_before_its_first_look_is_published_once_and_a_long_one_while_it_goes_on(folder: Path) -> None:
+    short, long = specs = [synthetic.pathway_spec(seed) for seed in range(2)]
+    dirs = [synthetic.begin(Path("runs"), spec) for spec in specs]
+    made: list[str] = []
+
+    def make() -> Tracker:
+        made.append("tracker")
+        return LinesTracker(Sweep(STUDY, SWEEP, f"sweep {SWEEP}"))
+
+    with LiveTracking(make, made.append, interval_s=2.0) as tracking:
+        for spec, run_dir in zip(specs, dirs, strict=True):
+            tracking.run_started(spec, run_dir)
+        assert made == [], "the start of runs is not held up by the import of a tracker"
+        for spec, run_dir in zip(specs, dirs, strict=True):
+            synthetic.advance(run_dir, spec, 1, 2)
+        synthetic.advance(dirs[0], short, 3, 6)
+        synthetic.complete(dirs[0], short)
+        tracking.run_ended(short, dirs[0])
+        assert comes_true(lambda: [line["run"] for line in lines("started")] == [run_id(short), run_id(long)])
+        assert [line["run"] for line in lines("ended")] == [run_id(short)]
+        assert comes_true(lambda: len([line for line in lines("epoch") if line["run"] == run_id(long)]) == 2)
+    assert made == ["tracker"] and {view.state for view in shown_as_lines().values()} == {"complete", "interrupted"}
