@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from m2pt.config import AudioInput, InputConfig, Modality, UserError, refuses_unknown
+from m2pt.config import UserError
+from m2pt.export.noise import noise
 from m2pt.inference.trained import Trained
-from m2pt.modalities.registry import SPECS
 
 COUNT = 5
 
@@ -15,18 +15,7 @@ SAME = 1e-4
 
 def examples(model: Trained) -> Tensor:
     """Samples (B, ...) as the model takes them."""
-    return noise(model.spec.modality, model.spec.input, COUNT)
-
-
-@refuses_unknown
-def noise(modality: Modality, given: InputConfig, count: int) -> Tensor:
-    """Samples (B, ...) of an input: noise in the range of its modality, the same each time."""
-    generator = torch.Generator().manual_seed(0)
-    x = torch.rand(count, *given.sample_shape, generator=generator)
-    if isinstance(given, AudioInput):
-        return (2 * x - 1) * given.std + given.mean
-    low, high = SPECS[modality].range
-    return x * (high - low) + low
+    return torch.from_numpy(noise(model.spec.modality, model.spec.input, COUNT))
 
 
 def own_logits(model: Trained, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from mlflow.models.utils import _save_example
 from mlflow.types import Schema, TensorSpec
 
 from m2pt.config import UserError
+from m2pt.export.noise import noise
 from m2pt.export.written import Written
 from pipelines.tracking import served_model
 from pipelines.tracking.served_model import ServedModel, of_run
@@ -26,8 +27,6 @@ logits = model.predict(samples)  # NumPy arrays"""
 
 def describe(folder: Path, model: ServedModel, data: str, mlflow_id: str | None = None) -> None:
     """Write what MLflow has to know of a model whose files are in `folder` / `data`, with its signature and an input example."""
-    from m2pt.export.examples import noise  # with torch, which takes seconds
-
     kind = np.dtype("float32")
     inputs = Schema([TensorSpec(kind, (-1, *model.input.sample_shape))])
     outputs = Schema([TensorSpec(kind, (-1, model.classes))])
@@ -36,7 +35,7 @@ def describe(folder: Path, model: ServedModel, data: str, mlflow_id: str | None 
         "python_function", loader_module=served_model.__name__, data=data, python_version=platform.python_version()
     )
     save_example: Any = _save_example
-    save_example(written, noise(model.modality, model.input, 1).numpy(), str(folder))
+    save_example(written, noise(model.modality, model.input, 1), str(folder))
     written.save(str(folder / "MLmodel"))
 
 

@@ -47,8 +47,9 @@ def of_run(spec: RunSpec, run_dir: Path) -> ServedModel | None:
     if spec.task is not None:
         return None
     read_spec(run_dir)  # which goes along
-    classes, weights = len(read_record(run_dir, FinetuneRecord).classes), run_dir / MERGED
-    if not classes or _shapes(weights) != _plain_shapes(spec, classes):
+    record, weights = read_record(run_dir, FinetuneRecord), run_dir / MERGED
+    classes, shapes = len(record.classes), _shapes(weights)
+    if not classes or shapes is None or not (_is_known_plain(spec, record) or shapes == _plain_shapes(spec, classes)):
         return None
     return ServedModel((run_dir / SPEC, run_dir / RECORD, weights), spec.modality, spec.input, classes)
 
@@ -75,10 +76,18 @@ def _load_pyfunc(path: str) -> PlainModel:
     return PlainModel(trained(Path(path)).model)
 
 
+def _is_known_plain(spec: RunSpec, record: FinetuneRecord) -> bool:
+    """Whether the model is plain without a look: a merge ends with loading its weights into a plain one, a baseline adds none.
+
+    To build a plain model to compare with takes torch, and seconds.
+    """
+    return record.merge is not None or spec.method == "baseline"
+
+
 def _shapes(weights: Path) -> dict[str, tuple[int, ...]] | None:
     """The shapes of the tensors in a file, by name; None where it cannot be read."""
     try:
-        with safe_open(weights, framework="pt") as file:
+        with safe_open(weights, framework="numpy") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
     except (OSError, SafetensorError):
         return None

@@ -1,6 +1,8 @@
 """The models of runs as MLflow's own `pyfunc` loads them, beside the same weights used directly by torch."""
 
 import copy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,3 +122,28 @@ def test_a_loaded_model_gives_the_logits_of_the_trained_one(
     with pytest.raises(MlflowException) as caught:
         loaded.predict(wrong)
     assert f"Shape of input {wrong.shape} does not match expected shape {inputs.shape}" in str(caught.value)
+
+
+_DESCRIBE = """
+import sys
+from pathlib import Path
+from m2pt.runs.folder import read_spec
+from pipelines.tracking.mlflow_model import describe
+from pipelines.tracking.publication import read_publication
+
+run_dir = Path(sys.argv[1])
+model = read_publication(read_spec(run_dir), run_dir, weights_limit_bytes=2**24).model
+Path("model", run_dir.name).mkdir(parents=True)
+describe(Path("model"), model, run_dir.name)
+print("torch" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("method", ["random_auxiliary", "baseline"])
+def test_a_model_is_published_beside_runs_without_the_seconds_that_torch_takes(
+    project: Path, data: Callable[[str], Path], method: str
+) -> None:
+    _, run_dir = trained(project, data("image"), "image", method)
+    done = subprocess.run([sys.executable, "-c", _DESCRIBE, str(run_dir)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+    assert Path("model/MLmodel").is_file()
