@@ -21,6 +21,7 @@ from pipelines.tracking.tracker import OutageError, SweepEnd, Tracker
 _LATER = "The runs go on without tracking; `m2pt publish` adds them later."
 
 _INTERRUPTED_LIMIT_S = 1.0
+_LONGEST_WAIT_S = 3600.0
 
 Seen = tuple[tuple[int, int], ...]
 """The size and time of the files that grow with each epoch. An epoch is published when both have it."""
@@ -44,7 +45,7 @@ class LiveTracking:
     A run that ends sooner is published once, as it has ended. `make_tracker` is called in the thread, because the import of a
     tracker may take seconds, and when the first run is due, so that it does not hold up the start of the runs. Only the first
     fault is reported, through `warn`. After an outage the tracker is tried again every `retry_s` seconds, and once more at the
-    end.
+    end, but not more often than runs are looked at.
     """
 
     def __init__(
@@ -118,10 +119,11 @@ class LiveTracking:
                 return None
 
     def _until_due(self) -> float | None:
-        """The seconds until a run is due and the tracker may be tried; None without runs."""
+        """The seconds until a run is due and the tracker may be tried, or the longest wait at a time; None without runs."""
         if not self._watched:
             return None
-        return max(0.0, max(min(run.due for run in self._watched.values()), self._retry_at) - time.monotonic())
+        due = max(min(run.due for run in self._watched.values()), self._retry_at)
+        return min(max(0.0, due - time.monotonic()), _LONGEST_WAIT_S)
 
     def _publish_due(self, publisher: Publisher) -> None:
         """Publish what is new, runs that have ended first. An outage ends the round; a fault of one run ends that run's part."""
@@ -130,7 +132,7 @@ class LiveTracking:
             try:
                 self._publish(publisher, run)
             except OutageError as error:
-                self._retry_at = time.monotonic() + self._retry_s
+                self._retry_at = time.monotonic() + max(self._retry_s, self._interval_s)
                 self._report(f"{error} {_LATER}")
                 return
             except UserError as error:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -343,3 +344,28 @@ def test_a_run_that_ends_before_its_first_look_is_published_once_and_a_long_one_
         assert [line["run"] for line in lines("ended")] == [run_id(short)]
         assert comes_true(lambda: len([line for line in lines("epoch") if line["run"] == run_id(long)]) == 2)
     assert made == ["tracker"] and {view.state for view in shown_as_lines().values()} == {"complete", "interrupted"}
+
+
+def test_an_outage_is_no_busy_loop_and_no_wait_is_too_long_for_the_clock(folder: Path) -> None:
+    class Counted(LinesTracker):
+        tries = 0
+
+        def open(self) -> Any:
+            type(self).tries += 1
+            return super().open()
+
+    out_of_reach = Counted(Sweep(STUDY, SWEEP, f"sweep {SWEEP}"))
+    out_of_reach.fail(times=10**9)
+    specs = [synthetic.pathway_spec(seed) for seed in range(2)]
+    dirs = [synthetic.whole(Path("runs"), spec) for spec in specs]
+    with LiveTracking(lambda: out_of_reach, list[str]().append, interval_s=0.2, retry_s=0.0) as tracking:
+        tracking.run_ended(specs[0], dirs[0])
+        time.sleep(1.0)
+        assert 1 <= Counted.tries <= 6
+    warnings: list[str] = []
+    with LiveTracking(lambda: out_of_reach, warnings.append, interval_s=0.05, retry_s=float("inf")) as tracking:
+        tracking.run_ended(specs[0], dirs[0])
+        assert comes_true(lambda: len(warnings) == 1)
+        out_of_reach.fail(times=0)
+        tracking.run_ended(specs[1], dirs[1])
+    assert {line["run"] for line in lines("ended")} == {run_id(spec) for spec in specs}
