@@ -33,12 +33,12 @@ def in_order(plan: Plan, specs: Sequence[Spec], pace: Pace) -> list[Spec]:
         return alone[name] + max((chain(waiting) for waiting, start in starts.items() if start == name), default=0.0)
 
     chains = {name: chain(name) for name in names}
-    by_turns = _by_turns((name, chains[name], spec) for name, spec in names.items())
-    return [names[name] for name in sorted(by_turns, key=lambda name: -chains[name])]
+    turns = _turns((name, chains[name], spec) for name, spec in names.items())
+    return [names[name] for name in sorted(names, key=lambda name: (-chains[name], turns[name]))]
 
 
-def _by_turns(runs: Iterable[tuple[str, float, Spec]]) -> list[str]:
-    """The names of runs with their times: the first of each seed and data, then the second of each, seed by seed."""
+def _turns(runs: Iterable[tuple[str, float, Spec]]) -> dict[str, tuple[int, int]]:
+    """The place of each name among runs of the same time: seed by seed, the first of each data, then the second of each."""
     seeds: dict[int | None, int] = {}
     taken: Counter[tuple[float, int | None, str]] = Counter()
     turns: dict[str, tuple[int, int]] = {}
@@ -47,7 +47,7 @@ def _by_turns(runs: Iterable[tuple[str, float, Spec]]) -> list[str]:
         seed, data = (None, spec.modality) if isinstance(spec, PretrainSpec) else (spec.seed, spec.target)
         turns[name] = seeds.setdefault(seed, len(seeds)), taken[seconds, seed, data]
         taken[seconds, seed, data] += 1
-    return sorted(turns, key=lambda name: turns[name])
+    return turns
 
 
 def _seconds(study: Study, names: dict[str, Spec], pace: Pace) -> dict[str, float]:
