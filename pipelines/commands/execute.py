@@ -23,7 +23,6 @@ from pipelines.execution.session import Outcome, Session, shown_making
 from pipelines.execution.submitting import is_submitted
 from pipelines.planning import study_file
 from pipelines.planning.embedded_data import make_data, modalities_made
-from pipelines.planning.looks import cannot_note
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_default, is_done, render_report, report_folder
 from pipelines.scheduling.killed import killed
@@ -88,6 +87,8 @@ def report(options: Namespace) -> int:
     # Not entered, so that its lock stays free: a report may be made while runs go on.
     session = Session(declared, options.display)
     session.require_data()
+    from pipelines.planning.looks import cannot_note  # with scipy, which runs shall not wait for
+
     if (sentence := cannot_note(session.plan)) is not None:
         options.display.say(f"{declared.study}: {sentence}.")
     if can_keep():

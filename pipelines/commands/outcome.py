@@ -7,7 +7,6 @@ from m2pt.files.documents import read_json
 from pipelines.execution.progress import Display
 from pipelines.reporting.open_blocks import open_blocks
 from pipelines.reporting.rendering import study_option
-from pipelines.tracking.mlflow_store import server_place
 from pipelines.tracking.owed import is_owed
 
 _MOST = 2
@@ -38,6 +37,8 @@ def tell(display: Display, study: Study, file: Path, out: Path, done: bool = Tru
 
 def _runs(study: Study, out: Path, option: str) -> str:
     """Who shows the runs; nothing of a server that has not got them all."""
+    from pipelines.tracking.mlflow_store import server_place  # with sqlalchemy, which runs shall not wait for
+
     if (server := server_place()) is None:
         return f" `m2pt ui{option}` shows the runs."
     return "" if is_owed(study, out) else f" {server} shows the runs."

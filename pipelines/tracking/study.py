@@ -9,13 +9,11 @@ from m2pt.config import UserError
 from m2pt.runs.attempts import read_attempts
 from m2pt.runs.folder import RunState, without_remedy
 from m2pt.runs.spec import RunSpec
-from m2pt.runs.table import read_table
 from m2pt.runs.trials import trial_seeds
 from pipelines.planning.damaged import doubt
 from pipelines.planning.folders import runs_folder, study_lock
 from pipelines.planning.plan import Plan
 from pipelines.reporting.rendering import is_current, shown_files
-from pipelines.tracking import headline, metrics
 from pipelines.tracking.owed import is_owed, note_published
 from pipelines.tracking.publisher import Publisher, RunOnDisk
 from pipelines.tracking.sweep import sweep_of
@@ -65,6 +63,9 @@ def publish_study(plan: Plan, report: Path, tracker: Tracker) -> int:
 
 def _outcome(plan: Plan, report: Path) -> SweepEnd:
     """How many runs are complete and failed, each method's mean scores by metric, and a complete report with its answer."""
+    from m2pt.runs.table import read_table  # the tables and what reads reports take a second, which no run shall wait for
+    from pipelines.tracking import headline, metrics
+
     counts = plan.counts()
     runs = read_table(plan.compared, runs_folder(plan.study))
     values: dict[str, float] = {}
