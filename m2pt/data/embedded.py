@@ -24,6 +24,9 @@ _ASIDE = ".making-"
 Making = Callable[[Modality, int, int], None]
 """Is told of a modality before its data are made, with how many have been made and how many will be."""
 
+Made = Callable[[Modality, str], None]
+"""Is told of a modality when its data are complete, with their fingerprint."""
+
 
 def write_embedded(
     root: Path,
@@ -31,6 +34,7 @@ def write_embedded(
     cache: Path = CACHE,
     making: Making | None = None,
     modalities: Sequence[Modality] = BUILT_IN_MODALITIES,
+    made: Made | None = None,
 ) -> bool:
     """Make the embedded data sets of `modalities` below `root`, one folder for each; False if all are there and unchanged.
 
@@ -44,12 +48,14 @@ def write_embedded(
     """
     try:
         with leased(cache / "embedded.lease") as lease, written_under(lease, [root / MANIFEST]):
-            return _write_stale(root, sizes, cache, making, modalities)
+            return _write_stale(root, sizes, cache, making, modalities, made)
     except LeaseLostError as error:
         raise UserError(f"{root}: while this process did not respond, another one took over making it; start again.") from error
 
 
-def _write_stale(root: Path, sizes: EmbeddedData, cache: Path, making: Making | None, modalities: Sequence[Modality]) -> bool:
+def _write_stale(
+    root: Path, sizes: EmbeddedData, cache: Path, making: Making | None, modalities: Sequence[Modality], made: Made | None
+) -> bool:
     manifest = _manifest(root)
     if not (root / MANIFEST).is_file():
         write_json(root / MANIFEST, manifest)  # whoever is interrupted from here on has begun a folder of data
@@ -59,8 +65,11 @@ def _write_stale(root: Path, sizes: EmbeddedData, cache: Path, making: Making | 
             making(modality, index, len(stale))
         manifest.pop(modality, None)
         _make(root, modality, sizes)
-        manifest[modality] = {**_origin(modality, sizes), "sha256": fingerprint(root / modality, cache)}
+        sha256 = fingerprint(root / modality, cache)
+        manifest[modality] = {**_origin(modality, sizes), "sha256": sha256}
         write_json(root / MANIFEST, manifest)
+        if made is not None:
+            made(modality, sha256)
     return bool(stale)
 
 

@@ -15,14 +15,14 @@ from pipelines.commands.outcome import tell
 from pipelines.commands.stoppable import stoppable
 from pipelines.commands.submit import submit, submit_study
 from pipelines.commands.verifying import verify_first
+from pipelines.execution.decoding import make_decoded
 from pipelines.execution.display.view import DATA, ENCODERS, FIRST, REPORT, RUNS, SETTING_UP
 from pipelines.execution.interrupts import obeyed_at_once
 from pipelines.execution.process_environment import can_keep
 from pipelines.execution.progress import Display
-from pipelines.execution.session import Outcome, Session, shown_making
+from pipelines.execution.session import Outcome, Session
 from pipelines.execution.submitting import is_submitted
 from pipelines.planning import study_file
-from pipelines.planning.embedded_data import make_data, modalities_made
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_default, is_done, render_report, report_folder
 from pipelines.scheduling.killed import killed
@@ -37,7 +37,7 @@ def data(options: Namespace) -> int:
     if declared.data.embedded is None:
         raise UserError(f"{options.study}: data.embedded is missing, so there are no data to make; add it, or use your own data.")
     out, display = options.out or Path(declared.data.root), options.display
-    made = make_data(out, declared.data.embedded, partial(shown_making, display), modalities_made(declared))
+    made = make_decoded(resolve(declared, to_look=True), out, display)
     display.finish(DATA)
     if not display.is_relayed:
         display.say(f"{declared.study}: the data are in {out}{'' if made else ' already'}.")

@@ -18,8 +18,8 @@ from m2pt.runs.spec import PretrainSpec, Spec
 from m2pt.runs.trials import is_trial
 from pipelines.execution import aside
 from pipelines.execution.agreement import Agreement
+from pipelines.execution.decoding import make_decoded
 from pipelines.execution.device_hours import DeviceHours, budget_of
-from pipelines.execution.display.view import DATA
 from pipelines.execution.engine import Engine
 from pipelines.execution.engines import chosen_engine
 from pipelines.execution.leftovers import remove_leftovers
@@ -28,7 +28,6 @@ from pipelines.execution.outcome import Outcome as Outcome
 from pipelines.execution.outcome import scores
 from pipelines.execution.progress import Display
 from pipelines.execution.shown import Nowhere, Shown
-from pipelines.planning.embedded_data import make_data, modalities_made
 from pipelines.planning.folders import aside_of, data_folder, encoders_folder, runs_folder, study_lock
 from pipelines.planning.job_inputs import job_inputs
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
@@ -105,8 +104,7 @@ class Session:
         made = False
         self._require_weights()
         if self.study.data.embedded is not None and self.plan.missing_data:
-            making = partial(shown_making, self.display)
-            made = make_data(Path(self.study.data.root), self.study.data.embedded, making, modalities_made(self.study))
+            made = make_decoded(self.plan, Path(self.study.data.root), self.display)
             self._plan = None
         self.require_data()
         return made
@@ -293,8 +291,3 @@ def _kind(spec: Spec) -> str:
 
 def _runs(count: int) -> str:
     return f"{count} run" if count == 1 else f"{count} runs"
-
-
-def shown_making(display: Display, modality: str, done: int, total: int) -> None:
-    """Show that the embedded data of a modality are being made."""
-    display.prepare(DATA, f"making {modality}", done, total)

@@ -8,7 +8,7 @@ from typing import Any
 
 from m2pt.config import EmbeddedData, Modality, Study, UserError
 from m2pt.config.base import BUILT_IN_MODALITIES, FURTHER_MODALITIES
-from m2pt.data.embedded import MANIFEST, Making, is_begun, write_embedded
+from m2pt.data.embedded import MANIFEST, Made, Making, is_begun, write_embedded
 from m2pt.data.fingerprints import fingerprint
 from m2pt.files.documents import read_json
 from m2pt.modalities.registry import SPECS
@@ -111,10 +111,11 @@ def make_data(
     sizes: EmbeddedData,
     making: Making | None = None,
     modalities: Sequence[Modality] = BUILT_IN_MODALITIES,
+    made: Made | None = None,
 ) -> bool:
     """Make the embedded data of `modalities` in `root` that are not there as declared; returns whether any were made.
 
-    `making` is told of each modality before it is made.
+    `making` is told of each modality before it is made, `made` afterwards.
 
     Raises:
         UserError: `root` has data that m2pt did not make, or cannot be written.
@@ -122,4 +123,4 @@ def make_data(
     """
     if sentence := unmade(root):
         raise UserError(sentence)
-    return write_embedded(root, sizes, making=making, modalities=modalities)
+    return write_embedded(root, sizes, making=making, modalities=modalities, made=made)
