@@ -21,8 +21,8 @@ ROWS = 8
 LEAST_PAIRS, MOST_PAIRS = 3, 100
 """Bounds for the number of passes of each model, however long they take."""
 
-BUDGET_S = 0.04
-"""Passes are repeated for this long, a small part of the shortest run."""
+BUDGET_S = 0.02
+"""Passes are repeated for this long, a hundredth of a short run; a report compares the medians of many runs."""
 
 
 def example(spec: RunSpec, feed: Feed) -> tuple[Tensor, Tensor | None] | None:

@@ -10,9 +10,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Literal, Self
 from uuid import UUID, uuid4
@@ -37,6 +38,11 @@ END_LIMIT_S = 10.0
 """So long the end of a command waits for what was not sent yet."""
 
 _AGAIN_S = 1.0
+_TOGETHER_S = 1.0
+"""What happens within this time is sent together, when a run that began with it computes: nothing competes with its start."""
+
+_LOGS = "/logs/"
+_MOST_LINES = 500
 _REFUSED = range(400, 429)
 Request = tuple[str, Mapping[str, Any]]
 """A path of Prefect's API, and what is posted there."""
@@ -85,7 +91,8 @@ class Pages:
         self._say = say
         self._told = False
         self._queue: SimpleQueue[Request | None] = SimpleQueue()
-        self._over_at: float | None = None
+        self._over = threading.Event()
+        self._over_at = 0.0
         self._thread = threading.Thread(target=self._send_all, name="pages", daemon=True)
 
     @classmethod
@@ -107,6 +114,7 @@ class Pages:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._over_at = time.monotonic() + END_LIMIT_S
+        self._over.set()
         self._queue.put(None)
         self._thread.join(END_LIMIT_S)
 
@@ -139,7 +147,7 @@ class Pages:
         """Add a line to a log."""
         line = {"name": "m2pt", "level": logging.ERROR if error else logging.INFO, "message": message}
         line |= {"timestamp": datetime.now(UTC).isoformat(), "flow_run_id": str(self.flow_run)}
-        self._put("/logs/", {"lines": [line | ({} if task is None else {"task_run_id": str(task)})]})
+        self._put(_LOGS, {"lines": [line | ({} if task is None else {"task_run_id": str(task)})]})
 
     def _put(self, path: str, body: Mapping[str, Any]) -> None:
         if self.flow_run is not None:
@@ -147,11 +155,31 @@ class Pages:
 
     def _send_all(self) -> None:
         with impatient(), client() as prefect:
-            while (request := self._queue.get()) is not None:
-                while not self._sent(prefect, *request):
-                    if self._over_at is not None and time.monotonic() > self._over_at:
-                        return
-                    time.sleep(_AGAIN_S)
+            goes_on = True
+            while goes_on:
+                requests, goes_on = self._next()
+                for request in requests:
+                    while not self._sent(prefect, *request):
+                        if self._over.is_set() and time.monotonic() > self._over_at:
+                            return
+                        time.sleep(_AGAIN_S)
+
+    def _next(self) -> tuple[list[Request], bool]:
+        """What is to be sent next, the lines of logs last and together, and whether more may come after it."""
+        requests: list[Request] = []
+        lines: list[object] = []
+        with suppress(Empty):
+            request = self._queue.get()
+            self._over.wait(_TOGETHER_S)
+            while request is not None:
+                path, body = request
+                if path == _LOGS:
+                    lines += body["lines"]
+                else:
+                    requests.append(request)
+                request = self._queue.get_nowait()
+            return [*requests, *_logged(lines)], False
+        return [*requests, *_logged(lines)], True
 
     def _sent(self, prefect: SyncPrefectClient, path: str, body: Mapping[str, Any]) -> bool:
         """Whether a request needs to be sent no more: it was taken, or refused for good."""
@@ -169,6 +197,10 @@ class Pages:
             self._told = True
             self._say(away())
         return False
+
+
+def _logged(lines: Sequence[object]) -> list[Request]:
+    return [(_LOGS, {"lines": lines[first : first + _MOST_LINES]}) for first in range(0, len(lines), _MOST_LINES)]
 
 
 def _state(state: State[Any]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ _LATER = "The runs go on without tracking; `m2pt publish` adds them later."
 
 _INTERRUPTED_LIMIT_S = 1.0
 _LONGEST_WAIT_S = 3600.0
+_AFTER_S = 1.0
+"""So long the publication of a run that has ended waits: by then the next one computes, and nothing competes with its start."""
 
 Seen = tuple[tuple[int, int], ...]
 """The size and time of the files that grow with each epoch. An epoch is published when both have it."""
@@ -40,7 +42,7 @@ class _Watched:
 
 
 class LiveTracking:
-    """Publishes the new epochs of running runs every `interval_s` seconds, and a run that has ended at once.
+    """Publishes the new epochs of running runs every `interval_s` seconds, and a run that has ended after a second at most.
 
     A run that ends sooner is published once, as it has ended. `make_tracker` is called in the thread, because the import of a
     tracker may take seconds, and when the first run is due, so that it does not hold up the start of the runs. Only the first
@@ -86,7 +88,8 @@ class LiveTracking:
 
     def run_ended(self, spec: Spec, run_dir: Path, trial: bool = False) -> None:
         """The job on this run has ended, in whatever way: publish the rest of the run."""
-        self._queue.put(_Watched(spec, run_dir, trial, ended=True))
+        due = time.monotonic() + min(_AFTER_S, self._interval_s)
+        self._queue.put(_Watched(spec, run_dir, trial, ended=True, due=due))
 
     def _work(self) -> None:
         end = self._next_end()
@@ -99,7 +102,7 @@ class LiveTracking:
             self._publish_due(publisher)
             end = self._next_end()
         for run in self._watched.values():
-            run.ended = True  # as far as this sweep is concerned: it is published as it is now
+            run.ended, run.due = True, 0.0  # as far as this sweep is concerned: it is published as it is now
         self._publish_due(publisher)
         try:
             publisher.close(end)
@@ -128,7 +131,7 @@ class LiveTracking:
     def _publish_due(self, publisher: Publisher) -> None:
         """Publish what is new, runs that have ended first. An outage ends the round; a fault of one run ends that run's part."""
         now = time.monotonic()
-        for run in sorted((run for run in self._watched.values() if run.ended or run.due <= now), key=lambda run: not run.ended):
+        for run in sorted((run for run in self._watched.values() if run.due <= now), key=lambda run: not run.ended):
             try:
                 self._publish(publisher, run)
             except OutageError as error:

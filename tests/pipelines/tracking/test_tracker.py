@@ -346,6 +346,24 @@ def test_a_run_that_ends_before_its_first_look_is_published_once_and_a_long_one_
     assert made == ["tracker"] and {view.state for view in shown_as_lines().values()} == {"complete", "interrupted"}
 
 
+def test_a_run_that_has_ended_is_published_when_the_next_one_computes_or_at_the_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = [synthetic.pathway_spec(seed) for seed in range(2)]
+    dirs = [synthetic.whole(Path("runs"), spec) for spec in specs]
+    monkeypatch.setattr("pipelines.tracking.live._AFTER_S", 2.0)
+    with LiveTracking(
+        lambda: LinesTracker(Sweep(STUDY, SWEEP, f"sweep {SWEEP}")), list[str]().append, interval_s=5.0
+    ) as tracking:
+        tracking.run_ended(specs[0], dirs[0])
+        time.sleep(1.0)
+        assert not lines("started")
+        assert comes_true(lambda: [line["run"] for line in lines("ended")] == [run_id(specs[0])])
+        monkeypatch.setattr("pipelines.tracking.live._AFTER_S", 3600.0)
+        tracking.run_ended(specs[1], dirs[1])
+    assert {line["run"] for line in lines("ended")} == {run_id(spec) for spec in specs}
+
+
 def test_an_outage_is_no_busy_loop_and_no_wait_is_too_long_for_the_clock(folder: Path) -> None:
     class Counted(LinesTracker):
         tries = 0
