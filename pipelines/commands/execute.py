@@ -25,7 +25,6 @@ from pipelines.execution.submitting import is_submitted
 from pipelines.planning import study_file
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_default, is_done, render_report, report_folder
-from pipelines.scheduling.killed import killed
 from pipelines.tracking.study import publish_owed, try_to_publish
 
 Body = Callable[[Session], list[Outcome]]
@@ -142,8 +141,8 @@ def _nothing_to_run(session: Session, phase: str, outcome: Outcome) -> None:
 
 
 def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], warm: bool = True, out: Path | None = None) -> int:
-    """Do a flow, shown by a Prefect server; the workers start at the same time as the server. `out` has its report."""
-    session.display.prepare(FIRST[kind], "starting Prefect's server and loading the libraries")
+    """Do a flow, shown by a Prefect server once that has started, for which nothing waits. `out` has its report."""
+    session.display.prepare(FIRST[kind], "loading the libraries")
     with prefect_or_none(session.display.say) as ready:
         if warm:
             session.warm()
@@ -151,11 +150,5 @@ def _in_flow(kind: str, session: Session, body: Callable[[ModuleType], Body], wa
             from pipelines.scheduling import flows, notice
         if out is not None:
             notice.require_usable()
-        prefect = ready()
-        if prefect and killed():
-            from pipelines.scheduling import settling
-
-            if sentence := settling.settle():
-                session.display.say(f"{session.study.study}: {sentence}")
-        outcomes = flows.run(kind, session, body(flows), out, prefect)
+        outcomes = flows.run(kind, session, body(flows), out, ready)
     return 0 if all(outcome.ok for outcome in outcomes) else 1

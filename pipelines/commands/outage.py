@@ -19,7 +19,7 @@ def prefect_or_none(say: Callable[[str], object]) -> Iterator[Callable[[], bool]
     Of a server that cannot be used `say` is told, by the command that has started it.
 
     Raises:
-        UserError: the address of a server that the user has set leads to none, or to another project's (when it is waited for).
+        UserError: the address of a server that the user has set leads to none, or to another project's.
 
     """
     with ExitStack() as stack:
@@ -33,6 +33,8 @@ def prefect_or_none(say: Callable[[str], object]) -> Iterator[Callable[[], bool]
             prefect = stack.enter_context(server.used(LOGS / "prefect-server.log"))
         except (UserError, OSError) as error:
             fault = error
+        if named and prefect is not None and not server.is_ours(named):
+            prefect.ready()
 
         def ready() -> bool:
             try:
@@ -40,8 +42,6 @@ def prefect_or_none(say: Callable[[str], object]) -> Iterator[Callable[[], bool]
                     prefect.ready()
                     return True
             except UserError as error:
-                if named and not server.is_ours(named):
-                    raise
                 return False if named else _tell(say, error)
             return _tell(say, fault)
 

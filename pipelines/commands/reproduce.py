@@ -1,5 +1,7 @@
 """The default study through DVC: `dvc repro`, whose stages call the other commands."""
 
+import os
+import threading
 from pathlib import Path
 
 from m2pt.config import Study, UserError
@@ -18,6 +20,7 @@ from pipelines.planning.folders import study_lock
 from pipelines.planning.plan import FINE_TUNING, PRETRAINING, Plan, resolve
 from pipelines.reporting.rendering import is_current, render_report
 from pipelines.scheduling import server
+from pipelines.scheduling.credentials import API_URL
 from pipelines.tracking.study import publish_owed
 
 
@@ -66,10 +69,10 @@ def _prepared(study: Study, display: Display) -> Plan:
 
 
 def _repro(study: Study, display: Display) -> int:
-    display.prepare(SETTING_UP, "starting Prefect's server")
+    display.prepare(SETTING_UP, "starting DVC")
     with prefect_or_none(display.say) as ready:
-        kept = {} if ready() else {server.OWN: server.NONE}
-        display.prepare(SETTING_UP, "starting DVC")
+        threading.Thread(target=ready, name="prefect", daemon=True).start()  # which tells if there is no server
+        kept = {} if server.OWN in os.environ or API_URL in os.environ else {server.OWN: server.NONE}
         code = dvc.repro(display, kept)
     if code == 0:
         return 0

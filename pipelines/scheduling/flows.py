@@ -120,8 +120,10 @@ def _shown(session: Session, kind: str) -> Iterator[None]:
     task.end("COMPLETED")
 
 
-def run(kind: str, session: Session, body: Body, out: Path | None = None, prefect: bool = True) -> list[Outcome]:
-    """Do `body`, shown as a flow run of this kind unless there is no server (`prefect`); returns how the runs ended.
+def run(
+    kind: str, session: Session, body: Body, out: Path | None = None, ready: Callable[[], bool] = lambda: True
+) -> list[Outcome]:
+    """Do `body`, shown as a flow run of this kind from when a server is `ready`, if it is; returns how the runs ended.
 
     A notice of the end is sent if the flow has a report, which is in `out`.
 
@@ -130,12 +132,10 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None, prefec
 
     """
     study, say = session.study.study, session.display.say
-    with Pages.of(kind, study, say) if prefect else Pages(None, say) as pages, ExitStack() as goes_on:
-        if pages.flow_run is not None:
-            goes_on.enter_context(noted(str(pages.flow_run)))
+    with Pages.of(kind, study, say, ready) as pages:
         session.shown = pages
         try:
-            ending = in_turns(session, body, pages.flow_run)
+            ending = in_turns(session, body, lambda: pages.flow_run)
             if ending.reason is Reason.BUDGET and out is not None and kind != "sweep":
                 report(session, out)
             state = state_after(session, ending)
@@ -144,12 +144,12 @@ def run(kind: str, session: Session, body: Body, out: Path | None = None, prefec
             state = (Failed if is_fault else Crashed)(message=f"{type(error).__name__}: {error}".rstrip(": "))
             pages.end(state)
             if is_fault and out is not None:
-                tell_end(study, state, out, say, pages.flow_run)
+                tell_end(study, state, out, say, pages.known())
             raise
         if not state.is_paused():
             pages.end(state)
         if out is not None and (session.has_run or not state.is_completed() or state.name == BUDGET_SPENT):
-            tell_end(study, state, out, say, pages.flow_run)
+            tell_end(study, state, out, say, pages.known())
     if ending.reason is Reason.BUDGET:
         say(f"{study}: {budget_is_spent(session)}.")
         return [session.outcome(PRETRAINING), session.outcome(FINE_TUNING, session.plan.compared)]
@@ -231,7 +231,7 @@ def _scheduled(file: object, engine: object, chosen: tuple[object, object, objec
         this = UUID(str(flow_run.get_id()))
         session.shown = stack.enter_context(Pages(this, warn))
         body = partial(complete_study, out=out, choice=choice)
-        ending = in_turns(session, body, this, deployment.id is not None, choice.budget_s)
+        ending = in_turns(session, body, lambda: this, deployment.id is not None, choice.budget_s)
         state = state_after(session, ending, choice)
         if state.is_paused():
             raise Pause(state=ending.state)

@@ -1,7 +1,7 @@
 """What a command does, as the pages of Prefect show it. Prefect runs nothing here, so that it decides nothing.
 
-One thread sends what happens, in its order. While the server does not answer, it is tried again and again; nobody waits for that
-but the end of the command, for some seconds.
+One thread sends what happens, in its order, once the server has started. While the server does not answer, it is tried again and
+again; nobody waits for either but the end of the command: for a start until it is over, for an answer some seconds.
 """
 
 import json
@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
@@ -27,7 +27,9 @@ from prefect.states import Running, to_state_create
 
 from pipelines.execution.shown import End
 from pipelines.scheduling.credentials import API_URL
+from pipelines.scheduling.killed import forget, killed, noted
 from pipelines.scheduling.server import is_ours
+from pipelines.scheduling.settling import settle
 from pipelines.tracking.address import without_password
 
 UNREACHABLE = (httpx.HTTPError, PrefectException, OSError)
@@ -37,6 +39,9 @@ ANSWER_LIMIT_S = 5.0
 END_LIMIT_S = 10.0
 """So long the end of a command waits for what was not sent yet."""
 
+START_LIMIT_S = 60.0
+"""So long the end of a command waits for a server that is starting."""
+
 _AGAIN_S = 1.0
 _TOGETHER_S = 1.0
 """What happens within this time is sent together, when a run that began with it computes: nothing competes with its start."""
@@ -44,6 +49,9 @@ _TOGETHER_S = 1.0
 _LOGS = "/logs/"
 _MOST_LINES = 500
 _REFUSED = range(400, 429)
+_THIS = "this flow run"
+"""Stands for its id, which Prefect gives it."""
+
 Request = tuple[str, Mapping[str, Any]]
 """A path of Prefect's API, and what is posted there."""
 
@@ -81,14 +89,18 @@ class _Task:
 
 
 class Pages:
-    """The pages of one flow run, `flow_run`; None if Prefect could not be told of it, so that nothing is shown.
+    """The pages of one flow run, `flow_run`, which is None until Prefect has been told of it; if it cannot be, nothing is shown.
 
-    `say` is told, once, that the server does not answer.
+    `say` is told, once, that the server does not answer. `begin` has Prefect make the flow run of a command, in the thread.
     """
 
-    def __init__(self, flow_run: UUID | None, say: Callable[[str], object]) -> None:
+    def __init__(
+        self, flow_run: UUID | None, say: Callable[[str], object], begin: Callable[[], UUID | None] | None = None
+    ) -> None:
         self.flow_run = flow_run
         self._say = say
+        self._begin = begin
+        self._begun = threading.Event()
         self._told = False
         self._queue: SimpleQueue[Request | None] = SimpleQueue()
         self._over = threading.Event()
@@ -96,27 +108,45 @@ class Pages:
         self._thread = threading.Thread(target=self._send_all, name="pages", daemon=True)
 
     @classmethod
-    def of(cls, kind: str, study: str, say: Callable[[str], object]) -> "Pages":
-        """The pages of a new flow run of a study."""
-        try:
-            with impatient(), client() as prefect:
-                flow = prefect.create_flow_from_name(kind)
-                body = {"flow_id": str(flow), "name": f"{kind} {study}", "state": _state(Running())}
-                body |= {"parameters": {"study": study}}
-                return cls(UUID(prefect.request("POST", "/flow_runs/", json=body).json()["id"]), say)
-        except (*UNREACHABLE, ValueError, KeyError):
-            say(away())
-            return cls(None, say)
+    def of(cls, kind: str, study: str, say: Callable[[str], object], ready: Callable[[], bool]) -> "Pages":
+        """The pages of a new flow run of a study, as soon as a server is `ready`; without one nothing is shown."""
+
+        def begin() -> UUID | None:
+            if not ready():
+                return None
+            try:
+                if killed() and (sentence := settle()):
+                    say(f"{study}: {sentence}")
+                with impatient(), client() as prefect:
+                    flow = prefect.create_flow_from_name(kind)
+                    body = {"flow_id": str(flow), "name": f"{kind} {study}", "state": _state(Running())}
+                    body |= {"parameters": {"study": study}}
+                    return UUID(prefect.request("POST", "/flow_runs/", json=body).json()["id"])
+            except (*UNREACHABLE, ValueError, KeyError):
+                say(away())
+            return None
+
+        return cls(None, say, begin)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None or isinstance(error, Exception):
+            self.known()
         self._over_at = time.monotonic() + END_LIMIT_S
         self._over.set()
         self._queue.put(None)
         self._thread.join(END_LIMIT_S)
+        if self._begin is not None and self.flow_run is not None:
+            forget(self.flow_run)  # whatever was not sent, this process was not killed
+
+    def known(self) -> UUID | None:
+        """The flow run, once Prefect has been told of it, or could not be within a limit."""
+        if not self._begun.wait(START_LIMIT_S):
+            self._say(away())
+        return self.flow_run
 
     def log(self, message: str) -> None:
         """Add a line to the log of the flow run."""
@@ -126,18 +156,18 @@ class Pages:
         """A task run goes on from now."""
         task = _Task(self, uuid4())
         body = {"id": str(task.id), "task_key": kind, "dynamic_key": str(task.id), "name": name, "state": _state(Running())}
-        self._put("/task_runs/", body | {"flow_run_id": str(self.flow_run)})
+        self._put("/task_runs/", body | {"flow_run_id": _THIS})
         return task
 
     def keep(self, kind: Literal["markdown", "table"], key: str, data: str | Sequence[object], description: str) -> None:
         """Keep an artifact with the flow run; the pages read a table from a text, as Prefect's own functions send it."""
         text = data if isinstance(data, str) else json.dumps(data)
-        body = {"type": kind, "key": key, "data": text, "description": description, "flow_run_id": str(self.flow_run)}
+        body = {"type": kind, "key": key, "data": text, "description": description, "flow_run_id": _THIS}
         self._put("/artifacts/", body)
 
     def end(self, state: State[Any]) -> None:
         """The flow run has ended."""
-        self.send_state(f"/flow_runs/{self.flow_run}", state)
+        self.send_state(f"/flow_runs/{_THIS}", state)
 
     def send_state(self, path: str, state: State[Any]) -> None:
         """Whatever state it was in before: a server that was away has not seen it."""
@@ -146,15 +176,22 @@ class Pages:
     def send_log(self, message: str, error: bool, task: UUID | None) -> None:
         """Add a line to a log."""
         line = {"name": "m2pt", "level": logging.ERROR if error else logging.INFO, "message": message}
-        line |= {"timestamp": datetime.now(UTC).isoformat(), "flow_run_id": str(self.flow_run)}
+        line |= {"timestamp": datetime.now(UTC).isoformat(), "flow_run_id": _THIS}
         self._put(_LOGS, {"lines": [line | ({} if task is None else {"task_run_id": str(task)})]})
 
     def _put(self, path: str, body: Mapping[str, Any]) -> None:
-        if self.flow_run is not None:
+        if self.flow_run is not None or not self._begun.is_set():
             self._queue.put((path, body))
 
     def _send_all(self) -> None:
-        with impatient(), client() as prefect:
+        try:
+            if self._begin is not None:
+                self.flow_run = self._begin()
+        finally:
+            self._begun.set()
+        if self.flow_run is None:
+            return
+        with impatient(), client() as prefect, nullcontext() if self._begin is None else noted(str(self.flow_run)):
             goes_on = True
             while goes_on:
                 requests, goes_on = self._next()
@@ -183,9 +220,10 @@ class Pages:
 
     def _sent(self, prefect: SyncPrefectClient, path: str, body: Mapping[str, Any]) -> bool:
         """Whether a request needs to be sent no more: it was taken, or refused for good."""
+        this = str(self.flow_run)
         try:
             post: Callable[..., object] = prefect.request  # its type is a list of routes, without what stands in them
-            post("POST", path, json=body.get("lines", body))
+            post("POST", path.replace(_THIS, this), json=_of(this, body))
         except httpx.HTTPStatusError as error:
             if error.response.status_code in _REFUSED:
                 return True
@@ -197,6 +235,13 @@ class Pages:
             self._told = True
             self._say(away())
         return False
+
+
+def _of(this: str, body: Mapping[str, Any]) -> object:
+    """What is posted of a flow run."""
+    if "lines" in body:
+        return [line | {"flow_run_id": this} for line in body["lines"]]
+    return {**body, "flow_run_id": this} if "flow_run_id" in body else body
 
 
 def _logged(lines: Sequence[object]) -> list[Request]:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -67,6 +68,7 @@ class LocalServer:
 
     def __init__(self, log: Path, port: int = 4200, schedules: bool = False) -> None:
         self.log = log
+        self._closing = False
         self.auth = auth_string()
         # One server at a time makes or migrates the database; the lock is held until this one answers.
         self._turn = ExitStack()
@@ -91,8 +93,8 @@ class LocalServer:
 
         """
         deadline = time.monotonic() + _START_LIMIT_S
-        while not answers(self.api_url):
-            if self._process.poll() is not None:
+        while not self._closing and not answers(self.api_url):
+            if self._process.poll() is not None and not self._closing:
                 raise UserError(f"the local Prefect server ended at its start; {self.log} says why.")
             if time.monotonic() > deadline:
                 raise UserError(f"the local Prefect server did not answer within {_START_LIMIT_S:.0f} s; {self.log} may say why.")
@@ -107,6 +109,7 @@ class LocalServer:
 
     def close(self) -> None:
         """End the server; a second call does nothing."""
+        self._closing = True
         self._turn.close()
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -168,16 +171,29 @@ def used(log: Path, port: int = 4200, schedules: bool = False) -> Iterator[Used]
                 os.environ[AUTH] = kept
 
 
+def _listens(api_url: str) -> bool:
+    """Whether a process listens at an address: a server does from its start on, before it answers."""
+    address = urllib.parse.urlsplit(api_url)
+    try:
+        socket.create_connection((address.hostname or HOST, address.port or 80), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
 def is_ours(api_url: str) -> bool:
     """Whether this command, or the one that started it, has started the server at this address."""
     return os.environ.get(OWN) == api_url
 
 
 class _Named:
-    """The server at `PREFECT_API_URL`, which others start and end."""
+    """The server at `PREFECT_API_URL`, which others start and end; that of the command which started this one may be starting."""
 
     def ready(self) -> str:
         api_url = os.environ[API_URL].rstrip("/")
+        deadline = time.monotonic() + _START_LIMIT_S
+        while is_ours(api_url) and _listens(api_url) and not answers(api_url) and time.monotonic() < deadline:
+            time.sleep(0.2)
         require_own(api_url)
         return api_url
 

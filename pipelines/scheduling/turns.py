@@ -25,7 +25,9 @@ class Ending:
     state: State[Any] | None = None
 
 
-def in_turns(session: Session, body: Body, flow_run: UUID | None, served: bool = False, budget_s: float | None = None) -> Ending:
+def in_turns(
+    session: Session, body: Body, flow_run: Callable[[], UUID | None], served: bool = False, budget_s: float | None = None
+) -> Ending:
     """Do the body as a flow run, which others can steer, until it has ended or its runs were stopped.
 
     A run that was stopped keeps its last checkpoint, from which the next turn, or the next start, goes on. The time of a pause is
@@ -41,9 +43,9 @@ def in_turns(session: Session, body: Body, flow_run: UUID | None, served: bool =
             except BaseException:
                 session.stop()
                 raise
-        if reason is Reason.PAUSED and flow_run is not None:
+        if reason is Reason.PAUSED and (this := flow_run()) is not None:
             session.shown.log(f"{session.study.study}: paused; its runs wait at their last checkpoints")
-            reason = wait_while_paused(flow_run, served)
+            reason = wait_while_paused(this, served)
             if reason is None:
                 session.shown.log(f"{session.study.study}: goes on")
                 session.go_on()

@@ -33,13 +33,15 @@ class Reason(StrEnum):
 class Watch:
     """Calls `stop` once, from a thread of its own, when the runs of a flow run should end; `reason` says why afterwards.
 
+    `flow_run` tells its id, None as long as there is none.
+
     `budget_s` is the time they have; `asks` tells any other reason. `served` says that a runner or a worker has started this
     process; when that has ended, this flow run has nobody to report to, and its runs end too.
     """
 
     def __init__(
         self,
-        flow_run: UUID | None,
+        flow_run: Callable[[], UUID | None],
         stop: Callable[[], None],
         asks: Callable[[], Reason | None],
         budget_s: float | None,
@@ -78,7 +80,8 @@ class Watch:
             return Reason.BUDGET
         if (asked := self._asks()) is not None:
             return asked
-        self.state = None if self._flow_run is None else state_of(prefect, self._flow_run)
+        flow_run = self._flow_run()
+        self.state = None if flow_run is None else state_of(prefect, flow_run)
         return None if self.state is None else reason_in(self.state)
 
 
