@@ -39,7 +39,7 @@ ANSWER_LIMIT_S = 5.0
 END_LIMIT_S = 10.0
 """So long the end of a command waits for what was not sent yet."""
 
-START_LIMIT_S = 60.0
+START_LIMIT_S = 15.0
 """So long the end of a command waits for a server that is starting."""
 
 _AGAIN_S = 1.0
@@ -101,6 +101,7 @@ class Pages:
         self._say = say
         self._begin = begin
         self._begun = threading.Event()
+        self._known_by: float | None = None
         self._told = False
         self._queue: SimpleQueue[Request | None] = SimpleQueue()
         self._over = threading.Event()
@@ -143,9 +144,10 @@ class Pages:
             forget(self.flow_run)  # whatever was not sent, this process was not killed
 
     def known(self) -> UUID | None:
-        """The flow run, once Prefect has been told of it, or could not be within a limit."""
-        if not self._begun.wait(START_LIMIT_S):
-            self._say(away())
+        """The flow run, once Prefect has been told of it; None if it could not be, within a limit from the first call on."""
+        self._known_by = self._known_by or time.monotonic() + START_LIMIT_S
+        if not self._begun.wait(max(0.0, self._known_by - time.monotonic())):
+            self._tell_away()
         return self.flow_run
 
     def log(self, message: str) -> None:
@@ -231,10 +233,13 @@ class Pages:
             pass
         else:
             return True
+        self._tell_away()
+        return False
+
+    def _tell_away(self) -> None:
         if not self._told:
             self._told = True
             self._say(away())
-        return False
 
 
 def _of(this: str, body: Mapping[str, Any]) -> object:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipelines.scheduling.conftest import end_all, make_project, started, trains
+from tests.pipelines.scheduling.test_killed import states
 from tests.waiting import PATIENCE_S, comes_true
 
 pytestmark = [
@@ -58,6 +59,11 @@ def _in(process: Path, project: Path) -> bool:
         return False
 
 
+def is_shown(project: Path, shown: bool = True) -> bool:
+    """Whether its page shows the study; nothing waits for that."""
+    return bool(states(project)) is shown
+
+
 def is_whole(project: Path) -> bool:
     """Whether the study has ended with all that it owes: the record, the report, and the run in MLflow as finished."""
     (_,) = project.glob("runs/tiny/*/record.json")
@@ -68,9 +74,11 @@ def is_whole(project: Path) -> bool:
 
 @pytest.mark.patient
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
-def test_prefect_gone_in_the_middle(project: Path, variables: dict[str, str], fault: signal.Signals):
+@pytest.mark.parametrize("shown", [False, True], ids=["while it starts", "later"])
+def test_prefect_gone_in_the_middle(project: Path, variables: dict[str, str], fault: signal.Signals, shown: bool):
     with started(project, variables, *STUDY) as process:
-        assert comes_true(lambda: trains(project) or process.poll() is not None), said(project)
+        assert comes_true(lambda: (trains(project) and is_shown(project, shown)) or process.poll() is not None), said(project)
+        assert is_shown(project, shown), said(project)
         os.kill(server_in(project), fault)
         assert comes_true(lambda: any(project.glob("runs/tiny/*/record.json")) or process.poll() is not None), said(project)
         before = time.monotonic()
@@ -98,7 +106,7 @@ def test_prefects_database_damaged(project: Path, variables: dict[str, str]):
 def test_prefects_database_damaged_in_the_middle(project: Path, variables: dict[str, str]):
     """Under the server that uses it: what it has open is no database any more."""
     with started(project, variables, *STUDY) as process:
-        assert comes_true(lambda: trains(project) or process.poll() is not None), said(project)
+        assert comes_true(lambda: (trains(project) and is_shown(project)) or process.poll() is not None), said(project)
         for path in (project / ".prefect").glob("prefect.db*"):
             path.write_bytes(os.urandom(max(40960, path.stat().st_size)))
         assert process.wait(PATIENCE_S) == 0, said(project)
