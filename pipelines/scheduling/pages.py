@@ -39,7 +39,7 @@ ANSWER_LIMIT_S = 5.0
 END_LIMIT_S = 10.0
 """So long the end of a command waits for what was not sent yet."""
 
-START_LIMIT_S = 15.0
+START_LIMIT_S = 60.0
 """So long the end of a command waits for a server that is starting."""
 
 _AGAIN_S = 1.0
