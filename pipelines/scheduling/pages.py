@@ -115,17 +115,13 @@ class Pages:
         def begin() -> UUID | None:
             if not ready():
                 return None
-            try:
-                if killed() and (sentence := settle()):
-                    say(f"{study}: {sentence}")
-                with impatient(), client() as prefect:
-                    flow = prefect.create_flow_from_name(kind)
-                    body = {"flow_id": str(flow), "name": f"{kind} {study}", "state": _state(Running())}
-                    body |= {"parameters": {"study": study}}
-                    return UUID(prefect.request("POST", "/flow_runs/", json=body).json()["id"])
-            except (*UNREACHABLE, ValueError, KeyError):
-                say(away())
-            return None
+            if killed() and (sentence := settle()):
+                say(f"{study}: {sentence}")
+            with impatient(), client() as prefect:
+                flow = prefect.create_flow_from_name(kind)
+                body = {"flow_id": str(flow), "name": f"{kind} {study}", "state": _state(Running())}
+                body |= {"parameters": {"study": study}}
+                return UUID(prefect.request("POST", "/flow_runs/", json=body).json()["id"])
 
         return cls(None, say, begin)
 
@@ -189,11 +185,14 @@ class Pages:
         try:
             if self._begin is not None:
                 self.flow_run = self._begin()
+        except (*UNREACHABLE, ValueError, KeyError):
+            self._tell_away()
         finally:
             self._begun.set()
         if self.flow_run is None:
             return
-        with impatient(), client() as prefect, nullcontext() if self._begin is None else noted(str(self.flow_run)):
+        note = nullcontext() if self._begin is None else noted(str(self.flow_run))  # a scheduled one is noted by its process
+        with note, impatient(), client() as prefect:
             goes_on = True
             while goes_on:
                 requests, goes_on = self._next()
@@ -237,7 +236,7 @@ class Pages:
         return False
 
     def _tell_away(self) -> None:
-        if not self._told:
+        if not self._told and not self._over.is_set():
             self._told = True
             self._say(away())
 
