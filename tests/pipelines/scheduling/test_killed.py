@@ -71,9 +71,10 @@ def status(folder: Path, variables: dict[str, str]) -> str:
 
 
 def kill_while_training(folder: Path, variables: dict[str, str], *command: str) -> None:
-    """Start a command, kill it when it trains and its page shows that, and wait until nothing of it is left."""
+    """Start a command, kill it when it trains and has a flow run, and wait until nothing of it is left."""
     with started(folder, variables, "pipelines", *command, "--study", "tiny.yaml") as process:
-        assert comes_true(lambda: (trains(folder) and "Running" in states(folder)) or process.poll() is not None)
+        notes = folder / ".m2pt/flow-runs"
+        assert comes_true(lambda: (trains(folder) and any(notes.glob("*.lock"))) or process.poll() is not None)
         assert process.poll() is None, said(folder)
     assert comes_true(lambda: not processes_in(folder)), processes_in(folder)
 
