@@ -3,10 +3,10 @@
     .venv/bin/python -m benchmarks.whole_study [FILE ...] [--repeats 1]
 
 Does each study file (by default `params.yaml`) in an empty folder of its own, with the commands that DVC calls, and with one
-server of Prefect for all of them (*server*: its start), as `make study` has; several files take turns, so that one table compares
-them on the same machine in the same hour: what a change of the default study saves is shown by giving the file of before and that
-of after. *Computing* is what the runs' own clocks say of training and evaluation steps, over wall time × slots; the rest is
-reading Python and data, writing, waiting, Prefect and MLflow. Only embedded data.
+server of Prefect for all of them, which starts during the first, as `make study` has; several files take turns, so that one table
+compares them on the same machine in the same hour: what a change of the default study saves is shown by giving the file of before
+and that of after. *Computing* is what the runs' own clocks say of training and evaluation steps, over wall time × slots; the rest
+is reading Python and data, writing, waiting, Prefect and MLflow. Only embedded data.
 """
 
 import argparse
@@ -31,7 +31,6 @@ from pipelines.commands.outage import prefect_or_none
 from pipelines.execution.process_environment import prepare
 from pipelines.planning.slots import slots
 
-SERVER = "server"
 STAGES = ("data", "pretrain", "sweep", "report")
 COMPUTING = 0.9
 """The least share of a sweep's slot seconds that is training and evaluation."""
@@ -58,8 +57,7 @@ def once(file: Path) -> Taken:
     content = file.read_bytes()
     with tempfile.TemporaryDirectory(prefix="m2pt study ") as name, chdir(name), ExitStack() as served:
         Path("params.yaml").write_bytes(content)
-        with _timed(seconds, file, SERVER):
-            _serve(served)
+        _serve(served)
         for stage in STAGES:
             with _timed(seconds, file, stage):
                 done = subprocess.run([sys.executable, "-m", "pipelines", stage], capture_output=True, text=True)
@@ -78,11 +76,10 @@ def _timed(seconds: dict[str, float], file: Path, what: str) -> Iterator[None]:
 
 
 def _serve(served: ExitStack) -> None:
-    """Have Prefect's server in the current folder, and with it the variables by which the stages find it."""
+    """Start Prefect's server in the current folder, and set the variables by which the stages find it."""
     served.enter_context(patch.dict(os.environ))
     prepare()
-    ready = served.enter_context(prefect_or_none(lambda sentence: print(sentence, file=sys.stderr)))
-    ready()
+    served.enter_context(prefect_or_none(lambda sentence: print(sentence, file=sys.stderr)))
 
 
 def _computed(folder: Path) -> float:
@@ -94,7 +91,7 @@ def _computed(folder: Path) -> float:
 def rows(name: str, times: list[Taken]) -> list[Row]:
     """The table's rows of one file, medians of its repeats."""
     whole = median([sum(taken.seconds.values()) for taken in times])
-    parts = ", ".join(f"{stage} {median([taken.seconds[stage] for taken in times]):.1f} s" for stage in (SERVER, *STAGES))
+    parts = ", ".join(f"{stage} {median([taken.seconds[stage] for taken in times]):.1f} s" for stage in STAGES)
     shares = {stage: median([taken.computing[stage] for taken in times]) for stage in ("pretrain", "sweep")}
     return [
         measured(f"{name}: from nothing to a report", whole, "s", said=f" ({parts})"),
