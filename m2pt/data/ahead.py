@@ -1,12 +1,14 @@
 """Decodes splits of small data before runs ask for them: `python -m m2pt.data.ahead`.
 
-It reads a split as JSON from each line of its standard input, decodes it into the cache, and ends with that input, or after the
-split that goes on when its parent dies. It tells no fault of the data: the run that reads them does.
+It reads a split as JSON from each line of its standard input, decodes it into the cache, and ends with that input, or within a
+second when its parent dies. It tells no fault of the data: the run that reads them does.
 """
 
 import json
 import os
 import sys
+import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,12 +45,16 @@ def decode(wanted: Split) -> None:
 def main() -> None:
     """Decode what the lines of standard input name, on cores that nobody else wants."""
     os.nice(10)
-    parent = os.getppid()
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     for line in sys.stdin:
-        if os.getppid() != parent:
-            return
         with suppress(UserError):
             decode(Split(**json.loads(line)))
+
+
+def _follow(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)  # at any point: the cache is written so that this process may be killed
 
 
 if __name__ == "__main__":

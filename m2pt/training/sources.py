@@ -47,5 +47,5 @@ def _auxiliary_samples(spec: RunSpec, inputs: JobInputs) -> dict[str, Samples]:
     }
 
 
-_decoded = lru_cache(maxsize=32)(decoded.load)
+_decoded = lru_cache(maxsize=16)(decoded.load)
 """A worker keeps samples between its runs; the fingerprint is part of the key, so it never returns those of other data."""

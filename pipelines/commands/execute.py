@@ -36,7 +36,11 @@ def data(options: Namespace) -> int:
     if declared.data.embedded is None:
         raise UserError(f"{options.study}: data.embedded is missing, so there are no data to make; add it, or use your own data.")
     out, display = options.out or Path(declared.data.root), options.display
-    made = make_decoded(resolve(declared, to_look=True), out, display)
+    try:
+        plan = resolve(declared, to_look=True)
+    except UserError:  # what is wrong with data may be why they are made again
+        plan = None
+    made = make_decoded(declared, plan, out, display)
     display.finish(DATA)
     if not display.is_relayed:
         display.say(f"{declared.study}: the data are in {out}{'' if made else ' already'}.")

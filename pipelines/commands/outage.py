@@ -33,14 +33,19 @@ def prefect_or_none(say: Callable[[str], object]) -> Iterator[Callable[[], bool]
             prefect = stack.enter_context(server.used(LOGS / "prefect-server.log"))
         except (UserError, OSError) as error:
             fault = error
-        if named and prefect is not None and not server.is_ours(named):
+        is_anothers = bool(named) and not server.is_ours(named)
+        if is_anothers and prefect is not None:
             prefect.ready()
 
         def ready() -> bool:
+            if is_anothers:  # it was there, and whoever sends to it tries again
+                return True
             try:
                 if prefect is not None:
                     prefect.ready()
                     return True
+            except server.ServerEndedError:
+                return False
             except UserError as error:
                 return False if named else _tell(say, error)
             return _tell(say, fault)

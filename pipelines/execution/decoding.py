@@ -3,17 +3,18 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from m2pt.config import InputConfig, Modality, UserError
+from m2pt.config import EmbeddedData, InputConfig, Modality, Study, UserError
 from m2pt.data.ahead import Split
 from m2pt.data.fingerprints import CACHE
-from m2pt.runs.spec import PretrainSpec
+from m2pt.runs.spec import PretrainSpec, Spec
 from pipelines.execution.display.view import DATA
 from pipelines.execution.log_files import log_file
 from pipelines.execution.process_environment import LOGS
@@ -28,16 +29,16 @@ _LEAST = 2000
 """So many samples make it worth while: a process takes as long to start as to decode them."""
 
 _MOST_PROCESSES = 4
+_LIMIT_S = 300.0
 
 
-def make_decoded(plan: Plan, root: Path, display: Display) -> bool:
-    """Make the embedded data of a plan's study in `root`, as `make_data` does, and decode what its runs will read of them."""
-    study = plan.study
+def make_decoded(study: Study, plan: Plan | None, root: Path, display: Display) -> bool:
+    """Make the embedded data of a study in `root`, as `make_data` does, and decode what its runs will read of them."""
     if study.data.embedded is None:
         return False
     making = partial(_show, display)
     modalities = modalities_made(study)[::-1]  # video first: what takes longest to decode must not come last
-    with DecodingAhead(plan, root) as ahead:
+    with DecodingAhead(() if plan is None else plan.specs, study.data.embedded, root) as ahead:
         made = make_data(root, study.data.embedded, making, modalities, ahead.made)
         if ahead.has_begun:
             display.prepare(DATA, "decoding")
@@ -49,15 +50,15 @@ def _show(display: Display, modality: str, done: int, total: int) -> None:
 
 
 class DecodingAhead:
-    """Decodes the embedded data of a plan below `root`, each modality as soon as it is `made`.
+    """Decodes what runs will read of embedded data below `root`, each modality as soon as it is `made`.
 
-    Leaving the context waits until all is decoded; on an exception, what is not is left to the runs.
+    Leaving the context waits until all is decoded; on an exception, or after a limit, what is not is left to the runs.
     """
 
-    def __init__(self, plan: Plan, root: Path) -> None:
+    def __init__(self, specs: Iterable[Spec], sizes: EmbeddedData, root: Path) -> None:
         self._root = root
-        self._wanted = dict.fromkeys(_read_by(plan))
-        self._sizes = {} if plan.study.data.embedded is None else plan.study.data.embedded.model_dump()
+        self._wanted = dict.fromkeys(_read_by(specs))
+        self._sizes = sizes.model_dump()
         count = sum(self._sizes.get(split, 0) for _, _, split in self._wanted)
         self._free = 0 if count < _LEAST else min(usable_cores(), _MOST_PROCESSES)
         self._processes: dict[subprocess.Popen[bytes], int] = {}
@@ -70,8 +71,10 @@ class DecodingAhead:
             for process in self._processes:
                 with suppress(OSError):
                     self._input(process).close()
+            deadline = time.monotonic() + _LIMIT_S
             for process in self._processes if error is None else ():
-                process.wait()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.0, deadline - time.monotonic()))
         finally:
             for process in self._processes:
                 process.kill()
@@ -116,9 +119,9 @@ class DecodingAhead:
         return process.stdin
 
 
-def _read_by(plan: Plan) -> Iterator[tuple[Modality, InputConfig, str]]:
-    """The splits of embedded data that the runs of a plan read."""
-    for spec in plan.specs:
+def _read_by(specs: Iterable[Spec]) -> Iterator[tuple[Modality, InputConfig, str]]:
+    """The splits of embedded data that runs read."""
+    for spec in specs:
         if isinstance(spec, PretrainSpec):
             yield from ((spec.modality, spec.input, split) for split in ("pretrain", "val") if spec.reads_data)
         elif spec.task is None:

@@ -104,7 +104,7 @@ class Session:
         made = False
         self._require_weights()
         if self.study.data.embedded is not None and self.plan.missing_data:
-            made = make_decoded(self.plan, Path(self.study.data.root), self.display)
+            made = make_decoded(self.study, self.plan, Path(self.study.data.root), self.display)
             self._plan = None
         self.require_data()
         return made

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
@@ -25,6 +25,7 @@ from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Running, to_state_create
 
+from m2pt.config import UserError
 from pipelines.execution.shown import End
 from pipelines.scheduling.credentials import API_URL
 from pipelines.scheduling.killed import forget, killed, noted
@@ -42,6 +43,7 @@ END_LIMIT_S = 10.0
 START_LIMIT_S = 60.0
 """So long the end of a command waits for a server that is starting."""
 
+_LEAVE_S = 1.0
 _AGAIN_S = 1.0
 _TOGETHER_S = 1.0
 """What happens within this time is sent together, when a run that began with it computes: nothing competes with its start."""
@@ -102,7 +104,8 @@ class Pages:
         self._begin = begin
         self._begun = threading.Event()
         self._known_by: float | None = None
-        self._told = False
+        self._guard = threading.Lock()
+        self._told = self._quiet = False
         self._queue: SimpleQueue[Request | None] = SimpleQueue()
         self._over = threading.Event()
         self._over_at = 0.0
@@ -111,17 +114,23 @@ class Pages:
     @classmethod
     def of(cls, kind: str, study: str, say: Callable[[str], object], ready: Callable[[], bool]) -> "Pages":
         """The pages of a new flow run of a study, as soon as a server is `ready`; without one nothing is shown."""
+        key = str(uuid4())  # by which Prefect knows a flow run that it made, though its answer was lost
+        settled = threading.Event()
 
         def begin() -> UUID | None:
             if not ready():
                 return None
-            if killed() and (sentence := settle()):
-                say(f"{study}: {sentence}")
-            with impatient(), client() as prefect:
-                flow = prefect.create_flow_from_name(kind)
-                body = {"flow_id": str(flow), "name": f"{kind} {study}", "state": _state(Running())}
-                body |= {"parameters": {"study": study}}
-                return UUID(prefect.request("POST", "/flow_runs/", json=body).json()["id"])
+            with impatient():
+                if not settled.is_set():
+                    settled.set()
+                    with suppress(*UNREACHABLE):
+                        if killed() and (sentence := settle()):
+                            say(f"{study}: {sentence}")
+                with client() as prefect:
+                    flow = prefect.create_flow_from_name(kind)
+                    body = {"flow_id": str(flow), "name": f"{kind} {study}", "state": _state(Running())}
+                    body |= {"parameters": {"study": study}, "idempotency_key": key}
+                    return UUID(prefect.request("POST", "/flow_runs/", json=body).json()["id"])
 
         return cls(None, say, begin)
 
@@ -130,14 +139,23 @@ class Pages:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if error is None or isinstance(error, Exception):
-            self.known()
-        self._over_at = time.monotonic() + END_LIMIT_S
+        is_interrupt = error is not None and not isinstance(error, Exception)
+        try:
+            if not is_interrupt:
+                self.known()
+            limit_s = _LEAVE_S if is_interrupt and not self._begun.is_set() else END_LIMIT_S
+            self._end_by(time.monotonic() + limit_s)
+            self._thread.join(limit_s)
+        finally:
+            self._quiet = True
+            self._end_by(time.monotonic())
+            if self._begin is not None and self.flow_run is not None:
+                forget(self.flow_run)  # whatever was not sent, this process was not killed
+
+    def _end_by(self, moment: float) -> None:
+        self._over_at = moment
         self._over.set()
         self._queue.put(None)
-        self._thread.join(END_LIMIT_S)
-        if self._begin is not None and self.flow_run is not None:
-            forget(self.flow_run)  # whatever was not sent, this process was not killed
 
     def known(self) -> UUID | None:
         """The flow run, once Prefect has been told of it; None if it could not be, within a limit from the first call on."""
@@ -183,24 +201,43 @@ class Pages:
 
     def _send_all(self) -> None:
         try:
-            if self._begin is not None:
-                self.flow_run = self._begin()
-        except (*UNREACHABLE, ValueError, KeyError):
-            self._tell_away()
+            self._open()
         finally:
             self._begun.set()
         if self.flow_run is None:
             return
-        note = nullcontext() if self._begin is None else noted(str(self.flow_run))  # a scheduled one is noted by its process
-        with note, impatient(), client() as prefect:
+        with ExitStack() as stack:
+            if self._begin is not None:  # a scheduled one is noted by its process
+                with suppress(UserError, OSError):  # a kill would leave it as going on, and nothing else depends on that
+                    stack.enter_context(noted(str(self.flow_run)))
+            stack.enter_context(impatient())
+            prefect = stack.enter_context(client())
             goes_on = True
             while goes_on:
                 requests, goes_on = self._next()
                 for request in requests:
                     while not self._sent(prefect, *request):
-                        if self._over.is_set() and time.monotonic() > self._over_at:
+                        self._tell_away()
+                        if self._is_late:
                             return
                         time.sleep(_AGAIN_S)
+
+    def _open(self) -> None:
+        """Have Prefect make the flow run, however late its server answers."""
+        while self._begin is not None and self.flow_run is None:
+            try:
+                if (made := self._begin()) is None:
+                    return
+                self.flow_run = made
+            except (*UNREACHABLE, UserError, ValueError, KeyError):
+                self._tell_away()
+                if self._is_late:
+                    return
+                self._over.wait(_AGAIN_S)
+
+    @property
+    def _is_late(self) -> bool:
+        return self._over.is_set() and time.monotonic() > self._over_at
 
     def _next(self) -> tuple[list[Request], bool]:
         """What is to be sent next, the lines of logs last and together, and whether more may come after it."""
@@ -227,17 +264,18 @@ class Pages:
             post("POST", path.replace(_THIS, this), json=_of(this, body))
         except httpx.HTTPStatusError as error:
             if error.response.status_code in _REFUSED:
-                return True
+                lines = body.get("lines", ())
+                halves = (lines[: len(lines) // 2], lines[len(lines) // 2 :]) if len(lines) > 1 else ()
+                return all(self._sent(prefect, path, {"lines": half}) for half in halves)
+            return False
         except UNREACHABLE:
-            pass
-        else:
-            return True
-        self._tell_away()
-        return False
+            return False
+        return True
 
     def _tell_away(self) -> None:
-        if not self._told and not self._over.is_set():
-            self._told = True
+        with self._guard:
+            told, self._told = self._told, True
+        if not told and not self._quiet:
             self._say(away())
 
 

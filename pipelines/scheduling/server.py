@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 from collections.abc import Iterator
@@ -50,6 +51,10 @@ def listen(preferred: int) -> socket.socket:
     raise UserError(f"there is no free port on {HOST}; stop a process that uses one.")
 
 
+class ServerEndedError(UserError):
+    """The command that waits for its server has ended it."""
+
+
 class Used(Protocol):
     """The server that a command uses."""
 
@@ -69,6 +74,7 @@ class LocalServer:
     def __init__(self, log: Path, port: int = 4200, schedules: bool = False) -> None:
         self.log = log
         self._closing = False
+        self._guard = threading.Lock()
         self.auth = auth_string()
         # One server at a time makes or migrates the database; the lock is held until this one answers.
         self._turn = ExitStack()
@@ -89,9 +95,20 @@ class LocalServer:
         """Wait until the server answers; returns the address of its API.
 
         Raises:
+            ServerEndedError: it was ended in the meantime.
             UserError: it ended or did not answer in time; the sentence names its log.
 
         """
+        try:
+            return self._answering()
+        finally:
+            self._end_turn()  # also of one that hangs: others may have their own try
+
+    def _end_turn(self) -> None:
+        with self._guard:
+            self._turn.close()
+
+    def _answering(self) -> str:
         deadline = time.monotonic() + _START_LIMIT_S
         while not self._closing and not answers(self.api_url):
             if self._process.poll() is not None and not self._closing:
@@ -99,7 +116,8 @@ class LocalServer:
             if time.monotonic() > deadline:
                 raise UserError(f"the local Prefect server did not answer within {_START_LIMIT_S:.0f} s; {self.log} may say why.")
             time.sleep(0.05)
-        self._turn.close()
+        if self._closing:
+            raise ServerEndedError("the local Prefect server was ended before it answered.")
         return self.api_url
 
     def require_running(self) -> None:
@@ -110,7 +128,7 @@ class LocalServer:
     def close(self) -> None:
         """End the server; a second call does nothing."""
         self._closing = True
-        self._turn.close()
+        self._end_turn()
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:

@@ -1,5 +1,7 @@
 """What runs will read is decoded while the data are made: the same samples, and never at the price of the data."""
 
+import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -41,7 +43,7 @@ def children():
 
 def test_every_split_that_a_job_asks_for_is_decoded_as_its_reader_does(plan, monkeypatch):
     monkeypatch.setattr(decoding, "_LEAST", 0)
-    assert make_decoded(plan, Path("data"), Display())
+    assert make_decoded(plan.study, plan, Path("data"), Display())
     assert not children()
     plan = resolve(plan.study)
 
@@ -66,7 +68,7 @@ def test_every_split_that_a_job_asks_for_is_decoded_as_its_reader_does(plan, mon
 
 def test_for_few_samples_no_process_is_started(plan, monkeypatch):
     monkeypatch.setattr(decoding, "_COMMAND", ("/no/such/program",))
-    assert make_decoded(plan, Path("data"), Display())
+    assert make_decoded(plan.study, plan, Path("data"), Display())
     assert not list(CACHE.glob("*/*.safetensors"))
 
 
@@ -74,14 +76,14 @@ def test_for_few_samples_no_process_is_started(plan, monkeypatch):
 def test_processes_that_fail_leave_the_decoding_to_the_runs(plan, monkeypatch, program):
     monkeypatch.setattr(decoding, "_LEAST", 0)
     monkeypatch.setattr(decoding, "_COMMAND", (sys.executable, "-c", program))
-    assert make_decoded(plan, Path("data"), Display())
+    assert make_decoded(plan.study, plan, Path("data"), Display())
     assert not resolve(plan.study).missing_data
 
 
 def test_where_no_process_can_be_started_the_data_are_made_all_the_same(plan, monkeypatch):
     monkeypatch.setattr(decoding, "_LEAST", 0)
     monkeypatch.setattr(decoding, "_COMMAND", ("/no/such/program",))
-    assert make_decoded(plan, Path("data"), Display())
+    assert make_decoded(plan.study, plan, Path("data"), Display())
     assert not resolve(plan.study).missing_data
 
 
@@ -89,7 +91,7 @@ def test_an_interrupt_ends_the_processes_at_once(plan, monkeypatch):
     monkeypatch.setattr(decoding, "_LEAST", 0)
     monkeypatch.setattr(decoding, "_COMMAND", (sys.executable, "-c", "import time; time.sleep(100)"))
     begun = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), DecodingAhead(plan, Path("data")) as ahead:
+    with pytest.raises(KeyboardInterrupt), DecodingAhead(plan.specs, plan.study.data.embedded, Path("data")) as ahead:
         ahead.made("image", "0" * 64)
         assert children()
         raise KeyboardInterrupt
@@ -99,9 +101,18 @@ def test_an_interrupt_ends_the_processes_at_once(plan, monkeypatch):
 
 def test_data_that_are_not_those_that_were_made_are_not_decoded(plan, monkeypatch):
     monkeypatch.setattr(decoding, "_LEAST", 0)
-    make_decoded(plan, Path("data"), Display())
+    make_decoded(plan.study, plan, Path("data"), Display())
     before = set(CACHE.glob("image-*/*.safetensors"))
-    with DecodingAhead(resolve(plan.study), Path("data")) as ahead:
+    with DecodingAhead(resolve(plan.study).specs, plan.study.data.embedded, Path("data")) as ahead:
         ahead.made("image", "0" * 64)
     assert set(CACHE.glob("image-*/*.safetensors")) == before
     assert before
+
+
+def test_data_of_which_a_folder_was_emptied_are_made_again(plan):
+    make_decoded(plan.study, plan, Path("data"), Display())
+    shutil.rmtree("data/image")
+    Path("data/image").mkdir()
+    done = subprocess.run([sys.executable, "-m", "pipelines", "data", "--study", "study.yaml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not resolve(plan.study).missing_data

@@ -1,11 +1,14 @@
 """What is sent to Prefect's server: everything, in its order, lines of logs together; `test_flows` has a server that shows it."""
 
+import threading
 import time
 from contextlib import contextmanager
 from uuid import uuid4
 
+import httpx
 import pytest
 
+from m2pt.config import UserError
 from pipelines.scheduling import pages
 from pipelines.scheduling.pages import Pages
 
@@ -92,3 +95,82 @@ def test_after_an_outage_nothing_is_missing_and_no_request_is_endless(server, mo
     assert server.lines == [f"{name}: {word}" for name in names for word in ("running", "done")]
     assert max(len(body) for path, body in server.posted if path == "/logs/") == 500
     assert sum(path == "/task_runs/" for path, _ in server.posted) == 700
+
+
+def test_a_flow_run_is_made_as_soon_as_the_server_answers_and_has_all_that_happened_before(server, monkeypatch):
+    monkeypatch.setattr(pages, "_AGAIN_S", 0.01)
+    flow_run, said, ready = uuid4(), [], threading.Event()
+    answers = iter([OSError("nobody answers"), OSError("nobody answers"), flow_run])
+
+    def begin():
+        assert ready.wait(20)
+        if isinstance(answer := next(answers), OSError):
+            raise answer
+        return answer
+
+    with Pages(None, said.append, begin) as shown:
+        study(shown, ["one"])
+        shown.keep("markdown", "report", "this flow run", "what it shows")
+        assert shown.flow_run is None
+        ready.set()
+        assert shown.known() == flow_run
+        study(shown, ["two"])
+    assert len(said) == 1
+    assert server.lines == ["one: running", "one: done", "two: running", "two: done"]
+    posted = [body for _, body in server.posted]
+    named = [line for body in posted for line in (body if isinstance(body, list) else [body]) if "flow_run_id" in line]
+    assert len(named) == 7
+    assert {line["flow_run_id"] for line in named} == {str(flow_run)}
+    assert [body["data"] for body in posted if isinstance(body, dict) and "data" in body] == ["this flow run"]
+
+
+def test_without_a_server_nothing_is_kept_and_nobody_waits(server):
+    begun = time.monotonic()
+    with Pages(None, lambda _: None, lambda: None) as shown:
+        assert shown.known() is None
+        study(shown, [f"run {index}" for index in range(100)])
+        assert shown._queue.empty()
+    assert not server.posted
+    assert time.monotonic() - begun < 5
+
+
+def test_an_interrupt_does_not_wait_for_a_server_that_starts(server):
+    begun, over = time.monotonic(), threading.Event()
+    with pytest.raises(KeyboardInterrupt), Pages(None, lambda _: None, lambda: over.wait(30) and None):
+        raise KeyboardInterrupt
+    assert time.monotonic() - begun < 5
+    over.set()
+
+
+def test_an_outage_at_the_very_end_is_told(server, monkeypatch):
+    monkeypatch.setattr(pages, "_AGAIN_S", 0.01)
+    monkeypatch.setattr(pages, "END_LIMIT_S", 0.5)
+    server.away = 10**9
+    said = []
+    with Pages(uuid4(), said.append) as shown:
+        study(shown, ["one"])
+    assert len(said) == 1 and "does not answer" in said[0]
+
+
+def test_where_a_flow_run_cannot_be_noted_it_is_shown_all_the_same(server, monkeypatch):
+    def full(_):
+        raise UserError("there is no space")
+
+    monkeypatch.setattr(pages, "noted", full)
+    with Pages(None, lambda _: None, uuid4) as shown:
+        study(shown, ["one"])
+    assert server.lines == ["one: running", "one: done"]
+
+
+def test_a_line_that_is_refused_takes_no_other_with_it(server, monkeypatch):
+    taken = server.request
+
+    def picky(method, path, json):
+        if path == "/logs/" and any("bad" in line["message"] for line in json):
+            raise httpx.HTTPStatusError("refused", request=httpx.Request("POST", path), response=httpx.Response(422))
+        taken(method, path, json)
+
+    monkeypatch.setattr(server, "request", picky)
+    with Pages(uuid4(), lambda _: None) as shown:
+        study(shown, ["one", "bad", "two"])
+    assert server.lines == ["one: running", "one: done", "two: running", "two: done"]
