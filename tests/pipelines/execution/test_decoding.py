@@ -28,6 +28,7 @@ sweep:
   {seeds: [0], targets: [image, video], auxiliaries: [audio], methods: [baseline, pathway], settings: [pretrained],
   target_encoder: mae, auxiliary_encoder: mae}
 """
+SLEEPING = "import time; time.sleep(100)"
 
 
 @pytest.fixture
@@ -38,7 +39,9 @@ def plan(tmp_path, monkeypatch):
 
 
 def children():
-    return psutil.Process().children(recursive=True)
+    """The processes that decode; other tests of this process may have left some of torch's."""
+    every = psutil.Process().children(recursive=True)
+    return [child for child in every if {"m2pt.data.ahead", SLEEPING} & set(child.cmdline())]
 
 
 def test_every_split_that_a_job_asks_for_is_decoded_as_its_reader_does(plan, monkeypatch):
@@ -89,7 +92,7 @@ def test_where_no_process_can_be_started_the_data_are_made_all_the_same(plan, mo
 
 def test_an_interrupt_ends_the_processes_at_once(plan, monkeypatch):
     monkeypatch.setattr(decoding, "_LEAST", 0)
-    monkeypatch.setattr(decoding, "_COMMAND", (sys.executable, "-c", "import time; time.sleep(100)"))
+    monkeypatch.setattr(decoding, "_COMMAND", (sys.executable, "-c", SLEEPING))
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt), DecodingAhead(plan.specs, plan.study.data.embedded, Path("data")) as ahead:
         ahead.made("image", "0" * 64)

@@ -138,9 +138,9 @@ import sys
 from pathlib import Path
 from pipelines.scheduling.artifacts import show_report
 from pipelines.scheduling.pages import Pages
-with Pages.of("shows", "embedded", print) as pages:
+with Pages.of("shows", "embedded", print, lambda: True) as pages:
     show_report(pages, "embedded", Path(sys.argv[1]))
-    print(pages.flow_run)
+    print(pages.known())
 """
 
 
