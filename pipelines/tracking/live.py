@@ -42,7 +42,7 @@ class _Watched:
 
 
 class LiveTracking:
-    """Publishes the new epochs of running runs every `interval_s` seconds, and a run that has ended after a second at most.
+    """Publishes the new epochs of running runs every `interval_s` seconds, and a run that has ended a second later.
 
     A run that ends sooner is published once, as it has ended. `make_tracker` is called in the thread, because the import of a
     tracker may take seconds, and when the first run is due, so that it does not hold up the start of the runs. Only the first
